@@ -1,0 +1,59 @@
+# foretell's chores. Every target sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet
+CSRC := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.h csrc/*/*.cpp)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/made:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install "scikit-build-core>=0.11" "nanobind>=2.4" "cmake>=3.20" "ninja>=1.11"
+	@touch $@
+
+# The extension is rebuilt in place (build/) when a source changes; Python files are used where they lie.
+$(VENV)/built: $(VENV)/made pyproject.toml CMakeLists.txt $(CSRC)
+	$(PIP) install --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/tested: $(VENV)/built
+	$(PIP) install --no-build-isolation --editable ".[test,dev]"
+	@touch $@
+
+.PHONY: build
+build: $(VENV)/built ## the package, installed in .venv
+
+.PHONY: demo
+demo: $(VENV)/built ## watch the default model write
+	@$(BIN)/foretell demo
+
+.PHONY: test
+test: $(VENV)/tested ## all tests (fetches the default model)
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/tested ## formatting, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run --Werror $(CSRC)
+
+.PHONY: format
+format: $(VENV)/tested ## rewrite the sources in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(CSRC)
+
+.PHONY: bench
+bench: $(VENV)/built ## foretell's own speed on this machine
+	@$(BIN)/foretell bench
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(VENV) build dist

@@ -1,0 +1,6 @@
+"""`python -m foretell` is the command line."""
+
+from foretell.cli.main import run
+
+if __name__ == "__main__":
+    run()

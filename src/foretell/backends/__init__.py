@@ -1,0 +1,1 @@
+"""Ways to run a model. Each backend answers one protocol, in `backends.base`."""

@@ -1,0 +1,1 @@
+"""Model definitions, one short file an architecture."""
