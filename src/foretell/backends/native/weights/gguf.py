@@ -1,0 +1,142 @@
+"""Row 4 of the design, weights: GGUF files, versions 2 and 3, read through a memory map.
+
+The layout is ggml's specification (docs/gguf.md): magic, version, two counts, metadata pairs,
+tensor descriptions, padding, tensor data; all little-endian. `header.py` reads and checks it.
+
+One thing is out of reach: a file that another process cuts short while it is mapped ends this
+process with SIGBUS, as with every memory map.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.backends.native.weights.header import HeaderReader, shorten
+from foretell.backends.native.weights.types import TensorInfo, TensorType
+from foretell.errors import ModelFileError, ModelNotFoundError, UnsupportedModelError
+
+__all__ = ["GGUFFile", "TensorInfo", "TensorType"]
+
+DEFAULT_ALIGNMENT = 32
+
+
+class GGUFFile:
+    """An open GGUF file: its metadata, its tensors, and their bytes as views of the map.
+
+    Attributes:
+        path: the file.
+        version: 2 or 3.
+        metadata: values by key: int, float, bool, str, or a list of these. Strings are UTF-8, but
+            those in lists (token pieces) may hold other bytes, which stand as surrogates:
+            `piece.encode("utf-8", "surrogateescape")` gives the file's bytes back.
+        tensors: descriptions by name, in the file's order.
+    """
+
+    path: Path
+    version: int
+    metadata: dict[str, Any]
+    tensors: dict[str, TensorInfo]
+
+    def __init__(self, path: Path, mapped: mmap.mmap) -> None:
+        reader = HeaderReader(path, mapped)
+        self.path = path
+        self.version, num_tensors, num_pairs = reader.preamble()
+        self.metadata = reader.metadata(num_pairs)
+        _refuse_split(path, self.metadata)
+        self.tensors = reader.tensors(num_tensors, _alignment(reader, self.metadata))
+        self._map: mmap.mmap | None = mapped
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> GGUFFile:
+        """Map the file and check everything but the tensors' elements.
+
+        Raises:
+            ModelNotFoundError: nothing lies at `path`.
+            ModelFileError: not a GGUF file, unreadable, damaged or cut short.
+            UnsupportedModelError: big-endian, split, another version, or a tensor type that
+                foretell does not read.
+        """
+        path = Path(path)
+        mapped = _map_file(path)
+        try:
+            return cls(path, mapped)
+        except BaseException:
+            _unmap(mapped)
+            raise
+
+    def data(self, name: str) -> NDArray[np.uint8]:
+        """The bytes of one tensor: a read-only 1-D view of the map, nothing copied.
+
+        Raises ModelFileError if the file has no such tensor, ValueError if it is closed.
+        """
+        info = self.tensors.get(name)
+        if info is None:
+            raise ModelFileError(f"{self.path}: no tensor {name!r} among its {len(self.tensors)}")
+        if self._map is None:
+            raise ValueError(f"{self.path} is closed")
+        return np.frombuffer(self._map, np.uint8, info.nbytes, info.offset)
+
+    def close(self) -> None:
+        """Let go of the map. Views that `data` gave stay valid, and keep it until they go."""
+        if self._map is not None:
+            _unmap(self._map)
+            self._map = None
+
+    def __enter__(self) -> GGUFFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _map_file(path: Path) -> mmap.mmap:
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            kind = "a directory" if stat.S_ISDIR(info.st_mode) else "not a regular file"
+            raise ModelFileError(f"{path} is {kind}: give the path of a .gguf file")
+        if info.st_size == 0:
+            raise ModelFileError(f"{path} is empty, not a GGUF file: fetch it again")
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise ModelNotFoundError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a NUL in the path, or the file was emptied just now
+        raise ModelNotFoundError(f"{str(path)!r} cannot be opened: {error}") from None
+
+
+def _unmap(mapped: mmap.mmap) -> None:
+    with suppress(BufferError):  # a view is alive: the map goes when the last one does
+        mapped.close()
+
+
+def _refuse_split(path: Path, metadata: dict[str, Any]) -> None:
+    count = metadata.get("split.count")
+    if isinstance(count, int) and count > 1:
+        raise UnsupportedModelError(
+            f"{path} is one of {count} parts of a split model: "
+            f"merge them first with `llama-gguf-split --merge`"
+        )
+
+
+def _alignment(reader: HeaderReader, metadata: dict[str, Any]) -> int:
+    value = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
+    if type(value) is not int or value < 1 or value & (value - 1):
+        reader.fail("metadata 'general.alignment'", f"{shorten(value)} must be a power of two")
+    return value
