@@ -19,7 +19,7 @@ from foretell.backends.native.weights.types import TensorInfo, TensorType, type_
 from foretell.errors import ModelFileError, UnsupportedModelError
 
 MAX_HEADER_BYTES = 1 << 26  # metadata and tensor descriptions; the largest vocabularies take 1/8
-MAX_ELEMENTS = 1 << 23  # array elements in all the metadata
+MAX_ELEMENTS = 1 << 22  # array elements in all the metadata; large vocabularies have 1/3
 MAX_ENTRIES = 1 << 16  # metadata pairs, and tensors
 MAX_KEY_BYTES = (1 << 16) - 1  # the specification's limit
 MAX_NESTING = 4  # arrays within arrays
