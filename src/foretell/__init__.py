@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ForetellError,
         ModelFileError,
         ModelNotFoundError,
+        NumericalError,
         RequestError,
         UnsupportedModelError,
     )
@@ -39,6 +40,7 @@ _HOMES = {
             "ForetellError",
             "ModelFileError",
             "ModelNotFoundError",
+            "NumericalError",
             "RequestError",
             "UnsupportedModelError",
         ),
@@ -70,6 +72,7 @@ __all__ = [
     "ModelNotFoundError",
     "NextDistribution",
     "NextToken",
+    "NumericalError",
     "RequestError",
     "Score",
     "TokenLogprob",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +126,12 @@ class GenerationConfig:
                 hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
                 raise ConfigError(f"unknown setting {name!r}: {hint}")
         return dataclasses.replace(self, **settings)
+
+    def with_seed(self) -> GenerationConfig:
+        """Return settings that can be run again alike: a seed is drawn where sampling lacks one."""
+        if self.seed is not None or not self.samples:
+            return self
+        return dataclasses.replace(self, seed=secrets.randbits(32))
 
     def as_dict(self) -> dict[str, Any]:
         """The settings that are set, by name, ready for JSON."""

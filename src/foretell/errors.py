@@ -6,7 +6,8 @@ ForetellError
 ├── ModelNotFoundError      no such model name, file or cached download
 ├── DownloadError           a model could not be fetched or stored
 ├── ModelFileError          a model file is damaged, truncated or malicious
-└── UnsupportedModelError   the file is sound, but foretell cannot run what is in it
+├── UnsupportedModelError   the file is sound, but foretell cannot run what is in it
+└── NumericalError          the model answered with NaN, or with no token possible
 
 A message names the thing, its value and what would be right, in one line. The command line prints
 it and exits with `ForetellError.exit_code`; nothing else reaches the user as a traceback.
@@ -45,3 +46,7 @@ class ModelFileError(ForetellError):
 
 class UnsupportedModelError(ForetellError):
     """The file is sound, but its architecture, tensor type or tokenizer is not known here."""
+
+
+class NumericalError(ForetellError, ArithmeticError):
+    """The model's logits are NaN, infinite, or leave no token possible."""

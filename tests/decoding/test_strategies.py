@@ -1,0 +1,89 @@
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from foretell.config import GenerationConfig
+from foretell.decoding.logprobs import log_softmax, softmax
+from foretell.decoding.processors import chain
+from foretell.decoding.strategies import Observe, OneToken
+from foretell.errors import ConfigError, NumericalError
+
+
+@dataclass
+class Line:
+    index: int = 0
+    tokens: list[int] = field(default_factory=lambda: [1, 2])
+    num_prompt_tokens: int = 2
+
+
+def rows_of(number, size=50, seed=0):
+    return (np.random.default_rng(seed).normal(size=(number, size)) * 3).astype(np.float32)
+
+
+def test_greedy_takes_each_rows_maximum():
+    rows = rows_of(3)
+    choices = OneToken(GenerationConfig()).choose(rows, [Line(index) for index in range(3)])
+    assert [choice.parent for choice in choices] == [0, 1, 2]
+    assert [choice.token_id for choice in choices] == rows.argmax(axis=1).tolist()
+    assert all(choice.report is None for choice in choices)
+
+
+def test_a_row_draws_the_same_whatever_is_beside_it():
+    config = GenerationConfig(temperature=1.3, top_k=20, seed=9)
+    lines = [Line(index, list(range(5 + index))) for index in range(4)]
+    together = OneToken(config).choose(rows_of(4), lines)
+    for index, line in enumerate(lines):
+        alone = OneToken(config).choose(rows_of(4)[index : index + 1], [line])
+        assert alone[0].token_id == together[index].token_id
+
+
+def test_reported_logprobs_are_the_raw_models():
+    config = GenerationConfig(temperature=0.5, top_k=2, seed=1, logprobs=3)
+    expected = log_softmax(rows_of(1)[0])
+    (choice,) = OneToken(config).choose(rows_of(1), [Line()])
+    assert choice.report is not None
+    assert choice.report.chosen.logprob == pytest.approx(expected[choice.token_id], abs=1e-12)
+    assert [entry.token_id for entry in choice.report.top] == np.argsort(-expected)[:3].tolist()
+
+
+def test_sampled_frequencies_are_the_chains_distribution():
+    config = GenerationConfig(temperature=0.7, top_k=8, top_p=0.9, seed=3)
+    row = rows_of(1, size=30)[0]
+    final = row.copy()
+    for processor in chain(config):
+        processor(final, Line())
+    probabilities = softmax(final)
+    strategy, number = OneToken(config), 5000
+    lines = (Line(0, [0] * (2 + at)) for at in range(number))
+    tokens = [strategy.choose(row[None].copy(), [line])[0].token_id for line in lines]
+    counts = np.bincount(tokens, minlength=30)
+    kept = probabilities > 0
+    assert 2 < kept.sum() < 8  # top-p cut some of what top-k left
+    assert counts[~kept].sum() == 0
+    expected = probabilities[kept] * number
+    chi_square = float(((counts[kept] - expected) ** 2 / expected).sum())
+    assert chi_square < 22.46  # the 0.999 quantile for 6 degrees of freedom
+
+
+def test_sampling_without_a_seed_is_refused():
+    config = GenerationConfig(temperature=0.7)
+    with pytest.raises(ConfigError, match="seed"):
+        OneToken(config)
+    assert OneToken(config.with_seed()).choose(rows_of(1), [Line()])
+
+
+@pytest.mark.parametrize("settings", [{}, {"seed": 1, "top_k": 5}, {"seed": 1, "top_p": 0.5}])
+def test_nan_is_refused_before_any_processor(settings):
+    rows = rows_of(1)
+    rows[0, 7] = np.nan
+    with pytest.raises(NumericalError, match="NaN"):
+        OneToken(GenerationConfig(**settings)).choose(rows, [Line()])
+
+
+def test_observe_keeps_a_copy_and_ends():
+    rows = rows_of(1)
+    observer = Observe()
+    assert observer.choose(rows, [Line()]) == []
+    rows[:] = 0
+    np.testing.assert_array_equal(observer.row, rows_of(1)[0])
