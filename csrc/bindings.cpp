@@ -1,0 +1,151 @@
+// The only file that knows Python: foretell.backends.native._core.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+
+#include "program.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace foretell {
+namespace {
+
+using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Ints = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using IntTable = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using FloatTable = nb::ndarray<nb::numpy, float, nb::ndim<2>, nb::c_contig>;
+
+const FileType& file_type(int ggml_id) {
+    const FileType* type = find_file_type(ggml_id);
+    if (!type) throw nb::value_error("unknown ggml type");
+    return *type;
+}
+
+void require(bool holds, const char* what) {
+    if (!holds) throw nb::value_error(what);
+}
+
+std::vector<std::string> instruction_sets() {
+    std::vector<std::string> names;
+    for (int i = 0; i < num_kernels(); ++i) names.push_back(kernels_at(i).name);
+    return names;
+}
+
+std::unique_ptr<Program> make_program(const std::string& isa, int threads, int64_t max_tokens,
+                                      int64_t layers, int64_t kv_heads, int64_t head_dim,
+                                      int64_t block_size, int64_t num_blocks, bool half) {
+    const Kernels* kernels = find_kernels(isa.c_str());
+    require(kernels, "this machine cannot run that instruction set");
+    require(threads >= 1 && max_tokens >= 1, "threads and max_tokens must be at least 1");
+    const KvShape kv{layers, kv_heads, head_dim, block_size, num_blocks, half};
+    return std::make_unique<Program>(*kernels, threads, max_tokens, kv);
+}
+
+int add_matrix(Program& program, int ggml_id, Bytes data, int64_t rows, int64_t cols) {
+    const FileType& type = file_type(ggml_id);
+    require(rows >= 1 && cols >= 1 && cols % type.block_size == 0, "impossible matrix shape");
+    const size_t bytes = static_cast<size_t>(cols / type.block_size * type.block_bytes) * rows;
+    require(data.size() == bytes, "matrix bytes do not match its shape");
+    nb::gil_scoped_release release;
+    return program.add_matrix(type, data.data(), rows, cols);
+}
+
+FloatTable read_matrix(const Program& program, int index) {
+    const Matrix& matrix = program.matrix(index);
+    auto* values = new float[matrix.rows * matrix.cols];
+    nb::capsule owner(values, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+    for (int64_t row = 0; row < matrix.rows; ++row) {
+        program.kernels().decode_row(matrix, row, values + row * matrix.cols);
+    }
+    return FloatTable(values, {size_t(matrix.rows), size_t(matrix.cols)}, owner);
+}
+
+FloatTable forward(nb::handle self, Ints tokens, Ints positions, Ints starts, IntTable tables,
+                   Ints wanted) {
+    Program& program = nb::cast<Program&>(self);
+    require(positions.size() == tokens.size(), "one position a token");
+    require(starts.size() >= 2 && tables.shape(0) == starts.size() - 1, "one table a sequence");
+    const Step step{tokens.data(),
+                    positions.data(),
+                    starts.data(),
+                    tables.data(),
+                    wanted.data(),
+                    int64_t(tokens.size()),
+                    int64_t(tables.shape(0)),
+                    int64_t(tables.shape(1)),
+                    int64_t(wanted.size())};
+    const float* logits = nullptr;
+    {
+        nb::gil_scoped_release release;
+        logits = program.forward(step);
+    }
+    return FloatTable(const_cast<float*>(logits), {wanted.size(), size_t(program.vocab_size())},
+                      self);
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+    m.doc() = "The kernels, and the program that calls them.";
+    m.def("instruction_sets", &instruction_sets,
+          "Names of the instruction sets that this build has and this processor runs, best first.");
+    m.def("measure_bandwidth", &measure_bandwidth, "threads"_a,
+          nb::call_guard<nb::gil_scoped_release>(),
+          "Bytes per second that this many threads read together from main memory.");
+
+    nb::enum_<OpKind>(m, "OpKind")
+        .value("embed", OpKind::embed)
+        .value("rotary", OpKind::rotary)
+        .value("rms_norm", OpKind::rms_norm)
+        .value("quantize", OpKind::quantize)
+        .value("linear", OpKind::linear)
+        .value("rope", OpKind::rope)
+        .value("store_kv", OpKind::store_kv)
+        .value("attention", OpKind::attention)
+        .value("silu_mul", OpKind::silu_mul)
+        .value("pick_rows", OpKind::pick_rows);
+
+    nb::class_<Program>(m, "Program", "A model as a flat list of kernel calls; see csrc/program.h.")
+        .def(nb::new_(&make_program), "isa"_a, nb::kw_only(), "threads"_a, "max_tokens"_a,
+             "layers"_a, "kv_heads"_a, "head_dim"_a, "block_size"_a, "num_blocks"_a, "half"_a)
+        .def("add_matrix", &add_matrix, "ggml_id"_a, "data"_a, "rows"_a, "cols"_a)
+        .def(
+            "add_vector",
+            [](Program& program, Floats values) {
+                return program.add_vector(values.data(), values.size());
+            },
+            "values"_a)
+        .def("add_buffer", &Program::add_buffer, "width"_a, "of_wanted"_a)
+        .def("add_codes", &Program::add_codes, "width"_a, "of_wanted"_a)
+        .def(
+            "add_op",
+            [](Program& program, OpKind kind, int a, int b, int c, int out, int codes, int matrix,
+               int vector, int layer, int heads, float number, bool interleaved) {
+                program.add_op(
+                    {kind, a, b, c, out, codes, matrix, vector, layer, heads, number, interleaved});
+            },
+            "kind"_a, nb::kw_only(), "a"_a = -1, "b"_a = -1, "c"_a = -1, "out"_a = -1,
+            "codes"_a = -1, "matrix"_a = -1, "vector"_a = -1, "layer"_a = -1, "heads"_a = 0,
+            "number"_a = 0.0f, "interleaved"_a = false)
+        .def("finish", &Program::finish)
+        .def("forward", &forward, "tokens"_a, "positions"_a, "starts"_a, "block_tables"_a,
+             "wanted"_a, "Logits (wanted, vocab_size) of one batch, valid until the next call.")
+        .def(
+            "copy_blocks",
+            [](Program& program, IntTable pairs) {
+                require(pairs.shape(1) == 2, "pairs of blocks");
+                program.copy_blocks(pairs.data(), pairs.shape(0));
+            },
+            "pairs"_a)
+        .def("read_matrix", &read_matrix, "index"_a, "A packed matrix as float32 (rows, cols).")
+        .def_prop_ro("weight_bytes", &Program::weight_bytes)
+        .def_prop_ro("vocab_size", &Program::vocab_size);
+}
+
+}  // namespace foretell

@@ -1,0 +1,128 @@
+// Norms, activations, quantization: what works on one row of activations. See kernels_impl.h.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+
+#include "kernels.h"
+
+namespace foretell {
+namespace {
+
+constexpr int kLanes = 16;
+
+// Reductions over the lanes go through one fixed tree.
+template <class F>
+inline float reduce(Vec v, F combine) {
+    float lane[kLanes];
+    store(lane, v);
+    for (int half = kLanes / 2; half > 0; half /= 2) {
+        for (int i = 0; i < half; ++i) lane[i] = combine(lane[i], lane[i + half]);
+    }
+    return lane[0];
+}
+inline float reduce_add(Vec v) {
+    return reduce(v, [](float a, float b) { return a + b; });
+}
+inline float reduce_max(Vec v) {
+    return reduce(v, [](float a, float b) { return a > b ? a : b; });
+}
+
+inline Vec load_up_to(const float* p, int64_t count) {
+    if (count >= kLanes) return load(p);
+    float lane[kLanes] = {};
+    for (int64_t i = 0; i < count; ++i) lane[i] = p[i];
+    return load(lane);
+}
+inline void store_up_to(float* p, Vec v, int64_t count) {
+    if (count >= kLanes) return store(p, v);
+    float lane[kLanes];
+    store(lane, v);
+    for (int64_t i = 0; i < count; ++i) p[i] = lane[i];
+}
+
+// x + kRound has x, rounded to the nearest integer (ties to even), in its low bits.
+constexpr float kRound = 12582912.0f;  // 1.5 * 2^23
+
+// e^x by 2^n * p(r), n = round(x / ln 2), |r| ≤ ln 2 / 2; p is the Taylor polynomial of degree 7.
+// Below -87 the result is 0; above 88 it is e^88.
+inline Vec exp_lanes(Vec x) {
+    const Vec low = set(-87.0f);
+    const Vec clamped = max(min(x, set(88.0f)), low);
+    const Vec shifted = fma(clamped, set(1.44269504f), set(kRound));
+    const Vec n = sub(shifted, set(kRound));
+    Vec r = fma(n, set(-0.693359375f), clamped);  // ln 2 in two parts
+    r = fma(n, set(2.12194440e-4f), r);
+    Vec p = set(1.0f / 5040);
+    constexpr float kNext[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};
+    for (const float c : kNext) {
+        p = fma(p, r, set(c));
+    }
+    const Int exponent = shift_left_23(add_int(bits_of(shifted), set_int(127 - 0x4b400000)));
+    return select_below(x, low, set(0.0f), mul(p, from_bits(exponent)));
+}
+
+void rms_norm(const float* x, const float* weight, float eps, int64_t size, float* out) {
+    Vec sum = set(0.0f);
+    for (int64_t i = 0; i < size; i += kLanes) {
+        const Vec v = load_up_to(x + i, size - i);
+        sum = fma(v, v, sum);
+    }
+    const float inverse = 1.0f / std::sqrt(reduce_add(sum) / static_cast<float>(size) + eps);
+    for (int64_t i = 0; i < size; i += kLanes) {
+        const Vec v = mul(load_up_to(x + i, size - i), set(inverse));
+        store_up_to(out + i, mul(v, load_up_to(weight + i, size - i)), size - i);
+    }
+}
+
+void silu_mul(const float* gate, const float* up, int64_t size, float* out) {
+    for (int64_t i = 0; i < size; i += kLanes) {
+        const Vec g = load_up_to(gate + i, size - i);
+        const Vec silu = div(g, add(set(1.0f), exp_lanes(sub(set(0.0f), g))));
+        store_up_to(out + i, mul(silu, load_up_to(up + i, size - i)), size - i);
+    }
+}
+
+// x ≈ scale * code, scale = max|x| / 127 over the group.
+inline float quantize_group(const float* x, int8_t codes[kGroup]) {
+    const Vec a = load(x), b = load(x + kLanes);
+    const float largest = reduce_max(max(abs(a), abs(b)));
+    const Vec inverse = set(largest > 0 ? 127.0f / largest : 0.0f);
+    const Vec low = set(-127.0f), high = set(127.0f), round = set(kRound);
+    store_low_bytes(codes, bits_of(add(max(min(mul(a, inverse), high), low), round)));
+    store_low_bytes(codes + kLanes, bits_of(add(max(min(mul(b, inverse), high), low), round)));
+    return largest / 127.0f;
+}
+
+inline int32_t sum_codes(const int8_t* codes, int count) {
+    int32_t sum = 0;
+    for (int i = 0; i < count; ++i) sum += codes[i];
+    return sum;
+}
+
+void quantize(const float* x, int64_t n, int64_t tokens, int64_t begin, int64_t end,
+              const Quantized& out) {
+    const int64_t first = n - n % kTile, width = tile_width(first, tokens), m = n - first;
+    const QuantizedTile tile = out.tile(first);
+    for (int64_t g = begin / kGroup; g < end / kGroup; ++g) {
+        int8_t codes[kGroup];
+        const float scale = quantize_group(x + g * kGroup, codes);
+        for (int quad = 0; quad < kGroup / 4; ++quad) {
+            std::memcpy(tile.codes + ((g * (kGroup / 4) + quad) * width + m) * 4, codes + 4 * quad,
+                        4);
+        }
+        const int32_t half[2] = {sum_codes(codes, kGroup / 2),
+                                 sum_codes(codes + kGroup / 2, kGroup / 2)};
+        const int64_t at = g * width + m;
+        tile.scales[at] = scale;
+        tile.sums[at] = half[0] + half[1];
+        tile.scaled_sums[at] = scale * static_cast<float>(half[0] + half[1]);
+        for (int h = 0; h < 2; ++h) {
+            tile.halves[(2 * g + h) * width + m] = half[h];
+            tile.scaled_halves[(2 * g + h) * width + m] = scale * static_cast<float>(half[h]);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace foretell

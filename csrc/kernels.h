@@ -1,0 +1,92 @@
+// The boundary between the model's walk (program.cpp) and the instruction sets: one table of
+// functions for each, all with the same results.
+#pragma once
+
+#include <cstdint>
+
+#include "matrix.h"
+
+namespace foretell {
+
+// y[n][row] = (residual[n][row] +) (bias[row] +) Σ_k W[row][k] x[n][k], for the block rows
+// [block_begin, block_end) and all `tokens`. Sums run over k in one fixed order, so that a result
+// does not depend on the number of tokens, threads or the instruction set.
+struct LinearTask {
+    const Matrix* weights;
+    const float* bias;       // (rows) or null
+    const float* x;          // (tokens, x_stride), for float activations
+    const Quantized* codes;  // for int8 activations
+    const float* residual;   // (tokens, y_stride) or null
+    float* y;                // (tokens, y_stride)
+    int64_t tokens, x_stride, y_stride;
+    int64_t block_begin, block_end;
+};
+
+// One layer's part of the paged KV cache; a block holds all layers' parts, one after the other.
+// Keys of a part: [kv_head][position / 16][head_dim][position % 16]; values, after the keys:
+// [kv_head][position][head_dim].
+struct KvLayer {
+    uint8_t* data;  // this layer's part of block 0
+    bool half;      // float16, else float32
+    int64_t kv_heads, head_dim, block_size;
+    int64_t block_bytes;  // from one block to the next
+
+    int64_t head_values() const { return head_dim * block_size; }
+    int64_t part_bytes() const { return kv_heads * head_values() * (half ? 2 : 4); }
+    uint8_t* keys(int64_t block) const { return data + block * block_bytes; }
+    uint8_t* values(int64_t block) const { return keys(block) + part_bytes(); }
+};
+
+constexpr int kMaxHeadDim = 1024;
+
+struct StoreKvTask {
+    KvLayer kv;
+    const float* k;  // (head_dim) of one token and head
+    const float* v;
+    int64_t block, slot;  // where the token goes
+    int64_t head;
+};
+
+// Attention of one token's query heads [head_begin, head_end) that share one kv head, over
+// positions 0 … position.
+struct AttentionTask {
+    KvLayer kv;
+    const float* q;  // (heads * head_dim) of one token
+    float* out;      // (heads * head_dim)
+    const int32_t* block_table;
+    int64_t position;
+    int64_t head_begin, head_end, kv_head;
+    float scale;     // 1 / sqrt(head_dim)
+    float* scratch;  // (kAttentionScratch + head_dim * 2 * kHeadsAtOnce) floats
+};
+
+constexpr int kAttentionChunk = 256;  // positions whose partial softmax is merged at once
+constexpr int kHeadsAtOnce = 4;
+constexpr int64_t attention_scratch(int64_t head_dim) {
+    return kHeadsAtOnce * (kAttentionChunk + head_dim);
+}
+
+struct Kernels {
+    const char* name;
+    void (*linear_int8)(const LinearTask&);
+    void (*linear_float)(const LinearTask&);
+    // Quantizes inputs [begin, end) (multiples of kGroup) of token n out of `tokens`.
+    void (*quantize)(const float* x, int64_t n, int64_t tokens, int64_t begin, int64_t end,
+                     const Quantized& out);
+    // out[i] = x[i] / sqrt(mean(x²) + eps) * weight[i]
+    void (*rms_norm)(const float* x, const float* weight, float eps, int64_t size, float* out);
+    // out[i] = silu(gate[i]) * up[i]
+    void (*silu_mul)(const float* gate, const float* up, int64_t size, float* out);
+    void (*store_kv)(const StoreKvTask&);
+    void (*attention)(const AttentionTask&);
+    // One row of a packed matrix as float32, as exactly as the file's own dequantization.
+    void (*decode_row)(const Matrix& matrix, int64_t row, float* out);
+};
+
+// The instruction sets that this build has and this processor runs, best first.
+// `find_kernels` gives null for a name that is not among them.
+int num_kernels();
+const Kernels& kernels_at(int index);
+const Kernels* find_kernels(const char* name);
+
+}  // namespace foretell

@@ -1,0 +1,5 @@
+#include "simd/plain.h"
+// The lanes come first: the kernels are written on them.
+#include "kernels_impl.h"
+
+FORETELL_KERNELS(plain_kernels, "plain")

@@ -1,0 +1,250 @@
+// Matrix products over packed weights. See kernels_impl.h and matrix.h.
+#pragma once
+
+#include <cstring>
+#include <iterator>
+#include <utility>
+
+#include "elementwise_impl.h"
+#include "half.h"
+
+namespace foretell {
+namespace {
+
+inline Vec load_scale(const uint8_t* p, bool wide) {
+    return wide ? load(reinterpret_cast<const float*>(p))
+                : load_half(reinterpret_cast<const uint16_t*>(p));
+}
+
+// The codes of one group of 16 rows, in registers: quads[t] holds inputs 4t … 4t+3.
+template <Format F>
+struct Group {
+    static constexpr int kQuads = F.group / 4;
+    static constexpr int kLines = F.codes == Codes::nibble ? kQuads / 2 : kQuads;
+    Bytes quads[kQuads];
+    Vec scale, minimum;
+
+    explicit Group(const uint8_t* p) {
+        for (int line = 0; line < kLines; ++line) {
+            const Bytes codes = load_codes(p + 64 * line);
+            if constexpr (F.codes == Codes::nibble) {
+                quads[2 * line] = low_nibbles(codes);
+                quads[2 * line + 1] = high_nibbles(codes);
+            } else {
+                quads[line] = codes;
+            }
+        }
+        p += 64 * kLines;
+        scale = load_scale(p, F.wide_scale);
+        if constexpr (F.has_minimum) minimum = load_scale(p + F.scale_bytes(), F.wide_scale);
+    }
+
+    // Σ code * x over the group, exactly; x at distances of `stride` bytes from quad to quad.
+    Int dot(const int8_t* x, int stride, int32_t sum_of_x) const {
+        if constexpr (F.codes == Codes::nibble) {
+            NibbleSum sum = nibble_zero();
+            for (int t = 0; t < kQuads; ++t) sum = dot_nibbles(sum, quads[t], x + t * stride);
+            const Int total = finish(sum);
+            return F.offset ? add_int(total, set_int(-F.offset * sum_of_x)) : total;
+        } else {
+            Int sum = set_int(F.offset ? -F.offset * sum_of_x : 0);
+            for (int t = 0; t < kQuads; ++t) sum = dot_bytes(sum, quads[t], x + t * stride);
+            return sum;
+        }
+    }
+};
+
+struct Output {
+    const LinearTask& task;
+
+    void write(int64_t block, int64_t token, Vec sum) const {
+        const int64_t row = block * kRows, count = task.weights->rows - row;
+        const int64_t at = token * task.y_stride + row;
+        if (task.bias) sum = add(sum, load_up_to(task.bias + row, count));
+        if (task.residual) sum = add(load_up_to(task.residual + at, count), sum);
+        store_up_to(task.y + at, sum, count);
+    }
+};
+
+// W columns of a tile of `Width`, from column `first` on.
+template <Format F, int Width, int W>
+inline void int8_columns(const LinearTask& task, const QuantizedTile& tile, int first,
+                         int64_t token, int64_t block) {
+    constexpr int kParts = kGroup / F.group;  // weight groups in an activation group
+    const uint8_t* w = task.weights->data + block * task.weights->block_bytes();
+    const int64_t groups = task.weights->cols / F.group;
+    const float* scaled_sums = (kParts == 1 ? tile.scaled_sums : tile.scaled_halves) + first;
+    const int32_t* sums = (kParts == 1 ? tile.sums : tile.halves) + first;
+    const float* scales = tile.scales + first;
+    const int8_t* x = tile.codes + 4 * first;
+    Vec acc[W];
+    for (int m = 0; m < W; ++m) acc[m] = set(0.0f);
+    for (int64_t g = 0; g < groups; ++g) {
+        const Group<F> group(w);
+        for (int m = 0; m < W; ++m) {
+            const Vec dot = to_float(group.dot(x + 4 * m, 4 * Width, sums[g * Width + m]));
+            const Vec scale = mul(group.scale, set(scales[g / kParts * Width + m]));
+            acc[m] = fma(dot, scale, acc[m]);
+            if constexpr (F.has_minimum) {
+                acc[m] = fma(group.minimum, set(scaled_sums[g * Width + m]), acc[m]);
+            }
+        }
+        w += F.group_bytes();
+        x += F.group * Width;
+    }
+    const Output output{task};
+    for (int m = 0; m < W; ++m) output.write(block, token + first + m, acc[m]);
+}
+
+template <Format F, int Width>
+inline void int8_tile(const LinearTask& task, int64_t token, int64_t block) {
+    const QuantizedTile tile = task.codes->tile(token);
+    constexpr int kWhole = Width / kMaxColumns * kMaxColumns;
+    for (int first = 0; first < kWhole; first += kMaxColumns) {
+        int8_columns < F, Width,
+            kMaxColumns<Width ? kMaxColumns : Width>(task, tile, first, token, block);
+    }
+    if constexpr (kWhole < Width) {
+        int8_columns<F, Width, Width - kWhole>(task, tile, kWhole, token, block);
+    }
+}
+
+template <Format F>
+void int8_blocks(const LinearTask& task) {
+    for (int64_t block = task.block_begin; block < task.block_end; ++block) {
+        for (int64_t token = 0; token < task.tokens; token += kTile) {
+            switch (tile_width(token, task.tokens)) {
+                case 1:
+                    int8_tile<F, 1>(task, token, block);
+                    break;
+                case 2:
+                    int8_tile<F, 2>(task, token, block);
+                    break;
+                case 3:
+                    int8_tile<F, 3>(task, token, block);
+                    break;
+                case 4:
+                    int8_tile<F, 4>(task, token, block);
+                    break;
+                case 5:
+                    int8_tile<F, 5>(task, token, block);
+                    break;
+                case 6:
+                    int8_tile<F, 6>(task, token, block);
+                    break;
+                case 7:
+                    int8_tile<F, 7>(task, token, block);
+                    break;
+                default:
+                    int8_tile<F, 8>(task, token, block);
+                    break;
+            }
+        }
+    }
+}
+
+// Calls `use(k, weights)` for the inputs k of `num_groups` groups: 16 rows' weights as float32.
+template <Format F, class Use>
+inline void decode_groups(const uint8_t* p, int64_t num_groups, Use use) {
+    if constexpr (F.is_float()) {
+        for (int64_t k = 0; k < num_groups; ++k, p += F.group_bytes()) {
+            if constexpr (F.codes == Codes::float32) {
+                use(k, load(reinterpret_cast<const float*>(p)));
+            } else if constexpr (F.codes == Codes::float16) {
+                use(k, load_half(reinterpret_cast<const uint16_t*>(p)));
+            } else {
+                use(k, load_bfloat16(reinterpret_cast<const uint16_t*>(p)));
+            }
+        }
+    } else {
+        const Vec offset = set(F.offset);
+        for (int64_t g = 0; g < num_groups; ++g, p += F.group_bytes()) {
+            const Group<F> group(p);
+            for (int k = 0; k < F.group; ++k) {
+                uint8_t codes[4 * kRows], column[kRows];
+                std::memcpy(codes, &group.quads[k / 4], sizeof codes);
+                for (int row = 0; row < kRows; ++row) column[row] = codes[4 * row + k % 4];
+                const Vec code = load_unsigned_bytes(column);
+                use(g * F.group + k, F.has_minimum ? fma(group.scale, code, group.minimum)
+                                                   : mul(group.scale, sub(code, offset)));
+            }
+        }
+    }
+}
+
+// Four running sums by k mod 4, joined at the end.
+template <Format F, int W>
+inline void float_columns(const LinearTask& task, int64_t token, int64_t block) {
+    const uint8_t* w = task.weights->data + block * task.weights->block_bytes();
+    Vec acc[4][W];
+    for (auto& part : acc) {
+        for (Vec& sum : part) sum = set(0.0f);
+    }
+    const float* x = task.x + token * task.x_stride;
+    decode_groups<F>(w, task.weights->cols / F.group, [&](int64_t k, Vec weights) {
+        Vec* part = acc[k % 4];
+        for (int m = 0; m < W; ++m) part[m] = fma(weights, set(x[m * task.x_stride + k]), part[m]);
+    });
+    const Output output{task};
+    for (int m = 0; m < W; ++m) {
+        output.write(block, token + m, add(add(acc[0][m], acc[1][m]), add(acc[2][m], acc[3][m])));
+    }
+}
+
+template <Format F>
+void float_blocks(const LinearTask& task) {
+    for (int64_t block = task.block_begin; block < task.block_end; ++block) {
+        int64_t token = 0;
+        for (; token + 4 <= task.tokens; token += 4) float_columns<F, 4>(task, token, block);
+        for (; token < task.tokens; ++token) float_columns<F, 1>(task, token, block);
+    }
+}
+
+template <Format F>
+void decode_row_of(const Matrix& matrix, int64_t row, float* out) {
+    const uint8_t* w = matrix.data + row / kRows * matrix.block_bytes();
+    decode_groups<F>(w, matrix.cols / F.group, [&](int64_t k, Vec weights) {
+        float lane[kLanes];
+        store(lane, weights);
+        out[k] = lane[row % kRows];
+    });
+}
+
+// Calls `f` with the format as a compile-time constant.
+template <class F>
+inline void with_format(const Format& format, F f) {
+    constexpr Format kFormats[] = {
+        {Codes::nibble, 32, false, false, 8},  // Q4_0
+        {Codes::nibble, 32, false, true, 0},   // Q4_1
+        {Codes::nibble, 32, true, true, 0},    // Q4_K
+        {Codes::nibble, 16, true, true, 0},    // Q2_K
+        {Codes::nibble, 16, true, false, 4},   // Q3_K
+        {Codes::byte, 32, false, false, 16},   // Q5_0
+        {Codes::byte, 32, false, true, 0},     // Q5_1
+        {Codes::byte, 32, true, true, 0},      // Q5_K
+        {Codes::byte, 32, false, false, 128},  // Q8_0
+        {Codes::byte, 16, true, false, 32},    // Q6_K
+        {Codes::float32, 1, false, false, 0},  {Codes::float16, 1, false, false, 0},
+        {Codes::bfloat16, 1, false, false, 0},
+    };
+    [&]<size_t... I>(std::index_sequence<I...>) {
+        ((format == kFormats[I] && (f.template operator()<kFormats[I]>(), true)) || ...);
+    }(std::make_index_sequence<std::size(kFormats)>{});
+}
+
+void linear_int8(const LinearTask& task) {
+    with_format(task.weights->format, [&]<Format F>() {
+        if constexpr (!F.is_float()) int8_blocks<F>(task);
+    });
+}
+
+void linear_float(const LinearTask& task) {
+    with_format(task.weights->format, [&]<Format F>() { float_blocks<F>(task); });
+}
+
+void decode_row(const Matrix& matrix, int64_t row, float* out) {
+    with_format(matrix.format, [&]<Format F>() { decode_row_of<F>(matrix, row, out); });
+}
+
+}  // namespace
+}  // namespace foretell

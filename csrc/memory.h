@@ -1,0 +1,48 @@
+// Large aligned memory, in huge pages where the system has them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace foretell {
+
+// Zeroed memory, aligned to at least 64 bytes; pages are taken from the system when first written.
+class Buffer {
+  public:
+    Buffer() = default;
+    explicit Buffer(size_t bytes);
+
+    uint8_t* data() const { return data_.get(); }
+    size_t size() const { return size_; }
+    template <class T>
+    T* as() const {
+        return reinterpret_cast<T*>(data_.get());
+    }
+
+  private:
+    struct Release {
+        size_t bytes;
+        void operator()(uint8_t* p) const;
+    };
+    std::unique_ptr<uint8_t, Release> data_;
+    size_t size_ = 0;
+};
+
+// Hands out pieces of large buffers, one after the other; all go with the arena.
+class Arena {
+  public:
+    uint8_t* take(size_t bytes);
+    size_t bytes_taken() const { return taken_; }
+
+  private:
+    std::vector<Buffer> buffers_;
+    size_t used_ = 0;  // of the last buffer
+    size_t taken_ = 0;
+};
+
+// Bytes per second that `threads` threads read together from memory far larger than the caches.
+double measure_bandwidth(int threads);
+
+}  // namespace foretell

@@ -1,0 +1,134 @@
+// Sixteen lanes on AVX2 with FMA and F16C: two registers each. See simd/avx512.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace {
+
+constexpr int kMaxColumns = 4;
+
+struct Vec {
+    __m256 a, b;
+};
+struct Int {
+    __m256i a, b;
+};
+using Bytes = Int;
+
+inline Vec load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+inline void store(float* p, Vec v) {
+    _mm256_storeu_ps(p, v.a);
+    _mm256_storeu_ps(p + 8, v.b);
+}
+inline Vec set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+inline Vec add(Vec x, Vec y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
+inline Vec sub(Vec x, Vec y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
+inline Vec mul(Vec x, Vec y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
+inline Vec div(Vec x, Vec y) { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
+inline Vec fma(Vec x, Vec y, Vec z) {
+    return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+}
+inline Vec max(Vec x, Vec y) { return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)}; }
+inline Vec min(Vec x, Vec y) { return {_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)}; }
+inline Vec abs(Vec x) {
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    return {_mm256_andnot_ps(sign, x.a), _mm256_andnot_ps(sign, x.b)};
+}
+inline Vec select_below(Vec x, Vec bound, Vec yes, Vec no) {
+    return {_mm256_blendv_ps(no.a, yes.a, _mm256_cmp_ps(x.a, bound.a, _CMP_LT_OQ)),
+            _mm256_blendv_ps(no.b, yes.b, _mm256_cmp_ps(x.b, bound.b, _CMP_LT_OQ))};
+}
+
+inline __m128i load_128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+inline Vec load_half(const uint16_t* p) {
+    return {_mm256_cvtph_ps(load_128(p)), _mm256_cvtph_ps(load_128(p + 8))};
+}
+inline void store_half(uint16_t* p, Vec v) {
+    constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(v.a, kNearest));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8), _mm256_cvtps_ph(v.b, kNearest));
+}
+inline __m256 widen_bfloat16(__m128i bits) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
+inline Vec load_bfloat16(const uint16_t* p) {
+    return {widen_bfloat16(load_128(p)), widen_bfloat16(load_128(p + 8))};
+}
+inline Vec load_unsigned_bytes(const uint8_t* p) {
+    const __m128i bytes = load_128(p);
+    return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)))};
+}
+
+inline Int set_int(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+inline Int bits_of(Vec v) { return {_mm256_castps_si256(v.a), _mm256_castps_si256(v.b)}; }
+inline Vec from_bits(Int v) { return {_mm256_castsi256_ps(v.a), _mm256_castsi256_ps(v.b)}; }
+inline Int add_int(Int x, Int y) {
+    return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
+}
+inline Int shift_left_23(Int x) { return {_mm256_slli_epi32(x.a, 23), _mm256_slli_epi32(x.b, 23)}; }
+inline Vec to_float(Int x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
+inline void store_low_bytes(int8_t* p, Int x) {
+    const __m256i pick =
+        _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12,
+                         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m256i join = _mm256_setr_epi32(0, 4, 1, 1, 1, 1, 1, 1);
+    const __m256i halves[] = {x.a, x.b};
+    for (const __m256i half : halves) {
+        const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(half, pick), join);
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(bytes));
+        p += 8;
+    }
+}
+
+inline Bytes load_codes(const uint8_t* p) {
+    const __m256i* q = reinterpret_cast<const __m256i*>(p);
+    return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
+}
+inline Bytes low_nibbles(Bytes c) {
+    const __m256i mask = _mm256_set1_epi8(15);
+    return {_mm256_and_si256(c.a, mask), _mm256_and_si256(c.b, mask)};
+}
+inline Bytes high_nibbles(Bytes c) {
+    return low_nibbles({_mm256_srli_epi16(c.a, 4), _mm256_srli_epi16(c.b, 4)});
+}
+
+inline __m256i broadcast_four(const int8_t* four) {
+    int32_t x;
+    std::memcpy(&x, four, 4);
+    return _mm256_set1_epi32(x);
+}
+
+// Sixteen-bit sums: a pair adds at most 2 * 15 * 127, so the 8 quads of a group fit.
+struct NibbleSum {
+    __m256i a, b;
+};
+inline NibbleSum nibble_zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
+    const __m256i x = broadcast_four(four);
+    return {_mm256_add_epi16(sum.a, _mm256_maddubs_epi16(codes.a, x)),
+            _mm256_add_epi16(sum.b, _mm256_maddubs_epi16(codes.b, x))};
+}
+inline Int finish(NibbleSum sum) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    return {_mm256_madd_epi16(sum.a, ones), _mm256_madd_epi16(sum.b, ones)};
+}
+
+// Bytes up to 255 would overflow the sixteen-bit pairs: split them, 255 = 15 * 16 + 15.
+inline __m256i dot_wide(__m256i sum, __m256i codes, __m256i x) {
+    const __m256i mask = _mm256_set1_epi8(15);
+    const __m256i low = _mm256_maddubs_epi16(_mm256_and_si256(codes, mask), x);
+    const __m256i high =
+        _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(codes, 4), mask), x);
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(low, _mm256_set1_epi16(1)));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(high, _mm256_set1_epi16(16)));
+}
+inline Int dot_bytes(Int sum, Bytes codes, const int8_t* four) {
+    const __m256i x = broadcast_four(four);
+    return {dot_wide(sum.a, codes.a, x), dot_wide(sum.b, codes.b, x)};
+}
+
+}  // namespace

@@ -1,0 +1,81 @@
+// Sixteen lanes on AVX-512 with VNNI: one register each.
+//
+// Every simd/*.h defines the same names with the same results, bit for bit; the kernels are written
+// once on top of them (kernels_impl.h) and compiled once for each instruction set.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace {
+
+constexpr int kMaxColumns = 8;  // token columns that one pass over a row block serves
+
+using Vec = __m512;     // 16 float32
+using Int = __m512i;    // 16 int32
+using Bytes = __m512i;  // 64 bytes: 16 rows x 4 consecutive inputs, unsigned
+
+inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
+inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
+inline Vec set(float x) { return _mm512_set1_ps(x); }
+inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
+inline Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
+inline Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
+inline Vec div(Vec a, Vec b) { return _mm512_div_ps(a, b); }
+inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+inline Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
+inline Vec min(Vec a, Vec b) { return _mm512_min_ps(a, b); }
+inline Vec abs(Vec a) { return _mm512_abs_ps(a); }
+
+// bound > x ? a : b, lane by lane (b where x is NaN).
+inline Vec select_below(Vec x, Vec bound, Vec a, Vec b) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, bound, _CMP_LT_OQ), b, a);
+}
+
+inline Vec load_half(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline void store_half(uint16_t* p, Vec v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+inline Vec load_bfloat16(const uint16_t* p) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+inline Vec load_unsigned_bytes(const uint8_t* p) {
+    return _mm512_cvtepi32_ps(
+        _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+
+inline Int set_int(int32_t x) { return _mm512_set1_epi32(x); }
+inline Int bits_of(Vec v) { return _mm512_castps_si512(v); }
+inline Vec from_bits(Int v) { return _mm512_castsi512_ps(v); }
+inline Int add_int(Int a, Int b) { return _mm512_add_epi32(a, b); }
+inline Int shift_left_23(Int a) { return _mm512_slli_epi32(a, 23); }
+inline Vec to_float(Int a) { return _mm512_cvtepi32_ps(a); }
+// The low byte of each lane.
+inline void store_low_bytes(int8_t* p, Int a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
+}
+
+inline Bytes load_codes(const uint8_t* p) { return _mm512_loadu_si512(p); }
+inline Bytes low_nibbles(Bytes c) { return _mm512_and_si512(c, _mm512_set1_epi8(15)); }
+inline Bytes high_nibbles(Bytes c) { return low_nibbles(_mm512_srli_epi16(c, 4)); }
+
+// Partial sums of a group: add four products a lane with dot_*, then finish() to int32 lanes.
+using NibbleSum = Int;
+inline NibbleSum nibble_zero() { return _mm512_setzero_si512(); }
+inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
+    int32_t x;
+    std::memcpy(&x, four, 4);
+    return _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(x));
+}
+inline Int finish(NibbleSum sum) { return sum; }
+inline Int dot_bytes(Int sum, Bytes codes, const int8_t* four) {
+    return dot_nibbles(sum, codes, four);
+}
+
+}  // namespace

@@ -1,0 +1,152 @@
+// Sixteen lanes on 64-bit ARM with the dot-product extension: four registers each.
+// See simd/avx512.h.
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace {
+
+constexpr int kMaxColumns = 4;
+
+struct Vec {
+    float32x4_t r[4];
+};
+struct Int {
+    int32x4_t r[4];
+};
+struct Bytes {
+    uint8x16_t r[4];
+};
+
+template <class Out, class F>
+inline Out each(F f) {
+    Out out;
+    for (int i = 0; i < 4; ++i) out.r[i] = f(i);
+    return out;
+}
+
+inline Vec load(const float* p) {
+    return each<Vec>([&](int i) { return vld1q_f32(p + 4 * i); });
+}
+inline void store(float* p, Vec v) {
+    for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, v.r[i]);
+}
+inline Vec set(float x) {
+    return each<Vec>([&](int) { return vdupq_n_f32(x); });
+}
+inline Vec add(Vec a, Vec b) {
+    return each<Vec>([&](int i) { return vaddq_f32(a.r[i], b.r[i]); });
+}
+inline Vec sub(Vec a, Vec b) {
+    return each<Vec>([&](int i) { return vsubq_f32(a.r[i], b.r[i]); });
+}
+inline Vec mul(Vec a, Vec b) {
+    return each<Vec>([&](int i) { return vmulq_f32(a.r[i], b.r[i]); });
+}
+inline Vec div(Vec a, Vec b) {
+    return each<Vec>([&](int i) { return vdivq_f32(a.r[i], b.r[i]); });
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+    return each<Vec>([&](int i) { return vfmaq_f32(c.r[i], a.r[i], b.r[i]); });
+}
+// As x86: the second operand where the first is NaN.
+inline Vec max(Vec a, Vec b) {
+    return each<Vec>([&](int i) { return vbslq_f32(vcgtq_f32(a.r[i], b.r[i]), a.r[i], b.r[i]); });
+}
+inline Vec min(Vec a, Vec b) {
+    return each<Vec>([&](int i) { return vbslq_f32(vcltq_f32(a.r[i], b.r[i]), a.r[i], b.r[i]); });
+}
+inline Vec abs(Vec a) {
+    return each<Vec>([&](int i) { return vabsq_f32(a.r[i]); });
+}
+inline Vec select_below(Vec x, Vec bound, Vec a, Vec b) {
+    return each<Vec>(
+        [&](int i) { return vbslq_f32(vcltq_f32(x.r[i], bound.r[i]), a.r[i], b.r[i]); });
+}
+
+inline Vec load_half(const uint16_t* p) {
+    return each<Vec>(
+        [&](int i) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i))); });
+}
+inline void store_half(uint16_t* p, Vec v) {
+    for (int i = 0; i < 4; ++i) {
+        vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(v.r[i])));
+    }
+}
+inline Vec load_bfloat16(const uint16_t* p) {
+    return each<Vec>([&](int i) {
+        return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vld1_u16(p + 4 * i)), 16));
+    });
+}
+inline Vec load_unsigned_bytes(const uint8_t* p) {
+    const uint8x16_t bytes = vld1q_u8(p);
+    const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_u8(vget_high_u8(bytes));
+    return {{vcvtq_f32_u32(vmovl_u16(vget_low_u16(low))),
+             vcvtq_f32_u32(vmovl_u16(vget_high_u16(low))),
+             vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))),
+             vcvtq_f32_u32(vmovl_u16(vget_high_u16(high)))}};
+}
+
+inline Int set_int(int32_t x) {
+    return each<Int>([&](int) { return vdupq_n_s32(x); });
+}
+inline Int bits_of(Vec v) {
+    return each<Int>([&](int i) { return vreinterpretq_s32_f32(v.r[i]); });
+}
+inline Vec from_bits(Int v) {
+    return each<Vec>([&](int i) { return vreinterpretq_f32_s32(v.r[i]); });
+}
+inline Int add_int(Int a, Int b) {
+    return each<Int>([&](int i) { return vaddq_s32(a.r[i], b.r[i]); });
+}
+inline Int shift_left_23(Int a) {
+    return each<Int>([&](int i) { return vshlq_n_s32(a.r[i], 23); });
+}
+inline Vec to_float(Int a) {
+    return each<Vec>([&](int i) { return vcvtq_f32_s32(a.r[i]); });
+}
+inline void store_low_bytes(int8_t* p, Int a) {
+    const int16x8_t low = vcombine_s16(vmovn_s32(a.r[0]), vmovn_s32(a.r[1]));
+    const int16x8_t high = vcombine_s16(vmovn_s32(a.r[2]), vmovn_s32(a.r[3]));
+    vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
+}
+
+inline Bytes load_codes(const uint8_t* p) {
+    return each<Bytes>([&](int i) { return vld1q_u8(p + 16 * i); });
+}
+inline Bytes low_nibbles(Bytes c) {
+    return each<Bytes>([&](int i) { return vandq_u8(c.r[i], vdupq_n_u8(15)); });
+}
+inline Bytes high_nibbles(Bytes c) {
+    return each<Bytes>([&](int i) { return vshrq_n_u8(c.r[i], 4); });
+}
+
+inline int8x16_t broadcast_four(const int8_t* four) {
+    int32_t x;
+    std::memcpy(&x, four, 4);
+    return vreinterpretq_s8_s32(vdupq_n_s32(x));
+}
+
+using NibbleSum = Int;
+inline NibbleSum nibble_zero() { return set_int(0); }
+inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
+    const int8x16_t x = broadcast_four(four);
+    return each<Int>(
+        [&](int i) { return vdotq_s32(sum.r[i], vreinterpretq_s8_u8(codes.r[i]), x); });
+}
+inline Int finish(NibbleSum sum) { return sum; }
+
+// The dot product is signed by signed: take 128 off the codes and add 128 times the inputs back.
+inline Int dot_bytes(Int sum, Bytes codes, const int8_t* four) {
+    const int8x16_t x = broadcast_four(four);
+    const int32x4_t back = vshlq_n_s32(vdotq_s32(vdupq_n_s32(0), vdupq_n_s8(1), x), 7);
+    return each<Int>([&](int i) {
+        const int8x16_t centred = vreinterpretq_s8_u8(veorq_u8(codes.r[i], vdupq_n_u8(128)));
+        return vdotq_s32(vaddq_s32(sum.r[i], back), centred, x);
+    });
+}
+
+}  // namespace

@@ -1,0 +1,48 @@
+// A fixed team of threads that walk the same code together, with a barrier between parts.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <thread>
+#include <vector>
+
+namespace foretell {
+
+class Team {
+  public:
+    explicit Team(int size);
+    ~Team();
+    Team(const Team&) = delete;
+    Team& operator=(const Team&) = delete;
+
+    int size() const { return size_; }
+
+    // Runs `work(member)` on every member, 0 … size - 1; the caller is member 0. Returns when all
+    // are done. `work` must not throw.
+    void run(const std::function<void(int)>& work);
+
+    // Inside `run`: waits until every member has come here, and makes what they wrote visible.
+    void barrier();
+
+  private:
+    void serve(int member);
+
+    const int size_;
+    const std::function<void(int)>* work_ = nullptr;
+    alignas(64) std::atomic<uint32_t> round_{0};  // grows by one for each `run`
+    alignas(64) std::atomic<uint32_t> phase_{0};  // grows by one for each passed barrier
+    alignas(64) std::atomic<int> arrived_{0};
+    std::atomic<bool> stopping_{false};
+    std::vector<std::thread> threads_;
+};
+
+// The part of `count` items that falls to `member` of `size`: static, contiguous, even.
+struct Share {
+    int64_t begin, end;
+};
+inline Share share_of(int64_t count, int member, int size) {
+    return {count * member / size, count * (member + 1) / size};
+}
+
+}  // namespace foretell
