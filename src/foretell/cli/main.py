@@ -1,0 +1,156 @@
+"""The command line (row 8 of the design): `foretell COMMAND ...`, one file a command.
+
+A command's file is imported when the command is named, so that `foretell --version` stays fast.
+Whatever goes wrong reaches the user as one line on stderr and an exit code ≠ 0.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import importlib
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import NoReturn
+
+import click
+
+from foretell import __version__
+from foretell.errors import ForetellError
+
+COMMANDS = ("generate", "next", "score", "models", "bench", "demo")
+
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_TERMINATED = 128 + signal.SIGTERM
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are imported from `foretell/cli/<name>.py` when needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands, in the order of COMMANDS."""
+        return [name for name in COMMANDS if find_spec(f"foretell.cli.{name}") is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command of this name; None if there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f"foretell.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but suggest the closest command for an unknown name."""
+        name, names = args[0], self.list_commands(ctx)
+        if not name.startswith("-") and name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+            raise click.UsageError(f"no command is called {name!r}: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="foretell %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Text from causal language models, one token at a time, on the machine in front of you.
+
+    \b
+    Examples:
+      foretell demo
+      foretell generate "The cat sat on the" --max-new-tokens 50 --temperature 0.8
+      foretell next "The cat sat on the"
+      foretell score "The cat sat on the mat"
+      foretell models
+      foretell generate "Once upon a time" --model path/to/model.gguf
+
+    Text goes to stdout, everything else to stderr. `foretell COMMAND --help` shows more.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line with `arguments` (those of the process if None), and exit."""
+    signal.signal(signal.SIGTERM, _exit_terminated)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a poor terminal gets "?", not a traceback
+    code = _run_command(sys.argv[1:] if arguments is None else list(arguments))
+    _let_go_of_output()
+    sys.exit(code)
+
+
+def _exit_terminated(number: int, frame: object) -> NoReturn:
+    sys.exit(EXIT_TERMINATED)
+
+
+def _run_command(arguments: list[str]) -> int:
+    """Run one command; return its exit code, having told what went wrong."""
+    try:
+        _invoke(arguments)
+    except click.exceptions.Exit as request:
+        return request.exit_code
+    except click.ClickException as error:
+        return _complain(_with_help_hint(error), error.exit_code)
+    except ForetellError as error:
+        return _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        return _explain_os_error(error)
+    return 0
+
+
+def _invoke(arguments: list[str]) -> None:
+    if "_FORETELL_COMPLETE" in os.environ:  # the shell asks for completions
+        cli.main(arguments, prog_name="foretell")
+    with cli.make_context("foretell", arguments, color=_color_choice()) as context:
+        cli.invoke(context)
+    if sys.stdout is not None:
+        sys.stdout.flush()  # here a full disk or a closed pipe can still be told
+
+
+def _color_choice() -> bool | None:
+    """False where colours are unwanted; None leaves it to click: colours on terminals only."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
+
+
+def _with_help_hint(error: click.ClickException) -> str:
+    message = error.format_message().rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{message} (see `{context.command_path} --help`)" if context else message
+
+
+def _explain_os_error(error: OSError) -> int:
+    if error.errno == errno.EPIPE:  # whoever read the output has enough, as in `| head -1`
+        return 0
+    reason = error.strerror or str(error)
+    return _complain(f"{error.filename or 'the output cannot be written'}: {reason}", 1)
+
+
+def _complain(message: str, code: int) -> int:
+    with contextlib.suppress(OSError):
+        click.echo(f"foretell: error: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _let_go_of_output() -> None:
+    """Flush stdout; if it takes nothing any more, keep Python from trying again as it exits."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+        os.close(devnull)

@@ -1,0 +1,131 @@
+"""The cache on disk: where models lie, and what its failures mean to the user.
+
+<cache>/models/<name>/<file>.gguf     whole, verified models, put there by one atomic rename
+<cache>/downloads/<name>/             a fetch under way: verified wheels, work folders
+<cache>/locks/<name>.lock             held by the process that fetches or removes the model
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from foretell.errors import DownloadError, ForetellError
+from foretell.hub.registry import KnownModel
+
+CHUNK = 1 << 20
+
+
+def cache_dir() -> Path:
+    """The folder that holds models: `FORETELL_HOME`, or `foretell` in the user's cache folder.
+
+    Raises:
+        DownloadError: no home folder is known.
+    """
+    try:
+        chosen = os.environ.get("FORETELL_HOME")
+        folder = Path(chosen).expanduser() if chosen else _platform_cache() / "foretell"
+    except RuntimeError as error:
+        raise DownloadError(
+            "no home folder is known: set FORETELL_HOME to a folder for models"
+        ) from error
+    return folder.absolute()
+
+
+def _platform_cache() -> Path:
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return Path(local) if local else Path.home() / "AppData" / "Local"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    chosen = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(chosen) if os.path.isabs(chosen) else Path.home() / ".cache"
+
+
+def model_file(model: KnownModel) -> Path:
+    """Where the model's GGUF file lies once it is cached."""
+    return cache_dir() / "models" / model.name / model.filename
+
+
+def download_folder(model: KnownModel) -> Path:
+    """Where a fetch of the model keeps its verified wheels and work files."""
+    return cache_dir() / "downloads" / model.name
+
+
+def lock_file(model: KnownModel) -> Path:
+    """The file whose lock admits one process at a time to the model's folders."""
+    return cache_dir() / "locks" / f"{model.name}.lock"
+
+
+def is_cached(model: KnownModel) -> bool:
+    """Whether the model's file is there and has its size (its hash was checked when it came)."""
+    try:
+        return model_file(model).stat().st_size == model.size
+    except OSError:
+        return False
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return _stream_sha256(file)
+
+
+def _stream_sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def megabytes(size: int) -> str:
+    """A size for people: `98.4 MB`."""
+    return f"{size / 1e6:.1f} MB"
+
+
+@contextlib.contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what the file system refuses into a DownloadError that says what to do."""
+    try:
+        yield
+    except ForetellError:
+        raise
+    except OSError as error:
+        raise DownloadError(_explain(error)) from error
+
+
+def disk_full_message() -> str:
+    """What to say when the disk under the cache has no room left."""
+    return (
+        f"the disk is full under {cache_dir()}: free some space, "
+        "or set FORETELL_HOME to a folder on a larger disk"
+    )
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST}
+
+
+def _explain(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    where = error.filename or cache_dir()
+    if error.errno in _FULL:
+        return disk_full_message()
+    if error.errno in _DENIED:
+        return (
+            f"the cache cannot be written at {where} ({reason}): "
+            "set FORETELL_HOME to a folder that you can write"
+        )
+    if error.errno in _NOT_A_FOLDER:
+        return (
+            f"the cache {cache_dir()} is not a folder or lies inside a file ({reason}): "
+            "set FORETELL_HOME to a folder that you can write"
+        )
+    return f"the cache fails at {where} ({reason}): set FORETELL_HOME to another folder"
