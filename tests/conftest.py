@@ -1,0 +1,33 @@
+"""Fixtures that every test may use: real model files, and a hub of made-up ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_hub import FakeHub
+
+from foretell import hub
+
+
+@pytest.fixture(scope="session")
+def default_model_path() -> Path:
+    """The default model's GGUF file, fetched if it is not cached yet."""
+    return hub.resolve(hub.DEFAULT_MODEL)
+
+
+@pytest.fixture(scope="session")
+def gemma_model_path() -> Path:
+    """Gemma 3 270M's GGUF file; the test is skipped where it has not been pulled."""
+    if not hub.is_cached(hub.find("gemma-3-270m")):
+        pytest.skip("needs `foretell models pull gemma-3-270m`")
+    return hub.path("gemma-3-270m")
+
+
+@pytest.fixture
+def fake_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """Made-up models, an empty cache, and a pip that needs no network."""
+    made_up = FakeHub(tmp_path, monkeypatch)
+    yield made_up
+    made_up.close()
