@@ -36,6 +36,11 @@ class Choice:
 class Strategy(Protocol):
     """Decides, step by step, what the sequences of one request do."""
 
+    @property
+    def generates(self) -> bool:
+        """Whether it ever answers with a choice, so that sequences grow."""
+        ...
+
     def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
         """Answer for `(live, vocab_size)` rows, which are the strategy's to overwrite."""
         ...
@@ -43,6 +48,8 @@ class Strategy(Protocol):
 
 class OneToken:
     """Greedy decoding, or sampling through the settings' processors: one token a sequence."""
+
+    generates = True
 
     def __init__(self, config: GenerationConfig) -> None:
         if config.samples and config.seed is None:
@@ -77,6 +84,8 @@ class Observe:
     Attributes:
         row: a copy of the last logits row seen, `(vocab_size,)`; None before the first.
     """
+
+    generates = False
 
     def __init__(self) -> None:
         self.row: Logits | None = None

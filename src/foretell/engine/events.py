@@ -1,0 +1,39 @@
+"""What a step reports of the requests that ran in it. Ids and numbers only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foretell.decoding.logprobs import TokenReport
+from foretell.errors import ForetellError
+from foretell.outputs import FinishReason
+
+
+@dataclass(frozen=True)
+class PromptEvent:
+    """Log-probabilities of the next few prompt tokens; the prompt's first token has none."""
+
+    request_id: int
+    reports: list[TokenReport]
+
+
+@dataclass(frozen=True)
+class TokenEvent:
+    """A generated token; `finish_reason` is set if it is the sequence's last."""
+
+    request_id: int
+    token_id: int
+    report: TokenReport | None = None
+    finish_reason: FinishReason | None = None
+
+
+@dataclass(frozen=True)
+class EndEvent:
+    """The end of a request without a token: nothing was to be generated, or a step failed."""
+
+    request_id: int
+    finish_reason: FinishReason
+    error: ForetellError | None = None
+
+
+Event = PromptEvent | TokenEvent | EndEvent
