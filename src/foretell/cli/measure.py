@@ -1,0 +1,143 @@
+"""What `foretell bench` measures of a backend (row 8 of the design): speeds, and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+import numpy as np
+
+from foretell.backends.base import Backend, Batch
+from foretell.config import GenerationConfig
+from foretell.engine.engine import Engine
+from foretell.engine.events import EndEvent, TokenEvent
+from foretell.engine.request import Request
+from foretell.errors import ForetellError
+from foretell.outputs import JsonMixin
+
+
+@dataclass(frozen=True)
+class Spread(JsonMixin):
+    """Median, least and most of the rounds."""
+
+    median: float
+    min: float
+    max: float
+
+    @staticmethod
+    def of(values: Sequence[float]) -> Spread:
+        """The spread of one figure over the rounds."""
+        return Spread(statistics.median(values), min(values), max(values))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One generation on the clock: `seconds` from the request to each of its tokens."""
+
+    num_prompt_tokens: int
+    seconds: list[float]
+
+    @property
+    def prefill_tokens_per_second(self) -> float:
+        """Prompt tokens over the seconds to the first token."""
+        return self.num_prompt_tokens / self.seconds[0]
+
+    @property
+    def decode_tokens_per_second(self) -> float:
+        """Tokens after the first over the seconds they took."""
+        return (len(self.seconds) - 1) / (self.seconds[-1] - self.seconds[0])
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """What the rounds gave.
+
+    Attributes:
+        prefill: tokens per second of the long prompt.
+        decode: tokens per second after the short prompt.
+        time_to_first_token: seconds, short prompt, model loaded.
+        bytes_per_token: weights and KV cache that a decode step reads, on average; 0 if unknown.
+    """
+
+    prefill: Spread
+    decode: Spread
+    time_to_first_token: Spread
+    bytes_per_token: float
+
+    @property
+    def decode_bytes_per_second(self) -> float:
+        """Bytes that decoding reads each second, at its median speed."""
+        return self.decode.median * self.bytes_per_token
+
+
+def run_once(engine: Engine, prompt: Sequence[int], max_new_tokens: int) -> Run:
+    """Decode greedily, past any end-of-sequence token, and note when each token comes."""
+    config = GenerationConfig(max_new_tokens=max_new_tokens, ignore_eos=True)
+    start = time.perf_counter()
+    engine.add(Request(list(prompt), config))
+    seconds: list[float] = []
+    while engine.has_work:
+        for event in engine.step():
+            if isinstance(event, TokenEvent):
+                seconds.append(time.perf_counter() - start)
+            if isinstance(event, EndEvent):
+                raise event.error or ForetellError(f"a run ended early: {event.finish_reason}")
+    return Run(len(prompt), seconds)
+
+
+def measure_speeds(
+    backend: Backend, prompt: Sequence[int], *, tokens: int, prompt_tokens: int, rounds: int
+) -> Speeds:
+    """Prefill and decode in turns, after one round to warm up.
+
+    `prompt` is the short prompt; repeated to `prompt_tokens`, it is the long one. RequestError if
+    either does not fit the context.
+    """
+    engine = Engine(backend)
+    long_prompt = list(islice(cycle(prompt), prompt_tokens))
+    run_once(engine, long_prompt, 1)
+    run_once(engine, prompt, tokens)
+    prefills, decodes = [], []
+    for _ in range(rounds):
+        prefills.append(run_once(engine, long_prompt, 1))
+        decodes.append(run_once(engine, prompt, tokens))
+    info = backend.info
+    kv_bytes = info.kv_bytes_per_token * (len(prompt) + tokens / 2)
+    return Speeds(
+        prefill=Spread.of([run.prefill_tokens_per_second for run in prefills]),
+        decode=Spread.of([run.decode_tokens_per_second for run in decodes]),
+        time_to_first_token=Spread.of([run.seconds[0] for run in decodes]),
+        bytes_per_token=info.weight_bytes + kv_bytes if info.weight_bytes else 0.0,
+    )
+
+
+def hash_logits(backend: Backend, prompt: Sequence[int]) -> str:
+    """sha256 of the float32 logits after each token of the prompt, little-endian, row by row.
+
+    The same model, instruction set and settings give the same hash, whatever the threads.
+    """
+    info = backend.info
+    digest = hashlib.sha256()
+    table = np.arange(-(-len(prompt) // info.block_size), dtype=np.int32)[None, :]
+    for start in range(0, len(prompt), info.max_batch_tokens):
+        tokens = np.array(prompt[start : start + info.max_batch_tokens], dtype=np.int32)
+        places = np.arange(len(tokens), dtype=np.int32)
+        starts = np.array([0, len(tokens)], dtype=np.int32)
+        logits = backend.forward(Batch(tokens, start + places, starts, table, places))
+        digest.update(logits.astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def peak_memory() -> int | None:
+    """Most bytes that this process has held in memory; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
