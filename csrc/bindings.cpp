@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include <memory>
@@ -144,7 +145,10 @@ NB_MODULE(_core, m) {
             },
             "pairs"_a)
         .def("read_matrix", &read_matrix, "index"_a, "A packed matrix as float32 (rows, cols).")
-        .def_prop_ro("weight_bytes", &Program::weight_bytes)
+        .def(
+            "matrix_bytes",
+            [](const Program& program, int index) { return program.matrix(index).bytes(); },
+            "index"_a)
         .def_prop_ro("vocab_size", &Program::vocab_size);
 }
 

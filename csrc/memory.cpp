@@ -55,7 +55,6 @@ uint8_t* Arena::take(size_t bytes) {
     }
     uint8_t* piece = buffers_.back().data() + used_;
     used_ += bytes;
-    taken_ += bytes;
     return piece;
 }
 

@@ -34,12 +34,10 @@ class Buffer {
 class Arena {
   public:
     uint8_t* take(size_t bytes);
-    size_t bytes_taken() const { return taken_; }
 
   private:
     std::vector<Buffer> buffers_;
     size_t used_ = 0;  // of the last buffer
-    size_t taken_ = 0;
 };
 
 // Bytes per second that `threads` threads read together from memory far larger than the caches.

@@ -76,7 +76,6 @@ class Program {
     void copy_blocks(const int32_t* pairs, int64_t count);
 
     int64_t vocab_size() const { return buffers_[ops_.back().out].width; }
-    size_t weight_bytes() const { return arena_.bytes_taken(); }
     const Matrix& matrix(int index) const { return matrices_.at(index); }
     const Kernels& kernels() const { return kernels_; }
     int threads() const { return team_.size(); }

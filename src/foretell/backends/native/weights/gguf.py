@@ -85,6 +85,13 @@ class GGUFFile:
             raise ValueError(f"{self.path} is closed")
         return np.frombuffer(self._map, np.uint8, info.nbytes, info.offset)
 
+    def forget_pages(self, name: str) -> None:
+        """Give the memory of a tensor's pages back; they are read again if they are needed."""
+        info = self.tensors[name]
+        begin = info.offset - info.offset % mmap.PAGESIZE
+        if self._map is not None and hasattr(self._map, "madvise"):
+            self._map.madvise(mmap.MADV_DONTNEED, begin, info.offset + info.nbytes - begin)
+
     def close(self) -> None:
         """Let go of the map. Views that `data` gave stay valid, and keep it until they go."""
         if self._map is not None:

@@ -1,0 +1,69 @@
+"""The kernels, and the program that calls them."""
+
+import enum
+from typing import Annotated
+
+import numpy
+from numpy.typing import NDArray
+
+
+def instruction_sets() -> list[str]:
+    """
+    Names of the instruction sets that this build has and this processor runs, best first.
+    """
+
+def measure_bandwidth(threads: int) -> float:
+    """
+    Bytes per second that this many threads read together from main memory.
+    """
+
+class OpKind(enum.Enum):
+    embed = 0
+
+    rotary = 1
+
+    rms_norm = 2
+
+    quantize = 3
+
+    linear = 4
+
+    rope = 5
+
+    store_kv = 6
+
+    attention = 7
+
+    silu_mul = 8
+
+    pick_rows = 9
+
+class Program:
+    """A model as a flat list of kernel calls; see csrc/program.h."""
+
+    def __init__(self, isa: str, *, threads: int, max_tokens: int, layers: int, kv_heads: int, head_dim: int, block_size: int, num_blocks: int, half: bool) -> None: ...
+
+    def add_matrix(self, ggml_id: int, data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: int, cols: int) -> int: ...
+
+    def add_vector(self, values: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int: ...
+
+    def add_buffer(self, width: int, of_wanted: bool) -> int: ...
+
+    def add_codes(self, width: int, of_wanted: bool) -> int: ...
+
+    def add_op(self, kind: OpKind, *, a: int = -1, b: int = -1, c: int = -1, out: int = -1, codes: int = -1, matrix: int = -1, vector: int = -1, layer: int = -1, heads: int = 0, number: float = 0.0, interleaved: bool = False) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def forward(self, tokens: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], positions: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], block_tables: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)], wanted: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C')]:
+        """Logits (wanted, vocab_size) of one batch, valid until the next call."""
+
+    def copy_blocks(self, pairs: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> None: ...
+
+    def read_matrix(self, index: int) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C')]:
+        """A packed matrix as float32 (rows, cols)."""
+
+    def matrix_bytes(self, index: int) -> int: ...
+
+    @property
+    def vocab_size(self) -> int: ...

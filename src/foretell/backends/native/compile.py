@@ -1,0 +1,156 @@
+"""From a plan to a program: weights are packed, values get buffers (row 4 of the design).
+
+Values that do not live at the same time share a buffer. A value that int8 products read is
+quantized once: by the operation that makes it, if that one can, else by an operation of its own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from foretell.backends.native._core import OpKind, Program
+from foretell.backends.native.plan import Node, Plan, Value
+from foretell.backends.native.weights.source import WeightSource
+
+QUANTIZING = (OpKind.rms_norm, OpKind.silu_mul)
+GROUP = 32  # inputs that share one activation scale: csrc/matrix.h
+
+
+def compile_plan(plan: Plan, weights: WeightSource, program: Program, *, int8: bool) -> int:
+    """Fill `program` from `plan`; return the bytes of weights that a decode step reads.
+
+    With `int8`, products of quantized weights take their activations as int8 (the fast way);
+    without, as float32.
+    """
+    compiler = _Compiler(plan, weights, program, int8)
+    for index, node in enumerate(plan.nodes):
+        compiler.emit(index, node)
+    program.finish()
+    return compiler.step_bytes()
+
+
+class _Compiler:
+    def __init__(self, plan: Plan, weights: WeightSource, program: Program, int8: bool) -> None:
+        self.weights = weights
+        self.program = program
+        self.int8 = int8
+        self.matrices: dict[str, int] = {}
+        self.products: set[str] = set()
+        self.vector_bytes = 0
+        self.buffers = _Pool(program.add_buffer)
+        self.codes = _Pool(program.add_codes)
+        self.last_use: dict[int, int] = {}
+        for index, node in enumerate(plan.nodes):
+            for value in _present(node):
+                self.last_use[value.index] = index
+        self.quantized = {_input(node).index for node in plan.nodes if self._takes_codes(node)}
+
+    def emit(self, index: int, node: Node) -> None:
+        """Add one node's operation, with the buffers that it reads and writes."""
+        a, b, c = (*(self.buffers.of(value) for value in node.inputs), -1, -1, -1)[:3]
+        codes = self.codes.of(_input(node)) if self._takes_codes(node) else -1
+        out = self.buffers.take(node.result) if node.result else -1
+        to_quantize = node.result if self._is_quantized(node.result) else None
+        if to_quantize and node.kind in QUANTIZING:
+            codes = self.codes.take(to_quantize)
+        self.program.add_op(
+            node.kind,
+            a=a,
+            b=b,
+            c=c,
+            out=out,
+            codes=codes,
+            matrix=self._matrix(node),
+            vector=self._vector(node),
+            layer=node.layer,
+            heads=node.heads,
+            number=node.number,
+            interleaved=node.interleaved,
+        )
+        if to_quantize and node.kind not in QUANTIZING:
+            self.program.add_op(OpKind.quantize, a=out, codes=self.codes.take(to_quantize))
+        for value in _present(node):
+            if self.last_use[value.index] == index:
+                self.buffers.release(value)
+                self.codes.release(value)
+
+    def step_bytes(self) -> int:
+        """Bytes of all weights that products and norms read in one step."""
+        sizes = (self.program.matrix_bytes(self.matrices[name]) for name in self.products)
+        return sum(sizes) + self.vector_bytes
+
+    def _takes_codes(self, node: Node) -> bool:
+        if node.kind != OpKind.linear or node.matrix is None or not self.int8:
+            return False
+        return self.weights.is_quantized(node.matrix) and _input(node).width % GROUP == 0
+
+    def _is_quantized(self, value: Value | None) -> bool:
+        return value is not None and value.index in self.quantized
+
+    def _matrix(self, node: Node) -> int:
+        if node.matrix is None:
+            return -1
+        if node.kind == OpKind.linear:
+            self.products.add(node.matrix)
+        if node.matrix not in self.matrices:
+            width = _input(node).width if node.inputs else _result(node).width
+            self.matrices[node.matrix] = self.weights.pack(
+                self.program, node.matrix, node.matrix_rows, width
+            )
+        return self.matrices[node.matrix]
+
+    def _vector(self, node: Node) -> int:
+        values = node.constants
+        if node.vector is not None:
+            values = self.weights.vector(node.vector, _result(node).width)
+        if values is None:
+            return -1
+        self.vector_bytes += values.nbytes
+        return self.program.add_vector(np.ascontiguousarray(values, np.float32))
+
+
+class _Pool:
+    """Buffers of one kind: which value has which, and which are free, oldest first.
+
+    The oldest comes first because threads must wait for each other before a buffer that was just
+    read is written again.
+    """
+
+    def __init__(self, make: Callable[[int, bool], int]) -> None:
+        self._make = make
+        self._of: dict[int, int] = {}
+        self._free: dict[tuple[int, bool], deque[int]] = {}
+
+    def of(self, value: Value | None) -> int:
+        return -1 if value is None else self._of[value.index]
+
+    def take(self, value: Value) -> int:
+        free = self._free.get((value.width, value.of_wanted))
+        buffer = free.popleft() if free else self._make(value.width, value.of_wanted)
+        self._of[value.index] = buffer
+        return buffer
+
+    def release(self, value: Value) -> None:
+        buffer = self._of.pop(value.index, None)
+        if buffer is not None:
+            self._free.setdefault((value.width, value.of_wanted), deque()).append(buffer)
+
+
+def _present(node: Node) -> list[Value]:
+    return [value for value in node.inputs if value is not None]
+
+
+def _input(node: Node) -> Value:
+    value = node.inputs[0]
+    if value is None:
+        raise ValueError(f"{node.kind} has no first operand")
+    return value
+
+
+def _result(node: Node) -> Value:
+    if node.result is None:
+        raise ValueError(f"{node.kind} has no result")
+    return node.result
