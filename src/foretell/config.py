@@ -92,7 +92,7 @@ class GenerationConfig:
                 allowed.check(name, value)
         for name in ("do_sample", "ignore_eos"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, bool):
+            if not (isinstance(value, bool) or (value is None and name == "do_sample")):
                 raise ConfigError(f"{name}={value!r} must be True or False")
         self._refuse_contradictions()
 
@@ -135,5 +135,8 @@ class GenerationConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """The settings that are set, by name, ready for JSON."""
-        pairs = dataclasses.asdict(self).items()
-        return {name: value for name, value in pairs if value is not None and value is not False}
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+
+
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(GenerationConfig)}

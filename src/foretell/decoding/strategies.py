@@ -17,7 +17,7 @@ from foretell.decoding.mass import check_logits
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors import History, chain
 from foretell.decoding.sampler import draw, greedy
-from foretell.errors import ConfigError
+from foretell.errors import ConfigError, RequestError
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,9 @@ class Observe:
         """Keep the row; no choice, so the sequence ends."""
         self.row = rows[-1].copy()
         return []
+
+    def require_row(self) -> Logits:
+        """The row seen; RequestError before there was one."""
+        if self.row is None:
+            raise RequestError("no logits were seen: the request has not run")
+        return self.row

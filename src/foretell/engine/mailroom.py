@@ -1,0 +1,68 @@
+"""Sorts a step's events by request, so that several readers can share one engine (row 6).
+
+Whoever wants an event and finds none steps the engine for all: two streams read in turns run in the
+same batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from foretell.engine.engine import Engine
+from foretell.engine.events import EndEvent, Event
+from foretell.engine.request import Request
+from foretell.errors import RequestError
+
+
+class Mailroom:
+    """The open requests of an engine, and the events that wait for their readers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._boxes: dict[int, list[Event]] = {}
+
+    def check(self, request: Request) -> None:
+        """Raise RequestError if the request could never run."""
+        self._engine.check(request)
+
+    def open(self, request: Request) -> int:
+        """Add a request to the engine and return its id; RequestError if it could never run."""
+        request_id = self._engine.add(request)
+        self._boxes[request_id] = []
+        return request_id
+
+    def take(self, request_ids: Collection[int]) -> list[Event]:
+        """The next events of these open requests, at least one; steps the engine if need be.
+
+        A request that has given its last event must be left out. If one of them ended in an error,
+        that error is raised.
+        """
+        while not any(self._boxes[request_id] for request_id in request_ids):
+            if not self._engine.has_work:
+                raise RequestError(
+                    f"requests {list(request_ids)} have ended: there is no more to take"
+                )
+            self._step()
+        events: list[Event] = []
+        for request_id in request_ids:
+            events += self._boxes[request_id]
+            self._boxes[request_id] = []
+        for event in events:
+            if isinstance(event, EndEvent) and event.error is not None:
+                raise event.error
+        return events
+
+    def close(self, request_id: int) -> None:
+        """Abort the request if it has not ended, and forget it."""
+        self._boxes.pop(request_id, None)
+        self._engine.abort(request_id)
+
+    def close_all(self) -> None:
+        """Close every open request."""
+        for request_id in list(self._boxes):
+            self.close(request_id)
+
+    def _step(self) -> None:
+        for event in self._engine.step():
+            if event.request_id in self._boxes:
+                self._boxes[event.request_id].append(event)

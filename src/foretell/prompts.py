@@ -1,0 +1,45 @@
+"""What counts as a prompt: text or token ids (row 1 of the design)."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from foretell.errors import RequestError
+
+if TYPE_CHECKING:
+    from foretell.text.tokenizer import Tokenizer
+
+Prompt = str | Sequence[int]
+
+
+def is_batch(prompt: Any) -> TypeGuard[Sequence[Any]]:
+    """Whether this is a list of prompts rather than one prompt; an empty list is one of none."""
+    if not isinstance(prompt, (list, tuple)):
+        return False
+    return not prompt or any(isinstance(item, (str, list, tuple)) for item in prompt)
+
+
+def read_prompt(
+    prompt: Prompt, tokenizer: Tokenizer, *, parse_special: bool
+) -> tuple[str, list[int]]:
+    """The prompt as text and as ids; RequestError if it is neither text nor ids."""
+    if isinstance(prompt, str):
+        return prompt, tokenizer.encode(prompt, parse_special=parse_special)
+    if isinstance(prompt, (bytes, bytearray)):
+        raise _no_prompt(prompt)
+    try:
+        token_ids = [operator.index(item) for item in prompt]
+    except TypeError as error:
+        raise _no_prompt(prompt) from error
+    in_range = all(0 <= token_id < tokenizer.vocab_size for token_id in token_ids)
+    text = tokenizer.decode(token_ids, skip_special_tokens=False) if in_range else ""
+    return text, token_ids  # the engine refuses what is out of range, with the numbers
+
+
+def _no_prompt(prompt: object) -> RequestError:
+    shown = repr(prompt) if len(repr(prompt)) <= 60 else repr(prompt)[:57] + "..."
+    return RequestError(
+        f"prompt={shown} must be a str, a list of token ids, or a list of such prompts"
+    )

@@ -1,0 +1,91 @@
+"""Probabilities as the user reads them: ids become text (row 8 of the design)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from foretell.backends.base import Logits
+from foretell.config import GenerationConfig
+from foretell.decoding.distribution import entropy, final_probabilities
+from foretell.decoding.logprobs import RankedToken, TokenReport, log_softmax, top_ids
+from foretell.engine.sequence import Sequence as TokenSequence
+from foretell.errors import RequestError
+from foretell.outputs import NextDistribution, NextToken, Score, TokenLogprob
+
+if TYPE_CHECKING:
+    from foretell.text.tokenizer import Tokenizer
+
+
+def describe(report: TokenReport, tokenizer: Tokenizer) -> TokenLogprob:
+    """The report of one token, with its text and that of its alternatives."""
+    top = tuple(_describe_one(entry, tokenizer) for entry in report.top)
+    return _describe_one(report.chosen, tokenizer, top)
+
+
+def _describe_one(
+    entry: RankedToken, tokenizer: Tokenizer, top: tuple[TokenLogprob, ...] = ()
+) -> TokenLogprob:
+    return TokenLogprob(
+        token_id=entry.token_id,
+        token=tokenizer.token_text(entry.token_id),
+        bytes=tokenizer.token_bytes(entry.token_id),
+        logprob=entry.logprob,
+        rank=entry.rank,
+        top=top,
+    )
+
+
+def score_of(
+    text: str, token_ids: Sequence[int], reports: Sequence[TokenReport], tokenizer: Tokenizer
+) -> Score:
+    """The product rule over `reports`, one for each token but the first.
+
+    A beginning-of-sequence token that stands first is not listed. Raises RequestError if there is
+    nothing to score.
+    """
+    if not reports:
+        raise RequestError(f"text={text!r} makes one token: scoring needs at least two")
+    tokens = [describe(report, tokenizer) for report in reports]
+    first = token_ids[0]
+    if not (tokenizer.adds_bos and first == tokenizer.bos_token_id):
+        name, data = tokenizer.token_text(first), tokenizer.token_bytes(first)
+        tokens.insert(0, TokenLogprob(first, name, data, logprob=None))
+    total = sum(report.chosen.logprob for report in reports)
+    return Score(text=text, tokens=tokens, logprob=total, num_scored=len(reports))
+
+
+def next_distribution(
+    text: str,
+    token_ids: list[int],
+    row: Logits,
+    config: GenerationConfig,
+    tokenizer: Tokenizer,
+    num_top: int,
+) -> NextDistribution:
+    """The `num_top` likeliest tokens of the raw logits `row`, before and after the settings."""
+    logprobs = log_softmax(row)
+    final = final_probabilities(row, config, TokenSequence(0, token_ids))
+    tokens = [
+        NextToken(
+            token_id=token_id,
+            token=tokenizer.token_text(token_id),
+            bytes=tokenizer.token_bytes(token_id),
+            logit=float(row[token_id]),
+            logprob=float(logprobs[token_id]),
+            probability=float(np.exp(logprobs[token_id])),
+            final_probability=float(final[token_id]),
+        )
+        for token_id in top_ids(row, num_top).tolist()
+    ]
+    return NextDistribution(
+        prompt=text,
+        prompt_token_ids=token_ids,
+        tokens=tokens,
+        entropy=entropy(np.exp(logprobs)),
+        candidates=int(np.count_nonzero(final)),
+        vocab_size=len(row),
+        config=config,
+    )

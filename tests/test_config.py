@@ -1,0 +1,98 @@
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+from foretell import ConfigError, GenerationConfig
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temperature": -1}, "temperature=-1 is out of range: must be a number from 0 to 3e"),
+        ({"temperature": math.nan}, "temperature=nan is out of range"),
+        ({"temperature": math.inf}, "temperature=inf is out of range"),
+        ({"temperature": "0.5"}, "temperature='0.5' must be a number"),
+        ({"temperature": True}, "temperature=True must be a number"),
+        ({"top_k": -1}, "top_k=-1 is out of range: must be an integer ≥ 0"),
+        ({"top_k": 1.5}, "top_k=1.5 must be an integer"),
+        ({"top_p": -0.1}, "top_p=-0.1 is out of range: must be a number from 0 to 1"),
+        ({"top_p": 2}, "top_p=2 is out of range"),
+        ({"top_p": math.nan}, "top_p=nan is out of range"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0 is out of range: must be an integer ≥ 1"),
+        ({"max_new_tokens": 3.0}, "max_new_tokens=3.0 must be an integer"),
+        ({"seed": -1}, "seed=-1 is out of range"),
+        ({"seed": 2**64}, "must be an integer from 0 to 18446744073709551615"),
+        ({"logprobs": -2}, "logprobs=-2 is out of range"),
+        ({"do_sample": "yes"}, "do_sample='yes' must be True or False"),
+        ({"ignore_eos": 1}, "ignore_eos=1 must be True or False"),
+        ({"ignore_eos": None}, "ignore_eos=None must be True or False"),
+        ({"do_sample": False, "top_k": 5}, "top_k=5 has no effect with do_sample=False"),
+        ({"do_sample": False, "temperature": 0.5}, "temperature=0.5 has no effect"),
+        ({"do_sample": True, "temperature": 0}, "contradicts temperature=0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        GenerationConfig(**settings)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError):
+        GenerationConfig().override(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "samples"),
+    [
+        ({}, False),
+        ({"max_new_tokens": 5, "seed": 1, "logprobs": 0}, False),
+        ({"temperature": 0.5}, True),
+        ({"temperature": 1}, True),
+        ({"top_k": 5}, True),
+        ({"top_p": 0.9}, True),
+        ({"do_sample": True}, True),
+        ({"do_sample": False}, False),
+        ({"do_sample": False, "temperature": 0}, False),
+        ({"temperature": 0}, False),
+        ({"temperature": 0, "top_k": 5, "top_p": 0.5}, False),
+    ],
+)
+def test_sampling_settings_mean_sampling(settings, samples):
+    assert GenerationConfig(**settings).samples is samples
+
+
+def test_numpys_numbers_are_numbers():
+    assert GenerationConfig(temperature=np.float64(0.5)).temperature == 0.5
+
+
+def test_override_replaces_and_knows_its_names():
+    config = GenerationConfig(top_k=5, seed=2)
+    assert config.override(top_k=None, top_p=0.5) == GenerationConfig(top_p=0.5, seed=2)
+    assert config.override() == config
+    with pytest.raises(ConfigError, match="unknown setting 'topk': did you mean 'top_k'"):
+        config.override(topk=3)
+    with pytest.raises(ConfigError, match="unknown setting 'zzz': known: max_new_tokens, "):
+        config.override(zzz=3)
+
+
+def test_a_seed_is_drawn_only_where_it_matters():
+    assert GenerationConfig().with_seed().seed is None
+    assert GenerationConfig(top_k=5, seed=3).with_seed().seed == 3
+    drawn = {GenerationConfig(top_k=5).with_seed().seed for _ in range(5)}
+    assert len(drawn) == 5
+
+
+def test_as_dict_has_what_is_set():
+    assert GenerationConfig().as_dict() == {}
+    config = GenerationConfig(top_k=0, seed=0, do_sample=True, ignore_eos=True)
+    assert config.as_dict() == {"top_k": 0, "seed": 0, "do_sample": True, "ignore_eos": True}
+    assert GenerationConfig(**config.as_dict()) == config
+    assert GenerationConfig(do_sample=False).as_dict() == {"do_sample": False}
+
+
+def test_it_is_hashable_frozen_data():
+    config = GenerationConfig(top_k=5)
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert len({config, GenerationConfig(top_k=5)}) == 1
+    with pytest.raises(AttributeError):
+        config.top_k = 6
