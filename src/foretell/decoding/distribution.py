@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.base import Logits
 from foretell.config import GenerationConfig
+from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import softmax
 from foretell.decoding.processors import History, chain
 from foretell.decoding.sampler import greedy

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.base import Logits
+from foretell.decoding.arrays import Logits
 from foretell.decoding.mass import check_logits, total_mass, weights_of
 
 GROUP = 64  # logits that share one maximum in `kth_largest`

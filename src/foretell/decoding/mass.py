@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.base import Logits
+from foretell.decoding.arrays import Logits
 from foretell.errors import NumericalError
 
 BLOCK = 8192

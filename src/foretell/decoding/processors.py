@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from foretell.backends.base import Logits
 from foretell.config import FINITE, GenerationConfig
+from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import kth_largest
 from foretell.decoding.mass import total_mass, weights_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.base import Logits
+from foretell.decoding.arrays import Logits
 from foretell.decoding.mass import BLOCK, block_masses, check_logits, sparse_ids, weights_of
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from foretell.backends.base import Logits
 from foretell.config import GenerationConfig
+from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.mass import check_logits
 from foretell.decoding.philox import uniform
