@@ -36,7 +36,11 @@ def run(*arguments: str) -> int:
 
 
 def run_process(*command: str, stdout: Any = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, check=False, stdout=stdout, stderr=subprocess.PIPE, text=True)
+    """Run a command whose stdout Python buffers, as it does for most users."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        command, check=False, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def run_raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -55,7 +59,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_frame_imports_nothing_heavy() -> None:
     program = (
         "import sys, foretell.cli.main\n"
-        "heavy = {'numpy', 'rich', 'tokenizers', 'filelock', 'torch', 'subprocess', 'asyncio'}\n"
+        "heavy = {'numpy', 'rich', 'tokenizers', 'filelock', 'torch', 'asyncio'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     shown = subprocess.check_output([sys.executable, "-c", program], text=True)
@@ -151,18 +155,32 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         main.run([])
 
 
-def test_a_closed_pipe_ends_silently() -> None:
+PRINT_ONLY = """
+from foretell.cli import main
+main.cli.callback = lambda: print("text that waits in a buffer")
+main.run([])
+"""
+COMMANDS = pytest.mark.parametrize(
+    "command",
+    [(*FORETELL, "models"), (sys.executable, "-c", PRINT_ONLY)],
+    ids=["flushed", "buffered"],
+)
+
+
+@COMMANDS
+def test_a_closed_pipe_ends_silently(command: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    done = run_process(*FORETELL, "models", stdout=writer)
+    done = run_process(*command, stdout=writer)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_under_stdout_is_told() -> None:
+@COMMANDS
+def test_a_full_disk_under_stdout_is_told(command: tuple[str, ...]) -> None:
     with open("/dev/full", "w") as full:
-        done = run_process(*FORETELL, "models", stdout=full)
+        done = run_process(*command, stdout=full)
     expected = "foretell: error: the output cannot be written: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, expected)
 

