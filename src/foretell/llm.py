@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -158,7 +158,7 @@ class LLM:
         *,
         parse_special: bool = False,
         **settings: Any,
-    ) -> Iterator[Chunk]:
+    ) -> Generator[Chunk, None, None]:
         """Continue a prompt, a chunk a token. Arguments and errors are those of `generate`.
 
         The texts of the chunks, joined, equal the output's text; the last chunk has the output.
@@ -234,7 +234,9 @@ class LLM:
         room = self._require_room()
         if config is not None and not isinstance(config, GenerationConfig):
             raise ConfigError(f"config={config!r} must be a GenerationConfig")
-        complete = (config or GenerationConfig()).override(**(settings or {})).with_seed()
+        complete = (config or GenerationConfig()).override(**(settings or {}))
+        if "strategy" not in extras:
+            complete = complete.with_seed()
         text, token_ids = read_prompt(prompt, self.tokenizer, parse_special=parse_special)
         request = Request(token_ids, complete, self.tokenizer.eos_token_ids, **extras)
         room.check(request)
@@ -273,7 +275,7 @@ class LLM:
         finally:
             room.close(request_id)
 
-    def _stream(self, job: Job) -> Iterator[Chunk]:
+    def _stream(self, job: Job) -> Generator[Chunk, None, None]:
         room = self._require_room()
         transcript = Transcript(job, self.tokenizer)
         request_id = room.open(job.request)

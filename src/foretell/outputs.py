@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from foretell.config import GenerationConfig
+from foretell.errors import RequestError
 
 FinishReason = Literal["stop", "length", "abort", "error"]
 
@@ -106,6 +107,12 @@ class Chunk(JsonMixin):
     logprobs: list[TokenLogprob] | None = None
     finish_reason: FinishReason | None = None
     output: GenerationOutput | None = None
+
+    def require_output(self) -> GenerationOutput:
+        """The finished output of the last chunk; RequestError for any other chunk."""
+        if self.output is None:
+            raise RequestError("only a stream's last chunk has the output: read it to the end")
+        return self.output
 
 
 @dataclass(frozen=True)

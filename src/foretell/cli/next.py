@@ -1,0 +1,58 @@
+"""`foretell next`: the distribution of the next token, as bars."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from foretell.cli.options import (
+    JSON_OPTION,
+    MODEL_OPTIONS,
+    PROMPT_OPTIONS,
+    SAMPLING_OPTIONS,
+    given,
+    load,
+    read_prompt,
+    with_options,
+)
+from foretell.cli.render import distribution_lines, distribution_summary
+from foretell.config import GenerationConfig
+
+
+@click.command()
+@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS)
+@click.option("--top", type=int, default=10, show_default=True, help="Tokens to list.")
+@with_options(*SAMPLING_OPTIONS, JSON_OPTION)
+def command(
+    prompt: str | None,
+    file: Path | None,
+    parse_special: bool,
+    model: str,
+    threads: int | None,
+    top: int,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Show how probable each token is to follow PROMPT.
+
+    With sampling settings, also what they make of each probability.
+
+    \b
+    Examples:
+      foretell next "The cat sat on the"
+      foretell next "The cat sat on the" --top 20 --temperature 0.8 --top-p 0.9
+      foretell next "2 + 2 =" --json | python -m json.tool
+    """
+    config = GenerationConfig().override(**given(settings))
+    text = read_prompt(prompt, file)
+    with load(model, threads) as llm:
+        found = llm.next(text, top, config, parse_special=parse_special)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        return
+    for line in distribution_lines(found):
+        click.echo(line)
+    click.secho(f"  {distribution_summary(found)}", dim=True)

@@ -1,0 +1,137 @@
+"""Numbers and tokens as a terminal shows them."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import unicodedata
+
+import click
+
+from foretell.config import GenerationConfig
+from foretell.outputs import GenerationOutput, NextDistribution, Score, TokenLogprob
+
+EIGHTHS = " ▏▎▍▌▋▊▉"
+MAX_LABEL = 24  # columns for a token
+
+
+def show_token(token: str) -> str:
+    """A token in quotes, with what would not be seen, or would move the cursor, escaped."""
+    quoted = "".join(_show_character(character) for character in token)
+    return f'"{quoted}"'
+
+
+def _show_character(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    return character if character.isprintable() else repr(character)[1:-1]
+
+
+def width_of(text: str) -> int:
+    """Terminal columns of a printable text: two for wide characters, none for marks."""
+    return sum(_width_of_character(character) for character in text)
+
+
+def _width_of_character(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def pad(text: str, columns: int) -> str:
+    """The text, filled up or cut off to this many columns."""
+    if width_of(text) > columns:
+        while width_of(text) > columns - 1:
+            text = text[:-1]
+        text += "…"
+    return text + " " * (columns - width_of(text))
+
+
+def show_probability(probability: float) -> str:
+    """Per cent, or where that would show as nothing, scientific notation."""
+    return f"{probability:.2%}" if probability >= 1e-4 else f"{probability:.1e}"
+
+
+def bar(share: float, columns: int) -> str:
+    """A bar as long as `share`, 0 to 1, of the columns, to an eighth of a column."""
+    eighths = round(share * columns * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + EIGHTHS[rest]).rstrip()
+
+
+def distribution_lines(found: NextDistribution) -> list[str]:
+    """The distribution as bars, a token a line.
+
+    With sampling settings, the raw probability is followed by what they make of it, and the bar
+    shows the latter.
+    """
+    samples = found.config.samples
+    labels = [show_token(token.token) for token in found.tokens]
+    shown = [token.final_probability if samples else token.probability for token in found.tokens]
+    label_columns = min(MAX_LABEL, max(map(width_of, labels)))
+    bar_columns = max(10, min(terminal_columns(), 100) - label_columns - 24)
+    lines = []
+    for label, token, share in zip(labels, found.tokens, shown, strict=True):
+        figures = f"{show_probability(token.probability):>7}"
+        if samples:
+            figures += f" → {show_probability(share):>7}" if share else f" → {'cut':>7}"
+        length = share / max(shown) if max(shown) else 0.0
+        drawn = click.style(bar(length, bar_columns), fg="cyan")
+        lines.append(f"  {pad(label, label_columns)}  {figures}  {drawn}".rstrip())
+    return lines
+
+
+def distribution_summary(found: NextDistribution) -> str:
+    """Entropy, and how many tokens stay possible, in one line."""
+    text = f"entropy {found.entropy:.2f} nats over {found.vocab_size} tokens"
+    if not found.config.samples:
+        return text
+    return f"{text}; {found.candidates} left by {show_settings(found.config)}"
+
+
+def score_lines(score: Score) -> list[str]:
+    """A table of the tokens, their log-probabilities and ranks, then the sum and perplexity."""
+    labels = [show_token(token.token) for token in score.tokens]
+    label_columns = min(MAX_LABEL, max(7, *map(width_of, labels)))
+    lines = [f"  {'token':<{label_columns}}  {'logprob':>9}  {'P':>8}  {'rank':>6}"]
+    for label, token in zip(labels, score.tokens, strict=True):
+        lines.append(f"  {pad(label, label_columns)}  {_score_figures(token)}".rstrip())
+        lines += [_alternative_line(other, label_columns) for other in token.top]
+    lines.append(f"  {pad('sum', label_columns)}  {score.logprob:9.3f}")
+    lines.append(f"  perplexity {score.perplexity:.2f} over {score.num_scored} tokens")
+    return lines
+
+
+def _alternative_line(token: TokenLogprob, label_columns: int) -> str:
+    label = pad(f"  {show_token(token.token)}", label_columns)
+    return click.style(f"  {label}  {_score_figures(token)}", dim=True)
+
+
+def _score_figures(token: TokenLogprob) -> str:
+    if token.logprob is None:
+        return f"{'-':>9}"
+    return f"{token.logprob:9.3f}  {show_probability(math.exp(token.logprob)):>8}  {token.rank:6}"
+
+
+def show_settings(config: GenerationConfig) -> str:
+    """Settings as `name=value`, those that are not the default's."""
+    return ", ".join(f"{name}={value}" for name, value in config.as_dict().items())
+
+
+def statistics_line(output: GenerationOutput) -> str:
+    """How much was read and written, how fast, why it ended, and the settings in force."""
+    usage = output.usage
+    parts = [
+        f"{usage.prompt_tokens} + {usage.completion_tokens} tokens",
+        f"first after {usage.time_to_first_token:.2f} s",
+    ]
+    if usage.tokens_per_second:
+        parts.append(f"then {usage.tokens_per_second:.1f} tokens/s")
+    parts.append(f"ended by {'length' if output.finish_reason == 'length' else 'end of sequence'}")
+    settings = show_settings(output.config)
+    return ", ".join(parts) + (f" ({settings})" if settings else "")
+
+
+def terminal_columns() -> int:
+    """Columns of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size().columns

@@ -1,0 +1,54 @@
+"""`foretell score`: how probable a text is, token by token."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from foretell.cli.options import (
+    JSON_OPTION,
+    MODEL_OPTIONS,
+    PROMPT_OPTIONS,
+    load,
+    read_prompt,
+    with_options,
+)
+from foretell.cli.render import score_lines
+
+
+@click.command()
+@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS)
+@click.option(
+    "--top", type=int, default=0, show_default=True, help="Likeliest tokens to list at each place."
+)
+@with_options(JSON_OPTION)
+def command(
+    prompt: str | None,
+    file: Path | None,
+    parse_special: bool,
+    model: str,
+    threads: int | None,
+    top: int,
+    as_json: bool,
+) -> None:
+    """Show the log-probability of each token of the text PROMPT, their sum, and the perplexity.
+
+    The sum is that of the whole text by the product rule. Without a text, or with -, it is read
+    from stdin; one newline at its end is not part of it.
+
+    \b
+    Examples:
+      foretell score "The cat sat on the mat"
+      foretell score "The cat sat on the mat" --top 3
+      foretell score --file essay.txt --json
+    """
+    text = read_prompt(prompt, file)
+    with load(model, threads) as llm:
+        score = llm.score(text, top, parse_special=parse_special)
+    if as_json:
+        click.echo(json.dumps(score.to_dict(), ensure_ascii=False))
+        return
+    for line in score_lines(score):
+        click.echo(line)
