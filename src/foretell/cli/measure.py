@@ -141,3 +141,10 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def measure_bandwidth(threads: int) -> float:
+    """Bytes a second that this machine's memory gives to so many threads that only read."""
+    from foretell.backends.native import _core
+
+    return _core.measure_bandwidth(threads)

@@ -1,0 +1,172 @@
+"""`foretell bench`: how fast this machine runs a model, beside what its memory could give."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foretell import __version__
+from foretell.cli.options import MODEL_OPTIONS, load, with_options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from foretell.cli.measure import Speeds, Spread
+    from foretell.llm import LLM
+
+PROMPT = "The cat sat on the mat, looked out of the window and thought about the rain."
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the command prints; `bandwidth` in bytes per second, `peak_memory` in bytes."""
+
+    model: str
+    description: str
+    threads: int
+    num_tokens: int
+    num_prompt_tokens: int
+    num_rounds: int
+    load_seconds: float
+    speeds: Speeds
+    bandwidth: float
+    peak_memory: int | None
+    logits_sha256: str
+
+    @property
+    def bandwidth_share(self) -> float:
+        """Bytes that decoding reads each second over what the memory gives when only read."""
+        return self.speeds.decode_bytes_per_second / self.bandwidth
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of the last line; units stand in the names."""
+        return {
+            "foretell": __version__,
+            "model": self.model,
+            "description": self.description,
+            "threads": self.threads,
+            "tokens": self.num_tokens,
+            "prompt_tokens": self.num_prompt_tokens,
+            "rounds": self.num_rounds,
+            "load_seconds": self.load_seconds,
+            "prefill_tokens_per_second": self.speeds.prefill.to_dict(),
+            "decode_tokens_per_second": self.speeds.decode.to_dict(),
+            "time_to_first_token_seconds": self.speeds.time_to_first_token.to_dict(),
+            "bytes_per_token": self.speeds.bytes_per_token,
+            "decode_bytes_per_second": self.speeds.decode_bytes_per_second,
+            "bandwidth_bytes_per_second": self.bandwidth,
+            "bandwidth_share": self.bandwidth_share,
+            "peak_memory_bytes": self.peak_memory,
+            "logits_sha256": self.logits_sha256,
+        }
+
+
+@click.command()
+@with_options(*MODEL_OPTIONS)
+@click.option(
+    "--tokens", type=click.IntRange(min=2), default=128, show_default=True, help="To decode."
+)
+@click.option(
+    "--prompt-tokens",
+    type=click.IntRange(min=1),
+    default=512,
+    show_default=True,
+    help="To prefill.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="After a warm-up."
+)
+def command(model: str, threads: int | None, tokens: int, prompt_tokens: int, rounds: int) -> None:
+    """Measure prefill and decode speed, memory use, and the share of the machine's bandwidth.
+
+    A table goes to stderr; the last line, on stdout, is one JSON object.
+
+    \b
+    Examples:
+      foretell bench
+      foretell bench --threads 1 --rounds 9
+      foretell bench --model path/to/model.gguf --tokens 256 --prompt-tokens 1000
+      foretell bench 2>/dev/null | python -m json.tool
+
+    The hash of the logits is the same for the same model and instruction set (FORETELL_ISA),
+    whatever the threads.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    start = time.perf_counter()
+    with load(model, threads) as llm:
+        load_seconds = time.perf_counter() - start
+        with console.status(f"measuring, {rounds} rounds"):
+            report = _measure(llm, model, load_seconds, tokens, prompt_tokens, rounds)
+    console.print(_table(report))
+    click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
+
+
+def _measure(
+    llm: LLM, model: str, load_seconds: float, tokens: int, prompt_tokens: int, rounds: int
+) -> Report:
+    from foretell.cli.measure import hash_logits, measure_bandwidth, measure_speeds, peak_memory
+
+    prompt = llm.tokenizer.encode(PROMPT)
+    return Report(
+        model=model,
+        description=llm.info.description,
+        threads=llm.info.threads,
+        num_tokens=tokens,
+        num_prompt_tokens=prompt_tokens,
+        num_rounds=rounds,
+        load_seconds=load_seconds,
+        speeds=measure_speeds(
+            llm.backend, prompt, tokens=tokens, prompt_tokens=prompt_tokens, rounds=rounds
+        ),
+        peak_memory=peak_memory(),  # before the bandwidth's own buffer
+        logits_sha256=hash_logits(llm.backend, prompt),
+        bandwidth=measure_bandwidth(llm.info.threads),
+    )
+
+
+def _table(report: Report) -> Table:
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=SIMPLE, show_header=False, title=escape(report.description))
+    for name, value, remark in _rows(report):
+        table.add_row(name, value, remark, style="")
+    table.columns[1].justify = "right"
+    return table
+
+
+def _rows(report: Report) -> list[tuple[str, str, str]]:
+    speeds = report.speeds
+    first = speeds.time_to_first_token
+    memory = "unknown" if report.peak_memory is None else f"{report.peak_memory / 1e6:.0f} MB"
+    return [
+        ("decode", *_speed(speeds.decode)),
+        ("prefill", *_speed(speeds.prefill)),
+        ("time to first token", f"{1e3 * first.median:.1f} ms", "short prompt, model loaded"),
+        ("memory read", *_memory_read(report)),
+        ("load", f"{report.load_seconds:.2f} s", ""),
+        ("peak memory", memory, ""),
+        ("logits", report.logits_sha256[:16], "first digits of their sha256"),
+    ]
+
+
+def _speed(spread: Spread) -> tuple[str, str]:
+    return (
+        f"{spread.median:.1f} tokens/s",
+        f"{spread.min:.1f} to {spread.max:.1f}, {1e3 / spread.median:.2f} ms a token",
+    )
+
+
+def _memory_read(report: Report) -> tuple[str, str]:
+    bandwidth = f"{report.bandwidth / 1e9:.1f} GB/s"
+    rate = report.speeds.decode_bytes_per_second
+    if not rate:
+        return "unknown", f"this machine gives {bandwidth}"
+    return f"{rate / 1e9:.1f} GB/s", f"{report.bandwidth_share:.0%} of this machine's {bandwidth}"
