@@ -1,0 +1,1 @@
+"""Makes `contract.py` importable from the folders below."""
