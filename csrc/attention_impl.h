@@ -6,12 +6,13 @@
 
 #include "elementwise_impl.h"
 #include "half.h"
+#include "inline.h"
 
 namespace foretell {
 namespace {
 
 template <bool Half>
-inline Vec load_cached(const uint8_t* part, int64_t index) {
+FORETELL_INLINE Vec load_cached(const uint8_t* part, int64_t index) {
     return Half ? load_half(reinterpret_cast<const uint16_t*>(part) + index)
                 : load(reinterpret_cast<const float*>(part) + index);
 }
@@ -51,8 +52,8 @@ struct Partial {
 
 // Scores of H heads for 16 consecutive positions: scale * q·k, over even and odd dimensions apart.
 template <bool Half, int H>
-inline void score_lanes(const AttentionTask& task, const float* q, const uint8_t* keys, int64_t at,
-                        Vec out[H]) {
+FORETELL_INLINE void score_lanes(const AttentionTask& task, const float* q, const uint8_t* keys,
+                                 int64_t at, Vec out[H]) {
     const int64_t dim = task.kv.head_dim;
     Vec even[H], odd[H];
     for (int h = 0; h < H; ++h) even[h] = odd[h] = set(0.0f);

@@ -7,11 +7,12 @@
 
 #include "elementwise_impl.h"
 #include "half.h"
+#include "inline.h"
 
 namespace foretell {
 namespace {
 
-inline Vec load_scale(const uint8_t* p, bool wide) {
+FORETELL_INLINE Vec load_scale(const uint8_t* p, bool wide) {
     return wide ? load(reinterpret_cast<const float*>(p))
                 : load_half(reinterpret_cast<const uint16_t*>(p));
 }
@@ -24,7 +25,7 @@ struct Group {
     Bytes quads[kQuads];
     Vec scale, minimum;
 
-    explicit Group(const uint8_t* p) {
+    FORETELL_INLINE explicit Group(const uint8_t* p) {
         for (int line = 0; line < kLines; ++line) {
             const Bytes codes = load_codes(p + 64 * line);
             if constexpr (F.codes == Codes::nibble) {
@@ -40,7 +41,7 @@ struct Group {
     }
 
     // Σ code * x over the group, exactly; x at distances of `stride` bytes from quad to quad.
-    Int dot(const int8_t* x, int stride, int32_t sum_of_x) const {
+    FORETELL_INLINE Int dot(const int8_t* x, int stride, int32_t sum_of_x) const {
         if constexpr (F.codes == Codes::nibble) {
             NibbleSum sum = nibble_zero();
             for (int t = 0; t < kQuads; ++t) sum = dot_nibbles(sum, quads[t], x + t * stride);
@@ -57,7 +58,7 @@ struct Group {
 struct Output {
     const LinearTask& task;
 
-    void write(int64_t block, int64_t token, Vec sum) const {
+    FORETELL_INLINE void write(int64_t block, int64_t token, Vec sum) const {
         const int64_t row = block * kRows, count = task.weights->rows - row;
         const int64_t at = token * task.y_stride + row;
         if (task.bias) sum = add(sum, load_up_to(task.bias + row, count));

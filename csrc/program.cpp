@@ -144,7 +144,8 @@ void Program::check(const Step& step) const {
             "starts do not span the tokens");
     const int64_t vocabulary = matrices_.at(ops_.front().matrix).rows;
     for (int64_t s = 0; s < step.num_sequences; ++s) {
-        require(step.starts[s] < step.starts[s + 1], "starts do not ascend");
+        require(step.starts[s] < step.starts[s + 1] && step.starts[s + 1] <= step.num_tokens,
+                "starts do not ascend");
         for (int64_t n = step.starts[s]; n < step.starts[s + 1]; ++n) {
             require(step.tokens[n] >= 0 && step.tokens[n] < vocabulary, "token id out of range");
             require(n == step.starts[s] ? step.positions[n] >= 0
