@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foretell.config import FINITE, GenerationConfig
 from foretell.decoding.arrays import Logits
@@ -19,6 +20,8 @@ from foretell.decoding.logprobs import kth_largest
 from foretell.decoding.mass import total_mass, weights_of
 
 TINY = float(np.finfo(np.float32).tiny)  # the smallest divisor that keeps its precision in float32
+
+NUM_BINS = 512  # in which `TopP` counts logits before it sorts any
 
 
 class History(Protocol):
@@ -103,14 +106,30 @@ class TopP:
         total = total_mass(row, largest)
         # All tokens lighter than (1 - p) · total / n weigh at most (1 - p) · total together, so the
         # nucleus lies in the rest. Half of that bound leaves room for rounding.
-        bound = largest + math.log(0.5 * (1 - self._p) * total / len(row))
-        heavy = np.flatnonzero(row >= bound)
-        order = heavy[np.argsort(-row[heavy], kind="stable")]
-        logits = row[order]
-        reached = np.cumsum(weights_of(logits, largest))
-        count = 1 + int(np.searchsorted(reached, self._p * total, side="left"))
+        reach = -math.log(0.5 * (1 - self._p) * total / len(row))
+        heavy = np.flatnonzero(row >= largest - reach)
+        logits = row[heavy]
+        nucleus = _heaviest(logits, self._p * total, reach)
         row.fill(-np.inf)
-        row[order[:count]] = logits[:count]
+        row[heavy[nucleus]] = logits[nucleus]
+
+
+def _heaviest(logits: Logits, mass: float, reach: float) -> NDArray[np.intp]:
+    """Places of the fewest logits, largest first, whose Σ exp(logit - max) reaches `mass`.
+
+    The logits, none more than about `reach` below the maximum, are counted into bins by size. Only
+    the bin in which the mass is reached has to be sorted.
+    """
+    largest = float(logits.max())
+    weights = weights_of(logits, largest)
+    bins = np.minimum(((largest - logits) * (NUM_BINS / reach)).astype(np.intp), NUM_BINS - 1)
+    reached = np.cumsum(np.bincount(bins, weights, NUM_BINS))
+    last = int(np.searchsorted(reached, mass, side="left"))
+    edge = np.flatnonzero(bins == last)
+    edge = edge[np.argsort(-logits[edge], kind="stable")]
+    before = reached[last - 1] if last else 0.0
+    count = 1 + int(np.searchsorted(before + np.cumsum(weights[edge]), mass, side="left"))
+    return np.concatenate([np.flatnonzero(bins < last), edge[:count]])
 
 
 def chain(config: GenerationConfig) -> list[Processor]:
