@@ -76,8 +76,9 @@ def distribution_lines(found: NextDistribution) -> list[str]:
         if samples:
             figures += f" → {show_probability(share):>7}" if share else f" → {'cut':>7}"
         length = share / max(shown) if max(shown) else 0.0
-        drawn = click.style(bar(length, bar_columns), fg="cyan")
-        lines.append(f"  {pad(label, label_columns)}  {figures}  {drawn}".rstrip())
+        drawn = bar(length, bar_columns)
+        line = f"  {pad(label, label_columns)}  {figures}"
+        lines.append(f"{line}  {click.style(drawn, fg='cyan')}" if drawn else line)
     return lines
 
 
