@@ -52,7 +52,7 @@ def some_tokens(backend, count, seed=0):
 
 
 class BackendContract:
-    """The tests; `backend` is a fresh backend's fixture."""
+    """The tests; one `backend` may serve them all."""
 
     def test_info_has_room(self, backend):
         info = backend.info
