@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import sentencepiece
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spm_oracle import processor
 from text_corpus import CODE, PROSE, SCRIPTS, corpus
@@ -148,6 +148,7 @@ def random_metadata(
     }
 
 
+@settings(deadline=None)
 @given(VOCABULARIES, st.lists(TEXTS, min_size=1, max_size=8), st.booleans(), st.booleans())
 def test_encodes_any_vocabulary_as_sentencepiece_does(
     vocabulary: dict[str, tuple[int, int]], texts: list[str], byte_fallback: bool, prefix: bool
@@ -160,6 +161,7 @@ def test_encodes_any_vocabulary_as_sentencepiece_does(
         assert ids(tokenizer, text) == oracle.encode(text)
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, unique=True, max_size=25), st.lists(TEXTS, min_size=1, max_size=8))
 def test_compiled_merges_are_exact_where_scores_differ(pieces: list[str], texts: list[str]) -> None:
     scores = {
@@ -172,6 +174,7 @@ def test_compiled_merges_are_exact_where_scores_differ(pieces: list[str], texts:
         assert [token.value for token in model.tokenize(escaped)] == merging.merge(escaped, scores)
 
 
+@settings(deadline=None)
 @given(VOCABULARIES, st.lists(TEXTS, min_size=1, max_size=8))
 def test_both_ways_agree_on_any_vocabulary(
     vocabulary: dict[str, tuple[int, int]], texts: list[str]
