@@ -1,0 +1,171 @@
+"""Norm, gate, rotation and quantization on every instruction set, against float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from kernel_bench import ISAS, UNIT, Bench, Cache, bits
+
+from foretell.backends.native._core import OpKind
+
+ROWS = 9
+TEAMS = [(isa, threads) for isa in ISAS for threads in (1, 2, 3)]
+ON_EVERY_ISA = pytest.mark.parametrize("isa", ISAS)
+WIDTHS = pytest.mark.parametrize("width", [1, 15, 16, 17, 64, 100])
+
+
+def random_rows(width, seed=0):
+    return np.random.default_rng(seed).standard_normal((ROWS, width), np.float32)
+
+
+def assert_same_bits_everywhere(run):
+    """`run(isa, threads, rows)` must give the same bits on any team, for any rows together."""
+    everything = np.arange(ROWS)
+    expected = bits(run(ISAS[0], 1, everything))
+    for isa, threads in TEAMS:
+        result = bits(run(isa, threads, everything))
+        np.testing.assert_array_equal(result, expected, f"{isa}, {threads} threads")
+    for rows in ([4], [8, 0, 3], [1, 2, 3, 4, 5]):
+        np.testing.assert_array_equal(bits(run(ISAS[-1], 2, rows)), expected[rows])
+
+
+class TestRmsNorm:
+    EPS = 1e-5
+
+    def run(self, isa, x, weight, threads=1, rows=None):
+        bench = Bench(isa, ROWS, threads=threads)
+        operands = {"a": bench.input(x), "vector": bench.vector(weight), "number": self.EPS}
+        width = x.shape[1]
+        return bench.finish(bench.op(OpKind.rms_norm, width, **operands), width).run(rows)
+
+    @ON_EVERY_ISA
+    @WIDTHS
+    @pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+    def test_against_float64(self, isa, width, size):
+        x, weight = random_rows(width) * np.float32(size), random_rows(width, seed=1)[0]
+        exact = x.astype(np.float64)
+        exact = exact / np.sqrt((exact**2).mean(axis=1, keepdims=True) + self.EPS) * weight
+        allowed = (8 + width / 16) * UNIT * np.abs(exact)
+        np.testing.assert_array_less(
+            np.abs(self.run(isa, x, weight) - exact), allowed + np.finfo(np.float32).tiny
+        )
+
+    @WIDTHS
+    def test_same_bits_everywhere(self, width):
+        x, weight = random_rows(width), random_rows(width, seed=1)[0]
+        assert_same_bits_everywhere(
+            lambda isa, threads, rows: self.run(isa, x, weight, threads, rows)
+        )
+
+    def test_zeros_stay_zeros(self):
+        zeros = np.zeros((ROWS, 20), np.float32)
+        np.testing.assert_array_equal(self.run(ISAS[0], zeros, np.ones(20)), zeros)
+
+
+class TestSiluMul:
+    EDGES = np.array([0, -0.0, 1e-30, -1e-30, 20, -20, 86.9, -86.9, 87.5, -87.5, 700, -700])
+
+    def run(self, isa, gate, up, threads=1, rows=None):
+        bench = Bench(isa, ROWS, threads=threads)
+        width = gate.shape[1]
+        operands = {"a": bench.input(gate), "b": bench.input(up)}
+        return bench.finish(bench.op(OpKind.silu_mul, width, **operands), width).run(rows)
+
+    def operands(self, width):
+        gate, up = 10 * random_rows(width), random_rows(width, seed=1)
+        count = min(width, len(self.EDGES))
+        gate[-1, :count] = self.EDGES[:count]
+        return gate, up
+
+    @ON_EVERY_ISA
+    @WIDTHS
+    def test_against_float64(self, isa, width):
+        gate, up = self.operands(width)
+        wide = gate.astype(np.float64)
+        exact = wide / (1 + np.exp(-wide)) * up
+        vanishing = 720 * np.exp(-88) * np.abs(up)  # silu(x) of x < -88 is x * e^-88
+        allowed = 10 * UNIT * np.abs(exact) + vanishing
+        error = np.abs(self.run(isa, gate, up) - exact)
+        np.testing.assert_array_less(error, allowed + np.finfo(np.float32).tiny)
+
+    @WIDTHS
+    def test_same_bits_everywhere(self, width):
+        gate, up = self.operands(width)
+        assert_same_bits_everywhere(
+            lambda isa, threads, rows: self.run(isa, gate, up, threads, rows)
+        )
+
+
+@ON_EVERY_ISA
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("kind", [OpKind.rms_norm, OpKind.silu_mul])
+def test_a_fused_quantization_is_the_separate_one(isa, threads, kind):
+    """The codes that an operation makes on its way equal those made of its output."""
+    x, width = random_rows(96), 96
+    outputs = []
+    for fused in (True, False):
+        bench = Bench(isa, ROWS, threads=threads)
+        a = bench.input(x)
+        second = {"vector": bench.vector(x[0]), "number": 1e-5}
+        if kind == OpKind.silu_mul:
+            second = {"b": bench.input(x[::-1])}
+        codes = bench.program.add_codes(width, False)
+        out = bench.op(kind, width, a=a, codes=codes if fused else -1, **second)
+        if not fused:
+            bench.program.add_op(OpKind.quantize, a=out, codes=codes)
+        weights = bench.matrix(*identity_q8_0(width))
+        product = bench.op(OpKind.linear, width, a=out, codes=codes, matrix=weights)
+        outputs.append(bits(bench.finish(product, width).run()))
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+
+
+def identity_q8_0(width):
+    """The identity matrix in Q8_0: type, bytes, columns."""
+    from random_tensors import quantize
+
+    from foretell.backends.native.weights.types import TensorType
+
+    return TensorType.Q8_0, quantize(TensorType.Q8_0, np.eye(width, dtype=np.float32)), width
+
+
+class TestRope:
+    HEADS, DIM = 3, 32
+
+    def run(self, isa, x, frequencies, *, interleaved=False, first=0, threads=1, rows=None):
+        bench = Bench(isa, ROWS, threads=threads, cache=Cache(num_blocks=1))
+        a, width = bench.input(x), x.shape[1]
+        angles = bench.op(OpKind.rotary, 2 * len(frequencies), vector=bench.vector(frequencies))
+        out = bench.op(OpKind.rope, width, a=a, b=angles, heads=self.HEADS, interleaved=interleaved)
+        rows = np.arange(ROWS) if rows is None else rows
+        table = [0] * ((first + len(rows)) // 16 + 1)
+        return bench.finish(out, width).forward([(rows, first, table)])
+
+    def frequencies(self, pairs):
+        return (10_000.0 ** (-np.arange(pairs) / pairs)).astype(np.float32)
+
+    @ON_EVERY_ISA
+    @pytest.mark.parametrize("interleaved", [False, True])
+    @pytest.mark.parametrize("first", [0, 1000, 70_000])
+    @pytest.mark.parametrize("pairs", [16, 12, 1])  # of 16: the rest of a head stays as it is
+    def test_against_complex_numbers(self, isa, interleaved, first, pairs):
+        x, frequencies = random_rows(self.HEADS * self.DIM), self.frequencies(pairs)
+        positions = np.arange(first, first + ROWS).astype(np.float32)
+        turns = np.exp(1j * (positions[:, None] * frequencies).astype(np.float64))
+        exact = x.astype(np.float64).reshape(ROWS, self.HEADS, self.DIM)
+        real, imaginary = np.s_[..., :pairs], np.s_[..., pairs : 2 * pairs]
+        if interleaved:
+            real, imaginary = np.s_[..., 0 : 2 * pairs : 2], np.s_[..., 1 : 2 * pairs : 2]
+        turned = (exact[real] + 1j * exact[imaginary]) * turns[:, None]
+        exact[real], exact[imaginary] = turned.real, turned.imag
+        result = self.run(isa, x, frequencies, interleaved=interleaved, first=first)
+        sizes = np.abs(x).max()
+        np.testing.assert_allclose(result, exact.reshape(ROWS, -1), rtol=0, atol=8 * UNIT * sizes)
+
+    def test_same_bits_everywhere(self):
+        x, frequencies = random_rows(self.HEADS * self.DIM), self.frequencies(16)
+        expected = bits(self.run(ISAS[0], x, frequencies, first=1000))
+        for isa, threads in TEAMS:
+            result = bits(self.run(isa, x, frequencies, first=1000, threads=threads))
+            np.testing.assert_array_equal(result, expected)
+            some = self.run(isa, x, frequencies, first=1004, threads=threads, rows=[4, 5])
+            np.testing.assert_array_equal(bits(some), expected[4:6])

@@ -1,0 +1,143 @@
+"""What a program refuses: batches and operations that name what is not there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from kernel_bench import ISAS, Bench, Cache, int32, make_program
+from random_tensors import random_weights
+
+from foretell.backends.native._core import OpKind
+from foretell.backends.native.weights.types import TensorType
+
+VOCABULARY = 8
+GOOD = {
+    "tokens": [1, 2, 3, 4, 5],
+    "positions": [0, 1, 2, 14, 15],
+    "starts": [0, 3, 5],
+    "block_tables": [[0], [3]],
+    "wanted": [0, 4],
+}
+
+
+def copier():
+    """A program that gives back the embedding of each token."""
+    values = np.arange(VOCABULARY * 3, dtype=np.float32).reshape(VOCABULARY, 3)
+    bench = Bench("plain", VOCABULARY, threads=2, cache=Cache(num_blocks=4))
+    return bench.finish(bench.input(values), 3).program
+
+
+def forward(program, **changes):
+    return program.forward(**{name: int32(values) for name, values in (GOOD | changes).items()})
+
+
+def test_rows_come_as_wanted():
+    np.testing.assert_array_equal(forward(copier()), [[3, 4, 5], [15, 16, 17]])
+    assert forward(copier(), wanted=[]).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tokens": [1, 2, 3, 4, VOCABULARY]}, "token id out of range"),
+        ({"tokens": [-1, 2, 3, 4, 5]}, "token id out of range"),
+        ({"tokens": [1, 2, 3, 4]}, "one position a token"),
+        ({"positions": [0, 1, 3, 14, 15]}, "not consecutive"),
+        ({"positions": [0, 1, 2, -1, 0]}, "not consecutive"),
+        ({"positions": [0, 1, 2, 15, 16]}, "block table too short"),
+        ({"positions": [0, 1, 2, 2**31 - 2, 2**31 - 1]}, "block table too short"),
+        ({"starts": [0, 3, 4]}, "do not span"),
+        ({"starts": [1, 3, 5]}, "do not span"),
+        ({"starts": [0, 0, 5]}, "do not ascend"),
+        ({"starts": [0, 2**31 - 1, 5]}, "do not ascend"),
+        ({"starts": [0, -(2**31), 5]}, "do not ascend"),
+        ({"starts": [0, 5]}, "one table a sequence"),
+        ({"starts": [0], "block_tables": np.zeros((0, 1))}, "one table a sequence"),
+        ({"block_tables": [[0], [4]]}, "KV block out of range"),
+        ({"block_tables": [[-1], [0]]}, "KV block out of range"),
+        ({"block_tables": np.zeros((2, 0))}, "block table too short"),
+        ({"wanted": [5]}, "wanted row out of range"),
+        ({"wanted": [-1]}, "wanted row out of range"),
+        ({"wanted": [0] * 6}, "more rows wanted"),
+    ],
+)
+def test_a_broken_batch_is_refused(changes, message):
+    program = copier()
+    with pytest.raises(ValueError, match=message):
+        forward(program, **changes)
+    np.testing.assert_array_equal(forward(program)[1], [15, 16, 17])
+
+
+def test_too_many_tokens_are_refused():
+    many = np.zeros(VOCABULARY + 1)
+    with pytest.raises(ValueError, match="too many tokens"):
+        forward(
+            copier(),
+            tokens=many,
+            positions=np.arange(len(many)),
+            starts=[0, len(many)],
+            block_tables=[[0]],
+        )
+
+
+@pytest.mark.parametrize("pairs", [[(0, 4)], [(-1, 0)], [(0, 1), (4, 0)]])
+def test_copying_what_does_not_exist_is_refused(pairs):
+    with pytest.raises(ValueError, match="KV block out of range"):
+        copier().copy_blocks(int32(pairs))
+
+
+@pytest.mark.parametrize("index", [-1, 1, 2**31 - 1])
+def test_reading_a_matrix_that_does_not_exist_is_refused(index):
+    with pytest.raises(IndexError):
+        copier().read_matrix(index)
+
+
+@pytest.mark.parametrize(
+    "operands",
+    [{"a": 7}, {"b": 7}, {"c": 7}, {"codes": 0}, {"matrix": 1}, {"vector": 0}, {"layer": 1}],
+    ids=str,
+)
+def test_an_operation_on_nothing_is_refused(operands):
+    bench = Bench("plain", 1)
+    x = bench.input(np.zeros((1, 16)))
+    out = bench.op(OpKind.rms_norm, 16, **({"a": x} | operands))
+    with pytest.raises(ValueError, match="that is not there"):
+        bench.finish(out, 16)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(16, 32), (32, 64)])
+def test_a_product_of_another_shape_is_refused(rows, cols):
+    bench = Bench("plain", 1)
+    x = bench.input(np.zeros((1, 32)))
+    data = random_weights(TensorType.Q8_0, rows, cols // 32, np.random.default_rng(0))
+    out = bench.op(OpKind.linear, 32, a=x, matrix=bench.matrix(TensorType.Q8_0, data, cols))
+    with pytest.raises(ValueError, match="shapes do not fit"):
+        bench.finish(out, 32)
+
+
+@pytest.mark.parametrize("head_dim", [8, 24, 2048])
+def test_an_impossible_head_is_refused(head_dim):
+    with pytest.raises(ValueError, match="head_dim must be a multiple of 16, at most 1024"):
+        make_program("plain", cache=Cache(head_dim=head_dim))
+
+
+def test_an_impossible_block_is_refused():
+    with pytest.raises(ValueError, match="block_size must be a multiple of 16"):
+        make_program("plain", cache=Cache(block_size=24))
+
+
+def test_no_threads_or_tokens_are_refused():
+    for sizes in ({"threads": 0}, {"rows": 0}):
+        with pytest.raises(ValueError, match="must be at least 1"):
+            make_program("plain", **sizes)
+
+
+def test_an_unknown_instruction_set_is_refused():
+    assert ISAS[-1] == "plain"
+    with pytest.raises(ValueError, match="cannot run that instruction set"):
+        make_program("avx1024")
+
+
+def test_codes_come_in_groups_of_32():
+    with pytest.raises(ValueError, match="multiples of 32"):
+        make_program("plain").add_codes(48, False)
