@@ -1,0 +1,59 @@
+import pytest
+
+from foretell.backends.scripted import ScriptedBackend, improvise
+from foretell.config import GenerationConfig
+from foretell.decoding.strategies import Observe
+from foretell.engine.engine import Engine
+from foretell.engine.events import TokenEvent
+from foretell.engine.mailroom import Mailroom
+from foretell.engine.request import Request
+from foretell.errors import RequestError
+
+VOCAB = 20
+
+
+@pytest.fixture
+def engine():
+    return Engine(ScriptedBackend(improvise(VOCAB), vocab_size=VOCAB))
+
+
+def wish(prompt, count):
+    return Request(prompt, GenerationConfig(max_new_tokens=count))
+
+
+def test_events_wait_for_their_reader(engine):
+    room = Mailroom(engine)
+    first, second = room.open(wish([1], 3)), room.open(wish([2], 2))
+    assert [event.request_id for event in room.take([first])] == [first]
+    assert [event.request_id for event in room.take([first])] == [first]
+    waiting = room.take([second])
+    assert [event.request_id for event in waiting] == [second, second]
+    assert isinstance(waiting[-1], TokenEvent)
+    assert waiting[-1].finish_reason == "length"
+
+
+def test_events_of_closed_requests_are_dropped(engine):
+    room = Mailroom(engine)
+    first, second = room.open(wish([1], 3)), room.open(wish([2], 3))
+    room.close(first)
+    room.close(first)
+    assert {event.request_id for event in room.take([second])} == {second}
+    room.close_all()
+    assert not engine.has_work
+
+
+def test_an_ended_request_has_no_more(engine):
+    room = Mailroom(engine)
+    request_id = room.open(wish([1], 1))
+    room.take([request_id])
+    with pytest.raises(RequestError, match="no more to take"):
+        room.take([request_id])
+
+
+def test_an_observer_has_no_row_before_it_runs(engine):
+    observer = Observe()
+    with pytest.raises(RequestError, match="no logits were seen"):
+        observer.require_row()
+    Mailroom(engine).open(Request([1], strategy=observer))
+    engine.step()
+    assert observer.require_row().shape == (VOCAB,)
