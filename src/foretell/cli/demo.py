@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from foretell.outputs import Usage
 
 PROMPT = "The cat sat on the"
-SETTINGS = GenerationConfig(max_new_tokens=120, temperature=0.8, top_k=50, top_p=0.9, seed=7)
+SETTINGS = GenerationConfig(max_new_tokens=120, temperature=0.8, top_k=50, top_p=0.9, seed=10)
 
 
 @click.command()
