@@ -5,10 +5,9 @@ prompt + settings → `Request` → `Engine` → events → `Chunk`s → `Genera
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -24,6 +23,7 @@ from foretell.errors import ConfigError, RequestError
 from foretell.hub import DEFAULT_MODEL
 from foretell.loading import check_backend, open_model
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
+from foretell.progress import progress_bar
 from foretell.prompts import Prompt, is_batch, read_prompt
 from foretell.reports import next_distribution, score_of
 from foretell.transcript import Job, Transcript
@@ -147,7 +147,7 @@ class LLM:
         """
         batch: Sequence[Any] = prompt if is_batch(prompt) else [prompt]
         jobs = [self._job(one, parse_special, config, settings) for one in batch]
-        with _progress_bar(len(jobs) if progress else 0) as advance:
+        with progress_bar(len(jobs) if progress else 0) as advance:
             outputs = self._run(jobs, advance)
         return outputs if is_batch(prompt) else outputs[0]
 
@@ -296,18 +296,3 @@ class LLM:
 
 def _check_count(name: str, value: int, low: int) -> None:
     Range(int, low, math.inf, "tokens to list").check(name, value)
-
-
-@contextlib.contextmanager
-def _progress_bar(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr that the yielded function advances; no bar for a total of 0."""
-    if not total:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Generating", total=total)
-        yield lambda: bar.advance(task)
