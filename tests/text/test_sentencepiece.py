@@ -193,6 +193,12 @@ def test_equal_scores_go_from_left_to_right() -> None:
     assert merging.tied_pieces(spaces) == ["▁" * length for length in (2, 3, 4, 5)]
 
 
+def test_equal_scores_go_from_left_to_right_in_long_texts_too(way: str) -> None:
+    vocabulary = dict.fromkeys(("bé", "ab"), (0, 1)) | dict.fromkeys(ALPHABET, (-7, 1))
+    tokenizer = tokenizer_of(random_metadata(vocabulary, byte_fallback=True, prefix=False))
+    assert [tokenizer.token_text(i) for i in ids(tokenizer, "abé")] == ["ab", "é"]
+
+
 def test_too_many_ties_or_too_long_pieces_are_not_compiled() -> None:
     tied = dict.fromkeys("abcdefghijkl", -1.0) | {
         a + b: 0.0 for a in "abcdefghijkl" for b in "abcdefghijkl"
