@@ -1,5 +1,7 @@
 #include "threads.h"
 
+#include <limits>
+
 #if defined(_MSC_VER)
 #include <intrin.h>
 #endif
@@ -17,20 +19,24 @@ inline void pause() {
 #endif
 }
 
-// Spins while `value` is still `old`: first hot, then giving the processor away, so that more
-// threads than cores still get on.
-void spin_until_changed(const std::atomic<uint32_t>& value, uint32_t old, int hot_spins) {
-    for (int spins = 0; value.load(std::memory_order_acquire) == old; ++spins) {
-        if (spins < hot_spins) {
+// Waiting starts hot, since the others are mostly a few microseconds away; then it gives the
+// processor away between looks, so that the team gets on where other programs, or its own members,
+// share the cores.
+constexpr int kHotLooks = 300;
+constexpr int kYieldingLooks = 2000;  // before a member that has no step to walk goes to sleep
+
+// Looks until `value` is no longer `old`, or `looks` times.
+bool await_change(const std::atomic<uint32_t>& value, uint32_t old, int64_t looks) {
+    for (int64_t i = 0; i < looks; ++i) {
+        if (value.load(std::memory_order_acquire) != old) return true;
+        if (i < kHotLooks) {
             pause();
         } else {
             std::this_thread::yield();
         }
     }
+    return false;
 }
-
-constexpr int kBarrierSpins = 20000;
-constexpr int kIdleSpins = 20000;  // between two steps: some hundred microseconds, then sleep
 
 }  // namespace
 
@@ -59,12 +65,8 @@ void Team::run(const std::function<void(int)>& work) {
 
 void Team::serve(int member) {
     for (uint32_t seen = 0;;) {
-        for (int spins = 0; round_.load(std::memory_order_acquire) == seen; ++spins) {
-            if (spins < kIdleSpins) {
-                pause();
-            } else {
-                round_.wait(seen, std::memory_order_acquire);
-            }
+        if (!await_change(round_, seen, kHotLooks + kYieldingLooks)) {
+            round_.wait(seen, std::memory_order_acquire);
         }
         ++seen;
         if (stopping_) return;
@@ -80,7 +82,7 @@ void Team::barrier() {
         arrived_.store(0, std::memory_order_relaxed);
         phase_.store(phase + 1, std::memory_order_release);
     } else {
-        spin_until_changed(phase_, phase, kBarrierSpins);
+        await_change(phase_, phase, std::numeric_limits<int64_t>::max());
     }
 }
 
