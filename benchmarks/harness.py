@@ -1,0 +1,132 @@
+"""What the benchmarks share: peers in processes of their own, the machine, results as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+ISA_FLAGS = ("avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16")
+ISA_FLAGS += ("amx_int8", "asimd", "asimddp", "i8mm", "sve")
+
+
+class Peer:
+    """One engine with the model loaded, in a process of its own; `ask` runs one operation there."""
+
+    def __init__(self, script: str, *arguments: object, python: str = sys.executable) -> None:
+        self.process = subprocess.Popen(
+            [python, str(HERE / "peers" / script), *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.script = script
+
+    def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
+        """Send one request and wait for the reply."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps({"op": op, **arguments}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.script} ended with exit code {self.process.wait()}")
+        reply = json.loads(line)
+        if "error" in reply:
+            raise SystemExit(f"{self.script}, {op}: {reply['error']}")
+        return reply
+
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+def options(description: str) -> argparse.ArgumentParser:
+    """A parser with the options that every benchmark takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("model", type=Path, help="GGUF file")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="for every peer")
+    parser.add_argument(
+        "--foretell-python",
+        default=str(ROOT / ".venv/bin/python"),
+        help="the interpreter that has foretell (default: the project's own)",
+    )
+    parser.add_argument("--note", default="", help="kept in the result")
+    parser.add_argument("--output", type=Path, help="default: results/<date>-<benchmark>.json")
+    return parser
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    """Median, least, most and all of some figures."""
+    return {
+        "median": statistics.median(values),
+        "min": min(values),
+        "max": max(values),
+        "all": values,
+    }
+
+
+def show(name: str, figures: dict[str, Any], unit: str) -> None:
+    """One line for people: median and range."""
+    low, high = figures["min"], figures["max"]
+    print(f"{name:<34} {figures['median']:10.4g} {unit:<12} ({low:.4g} to {high:.4g})", flush=True)
+
+
+def machine() -> dict[str, Any]:
+    """CPU model, cores, instruction sets and load, without anything that names the host."""
+    facts = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line.partition(":") for line in cpuinfo.read_text().splitlines()]
+        fields = {key.strip(): value.strip() for key, _, value in lines}
+        facts["cpu"] = fields.get("model name", facts["cpu"])
+        flags = fields.get("flags", fields.get("Features", "")).split()
+        facts["isa"] = [flag for flag in ISA_FLAGS if flag in flags]
+    facts["system"] = f"{platform.system()} {platform.machine()}"
+    facts["load_average"] = os.getloadavg()[0]
+    return facts
+
+
+def git(*arguments: str) -> str:
+    """What git answers in the repository."""
+    return subprocess.run(
+        ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def write_result(name: str, arguments: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Write `result` with model, machine, date and commit beside it."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    whole = {
+        "benchmark": name,
+        "date": now.isoformat(timespec="seconds"),
+        "commit": git("rev-parse", "HEAD"),
+        "uncommitted_changes": bool(git("status", "--porcelain", "src", "csrc")),
+        "machine": machine(),
+        "python": platform.python_version(),
+        "model": arguments.model.name,
+        "model_sha256": hashlib.sha256(arguments.model.read_bytes()).hexdigest(),
+        "threads": arguments.threads,
+        "note": arguments.note,
+        **result,
+    }
+    path = arguments.output or HERE / "results" / f"{now:%Y-%m-%d-%H%M}-{name}.json"
+    path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    print(f"written: {path}")
