@@ -25,6 +25,7 @@ KvDtype = Literal["float16", "float32"]
 
 BLOCK_SIZE = 16
 MAX_BATCH_TOKENS = 512
+MAX_POOL_BYTES = 2**47  # what a process can address
 
 
 class NativeBackend:
@@ -69,18 +70,8 @@ class NativeBackend:
         shape = model.shape
         context_length = _choose_context(context_length, shape.context_length)
         blocks_of_context = -(-context_length // BLOCK_SIZE)
-        num_blocks = 2 * blocks_of_context if num_blocks is None else num_blocks
-        program = Program(
-            isa,
-            threads=threads,
-            max_tokens=MAX_BATCH_TOKENS,
-            layers=shape.layers,
-            kv_heads=shape.heads.kv,
-            head_dim=shape.heads.dim,
-            block_size=BLOCK_SIZE,
-            num_blocks=num_blocks,
-            half=kv_dtype == "float16",
-        )
+        num_blocks = _checked_blocks(2 * blocks_of_context if num_blocks is None else num_blocks)
+        program = _allocate(isa, threads, shape, num_blocks, kv_dtype)
         int8 = activations == "int8"
         weight_bytes = compile_plan(model.define(), GGUFWeights(file), program, int8=int8)
         info = BackendInfo(
@@ -127,6 +118,38 @@ def _choose_context(wanted: int | None, longest: int) -> int:
             f"context_length={wanted!r} must be an integer from 1 to {longest}, the model's own"
         )
     return wanted
+
+
+def _checked_blocks(wanted: int) -> int:
+    if type(wanted) is not int or wanted < 1:
+        raise ConfigError(f"num_blocks={wanted!r} must be an integer ≥ 1")
+    return wanted
+
+
+def _allocate(
+    isa: str, threads: int, shape: ModelShape, num_blocks: int, kv_dtype: KvDtype
+) -> Program:
+    """An empty program and its KV pool; ConfigError if the pool is more than memory can hold."""
+    pool_bytes = num_blocks * BLOCK_SIZE * _kv_bytes(shape, kv_dtype)
+    try:
+        if pool_bytes > MAX_POOL_BYTES:
+            raise MemoryError
+        return Program(
+            isa,
+            threads=threads,
+            max_tokens=MAX_BATCH_TOKENS,
+            layers=shape.layers,
+            kv_heads=shape.heads.kv,
+            head_dim=shape.heads.dim,
+            block_size=BLOCK_SIZE,
+            num_blocks=num_blocks,
+            half=kv_dtype == "float16",
+        )
+    except MemoryError:
+        raise ConfigError(
+            f"num_blocks={num_blocks}: a KV cache for {num_blocks * BLOCK_SIZE} positions takes "
+            f"{pool_bytes / 1e9:.1f} GB, more than this machine can give: lower context_length"
+        ) from None
 
 
 def _kv_bytes(shape: ModelShape, kv_dtype: KvDtype) -> int:
