@@ -22,7 +22,8 @@ def choose_threads(wanted: int | None) -> int:
         return _checked_threads(wanted, f"threads={wanted!r}")
     text = os.environ.get("FORETELL_THREADS")
     if text:
-        return _checked_threads(int(text) if text.isdecimal() else text, f"FORETELL_THREADS={text}")
+        value = int(text) if text.isdecimal() and len(text) <= len(str(MAX_THREADS)) else text
+        return _checked_threads(value, f"FORETELL_THREADS={text[:20]}")
     cores = physical_cores(_usable_processors())
     quota = _processor_quota()
     return max(1, min(cores, quota) if quota else cores)
