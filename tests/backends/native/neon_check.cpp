@@ -1,0 +1,164 @@
+// Runs every kernel of one instruction set on fixed pseudo-random data and prints, for each, a hash
+// of the bits of its results. Built by test_neon.py for two processors: all lines must be the same.
+
+#include <cinttypes>
+#include <cstdio>
+#include <vector>
+
+#include "half.h"
+#include "kernels.h"
+#include "packing.h"
+
+namespace foretell {
+const Kernels& KERNELS();
+}
+
+namespace {
+
+using namespace foretell;
+
+uint64_t state = 1;
+
+// Knuth's linear congruential generator, its upper bits.
+uint32_t next_random() {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<uint32_t>(state >> 33);
+}
+
+// From -size to size, exact in float32.
+float random_float(float size) {
+    return (static_cast<float>(next_random() >> 7) * 0x1p-23f - 1.0f) * size;
+}
+
+std::vector<float> random_floats(size_t count, float size) {
+    std::vector<float> values(count);
+    for (float& x : values) x = random_float(size);
+    return values;
+}
+
+void print_hash(const char* kernel, const char* what, const void* data, size_t bytes) {
+    uint64_t hash = 14695981039346656037u;  // FNV-1a
+    for (size_t i = 0; i < bytes; ++i) {
+        hash = (hash ^ static_cast<const uint8_t*>(data)[i]) * 1099511628211u;
+    }
+    std::printf("%s %s %016" PRIx64 "\n", kernel, what, hash);
+}
+
+void print_hash(const char* kernel, const char* what, const std::vector<float>& values) {
+    print_hash(kernel, what, values.data(), values.size() * sizeof(float));
+}
+
+constexpr int64_t kTokens = 13, kOutputs = 35, kInputs = 512;
+
+struct Activations {
+    std::vector<float> x = random_floats(kTokens * kInputs, 3.0f);
+    std::vector<int8_t> codes = std::vector<int8_t>(kTokens * kInputs);
+    std::vector<float> scales = std::vector<float>(kTokens * kInputs / kGroup * 4);
+    std::vector<int32_t> sums = std::vector<int32_t>(kTokens * kInputs / kGroup * 3);
+
+    Quantized quantized() { return {codes.data(), scales.data(), sums.data(), kInputs, kTokens}; }
+};
+
+// A tensor's bytes: any codes, every float and float16 scale small and finite.
+std::vector<uint8_t> random_tensor(const FileType& type) {
+    std::vector<uint8_t> bytes(kOutputs * kInputs / type.block_size * type.block_bytes);
+    for (uint8_t& byte : bytes) byte = next_random() & 0xff;
+    // Without the upper exponent bit no two bytes are a large, infinite or NaN float of any width.
+    for (uint8_t& byte : bytes) byte &= type.format.is_float() ? 0xbf : 0xff;
+    return bytes;
+}
+
+void keep_scales_finite(const FileType& type, std::vector<uint8_t>& bytes) {
+    if (type.format.is_float()) return;
+    const bool at_end = type.block_size == 256 && type.ggml_id != 12 && type.ggml_id != 13;
+    const int count = type.format.has_minimum ? 2 : 1;
+    for (size_t block = 0; block < bytes.size(); block += type.block_bytes) {
+        const size_t at = block + (at_end ? type.block_bytes - 2 * count : 0);
+        for (int i = 0; i < count; ++i) bytes[at + 2 * i + 1] &= 0xaf;
+    }
+}
+
+void check_linear(const Kernels& kernels, int ggml_id, Activations& input) {
+    const FileType& type = *find_file_type(ggml_id);
+    std::vector<uint8_t> bytes = random_tensor(type);
+    keep_scales_finite(type, bytes);
+    Matrix matrix{type.format, kOutputs, kInputs, nullptr};
+    std::vector<uint8_t> packed(matrix.bytes() + 64);
+    matrix.data = packed.data() + 64 - reinterpret_cast<uintptr_t>(packed.data()) % 64;
+    if (!pack_blocks(type, bytes.data(), matrix, 0, matrix.num_blocks())) {
+        std::printf("%s is not finite\n", type.name);
+        return;
+    }
+    const std::vector<float> bias = random_floats(kOutputs, 1.0f);
+    const std::vector<float> residual = random_floats(kTokens * kOutputs, 1.0f);
+    std::vector<float> y(kTokens * kOutputs), row(kInputs);
+    const Quantized quantized = input.quantized();
+    const LinearTask task{
+        &matrix, bias.data(), input.x.data(), &quantized, residual.data(),    y.data(),
+        kTokens, kInputs,     kOutputs,       0,          matrix.num_blocks()};
+    kernels.decode_row(matrix, kOutputs - 1, row.data());
+    print_hash("decode_row", type.name, row);
+    kernels.linear_float(task);
+    print_hash("linear_float", type.name, y);
+    if (type.format.is_float()) return;
+    kernels.linear_int8(task);
+    print_hash("linear_int8", type.name, y);
+}
+
+void check_quantize(const Kernels& kernels, Activations& input) {
+    for (int64_t k = 0; k < kGroup; ++k) input.x[2 * kInputs + k] = 0;
+    for (int64_t n = 0; n < kTokens; ++n) {
+        kernels.quantize(input.x.data() + n * kInputs, n, kTokens, 0, kInputs, input.quantized());
+    }
+    print_hash("quantize", "codes", input.codes.data(), input.codes.size());
+    print_hash("quantize", "scales", input.scales);
+    print_hash("quantize", "sums", input.sums.data(), input.sums.size() * sizeof(int32_t));
+}
+
+void check_rows(const Kernels& kernels, int64_t size, const char* what) {
+    const std::vector<float> x = random_floats(size, 90.0f), weight = random_floats(size, 2.0f);
+    std::vector<float> out(size);
+    kernels.rms_norm(x.data(), weight.data(), 1e-5f, size, out.data());
+    print_hash("rms_norm", what, out);
+    kernels.silu_mul(x.data(), weight.data(), size, out.data());
+    print_hash("silu_mul", what, out);
+}
+
+void check_attention(const Kernels& kernels, bool half, int64_t dim, const char* what) {
+    constexpr int64_t kHeads = 7, kBlock = 16, kBlocks = 20, kLength = 300;
+    KvLayer kv{nullptr, half, 1, dim, kBlock, 0};
+    kv.block_bytes = 2 * kv.part_bytes();
+    std::vector<uint8_t> cache(kBlocks * kv.block_bytes + 64);
+    kv.data = cache.data() + 64 - reinterpret_cast<uintptr_t>(cache.data()) % 64;
+    int32_t table[kBlocks];
+    for (int i = 0; i < kBlocks; ++i) table[i] = (7 * i + 3) % kBlocks;
+    for (int64_t position = 0; position < kLength; ++position) {
+        const std::vector<float> k = random_floats(dim, 2.0f), v = random_floats(dim, 1e-3f);
+        kernels.store_kv({kv, k.data(), v.data(), table[position / kBlock], position % kBlock, 0});
+    }
+    print_hash("store_kv", what, kv.data, kBlocks * kv.block_bytes);
+    const std::vector<float> q = random_floats(kHeads * dim, 4.0f);
+    std::vector<float> out(kHeads * dim), scratch(attention_scratch(dim));
+    for (const int64_t position : {int64_t{0}, int64_t{16}, kLength - 1}) {
+        kernels.attention(
+            {kv, q.data(), out.data(), table, position, 0, kHeads, 0, 0.2f, scratch.data()});
+        print_hash("attention", what, out);
+    }
+}
+
+}  // namespace
+
+int main() {
+    const Kernels& kernels = foretell::KERNELS();
+    std::fprintf(stderr, "%s\n", kernels.name);
+    Activations input;
+    check_quantize(kernels, input);
+    for (const int ggml_id : {0, 1, 30, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14}) {
+        check_linear(kernels, ggml_id, input);
+    }
+    check_rows(kernels, 100, "100");
+    check_rows(kernels, 512, "512");
+    check_attention(kernels, false, 32, "float32");
+    check_attention(kernels, true, 32, "float16");
+    check_attention(kernels, true, 128, "float16_wide");
+}
