@@ -20,6 +20,7 @@ Decorator = Callable[[Any], Any]
 MODEL_OPTIONS = (
     click.option(
         "--model",
+        "-m",
         default=DEFAULT_MODEL,
         show_default=True,
         metavar="NAME|FILE",
