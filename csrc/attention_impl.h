@@ -88,7 +88,7 @@ void score_chunk(const AttentionTask& task, const float* q, int64_t begin, int64
             top[h] = max(load(row), top[h]);
         }
     }
-    for (int h = 0; h < H; ++h) largest[h] = reduce_max(top[h]);
+    for (int h = 0; h < H; ++h) largest[h] = max_lane(top[h]);
 }
 
 inline float exponentiate(float* weights, int64_t count, float largest) {

@@ -11,21 +11,14 @@ namespace {
 
 constexpr int kLanes = 16;
 
-// Reductions over the lanes go through one fixed tree.
-template <class F>
-inline float reduce(Vec v, F combine) {
+// The sum of the lanes goes through one fixed tree.
+inline float reduce_add(Vec v) {
     float lane[kLanes];
     store(lane, v);
     for (int half = kLanes / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; ++i) lane[i] = combine(lane[i], lane[i + half]);
+        for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
     }
     return lane[0];
-}
-inline float reduce_add(Vec v) {
-    return reduce(v, [](float a, float b) { return a + b; });
-}
-inline float reduce_max(Vec v) {
-    return reduce(v, [](float a, float b) { return a > b ? a : b; });
 }
 
 inline Vec load_up_to(const float* p, int64_t count) {
@@ -86,18 +79,12 @@ void silu_mul(const float* gate, const float* up, int64_t size, float* out) {
 // x ≈ scale * code, scale = max|x| / 127 over the group.
 inline float quantize_group(const float* x, int8_t codes[kGroup]) {
     const Vec a = load(x), b = load(x + kLanes);
-    const float largest = reduce_max(max(abs(a), abs(b)));
+    const float largest = max_lane(max(abs(a), abs(b)));
     const Vec inverse = set(largest > 0 ? 127.0f / largest : 0.0f);
     const Vec low = set(-127.0f), high = set(127.0f), round = set(kRound);
     store_low_bytes(codes, bits_of(add(max(min(mul(a, inverse), high), low), round)));
     store_low_bytes(codes + kLanes, bits_of(add(max(min(mul(b, inverse), high), low), round)));
     return largest / 127.0f;
-}
-
-inline int32_t sum_codes(const int8_t* codes, int count) {
-    int32_t sum = 0;
-    for (int i = 0; i < count; ++i) sum += codes[i];
-    return sum;
 }
 
 void quantize(const float* x, int64_t n, int64_t tokens, int64_t begin, int64_t end,
@@ -111,8 +98,7 @@ void quantize(const float* x, int64_t n, int64_t tokens, int64_t begin, int64_t 
             std::memcpy(tile.codes + ((g * (kGroup / 4) + quad) * width + m) * 4, codes + 4 * quad,
                         4);
         }
-        const int32_t half[2] = {sum_codes(codes, kGroup / 2),
-                                 sum_codes(codes + kGroup / 2, kGroup / 2)};
+        const int32_t half[2] = {sum_bytes(codes), sum_bytes(codes + kLanes)};
         const int64_t at = g * width + m;
         tile.scales[at] = scale;
         tile.sums[at] = half[0] + half[1];

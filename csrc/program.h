@@ -23,7 +23,7 @@ enum class OpKind : uint8_t {
     linear,     // out = (b +) matrix @ a, from `codes` if there are any, else from a
     rope,       // out = a with its heads rotated by the angles in b
     store_kv,   // writes keys a (rotated by the angles in c, if any) and values b to the cache
-    attention,  // out = attention of queries a
+    attention,  // out = attention of queries a; also quantized into `codes` if there are any
     silu_mul,   // out = silu(a) * b; also quantized into `codes` if there are any
     pick_rows,  // out = the wanted rows of a
 };

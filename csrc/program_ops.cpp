@@ -179,6 +179,7 @@ void Program::attention(const Op& op, int member) {
     task.scratch = scratch_[member].as<float>();
     each_piece(step_.num_tokens, op.heads, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
+                   const int64_t from = begin * kv.head_dim;
                    task.q = buffers_[op.a].row(n);
                    task.out = buffers_[op.out].row(n);
                    task.block_table = step_.block_tables + sequence_of_[n] * step_.table_width;
@@ -189,6 +190,10 @@ void Program::attention(const Op& op, int member) {
                        task.head_end = std::min(end, (task.kv_head + 1) * heads_per_kv);
                        kernels_.attention(task);
                        begin = task.head_end;
+                   }
+                   if (op.codes >= 0) {
+                       kernels_.quantize(task.out, n, step_.num_tokens, from, end * kv.head_dim,
+                                         codes_[op.codes].view);
                    }
                });
 }

@@ -84,6 +84,18 @@ inline void store_low_bytes(int8_t* p, Int x) {
     }
 }
 
+inline float max_lane(Vec v) {
+    const __m256 eight = _mm256_max_ps(v.a, v.b);
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
+inline int32_t sum_bytes(const int8_t* p) {
+    const __m128i bytes = _mm_xor_si128(load_128(p), _mm_set1_epi8(-128));
+    const __m128i sums = _mm_sad_epu8(bytes, _mm_setzero_si128());
+    return _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 16 * 128;
+}
+
 inline Bytes load_codes(const uint8_t* p) {
     const __m256i* q = reinterpret_cast<const __m256i*>(p);
     return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};

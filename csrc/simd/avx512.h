@@ -61,6 +61,15 @@ inline void store_low_bytes(int8_t* p, Int a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
 }
 
+inline float max_lane(Vec v) { return _mm512_reduce_max_ps(v); }
+// The sum of 16 signed bytes.
+inline int32_t sum_bytes(const int8_t* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i sums =
+        _mm_sad_epu8(_mm_xor_si128(bytes, _mm_set1_epi8(-128)), _mm_setzero_si128());
+    return _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 16 * 128;
+}
+
 inline Bytes load_codes(const uint8_t* p) { return _mm512_loadu_si512(p); }
 inline Bytes low_nibbles(Bytes c) { return _mm512_and_si512(c, _mm512_set1_epi8(15)); }
 inline Bytes high_nibbles(Bytes c) { return low_nibbles(_mm512_srli_epi16(c, 4)); }

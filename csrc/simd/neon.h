@@ -114,6 +114,11 @@ inline void store_low_bytes(int8_t* p, Int a) {
     vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
 }
 
+inline float max_lane(Vec v) {
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(v.r[0], v.r[1]), vmaxq_f32(v.r[2], v.r[3])));
+}
+inline int32_t sum_bytes(const int8_t* p) { return vaddlvq_s8(vld1q_s8(p)); }
+
 inline Bytes load_codes(const uint8_t* p) {
     return each<Bytes>([&](int i) { return vld1q_u8(p + 16 * i); });
 }

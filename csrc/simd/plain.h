@@ -110,6 +110,17 @@ inline void store_low_bytes(int8_t* p, Int a) {
     for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(static_cast<uint8_t>(a.lane[i]));
 }
 
+inline float max_lane(Vec v) {
+    float largest = v.lane[0];
+    for (const float x : v.lane) largest = x > largest ? x : largest;
+    return largest;
+}
+inline int32_t sum_bytes(const int8_t* p) {
+    int32_t sum = 0;
+    for (int i = 0; i < 16; ++i) sum += p[i];
+    return sum;
+}
+
 template <class F>
 inline Bytes each_byte(F f) {
     Bytes out;

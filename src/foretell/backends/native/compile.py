@@ -15,7 +15,6 @@ from foretell.backends.native._core import OpKind, Program
 from foretell.backends.native.plan import Node, Plan, Value
 from foretell.backends.native.weights.source import WeightSource
 
-QUANTIZING = (OpKind.rms_norm, OpKind.silu_mul)
 GROUP = 32  # inputs that share one activation scale: csrc/matrix.h
 
 
@@ -54,7 +53,7 @@ class _Compiler:
         codes = self.codes.of(_input(node)) if self._takes_codes(node) else -1
         out = self.buffers.take(node.result) if node.result else -1
         to_quantize = node.result if self._is_quantized(node.result) else None
-        if to_quantize and node.kind in QUANTIZING:
+        if to_quantize and _can_quantize(node):
             codes = self.codes.take(to_quantize)
         self.program.add_op(
             node.kind,
@@ -70,7 +69,7 @@ class _Compiler:
             number=node.number,
             interleaved=node.interleaved,
         )
-        if to_quantize and node.kind not in QUANTIZING:
+        if to_quantize and not _can_quantize(node):
             self.program.add_op(OpKind.quantize, a=out, codes=self.codes.take(to_quantize))
         for value in _present(node):
             if self.last_use[value.index] == index:
@@ -137,6 +136,13 @@ class _Pool:
         buffer = self._of.pop(value.index, None)
         if buffer is not None:
             self._free.setdefault((value.width, value.of_wanted), deque()).append(buffer)
+
+
+def _can_quantize(node: Node) -> bool:
+    """Whether the operation's threads each make whole groups of its result."""
+    if node.kind == OpKind.attention:
+        return _result(node).width // node.heads % GROUP == 0
+    return node.kind in (OpKind.rms_norm, OpKind.silu_mul)
 
 
 def _present(node: Node) -> list[Value]:
