@@ -12,7 +12,7 @@ USAGE = Usage(prompt_tokens=5, completion_tokens=101, time_to_first_token=0.1, d
 
 def test_it_shows_bars_writes_and_ends_with_the_speed(shell, monkeypatch):
     shell.model(toy_llm)
-    monkeypatch.setattr(demo, "measure_bandwidth", lambda threads: 40e9)
+    monkeypatch.setattr("foretell.cli.measure.measure_bandwidth", lambda threads: 40e9)
     result = shell.run("demo")
     lines = result.out.splitlines()
     expected = toy_llm().generate(demo.PROMPT, demo.SETTINGS)

@@ -30,6 +30,8 @@ def command(model: str, threads: int | None) -> None:
       foretell demo --threads 1
       foretell demo --model path/to/model.gguf
     """
+    from foretell.cli.measure import measure_bandwidth
+
     with load(model, threads) as llm:
         click.secho(llm.info.description, dim=True)
         click.secho(f"\nWhat follows “{PROMPT}”?\n", bold=True)
@@ -42,13 +44,6 @@ def command(model: str, threads: int | None) -> None:
         usage = write_stream(llm, PROMPT, SETTINGS).usage
         info = llm.info
     click.secho(f"\n{speed_line(usage, info, measure_bandwidth(info.threads))}", bold=True)
-
-
-def measure_bandwidth(threads: int) -> float:
-    """Bytes a second that this machine's memory gives to so many threads."""
-    from foretell.backends.native import _core
-
-    return _core.measure_bandwidth(threads)
 
 
 def speed_line(usage: Usage, info: BackendInfo, bandwidth: float) -> str:
