@@ -50,6 +50,11 @@ format: $(VENV)/tested ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/clang-format -i $(CSRC)
 
+.PHONY: stubs
+stubs: $(VENV)/built ## rewrite the type stubs of the extension
+	$(BIN)/python -m nanobind.stubgen -q -m foretell.backends.native._core \
+	    -o src/foretell/backends/native/_core.pyi
+
 .PHONY: bench
 bench: $(VENV)/built ## foretell's own speed on this machine
 	@$(BIN)/foretell bench

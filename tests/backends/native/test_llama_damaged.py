@@ -193,3 +193,15 @@ def test_a_cache_that_no_machine_can_hold(sound, load, tmp_path):
         load(path)
     with pytest.raises(ModelFileError, match=r"blk\.1\.attn_q\.weight' is missing"):
         load(path, context_length=100)
+
+
+def test_heads_too_short_without_a_key_that_says_so(fail):
+    metadata = {"attention.key_length": None, "attention.value_length": None}
+    metadata |= {"attention.head_count": 16, "attention.head_count_kv": 16}
+    message = fail(UnsupportedModelError, metadata=metadata)
+    assert "not a multiple of 16 up to 1024" in message
+
+
+def test_an_odd_number_of_rotated_values(fail):
+    message = fail(ModelFileError, metadata={"rope.dimension_count": 15})
+    assert message == "rope.dimension_count is 15: must be even"

@@ -39,11 +39,13 @@ class Llama:
         kv_heads = settings.integer("attention.head_count_kv", 1, query_heads, query_heads)
         if query_heads % kv_heads:
             raise settings.wrong(f"{query_heads} query heads cannot share {kv_heads} kv heads")
-        dim = settings.integer("attention.key_length", 16, 1024, width // query_heads)
-        if settings.integer("attention.value_length", 16, 1024, dim) != dim:
+        dim = width // query_heads
+        if "attention.key_length" in settings:
+            dim = settings.integer("attention.key_length", 16, 1024)
+        if settings.integer("attention.value_length", 1, 2**16, dim) != dim:
             raise settings.unsupported("a value head longer or shorter than a key head")
-        if dim % 16:
-            raise settings.unsupported(f"a head of {dim} values (not a multiple of 16)")
+        if dim % 16 or not 16 <= dim <= 1024:
+            raise settings.unsupported(f"a head of {dim} values (not a multiple of 16 up to 1024)")
         return Llama(
             shape=ModelShape(
                 layers=settings.integer("block_count", 1, 1024),
@@ -94,6 +96,8 @@ def rotary_frequencies(file: GGUFFile, settings: Settings, dim: int) -> NDArray[
     float32 throughout, as transformers computes them.
     """
     rotated = settings.integer("rope.dimension_count", 2, dim, dim)
+    if rotated % 2:
+        raise settings.wrong(f"rope.dimension_count is {rotated}: must be even")
     base = settings.number("rope.freq_base", 1, 1e12, 10000.0)
     exponents = np.arange(0, rotated, 2, dtype=np.float32) / np.float32(rotated)
     frequencies = np.float32(1.0) / np.float32(base) ** exponents
