@@ -100,13 +100,13 @@ inline void int8_columns(const LinearTask& task, const QuantizedTile& tile, int 
 template <Format F, int Width>
 inline void int8_tile(const LinearTask& task, int64_t token, int64_t block) {
     const QuantizedTile tile = task.codes->tile(token);
-    constexpr int kWhole = Width / kMaxColumns * kMaxColumns;
-    for (int first = 0; first < kWhole; first += kMaxColumns) {
-        int8_columns < F, Width,
-            kMaxColumns<Width ? kMaxColumns : Width>(task, tile, first, token, block);
+    constexpr int kColumns = (kMaxColumns < Width) ? kMaxColumns : Width;
+    constexpr int kRest = Width % kColumns;
+    for (int first = 0; first + kColumns <= Width; first += kColumns) {
+        int8_columns<F, Width, kColumns>(task, tile, first, token, block);
     }
-    if constexpr (kWhole < Width) {
-        int8_columns<F, Width, Width - kWhole>(task, tile, kWhole, token, block);
+    if constexpr (kRest > 0) {
+        int8_columns<F, Width, kRest>(task, tile, Width - kRest, token, block);
     }
 }
 

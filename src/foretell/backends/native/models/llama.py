@@ -15,6 +15,7 @@ from foretell.backends.native.models.shape import ModelShape
 from foretell.backends.native.plan import Heads, Plan, Value
 from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.backends.native.weights.metadata import Settings
+from foretell.backends.native.weights.source import GGUFWeights
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ class Llama:
             shape=ModelShape(
                 layers=settings.integer("block_count", 1, 1024),
                 heads=Heads(query_heads, kv_heads, dim),
-                vocab_size=file.tensors["token_embd.weight"].shape[0]
-                if "token_embd.weight" in file.tensors
-                else 0,
+                vocab_size=GGUFWeights(file).rows("token_embd.weight"),
                 context_length=settings.integer("context_length", 1, 2**24),
             ),
             width=width,
@@ -107,7 +106,5 @@ def rotary_frequencies(file: GGUFFile, settings: Settings, dim: int) -> NDArray[
     elif scaling != "none":
         raise settings.unsupported(f"rope scaling {scaling!r}")
     if "rope_freqs.weight" in file.tensors:
-        from foretell.backends.native.weights.source import GGUFWeights
-
         frequencies /= GGUFWeights(file).vector("rope_freqs.weight", len(frequencies))
     return np.asarray(frequencies, np.float32)

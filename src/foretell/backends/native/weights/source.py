@@ -37,6 +37,10 @@ class GGUFWeights:
     def __init__(self, file: GGUFFile) -> None:
         self._file = file
 
+    def rows(self, name: str) -> int:
+        """How many rows the matrix has."""
+        return self._info(name).shape[0]
+
     def is_quantized(self, name: str) -> bool:
         """Whether the matrix is stored as integer codes."""
         return self._info(name).type not in FLOAT_TYPES
