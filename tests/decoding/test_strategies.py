@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from foretell.config import GenerationConfig
+from foretell.decoding.chain import chain
 from foretell.decoding.logprobs import log_softmax, softmax
-from foretell.decoding.processors import chain
 from foretell.decoding.strategies import Observe, OneToken
 from foretell.errors import ConfigError, NumericalError
 

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from foretell.config import GenerationConfig
 from foretell.decoding.arrays import Logits
+from foretell.decoding.chain import chain
 from foretell.decoding.logprobs import softmax
-from foretell.decoding.processors import History, chain
+from foretell.decoding.processors.base import History
 from foretell.decoding.sampler import greedy
 
 

@@ -12,10 +12,11 @@ from typing import Protocol
 
 from foretell.config import GenerationConfig
 from foretell.decoding.arrays import Logits
+from foretell.decoding.chain import chain
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.mass import check_logits
 from foretell.decoding.philox import uniform
-from foretell.decoding.processors import History, chain
+from foretell.decoding.processors.base import History
 from foretell.decoding.sampler import draw, greedy
 from foretell.errors import ConfigError, RequestError
 

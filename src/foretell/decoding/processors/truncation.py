@@ -1,74 +1,18 @@
-"""Processors: each maps a row of logits to a row of logits (row 5 of the design).
-
-One contract: `processor(row, history)` writes in place into a float32 row that it owns, and returns
-nothing. A token that is ruled out gets -inf. A row that comes in has a finite maximum, and so has
-the row that goes out.
-"""
+"""Samplers that cut off the unlikely: top-k and top-p (row 5 of the design)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.config import FINITE, GenerationConfig
 from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import kth_largest
 from foretell.decoding.mass import total_mass, weights_of
-
-TINY = float(np.finfo(np.float32).tiny)  # the smallest divisor that keeps its precision in float32
+from foretell.decoding.processors.base import History
 
 NUM_BINS = 512  # in which `TopP` counts logits before it sorts any
-
-
-class History(Protocol):
-    """What a processor or a strategy may know of a sequence: its ids, and its place."""
-
-    @property
-    def index(self) -> int:
-        """Which of its request's sequences this is, from 0."""
-        ...
-
-    @property
-    def tokens(self) -> Sequence[int]:
-        """Ids of the prompt and of all that was generated."""
-        ...
-
-    @property
-    def num_prompt_tokens(self) -> int:
-        """How many of the ids are the prompt's."""
-        ...
-
-
-class Processor(Protocol):
-    """Maps logits to logits, in place."""
-
-    def __call__(self, row: Logits, history: History) -> None:
-        """Overwrite `row`, `(vocab_size,)` float32."""
-        ...
-
-
-class Temperature:
-    """logits / T (Ackley et al. 1985): below 1 sharpens the distribution, above 1 flattens it.
-
-    Where the largest quotient would overflow float32, the maximum is subtracted first: softmax is
-    unmoved by a shift.
-    """
-
-    def __init__(self, temperature: float) -> None:
-        self._temperature = temperature
-
-    def __call__(self, row: Logits, history: History) -> None:
-        """Divide the row by the temperature."""
-        largest = float(row.max())
-        with np.errstate(over="ignore"):  # far below the maximum: -inf, as probable
-            if self._temperature >= TINY and abs(largest) / self._temperature < FINITE:
-                row /= self._temperature
-            else:
-                row[:] = (row.astype(np.float64) - largest) / self._temperature
 
 
 class TopK:
@@ -130,21 +74,3 @@ def _heaviest(logits: Logits, mass: float, reach: float) -> NDArray[np.intp]:
     before = reached[last - 1] if last else 0.0
     count = 1 + int(np.searchsorted(before + np.cumsum(weights[edge]), mass, side="left"))
     return np.concatenate([np.flatnonzero(bins < last), edge[:count]])
-
-
-def chain(config: GenerationConfig) -> list[Processor]:
-    """The processors that `config` turns on, in the order of application.
-
-    temperature → top-k → top-p: Hugging Face's order. A setting at its neutral value (temperature
-    1, top-k 0, top-p 1) adds nothing. Greedy decoding needs no processor of these.
-    """
-    if not config.samples:
-        return []
-    processors: list[Processor] = []
-    if config.temperature is not None and config.temperature != 1:
-        processors.append(Temperature(config.temperature))
-    if config.top_k:
-        processors.append(TopK(config.top_k))
-    if config.top_p is not None and config.top_p < 1:
-        processors.append(TopP(config.top_p))
-    return processors

@@ -1,11 +1,8 @@
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
-import torch
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from processor_rows import Past, logits, ours, theirs
 from transformers import (
     TemperatureLogitsWarper,
     TopKLogitsWarper,
@@ -13,42 +10,9 @@ from transformers import (
 )
 
 from foretell.config import GenerationConfig
-from foretell.decoding.processors import Temperature, TopK, TopP, chain
-
-
-@dataclass(frozen=True)
-class Nobody:
-    """A history for processors that need none."""
-
-    index: int = 0
-    tokens: tuple[int, ...] = (1, 2)
-    num_prompt_tokens: int = 2
-
-
-LEVELS = [-3.5, -1.0, 0.0, 0.25, 0.25, 2.0, 7.5]  # few values, so ties abound
-FINITE = st.floats(-30, 30, width=32)
-
-
-@st.composite
-def logits(draw, max_size=300):
-    """Random logits with ties and -inf; at least one is finite."""
-    size = draw(st.integers(1, max_size))
-    values = st.one_of(st.sampled_from(LEVELS), FINITE, st.just(-np.inf))
-    row = draw(hnp.arrays(np.float32, size, elements=values))
-    assume(np.isfinite(row.max()))
-    return row
-
-
-def ours(processor, row):
-    result = row.copy()
-    assert processor(result, Nobody()) is None
-    return result
-
-
-def theirs(warper, row):
-    """transformers' answer; in float64, for its sums, wherever the row is float64."""
-    scores = torch.from_numpy(row.copy())[None]
-    return warper(torch.zeros((1, 1), dtype=torch.long), scores)[0].numpy()
+from foretell.decoding.chain import chain
+from foretell.decoding.processors.temperature import Temperature
+from foretell.decoding.processors.truncation import TopK, TopP
 
 
 @given(logits(), st.floats(0.01, 100))
@@ -145,7 +109,7 @@ def test_chain_has_hugging_faces_order(row, temperature, k, p):
     expected = theirs(TopPLogitsWarper(p), expected.astype(np.float64))
     result = row.copy()
     for processor in chain(GenerationConfig(**settings)):
-        processor(result, Nobody())
+        processor(result, Past())
     np.testing.assert_array_equal(np.sort(result), np.sort(expected))
 
 
