@@ -12,6 +12,23 @@ from foretell.errors import RequestError
 
 FinishReason = Literal["stop", "length", "abort", "error"]
 
+LogprobStage = Literal["raw", "processed", "final"]
+"""Of which distribution: the model's, after penalties and masks, or the one drawn from."""
+
+StopKind = Literal[
+    "eos",
+    "token",
+    "string",
+    "regex",
+    "loop",
+    "criteria",
+    "max_new_tokens",
+    "max_length",
+    "context",
+    "max_time",
+]
+"""Which rule ended a sequence; the first six go with the finish reason "stop"."""
+
 
 class JsonMixin:
     """Gives a dataclass `to_dict()`: nested plain data, ready for `json.dumps`."""
@@ -33,12 +50,33 @@ def _plain(value: Any) -> Any:
         return list(value)
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     return value
 
 
 @dataclass(frozen=True)
+class StopReason(JsonMixin):
+    """Which stopping rule fired, and on what: a token id, the matched text, a limit.
+
+    `value` is the token id for "eos" and "token", the stop string for "string", the matched text
+    for "regex", the length of the repeated pattern for "loop", the limit for the rest, and None
+    for "criteria".
+    """
+
+    kind: StopKind
+    value: int | float | str | None = None
+
+    @property
+    def finish_reason(self) -> FinishReason:
+        """ "length" if a limit was reached, else "stop"."""
+        limits = ("max_new_tokens", "max_length", "context", "max_time")
+        return "length" if self.kind in limits else "stop"
+
+
+@dataclass(frozen=True)
 class TokenLogprob(JsonMixin):
-    """One token with its natural-log probability under the raw model.
+    """One token with its natural-log probability at one stage, of the raw model as a rule.
 
     `token` is the token as text; a fragment of a character shows as U+FFFD, and `bytes` has the
     exact bytes. `rank` is 1 for the most probable token. `top` lists the alternatives, most
@@ -52,6 +90,7 @@ class TokenLogprob(JsonMixin):
     logprob: float | None
     rank: int | None = None
     top: tuple[TokenLogprob, ...] = ()
+    stage: LogprobStage = "raw"
 
 
 @dataclass(frozen=True)
@@ -81,7 +120,11 @@ class GenerationOutput(JsonMixin):
     """One finished generation.
 
     `text` is the continuation without the prompt. `token_ids` are the generated ids, an
-    end-of-sequence token included. `config` holds the settings in force, the seed drawn included.
+    end-of-sequence token included; where a stop string was cut from the text, the tokens that
+    gave nothing else are cut too, and their log-probabilities with them. `stop_reason` says which
+    rule ended it. `config` holds the settings in force, the seed drawn included. `logprobs` has
+    the first stage that was asked for, `logprobs_by_stage` all, if they are several.
+    `prompt_logprobs` has one entry for each prompt token, the first without a value.
     """
 
     text: str
@@ -92,19 +135,26 @@ class GenerationOutput(JsonMixin):
     prompt: str
     prompt_token_ids: list[int]
     logprobs: list[TokenLogprob] | None = None
+    stop_reason: StopReason | None = None
+    logprobs_by_stage: dict[LogprobStage, list[TokenLogprob]] | None = None
+    prompt_logprobs: list[TokenLogprob] | None = None
 
 
 @dataclass(frozen=True)
 class Chunk(JsonMixin):
-    """A piece of a stream. The texts of all chunks, joined, equal the final text.
+    """A piece of a stream. Texts, token ids and log-probabilities, joined, equal the output's.
 
-    `text` may be empty while the bytes of a character are incomplete. The last chunk alone has a
-    `finish_reason` and the finished `output`.
+    `text` may be empty while the bytes of a character are incomplete, or while what is there may
+    yet become a stop string; a token comes with the chunk that completes its text. `start_byte`
+    is where the text begins in the UTF-8 bytes of the whole continuation. The last chunk alone
+    has a `finish_reason` and the finished `output`.
     """
 
     text: str
     token_ids: list[int]
+    start_byte: int = 0
     logprobs: list[TokenLogprob] | None = None
+    logprobs_by_stage: dict[LogprobStage, list[TokenLogprob]] | None = None
     finish_reason: FinishReason | None = None
     output: GenerationOutput | None = None
 

@@ -57,12 +57,14 @@ class Transcript:
         if not self._token_ids:
             self._first = self._latest
         self._token_ids.append(event.token_id)
-        entries = [] if event.report is None else [describe(event.report, self._tokenizer)]
+        entries = [describe(report, self._tokenizer) for report in event.reports.values()]
         self._logprobs += entries
-        is_eos = event.finish_reason == "stop"  # it ends the text and is no part of it
+        stop = event.stop_reason
+        is_eos = stop is not None and stop.kind == "eos"  # it ends the text and is no part of it
         text = "" if is_eos else self._detokenizer.push(event.token_id)
         logprobs = entries if self._wants_logprobs else None
-        return self._chunk(text, [event.token_id], logprobs, event.finish_reason)
+        reason = None if stop is None else stop.finish_reason
+        return self._chunk(text, [event.token_id], logprobs, reason)
 
     def _chunk(
         self,
@@ -76,7 +78,7 @@ class Transcript:
         self._pieces.append(text)
         if reason is not None:
             self.output = self._finish(reason)
-        return Chunk(text, token_ids, logprobs, reason, self.output)
+        return Chunk(text, token_ids, logprobs=logprobs, finish_reason=reason, output=self.output)
 
     def require_output(self) -> GenerationOutput:
         """The finished output; RequestError before the last event."""

@@ -26,7 +26,7 @@ def test_greedy_takes_each_rows_maximum():
     choices = OneToken(GenerationConfig()).choose(rows, [Line(index) for index in range(3)])
     assert [choice.parent for choice in choices] == [0, 1, 2]
     assert [choice.token_id for choice in choices] == rows.argmax(axis=1).tolist()
-    assert all(choice.report is None for choice in choices)
+    assert all(not choice.reports for choice in choices)
 
 
 def test_a_row_draws_the_same_whatever_is_beside_it():
@@ -42,9 +42,9 @@ def test_reported_logprobs_are_the_raw_models():
     config = GenerationConfig(temperature=0.5, top_k=2, seed=1, logprobs=3)
     expected = log_softmax(rows_of(1)[0])
     (choice,) = OneToken(config).choose(rows_of(1), [Line()])
-    assert choice.report is not None
-    assert choice.report.chosen.logprob == pytest.approx(expected[choice.token_id], abs=1e-12)
-    assert [entry.token_id for entry in choice.report.top] == np.argsort(-expected)[:3].tolist()
+    report = choice.reports["raw"]
+    assert report.chosen.logprob == pytest.approx(expected[choice.token_id], abs=1e-12)
+    assert [entry.token_id for entry in report.top] == np.argsort(-expected)[:3].tolist()
 
 
 def test_sampled_frequencies_are_the_chains_distribution():

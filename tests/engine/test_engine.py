@@ -12,6 +12,7 @@ from foretell.engine.events import EndEvent, PromptEvent, TokenEvent
 from foretell.engine.request import Request
 from foretell.engine.scheduler import MAX_PROMPT_ROWS
 from foretell.errors import ForetellError, NumericalError, RequestError
+from foretell.outputs import StopReason
 
 VOCAB = 20
 EOS = 3
@@ -52,7 +53,7 @@ def test_greedy_goes_on_with_the_likeliest_token(length):
     identity = engine.add(request(prompt, max_new_tokens=8))
     events = run(engine)[identity]
     assert tokens_of(events) == greedy_by_hand(prompt, 8)
-    assert [event.finish_reason for event in events] == [None] * 7 + ["length"]
+    assert [event.stop_reason for event in events] == [None] * 7 + [StopReason("max_new_tokens", 8)]
 
 
 def test_a_recital_ends_at_end_of_sequence():
@@ -61,7 +62,7 @@ def test_a_recital_ends_at_end_of_sequence():
     identity = engine.add(Request([1, 2], eos_token_ids=frozenset({EOS, 17})))
     events = run(engine)[identity]
     assert tokens_of(events) == [5, 6, EOS]
-    assert events[-1].finish_reason == "stop"
+    assert events[-1].stop_reason == StopReason("eos", events[-1].token_id)
 
 
 def test_ignore_eos_goes_on():
@@ -71,7 +72,7 @@ def test_ignore_eos_goes_on():
     identity = engine.add(Request([1, 2], config, eos_token_ids=frozenset({EOS})))
     events = run(engine)[identity]
     assert tokens_of(events) == [EOS, 9]
-    assert events[-1].finish_reason == "length"
+    assert events[-1].stop_reason.finish_reason == "length"
 
 
 def test_without_a_length_the_context_ends_it():
@@ -109,7 +110,7 @@ def test_first_come_first_served():
     small = engine.add(request([1], max_new_tokens=1))  # would fit at once, but waits its turn
     ends = []
     while engine.has_work:
-        ends += [event.request_id for event in engine.step() if event.finish_reason]
+        ends += [event.request_id for event in engine.step() if event.stop_reason]
     assert ends == [large, larger, small]
 
 
@@ -185,8 +186,8 @@ def test_logprobs_come_with_the_tokens():
     engine = Engine(scripted())
     identity = engine.add(request([1, 2], max_new_tokens=2, logprobs=1))
     for event in run(engine)[identity]:
-        assert event.report.chosen.token_id == event.token_id
-        assert event.report.chosen == event.report.top[0]  # greedy
+        assert event.reports["raw"].chosen.token_id == event.token_id
+        assert event.reports["raw"].chosen == event.reports["raw"].top[0]  # greedy
 
 
 def test_abort_frees_waiting_and_running():
@@ -299,7 +300,7 @@ def flat(events):
     """Events as plain data, however the prompt was cut into chunks."""
     reports = [e for event in events if isinstance(event, PromptEvent) for e in event.reports]
     return reports, [
-        (event.token_id, event.finish_reason) for event in events if isinstance(event, TokenEvent)
+        (event.token_id, event.stop_reason) for event in events if isinstance(event, TokenEvent)
     ]
 
 

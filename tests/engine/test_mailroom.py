@@ -29,7 +29,7 @@ def test_events_wait_for_their_reader(engine):
     waiting = room.take([second])
     assert [event.request_id for event in waiting] == [second, second]
     assert isinstance(waiting[-1], TokenEvent)
-    assert waiting[-1].finish_reason == "length"
+    assert waiting[-1].stop_reason.kind == "max_new_tokens"
 
 
 def test_events_of_closed_requests_are_dropped(engine):

@@ -6,8 +6,8 @@ A strategy is given the logits rows of its request's live sequences and answers 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from foretell.config import GenerationConfig
@@ -19,19 +19,20 @@ from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History
 from foretell.decoding.sampler import draw, greedy
 from foretell.errors import ConfigError, RequestError
+from foretell.outputs import LogprobStage
 
 
 @dataclass(frozen=True)
 class Choice:
     """One token that goes on from a live sequence.
 
-    `parent` is the sequence's place among the rows. `report` has the raw model's log-probabilities,
-    where the request asked for them.
+    `parent` is the sequence's place among the rows. `reports` has the log-probabilities at each
+    stage that the request asked for.
     """
 
     parent: int
     token_id: int
-    report: TokenReport | None = None
+    reports: Mapping[LogprobStage, TokenReport] = field(default_factory=dict)
 
 
 class Strategy(Protocol):
@@ -68,7 +69,7 @@ class OneToken:
         token = self._token(row, history)
         if self._config.logprobs is None:
             return Choice(parent, token)
-        return Choice(parent, token, report(raw, token, self._config.logprobs))
+        return Choice(parent, token, {"raw": report(raw, token, self._config.logprobs)})
 
     def _token(self, row: Logits, history: History) -> int:
         if self._config.seed is None or not self._config.samples:

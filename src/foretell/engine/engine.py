@@ -15,7 +15,7 @@ from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request, RequestState
 from foretell.engine.scheduler import Scheduler, Span
 from foretell.errors import ForetellError
-from foretell.outputs import FinishReason
+from foretell.outputs import FinishReason, StopReason
 
 
 class Engine:
@@ -108,8 +108,8 @@ class Engine:
 
     def _append(self, state: RequestState, choice: Choice) -> None:
         state.sequence.tokens.append(choice.token_id)
-        reason = _finish_reason(state)
-        self._events.append(TokenEvent(state.id, choice.token_id, choice.report, reason))
+        reason = _stop_reason(state)
+        self._events.append(TokenEvent(state.id, choice.token_id, choice.reports, reason))
         if reason is not None:
             self._forget(state)
 
@@ -133,8 +133,13 @@ class Engine:
             self._end(state, "error", told)
 
 
-def _finish_reason(state: RequestState) -> FinishReason | None:
+def _stop_reason(state: RequestState) -> StopReason | None:
     sequence, request = state.sequence, state.request
-    if sequence.tokens[-1] in request.eos_token_ids and not request.config.ignore_eos:
-        return "stop"
-    return "length" if len(sequence.tokens) >= state.max_length else None
+    last = sequence.tokens[-1]
+    if last in request.eos_token_ids and not request.config.ignore_eos:
+        return StopReason("eos", last)
+    if len(sequence.tokens) < state.max_length:
+        return None
+    if request.config.max_new_tokens is not None:
+        return StopReason("max_new_tokens", request.config.max_new_tokens)
+    return StopReason("context", state.max_length)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from foretell.decoding.logprobs import TokenReport
 from foretell.errors import ForetellError
-from foretell.outputs import FinishReason
+from foretell.outputs import FinishReason, LogprobStage, StopReason
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,15 @@ class PromptEvent:
 
 @dataclass(frozen=True)
 class TokenEvent:
-    """A generated token; `finish_reason` is set if it is the sequence's last."""
+    """A generated token; `stop_reason` is set if it is the sequence's last.
+
+    `reports` has the log-probabilities at each stage that was asked for, in that order.
+    """
 
     request_id: int
     token_id: int
-    report: TokenReport | None = None
-    finish_reason: FinishReason | None = None
+    reports: Mapping[LogprobStage, TokenReport] = field(default_factory=dict)
+    stop_reason: StopReason | None = None
 
 
 @dataclass(frozen=True)
