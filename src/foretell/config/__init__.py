@@ -1,0 +1,10 @@
+"""What the user asks for: generation settings, validated the moment they are made.
+
+Names are those of Hugging Face's `GenerationConfig`; what it lacks takes the name that vLLM or
+llama.cpp gave it.
+"""
+
+from foretell.config.generation import GenerationConfig
+from foretell.config.ranges import FINITE, RANGES, Range
+
+__all__ = ["FINITE", "RANGES", "GenerationConfig", "Range"]

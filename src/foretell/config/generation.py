@@ -1,0 +1,283 @@
+"""GenerationConfig: every setting of one request."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from foretell.config.contradictions import SAMPLING_SETTINGS, refuse, warnings_of
+from foretell.config.dialects import Dialect, Scope, find_dialect
+from foretell.config.presets import MODEL_PRESET, PRESETS
+from foretell.config.ranges import RANGES
+from foretell.config.values import VALUES, RepetitionDetection
+from foretell.errors import ConfigError
+
+ELSEWHERE = {
+    "max_tokens": "max_new_tokens",
+    "n_predict": "max_new_tokens",
+    "min_tokens": "min_new_tokens",
+    "stop_strings": "stop",
+    "repeat_penalty": "repetition_penalty",
+    "repeat_last_n": "penalty_scope",
+    "typ_p": "typical_p",
+    "temp": "temperature",
+    "negative_prompt_ids": "negative_prompt",
+    "top_logprobs": "logprobs",
+    "logits_processors": "logits_processor",
+}
+"""Names that other systems use, and what they are called here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationConfig:
+    """Settings of one request. `None` means: not set, the plain default holds.
+
+    Without any sampling setting, decoding is greedy; with one (`temperature` to `adaptive_target`
+    below), it samples. `do_sample` says it outright. A value out of range, or one that contradicts
+    another, raises ConfigError; `foretell guide` explains each setting. Legal ranges are in
+    `foretell.config.RANGES`; a text or a single id will do where several are taken.
+
+    Attributes:
+        do_sample: True samples, False is greedy.
+        temperature: logits are divided by it before the softmax, ≥ 0; 0 is greedy.
+        dynatemp_range, dynatemp_exponent: the temperature moves by up to ±range with the entropy
+            to the power of the exponent (1), as in llama.cpp.
+        top_k: keep the k most probable tokens; 0 is off.
+        top_p: keep the smallest set whose probability reaches p (arXiv 1904.09751); 1 is off.
+        min_p: keep tokens with p ≥ min_p · max p (arXiv 2407.01082); 0 is off.
+        typical_p: locally typical sampling (arXiv 2202.00666); 1 is off.
+        epsilon_cutoff, eta_cutoff: keep p ≥ ε, or ≥ min(ε, √ε·exp(-H)) (arXiv 2210.15191).
+        top_h: keep the likeliest tokens up to this share of the entropy (transformers).
+        top_n_sigma: keep logits ≥ max - n·σ (arXiv 2411.07641); 0 is off.
+        xtc_probability, xtc_threshold, xtc_exempt_tokens: so often, of the tokens with
+            p ≥ threshold (0.1) all but the least likely are taken out; exempt ones stay.
+        mirostat, mirostat_tau, mirostat_eta: version 1 or 2 (arXiv 2007.14966), the surprise to
+            aim at in bits (5), the learning rate (0.1).
+        adaptive_target, adaptive_decay: adaptive-p of llama.cpp: the probability to aim at, and
+            how slowly the mean forgets (0.9).
+        min_tokens_to_keep: candidates that every sampler leaves (1).
+        repetition_penalty: logits of seen tokens are divided, or if negative multiplied, by it
+            (arXiv 1909.05858).
+        frequency_penalty, presence_penalty: taken off a logit for each time, or once if, its token
+            was seen (OpenAI).
+        penalty_scope: what the three look back on: "prompt", "output", "all" or the last n tokens.
+            Not set: the dialect's.
+        penalty_exempt_tokens: ids that the three leave alone.
+        dry_multiplier, dry_base, dry_allowed_length, dry_penalty_last_n, dry_sequence_breakers:
+            DRY of llama.cpp: a token that would extend a repeated sequence of n ≥ allowed (2)
+            tokens loses multiplier · base (1.75) ** (n - allowed).
+        no_repeat_ngram_size: no n-gram of this size comes twice.
+        bad_words, bad_words_ids: texts, or sequences of ids, that must not be written.
+        allowed_token_ids, suppress_tokens, begin_suppress_tokens: the only ids allowed; ids never
+            allowed; ids not allowed as the first.
+        logit_bias, sequence_bias: added to the logit of a token (by id or text), or of the last id
+            of a sequence whose others have just been written.
+        min_length, min_new_tokens: until then, no end of sequence and no stop.
+        forced_bos_token_id, forced_eos_token_id: the first token; the last one at the length limit.
+        exponential_decay_length_penalty: (start, factor): after `start` generated tokens the end of
+            sequence gains weight by the power of `factor`.
+        prefix_allowed_tokens_fn: from the ids so far to the ids allowed next.
+        remove_invalid_values: NaN and infinite logits are replaced instead of being an error.
+        renormalize_logits: log-softmax at the end of the chain.
+        logits_processor: functions on a row (and its history), before the samplers.
+        processors: the whole chain, by setting names and functions, in this order.
+        guidance_scale, negative_prompt: classifier-free guidance (arXiv 2306.17806) away from the
+            negative prompt, by default the prompt's last token.
+        dialect: "transformers", "vllm" or "llama.cpp": order, ties, scopes and defaults.
+        preset: "code", "creative", "chat", "summary", "greedy", "precise", or "model" for what the
+            model's own files recommend; what is set outright wins.
+        max_new_tokens, max_length: most tokens to generate; of prompt and output together.
+            Not set: until end of sequence or the context is full.
+        max_time: seconds after which to stop.
+        eos_token_id: end-of-sequence ids in place of the model's own.
+        ignore_eos: go on past them (for measurements).
+        stop_token_ids: ids that end the output, and are no part of its text.
+        stop, include_stop_str_in_output: texts that end the output; whether they stay in it.
+        stop_regex: regular expressions that do the same.
+        repetition_detection: end the output when it loops; see `RepetitionDetection`.
+        stopping_criteria: from the text and the ids so far to whether to stop.
+        seed: 0 to 2**64 - 1, fixes every draw. Not set: drawn anew, and told in the output.
+        logprobs, logprobs_stage: report log-probabilities of the chosen tokens, with so many
+            alternatives, at the stages "raw" (the model), "processed" (after penalties and masks)
+            or "final" (what was drawn from).
+        prompt_logprobs: the same of the prompt's tokens, of the raw model.
+        trace: record what each processor did to each token.
+    """
+
+    do_sample: bool | None = None
+    temperature: float | None = None
+    dynatemp_range: float | None = None
+    dynatemp_exponent: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    epsilon_cutoff: float | None = None
+    eta_cutoff: float | None = None
+    top_h: float | None = None
+    top_n_sigma: float | None = None
+    xtc_probability: float | None = None
+    xtc_threshold: float | None = None
+    xtc_exempt_tokens: Iterable[int] | None = None
+    mirostat: int | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
+    adaptive_target: float | None = None
+    adaptive_decay: float | None = None
+    min_tokens_to_keep: int | None = None
+    repetition_penalty: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    penalty_scope: Scope | None = None
+    penalty_exempt_tokens: Iterable[int] | None = None
+    dry_multiplier: float | None = None
+    dry_base: float | None = None
+    dry_allowed_length: int | None = None
+    dry_penalty_last_n: int | None = None
+    dry_sequence_breakers: Iterable[str] | None = None
+    no_repeat_ngram_size: int | None = None
+    bad_words: Iterable[str] | None = None
+    bad_words_ids: Iterable[Iterable[int]] | None = None
+    allowed_token_ids: Iterable[int] | None = None
+    suppress_tokens: Iterable[int] | None = None
+    begin_suppress_tokens: Iterable[int] | None = None
+    logit_bias: Mapping[int | str, float] | None = None
+    sequence_bias: Mapping[tuple[int, ...], float] | None = None
+    min_length: int | None = None
+    min_new_tokens: int | None = None
+    forced_bos_token_id: int | None = None
+    forced_eos_token_id: int | Iterable[int] | None = None
+    exponential_decay_length_penalty: tuple[int, float] | None = None
+    prefix_allowed_tokens_fn: Callable[[list[int]], Iterable[int]] | None = None
+    remove_invalid_values: bool = False
+    renormalize_logits: bool = False
+    logits_processor: Iterable[Callable[..., Any]] | None = None
+    processors: Iterable[str | Callable[..., Any]] | None = None
+    guidance_scale: float | None = None
+    negative_prompt: str | Iterable[int] | None = None
+    dialect: str = "transformers"
+    preset: str | None = None
+    max_new_tokens: int | None = None
+    max_length: int | None = None
+    max_time: float | None = None
+    eos_token_id: int | Iterable[int] | None = None
+    ignore_eos: bool = False
+    stop_token_ids: Iterable[int] = ()
+    stop: str | Iterable[str] = ()
+    include_stop_str_in_output: bool = False
+    stop_regex: str | Iterable[str] = ()
+    repetition_detection: RepetitionDetection | bool | Mapping[str, int] | None = None
+    stopping_criteria: Callable[[str, list[int]], bool] | None = None
+    seed: int | None = None
+    logprobs: int | None = None
+    logprobs_stage: str | Iterable[str] = ("raw",)
+    prompt_logprobs: int | None = None
+    trace: bool = False
+    _stated: Mapping[str, Any] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        stated = {}
+        for name, default in _DEFAULTS.items():
+            value = getattr(self, name)
+            if value is None or value is default:
+                self._set(name, default)
+                continue
+            if name in RANGES:
+                RANGES[name].check(name, value)
+            else:
+                value = VALUES[name](name, value)
+                self._set(name, value)
+            if value != default:
+                stated[name] = value
+        self._set("_stated", stated)
+        self._fill()
+        refuse(self)
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _fill(self) -> None:
+        """Put in what the preset and the dialect say, where the user said nothing."""
+        if self.preset is not None and self.preset not in (*PRESETS, MODEL_PRESET):
+            known = ", ".join((*PRESETS, MODEL_PRESET))
+            raise ConfigError(f"preset={self.preset!r} is not known: must be one of {known}")
+        filling = dict(PRESETS[self.preset].settings) if self.preset in PRESETS else {}
+        self._fill_with(filling)
+        is_greedy = self.do_sample is False or self.temperature == 0
+        defaults = {} if is_greedy else dict(self.rules.defaults)
+        if self.mirostat:
+            defaults = {name: defaults[name] for name in defaults if name == "temperature"}
+        self._fill_with(defaults)
+
+    def _fill_with(self, settings: Mapping[str, Any]) -> None:
+        for name, value in settings.items():
+            if getattr(self, name) is None:
+                self._set(name, value)
+
+    @property
+    def rules(self) -> Dialect:
+        """What the settings mean: the dialect in force."""
+        return find_dialect(self.dialect)
+
+    @property
+    def samples(self) -> bool:
+        """Whether tokens are drawn at random rather than taken greedily."""
+        if self.do_sample is not None:
+            return self.do_sample
+        if self.temperature == 0:
+            return False
+        return any(getattr(self, name) is not None for name in SAMPLING_SETTINGS)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is legal and yet unlikely to be meant, a sentence each."""
+        return warnings_of(self)
+
+    def override(self, **settings: Any) -> GenerationConfig:
+        """Return a copy with `settings` replaced; an unknown name raises ConfigError.
+
+        None takes a setting back. What a preset or a dialect filled in is filled in anew.
+        """
+        for name in settings:
+            if name not in _DEFAULTS:
+                raise ConfigError(f"unknown setting {name!r}: {_hint(name)}")
+        return GenerationConfig(**{**self._stated, **settings})
+
+    def with_seed(self) -> GenerationConfig:
+        """Return settings that can be run again alike: a seed is drawn where sampling lacks one."""
+        if self.seed is not None or not self.samples:
+            return self
+        return self.override(seed=secrets.randbits(32))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings in force, by name, ready for JSON; a function is told by its name."""
+        values = {name: getattr(self, name) for name in _DEFAULTS}
+        return {name: _plain(value) for name, value in values.items() if value != _DEFAULTS[name]}
+
+
+def _hint(name: str) -> str:
+    if name in ELSEWHERE:
+        return f"here it is called {ELSEWHERE[name]!r}"
+    close = difflib.get_close_matches(name, _DEFAULTS, n=1)
+    return f"did you mean {close[0]!r}?" if close else "`foretell guide` lists all"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, RepetitionDetection):
+        return dataclasses.asdict(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return [[_plain(key), _plain(bias)] for key, bias in value.items()]
+    if value == -float("inf"):
+        return "-inf"
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    return value
+
+
+_DEFAULTS = {item.name: item.default for item in dataclasses.fields(GenerationConfig) if item.init}
