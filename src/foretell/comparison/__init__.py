@@ -2,7 +2,13 @@
 
 from foretell.comparison.figures import Figures
 from foretell.comparison.results import Comparison, Run, StrategyResult
-from foretell.comparison.running import DEFAULT_STRATEGIES, Strategies, compare, read_strategies
+from foretell.comparison.running import (
+    DEFAULT_STRATEGIES,
+    Strategies,
+    compare,
+    read_seeds,
+    read_strategies,
+)
 
 __all__ = [
     "DEFAULT_STRATEGIES",
@@ -12,5 +18,6 @@ __all__ = [
     "Strategies",
     "StrategyResult",
     "compare",
+    "read_seeds",
     "read_strategies",
 ]

@@ -65,7 +65,7 @@ def compare(
         ConfigError: there is no strategy; a setting or seed has no meaning.
         RequestError: the prompt is empty or cannot fit.
     """
-    seeds = _read_seeds(seeds)
+    seeds = read_seeds(seeds)
     configs = read_strategies(strategies, shared_settings)
     plans = {name: _plan(config, seeds) for name, config in configs.items()}
     text, token_ids = read_prompt(prompt, llm.tokenizer, parse_special=parse_special)
@@ -105,7 +105,8 @@ def _complete(
     return GenerationConfig().override(**{**shared, **settings})
 
 
-def _read_seeds(seeds: Sequence[int] | int) -> list[int]:
+def read_seeds(seeds: Sequence[int] | int) -> list[int]:
+    """The seeds, or those from 0 to n-1; ConfigError if there are none, or one comes twice."""
     if not isinstance(seeds, (list, tuple, range)):
         Range(int, 1, MAX_SEEDS, "seeds to run, or a list of them").check("seeds", seeds)
         return list(range(seeds))  # type: ignore[arg-type]

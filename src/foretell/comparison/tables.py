@@ -59,6 +59,14 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+def cut(text: str, columns: int) -> str:
+    """The text in one line, with an ellipsis where it is wider than this many columns."""
+    from rich.cells import cell_len, set_cell_size
+
+    line = " ".join(text.split())
+    return line if cell_len(line) <= columns else set_cell_size(line, columns - 1).rstrip() + "…"
+
+
 def table_lines(comparison: Comparison) -> list[str]:
     """The figures, a strategy a line, in 80 columns; what the headings mean stands below."""
     from rich.cells import cell_len, set_cell_size
@@ -68,9 +76,8 @@ def table_lines(comparison: Comparison) -> list[str]:
     heading = " ".join(f"{column.heading:>{column.columns}}" for column in COLUMNS)
     lines = [f"{'strategy':<{room}} {heading}"]
     for name, result in zip(names, comparison.results, strict=True):
-        label = name if cell_len(name) <= room else set_cell_size(name, room - 1) + "…"
         cells = " ".join(f"{column.show(result):>{column.columns}}" for column in COLUMNS)
-        lines.append(f"{set_cell_size(label, room)} {cells}")
+        lines.append(f"{set_cell_size(cut(name, room), room)} {cells}")
     return [*lines, "", *LEGEND]
 
 
