@@ -23,7 +23,7 @@ import click
 from foretell import __version__
 from foretell.errors import ForetellError
 
-COMMANDS = ("generate", "next", "score", "models", "bench", "demo")
+COMMANDS = ("generate", "next", "score", "compare", "models", "bench", "demo")
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
