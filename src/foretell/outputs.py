@@ -116,6 +116,67 @@ class Usage(JsonMixin):
 
 
 @dataclass(frozen=True)
+class StageTrace(JsonMixin):
+    """What one stage of the chain left of the distribution; the first is the raw model's.
+
+    `name` is the setting's, `setting` its value. `num_candidates` tokens are possible after it.
+    `mass` is the share, 0 to 1, that these had of the distribution before it: 1 for a stage that
+    removes nothing. `entropy`, in nats, is that of the distribution after it.
+    """
+
+    name: str
+    setting: str
+    num_candidates: int
+    mass: float
+    entropy: float
+
+
+@dataclass(frozen=True)
+class DrawTrace(JsonMixin):
+    """The number drawn, in [0, 1), and the chosen token's interval, which it fell into.
+
+    The final probabilities are summed by ascending ids: `low` is the sum before the token, `high`
+    that with it.
+    """
+
+    uniform: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CandidateTrace(JsonMixin):
+    """What became of one token, the chosen one or a runner-up.
+
+    `rank` is its place in the raw model's order, 1 for the likeliest. `logits` and `probabilities`
+    have an entry for each stage; a logit is None where the token is ruled out. `removed_by` is the
+    place among the stages of the one that ruled it out for good, None if it could be drawn.
+    """
+
+    token_id: int
+    token: str
+    bytes: bytes
+    rank: int
+    logits: tuple[float | None, ...]
+    probabilities: tuple[float, ...]
+    removed_by: int | None = None
+
+
+@dataclass(frozen=True)
+class StepTrace(JsonMixin):
+    """Why this token: its way, and that of the likeliest others, through the stages of the chain.
+
+    `runners_up` are the likeliest others of the raw model and of the final distribution, in the
+    raw model's order. `draw` is None where nothing was drawn (greedy).
+    """
+
+    stages: tuple[StageTrace, ...]
+    chosen: CandidateTrace
+    runners_up: tuple[CandidateTrace, ...]
+    draw: DrawTrace | None = None
+
+
+@dataclass(frozen=True)
 class GenerationOutput(JsonMixin):
     """One finished generation.
 
@@ -124,7 +185,8 @@ class GenerationOutput(JsonMixin):
     gave nothing else are cut too, and their log-probabilities with them. `stop_reason` says which
     rule ended it. `config` holds the settings in force, the seed drawn included. `logprobs` has
     the first stage that was asked for, `logprobs_by_stage` all, if they are several.
-    `prompt_logprobs` has one entry for each prompt token, the first without a value.
+    `prompt_logprobs` has one entry for each prompt token, the first without a value. `trace` tells
+    of each generated token what the settings made of its odds, if that was asked for.
     """
 
     text: str
@@ -138,6 +200,7 @@ class GenerationOutput(JsonMixin):
     stop_reason: StopReason | None = None
     logprobs_by_stage: dict[LogprobStage, list[TokenLogprob]] | None = None
     prompt_logprobs: list[TokenLogprob] | None = None
+    trace: list[StepTrace] | None = None
 
 
 @dataclass(frozen=True)

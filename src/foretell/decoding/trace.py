@@ -1,0 +1,284 @@
+"""Why this token: what each stage of the chain made of the distribution (row 5 of the design).
+
+`Recorder` watches one row on its way through the chain, and tells the step in ids and numbers. It
+is cheap where it can be: a stage that changed nothing is not counted again, one that changed a few
+logits is counted by these alone, and once few tokens are possible only they are looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.decoding.arrays import Logits
+from foretell.decoding.logprobs import top_ids
+from foretell.decoding.mass import BLOCK, check_logits, sparse_ids
+from foretell.outputs import DrawTrace, StageTrace
+
+if TYPE_CHECKING:
+    from foretell.decoding.chain import Stage
+
+RAW = "raw"  # the name of stage 0: the model's own distribution
+NUM_RUNNERS_UP = 5
+NO_WEIGHT = -1e4  # exp of this is 0, and 0 times this is too
+FEW = 16  # of so many logits, one changed: the others need no new look
+GROWN, SHRUNK = 1e3, 1e-3  # of a sum, beyond which small differences have lost their digits
+
+
+@dataclass(frozen=True)
+class CandidateRecord:
+    """What became of one token.
+
+    `rank` is its place in the raw model's order, 1 for the likeliest. `logits` and `probabilities`
+    have an entry for each stage; a logit is None where the token is ruled out. `removed_by` is the
+    place among the stages of the one that ruled it out for good, None if it could be drawn.
+    """
+
+    token_id: int
+    rank: int
+    logits: tuple[float | None, ...]
+    probabilities: tuple[float, ...]
+    removed_by: int | None = None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One token's way through the chain, in ids and numbers.
+
+    `stages` begins with the raw model. `chosen` is the token taken, `runners_up` are the likeliest
+    others of the raw model and of the final distribution, in the raw model's order. `draw` is None
+    where nothing was drawn (greedy).
+    """
+
+    stages: tuple[StageTrace, ...]
+    chosen: CandidateRecord
+    runners_up: tuple[CandidateRecord, ...]
+    draw: DrawTrace | None = None
+
+
+class Recorder:
+    """Watches one row of logits: first as the model gave it, then after each stage.
+
+    The row is only read. Where the model's own has NaN they count as ruled out, +inf as the largest
+    number there is; later rows must have a finite maximum. Raises NumericalError where none counts.
+    """
+
+    def __init__(self, row: Logits, num_runners_up: int = NUM_RUNNERS_UP) -> None:
+        self._num_runners_up = num_runners_up
+        raw = _look(row if math.isfinite(row.max()) else _mend(row))
+        self._views = [raw]
+        self._stages = [StageTrace(RAW, "", raw.num_candidates, 1.0, raw.entropy)]
+
+    def after(self, stage: Stage, row: Logits) -> None:
+        """Take note of the row that the stage has just processed."""
+        before = self._views[-1]
+        view = _look_again(row, before)
+        mass = 1.0 if view is before else _mass_left(before, row, view)
+        self._views.append(view)
+        self._stages.append(
+            StageTrace(stage.name, stage.setting, view.num_candidates, mass, view.entropy)
+        )
+
+    def finish(self, token_id: int, uniform: float | None) -> StepRecord:
+        """The record of the step, once the token is taken, by the number drawn if there was one."""
+        ids = self._ids_to_tell(token_id)
+        chosen, *runners_up = _follow(ids, self._views)
+        draw = None
+        if uniform is not None:
+            draw = DrawTrace(uniform, *self._views[-1].interval(token_id))
+        by_rank = sorted(runners_up, key=lambda candidate: (candidate.rank, candidate.token_id))
+        return StepRecord(tuple(self._stages), chosen, tuple(by_rank), draw)
+
+    def _ids_to_tell(self, token_id: int) -> NDArray[np.intp]:
+        """The chosen token first, then each runner-up once."""
+        found = [token_id]
+        for view in (self._views[0], self._views[-1]):
+            others = [other for other in view.top(self._num_runners_up + 1) if other != token_id]
+            found += others[: self._num_runners_up]
+        return np.array(list(dict.fromkeys(found)), dtype=np.intp)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """A row as it was after a stage, and the sums that its distribution needs.
+
+    `ids` are the possible tokens if those are few, and `logits` theirs; else `ids` is None and
+    `logits` the whole row. `masses` are Σ exp(logit - offset) over each block of BLOCK logits, and
+    `moment` is Σ (logit - offset) · exp(logit - offset) over all.
+    """
+
+    ids: NDArray[np.intp] | None
+    logits: Logits
+    num_candidates: int
+    offset: float
+    masses: NDArray[np.float64]
+    moment: float
+
+    @property
+    def total(self) -> float:
+        return float(self.masses.sum())
+
+    @property
+    def entropy(self) -> float:
+        """-Σ p log p, in nats."""
+        total = self.total
+        return max(0.0, math.log(total) - self.moment / total)
+
+    def logits_of(self, ids: NDArray[np.intp]) -> Logits:
+        """The logits of some tokens, -inf where they are ruled out."""
+        if self.ids is None:
+            return self.logits[ids]
+        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where(self.ids[places] == ids, self.logits[places], np.float32(-np.inf))
+
+    def share_of(self, logits: Logits) -> NDArray[np.float64]:
+        """The probabilities of tokens with these logits."""
+        return _weigh(logits, self.offset)[1] / self.total
+
+    def top(self, count: int) -> list[int]:
+        """The ids of the likeliest tokens; none that is ruled out."""
+        places = top_ids(self.logits, count)
+        places = places[self.logits[places] > -np.inf]
+        return [int(one) for one in (places if self.ids is None else self.ids[places])]
+
+    def interval(self, token_id: int) -> tuple[float, float]:
+        """Between which sums of probability, by ascending ids, the token lies."""
+        place = token_id if self.ids is None else int(np.searchsorted(self.ids, token_id))
+        block = place // BLOCK
+        weights = _weigh(self.logits[block * BLOCK : place + 1], self.offset)[1]
+        start = float(self.masses[:block].sum() + weights[:-1].sum())
+        return start / self.total, min(1.0, (start + float(weights[-1])) / self.total)
+
+    def ranks_of(self, ids: NDArray[np.intp]) -> list[int]:
+        """1 + how many tokens are likelier, for each of the ids."""
+        logits = self.logits_of(ids)
+        return [1 + int(np.count_nonzero(self.logits > logit)) for logit in logits]
+
+
+def _weigh(logits: Logits, offset: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """logits - offset in float64, NO_WEIGHT at the least, and the exp of that."""
+    shifted = logits.astype(np.float64)
+    shifted -= offset
+    np.maximum(shifted, NO_WEIGHT, out=shifted)
+    return shifted, np.exp(shifted)
+
+
+def _mend(row: Logits) -> Logits:
+    mended = np.nan_to_num(row, nan=-np.inf, neginf=-np.inf)
+    check_logits(mended)
+    return mended
+
+
+def _look(row: Logits) -> _View:
+    """Sum up a row; the view keeps a copy of what it needs."""
+    ids = sparse_ids(row)
+    logits = row.copy() if ids is None else row[ids]
+    num_candidates = int(np.count_nonzero(logits > -np.inf)) if ids is None else len(ids)
+    return _sum_up(ids, logits, num_candidates)
+
+
+def _sum_up(ids: NDArray[np.intp] | None, logits: Logits, num_candidates: int) -> _View:
+    offset = float(logits.max())
+    masses, moment = [], 0.0
+    for start in range(0, len(logits), BLOCK):
+        shifted, weights = _weigh(logits[start : start + BLOCK], offset)
+        masses.append(weights.sum())
+        moment += float(shifted @ weights)
+    return _View(ids, logits, num_candidates, offset, np.array(masses), moment)
+
+
+def _look_again(row: Logits, before: _View) -> _View:
+    """As `_look`, with as little work as the changes since `before` allow."""
+    ids = sparse_ids(row)
+    if ids is not None:
+        return _look_at_few(ids, row[ids], before)
+    if before.ids is not None:
+        return _look(row)
+    changed = row != before.logits
+    num_changed = int(np.count_nonzero(changed))
+    if num_changed == 0:
+        return before
+    view = None
+    if num_changed * FEW <= len(row):
+        view = _amend(before, np.flatnonzero(changed), row)
+    return view or _look(row)
+
+
+def _look_at_few(ids: NDArray[np.intp], logits: Logits, before: _View) -> _View:
+    same = before.ids is not None and np.array_equal(ids, before.ids)
+    if same and np.array_equal(logits, before.logits):
+        return before
+    return _sum_up(ids, logits, len(ids))
+
+
+def _amend(before: _View, changed: NDArray[np.intp], row: Logits) -> _View | None:
+    """The sums of `before`, corrected where logits changed; None where that would be inexact."""
+    old, new = before.logits[changed], row[changed]
+    old_shifted, old_weights = _weigh(old, before.offset)
+    if float(new.max()) - before.offset > math.log(GROWN):
+        return None
+    new_shifted, new_weights = _weigh(new, before.offset)
+    blocks = changed // BLOCK
+    masses = before.masses + np.bincount(
+        blocks, weights=new_weights - old_weights, minlength=len(before.masses)
+    )
+    if np.any(masses < SHRUNK * before.masses):
+        return None
+    moment = before.moment + float(new_shifted @ new_weights - old_shifted @ old_weights)
+    num_fewer = int(np.count_nonzero(old > -np.inf)) - int(np.count_nonzero(new > -np.inf))
+    num_candidates = before.num_candidates - num_fewer
+    return _View(None, row.copy(), num_candidates, before.offset, masses, moment)
+
+
+def _mass_left(before: _View, row: Logits, view: _View) -> float:
+    """The share of the distribution `before` that the tokens possible in `row` had."""
+    if before.ids is not None:
+        kept = row[before.ids] > -np.inf
+        return 1.0 if kept.all() else _share(before, before.logits[kept])
+    if view.ids is not None:
+        return _share(before, before.logits[view.ids])
+    if view.num_candidates == len(row):
+        return 1.0
+    gone = before.logits[np.flatnonzero(row == -np.inf)]
+    gone = gone[gone > -np.inf]
+    return 1.0 - _share(before, gone) if len(gone) else 1.0
+
+
+def _share(view: _View, logits: Logits) -> float:
+    return min(1.0, float(view.share_of(logits).sum()))
+
+
+def _follow(ids: NDArray[np.intp], views: Sequence[_View]) -> list[CandidateRecord]:
+    """The tokens' logits and probabilities in every view."""
+    logits = [view.logits_of(ids) for view in views]
+    shares = [view.share_of(some) for view, some in zip(views, logits, strict=True)]
+    columns = zip(
+        ids.tolist(),
+        views[0].ranks_of(ids),
+        np.array(logits).T.tolist(),
+        np.array(shares).T.tolist(),
+        strict=True,
+    )
+    return [
+        CandidateRecord(token, rank, _finite(values), tuple(probabilities), _removed_by(values))
+        for token, rank, values, probabilities in columns
+    ]
+
+
+def _finite(logits: Sequence[float]) -> tuple[float | None, ...]:
+    return tuple(None if logit == -math.inf else logit for logit in logits)
+
+
+def _removed_by(logits: Sequence[float]) -> int | None:
+    """The first of the stages from which on the token is ruled out."""
+    place = None
+    for stage in reversed(range(len(logits))):
+        if logits[stage] > -math.inf:
+            break
+        place = stage
+    return place
