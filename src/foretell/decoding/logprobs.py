@@ -39,9 +39,10 @@ def log_normalizer(row: Logits) -> float:
 
 def log_softmax(row: Logits) -> NDArray[np.float64]:
     """Natural-log probabilities of a row of logits: row - log Σ exp(row), `(vocab_size,)`."""
-    normalizer = log_normalizer(row)
+    largest = check_logits(row)
     result = row.astype(np.float64)
-    result -= normalizer
+    result -= largest  # first, as a huge maximum would swallow the logarithm
+    result -= math.log(total_mass(row, largest))
     return result
 
 
