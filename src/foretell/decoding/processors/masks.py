@@ -1,0 +1,131 @@
+"""Masks: which tokens are possible at all (row 5 of the design).
+
+A mask that would leave no token possible raises NumericalError, naming its setting.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from foretell.decoding.arrays import Logits
+from foretell.decoding.processors.base import History
+from foretell.decoding.processors.rows import as_ids, check_possible, check_within, rule_out
+from foretell.errors import ConfigError
+
+
+class Endings:
+    """Sequences of ids, found by what has just been written of them: all but the last id."""
+
+    def __init__(self, setting: str, sequences: Iterable[Sequence[int]]) -> None:
+        self.setting = setting
+        self.sequences = [tuple(int(token) for token in sequence) for sequence in sequences]
+        if () in self.sequences:
+            raise ConfigError(f"{setting} has an empty sequence: each must have a token id")
+        self._ids = as_ids(setting, (token for ids in self.sequences for token in ids))
+        self._by_previous: dict[int, list[int]] = defaultdict(list)
+        for place, sequence in enumerate(self.sequences):
+            if len(sequence) > 1:
+                self._by_previous[sequence[-2]].append(place)
+        self._singles = [place for place, ids in enumerate(self.sequences) if len(ids) == 1]
+
+    def begun(self, row: Logits, history: History) -> list[int]:
+        """Places of the sequences that lack only their last id: single ids always, then others.
+
+        ConfigError if any id lies beyond the row's vocabulary.
+        """
+        check_within(self.setting, self._ids, row)
+        tokens = history.tokens
+        candidates = self._by_previous.get(tokens[-1], []) if tokens else []
+        return self._singles + [
+            place for place in candidates if _ends_with(tokens, self.sequences[place][:-1])
+        ]
+
+
+def _ends_with(tokens: Sequence[int], ids: tuple[int, ...]) -> bool:
+    return len(ids) <= len(tokens) and tuple(tokens[len(tokens) - len(ids) :]) == ids
+
+
+class BadWords:
+    """No sequence of these is completed: its last id is ruled out once the others are written.
+
+    A single id is always ruled out. transformers' `bad_words_ids`; prompt and output both count.
+    """
+
+    def __init__(self, sequences: Iterable[Sequence[int]]) -> None:
+        self._endings = Endings("bad_words", sequences)
+
+    def __call__(self, row: Logits, history: History) -> None:
+        """Rule out the last id of what is about to be written."""
+        places = self._endings.begun(row, history)
+        last = [self._endings.sequences[place][-1] for place in places]
+        rule_out(row, np.array(last, dtype=np.int64), "bad_words")
+
+
+class AllowedTokens:
+    """Only these ids are possible (vLLM's `allowed_token_ids`)."""
+
+    def __init__(self, ids: Iterable[int]) -> None:
+        self._ids = as_ids("allowed_token_ids", ids)
+
+    def __call__(self, row: Logits, history: History) -> None:
+        """Rule out all other ids."""
+        check_within("allowed_token_ids", self._ids, row)
+        kept = row[self._ids]
+        row.fill(-np.inf)
+        row[self._ids] = kept
+        check_possible(row, "allowed_token_ids")
+
+
+class SuppressTokens:
+    """These ids are never possible (transformers' `suppress_tokens`)."""
+
+    def __init__(self, ids: Iterable[int]) -> None:
+        self._ids = as_ids("suppress_tokens", ids)
+
+    def __call__(self, row: Logits, history: History) -> None:
+        """Rule the ids out."""
+        check_within("suppress_tokens", self._ids, row)
+        rule_out(row, self._ids, "suppress_tokens")
+
+
+class BeginSuppress:
+    """These ids are not possible as the first generated token (`begin_suppress_tokens`)."""
+
+    def __init__(self, ids: Iterable[int]) -> None:
+        self._ids = as_ids("begin_suppress_tokens", ids)
+
+    def __call__(self, row: Logits, history: History) -> None:
+        """Rule the ids out, if nothing was generated yet."""
+        check_within("begin_suppress_tokens", self._ids, row)
+        if len(history.tokens) == history.num_prompt_tokens:
+            rule_out(row, self._ids, "begin_suppress_tokens")
+
+
+class PrefixAllowed:
+    """Only the ids that a function names, given all ids so far (De Cao et al. 2021, GENRE).
+
+    Where earlier processors have ruled out every one of them, they become equally likely, as in
+    transformers: the function has the last word. ConfigError if it names none, or one that is not
+    in the vocabulary.
+    """
+
+    def __init__(self, fn: Callable[[list[int]], Iterable[int]]) -> None:
+        self._fn = fn
+
+    def __call__(self, row: Logits, history: History) -> None:
+        """Rule out all other ids."""
+        tokens = list(history.tokens)
+        named = list(self._fn(tokens))
+        if not named:
+            raise ConfigError(
+                f"prefix_allowed_tokens_fn names no token after {len(tokens)} tokens: "
+                f"must name at least one"
+            )
+        ids = as_ids("prefix_allowed_tokens_fn", named)
+        check_within("prefix_allowed_tokens_fn", ids, row)
+        kept = row[ids]
+        row.fill(-np.inf)
+        row[ids] = kept if kept.max() > -np.inf else 0.0
