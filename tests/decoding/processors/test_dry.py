@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from processor_rows import Past, ours
 
@@ -45,6 +45,7 @@ def repeated(window, token, breakers):
     return longest
 
 
+@settings(deadline=None)
 @given(
     TOKENS,
     BREAKERS,
@@ -66,6 +67,7 @@ def test_dry_is_its_definition(tokens, breakers, multiplier, base, allowed, last
     np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-5)
 
 
+@settings(deadline=None)
 @given(st.one_of(TOKENS, st.lists(st.integers(0, 1), max_size=80)))
 def test_prefix_lengths_are_their_definition(ids):
     def common(place):
@@ -116,6 +118,7 @@ def test_breakers_cut_the_match_and_go_free():
     assert ours(DRY(1, 2, 2, None, {9: [()]}), row, past)[4] == 0
     assert ours(DRY(1, 2, 1, None, {2: [(9,)]}), row, past)[4] == -1  # two ids that break together
     assert ours(DRY(1, 2, 1, None, {2: [(8,)]}), row, past)[4] == -8
+    assert ours(DRY(1, 2, 1, None, {2: [(), (9,)]}), row, past)[4] == -1  # the longest counts
     assert ours(DRY(1, 2, 1, None, {4: [()]}), row, past)[4] == 0  # a breaker itself
     assert ours(DRY(1, 2, 1, None, {4: [(1, 7)]}), row, past)[4] == -8  # only begins one
 

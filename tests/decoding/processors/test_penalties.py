@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from processor_rows import Past, logits, long_logits, ours, theirs
 from transformers import RepetitionPenaltyLogitsProcessor
@@ -25,6 +25,7 @@ PAIRS = st.tuples(ROWS, st.integers(1, 60), TOKENS).map(
 )
 
 
+@settings(deadline=None)
 @given(PAIRS, st.floats(0.05, 20))
 def test_repetition_is_transformers(pair, penalty):
     row, past = pair
@@ -32,6 +33,7 @@ def test_repetition_is_transformers(pair, penalty):
     np.testing.assert_array_equal(ours(RepetitionPenalty(penalty), row, past), expected)
 
 
+@settings(deadline=None)
 @given(PAIRS, st.floats(0.05, 20))
 def test_repetition_of_the_output_is_transformers(pair, penalty):
     row, past = pair
@@ -62,6 +64,7 @@ def assert_near(result, expected, row):
     assert np.all(np.abs(result[finite] - expected[finite]) <= 1e-6 * scale)
 
 
+@settings(deadline=None)
 @given(PAIRS, st.floats(-2, 2), st.sampled_from(["prompt", "output", "all", 7]))
 def test_frequency_and_presence_are_openais(pair, penalty, scope):
     row, past = pair
@@ -77,6 +80,7 @@ def test_frequency_and_presence_are_openais(pair, penalty, scope):
     assert_near(result, by_formula(row, tokens, 0, penalty), row)
 
 
+@settings(deadline=None)
 @given(PAIRS, st.floats(-2, 2))
 def test_the_order_of_float32_operations_is_fixed(pair, penalty):
     row, past = pair

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from processor_rows import Past
 
@@ -30,6 +30,7 @@ def test_other_scopes_are_refused(scope):
         check_scope(scope)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 12)), st.frozensets(st.integers(0, 12)), st.integers(1, 13))
 def test_seen_tokens_are_counted(tokens, exempt, vocab_size):
     seen = seen_tokens(Past(tokens, 0), "output", exempt, vocab_size)

@@ -1,76 +1,144 @@
-"""Samplers that cut off the unlikely: top-k and top-p (row 5 of the design)."""
+"""Samplers that cut off the unlikely: top-k, top-p and min-p (row 5 of the design).
+
+Each keeps `min_tokens_to_keep` of the largest logits in any case (transformers' parameter of the
+same name), the lower id first among equals; so at least the largest stays.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.decoding.arrays import Logits
-from foretell.decoding.logprobs import kth_largest
-from foretell.decoding.mass import total_mass, weights_of
+from foretell.decoding.logprobs import kth_largest, top_ids
+from foretell.decoding.mass import WEIGHT_BITS, integer_weights, nucleus_weight, total_weight
 from foretell.decoding.processors.base import History
+from foretell.errors import ConfigError
 
 NUM_BINS = 512  # in which `TopP` counts logits before it sorts any
 
 
 class TopK:
-    """Keep the k largest logits, and all that equal the k-th (Fan et al. 2018, arXiv 1805.04833).
+    """Keep the k largest logits (Fan et al. 2018, arXiv 1805.04833).
 
-    Ruled out: x_i < x_(k), where x_(k) is the k-th largest.
+    Ruled out: x_i < x_(k), where x_(k) is the k-th largest. Of those that equal it, all stay
+    (`ties="keep"`, transformers), or the lower ids, so that exactly k stay (`ties="cut"`,
+    llama.cpp).
     """
 
-    def __init__(self, k: int) -> None:
-        self._k = k
+    def __init__(
+        self, k: int, *, ties: Literal["keep", "cut"] = "keep", min_tokens_to_keep: int = 1
+    ) -> None:
+        if k < 1:
+            raise ConfigError(f"top_k={k!r} must be at least 1")
+        _check_min_tokens(min_tokens_to_keep)
+        self._k = max(k, min_tokens_to_keep)
+        self._cuts_ties = ties == "cut"
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what is smaller than the k-th largest logit."""
         if self._k >= len(row):
             return
-        np.putmask(row, row < kth_largest(row, self._k), -np.inf)
+        if self._cuts_ties:
+            _keep(row, top_ids(row, self._k))
+        else:
+            np.putmask(row, row < kth_largest(row, self._k), -np.inf)
 
 
 class TopP:
     """Keep the nucleus: the smallest set whose probability reaches p (Holtzman et al. 2019).
 
     In descending order (the lower id first among equals), a token is kept while the probability
-    before it is less than p: the crossing token stays, and so does the first. Summed in float64.
-    arXiv 1904.09751.
+    before it is less than p: the crossing token stays, and so does the first. Summed in integer
+    weights, see mass.py. arXiv 1904.09751.
     """
 
-    def __init__(self, p: float) -> None:
+    def __init__(self, p: float, *, min_tokens_to_keep: int = 1) -> None:
+        _check_probability("top_p", p)
+        _check_min_tokens(min_tokens_to_keep)
         self._p = p
+        self._min_tokens = min_tokens_to_keep
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what is outside the nucleus."""
         if self._p >= 1:
             return
         largest = float(row.max())
-        total = total_mass(row, largest)
+        total = total_weight(row, largest)
         # All tokens lighter than (1 - p) · total / n weigh at most (1 - p) · total together, so the
         # nucleus lies in the rest. Half of that bound leaves room for rounding.
-        reach = -math.log(0.5 * (1 - self._p) * total / len(row))
+        reach = -math.log(0.5 * (1 - self._p) * total / 2.0**WEIGHT_BITS / len(row))
         heavy = np.flatnonzero(row >= largest - reach)
-        logits = row[heavy]
-        nucleus = _heaviest(logits, self._p * total, reach)
-        row.fill(-np.inf)
-        row[heavy[nucleus]] = logits[nucleus]
+        needed = nucleus_weight(self._p, total)
+        if integer_weights(row[heavy], largest).sum() < needed:  # p so high that roundings count
+            heavy = np.flatnonzero(row > -np.inf)
+        nucleus = heavy[_heaviest(row[heavy], needed, reach)]
+        if self._min_tokens > len(nucleus):
+            nucleus = top_ids(row, self._min_tokens)
+        _keep(row, nucleus)
 
 
-def _heaviest(logits: Logits, mass: float, reach: float) -> NDArray[np.intp]:
-    """Places of the fewest logits, largest first, whose Σ exp(logit - max) reaches `mass`.
+class MinP:
+    """Keep what is at least p times as probable as the likeliest (Nguyen et al. 2024).
 
-    The logits, none more than about `reach` below the maximum, are counted into bins by size. Only
-    the bin in which the mass is reached has to be sorted.
+    Ruled out: x_i < x_max + ln p, compared in float64. arXiv 2407.01082.
+    """
+
+    def __init__(self, p: float, *, min_tokens_to_keep: int = 1) -> None:
+        _check_probability("min_p", p)
+        _check_min_tokens(min_tokens_to_keep)
+        self._log_p = math.log(p) if p > 0 else -math.inf
+        self._min_tokens = min_tokens_to_keep
+
+    def __call__(self, row: Logits, history: History) -> None:
+        """Rule out what is much less probable than the likeliest."""
+        below = row < _round_up(float(row.max()) + self._log_p)
+        if self._min_tokens > 1:
+            below[top_ids(row, self._min_tokens)] = False
+        np.putmask(row, below, -np.inf)
+
+
+def _check_probability(name: str, p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ConfigError(f"{name}={p!r} must be in 0 … 1")
+
+
+def _check_min_tokens(count: int) -> None:
+    if count < 1:
+        raise ConfigError(f"min_tokens_to_keep={count!r} must be at least 1")
+
+
+def _round_up(x: float) -> np.float32:
+    """The smallest float32 that is not below x."""
+    with np.errstate(over="ignore"):
+        nearest = np.float32(x)
+    return nearest if float(nearest) >= x else np.nextafter(nearest, np.float32(np.inf))
+
+
+def _keep(row: Logits, ids: NDArray[np.intp]) -> None:
+    logits = row[ids]
+    row.fill(-np.inf)
+    row[ids] = logits
+
+
+def _heaviest(logits: Logits, needed: int, reach: float) -> NDArray[np.intp]:
+    """Places of the fewest logits, largest first, whose integer weights add up to `needed`.
+
+    The logits, few of them more than about `reach` below the maximum, are counted into bins by
+    size. Only the bin in which the weight is reached has to be sorted.
     """
     largest = float(logits.max())
-    weights = weights_of(logits, largest)
+    weights = integer_weights(logits, largest)
     bins = np.minimum(((largest - logits) * (NUM_BINS / reach)).astype(np.intp), NUM_BINS - 1)
-    reached = np.cumsum(np.bincount(bins, weights, NUM_BINS))
-    last = int(np.searchsorted(reached, mass, side="left"))
+    reached = np.zeros(NUM_BINS, np.int64)
+    np.add.at(reached, bins, weights)
+    np.cumsum(reached, out=reached)
+    last = int(np.searchsorted(reached, needed, side="left"))
     edge = np.flatnonzero(bins == last)
     edge = edge[np.argsort(-logits[edge], kind="stable")]
-    before = reached[last - 1] if last else 0.0
-    count = 1 + int(np.searchsorted(before + np.cumsum(weights[edge]), mass, side="left"))
+    before = reached[last - 1] if last else 0
+    count = 1 + int(np.searchsorted(before + np.cumsum(weights[edge]), needed, side="left"))
     return np.concatenate([np.flatnonzero(bins < last), edge[:count]])
