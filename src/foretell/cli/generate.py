@@ -11,13 +11,14 @@ import click
 
 from foretell.cli.options import (
     JSON_OPTION,
-    LENGTH_OPTIONS,
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
-    SAMPLING_OPTIONS,
+    SETTING_OPTIONS,
+    SettingsCommand,
     given,
     load,
     read_prompt,
+    warn,
     with_options,
 )
 from foretell.cli.render import statistics_line
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from foretell.outputs import GenerationOutput
 
 
-@click.command()
-@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *LENGTH_OPTIONS, *SAMPLING_OPTIONS, JSON_OPTION)
+@click.command(cls=SettingsCommand)
+@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *SETTING_OPTIONS, JSON_OPTION)
 @click.option("-q", "--quiet", is_flag=True, help="No line of statistics on stderr.")
 def command(
     prompt: str | None,
@@ -50,15 +51,18 @@ def command(
     Examples:
       foretell generate "The cat sat on the" --max-new-tokens 50
       foretell generate "Once upon a time" --temperature 0.8 --top-k 50 --top-p 0.9 --seed 7
+      foretell generate "def add(a, b):" --preset code --stop "return" --max-new-tokens 60
+      foretell generate "Dear Anna," --temperature 0.9 --min-p 0.1 --logit-bias " the=-2"
       foretell generate --file story.txt --quiet >> story.txt
       echo "Dear diary," | foretell generate --max-new-tokens 100 --json
 
-    Without sampling settings (temperature, top-k, top-p), the likeliest token is taken.
+    Without sampling settings (temperature, top-k, top-p ...), the likeliest token is taken.
+    `foretell guide` explains each setting.
     """
-    if settings["logprobs"] is not None and not as_json:
-        raise click.UsageError("--logprobs needs --json", click.get_current_context())
     config = GenerationConfig().override(**given(settings))
+    _require_json(config, as_json)
     text = read_prompt(prompt, file)
+    warn(config)
     with load(model, threads) as llm:
         if as_json:
             output = llm.generate(text, config, parse_special=parse_special)
@@ -67,6 +71,14 @@ def command(
             output = write_stream(llm, text, config, parse_special)
     if not quiet:
         click.secho(statistics_line(output), err=True, dim=True)
+
+
+def _require_json(config: GenerationConfig, as_json: bool) -> None:
+    """Raise UsageError if something is to be reported that only JSON can hold."""
+    for name in ("logprobs", "prompt_logprobs", "trace"):
+        if getattr(config, name) not in (None, False) and not as_json:
+            flag = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{flag} needs --json", click.get_current_context())
 
 
 def write_stream(

@@ -13,16 +13,18 @@ from foretell.cli.options import (
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
     SAMPLING_OPTIONS,
+    SettingsCommand,
     given,
     load,
     read_prompt,
+    warn,
     with_options,
 )
 from foretell.cli.render import distribution_lines, distribution_summary
 from foretell.config import GenerationConfig
 
 
-@click.command()
+@click.command(cls=SettingsCommand)
 @with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS)
 @click.option("--top", type=int, default=10, show_default=True, help="Tokens to list.")
 @with_options(*SAMPLING_OPTIONS, JSON_OPTION)
@@ -48,6 +50,7 @@ def command(
     """
     config = GenerationConfig().override(**given(settings))
     text = read_prompt(prompt, file)
+    warn(config)
     with load(model, threads) as llm:
         found = llm.next(text, top, config, parse_special=parse_special)
     if as_json:

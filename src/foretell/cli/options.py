@@ -9,11 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from foretell.cli.settings import (
+    LENGTH_OPTIONS,
+    SAMPLING_OPTIONS,
+    SETTING_OPTIONS,
+    SettingsCommand,
+    given,
+    warn,
+)
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from foretell.llm import LLM
+
+__all__ = [
+    "JSON_OPTION",
+    "LENGTH_OPTIONS",
+    "MODEL_OPTIONS",
+    "PROMPT_OPTIONS",
+    "SAMPLING_OPTIONS",
+    "SETTING_OPTIONS",
+    "SettingsCommand",
+    "given",
+    "load",
+    "read_prompt",
+    "warn",
+    "with_options",
+]
 
 Decorator = Callable[[Any], Any]
 
@@ -27,32 +50,6 @@ MODEL_OPTIONS = (
         help="A known model (see `foretell models`) or a GGUF file.",
     ),
     click.option("--threads", type=int, help="Threads that compute.  [default: all cores]"),
-)
-
-SAMPLING_OPTIONS = (
-    click.option(
-        "--do-sample/--greedy",
-        default=None,
-        help="Draw tokens, or take the likeliest.  [default: greedy without sampling settings]",
-    ),
-    click.option("--temperature", type=float, help="Divide the logits by this; 0 is greedy."),
-    click.option("--top-k", type=int, help="Keep the K likeliest tokens; 0 is off."),
-    click.option(
-        "--top-p", type=float, help="Keep the smallest set with this much probability; 1 is off."
-    ),
-)
-
-LENGTH_OPTIONS = (
-    click.option("--max-new-tokens", type=int, help="Most tokens to write.  [default: to the end]"),
-    click.option("--seed", type=int, help="Fixes every draw.  [default: drawn anew, and told]"),
-    click.option(
-        "--logprobs",
-        type=int,
-        help="With --json: log-probabilities of the tokens, with so many alternatives.",
-    ),
-    click.option(
-        "--ignore-eos", is_flag=True, default=None, help="Go on past end-of-sequence tokens."
-    ),
 )
 
 PROMPT_OPTIONS = (
@@ -86,11 +83,6 @@ def load(model: str, threads: int | None) -> LLM:
     from foretell.llm import LLM
 
     return LLM(model, threads=threads)
-
-
-def given(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that the command line states."""
-    return {name: value for name, value in settings.items() if value is not None}
 
 
 def read_prompt(prompt: str | None, file: Path | None) -> str:

@@ -1,0 +1,181 @@
+"""Every setting can be written on the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import click
+import pytest
+from toy import toy_llm
+
+from foretell import GenerationConfig
+from foretell.cli import generate
+from foretell.cli import next as next_token
+from foretell.cli.options import given, warn
+from foretell.cli.settings import FUNCTIONS, USUAL, SettingOption
+from foretell.config import RANGES
+from foretell.config.values import RepetitionDetection
+
+EVERY = {field.name for field in dataclasses.fields(GenerationConfig) if field.init}
+OTHERS = {"prompt", "file", "parse_special", "model", "threads", "as_json", "quiet", "top"}
+
+
+def read(*arguments: str, command: click.Command = generate.command) -> dict[str, object]:
+    """The settings that a command line states."""
+    context = command.make_context("generate", ["a prompt", *arguments])
+    return given({name: value for name, value in context.params.items() if name not in OTHERS})
+
+
+def settings_of(command: click.Command) -> set[str]:
+    return {str(option.name) for option in command.params if isinstance(option, SettingOption)}
+
+
+def test_every_setting_is_an_option_or_a_function():
+    assert settings_of(generate.command) | set(FUNCTIONS) == EVERY
+    assert not settings_of(generate.command) & set(FUNCTIONS)
+
+
+def test_next_has_what_shapes_the_distribution():
+    missing = settings_of(generate.command) - settings_of(next_token.command)
+    assert missing == {
+        *("seed", "max_new_tokens", "max_length", "max_time", "eos_token_id", "ignore_eos"),
+        *("forced_eos_token_id", "stop", "include_stop_str_in_output", "stop_regex"),
+        *("stop_token_ids", "repetition_detection", "logprobs", "logprobs_stage"),
+        *("prompt_logprobs", "trace"),
+    }
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_every_number_reaches_the_config(name):
+    value = RANGES[name].kind(RANGES[name].low if math.isfinite(RANGES[name].low) else 0)
+    value += RANGES[name].open_low
+    option = f"--{name.replace('_', '-')}"
+    assert read(option, str(value)) == {name: value}
+    assert type(read(option, str(value))[name]) is RANGES[name].kind
+    with pytest.raises(click.BadParameter, match="'many' is not a valid") as caught:
+        read(option, "many")
+    assert f"'{option}'" in caught.value.format_message()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings"),
+    [
+        (["--stop", "###", "--stop", "a,b"], {"stop": ("###", "a,b")}),
+        (["--stop-token-ids", "1,2", "--stop-token-ids", "3"], {"stop_token_ids": (1, 2, 3)}),
+        (["--bad-words", "cat", "--bad-words", "a dog"], {"bad_words": ("cat", "a dog")}),
+        (["--bad-words-ids", "1,2", "--bad-words-ids", "3"], {"bad_words_ids": ((1, 2), (3,))}),
+        (
+            ["--logit-bias", "5=-inf", "--logit-bias", " a=b=1.5", "--logit-bias", '"42"=2'],
+            {"logit_bias": {5: -math.inf, " a=b": 1.5, "42": 2.0}},
+        ),
+        (["--logit-bias", '"\\n"=1'], {"logit_bias": {"\n": 1.0}}),
+        (["--sequence-bias", "1,2=-3"], {"sequence_bias": {(1, 2): -3.0}}),
+        (
+            ["--exponential-decay-length-penalty", "20,1.1"],
+            {"exponential_decay_length_penalty": (20, 1.1)},
+        ),
+        (["--repetition-detection", "on"], {"repetition_detection": RepetitionDetection()}),
+        (
+            ["--repetition-detection", "9,2,3"],
+            {"repetition_detection": RepetitionDetection(9, 2, 3)},
+        ),
+        (["--preset", "code"], {"preset": "code"}),
+        (["--dialect", "llama.cpp"], {"dialect": "llama.cpp"}),
+        (
+            ["--top-k", "5", "--processors", "top_k, temperature"],
+            {"top_k": 5, "processors": ("top_k", "temperature")},
+        ),
+        (
+            ["--repetition-penalty", "1.1", "--penalty-scope", "64"],
+            {"repetition_penalty": 1.1, "penalty_scope": 64},
+        ),
+        (
+            ["--presence-penalty", "-1", "--penalty-scope", "prompt"],
+            {"presence_penalty": -1.0, "penalty_scope": "prompt"},
+        ),
+        (
+            ["--guidance-scale", "2", "--negative-prompt", "sad"],
+            {"guidance_scale": 2.0, "negative_prompt": "sad"},
+        ),
+        (["--forced-bos-token-id", "3"], {"forced_bos_token_id": 3}),
+        (
+            ["--logprobs", "2", "--logprobs-stage", "raw,final"],
+            {"logprobs": 2, "logprobs_stage": ("raw", "final")},
+        ),
+        (
+            ["--renormalize-logits", "--remove-invalid-values", "--trace"],
+            {"renormalize_logits": True, "remove_invalid_values": True, "trace": True},
+        ),
+        (["--greedy"], {"do_sample": False}),
+    ],
+)
+def test_other_forms_reach_the_config(arguments, settings):
+    found = GenerationConfig(**read(*arguments))
+    assert found == GenerationConfig(**settings)
+    for name, value in settings.items():
+        assert getattr(found, name) == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--logit-bias", "the"], "'the' must be TOKEN=BIAS"),
+        (["--logit-bias", "=1"], "'=1' must be TOKEN=BIAS"),
+        (["--logit-bias", "a=b"], "'a=b' must be TOKEN=BIAS"),
+        (["--logit-bias", "a=nan"], "logit_bias has the bias nan"),
+        (["--sequence-bias", "1,2"], "must be ID[,ID...]=BIAS"),
+        (["--stop-token-ids", "1,x"], "'1,x' must be ID[,ID...]"),
+        (["--stop-token-ids", "-1"], "stop_token_ids=-1 is out of range"),
+        (["--penalty-scope", "some"], "'some' must be prompt|output|all|N"),
+        (["--penalty-scope", "all"], "penalty_scope='all' has no effect without"),
+        (["--exponential-decay-length-penalty", "5"], "'5' must be START,FACTOR"),
+        (["--repetition-detection", "yes"], "'yes' must be on|MAX,MIN,COUNT"),
+        (["--repetition-detection", "1,2"], "'1,2' must be on|MAX,MIN,COUNT"),
+        (["--repetition-detection", "1,2,3"], "min_pattern_size=2 is above"),
+        (["--preset", "poem"], "'poem' is not one of 'code', 'creative'"),
+        (["--dialect", "ollama"], "'ollama' is not one of 'transformers'"),
+        (["--processors", "topk"], "processors has 'topk'"),
+        (["--stop", ""], "none empty"),
+        (["--prompt-logprobs", "1"], "--prompt-logprobs needs --json"),
+        (["--trace"], "--trace needs --json"),
+        (["--mirostat", "2", "--top-k", "5"], "top_k=5 contradicts mirostat=2"),
+    ],
+)
+def test_mistakes_are_one_line_before_a_model_is_loaded(shell, arguments, message):
+    asked = shell.model(toy_llm)
+    result = shell.run("generate", "a", *arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert asked == []
+
+
+def test_help_has_the_usual_settings_first_under_headings(shell):
+    shown = shell.run("generate", "--help").out
+    places = [shown.index(f"  --{name.replace('_', '-')}") for name in USUAL]
+    assert places == sorted(places)
+    assert shown.index("\nUsual settings:\n") < places[0]
+    headings = [line for line in shown.splitlines() if line.endswith(":") and line[0] != " "]
+    assert headings[0] == "Model, prompt and output:"
+    assert "Repetition:" in headings
+    assert places[-1] < shown.index("\nRepetition:\n")
+
+
+def test_what_is_unlikely_to_be_meant_is_told_once(capsys):
+    warn(GenerationConfig(temperature=5.0, top_k=500))
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        "foretell: warning: temperature=5.0 is legal, but 0.1 to 2 is the useful range\n"
+        "foretell: warning: top_k=500 is legal, but 1 to 100 is the useful range\n"
+    )
+
+
+@pytest.mark.parametrize("command", [["generate", "-q"], ["next"]])
+def test_commands_warn_on_stderr(shell, command):
+    shell.model(lambda: toy_llm(context_length=32))
+    result = shell.run(*command, "the cat", "--temperature", "5", "--top-p", "0.9")
+    assert result.code == 0
+    assert result.err.count("foretell: warning: temperature=5.0") == 1
+    assert "warning" not in result.out
