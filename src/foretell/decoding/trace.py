@@ -8,6 +8,7 @@ logits is counted by these alone, and once few tokens are possible only they are
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import top_ids
-from foretell.decoding.mass import BLOCK, check_logits, sparse_ids
+from foretell.decoding.mass import BLOCK, check_logits
 from foretell.outputs import DrawTrace, StageTrace
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 RAW = "raw"  # the name of stage 0: the model's own distribution
 NUM_RUNNERS_UP = 5
 NO_WEIGHT = -1e4  # exp of this is 0, and 0 times this is too
-FEW = 16  # of so many logits, one changed: the others need no new look
+SPARSE = 4  # of so many tokens, one is possible at most: only the possible ones are looked at
+FEW = 16  # of so many logits, one changed at most: the others need no new look
 GROWN, SHRUNK = 1e3, 1e-3  # of a sum, beyond which small differences have lost their digits
 
 
@@ -85,22 +87,53 @@ class Recorder:
         )
 
     def finish(self, token_id: int, uniform: float | None) -> StepRecord:
-        """The record of the step, once the token is taken, by the number drawn if there was one."""
-        ids = self._ids_to_tell(token_id)
-        chosen, *runners_up = _follow(ids, self._views)
+        """The record of the step, once the token is taken, by the number drawn if there was one.
+
+        It ends the recorder.
+        """
+        top = self._views[0].top(self._num_runners_up + 1)
+        ids = self._ids_to_tell(token_id, top)
+        ranks = self._views[0].ranks_of(ids, top)
+        chosen, *runners_up = _follow(ids, ranks, self._views)
         draw = None
         if uniform is not None:
             draw = DrawTrace(uniform, *self._views[-1].interval(token_id))
         by_rank = sorted(runners_up, key=lambda candidate: (candidate.rank, candidate.token_id))
+        self._let_go()
         return StepRecord(tuple(self._stages), chosen, tuple(by_rank), draw)
 
-    def _ids_to_tell(self, token_id: int) -> NDArray[np.intp]:
+    def _ids_to_tell(self, token_id: int, top: NDArray[np.intp]) -> NDArray[np.intp]:
         """The chosen token first, then each runner-up once."""
         found = [token_id]
-        for view in (self._views[0], self._views[-1]):
-            others = [other for other in view.top(self._num_runners_up + 1) if other != token_id]
+        for ids in (top, self._views[-1].top(self._num_runners_up + 1)):
+            others = [other for other in ids.tolist() if other != token_id]
             found += others[: self._num_runners_up]
         return np.array(list(dict.fromkeys(found)), dtype=np.intp)
+
+    def _let_go(self) -> None:
+        for view in {id(view): view for view in self._views}.values():
+            if view.ids is None:
+                _spare_rows.append(view.logits)
+        self._views.clear()
+
+
+# Rows that ended recorders have left. A fresh row's pages would cost as much as all the arithmetic.
+_spare_rows: deque[Logits] = deque(maxlen=8)
+
+
+def _copy(row: Logits) -> Logits:
+    spare = _take_spare_row()
+    if spare is None or len(spare) != len(row):
+        return np.array(row)
+    np.copyto(spare, row)
+    return spare
+
+
+def _take_spare_row() -> Logits | None:
+    try:
+        return _spare_rows.pop()
+    except IndexError:
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +142,7 @@ class _View:
 
     `ids` are the possible tokens if those are few, and `logits` theirs; else `ids` is None and
     `logits` the whole row. `masses` are Σ exp(logit - offset) over each block of BLOCK logits, and
-    `moment` is Σ (logit - offset) · exp(logit - offset) over all.
+    `moment` is Σ (logit - offset) · exp(logit - offset) over all, `total` is the masses' sum.
     """
 
     ids: NDArray[np.intp] | None
@@ -118,16 +151,12 @@ class _View:
     offset: float
     masses: NDArray[np.float64]
     moment: float
-
-    @property
-    def total(self) -> float:
-        return float(self.masses.sum())
+    total: float
 
     @property
     def entropy(self) -> float:
         """-Σ p log p, in nats."""
-        total = self.total
-        return max(0.0, math.log(total) - self.moment / total)
+        return max(0.0, math.log(self.total) - self.moment / self.total)
 
     def logits_of(self, ids: NDArray[np.intp]) -> Logits:
         """The logits of some tokens, -inf where they are ruled out."""
@@ -140,11 +169,11 @@ class _View:
         """The probabilities of tokens with these logits."""
         return _weigh(logits, self.offset)[1] / self.total
 
-    def top(self, count: int) -> list[int]:
+    def top(self, count: int) -> NDArray[np.intp]:
         """The ids of the likeliest tokens; none that is ruled out."""
         places = top_ids(self.logits, count)
         places = places[self.logits[places] > -np.inf]
-        return [int(one) for one in (places if self.ids is None else self.ids[places])]
+        return places if self.ids is None else self.ids[places]
 
     def interval(self, token_id: int) -> tuple[float, float]:
         """Between which sums of probability, by ascending ids, the token lies."""
@@ -154,17 +183,23 @@ class _View:
         start = float(self.masses[:block].sum() + weights[:-1].sum())
         return start / self.total, min(1.0, (start + float(weights[-1])) / self.total)
 
-    def ranks_of(self, ids: NDArray[np.intp]) -> list[int]:
-        """1 + how many tokens are likelier, for each of the ids."""
-        logits = self.logits_of(ids)
-        return [1 + int(np.count_nonzero(self.logits > logit)) for logit in logits]
+    def ranks_of(self, ids: NDArray[np.intp], top: NDArray[np.intp]) -> list[int]:
+        """1 + how many tokens are likelier, for each of the ids; `top` are the likeliest of all."""
+        best = self.logits_of(top)
+        return [
+            1 + int(np.count_nonzero((best if logit >= best[-1] else self.logits) > logit))
+            for logit in self.logits_of(ids)
+        ]
 
 
-def _weigh(logits: Logits, offset: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """logits - offset in float64, NO_WEIGHT at the least, and the exp of that."""
+def _weigh(
+    logits: Logits, offset: float, *, has_ruled_out: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """logits - offset in float64, NO_WEIGHT in place of -inf, and the exp of that."""
     shifted = logits.astype(np.float64)
     shifted -= offset
-    np.maximum(shifted, NO_WEIGHT, out=shifted)
+    if has_ruled_out:
+        np.maximum(shifted, NO_WEIGHT, out=shifted)
     return shifted, np.exp(shifted)
 
 
@@ -174,39 +209,46 @@ def _mend(row: Logits) -> Logits:
     return mended
 
 
+def _count(row: Logits) -> tuple[int, NDArray[np.intp] | None]:
+    """How many tokens are possible; and which, if they are few."""
+    possible = row > -np.inf
+    count = int(np.count_nonzero(possible))
+    return count, np.flatnonzero(possible) if count * SPARSE <= len(row) else None
+
+
 def _look(row: Logits) -> _View:
     """Sum up a row; the view keeps a copy of what it needs."""
-    ids = sparse_ids(row)
-    logits = row.copy() if ids is None else row[ids]
-    num_candidates = int(np.count_nonzero(logits > -np.inf)) if ids is None else len(ids)
-    return _sum_up(ids, logits, num_candidates)
+    count, ids = _count(row)
+    return _sum_up(ids, _copy(row) if ids is None else row[ids], count)
 
 
-def _sum_up(ids: NDArray[np.intp] | None, logits: Logits, num_candidates: int) -> _View:
+def _sum_up(ids: NDArray[np.intp] | None, logits: Logits, count: int) -> _View:
     offset = float(logits.max())
+    has_ruled_out = count < len(logits)
     masses, moment = [], 0.0
     for start in range(0, len(logits), BLOCK):
-        shifted, weights = _weigh(logits[start : start + BLOCK], offset)
-        masses.append(weights.sum())
+        block = logits[start : start + BLOCK]
+        shifted, weights = _weigh(block, offset, has_ruled_out=has_ruled_out)
+        masses.append(float(weights.sum()))
         moment += float(shifted @ weights)
-    return _View(ids, logits, num_candidates, offset, np.array(masses), moment)
+    return _View(ids, logits, count, offset, np.array(masses), moment, math.fsum(masses))
 
 
 def _look_again(row: Logits, before: _View) -> _View:
     """As `_look`, with as little work as the changes since `before` allow."""
-    ids = sparse_ids(row)
+    count, ids = _count(row)
     if ids is not None:
         return _look_at_few(ids, row[ids], before)
     if before.ids is not None:
-        return _look(row)
+        return _sum_up(None, _copy(row), count)
     changed = row != before.logits
     num_changed = int(np.count_nonzero(changed))
     if num_changed == 0:
         return before
     view = None
     if num_changed * FEW <= len(row):
-        view = _amend(before, np.flatnonzero(changed), row)
-    return view or _look(row)
+        view = _amend(before, np.flatnonzero(changed), row, count)
+    return view or _sum_up(None, _copy(row), count)
 
 
 def _look_at_few(ids: NDArray[np.intp], logits: Logits, before: _View) -> _View:
@@ -216,7 +258,7 @@ def _look_at_few(ids: NDArray[np.intp], logits: Logits, before: _View) -> _View:
     return _sum_up(ids, logits, len(ids))
 
 
-def _amend(before: _View, changed: NDArray[np.intp], row: Logits) -> _View | None:
+def _amend(before: _View, changed: NDArray[np.intp], row: Logits, count: int) -> _View | None:
     """The sums of `before`, corrected where logits changed; None where that would be inexact."""
     old, new = before.logits[changed], row[changed]
     old_shifted, old_weights = _weigh(old, before.offset)
@@ -230,9 +272,8 @@ def _amend(before: _View, changed: NDArray[np.intp], row: Logits) -> _View | Non
     if np.any(masses < SHRUNK * before.masses):
         return None
     moment = before.moment + float(new_shifted @ new_weights - old_shifted @ old_weights)
-    num_fewer = int(np.count_nonzero(old > -np.inf)) - int(np.count_nonzero(new > -np.inf))
-    num_candidates = before.num_candidates - num_fewer
-    return _View(None, row.copy(), num_candidates, before.offset, masses, moment)
+    total = math.fsum(masses)
+    return _View(None, _copy(row), count, before.offset, masses, moment, total)
 
 
 def _mass_left(before: _View, row: Logits, view: _View) -> float:
@@ -253,13 +294,15 @@ def _share(view: _View, logits: Logits) -> float:
     return min(1.0, float(view.share_of(logits).sum()))
 
 
-def _follow(ids: NDArray[np.intp], views: Sequence[_View]) -> list[CandidateRecord]:
+def _follow(
+    ids: NDArray[np.intp], ranks: Sequence[int], views: Sequence[_View]
+) -> list[CandidateRecord]:
     """The tokens' logits and probabilities in every view."""
     logits = [view.logits_of(ids) for view in views]
     shares = [view.share_of(some) for view, some in zip(views, logits, strict=True)]
     columns = zip(
         ids.tolist(),
-        views[0].ranks_of(ids),
+        ranks,
         np.array(logits).T.tolist(),
         np.array(shares).T.tolist(),
         strict=True,
