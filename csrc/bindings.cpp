@@ -1,4 +1,5 @@
-// The only file that knows Python: foretell.backends.native._core.
+// All that knows Python of the backend: foretell.backends.native._core (sampling_bindings.cpp is
+// the other file that does).
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.decoding.mass import BLOCK
+from foretell.decoding.mass import BLOCK, exp, integer_weights, total_weight
 from foretell.decoding.philox import uniform
 from foretell.decoding.sampler import draw, greedy
 from foretell.errors import NumericalError
@@ -75,3 +75,23 @@ def test_frequencies_are_the_probabilities():
 def test_a_broken_row_is_refused(bad, choose):
     with pytest.raises(NumericalError, match="row of logits has"):
         choose(np.array(bad, np.float32))
+
+
+@given(st.floats(-700, 0))
+def test_exp_is_within_two_ulp(x):
+    mine, reference = exp(np.array([x]))[0], np.exp(x)
+    assert abs(mine - reference) <= 2 * np.spacing(reference)
+
+
+def test_exp_of_many_is_within_two_ulp():
+    x = -np.random.default_rng(1).random(200_000) * np.repeat([1e-9, 1, 30, 700], 50_000)
+    reference = np.exp(x)
+    assert np.all(np.abs(exp(x) - reference) <= 2 * np.spacing(reference))
+
+
+def test_integer_weights_are_rounded_exps():
+    row = np.array([2.0, 1.0, -28.4, -29.2, -5000, -np.inf], np.float32)
+    expected = np.rint(np.exp(row.astype(np.float64) - 2) * 2.0**44)
+    assert expected[2:].tolist() == [1, 0, 0, 0]
+    np.testing.assert_array_equal(integer_weights(row, 2.0), expected)
+    assert total_weight(row, 2.0) == integer_weights(row, 2.0).sum()

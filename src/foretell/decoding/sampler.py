@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foretell.decoding.arrays import Logits
-from foretell.decoding.mass import BLOCK, block_masses, check_logits, sparse_ids, weights_of
+from foretell.decoding.mass import (
+    BLOCK,
+    Weights,
+    block_weights,
+    check_logits,
+    drawn_weight,
+    integer_weights,
+    sparse_ids,
+)
 
 
 def greedy(row: Logits) -> int:
@@ -23,7 +30,7 @@ def greedy(row: Logits) -> int:
 def draw(row: Logits, uniform: float) -> int:
     """The token at quantile `uniform`, in [0, 1), of softmax(row): inverse transform sampling.
 
-    Probabilities are summed in ascending order of ids, in float64. A token of probability zero is
+    Integer weights (see mass.py) are summed in ascending order of ids. A token of weight zero is
     never returned: the answer is always one at which the sum rises.
     """
     ids = sparse_ids(row)
@@ -35,18 +42,14 @@ def draw(row: Logits, uniform: float) -> int:
 
 def _draw(row: Logits, uniform: float) -> int:
     largest = check_logits(row)
-    masses = np.cumsum(block_masses(row, largest))
-    target = uniform * masses[-1]
-    block = _first_above(masses, target)
+    reached = np.cumsum(block_weights(row, largest))
+    target = drawn_weight(uniform, int(reached[-1]))
+    block = _first_above(reached, target)
     start = block * BLOCK
-    before = masses[block - 1] if block else 0.0
-    weights = weights_of(row[start : start + BLOCK], largest)
+    before = int(reached[block - 1]) if block else 0
+    weights = integer_weights(row[start : start + BLOCK], largest)
     return start + _first_above(np.cumsum(weights), target - before)
 
 
-def _first_above(cumulative: NDArray[np.float64], target: float) -> int:
-    """The first place whose sum exceeds the target; where rounding leaves none, the last rise."""
-    place = int(np.searchsorted(cumulative, target, side="right"))
-    if place == len(cumulative):
-        place = int(np.searchsorted(cumulative, cumulative[-1], side="left"))
-    return place
+def _first_above(reached: Weights, target: int) -> int:
+    return int(np.searchsorted(reached, target, side="right"))

@@ -115,7 +115,9 @@ def _round_up(x: float) -> np.float32:
     """The smallest float32 that is not below x."""
     with np.errstate(over="ignore"):
         nearest = np.float32(x)
-    return nearest if float(nearest) >= x else np.nextafter(nearest, np.float32(np.inf))
+    if float(nearest) < x:
+        return np.float32(np.nextafter(nearest, np.float32(np.inf)))
+    return nearest
 
 
 def _keep(row: Logits, ids: NDArray[np.intp]) -> None:

@@ -1,0 +1,105 @@
+#include "sampling.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "sampling_row.h"
+
+namespace foretell {
+
+namespace {
+
+constexpr float kLargest = std::numeric_limits<float>::max();
+
+// A penalty leaves what is ruled out as it is, and what is finite finite.
+inline void put(float* logit, float penalized) {
+    *logit = penalized > kLargest ? kLargest : penalized < -kLargest ? -kLargest : penalized;
+}
+
+void apply(RowSampler& row, const SamplingStep& step, int64_t at_least) {
+    const auto count = static_cast<int64_t>(step.value);
+    switch (step.kind) {
+        case StepKind::temperature:
+            return row.temperature(step.value);
+        case StepKind::top_k:
+            return row.top_k(std::max(count, at_least), false);
+        case StepKind::top_k_cut:
+            return row.top_k(std::max(count, at_least), true);
+        case StepKind::top_p:
+            return row.top_p(step.value, at_least);
+        case StepKind::min_p:
+            return row.min_p(step.value, at_least);
+    }
+}
+
+RowSampler run(const DenseLoops& loops, const SamplingChain& chain, float* row) {
+    const bool infinite = chain.penalize(row);
+    RowSampler sampler(loops, row, chain.vocab_size(), infinite);
+    for (const SamplingStep& step : chain.steps()) {
+        apply(sampler, step, chain.min_tokens_to_keep());
+    }
+    return sampler;
+}
+
+}  // namespace
+
+SamplingChain::SamplingChain(int64_t vocab_size, const Penalties& penalties,
+                             const std::vector<int32_t>& exempt, std::vector<SamplingStep> steps,
+                             int64_t min_tokens_to_keep, bool greedy)
+    : vocab_size_(vocab_size),
+      penalties_(penalties),
+      steps_(std::move(steps)),
+      min_tokens_to_keep_(min_tokens_to_keep),
+      greedy_(greedy),
+      repetition_counts_(penalties.repetition_scope, vocab_size, exempt),
+      counts_(penalties.count_scope, vocab_size, exempt) {}
+
+void SamplingChain::advance(const std::vector<int32_t>& new_tokens, int64_t num_prompt_tokens) {
+    for (const int32_t id : new_tokens) {
+        tokens_.push_back(id);
+        if (repeats()) repetition_counts_.push(tokens_, num_prompt_tokens);
+        if (counts()) counts_.push(tokens_, num_prompt_tokens);
+    }
+}
+
+void SamplingChain::clear() {
+    tokens_.clear();
+    repetition_counts_.clear();
+    counts_.clear();
+}
+
+bool SamplingChain::penalize(float* row) const {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    bool infinite = false;
+    for (const TokenCount& seen : repetition_counts_.entries()) {
+        float& x = row[seen.id];
+        infinite |= x == kInfinity;
+        if (seen.count == 0 || x == -kInfinity) continue;
+        put(&x, x < 0 ? x * penalties_.repetition : x / penalties_.repetition);
+    }
+    for (const TokenCount& seen : counts_.entries()) {
+        float& x = row[seen.id];
+        infinite |= x == kInfinity;
+        if (seen.count == 0 || x == -kInfinity) continue;
+        if (penalties_.frequency != 0) {
+            put(&x, x - penalties_.frequency * static_cast<float>(seen.count));
+        }
+        if (penalties_.presence != 0) put(&x, x - penalties_.presence);
+    }
+    return infinite;
+}
+
+int64_t choose_token(const DenseLoops& loops, const SamplingChain& chain, float* row,
+                     double uniform) {
+    RowSampler sampler = run(loops, chain, row);
+    return chain.greedy() ? sampler.largest_token() : sampler.draw(uniform);
+}
+
+std::vector<int64_t> kept_tokens(const DenseLoops& loops, const SamplingChain& chain, float* row) {
+    RowSampler sampler = run(loops, chain, row);
+    if (chain.greedy()) return {sampler.largest_token()};
+    return sampler.kept();
+}
+
+}  // namespace foretell

@@ -1,0 +1,131 @@
+// All that knows Python of sampling: foretell.decoding._sampling.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <utility>
+
+#include "sampling.h"
+#include "sampling_exp.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace foretell {
+namespace {
+
+using FloatTable = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using FloatRow = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+constexpr int64_t kMaxVocab = (int64_t{1} << 19) - 1;  // whose weights cannot overflow their sum
+
+void require(bool holds, const char* what) {
+    if (!holds) throw nb::value_error(what);
+}
+
+const DenseLoops& loops_of(const std::string& isa) {
+    const DenseLoops* loops = find_dense_loops(isa.c_str());
+    require(loops, "this machine cannot run that instruction set");
+    return *loops;
+}
+
+std::vector<std::string> instruction_sets() {
+    std::vector<std::string> names;
+    for (int i = 0; i < num_dense_loops(); ++i) names.push_back(dense_loops_at(i).name);
+    return names;
+}
+
+void make_chain(SamplingChain* self, int64_t vocab_size, float repetition, float frequency,
+                float presence, std::pair<ScopeKind, int64_t> repetition_scope,
+                std::pair<ScopeKind, int64_t> count_scope, const std::vector<int32_t>& exempt,
+                const std::vector<std::pair<StepKind, double>>& steps, int64_t min_tokens_to_keep,
+                bool greedy) {
+    require(vocab_size >= 1 && vocab_size <= kMaxVocab, "vocab_size must be in 1 … 524287");
+    require(min_tokens_to_keep >= 1, "min_tokens_to_keep must be at least 1");
+    std::vector<SamplingStep> list;
+    for (const auto& [kind, value] : steps) list.push_back({kind, value});
+    const Penalties penalties{repetition,
+                              frequency,
+                              presence,
+                              {repetition_scope.first, repetition_scope.second},
+                              {count_scope.first, count_scope.second}};
+    new (self)
+        SamplingChain(vocab_size, penalties, exempt, std::move(list), min_tokens_to_keep, greedy);
+}
+
+void advance(SamplingChain& chain, const std::vector<int32_t>& new_tokens,
+             int64_t num_prompt_tokens) {
+    for (const int32_t id : new_tokens) require(id >= 0, "a token id is negative");
+    chain.advance(new_tokens, num_prompt_tokens);
+}
+
+std::vector<int64_t> choose(FloatTable logits, const std::vector<int64_t>& rows,
+                            const std::vector<const SamplingChain*>& chains,
+                            const std::vector<double>& uniforms, const std::string& isa) {
+    require(rows.size() == chains.size() && rows.size() == uniforms.size(),
+            "one chain and one uniform a row");
+    const auto num_rows = static_cast<int64_t>(logits.shape(0));
+    const auto vocab_size = static_cast<int64_t>(logits.shape(1));
+    for (size_t i = 0; i < rows.size(); ++i) {
+        require(rows[i] >= 0 && rows[i] < num_rows, "no such row of logits");
+        require(chains[i] && chains[i]->vocab_size() == vocab_size, "a row is not vocab_size long");
+        require(uniforms[i] >= 0 && uniforms[i] < 1, "a uniform must be in [0, 1)");
+    }
+    const DenseLoops& loops = loops_of(isa);
+    std::vector<int64_t> tokens(rows.size());
+    nb::gil_scoped_release release;
+    for (size_t i = 0; i < rows.size(); ++i) {
+        float* row = logits.data() + rows[i] * vocab_size;
+        tokens[i] = choose_token(loops, *chains[i], row, uniforms[i]);
+    }
+    return tokens;
+}
+
+std::vector<int64_t> kept(FloatRow row, const SamplingChain& chain, const std::string& isa) {
+    require(static_cast<int64_t>(row.shape(0)) == chain.vocab_size(),
+            "a row is not vocab_size long");
+    return kept_tokens(loops_of(isa), chain, row.data());
+}
+
+}  // namespace
+
+NB_MODULE(_sampling, m) {
+    m.doc() = "The usual sampling chain over rows of logits; see csrc/sampling.h.";
+    nb::exception<BrokenRow>(m, "BrokenRow");
+    m.def("instruction_sets", &instruction_sets,
+          "Names of the instruction sets that this build has and this processor runs, best first.");
+    m.def(
+        "powers", [] { return std::vector<uint64_t>(std::begin(kPowers), std::end(kPowers)); },
+        "Bits of 2 ** (i / 64) as float64: the table behind the weights.");
+
+    nb::enum_<ScopeKind>(m, "ScopeKind")
+        .value("prompt", ScopeKind::prompt)
+        .value("output", ScopeKind::output)
+        .value("all", ScopeKind::all)
+        .value("last", ScopeKind::last);
+    nb::enum_<StepKind>(m, "StepKind")
+        .value("temperature", StepKind::temperature)
+        .value("top_k", StepKind::top_k)
+        .value("top_k_cut", StepKind::top_k_cut)
+        .value("top_p", StepKind::top_p)
+        .value("min_p", StepKind::min_p);
+
+    nb::class_<SamplingChain>(m, "SamplingChain", "One sequence's settings and token counts.")
+        .def("__init__", &make_chain, nb::kw_only(), "vocab_size"_a, "repetition_penalty"_a,
+             "frequency_penalty"_a, "presence_penalty"_a, "repetition_scope"_a, "count_scope"_a,
+             "exempt"_a, "steps"_a, "min_tokens_to_keep"_a, "greedy"_a)
+        .def("advance", &advance, "new_tokens"_a, "num_prompt_tokens"_a)
+        .def("clear", &SamplingChain::clear)
+        .def_prop_ro("num_seen", &SamplingChain::num_seen);
+
+    m.def("choose", &choose, "logits"_a, "rows"_a, "chains"_a, "uniforms"_a, "isa"_a,
+          "One token a row; the rows are overwritten.");
+    m.def("kept", &kept, "row"_a, "chain"_a, "isa"_a,
+          "Ids that the chain leaves possible, ascending; the row is overwritten.");
+}
+
+}  // namespace foretell

@@ -1,0 +1,3 @@
+#include "sampling_dense_impl.h"
+
+FORETELL_DENSE_LOOPS(plain_dense_loops, "plain")

@@ -1,0 +1,58 @@
+"""The usual sampling chain over rows of logits; see csrc/sampling.h."""
+
+from collections.abc import Sequence
+import enum
+from typing import Annotated
+
+import numpy
+from numpy.typing import NDArray
+
+
+class BrokenRow(Exception):
+    pass
+
+def instruction_sets() -> list[str]:
+    """
+    Names of the instruction sets that this build has and this processor runs, best first.
+    """
+
+def powers() -> list[int]:
+    """Bits of 2 ** (i / 64) as float64: the table behind the weights."""
+
+class ScopeKind(enum.Enum):
+    prompt = 0
+
+    output = 1
+
+    all = 2
+
+    last = 3
+
+class StepKind(enum.Enum):
+    temperature = 0
+
+    top_k = 1
+
+    top_k_cut = 2
+
+    top_p = 3
+
+    min_p = 4
+
+class SamplingChain:
+    """One sequence's settings and token counts."""
+
+    def __init__(self, *, vocab_size: int, repetition_penalty: float, frequency_penalty: float, presence_penalty: float, repetition_scope: tuple[ScopeKind, int], count_scope: tuple[ScopeKind, int], exempt: Sequence[int], steps: Sequence[tuple[StepKind, float]], min_tokens_to_keep: int, greedy: bool) -> None: ...
+
+    def advance(self, new_tokens: Sequence[int], num_prompt_tokens: int) -> None: ...
+
+    def clear(self) -> None: ...
+
+    @property
+    def num_seen(self) -> int: ...
+
+def choose(logits: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], rows: Sequence[int], chains: Sequence[SamplingChain], uniforms: Sequence[float], isa: str) -> list[int]:
+    """One token a row; the rows are overwritten."""
+
+def kept(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], chain: SamplingChain, isa: str) -> list[int]:
+    """Ids that the chain leaves possible, ascending; the row is overwritten."""

@@ -1,0 +1,143 @@
+"""The usual chain in C++ (row 5 of the design): the twin of the numpy processors and sampler.
+
+Penalties, temperature, top-k, top-p, min-p and the draw of many rows are one call, without a sort
+of the vocabulary. What is kept and drawn equals the processors' answer bit for bit, in any order of
+steps (see csrc/sampling.h, and mass.py for the integer weights).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from foretell.config.dialects import Scope
+from foretell.decoding import _sampling
+from foretell.decoding.arrays import Logits
+from foretell.decoding.processors.base import History
+from foretell.errors import ConfigError, NumericalError
+
+StepName = Literal["temperature", "top_k", "top_k_cut", "top_p", "min_p"]
+Step = tuple[StepName, float]
+"""A step's kind and its T, k or p; `top_k_cut` keeps exactly k, the lower ids among equals."""
+
+MAX_VOCAB = 2**19 - 1  # a sum of so many integer weights cannot overflow
+
+
+class FusedChain:
+    """One sequence's settings and token counts; `choose` runs it on a row of logits.
+
+    Penalties come before the steps: repetition, frequency, presence. Each of them leaves `exempt`
+    ids alone. `greedy` takes the largest logit, the lowest id among equals, and has no steps.
+    `advance` must have been called with the history before each choice.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a setting of its own, given by name
+        self,
+        *,
+        vocab_size: int,
+        steps: Sequence[Step] = (),
+        greedy: bool = False,
+        repetition_penalty: float = 1.0,
+        frequency_penalty: float = 0.0,
+        presence_penalty: float = 0.0,
+        repetition_scope: Scope = "all",
+        count_scope: Scope = "output",
+        exempt: Iterable[int] = (),
+        min_tokens_to_keep: int = 1,
+    ) -> None:
+        if not 1 <= vocab_size <= MAX_VOCAB:
+            raise ConfigError(f"vocab_size={vocab_size} must be in 1 … {MAX_VOCAB}")
+        if greedy and steps:
+            raise ConfigError(f"steps={list(steps)!r} must be empty where greedy=True")
+        if min_tokens_to_keep < 1:
+            raise ConfigError(f"min_tokens_to_keep={min_tokens_to_keep} must be at least 1")
+        self._chain = _sampling.SamplingChain(
+            vocab_size=vocab_size,
+            repetition_penalty=repetition_penalty,
+            frequency_penalty=frequency_penalty,
+            presence_penalty=presence_penalty,
+            repetition_scope=_scope(repetition_scope),
+            count_scope=_scope(count_scope),
+            exempt=list(exempt),
+            steps=[_step(name, value) for name, value in steps],
+            min_tokens_to_keep=min_tokens_to_keep,
+            greedy=greedy,
+        )
+
+    def advance(self, history: History) -> None:
+        """Count the tokens that have come since the last call; all again if some were taken back.
+
+        The tokens already counted must not have changed.
+        """
+        if len(history.tokens) < self._chain.num_seen:
+            self._chain.clear()
+        new_tokens = history.tokens[self._chain.num_seen :]
+        self._chain.advance(list(new_tokens), history.num_prompt_tokens)
+
+
+def choose(
+    logits: Logits,
+    rows: Sequence[int],
+    chains: Sequence[FusedChain],
+    uniforms: Sequence[float],
+    *,
+    isa: str | None = None,
+) -> list[int]:
+    """One token for each of the rows of `logits`, `(R, vocab_size)`, which are overwritten.
+
+    `uniforms` are in [0, 1). `isa` is an instruction set, by default FORETELL_ISA's or the best.
+    Raises NumericalError for a row with NaN or +inf, or of -inf alone.
+    """
+    cores = [chain._chain for chain in chains]
+    try:
+        return _sampling.choose(logits, rows, cores, uniforms, isa or _instruction_set())
+    except _sampling.BrokenRow as error:
+        raise NumericalError(str(error)) from None
+
+
+def kept(row: Logits, chain: FusedChain, *, isa: str | None = None) -> list[int]:
+    """Ids that the chain leaves possible, ascending; the row, `(vocab_size,)`, is overwritten.
+
+    For tests and for looking inside. Raises NumericalError as `choose` does.
+    """
+    try:
+        return _sampling.kept(row, chain._chain, isa or _instruction_set())
+    except _sampling.BrokenRow as error:
+        raise NumericalError(str(error)) from None
+
+
+def instruction_sets() -> list[str]:
+    """Names of the instruction sets that this machine can run, best first."""
+    return _sampling.instruction_sets()
+
+
+def _instruction_set() -> str:
+    return _choose_instruction_set(os.environ.get("FORETELL_ISA", ""))
+
+
+@functools.cache
+def _choose_instruction_set(wanted: str) -> str:
+    available = instruction_sets()
+    if wanted and wanted not in available:
+        raise ConfigError(
+            f"FORETELL_ISA={wanted} cannot run here: this machine has {', '.join(available)}"
+        )
+    return wanted or available[0]
+
+
+def _scope(scope: Scope) -> tuple[_sampling.ScopeKind, int]:
+    if isinstance(scope, int):
+        return _sampling.ScopeKind.last, scope
+    return _sampling.ScopeKind[scope], 0
+
+
+def _step(name: StepName, value: float) -> tuple[_sampling.StepKind, float]:
+    lowest = {"temperature": math.ulp(0.0), "top_k": 1, "top_k_cut": 1}.get(name, 0.0)
+    if not lowest <= value < math.inf:
+        raise ConfigError(f"{name}={value!r} must be a finite number of at least {lowest}")
+    if name == "min_p":
+        value = math.log(min(value, 1)) if value > 0 else -math.inf
+    return _sampling.StepKind[name], value
