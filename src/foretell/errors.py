@@ -48,5 +48,9 @@ class UnsupportedModelError(ForetellError):
     """The file is sound, but its architecture, tensor type or tokenizer is not known here."""
 
 
+class SettingWarning(UserWarning):
+    """A setting is legal, and yet unlikely to be meant."""
+
+
 class NumericalError(ForetellError, ArithmeticError):
     """The model's logits are NaN, infinite, or leave no token possible."""

@@ -7,28 +7,34 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Generator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig, Range
+from foretell.config.presets import MODEL_PRESET
+from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import TokenReport
 from foretell.decoding.strategies import Observe
 from foretell.engine.engine import Engine
 from foretell.engine.events import PromptEvent
 from foretell.engine.mailroom import Mailroom
 from foretell.engine.request import Request
-from foretell.errors import ConfigError, RequestError
+from foretell.errors import ConfigError, RequestError, SettingWarning
 from foretell.hub import DEFAULT_MODEL
 from foretell.loading import check_backend, open_model
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.progress import progress_bar
 from foretell.prompts import Prompt, is_batch, read_prompt
 from foretell.reports import next_distribution, score_of
+from foretell.resolution import Resolver
 from foretell.transcript import Job, Transcript
 
 if TYPE_CHECKING:
+    from foretell.comparison import Comparison
+    from foretell.explanation import Explanation
     from foretell.text.tokenizer import Tokenizer
 
 Activations = Literal["int8", "float32"]
@@ -37,7 +43,12 @@ KVDtype = Literal["float16", "float32"]
 CLOSED = "this LLM is closed: make another"
 
 # Settings that say nothing of the distribution of the next token.
-NOT_FOR_NEXT = ("max_new_tokens", "seed", "logprobs", "ignore_eos")
+NOT_FOR_NEXT = (
+    *("max_new_tokens", "max_length", "max_time", "ignore_eos", "stop_token_ids", "stop"),
+    *("include_stop_str_in_output", "stop_regex", "repetition_detection", "stopping_criteria"),
+    *("seed", "logprobs", "logprobs_stage", "prompt_logprobs", "trace"),
+    *("guidance_scale", "negative_prompt"),  # they take a second sequence
+)
 
 
 class LLM:
@@ -51,6 +62,7 @@ class LLM:
     Attributes:
         info: what runs the model, and what it can hold.
         tokenizer: the tokenizer in use.
+        recommended: the settings that the model's own files recommend; `preset="model"` takes them.
 
     Args:
         model: a known name (`foretell models`), the path of a GGUF file, or a `Backend`.
@@ -82,9 +94,11 @@ class LLM:
             "kv_dtype": kv_dtype,
             "context_length": context_length,
         }
+        self.recommended: dict[str, Any] = {}
         if isinstance(model, (str, os.PathLike)):
-            backend, own_tokenizer = open_model(model, settings)
-            tokenizer = tokenizer or own_tokenizer
+            loaded = open_model(model, settings)
+            backend, tokenizer = loaded.backend, tokenizer or loaded.tokenizer
+            self.recommended = loaded.recommended
         else:
             backend = check_backend(model, settings)
         if tokenizer is None:
@@ -93,6 +107,7 @@ class LLM:
         self.info: BackendInfo = backend.info
         self._backend: Backend | None = backend
         self._room: Mailroom | None = Mailroom(Engine(backend))
+        self._resolver = Resolver(tokenizer)
 
     @property
     def backend(self) -> Backend:
@@ -189,9 +204,18 @@ class LLM:
         observer = Observe()
         job = self._job(prompt, parse_special, config, settings, strategy=observer)
         self._observe(job)
-        token_ids, settings_used = list(job.request.prompt), job.request.config
+        request = job.request
+        context = ChainContext(
+            self.info.vocab_size, request.eos_token_ids, dry_breakers=request.dry_breakers
+        )
         return next_distribution(
-            job.prompt, token_ids, observer.require_row(), settings_used, self.tokenizer, top
+            job.prompt,
+            list(request.prompt),
+            observer.require_row(),
+            request.config,
+            self.tokenizer,
+            top,
+            context,
         )
 
     def score(self, text: Prompt, top: int = 0, *, parse_special: bool = False) -> Score:
@@ -204,6 +228,66 @@ class LLM:
         job = self._job(text, parse_special, strategy=Observe(), prompt_logprobs=top)
         reports = self._observe(job)
         return score_of(job.prompt, job.request.prompt, reports, self.tokenizer)
+
+    def chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        config: GenerationConfig | None = None,
+        **settings: Any,
+    ) -> GenerationOutput:
+        """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`.
+
+        The model's own chat template makes the prompt; text in a message never counts as a special
+        token. RequestError if the model has no template, or the messages do not suit it.
+        """
+        from foretell.conversation import chat_prompt
+
+        return self.generate(chat_prompt(self.tokenizer, messages), config, **settings)
+
+    def stream_chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        config: GenerationConfig | None = None,
+        **settings: Any,
+    ) -> Generator[Chunk, None, None]:
+        """As `chat`, a chunk a token."""
+        from foretell.conversation import chat_prompt
+
+        return self.stream(chat_prompt(self.tokenizer, messages), config, **settings)
+
+    def explain(
+        self, prompt: Prompt, config: GenerationConfig | None = None, **settings: Any
+    ) -> Explanation:
+        """Continue a prompt and tell of every token why it was chosen.
+
+        Arguments and errors are those of `generate`. In a notebook the result shows itself.
+        """
+        from foretell.explanation import explain
+
+        return explain(self, prompt, config, **settings)
+
+    def compare(
+        self,
+        prompt: str | list[int],
+        strategies: Mapping[str, Mapping[str, Any] | GenerationConfig] | None = None,
+        *,
+        seeds: int | Sequence[int] = 3,
+        **settings: Any,
+    ) -> Comparison:
+        """Run several settings over one prompt and show side by side what tells them apart.
+
+            llm.compare("Once upon a time", {"greedy": {}, "warm": {"temperature": 1.2}})
+
+        Args:
+            prompt: text, or token ids.
+            strategies: settings by a name of your choice; None for the textbook's.
+            seeds: so many runs, or runs with these seeds, of each that samples.
+            settings: in force for all of them.
+        """
+        from foretell.comparison import DEFAULT_STRATEGIES, compare
+
+        chosen = DEFAULT_STRATEGIES if strategies is None else strategies
+        return compare(self, prompt, chosen, seeds=seeds, **settings)
 
     def close(self) -> None:
         """End all requests and let go of the model; closing twice does nothing."""
@@ -234,13 +318,32 @@ class LLM:
         room = self._require_room()
         if config is not None and not isinstance(config, GenerationConfig):
             raise ConfigError(f"config={config!r} must be a GenerationConfig")
-        complete = (config or GenerationConfig()).override(**(settings or {}))
+        complete = self._complete(config or GenerationConfig(), settings or {})
         if "strategy" not in extras:
             complete = complete.with_seed()
         text, token_ids = read_prompt(prompt, self.tokenizer, parse_special=parse_special)
-        request = Request(token_ids, complete, self.tokenizer.eos_token_ids, **extras)
+        resolved = self._resolver.resolve(complete, token_ids)
+        request = Request(
+            token_ids,
+            resolved.config,
+            resolved.eos_token_ids,
+            negative_prompt=resolved.negative_prompt,
+            dry_breakers=resolved.dry_breakers,
+            **{"prompt_logprobs": complete.prompt_logprobs, **extras},
+        )
         room.check(request)
-        return Job(text, request)
+        return Job(text, request, complete)
+
+    def _complete(self, config: GenerationConfig, settings: dict[str, Any]) -> GenerationConfig:
+        """The settings in force; what is legal and yet odd earns a warning."""
+        complete = config.override(**settings)
+        if complete.preset == MODEL_PRESET:
+            if not self.recommended:
+                raise ConfigError("preset='model': this model's files recommend no settings")
+            complete = GenerationConfig(**self.recommended).override(**complete.stated)
+        for sentence in complete.warnings:
+            warnings.warn(sentence, SettingWarning, stacklevel=4)
+        return complete
 
     def _run(self, jobs: list[Job], advance: Callable[[], None]) -> list[GenerationOutput]:
         room = self._require_room()

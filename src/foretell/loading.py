@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.backends.base import Backend
 from foretell.errors import ConfigError
 from foretell.hub import resolve
+from foretell.recommended import read_recommended
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -20,9 +22,16 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def open_model(
-    model: str | os.PathLike[str], settings: dict[str, Any]
-) -> tuple[Backend, Tokenizer]:
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to run, its tokenizer, and the settings that its files recommend."""
+
+    backend: Backend
+    tokenizer: Tokenizer
+    recommended: dict[str, Any] = field(default_factory=dict)
+
+
+def open_model(model: str | os.PathLike[str], settings: dict[str, Any]) -> LoadedModel:
     """Load a known model, fetched if need be, or a GGUF file."""
     from foretell.backends.native.backend import NativeBackend
     from foretell.backends.native.weights.gguf import GGUFFile
@@ -31,7 +40,8 @@ def open_model(
     path = resolve(model)
     with GGUFFile.open(path) as file:
         tokenizer = Tokenizer.from_gguf(file.metadata, source=str(path))
-        return NativeBackend.load(file, **settings), tokenizer
+        recommended = read_recommended(file.metadata, path)
+        return LoadedModel(NativeBackend.load(file, **settings), tokenizer, recommended)
 
 
 def check_backend(model: object, settings: dict[str, Any]) -> Backend:

@@ -9,11 +9,20 @@ import numpy as np
 
 from foretell.backends.base import Logits
 from foretell.config import GenerationConfig
-from foretell.decoding.distribution import entropy, final_probabilities
-from foretell.decoding.logprobs import RankedToken, TokenReport, log_softmax, top_ids
+from foretell.decoding.context import ChainContext
+from foretell.decoding.distribution import final_probabilities
+from foretell.decoding.logprobs import RankedToken, TokenReport, entropy, log_softmax, top_ids
+from foretell.decoding.trace import CandidateRecord, StepRecord
 from foretell.engine.sequence import Sequence as TokenSequence
 from foretell.errors import RequestError
-from foretell.outputs import NextDistribution, NextToken, Score, TokenLogprob
+from foretell.outputs import (
+    CandidateTrace,
+    NextDistribution,
+    NextToken,
+    Score,
+    StepTrace,
+    TokenLogprob,
+)
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -35,6 +44,28 @@ def _describe_one(
         logprob=entry.logprob,
         rank=entry.rank,
         top=top,
+    )
+
+
+def describe_trace(record: StepRecord, tokenizer: Tokenizer) -> StepTrace:
+    """The record of one step, with the texts of its tokens."""
+    return StepTrace(
+        stages=record.stages,
+        chosen=_describe_candidate(record.chosen, tokenizer),
+        runners_up=tuple(_describe_candidate(one, tokenizer) for one in record.runners_up),
+        draw=record.draw,
+    )
+
+
+def _describe_candidate(record: CandidateRecord, tokenizer: Tokenizer) -> CandidateTrace:
+    return CandidateTrace(
+        token_id=record.token_id,
+        token=tokenizer.token_text(record.token_id),
+        bytes=tokenizer.token_bytes(record.token_id),
+        rank=record.rank,
+        logits=record.logits,
+        probabilities=record.probabilities,
+        removed_by=record.removed_by,
     )
 
 
@@ -64,10 +95,11 @@ def next_distribution(
     config: GenerationConfig,
     tokenizer: Tokenizer,
     num_top: int,
+    context: ChainContext,
 ) -> NextDistribution:
     """The `num_top` likeliest tokens of the raw logits `row`, before and after the settings."""
     logprobs = log_softmax(row)
-    final = final_probabilities(row, config, TokenSequence(0, token_ids))
+    final = final_probabilities(row, config, TokenSequence(0, token_ids), context)
     tokens = [
         NextToken(
             token_id=token_id,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from foretell.config import GenerationConfig
 from foretell.engine.events import EndEvent, Event, TokenEvent
 from foretell.engine.request import Request
 from foretell.errors import RequestError
@@ -23,6 +24,7 @@ class Job:
 
     prompt: str
     request: Request
+    config: GenerationConfig
 
 
 class Transcript:
@@ -103,7 +105,7 @@ class Transcript:
             token_ids=self._token_ids,
             finish_reason=reason,
             usage=usage,
-            config=request.config,
+            config=self._job.config,
             prompt=self._job.prompt,
             prompt_token_ids=list(request.prompt),
             logprobs=self._logprobs if self._wants_logprobs else None,

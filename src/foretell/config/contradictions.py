@@ -115,8 +115,9 @@ def _refuse_chain(config: GenerationConfig) -> None:
     for item in config.processors:
         if isinstance(item, str) and item not in order:
             raise ConfigError(f"processors has {item!r}: must be one of {', '.join(order)}")
-    for name in config._stated:
-        if name in order and name not in config.processors:
+    for name, value in config.stated.items():
+        is_neutral = name in RANGES and RANGES[name].neutral == value
+        if name in order and name not in config.processors and not is_neutral:
             raise ConfigError(
                 f"{name} is set, but processors has no {name!r}: add it, or drop the setting"
             )

@@ -219,6 +219,11 @@ class GenerationConfig:
                 self._set(name, value)
 
     @property
+    def stated(self) -> dict[str, Any]:
+        """The settings that were stated, rather than filled in by a preset or a dialect."""
+        return dict(self._stated)
+
+    @property
     def rules(self) -> Dialect:
         """What the settings mean: the dialect in force."""
         return find_dialect(self.dialect)

@@ -81,7 +81,12 @@ RANGES: dict[str, Range] = {
         int, 0, math.inf, "keep the k most probable tokens; 0 is off", (1, 100), neutral=0
     ),
     "top_p": Range(
-        float, 0.0, 1.0, "keep the smallest set with this much probability; 1 is off", (0.1, 1)
+        float,
+        0.0,
+        1.0,
+        "keep the smallest set with this much probability; 1 is off",
+        (0.1, 1),
+        neutral=1,
     ),
     "min_p": Range(
         float,
@@ -97,6 +102,7 @@ RANGES: dict[str, Range] = {
         1.0,
         "keep this much probability, the most typical first; 1 is off",
         (0.1, 1),
+        neutral=1,
         open_low=True,
     ),
     "epsilon_cutoff": Range(

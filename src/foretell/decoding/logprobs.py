@@ -53,6 +53,12 @@ def softmax(row: Logits) -> NDArray[np.float64]:
     return weights
 
 
+def entropy(probabilities: NDArray[np.float64]) -> float:
+    """-Σ p log p, in nats (Shannon 1948); what has no probability adds nothing."""
+    possible = probabilities[probabilities > 0]
+    return max(0.0, -float(possible @ np.log(possible)))
+
+
 def kth_largest(row: Logits, k: int) -> float:
     """The k-th largest logit, 1 ≤ k ≤ vocab_size, equal ones counted apiece.
 

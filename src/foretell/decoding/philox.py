@@ -31,10 +31,12 @@ def philox4x64(key: tuple[int, int], counter: Words) -> Words:
     return word0, word1, word2, word3
 
 
-def uniform(seed: int, sequence: int, position: int) -> float:
+def uniform(seed: int, sequence: int, position: int, stream: int = 0) -> float:
     """The draw for one position of one sequence: a multiple of 2**-53 in [0, 1).
 
-    `seed` and `sequence` are the two key words, `position` the counter; each is in [0, 2**64).
+    `seed` and `sequence` are the two key words, `position` and `stream` the lower words of the
+    counter; each is in [0, 2**64). Stream 0 draws tokens; a processor that tosses a coin has its
+    own.
     """
-    word = philox4x64((seed, sequence), (position, 0, 0, 0))[0]
+    word = philox4x64((seed, sequence), (position, stream, 0, 0))[0]
     return (word >> 11) * 2.0**-53

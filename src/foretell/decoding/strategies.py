@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
+
+import numpy as np
 
 from foretell.config import GenerationConfig
 from foretell.decoding.arrays import Logits
-from foretell.decoding.chain import chain
+from foretell.decoding.chain import Stage, chain
+from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.mass import check_logits
 from foretell.decoding.philox import uniform
-from foretell.decoding.processors.base import History
+from foretell.decoding.processors.base import Adaptive, History
+from foretell.decoding.processors.guidance import guide
 from foretell.decoding.sampler import draw, greedy
+from foretell.decoding.trace import Recorder, StepRecord
 from foretell.errors import ConfigError, RequestError
 from foretell.outputs import LogprobStage
 
@@ -27,12 +32,13 @@ class Choice:
     """One token that goes on from a live sequence.
 
     `parent` is the sequence's place among the rows. `reports` has the log-probabilities at each
-    stage that the request asked for.
+    stage that the request asked for, `trace` what each processor did, if it was asked for.
     """
 
     parent: int
     token_id: int
     reports: Mapping[LogprobStage, TokenReport] = field(default_factory=dict)
+    trace: StepRecord | None = None
 
 
 class Strategy(Protocol):
@@ -53,31 +59,121 @@ class OneToken:
 
     generates = True
 
-    def __init__(self, config: GenerationConfig) -> None:
+    def __init__(self, config: GenerationConfig, context: ChainContext) -> None:
         if config.samples and config.seed is None:
             raise ConfigError("seed=None cannot sample: must be an integer (see with_seed)")
         self._config = config
-        self._chain = chain(config)
+        self._context = context
+        self._chains: dict[int, list[Stage]] = {}
 
     def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
         """One choice for each row; the row is overwritten where the chain changes it."""
         pairs = enumerate(zip(rows, histories, strict=True))
-        return [self._choose_one(parent, row, history) for parent, (row, history) in pairs]
+        return [
+            self.choose_one(parent, row, history, self._chain(history))
+            for parent, (row, history) in pairs
+        ]
 
-    def _choose_one(self, parent: int, row: Logits, history: History) -> Choice:
-        raw = row.copy() if self._config.logprobs is not None and self._chain else row
-        token = self._token(row, history)
-        if self._config.logprobs is None:
-            return Choice(parent, token)
-        return Choice(parent, token, {"raw": report(raw, token, self._config.logprobs)})
+    def choose_one(
+        self, parent: int, row: Logits, history: History, stages: Sequence[Stage]
+    ) -> Choice:
+        """Run one row through the stages, and take or draw its token."""
+        observer = _Observer(self._config, row)
+        if not self._config.remove_invalid_values:
+            check_logits(row)
+        for stage in stages:
+            if stage.samples:
+                observer.processed(row)
+            stage.processor(row, history)
+            observer.after(stage, row)
+        observer.processed(row)
+        number = self._number(history)
+        token = greedy(row) if number is None else draw(row, number)
+        for stage in stages:
+            if isinstance(stage.processor, Adaptive):
+                stage.processor.accept(token)
+        return observer.choice(parent, row, token, number)
 
-    def _token(self, row: Logits, history: History) -> int:
+    def _number(self, history: History) -> float | None:
         if self._config.seed is None or not self._config.samples:
-            return greedy(row)
-        check_logits(row)
-        for processor in self._chain:
-            processor(row, history)
-        return draw(row, uniform(self._config.seed, history.index, len(history.tokens)))
+            return None
+        return uniform(self._config.seed, history.index, len(history.tokens))
+
+    def _chain(self, history: History) -> list[Stage]:
+        """The sequence's own chain: processors may learn from what was drawn."""
+        if history.index not in self._chains:
+            self._chains[history.index] = chain(self._config, self._context)
+        return self._chains[history.index]
+
+
+class Guided:
+    """Classifier-free guidance (arXiv 2306.17806): two sequences, and one token for both.
+
+    The first follows the prompt, the second the negative prompt; the first's row is pulled away
+    from the second's before the settings' processors have it.
+    """
+
+    generates = True
+
+    def __init__(self, config: GenerationConfig, context: ChainContext) -> None:
+        self._scale = 1.0 if config.guidance_scale is None else config.guidance_scale
+        self._inner = OneToken(config, context)
+        self._stages = chain(config, context)
+
+    def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
+        """The same token for both sequences."""
+        negative = rows[1]
+        check_logits(negative)
+
+        def pull(row: Logits, history: History) -> None:
+            guide(row, negative, self._scale)
+
+        first = Stage("guidance_scale", f"{self._scale:g}", pull, samples=False)
+        choice = self._inner.choose_one(0, rows[0], histories[0], [first, *self._stages])
+        return [choice, Choice(1, choice.token_id)]
+
+
+class _Observer:
+    """Keeps of one row's way through the chain what the request wants told."""
+
+    def __init__(self, config: GenerationConfig, row: Logits) -> None:
+        self._num_top = config.logprobs
+        self._wanted: tuple[LogprobStage, ...] = ()
+        if config.logprobs is not None:
+            self._wanted = cast(tuple[LogprobStage, ...], config.logprobs_stage)
+        self._is_greedy = not config.samples
+        self._rows: dict[LogprobStage, Logits] = {}
+        self._keep("raw", row)
+        self._recorder = Recorder(row) if config.trace else None
+
+    def _keep(self, stage: LogprobStage, row: Logits) -> None:
+        if stage in self._wanted and stage not in self._rows:
+            self._rows[stage] = row.copy()
+
+    def processed(self, row: Logits) -> None:
+        """Penalties and masks are done; the first call counts."""
+        self._keep("processed", row)
+
+    def after(self, stage: Stage, row: Logits) -> None:
+        """A stage has changed the row."""
+        if self._recorder is not None:
+            self._recorder.after(stage, row)
+
+    def choice(self, parent: int, row: Logits, token: int, number: float | None) -> Choice:
+        """The choice of a token, with all that was to be told of it."""
+        if "final" in self._wanted:
+            self._keep("final", _certain(row, token) if self._is_greedy else row)
+        num_top = self._num_top or 0
+        reports = {stage: report(self._rows[stage], token, num_top) for stage in self._wanted}
+        trace = None if self._recorder is None else self._recorder.finish(token, number)
+        return Choice(parent, token, reports, trace)
+
+
+def _certain(row: Logits, token: int) -> Logits:
+    """The distribution of a greedy choice: all of it on one token."""
+    certain = np.full_like(row, -np.inf)
+    certain[token] = 0.0
+    return certain
 
 
 class Observe:

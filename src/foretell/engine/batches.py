@@ -17,7 +17,7 @@ def assemble(spans: Sequence[Span], block_size: int) -> Batch:
     positions: list[int] = []
     wanted: list[int] = []
     for span in spans:
-        tokens += span.state.sequence.tokens[span.start : span.stop]
+        tokens += span.sequence.tokens[span.start : span.stop]
         positions += range(span.start, span.stop)
         wanted += range(len(tokens) - span.num_rows, len(tokens))
     starts = [0, *accumulate(span.stop - span.start for span in spans)]
@@ -34,5 +34,5 @@ def _block_tables(spans: Sequence[Span], block_size: int) -> IntArray:
     counts = [-(-span.stop // block_size) for span in spans]
     tables = np.zeros((len(spans), max(counts)), dtype=np.int32)
     for row, span, count in zip(tables, spans, counts, strict=True):
-        row[:count] = span.state.sequence.table(count)
+        row[:count] = span.sequence.table(count)
     return tables

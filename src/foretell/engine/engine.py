@@ -15,7 +15,7 @@ from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request, RequestState
 from foretell.engine.scheduler import Scheduler, Span
 from foretell.errors import ForetellError
-from foretell.outputs import FinishReason, StopReason
+from foretell.outputs import FinishReason
 
 
 class Engine:
@@ -85,13 +85,18 @@ class Engine:
                 self._end(span.state, "error", error)
 
     def _advance(self, span: Span, rows: Logits) -> None:
-        state, sequence = span.state, span.state.sequence
-        if state.wants_prompt_rows:
+        state, sequence = span.state, span.sequence
+        if state.wants_prompt_rows(sequence):
             self._report_prompt(span, rows)
         sequence.num_computed = span.stop
         if sequence.num_pending:
             return
-        choices = state.strategy.choose(rows[-1:], [sequence])
+        ready = state.collect(sequence, rows[-1:])
+        if ready is None:
+            return
+        choices = state.strategy.choose(ready, state.sequences)
+        for choice in choices[1:]:
+            state.sequences[choice.parent].tokens.append(choice.token_id)
         if choices:
             self._append(state, choices[0])
         else:
@@ -100,7 +105,7 @@ class Engine:
     def _report_prompt(self, span: Span, rows: Logits) -> None:
         """The row at a position tells of the token after it."""
         count = span.state.request.prompt_logprobs or 0
-        sequence = span.state.sequence
+        sequence = span.sequence
         followers = sequence.tokens[span.start + 1 : span.stop + 1]
         pairs = zip(rows, followers, strict=False)  # nothing follows the prompt's last row yet
         reports = [report(row, token, count) for row, token in pairs]
@@ -108,8 +113,9 @@ class Engine:
 
     def _append(self, state: RequestState, choice: Choice) -> None:
         state.sequence.tokens.append(choice.token_id)
-        reason = _stop_reason(state)
-        self._events.append(TokenEvent(state.id, choice.token_id, choice.reports, reason))
+        reason = state.stop_rules.check(state.sequence)
+        event = TokenEvent(state.id, choice.token_id, choice.reports, reason, choice.trace)
+        self._events.append(event)
         if reason is not None:
             self._forget(state)
 
@@ -131,15 +137,3 @@ class Engine:
         )
         for state in self._scheduler.running:
             self._end(state, "error", told)
-
-
-def _stop_reason(state: RequestState) -> StopReason | None:
-    sequence, request = state.sequence, state.request
-    last = sequence.tokens[-1]
-    if last in request.eos_token_ids and not request.config.ignore_eos:
-        return StopReason("eos", last)
-    if len(sequence.tokens) < state.max_length:
-        return None
-    if request.config.max_new_tokens is not None:
-        return StopReason("max_new_tokens", request.config.max_new_tokens)
-    return StopReason("context", state.max_length)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foretell.decoding.logprobs import TokenReport
+from foretell.decoding.trace import StepRecord
 from foretell.errors import ForetellError
 from foretell.outputs import FinishReason, LogprobStage, StopReason
 
@@ -22,13 +23,15 @@ class PromptEvent:
 class TokenEvent:
     """A generated token; `stop_reason` is set if it is the sequence's last.
 
-    `reports` has the log-probabilities at each stage that was asked for, in that order.
+    `reports` has the log-probabilities at each stage that was asked for, in that order; `trace`
+    what each processor did, if that was.
     """
 
     request_id: int
     token_id: int
     reports: Mapping[LogprobStage, TokenReport] = field(default_factory=dict)
     stop_reason: StopReason | None = None
+    trace: StepRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from foretell.backends.base import BackendInfo
 from foretell.engine.blocks import BlockPool
 from foretell.engine.request import RequestState
+from foretell.engine.sequence import Sequence
 
 MAX_PROMPT_ROWS = 64  # rows of prompt logits in one step, so that a long scored text fits in memory
 
 
 @dataclass(frozen=True)
 class Span:
-    """Tokens `start:stop` of one request's sequence, to be computed in one step.
+    """Tokens `start:stop` of one of a request's sequences, to be computed in one step.
 
     `num_rows` counts the positions, from the end, whose logits are wanted.
     """
 
     state: RequestState
+    sequence: Sequence
     start: int
     stop: int
     num_rows: int
@@ -59,42 +61,49 @@ class Scheduler:
             self._running.remove(state)
         else:
             self._waiting.remove(state)
-        self.pool.free(state.sequence.blocks)
-        state.sequence.hold([])
+        for sequence in state.sequences:
+            self.pool.free(sequence.blocks)
+            sequence.hold([])
 
     def schedule(self) -> list[Span]:
         """Let in what fits, and share out the next batch; never empty while there is work."""
         self._admit()
-        decoding = [state for state in self._running if _is_decoding(state)]
-        spans = [_span(state, 1) for state in decoding]
+        pending = [
+            (state, sequence)
+            for state in self._running
+            for sequence in state.sequences
+            if sequence.num_pending  # a row that waits for another sequence's has none
+        ]
+        spans = [_span(*pair, 1) for pair in pending if pair[1].is_decoding]
         budget = self._info.max_batch_tokens - len(spans)
         row_budget = MAX_PROMPT_ROWS
-        for state in self._running:
-            if _is_decoding(state):
+        for state, sequence in pending:
+            if sequence.is_decoding:
                 continue
-            size = min(budget, row_budget if state.wants_prompt_rows else budget)
+            size = min(budget, row_budget if state.wants_prompt_rows(sequence) else budget)
             if size > 0:
-                spans.append(_span(state, size))
+                spans.append(_span(state, sequence, size))
                 budget -= spans[-1].stop - spans[-1].start
                 row_budget -= spans[-1].num_rows
         return spans
 
     def _admit(self) -> None:
-        while self._waiting and len(self._running) < self._info.max_batch_tokens:
-            needed = -(-self._waiting[0].max_length // self._info.block_size)
-            if needed > self.pool.num_free:
-                return
-            self._waiting[0].sequence.hold(self.pool.allocate(needed))
-            self._running.append(self._waiting.popleft())
+        while self._waiting and self._has_room(self._waiting[0]):
+            state = self._waiting.popleft()
+            for sequence, length in zip(state.sequences, state.max_lengths, strict=True):
+                sequence.hold(self.pool.allocate(-(-length // self._info.block_size)))
+            self._running.append(state)
+
+    def _has_room(self, state: RequestState) -> bool:
+        num_running = sum(len(running.sequences) for running in self._running)
+        needed = sum(-(-length // self._info.block_size) for length in state.max_lengths)
+        fits_batch = num_running + len(state.sequences) <= self._info.max_batch_tokens
+        return fits_batch and needed <= self.pool.num_free
 
 
-def _is_decoding(state: RequestState) -> bool:
-    return state.sequence.num_computed >= state.sequence.num_prompt_tokens
-
-
-def _span(state: RequestState, max_tokens: int) -> Span:
-    start = state.sequence.num_computed
-    stop = min(start + max_tokens, len(state.sequence.tokens))
-    if state.wants_prompt_rows:
-        return Span(state, start, stop, num_rows=stop - start)
-    return Span(state, start, stop, num_rows=int(stop == len(state.sequence.tokens)))
+def _span(state: RequestState, sequence: Sequence, max_tokens: int) -> Span:
+    start = sequence.num_computed
+    stop = min(start + max_tokens, len(sequence.tokens))
+    if state.wants_prompt_rows(sequence):
+        return Span(state, sequence, start, stop, num_rows=stop - start)
+    return Span(state, sequence, start, stop, num_rows=int(stop == len(sequence.tokens)))

@@ -33,6 +33,11 @@ class Sequence:
         """Tokens that are still to be computed; 1 while decoding."""
         return len(self.tokens) - self.num_computed
 
+    @property
+    def is_decoding(self) -> bool:
+        """Whether the whole prompt has been computed."""
+        return self.num_computed >= self.num_prompt_tokens
+
     def hold(self, blocks: list[int]) -> None:
         """Take these blocks in place of those held so far."""
         self.blocks = blocks

@@ -114,7 +114,7 @@ def _check_min_tokens(count: int) -> None:
 def _round_up(x: float) -> np.float32:
     """The smallest float32 that is not below x."""
     with np.errstate(over="ignore"):
-        nearest = np.float32(x)
+        nearest: np.float32 = np.float32(x)
     if float(nearest) < x:
         return np.float32(np.nextafter(nearest, np.float32(np.inf)))
     return nearest

@@ -1,0 +1,38 @@
+"""Dynamic temperature: hotter where the model is unsure (row 5 of the design)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from foretell.decoding.arrays import Logits
+from foretell.decoding.logprobs import entropy, softmax
+from foretell.decoding.processors.base import History
+from foretell.decoding.processors.temperature import Temperature
+
+
+class DynamicTemperature:
+    """logits / T with T = low + (high - low) · (H / ln n) ** exponent, as in llama.cpp.
+
+    low = max(0, temperature - range) and high = temperature + range; H is the entropy of the n
+    tokens still possible, so that H / ln n is 0 when the model is sure and 1 when all are alike.
+    A row with one candidate is left as it is; T = 0 leaves the likeliest alone.
+    """
+
+    def __init__(self, temperature: float, dynatemp_range: float, exponent: float = 1.0) -> None:
+        self._low = max(0.0, temperature - dynatemp_range)
+        self._high = temperature + dynatemp_range
+        self._exponent = exponent
+
+    def __call__(self, row: Logits, history: History) -> None:
+        """Divide the row by the temperature that its entropy asks for."""
+        candidates = int(np.count_nonzero(row > -np.inf))
+        if candidates < 2:
+            return
+        share = min(1.0, entropy(softmax(row)) / math.log(candidates))
+        temperature = self._low + (self._high - self._low) * share**self._exponent
+        if temperature > 0:
+            Temperature(temperature)(row, history)
+        else:
+            np.putmask(row, row < row.max(), -np.inf)

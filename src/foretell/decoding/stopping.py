@@ -1,0 +1,76 @@
+"""When a sequence has ended, as far as ids and limits tell (row 6 of the design).
+
+Texts, regular expressions and the user's predicate are looked at where text is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+
+from foretell.config import GenerationConfig
+from foretell.config.values import RepetitionDetection
+from foretell.decoding.processors.base import History
+from foretell.outputs import StopReason
+
+
+class StopRules:
+    """The rules of one request; its clock starts when they are made.
+
+    Args:
+        config: the settings in force.
+        eos_token_ids: the model's end-of-sequence ids, unless the settings name others.
+        max_length: positions that the sequence may come to take.
+    """
+
+    def __init__(
+        self, config: GenerationConfig, eos_token_ids: frozenset[int], max_length: int
+    ) -> None:
+        self._config = config
+        self._eos_token_ids = frozenset() if config.ignore_eos else eos_token_ids
+        self._stop_token_ids = frozenset(config.stop_token_ids)
+        self._max_length = max_length
+        self._started = perf_counter()
+
+    def check(self, history: History) -> StopReason | None:
+        """The rule that the sequence's last token fires, if any."""
+        last = history.tokens[-1]
+        if last in self._eos_token_ids:
+            return StopReason("eos", last)
+        if last in self._stop_token_ids:
+            return StopReason("token", last)
+        return self._loop(history) or self._limit(history)
+
+    def _loop(self, history: History) -> StopReason | None:
+        detection = self._config.repetition_detection
+        if not isinstance(detection, RepetitionDetection):
+            return None
+        reach = detection.max_pattern_size * detection.min_count
+        start = max(history.num_prompt_tokens, len(history.tokens) - reach)
+        size = repeated_pattern(history.tokens[start:], detection)
+        return None if size is None else StopReason("loop", size)
+
+    def _limit(self, history: History) -> StopReason | None:
+        config, length = self._config, len(history.tokens)
+        num_new = length - history.num_prompt_tokens
+        if config.max_new_tokens is not None and num_new >= config.max_new_tokens:
+            return StopReason("max_new_tokens", config.max_new_tokens)
+        if config.max_length is not None and length >= config.max_length:
+            return StopReason("max_length", config.max_length)
+        if length >= self._max_length:
+            return StopReason("context", self._max_length)
+        if config.max_time is not None and perf_counter() - self._started >= config.max_time:
+            return StopReason("max_time", config.max_time)
+        return None
+
+
+def repeated_pattern(tokens: Sequence[int], detection: RepetitionDetection) -> int | None:
+    """The size of the shortest pattern that the tokens end with `min_count` times in a row."""
+    for size in range(detection.min_pattern_size, detection.max_pattern_size + 1):
+        reach = size * detection.min_count
+        if reach > len(tokens):
+            return None
+        tail = tokens[-reach:]
+        if tail[size:] == tail[:-size]:
+            return size
+    return None
