@@ -4,15 +4,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from processor_rows import Past, logits, ours, theirs
 from transformers import (
+    MinPLogitsWarper,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
 
-from foretell.config import GenerationConfig
-from foretell.decoding.chain import chain
+from foretell.decoding.mass import integer_weights, nucleus_weight
 from foretell.decoding.processors.temperature import Temperature
-from foretell.decoding.processors.truncation import TopK, TopP
+from foretell.decoding.processors.truncation import MinP, TopK, TopP
+from foretell.errors import ConfigError
 
 
 @given(logits(), st.floats(0.01, 100))
@@ -94,36 +95,105 @@ def test_top_p_keeps_the_crossing_token_and_lower_ids_among_equals():
     np.testing.assert_array_equal(ours(TopP(1.0), row), row)
 
 
+def is_at_min_p(row, p):
+    """Whether a ratio of probabilities, in float64, could fall on the other side of p."""
+    ratios = np.exp(row.astype(np.float64) - row.max())
+    return bool(np.any(np.abs(ratios - p) <= 1e-14 * p)) and p > 0
+
+
+@given(logits(), st.floats(0, 1))
+def test_min_p_is_transformers(row, p):
+    assume(not is_at_min_p(row, p))
+    expected = theirs(MinPLogitsWarper(p), row.astype(np.float64))
+    np.testing.assert_array_equal(ours(MinP(p), row), expected.astype(np.float32))
+
+
+def test_min_p_compares_in_float64():
+    bound = 20 + np.log(0.1)
+    row = np.array([20, bound, np.nextafter(np.float32(bound), np.float32(0))], np.float32)
+    expected = row.astype(np.float64) >= bound
+    assert expected.tolist() in ([True, True, False], [True, False, False])
+    np.testing.assert_array_equal(ours(MinP(0.1), row) > -np.inf, expected)
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_min_p_at_its_ends(p):
+    row = np.array([1, 3, -np.inf, 3, 2], np.float32)
+    kept = np.flatnonzero(ours(MinP(p), row) > -np.inf).tolist()
+    assert kept == ([0, 1, 3, 4] if p == 0 else [1, 3])
+
+
+@given(logits(), st.integers(1, 320))
+def test_top_k_may_cut_ties_to_the_lower_ids(row, k):
+    order = np.argsort(-row, kind="stable")[:k]
+    expected = np.full_like(row, -np.inf)
+    expected[order] = row[order]
+    np.testing.assert_array_equal(ours(TopK(k, ties="cut"), row), expected)
+
+
+@given(logits(), st.sampled_from([2, 3, 10]), st.floats(0, 1, exclude_max=True), st.data())
+def test_min_tokens_to_keep_is_transformers(row, least, p, data):
+    assume(not is_at_the_cut(row, p) and not is_at_min_p(row, p))
+    pairs = [
+        (TopK(2, min_tokens_to_keep=least), TopKLogitsWarper(2, min_tokens_to_keep=least)),
+        (TopP(p, min_tokens_to_keep=least), TopPLogitsWarper(p, min_tokens_to_keep=least)),
+    ]
+    if least <= len(row):  # theirs cannot take more
+        pairs.append(
+            (MinP(p, min_tokens_to_keep=least), MinPLogitsWarper(p, min_tokens_to_keep=least))
+        )
+    processor, warper = data.draw(st.sampled_from(pairs))
+    expected = theirs(warper, row.astype(np.float64))
+    np.testing.assert_array_equal(np.sort(ours(processor, row)), np.sort(expected))
+
+
+def test_min_tokens_to_keep_takes_lower_ids_among_equals():
+    row = np.array([0, 5, 0, 9, 0], np.float32)
+    for processor in (
+        TopP(0.1, min_tokens_to_keep=3),
+        MinP(0.5, min_tokens_to_keep=3),
+        TopK(1, ties="cut", min_tokens_to_keep=3),
+    ):
+        assert np.flatnonzero(ours(processor, row) > -np.inf).tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: TopK(0),
+        lambda: TopP(1.5),
+        lambda: MinP(float("nan")),
+        lambda: TopP(0.5, min_tokens_to_keep=0),
+    ],
+)
+def test_nonsense_is_refused(wrong):
+    with pytest.raises(ConfigError, match="must be"):
+        wrong()
+
+
+@pytest.mark.parametrize("p", [1 - 1e-9, 1 - 2.0**-53])
+def test_top_p_next_to_one_still_reaches_its_weight(p):
+    row = np.linspace(0, -60, 5000).astype(np.float32)
+    result = ours(TopP(p), row)
+    weights = integer_weights(row, 0.0)
+    total = int(weights.sum())
+    assert weights[result > -np.inf].sum() >= nucleus_weight(p, total)
+    assert result[-1] == -np.inf
+
+
 @given(
     logits(),
     st.floats(0.1, 5),
     st.integers(1, 50),
     st.floats(0.05, 0.95),
 )
-def test_chain_has_hugging_faces_order(row, temperature, k, p):
-    settings = {"temperature": temperature, "top_k": k, "top_p": p}
+def test_hugging_faces_order_is_transformers(row, temperature, k, p):
     expected = row
     for warper in (TemperatureLogitsWarper(temperature), TopKLogitsWarper(k)):
         expected = theirs(warper, expected)
     assume(not is_at_the_cut(expected, p))
     expected = theirs(TopPLogitsWarper(p), expected.astype(np.float64))
     result = row.copy()
-    for processor in chain(GenerationConfig(**settings)):
+    for processor in (Temperature(temperature), TopK(k), TopP(p)):
         processor(result, Past())
     np.testing.assert_array_equal(np.sort(result), np.sort(expected))
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({}, []),
-        ({"do_sample": True}, []),
-        ({"temperature": 0}, []),
-        ({"temperature": 0, "top_k": 5}, []),
-        ({"temperature": 1.0, "top_k": 0, "top_p": 1.0}, []),
-        ({"top_k": 3}, [TopK]),
-        ({"top_p": 0.5, "top_k": 3, "temperature": 2}, [Temperature, TopK, TopP]),
-    ],
-)
-def test_chain_holds_what_is_on(settings, expected):
-    assert [type(processor) for processor in chain(GenerationConfig(**settings))] == expected

@@ -115,9 +115,8 @@ def _round_up(x: float) -> np.float32:
     """The smallest float32 that is not below x."""
     with np.errstate(over="ignore"):
         nearest: np.float32 = np.float32(x)
-    if float(nearest) < x:
-        return np.float32(np.nextafter(nearest, np.float32(np.inf)))
-    return nearest
+    above: np.float32 = np.nextafter(nearest, np.float32(np.inf))
+    return above if float(nearest) < x else nearest
 
 
 def _keep(row: Logits, ids: NDArray[np.intp]) -> None:
