@@ -14,16 +14,17 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from foretell import __version__
-from foretell.errors import ForetellError
+from foretell.errors import ForetellError, SettingWarning
 
-COMMANDS = ("generate", "next", "score", "compare", "models", "bench", "demo")
+COMMANDS = ("generate", "next", "score", "explain", "guide", "compare", "models", "bench", "demo")
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
@@ -114,10 +115,32 @@ def _run_command(arguments: list[str]) -> int:
 def _invoke(arguments: list[str]) -> None:
     if "_FORETELL_COMPLETE" in os.environ:  # the shell asks for completions
         cli.main(arguments, prog_name="foretell")
-    with cli.make_context("foretell", arguments, color=_color_choice()) as context:
+    with (
+        cli.make_context("foretell", arguments, color=_color_choice()) as context,
+        _warnings_as_lines(),
+    ):
         cli.invoke(context)
     if sys.stdout is not None:
         sys.stdout.flush()  # here a full disk or a closed pipe can still be told
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Tell warnings about settings as one line on stderr, each once."""
+    told: set[str] = set()
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+        if not issubclass(category, SettingWarning):
+            usual(message, category, *rest, **named)
+        elif str(message) not in told:
+            told.add(str(message))
+            click.echo(f"foretell: warning: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SettingWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _color_choice() -> bool | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from foretell.config import RANGES, GenerationConfig
 from foretell.config.dialects import DIALECTS
 from foretell.config.presets import MODEL_PRESET, PRESETS
 from foretell.config.values import VALUES, RepetitionDetection, boolean
-from foretell.errors import ConfigError
+from foretell.errors import ConfigError, SettingWarning
 from foretell.guide.entries import GROUPS, meaning_of
 
 FUNCTIONS = ("logits_processor", "prefix_allowed_tokens_fn", "stopping_criteria")
@@ -177,7 +178,7 @@ def setting_option(name: str) -> Callable[[Any], Any]:
     words = meaning_of(name)
     note = f"  {NOTES[name]}" if name in NOTES else ""
     return click.option(
-        _flag_of(name),
+        flag_of(name),
         name,
         cls=SettingOption,
         heading=_heading_of(name),
@@ -186,7 +187,8 @@ def setting_option(name: str) -> Callable[[Any], Any]:
     )
 
 
-def _flag_of(name: str) -> str:
+def flag_of(name: str) -> str:
+    """How the setting is spelled on a command line."""
     return "--do-sample/--greedy" if name == "do_sample" else f"--{name.replace('_', '-')}"
 
 
@@ -246,6 +248,9 @@ def given(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def warn(config: GenerationConfig) -> None:
-    """Tell what is legal and yet unlikely to be meant, a line each on stderr."""
-    for warning in config.warnings:
-        click.echo(f"foretell: warning: {warning}", err=True)
+    """Warn of what is legal and yet unlikely to be meant, before a model is loaded.
+
+    The command line tells each warning once, though the model repeats it.
+    """
+    for sentence in config.warnings:
+        warnings.warn(sentence, SettingWarning, stacklevel=2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foretell.config import RANGES
+from foretell.config.dialects import DIALECTS
+from foretell.config.presets import MODEL_PRESET, PRESETS
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,10 @@ ENTRIES: dict[str, Entry] = {
     ),
     "xtc_exempt_tokens": Entry("ids that XTC never takes out, such as the newline's"),
     "mirostat": Entry(
-        low="version 1 estimates a k from the head's slope",
-        high="version 2 cuts at a surprise μ",
-        formula="version 2: keep -log2 p ≤ μ; then μ -= eta · (surprise - tau), first μ = 2 tau",
+        formula=(
+            "version 2: keep -log2 p ≤ μ, then μ -= eta · (surprise - tau), at first μ = 2 tau; "
+            "version 1: top-k with a k that aims at μ bits"
+        ),
         source="Basu et al. 2020, arXiv 2007.14966",
     ),
     "mirostat_tau": Entry(low="predictable", high="surprising", source="arXiv 2007.14966"),
@@ -156,7 +159,7 @@ ENTRIES: dict[str, Entry] = {
     "adaptive_target": Entry(
         low="prefers unlikely tokens",
         high="prefers likely tokens",
-        formula="x = 5 - 10 d² / (1 + d), d = |p - target| / 0.3",
+        formula="x = 5 - 10 d² / (1 + d), d = |p - target| / 0.3, target corrected by past draws",
         source="llama.cpp",
     ),
     "adaptive_decay": Entry(
@@ -248,6 +251,60 @@ ENTRIES: dict[str, Entry] = {
     "prompt_logprobs": Entry(low="the prompt's tokens alone", high="many alternatives"),
     "trace": Entry("record what each processor did to each token"),
 }
+
+
+NEUTRAL: dict[str, float] = {
+    **dict.fromkeys(("temperature", "top_p", "typical_p", "guidance_scale"), 1),
+    **dict.fromkeys(("frequency_penalty", "presence_penalty", "mirostat"), 0),
+}
+"""Where a setting does nothing, if `config.RANGES` has no such value, or one to be silent about."""
+
+IF_NOT_SET: dict[str, float] = {
+    "dynatemp_exponent": 1,
+    "xtc_threshold": 0.1,
+    "mirostat_tau": 5,
+    "mirostat_eta": 0.1,
+    "adaptive_decay": 0.9,
+    "dry_base": 1.75,
+    "dry_allowed_length": 2,
+}
+"""What holds where the setting that they belong to is on."""
+
+FORMS: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            *("do_sample", "remove_invalid_values", "renormalize_logits", "ignore_eos"),
+            *("include_stop_str_in_output", "trace"),
+        ),
+        "True or False",
+    ),
+    "preset": ", ".join((*PRESETS, MODEL_PRESET)),
+    "dialect": ", ".join(DIALECTS),
+    "processors": "names of settings, and functions",
+    **dict.fromkeys(
+        ("logits_processor", "prefix_allowed_tokens_fn", "stopping_criteria"), "a function"
+    ),
+    **dict.fromkeys(
+        (
+            *("xtc_exempt_tokens", "penalty_exempt_tokens", "allowed_token_ids"),
+            *("suppress_tokens", "begin_suppress_tokens", "forced_eos_token_id"),
+            *("stop_token_ids", "eos_token_id"),
+        ),
+        "token ids",
+    ),
+    "forced_bos_token_id": "a token id",
+    "penalty_scope": "prompt, output, all or a number",
+    **dict.fromkeys(("stop", "bad_words", "dry_sequence_breakers"), "texts"),
+    "stop_regex": "regular expressions",
+    "bad_words_ids": "lists of token ids",
+    "logit_bias": "numbers by token id or text",
+    "sequence_bias": "numbers by token ids",
+    "negative_prompt": "a text or token ids",
+    "exponential_decay_length_penalty": "start ≥ 0, factor > 0",
+    "repetition_detection": "True, or sizes and count",
+    "logprobs_stage": "raw, processed, final",
+}
+"""What the values of other settings look like."""
 
 
 def meaning_of(name: str) -> str:
