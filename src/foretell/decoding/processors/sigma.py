@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from foretell.config.ranges import RANGES
 from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 
 
 class TopNSigma:
-    """Keep x_i ≥ max x - n·σ, σ the standard deviation of the finite logits (arXiv 2411.07641).
+    """Keep x_i ≥ max x - n·σ (Tang et al. 2024, arXiv 2411.07641).
 
-    A temperature before it changes nothing of what is kept. n > 0; the largest logit always stays.
+    σ is the population standard deviation of the logits still possible, as in llama.cpp. A
+    temperature before it does not change what is kept. n > 0; 0 is off. The largest logits always
+    stay.
     """
 
     def __init__(self, n: float) -> None:
+        RANGES["top_n_sigma"].check("top_n_sigma", n)
         self._n = n
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what lies too far below the largest logit."""
-        finite = row[np.isfinite(row)].astype(np.float64)
-        threshold = finite.max() - self._n * finite.std()
-        np.putmask(row, row < threshold, -np.inf)
+        if self._n == 0:
+            return
+        logits = row.astype(np.float64)  # float32 would round the threshold
+        possible = logits[logits > -np.inf]
+        threshold = possible.max() - self._n * possible.std()
+        np.putmask(row, logits < threshold, -np.inf)
