@@ -6,25 +6,34 @@ from collections.abc import Set
 
 import numpy as np
 
+from foretell.config.ranges import MAX_SEED, RANGES
 from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import softmax
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History
+from foretell.errors import ConfigError
 
 COIN = 1  # the stream of random numbers that the coin takes: not that of the draw
 
 
 class XTC:
-    """With a probability, of the tokens with p ≥ threshold all but the least likely are taken out.
+    """With this probability, of the tokens with p ≥ threshold all but the least likely go.
 
-    As in llama.cpp; the idea is p-e-w's. Fewer than two such tokens: nothing happens, and so with a
-    threshold above 0.5. Exempt tokens are never taken out (mlx-lm spares newline and end of
-    sequence so). The coin is a draw of its own for each position of each sequence.
+    As in llama.cpp; the idea is from text-generation-webui (pull request 6335). Of equal logits the
+    lower id counts as the likelier. With fewer than two such tokens nothing goes, and so with a
+    threshold above 0.5; else the least likely of them stays. Exempt tokens never go: mlx-lm spares
+    the newline and the end of the sequence so. Both numbers are in 0 … 1.
+
+    The coin is a draw of its own for each position of each sequence.
     """
 
     def __init__(
         self, probability: float, threshold: float, seed: int, exempt: Set[int] = frozenset()
     ) -> None:
+        RANGES["xtc_probability"].check("xtc_probability", probability)
+        RANGES["xtc_threshold"].check("xtc_threshold", threshold)
+        if not 0 <= seed <= MAX_SEED:
+            raise ConfigError(f"seed={seed!r} is out of range: must be from 0 to {MAX_SEED}")
         self._probability = probability
         self._threshold = threshold
         self._seed = seed
@@ -32,12 +41,12 @@ class XTC:
 
     def __call__(self, row: Logits, history: History) -> None:
         """Toss the coin, and take the likeliest out."""
-        coin = uniform(self._seed, history.index, len(history.tokens), stream=COIN)
-        if coin >= self._probability or self._threshold > 0.5:
+        if self._threshold > 0.5:
             return
-        ids = np.flatnonzero(softmax(row) >= self._threshold)
-        if len(ids) < 2:
+        if uniform(self._seed, history.index, len(history.tokens), COIN) >= self._probability:
             return
-        order = np.argsort(-row[ids], kind="stable")
-        top = ids[order[:-1]]
-        row[top[~np.isin(top, self._exempt)]] = -np.inf
+        likely = np.flatnonzero((softmax(row) >= self._threshold) & (row > -np.inf))
+        if len(likely) < 2:
+            return
+        falling = likely[np.argsort(-row[likely], kind="stable")]
+        row[np.setdiff1d(falling[:-1], self._exempt)] = -np.inf
