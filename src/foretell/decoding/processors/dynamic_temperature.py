@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from foretell.config.ranges import RANGES
 from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import entropy, softmax
 from foretell.decoding.processors.base import History
@@ -15,22 +16,26 @@ from foretell.decoding.processors.temperature import Temperature
 class DynamicTemperature:
     """logits / T with T = low + (high - low) · (H / ln n) ** exponent, as in llama.cpp.
 
-    low = max(0, temperature - range) and high = temperature + range; H is the entropy of the n
+    low = max(0, temperature - range), high = temperature + range; H is the entropy in nats of the n
     tokens still possible, so that H / ln n is 0 when the model is sure and 1 when all are alike.
-    A row with one candidate is left as it is; T = 0 leaves the likeliest alone.
+    A row with one candidate is left as it is. T = 0 leaves the largest logits alone; any other T
+    rules nothing out. temperature ≥ 0, range ≥ 0, exponent > 0.
     """
 
     def __init__(self, temperature: float, dynatemp_range: float, exponent: float = 1.0) -> None:
+        RANGES["temperature"].check("temperature", temperature)
+        RANGES["dynatemp_range"].check("dynatemp_range", dynatemp_range)
+        RANGES["dynatemp_exponent"].check("dynatemp_exponent", exponent)
         self._low = max(0.0, temperature - dynatemp_range)
         self._high = temperature + dynatemp_range
         self._exponent = exponent
 
     def __call__(self, row: Logits, history: History) -> None:
         """Divide the row by the temperature that its entropy asks for."""
-        candidates = int(np.count_nonzero(row > -np.inf))
-        if candidates < 2:
+        num_candidates = int(np.count_nonzero(row > -np.inf))
+        if num_candidates < 2:
             return
-        share = min(1.0, entropy(softmax(row)) / math.log(candidates))
+        share = min(1.0, entropy(softmax(row)) / math.log(num_candidates))
         temperature = self._low + (self._high - self._low) * share**self._exponent
         if temperature > 0:
             Temperature(temperature)(row, history)
