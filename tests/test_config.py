@@ -27,7 +27,6 @@ from foretell import ConfigError, GenerationConfig
         ({"logprobs": -2}, "logprobs=-2 is out of range"),
         ({"do_sample": "yes"}, "do_sample='yes' must be True or False"),
         ({"ignore_eos": 1}, "ignore_eos=1 must be True or False"),
-        ({"ignore_eos": 1}, "ignore_eos=1 must be True or False"),
         ({"do_sample": False, "top_k": 5}, "top_k=5 has no effect with do_sample=False"),
         ({"do_sample": False, "temperature": 0.5}, "temperature=0.5 has no effect"),
         ({"do_sample": True, "temperature": 0}, "contradicts temperature=0"),

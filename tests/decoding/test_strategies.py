@@ -5,6 +5,7 @@ import pytest
 
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import chain
+from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import log_softmax, softmax
 from foretell.decoding.strategies import Observe, OneToken
 from foretell.errors import ConfigError, NumericalError
@@ -17,13 +18,17 @@ class Line:
     num_prompt_tokens: int = 2
 
 
+def one_token(config, size=50):
+    return OneToken(config, ChainContext(size))
+
+
 def rows_of(number, size=50, seed=0):
     return (np.random.default_rng(seed).normal(size=(number, size)) * 3).astype(np.float32)
 
 
 def test_greedy_takes_each_rows_maximum():
     rows = rows_of(3)
-    choices = OneToken(GenerationConfig()).choose(rows, [Line(index) for index in range(3)])
+    choices = one_token(GenerationConfig()).choose(rows, [Line(index) for index in range(3)])
     assert [choice.parent for choice in choices] == [0, 1, 2]
     assert [choice.token_id for choice in choices] == rows.argmax(axis=1).tolist()
     assert all(not choice.reports for choice in choices)
@@ -32,16 +37,16 @@ def test_greedy_takes_each_rows_maximum():
 def test_a_row_draws_the_same_whatever_is_beside_it():
     config = GenerationConfig(temperature=1.3, top_k=20, seed=9)
     lines = [Line(index, list(range(5 + index))) for index in range(4)]
-    together = OneToken(config).choose(rows_of(4), lines)
+    together = one_token(config).choose(rows_of(4), lines)
     for index, line in enumerate(lines):
-        alone = OneToken(config).choose(rows_of(4)[index : index + 1], [line])
+        alone = one_token(config).choose(rows_of(4)[index : index + 1], [line])
         assert alone[0].token_id == together[index].token_id
 
 
 def test_reported_logprobs_are_the_raw_models():
     config = GenerationConfig(temperature=0.5, top_k=2, seed=1, logprobs=3)
     expected = log_softmax(rows_of(1)[0])
-    (choice,) = OneToken(config).choose(rows_of(1), [Line()])
+    (choice,) = one_token(config).choose(rows_of(1), [Line()])
     report = choice.reports["raw"]
     assert report.chosen.logprob == pytest.approx(expected[choice.token_id], abs=1e-12)
     assert [entry.token_id for entry in report.top] == np.argsort(-expected)[:3].tolist()
@@ -51,10 +56,10 @@ def test_sampled_frequencies_are_the_chains_distribution():
     config = GenerationConfig(temperature=0.7, top_k=8, top_p=0.9, seed=3)
     row = rows_of(1, size=30)[0]
     final = row.copy()
-    for processor in chain(config):
-        processor(final, Line())
+    for stage in chain(config, ChainContext(30)):
+        stage.processor(final, Line())
     probabilities = softmax(final)
-    strategy, number = OneToken(config), 5000
+    strategy, number = one_token(config, 30), 5000
     lines = (Line(0, [0] * (2 + at)) for at in range(number))
     tokens = [strategy.choose(row[None].copy(), [line])[0].token_id for line in lines]
     counts = np.bincount(tokens, minlength=30)
@@ -69,8 +74,8 @@ def test_sampled_frequencies_are_the_chains_distribution():
 def test_sampling_without_a_seed_is_refused():
     config = GenerationConfig(temperature=0.7)
     with pytest.raises(ConfigError, match="seed"):
-        OneToken(config)
-    assert OneToken(config.with_seed()).choose(rows_of(1), [Line()])
+        one_token(config)
+    assert one_token(config.with_seed()).choose(rows_of(1), [Line()])
 
 
 @pytest.mark.parametrize("settings", [{}, {"seed": 1, "top_k": 5}, {"seed": 1, "top_p": 0.5}])
@@ -78,7 +83,7 @@ def test_nan_is_refused_before_any_processor(settings):
     rows = rows_of(1)
     rows[0, 7] = np.nan
     with pytest.raises(NumericalError, match="NaN"):
-        OneToken(GenerationConfig(**settings)).choose(rows, [Line()])
+        one_token(GenerationConfig(**settings)).choose(rows, [Line()])
 
 
 def test_observe_keeps_a_copy_and_ends():

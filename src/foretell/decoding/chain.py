@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foretell.config import GenerationConfig
-from foretell.config.dialects import SAMPLER_STAGES
+from foretell.config.dialects import SAMPLER_STAGES, Scope
 from foretell.decoding.context import ChainContext
 from foretell.decoding.processors.adaptive import AdaptiveP
 from foretell.decoding.processors.base import Processor
@@ -152,31 +152,34 @@ def _xtc(config: GenerationConfig, context: ChainContext) -> Processor | None:
     if not config.xtc_probability:
         return None
     threshold = XTC_THRESHOLD if config.xtc_threshold is None else config.xtc_threshold
-    return XTC(config.xtc_probability, threshold, config.seed or 0, _ids(config.xtc_exempt_tokens))
+    return XTC(
+        config.xtc_probability, threshold, config.seed or 0, frozen_ids(config.xtc_exempt_tokens)
+    )
 
 
 def _repetition(config: GenerationConfig, context: ChainContext) -> Processor | None:
     penalty = _value(config.repetition_penalty)
-    scope = _scope(config, config.rules.repetition_scope)
-    exempt = _ids(config.penalty_exempt_tokens)
+    scope = scope_of(config, config.rules.repetition_scope)
+    exempt = frozen_ids(config.penalty_exempt_tokens)
     return RepetitionPenalty(penalty, scope, exempt) if penalty != 1 else None
 
 
 def _frequency(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    scope = _scope(config, config.rules.count_scope)
-    exempt = _ids(config.penalty_exempt_tokens)
+    scope = scope_of(config, config.rules.count_scope)
+    exempt = frozen_ids(config.penalty_exempt_tokens)
     penalty = config.frequency_penalty
     return FrequencyPenalty(penalty, scope, exempt) if penalty else None
 
 
 def _presence(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    scope = _scope(config, config.rules.count_scope)
-    exempt = _ids(config.penalty_exempt_tokens)
+    scope = scope_of(config, config.rules.count_scope)
+    exempt = frozen_ids(config.penalty_exempt_tokens)
     penalty = config.presence_penalty
     return PresencePenalty(penalty, scope, exempt) if penalty else None
 
 
-def _scope(config: GenerationConfig, default: Any) -> Any:
+def scope_of(config: GenerationConfig, default: Scope) -> Scope:
+    """What a penalty looks back on: what the user says, else the dialect."""
     return default if config.penalty_scope is None else config.penalty_scope
 
 
@@ -208,11 +211,11 @@ def _logit_bias(config: GenerationConfig, context: ChainContext) -> Processor | 
 def _forced_eos(config: GenerationConfig, context: ChainContext) -> Processor | None:
     if context.max_length is None:
         return None
-    return ForcedEOS(context.max_length, _ids(config.forced_eos_token_id))
+    return ForcedEOS(context.max_length, frozen_ids(_value(config.forced_eos_token_id)))
 
 
 def _stop_ids(config: GenerationConfig, context: ChainContext) -> frozenset[int]:
-    return context.eos_token_ids | _ids(config.stop_token_ids)
+    return context.eos_token_ids | frozen_ids(config.stop_token_ids)
 
 
 def _decay(config: GenerationConfig, context: ChainContext) -> Processor | None:
@@ -220,7 +223,8 @@ def _decay(config: GenerationConfig, context: ChainContext) -> Processor | None:
     return ExponentialDecay(start, factor, context.eos_token_ids)
 
 
-def _ids(value: Any) -> frozenset[int]:
+def frozen_ids(value: Iterable[int] | None) -> frozenset[int]:
+    """Token ids of a setting, none if it is not set."""
     return frozenset(value or ())
 
 
@@ -243,9 +247,11 @@ MAKERS: dict[str, Maker] = {
     ),
     "bad_words": _bad_words,
     "bad_words_ids": lambda config, _: BadWords(_value(config.bad_words_ids)),
-    "allowed_token_ids": lambda config, _: AllowedTokens(_ids(config.allowed_token_ids)),
-    "suppress_tokens": lambda config, _: SuppressTokens(_ids(config.suppress_tokens)),
-    "begin_suppress_tokens": lambda config, _: BeginSuppress(_ids(config.begin_suppress_tokens)),
+    "allowed_token_ids": lambda config, _: AllowedTokens(frozen_ids(config.allowed_token_ids)),
+    "suppress_tokens": lambda config, _: SuppressTokens(frozen_ids(config.suppress_tokens)),
+    "begin_suppress_tokens": lambda config, _: BeginSuppress(
+        frozen_ids(config.begin_suppress_tokens)
+    ),
     "min_length": lambda config, context: MinLength(
         _value(config.min_length), _stop_ids(config, context)
     ),

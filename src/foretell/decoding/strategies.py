@@ -13,9 +13,12 @@ from typing import Protocol, cast
 import numpy as np
 
 from foretell.config import GenerationConfig
+from foretell.decoding import fused
 from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import Stage, chain
 from foretell.decoding.context import ChainContext
+from foretell.decoding.fused import FusedChain
+from foretell.decoding.fusing import fuse
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.mass import check_logits
 from foretell.decoding.philox import uniform
@@ -65,14 +68,45 @@ class OneToken:
         self._config = config
         self._context = context
         self._chains: dict[int, list[Stage]] = {}
+        self._fused: dict[int, FusedChain | None] = {}
 
     def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
         """One choice for each row; the row is overwritten where the chain changes it."""
+        chains = [self._fused_chain(history) for history in histories]
+        if None not in chains:
+            return self._choose_fused(rows, histories, cast(list[FusedChain], chains))
         pairs = enumerate(zip(rows, histories, strict=True))
         return [
             self.choose_one(parent, row, history, self._chain(history))
             for parent, (row, history) in pairs
         ]
+
+    def _choose_fused(
+        self, rows: Logits, histories: Sequence[History], chains: Sequence[FusedChain]
+    ) -> list[Choice]:
+        """All rows in one call; the usual chain needs no numpy."""
+        raw = None if self._config.logprobs is None else rows.copy()
+        numbers = []
+        for chain_, history in zip(chains, histories, strict=True):
+            chain_.advance(history)
+            numbers.append(self._number(history) or 0.0)
+        tokens = fused.choose(rows, range(len(rows)), chains, numbers)
+        if raw is None:
+            return [Choice(parent, token) for parent, token in enumerate(tokens)]
+        num_top = self._config.logprobs or 0
+        return [
+            Choice(parent, token, {"raw": report(row, token, num_top)})
+            for parent, (row, token) in enumerate(zip(raw, tokens, strict=True))
+        ]
+
+    def _fused_chain(self, history: History) -> FusedChain | None:
+        """The sequence's chain in C++, where it is a usual one and no other stage is reported."""
+        if history.index not in self._fused:
+            only_raw = tuple(self._config.logprobs_stage) == ("raw",)
+            stages = self._chain(history)
+            fusable = fuse(stages, self._config, self._context) if only_raw else None
+            self._fused[history.index] = fusable
+        return self._fused[history.index]
 
     def choose_one(
         self, parent: int, row: Logits, history: History, stages: Sequence[Stage]
