@@ -4,52 +4,29 @@ from __future__ import annotations
 
 import math
 import shutil
-import unicodedata
 
 import click
 
 from foretell.config import GenerationConfig
+from foretell.display import pad, show_probability, show_token, width_of
 from foretell.outputs import GenerationOutput, NextDistribution, Score, TokenLogprob
+
+__all__ = [
+    "bar",
+    "distribution_lines",
+    "distribution_summary",
+    "pad",
+    "score_lines",
+    "show_probability",
+    "show_settings",
+    "show_token",
+    "statistics_line",
+    "terminal_columns",
+    "width_of",
+]
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 MAX_LABEL = 24  # columns for a token
-
-
-def show_token(token: str) -> str:
-    """A token in quotes, with what would not be seen, or would move the cursor, escaped."""
-    quoted = "".join(_show_character(character) for character in token)
-    return f'"{quoted}"'
-
-
-def _show_character(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    return character if character.isprintable() else repr(character)[1:-1]
-
-
-def width_of(text: str) -> int:
-    """Terminal columns of a printable text: two for wide characters, none for marks."""
-    return sum(_width_of_character(character) for character in text)
-
-
-def _width_of_character(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def pad(text: str, columns: int) -> str:
-    """The text, filled up or cut off to this many columns."""
-    if width_of(text) > columns:
-        while width_of(text) > columns - 1:
-            text = text[:-1]
-        text += "…"
-    return text + " " * (columns - width_of(text))
-
-
-def show_probability(probability: float) -> str:
-    """Per cent, or where that would show as nothing, scientific notation."""
-    return f"{probability:.2%}" if probability >= 1e-4 else f"{probability:.1e}"
 
 
 def bar(share: float, columns: int) -> str:
