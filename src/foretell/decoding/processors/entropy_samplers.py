@@ -5,93 +5,121 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
+from foretell.config.ranges import RANGES
 from foretell.decoding.arrays import Logits
-from foretell.decoding.logprobs import entropy, log_softmax, top_ids
+from foretell.decoding.logprobs import entropy, log_softmax, softmax, top_ids
 from foretell.decoding.processors.base import History
 
-TOP_H_CANDIDATES = 100
+NUM_TOP_H = 100  # candidates that top-h looks at
+NUM_BINS, BINS_PER_NAT = 1024, 32  # in which `TypicalP` counts tokens before it sorts any
 
 
 class TypicalP:
     """Keep the most typical tokens (Meister et al. 2022, arXiv 2202.00666).
 
-    Sorted by |-ln p_i - H|, H the entropy, tokens are kept until their probability reaches `mass`,
-    0 < mass < 1: the crossing token stays, and all that are as typical. At least
-    `min_tokens_to_keep` stay.
+    In ascending order of |-ln p_i - H|, H the entropy in nats, tokens are kept until their
+    probability reaches `mass`: the crossing token stays, and all that are as typical as it, as in
+    transformers. 0 < mass ≤ 1; 1 is off. The `min_tokens_to_keep` most typical stay in any case,
+    the lower id first among equals; the likeliest token may go.
     """
 
     def __init__(self, mass: float, min_tokens_to_keep: int = 1) -> None:
+        RANGES["typical_p"].check("typical_p", mass)
+        RANGES["min_tokens_to_keep"].check("min_tokens_to_keep", min_tokens_to_keep)
         self._mass = mass
-        self._keep = min_tokens_to_keep
+        self._min_tokens = min_tokens_to_keep
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what is less typical than the crossing token."""
+        if self._mass >= 1:
+            return
         ids = np.flatnonzero(row > -np.inf)
-        logprobs = log_softmax(row)[ids]
+        logprobs = log_softmax(row[ids])
         probabilities = np.exp(logprobs)
-        shift = np.abs(-logprobs - entropy(probabilities))
-        order = np.argsort(shift, kind="stable")
-        reached = np.cumsum(probabilities[order])
-        last = int(np.searchsorted(reached, self._mass, side="left"))
-        last = min(max(last, self._keep - 1), len(ids) - 1)
-        row[ids[shift > shift[order[last]]]] = -np.inf
+        distances = np.abs(logprobs + entropy(probabilities))
+        kept = distances <= _weighted_quantile(distances, probabilities, self._mass)
+        if np.count_nonzero(kept) < self._min_tokens:
+            kept[np.argsort(distances, kind="stable")[: self._min_tokens]] = True
+        row[ids[~kept]] = -np.inf
 
 
 class EpsilonCutoff:
-    """Keep p_i ≥ ε (Hewitt et al. 2022, arXiv 2210.15191), 0 < ε < 1.
+    """Keep p_i ≥ ε (Hewitt et al. 2022, arXiv 2210.15191).
 
-    Where nothing reaches ε, the likeliest token (all, if they tie) stays.
+    0 ≤ ε ≤ 1; 0 is off. The largest logit and those that equal it always stay.
     """
 
     def __init__(self, epsilon: float) -> None:
+        RANGES["epsilon_cutoff"].check("epsilon_cutoff", epsilon)
         self._epsilon = epsilon
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what is less probable than ε."""
-        _cut(row, np.exp(log_softmax(row)), self._epsilon)
+        _rule_out_below(row, softmax(row), self._epsilon)
 
 
 class EtaCutoff:
     """Keep p_i ≥ min(ε, √ε · exp(-H)), H the entropy (Hewitt et al. 2022, arXiv 2210.15191).
 
-    Where nothing reaches it, the likeliest token (all, if they tie) stays.
+    As transformers computes it (its documentation has the root over both factors).
+    0 ≤ ε ≤ 1; 0 is off. The largest logit and those that equal it always stay.
     """
 
     def __init__(self, epsilon: float) -> None:
+        RANGES["eta_cutoff"].check("eta_cutoff", epsilon)
         self._epsilon = epsilon
 
     def __call__(self, row: Logits, history: History) -> None:
-        """Rule out what is less probable than η."""
-        probabilities = np.exp(log_softmax(row))
+        """Rule out what is less probable than the bound that the entropy sets."""
+        probabilities = softmax(row)
         eta = math.sqrt(self._epsilon) * math.exp(-entropy(probabilities))
-        _cut(row, probabilities, min(self._epsilon, eta))
-
-
-def _cut(
-    row: Logits, probabilities: np.ndarray[tuple[int], np.dtype[np.float64]], low: float
-) -> None:
-    remove = (probabilities < low) & (row < row.max())
-    np.putmask(row, remove, -np.inf)
+        _rule_out_below(row, probabilities, min(self._epsilon, eta))
 
 
 class TopH:
     """Keep the likeliest tokens up to a share of the entropy (top-H decoding, as in transformers).
 
-    Of the 100 likeliest tokens, in order, those are kept whose Σ -p ln p does not exceed
-    `top_h` · H, both over these 100 renormalized; the first always stays. 0 < top_h ≤ 1.
+    Of the 100 likeliest tokens, largest first, those are kept whose running sum of -p ln p is at
+    most top_h · H; p and their entropy H are renormalized over these 100. All others go; the
+    likeliest always stays. 0 < top_h ≤ 1.
     """
 
     def __init__(self, top_h: float) -> None:
+        RANGES["top_h"].check("top_h", top_h)
         self._top_h = top_h
 
     def __call__(self, row: Logits, history: History) -> None:
-        """Rule out what would exceed the entropy budget."""
-        ids = top_ids(row, TOP_H_CANDIDATES)
-        ids = ids[row[ids] > -np.inf]
-        kept = row[ids]
-        logprobs = log_softmax(kept)
-        terms = -np.exp(logprobs) * logprobs
-        count = max(1, int(np.count_nonzero(np.cumsum(terms) <= self._top_h * terms.sum())))
+        """Rule out what would exceed the share of the entropy."""
+        ids = top_ids(row, NUM_TOP_H)
+        logits = row[ids[row[ids] > -np.inf]]
+        logprobs = log_softmax(logits)
+        reached = np.cumsum(-np.exp(logprobs) * logprobs)
+        within = reached <= self._top_h * reached[-1]
+        count = max(1, int(np.count_nonzero(within)))
         row.fill(-np.inf)
-        row[ids[:count]] = kept[:count]
+        row[ids[:count]] = logits[:count]
+
+
+def _rule_out_below(row: Logits, probabilities: NDArray[np.float64], bound: float) -> None:
+    np.putmask(row, (probabilities < bound) & (row < row.max()), -np.inf)
+
+
+def _weighted_quantile(
+    values: NDArray[np.float64], weights: NDArray[np.float64], wanted: float
+) -> float:
+    """The smallest v such that the weights of the values ≤ v add up to `wanted`; inf if none does.
+
+    The values are counted into bins, and only the bin in which the sum is reached is sorted.
+    """
+    bins = np.minimum(values * BINS_PER_NAT, NUM_BINS - 1).astype(np.intp)
+    reached = np.cumsum(np.bincount(bins, weights, minlength=NUM_BINS))
+    last = int(np.searchsorted(reached, wanted, side="left"))
+    if last == NUM_BINS:
+        return math.inf
+    edge = np.flatnonzero(bins == last)
+    edge = edge[np.argsort(values[edge], kind="stable")]
+    before = reached[last - 1] if last else 0.0
+    place = int(np.searchsorted(before + np.cumsum(weights[edge]), wanted, side="left"))
+    return float(values[edge[min(place, len(edge) - 1)]])
