@@ -20,36 +20,33 @@ inline float larger(float a, float b) { return a > b ? a : b; }
 inline int32_t is_nan(float x) { return x != x; }
 
 // A whole group: four logits for each lane, then the lanes.
-inline int32_t group_maximum(const float* x, float* maximum) {
+inline float group_maximum(const float* x, int32_t* broken) {
     static_assert(kGroupSize == 4 * kLanes);
     float largest[kLanes];
-    int32_t broken[kLanes];
     for (int i = 0; i < kLanes; ++i) {
         const float a = x[i], b = x[i + kLanes], c = x[i + 2 * kLanes], d = x[i + 3 * kLanes];
         largest[i] = larger(larger(a, b), larger(c, d));
-        broken[i] = is_nan(a) | is_nan(b) | is_nan(c) | is_nan(d);
+        broken[i] |= is_nan(a) | is_nan(b) | is_nan(c) | is_nan(d);
     }
     for (int half = kLanes / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; ++i) {
-            largest[i] = larger(largest[i + half], largest[i]);
-            broken[i] |= broken[i + half];
-        }
+        for (int i = 0; i < half; ++i) largest[i] = larger(largest[i + half], largest[i]);
     }
-    *maximum = largest[0];
-    return broken[0];
+    return largest[0];
 }
 
 bool group_maxima(const float* row, int64_t size, float* maxima) {
-    int32_t broken = 0;
+    int32_t broken[kLanes] = {};
     const int64_t whole = size / kGroupSize;
-    for (int64_t g = 0; g < whole; ++g) broken |= group_maximum(row + g * kGroupSize, maxima + g);
+    for (int64_t g = 0; g < whole; ++g) maxima[g] = group_maximum(row + g * kGroupSize, broken);
     if (size % kGroupSize) {
         float last[kGroupSize];
         for (int64_t i = 0; i < kGroupSize; ++i) last[i] = -kInfinity;
         for (int64_t i = whole * kGroupSize; i < size; ++i) last[i % kGroupSize] = row[i];
-        broken |= group_maximum(last, maxima + whole);
+        maxima[whole] = group_maximum(last, broken);
     }
-    return broken;
+    int32_t any = 0;
+    for (const int32_t lane : broken) any |= lane;
+    return any;
 }
 
 void divide(float* row, int64_t size, float divisor) {

@@ -16,9 +16,11 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kMax = std::numeric_limits<float>::max();
 constexpr float kTiny = std::numeric_limits<float>::min();
-constexpr double kFinite = 3.0e38;  // as in foretell.config
-constexpr double kFirstReach = 2;   // how far below the maximum the nucleus is first looked for
-constexpr double kLastReach = 100;
+constexpr double kFinite = 3.0e38;   // as in foretell.config
+constexpr double kFirstReach = 2;    // how far below the maximum the nucleus is first looked for
+constexpr double kLastReach = 32;    // farther below, all weights are 0
+constexpr int64_t kFewEnough = 256;  // to look for a key among them at once
+constexpr int64_t kBins = 1024;
 
 // Floats as integers of the same order.
 int32_t rank_of(float x) {
@@ -260,7 +262,7 @@ void RowSampler::list_from(float bound) {
 // listed is smaller, so the nucleus is a part of the list.
 void RowSampler::list_within(int64_t need, int64_t at_least) {
     bool is_enough = false;
-    for (double reach = kFirstReach; !is_enough; reach *= 1.5) {
+    for (double reach = kFirstReach; !is_enough; reach *= 1.25) {
         const bool all = reach > kLastReach;
         list_from(all ? -kMax : static_cast<float>(largest_ - reach));
         is_enough = (weigh_list() >= need && count_ >= at_least) || all;
@@ -285,13 +287,40 @@ uint64_t RowSampler::kth_key(int64_t k) {
     return s_.keys[k - 1];
 }
 
-// The key up to which the weights add up to `need`, found by halving: no sort.
+// The key up to which the weights add up to `need`. Logits are counted into bins by size; only the
+// bin in which the weight is reached is looked into.
 uint64_t RowSampler::key_reaching(int64_t need) {
-    auto& all = s_.weighted;
-    all.resize(count_);
-    for (int64_t i = 0; i < count_; ++i) all[i] = {key(i), s_.weights[i]};
+    int64_t bin = 0, before = 0;
+    if (count_ > kFewEnough) {
+        fill_bins();
+        std::vector<int64_t> masses(kBins, 0);
+        for (int64_t i = 0; i < count_; ++i) masses[s_.bins[i]] += s_.weights[i];
+        while (bin + 1 < kBins && before + masses[bin] < need) before += masses[bin++];
+    } else {
+        s_.bins.assign(count_, 0);
+    }
+    s_.weighted.clear();
+    for (int64_t i = 0; i < count_; ++i) {
+        if (s_.bins[i] == bin) s_.weighted.push_back({key(i), s_.weights[i]});
+    }
+    return key_among(s_.weighted, before, need);
+}
+
+// For each of the list, a bin: 0 for the largest logits, and so on down to kBins - 1.
+void RowSampler::fill_bins() {
+    const auto end = s_.logits.begin() + count_;
+    const float lowest = *std::min_element(s_.logits.begin(), end);
+    const float width = std::max(largest_ - lowest, kTiny) / static_cast<float>(kBins);
+    s_.bins.resize(count_);
+    for (int64_t i = 0; i < count_; ++i) {
+        const float bin = (largest_ - s_.logits[i]) / width;
+        s_.bins[i] = bin < kBins - 1 ? static_cast<int32_t>(bin) : static_cast<int32_t>(kBins - 1);
+    }
+}
+
+// The key at which `before` and the weights up to it reach `need`, found by halving: no sort.
+uint64_t RowSampler::key_among(std::vector<Weighted>& all, int64_t before, int64_t need) {
     auto low = all.begin(), high = all.end();
-    int64_t before = 0;
     while (high - low > 1) {
         const auto middle = low + (high - low) / 2;
         std::nth_element(low, middle, high,

@@ -51,6 +51,8 @@ class RowSampler {
     uint64_t key(int64_t place) const;
     uint64_t kth_key(int64_t k);
     uint64_t key_reaching(int64_t need);
+    void fill_bins();
+    static uint64_t key_among(std::vector<Weighted>& all, int64_t before, int64_t need);
     void keep_keys(uint64_t last);
     void keep_from(float bound);
     template <class F>
@@ -72,6 +74,7 @@ class RowSampler {
         std::vector<int32_t> ids;           // of the list, ascending
         std::vector<int64_t> weights;
         std::vector<uint64_t> keys;
+        std::vector<int32_t> bins;
         std::vector<Weighted> weighted;
     };
     static Scratch& scratch_of_thread();
