@@ -1,6 +1,8 @@
 """Mirostat: a cut that steers towards a given surprise (row 5 of the design).
 
-Basu et al. 2021, arXiv 2007.14966, as in llama.cpp.
+Basu et al. 2020, arXiv 2007.14966, as in llama.cpp: µ begins at 2τ bits; after each token
+µ -= η · (S - τ), where S = -log2 p is the surprise of that token under what the cut left of the
+distribution. τ > 0 in bits, η ≥ 0. The likeliest token always stays, the lowest id among equals.
 """
 
 from __future__ import annotations
@@ -10,81 +12,96 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.config.ranges import RANGES
 from foretell.decoding.arrays import Logits
-from foretell.decoding.logprobs import log_softmax, top_ids
-from foretell.decoding.mass import check_logits
+from foretell.decoding.logprobs import log_softmax, softmax, top_ids
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.truncation import TopK
+from foretell.errors import ConfigError
 
 NUM_ESTIMATE = 100  # likeliest tokens from which version 1 estimates the tail
 
 
 class _Mirostat:
-    """What both versions share: µ, and its correction by the surprise of what was drawn."""
+    """What both versions share: µ, and its correction by the surprise of what was drawn.
+
+    The row itself is not kept, as later stages write into it; the cut leaves few tokens.
+    """
 
     def __init__(self, tau: float, eta: float) -> None:
+        RANGES["mirostat_tau"].check("mirostat_tau", tau)
+        RANGES["mirostat_eta"].check("mirostat_eta", eta)
         self._tau = tau
         self._eta = eta
-        self._mu = 2 * tau
-        self._logprobs: dict[int, float] = {}
+        self._mu = 2.0 * tau
+        self._ids: NDArray[np.intp] = np.empty(0, np.intp)
+        self._logprobs: NDArray[np.float64] = np.empty(0)
 
     def _note(self, row: Logits) -> None:
-        """Keep the renormalized log-probabilities of what is left."""
-        ids = np.flatnonzero(row > -np.inf)
-        values = log_softmax(row[ids]).tolist()
-        self._logprobs = dict(zip(ids.tolist(), values, strict=True))
+        self._ids = np.flatnonzero(row > -np.inf)
+        self._logprobs = log_softmax(row[self._ids])
 
     def accept(self, token_id: int) -> None:
-        """µ -= η · (surprise - τ), the surprise in bits."""
-        surprise = -self._logprobs[token_id] / math.log(2)
+        """Correct µ by the surprise of the token drawn; a token that the cut took teaches nothing.
+
+        (A later stage may have brought it back.)
+        """
+        place = int(np.searchsorted(self._ids, token_id))
+        if place == len(self._ids) or self._ids[place] != token_id:
+            return
+        surprise = -float(self._logprobs[place]) / math.log(2)
         self._mu -= self._eta * (surprise - self._tau)
 
 
 class MirostatV1(_Mirostat):
-    """Top-k with k = ((s - 1) · 2**µ / (1 - V ** -(s - 1))) ** (1 / s).
+    """Keep the k likeliest, k = ⌊(ε · 2**µ / (1 - V**-ε)) ** (1 / s)⌋, ε = s - 1, at least one.
 
-    s is Zipf's exponent, estimated from the 100 likeliest tokens: Σ t·b / Σ t² with
-    t = ln((i + 2) / (i + 1)) and b = ln(p_i / p_(i+1)). τ > 0 in bits, 0 ≤ η; at least one stays.
+    s is the exponent of Zipf's law, estimated from the 100 likeliest tokens of those still
+    possible: Σ t·b / Σ t² with t_i = ln((i + 2) / (i + 1)) and b_i = ln(p_i / p_(i+1)), i from 0.
+    V is the vocabulary size, at least 2. At ε = 0 and s = 0 the limits are taken.
     """
 
     def __init__(self, tau: float, eta: float, vocab_size: int) -> None:
         super().__init__(tau, eta)
-        self._vocab_size = vocab_size
+        if vocab_size < 2:
+            raise ConfigError(f"vocab_size={vocab_size!r} must be at least 2 for mirostat")
+        self._log_vocab = math.log(vocab_size)
 
     def __call__(self, row: Logits, history: History) -> None:
-        """Keep the k likeliest."""
-        check_logits(row)
-        logits = row[top_ids(row, NUM_ESTIMATE)].astype(np.float64)
-        exponent = _zipf_exponent(logits[logits > -np.inf])
-        TopK(max(1, self._count(exponent)), ties="cut")(row, history)
+        """Rule out all but the k likeliest."""
+        num_candidates = int(np.count_nonzero(row > -np.inf))
+        if num_candidates > 1:
+            likeliest = row[top_ids(row, min(NUM_ESTIMATE, num_candidates))]
+            log_k = self._log_count(_zipf_exponent(likeliest.astype(np.float64)))
+            if log_k < math.log(num_candidates):
+                TopK(max(1, int(math.exp(log_k))), ties="cut")(row, history)
         self._note(row)
 
-    def _count(self, exponent: float) -> int:
+    def _log_count(self, exponent: float) -> float:
+        """ln k, before it is rounded down."""
         epsilon = exponent - 1
-        try:
-            base = epsilon * 2.0**self._mu / (1 - self._vocab_size**-epsilon)
-            return int(min(base ** (1 / exponent), self._vocab_size))
-        except (ZeroDivisionError, OverflowError, ValueError, TypeError):
-            return self._vocab_size  # no estimate: nothing is cut
-
-
-def _zipf_exponent(logits: NDArray[np.float64]) -> float:
-    if len(logits) < 2:
-        return math.nan
-    places = np.arange(len(logits) - 1)
-    steps = np.log((places + 2) / (places + 1))
-    falls = logits[:-1] - logits[1:]
-    return float((steps @ falls) / (steps @ steps))
+        ratio = 1 / self._log_vocab
+        if epsilon:
+            ratio = -epsilon / math.expm1(-epsilon * self._log_vocab)
+        log_base = self._mu * math.log(2) + math.log(ratio)
+        if exponent > 0:
+            return log_base / exponent
+        return math.inf if log_base > 0 else 0.0
 
 
 class MirostatV2(_Mirostat):
-    """Keep tokens with a surprise -log2 p of at most µ bits; the likeliest always stays.
-
-    µ begins at 2τ. τ > 0 in bits, 0 ≤ η.
-    """
+    """Keep the tokens with a surprise -log2 p of at most µ bits, or else the likeliest alone."""
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what would be too surprising."""
-        surprise = log_softmax(row) / -math.log(2)
-        np.putmask(row, (surprise > self._mu) & (row < row.max()), -np.inf)
+        too_surprising = softmax(row) < 2.0 ** -max(self._mu, 0.0)
+        too_surprising[row.argmax()] = False
+        np.putmask(row, too_surprising, -np.inf)
         self._note(row)
+
+
+def _zipf_exponent(logits: NDArray[np.float64]) -> float:
+    """The exponent s from two or more logits, largest first."""
+    ranks = np.arange(1, len(logits))
+    steps = np.log((ranks + 1) / ranks)
+    return float(steps @ (logits[:-1] - logits[1:]) / (steps @ steps))
