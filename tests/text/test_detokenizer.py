@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from text_corpus import corpus
 
-from foretell.text.detokenizer import Detokenizer
+from foretell.text.detokenizer import Detokenizer, unfinished_character
 from foretell.text.tokenizer import Tokenizer
 
 SETTINGS = st.fixed_dictionaries(
@@ -23,7 +24,7 @@ def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     return Tokenizer.from_gguf(request.getfixturevalue(request.param), source="tiny")
 
 
-def stream(tokenizer: Tokenizer, ids: list[int], **flags: bool) -> list[str]:
+def stream(tokenizer: Tokenizer, ids: list[int], **flags: Any) -> list[str]:
     detokenizer = Detokenizer(tokenizer, **flags)
     return [*map(detokenizer.push, ids), detokenizer.finish()]
 
@@ -94,3 +95,63 @@ def test_only_the_first_space_goes(piece_metadata: dict[str, Any]) -> None:
     spaced = tokenizer.encode("he")[1:]
     assert stream(tokenizer, [1, *spaced, *spaced]) == ["", "he", " he", ""]
     assert stream(tokenizer, spaced, continuation=True) == [" he", ""]
+
+
+CHARACTERS = ["é", "한", "😀", "\ufffd"]
+FRAGMENTS = [char.encode()[:size] for char in CHARACTERS for size in range(1, len(char.encode()))]
+
+
+@shared
+@given(st.sampled_from(FRAGMENTS), st.binary(max_size=6))
+def test_an_inherited_fragment_counts_only_where_it_is_continued(
+    tokenizer: Tokenizer, fragment: bytes, data: bytes
+) -> None:
+    pieces = stream(tokenizer, byte_ids(tokenizer, data), continuation=True, pending=fragment)
+    alone, joined = data.decode(errors="replace"), (fragment + data).decode(errors="replace")
+    is_continued = bool(data) and joined != "\ufffd" + alone  # else the fragment shows as U+FFFD
+    assert "".join(pieces) == (joined if is_continued else alone)
+
+
+@pytest.mark.parametrize("char", CHARACTERS)
+def test_a_prompt_may_end_in_the_middle_of_a_character(tokenizer: Tokenizer, char: str) -> None:
+    data = char.encode()
+    special = next(i for i in range(tokenizer.vocab_size) if tokenizer.is_special(i))
+    for size in range(1, len(data)):
+        prompt = byte_ids(tokenizer, "a한".encode() + data[:size])
+        assert unfinished_character(tokenizer, prompt) == data[:size]
+        assert unfinished_character(tokenizer, [*prompt, special]) == data[:size]
+        rest = byte_ids(tokenizer, data[size:])
+        assert "".join(stream(tokenizer, rest, continuation=True, pending=data[:size])) == char
+    assert unfinished_character(tokenizer, byte_ids(tokenizer, data)) == b""
+    assert unfinished_character(tokenizer, []) == b""
+
+
+@shared
+@given(st.binary(max_size=8))
+def test_the_unfinished_character_is_what_utf8_waits_for(tokenizer: Tokenizer, data: bytes) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    decoder.decode(data)
+    waiting, _ = decoder.getstate()
+    assert unfinished_character(tokenizer, byte_ids(tokenizer, data)) == waiting
+
+
+def test_counts_characters_broken_and_unfinished(tokenizer: Tokenizer) -> None:
+    detokenizer = Detokenizer(tokenizer, continuation=True)
+    states = []
+    for token_id in byte_ids(tokenizer, b"\xf0\x9f\xc3\xa9a\xc3a"):
+        detokenizer.push(token_id)
+        states.append((detokenizer.num_broken, detokenizer.num_unfinished))
+    assert states == [(0, 1), (0, 1), (1, 1), (0, 0), (0, 0), (0, 1), (1, 0)]
+
+
+@shared
+@given(st.binary(max_size=8))
+def test_knows_which_characters_each_byte_is_part_of(tokenizer: Tokenizer, data: bytes) -> None:
+    detokenizer = Detokenizer(tokenizer, continuation=True)
+    length = 0
+    for end, token_id in enumerate(byte_ids(tokenizer, data), 1):
+        start = length
+        length += len(detokenizer.push(token_id))
+        so_far = data[:end].decode(errors="replace")
+        assert length + detokenizer.num_unfinished == len(so_far)
+        assert start + detokenizer.num_broken == len(so_far) - 1

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
+
+MAX_FRAGMENT = 3  # bytes of a character that lacks its last
 
 
 class Detokenizer:
@@ -19,18 +22,40 @@ class Detokenizer:
         tokenizer: whose ids they are.
         skip_special_tokens: leave control tokens out of the text.
         continuation: the ids go on from others; see `Tokenizer.decode`.
+        pending: an unfinished character's bytes, with which those others end. If the ids go on with
+            it, it is theirs; if not, it adds nothing.
+
+    Attributes:
+        num_broken: characters that others had begun and the last id left unfinished.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, *, skip_special_tokens: bool = True, continuation: bool = False
+        self,
+        tokenizer: Tokenizer,
+        *,
+        skip_special_tokens: bool = True,
+        continuation: bool = False,
+        pending: bytes = b"",
     ) -> None:
+        self.num_broken = 0
         self._tokenizer = tokenizer
         self._skip_special_tokens = skip_special_tokens
         self._at_start = tokenizer.adds_space_prefix and not continuation
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._decoder = _decoder()
+        self._inherited = pending
+
+    @property
+    def num_unfinished(self) -> int:
+        """Characters that the bytes which wait for more would show as if no more came."""
+        return _num_characters(self._waiting)
+
+    @property
+    def _waiting(self) -> bytes:
+        return self._decoder.getstate()[0]
 
     def push(self, token_id: int) -> str:
         """Take one id; return the text that is complete now, perhaps none."""
+        self.num_broken = 0
         is_special = self._tokenizer.is_special(token_id)
         if is_special and self._skip_special_tokens:
             return ""
@@ -38,8 +63,37 @@ class Detokenizer:
         if self._at_start and not is_special:
             self._at_start = False
             piece = piece.removeprefix(b" ")
+        return self._decode(piece) if piece else ""
+
+    def _decode(self, piece: bytes) -> str:
+        inherited, self._inherited = self._inherited, b""
+        if inherited and _num_characters(inherited + piece[:1]) == 1:
+            self._decoder.decode(inherited)
+        self.num_broken = _num_characters(self._waiting + piece[:1]) - 1
         return self._decoder.decode(piece)
 
     def finish(self) -> str:
         """What is left when no more ids come: U+FFFD for an unfinished character, or nothing."""
         return self._decoder.decode(b"", final=True)
+
+
+def unfinished_character(tokenizer: Tokenizer, token_ids: Sequence[int]) -> bytes:
+    """The bytes of the character in the middle of which the ids end; control tokens are no part."""
+    tail = b""
+    for token_id in reversed(token_ids):
+        if len(tail) >= MAX_FRAGMENT:
+            break
+        if not tokenizer.is_special(token_id):
+            tail = tokenizer.token_bytes(token_id) + tail
+    decoder = _decoder()
+    decoder.decode(tail)
+    waiting, _ = decoder.getstate()
+    return waiting
+
+
+def _decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+
+def _num_characters(data: bytes) -> int:
+    return len(data.decode(errors="replace"))

@@ -1,0 +1,233 @@
+"""Texts that end a generation: found across token boundaries, held back until it is sure (row 7).
+
+A text is read character by character, as if each had come alone. So where a stop is found, and what
+is shown before it, depends on the text and not on how tokens cut it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from foretell.errors import ConfigError
+
+if TYPE_CHECKING:
+    import regex
+
+MAX_MATCH = 1024  # characters that a regular expression may span
+TIMEOUT = 1.0  # seconds that one search may take
+
+
+@dataclass(frozen=True)
+class StopMatch:
+    """What ended a text: the characters `start:end` of all that was pushed.
+
+    `value` is the stop string, or what the regular expression matched.
+    """
+
+    kind: Literal["string", "regex"]
+    value: str
+    start: int
+    end: int
+
+
+class StopMatcher:
+    """Finds the first stop in a text that comes in pieces, and shows no part of it before.
+
+    The match that ends earliest counts, the longest of those that end together. A regular
+    expression matches at the first character with which `search` finds something, so a quantifier
+    at its end takes as little as it can, and `$`, `\\b` and what must not follow take the text so
+    far for the whole. Held back is only what may yet become a stop: the longest end of the text
+    that begins a stop string, and what a regular expression may still match, `max_match` characters
+    at most; a longer match is not found. Python's `re` cannot tell what may still match, the
+    `regex` package can.
+
+    Args:
+        strings: stop strings, none empty.
+        patterns: regular expressions in the syntax of `re`, none of which matches "".
+        include: keep the stop in what is shown.
+        max_match: characters that a regular expression may span.
+
+    Attributes:
+        match: the stop that was found; None so far.
+        num_held: characters held back now.
+
+    Raises:
+        ConfigError: a string is empty, a pattern is malformed or matches the empty text.
+    """
+
+    def __init__(
+        self,
+        strings: Iterable[str] = (),
+        patterns: Iterable[str] = (),
+        *,
+        include: bool = False,
+        max_match: int = MAX_MATCH,
+    ) -> None:
+        self.match: StopMatch | None = None
+        self._include = include
+        self._text = ""
+        self._num_shown = 0
+        strings = tuple(strings)
+        self._strings = _StringSearch(strings) if strings else None
+        self._patterns = [_PatternSearch(pattern, max_match) for pattern in patterns]
+
+    @property
+    def num_held(self) -> int:
+        """Characters that were pushed and neither shown nor cut away."""
+        return len(self._text) - self._num_shown
+
+    def push(self, piece: str, *, acts: bool = True) -> str:
+        """Take the next piece; return what may be shown now.
+
+        A match that ends in a piece pushed with `acts=False` does not count. After a match, pieces
+        add nothing. ConfigError if a pattern takes too long.
+        """
+        if self.match is not None:
+            return ""
+        begin, self._text = len(self._text), self._text + piece
+        if self._strings is None and not self._patterns:
+            return self._show(len(self._text))
+        for end in range(begin + 1, len(self._text) + 1):
+            found = self._search(end, acts)
+            if found is not None:
+                return self._stop(found)
+        return self._show(self._mark(len(self._text)))
+
+    def finish(self) -> str:
+        """What was held back, when no more pieces come."""
+        return self._show(len(self._text))
+
+    def _search(self, end: int, acts: bool) -> StopMatch | None:
+        """Read the character before `end`; the longest stop that it completes."""
+        matches = [pattern.search(self._text, end, acts) for pattern in self._patterns]
+        if self._strings is not None:
+            matches.insert(0, self._strings.step(self._text[end - 1], end))
+        found = [match for match in matches if match is not None]
+        return min(found, key=lambda match: match.start) if found and acts else None
+
+    def _mark(self, end: int) -> int:
+        """Where what may yet become a stop begins."""
+        marks = [pattern.mark for pattern in self._patterns]
+        if self._strings is not None:
+            marks.append(end - self._strings.num_held)
+        return min(marks)
+
+    def _stop(self, match: StopMatch) -> str:
+        self.match = match
+        self._text = self._text[: match.end if self._include else match.start]
+        return self._show(len(self._text))
+
+    def _show(self, end: int) -> str:
+        shown, self._num_shown = self._text[self._num_shown : end], end
+        return shown
+
+
+@dataclass(eq=False)
+class _Node:
+    """A prefix of one or more stop strings, in the automaton of Aho and Corasick (1975).
+
+    `fallback` is its longest end that is a prefix too, None for the empty prefix. `string` is the
+    longest stop string that it ends with.
+    """
+
+    depth: int
+    fallback: _Node | None = None
+    string: str | None = None
+    children: dict[str, _Node] = field(default_factory=dict)
+
+
+class _StringSearch:
+    """Follows a text character by character, for all stop strings at once."""
+
+    def __init__(self, strings: Iterable[str]) -> None:
+        self._root = self._node = _Node(0)
+        for string in strings:
+            if not string:
+                raise ConfigError("stop='' would end every text: must have a character")
+            node = self._root
+            for char in string:
+                node = node.children.setdefault(char, _Node(node.depth + 1))
+            node.string = string
+        self._link()
+
+    def _link(self) -> None:
+        """Set the fallbacks, shorter prefixes first."""
+        queue = deque([self._root])
+        while queue:
+            node = queue.popleft()
+            for char, child in node.children.items():
+                child.fallback = self._next(node.fallback, char)
+                child.string = child.string or child.fallback.string
+                queue.append(child)
+
+    def _next(self, node: _Node | None, char: str) -> _Node:
+        while node is not None and char not in node.children:
+            node = node.fallback
+        return self._root if node is None else node.children[char]
+
+    def step(self, char: str, end: int) -> StopMatch | None:
+        """Read a character; the longest stop string that ends with it, at `end`."""
+        self._node = self._next(self._node, char)
+        string = self._node.string
+        return None if string is None else StopMatch("string", string, end - len(string), end)
+
+    @property
+    def num_held(self) -> int:
+        """Length of the longest end of the text that goes on to a stop string."""
+        node = self._node
+        while node.fallback is not None and not node.children:
+            node = node.fallback
+        return node.depth
+
+
+class _PatternSearch:
+    """Looks for one regular expression.
+
+    Attributes:
+        mark: no match begins before this character.
+    """
+
+    def __init__(self, pattern: str, max_match: int) -> None:
+        self.mark = 0
+        self._pattern = _compile(pattern)
+        self._max_match = max_match
+
+    def search(self, text: str, end: int, acts: bool) -> StopMatch | None:
+        """The match in `text[:end]`, if there is one; without `acts` it is passed over."""
+        while self.mark < end:
+            match = self._find(text, end)
+            start = end if match is None else match.start()
+            if match is None or match.partial:
+                self.mark = max(start, end - self._max_match)
+                return None
+            if acts:
+                return StopMatch("regex", match.group(), start, match.end())
+            self.mark = max(match.end(), self.mark + 1)
+        return None
+
+    def _find(self, text: str, end: int) -> regex.Match[str] | None:
+        """The first match, else the first that text to come could complete."""
+        try:
+            return self._pattern.search(text, self.mark, end, partial=True, timeout=TIMEOUT)
+        except TimeoutError:
+            raise ConfigError(
+                f"stop_regex={self._pattern.pattern!r} took over {TIMEOUT:g} s on "
+                f"{end - self.mark} characters: must have no nested repetition"
+            ) from None
+
+
+def _compile(pattern: str) -> regex.Pattern[str]:
+    import regex
+
+    try:
+        compiled = regex.compile(pattern)
+    except regex.error as error:
+        raise ConfigError(f"stop_regex={pattern!r} is no regular expression: {error}") from None
+    if compiled.search("") is not None:
+        raise ConfigError(
+            f"stop_regex={pattern!r} matches the empty text: must need at least one character"
+        )
+    return compiled

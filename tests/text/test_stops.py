@@ -1,0 +1,174 @@
+"""Stops are found wherever pieces are cut, and nothing of one is shown before it is found."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from foretell.errors import ConfigError
+from foretell.text.stops import StopMatch, StopMatcher
+
+SMALL = st.text("ab#\n", min_size=1, max_size=6)
+TEXTS = st.text("ab#\n", max_size=30)
+STRINGS = st.lists(SMALL, max_size=4)
+PATTERNS = st.lists(
+    st.sampled_from(
+        [
+            "ab+#",
+            "a.*b",
+            r"\n\s*#",
+            "(?:ab|ba){2}",
+            "[^a]{3}",
+            r"(a|b)#\1",
+            "b(?=#)",
+            "(?<=a)b#",
+            "b$",
+        ]
+    ),
+    max_size=2,
+    unique=True,
+)
+
+
+def naive(
+    text: str, strings: list[str], patterns: list[str], first: int = 1
+) -> tuple[str, int, int] | None:
+    """The stop by its definition: the first prefix of the text that has one, and the longest."""
+    for end in range(first, len(text) + 1):
+        prefix = text[:end]
+        found = [("string", end - len(s), end) for s in strings if prefix.endswith(s)]
+        for pattern in patterns:
+            match = re.search(pattern, prefix)
+            if match is not None:
+                found.append(("regex", match.start(), match.end()))
+        if found:
+            return min(found, key=lambda one: one[1])
+    return None
+
+
+def cut(text: str, places: list[int]) -> list[str]:
+    bounds = sorted({0, len(text), *(min(place, len(text)) for place in places)})
+    return [text[start:stop] for start, stop in pairwise(bounds)]
+
+
+CUTS = st.lists(st.integers(0, 30))
+
+
+@given(TEXTS, STRINGS, PATTERNS, CUTS, st.booleans())
+@example("aab", ["ab", "b", "aab"], [], [1], False)
+@example("abab#", ["ab#"], [], [2, 3], False)
+def test_finds_the_stop_that_ends_first(
+    text: str, strings: list[str], patterns: list[str], places: list[int], include: bool
+) -> None:
+    matcher = StopMatcher(strings, patterns, include=include)
+    shown = [matcher.push(piece) for piece in cut(text, places)]
+    expected = naive(text, strings, patterns)
+    if expected is None:
+        assert matcher.match is None
+        assert "".join(shown) + matcher.finish() == text
+        return
+    kind, start, end = expected
+    assert matcher.match is not None
+    assert (matcher.match.start, matcher.match.end) == (start, end)
+    assert matcher.match.value == text[start:end]
+    assert kind == matcher.match.kind or len({*strings} & {text[start:end]}) == 1
+    assert "".join(shown) == text[: end if include else start]
+    assert matcher.finish() == matcher.push("more") == ""
+
+
+@given(TEXTS, STRINGS)
+def test_holds_back_what_begins_a_stop_string_and_no_more(text: str, strings: list[str]) -> None:
+    matcher = StopMatcher(strings)
+    for end, char in enumerate(text, 1):
+        matcher.push(char)
+        assume(matcher.match is None)
+        ends = (text[end - length : end] for length in range(end, 0, -1))
+        starts = (held for held in ends if any(s.startswith(held) and s != held for s in strings))
+        assert matcher.num_held == len(next(starts, ""))
+
+
+@given(TEXTS, st.lists(SMALL, min_size=1, max_size=3), CUTS, st.integers(0, 30))
+def test_a_stop_before_it_may_act_is_text(
+    text: str, strings: list[str], places: list[int], quiet: int
+) -> None:
+    matcher = StopMatcher(strings)
+    quiet = min(quiet, len(text))
+    pieces = cut(text, [*places, quiet])
+    shown, read = "", 0
+    for piece in pieces:
+        read += len(piece)
+        shown += matcher.push(piece, acts=read > quiet)
+    expected = naive(text, strings, [], first=quiet + 1)
+    assert shown + matcher.finish() == (text if expected is None else text[: expected[1]])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "pieces", "shown"),
+    [
+        (r"\d{3}", ["a1", "2", "b123"], ["a", "", "12b"]),
+        (r"\nUser:", ["hi\n", "User", ": x"], ["hi", "", ""]),
+        (r"(?=\nUser:)", ["hi\n", "User", ": x"], ["hi", "", ""]),
+        (r"\d+", ["a12", "3"], ["a", ""]),
+        (r"cat\W", ["cat", "alog cat", "."], ["", "catalog ", ""]),
+        (r"(?i)stop", ["ST", "ay ST", "OP"], ["", "STay ", ""]),
+        (r"^b", ["ab", "\nb"], ["ab", "\nb"]),
+    ],
+)
+def test_a_pattern_across_pieces(pattern: str, pieces: list[str], shown: list[str]) -> None:
+    matcher = StopMatcher(patterns=[pattern])
+    assert [matcher.push(piece) for piece in pieces] == shown
+
+
+def test_a_pattern_passed_over_leaves_the_rest_to_be_found() -> None:
+    matcher = StopMatcher(patterns=[r"\d\d"])
+    assert matcher.push("a12b3", acts=False) == "a12b"
+    assert matcher.push("4c") == ""
+    assert matcher.match == StopMatch("regex", "34", 4, 6)
+
+
+def test_a_pattern_that_never_ends_holds_back_a_bounded_text() -> None:
+    matcher = StopMatcher(patterns=["(?s)a.*z"], max_match=8)
+    assert "".join(map(matcher.push, "abcdefghijkl")) == "abcdefghijkl"
+    matcher = StopMatcher(patterns=["(?s)a.*z"], max_match=8)
+    assert [matcher.push("abcdefgh"), matcher.num_held] == ["", 8]
+    assert matcher.push("z") == ""
+    assert matcher.match == StopMatch("regex", "abcdefghz", 0, 9)
+
+
+def test_the_whole_text_counts_for_its_beginning_only() -> None:
+    matcher = StopMatcher(patterns=["^b"], max_match=2)
+    assert "".join(matcher.push(char) for char in "aaaaaab") == "aaaaaab"
+    assert matcher.match is None
+
+
+def test_the_string_is_named_where_a_pattern_finds_the_same() -> None:
+    matcher = StopMatcher(["ab"], ["ab"])
+    assert matcher.push("xab") == "x"
+    assert matcher.match == StopMatch("string", "ab", 1, 3)
+
+
+@pytest.mark.parametrize("pattern", ["a*", "", "^", "$", "(a|)", "(?!b)"])
+def test_a_pattern_that_matches_nothing_at_all_is_refused(pattern: str) -> None:
+    with pytest.raises(ConfigError, match="matches the empty text: must need"):
+        StopMatcher(patterns=[pattern])
+
+
+def test_a_malformed_pattern_is_refused() -> None:
+    with pytest.raises(ConfigError, match=re.escape("stop_regex='a(' is no regular expression: ")):
+        StopMatcher(patterns=["a("])
+
+
+def test_an_empty_stop_string_is_refused() -> None:
+    with pytest.raises(ConfigError, match="stop='' would end every text"):
+        StopMatcher(["a", ""])
+
+
+def test_a_catastrophic_pattern_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foretell.text.stops.TIMEOUT", 0.05)
+    matcher = StopMatcher(patterns=[r"(a|aa)+\n"])
+    with pytest.raises(ConfigError, match=r"took over 0.05 s on \d+ characters"):
+        matcher.push("a" * 60 + "b")
