@@ -16,6 +16,7 @@ from foretell.engine.request import Request
 
 PROMPT = "The cat sat on the"
 STORY = "Once upon a time"
+DIARY = "# My diary\n\nMonday: it rained."
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +171,10 @@ def test_it_stops_at_the_length(llm):
 
 def test_it_stops_at_the_chapters_stop_strings(llm):
     stop = ["###", "\n\n", "<|endoftext|>"]
-    free = llm.generate("My diary.\n", max_new_tokens=60).text
+    free = llm.generate(DIARY, max_new_tokens=60).text
     ends = [free.index(text) for text in stop if text in free]
     assert ends, "the text must have something to stop at"
-    output = llm.generate("My diary.\n", max_new_tokens=60, stop=stop)
+    output = llm.generate(DIARY, max_new_tokens=60, stop=stop)
     assert output.text == free[: min(ends)]
     assert output.stop_reason.kind == "string"
     assert output.stop_reason.value in stop
