@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import kth_largest, top_ids
-from foretell.decoding.mass import WEIGHT_BITS, integer_weights, nucleus_weight, total_weight
+from foretell.decoding.mass import (
+    WEIGHT_BITS,
+    Weights,
+    integer_weights,
+    nucleus_weight,
+    total_weight,
+)
 from foretell.decoding.processors.base import History
 from foretell.errors import ConfigError
 
@@ -73,9 +79,11 @@ class TopP:
         reach = -math.log(0.5 * (1 - self._p) * total / 2.0**WEIGHT_BITS / len(row))
         heavy = np.flatnonzero(row >= largest - reach)
         needed = nucleus_weight(self._p, total)
-        if integer_weights(row[heavy], largest).sum() < needed:  # p so high that roundings count
+        weights = integer_weights(row[heavy], largest)
+        if weights.sum() < needed:  # p is so near 1 that roundings count
             heavy = np.flatnonzero(row > -np.inf)
-        nucleus = heavy[_heaviest(row[heavy], needed, reach)]
+            weights = integer_weights(row[heavy], largest)
+        nucleus = heavy[_heaviest(row[heavy], weights, needed, reach)]
         if self._min_tokens > len(nucleus):
             nucleus = top_ids(row, self._min_tokens)
         _keep(row, nucleus)
@@ -125,14 +133,13 @@ def _keep(row: Logits, ids: NDArray[np.intp]) -> None:
     row[ids] = logits
 
 
-def _heaviest(logits: Logits, needed: int, reach: float) -> NDArray[np.intp]:
+def _heaviest(logits: Logits, weights: Weights, needed: int, reach: float) -> NDArray[np.intp]:
     """Places of the fewest logits, largest first, whose integer weights add up to `needed`.
 
     The logits, few of them more than about `reach` below the maximum, are counted into bins by
     size. Only the bin in which the weight is reached has to be sorted.
     """
     largest = float(logits.max())
-    weights = integer_weights(logits, largest)
     bins = np.minimum(((largest - logits) * (NUM_BINS / reach)).astype(np.intp), NUM_BINS - 1)
     reached = np.zeros(NUM_BINS, np.int64)
     np.add.at(reached, bins, weights)
