@@ -2,85 +2,106 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from foretell.config import GenerationConfig
-from foretell.engine.events import EndEvent, Event, TokenEvent
+from foretell.decoding.logprobs import TokenReport
+from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request
 from foretell.errors import RequestError
-from foretell.outputs import Chunk, FinishReason, GenerationOutput, TokenLogprob, Usage
-from foretell.reports import describe
-from foretell.text.detokenizer import Detokenizer
+from foretell.outputs import (
+    Chunk,
+    FinishReason,
+    GenerationOutput,
+    LogprobStage,
+    StepTrace,
+    StopReason,
+    TokenLogprob,
+    Usage,
+)
+from foretell.reports import describe, describe_trace
+from foretell.text.detokenizer import Detokenizer, unfinished_character
+from foretell.text.stops import StopMatcher
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
+ByStage = dict[LogprobStage, list[TokenLogprob]]
+
 
 @dataclass(frozen=True)
 class Job:
-    """A request, and the text that its prompt is."""
+    """A request, the text that its prompt is, and the settings as the user knows them."""
 
     prompt: str
     request: Request
     config: GenerationConfig
 
 
+@dataclass(frozen=True)
+class _Token:
+    """A generated token, and where its bytes are: in the characters `start:stop` of the text."""
+
+    token_id: int
+    start: int
+    stop: int
+    logprobs: dict[LogprobStage, TokenLogprob]
+    trace: StepTrace | None
+
+
 class Transcript:
     """Writes down one request from its first event to its last.
 
+    It also ends the request where the text says so: at a stop string, a regular expression or the
+    user's predicate. What the engine does after that is ignored.
+
     Attributes:
-        output: the finished output; None until the last event.
+        output: the finished output; None until the last event, or until the text has ended.
+
+    Raises:
+        ConfigError: a stop is empty, or its regular expression is malformed.
     """
 
     def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
+        config, prompt = job.request.config, job.request.prompt
         self.output: GenerationOutput | None = None
         self._job = job
         self._tokenizer = tokenizer
-        self._detokenizer = Detokenizer(tokenizer, continuation=True)
+        stages = () if config.logprobs is None else tuple(config.logprobs_stage)
+        self._stages = cast("tuple[LogprobStage, ...]", stages)
+        self._min_new_tokens = max(
+            config.min_new_tokens or 0, (config.min_length or 0) - len(prompt)
+        )
+        self._detokenizer = Detokenizer(
+            tokenizer, continuation=True, pending=unfinished_character(tokenizer, prompt)
+        )
+        self._matcher = StopMatcher(
+            config.stop, config.stop_regex, include=config.include_stop_str_in_output
+        )
+        self._text = ""  # all that was decoded; what was shown of it is in `_pieces`
         self._pieces: list[str] = []
-        self._token_ids: list[int] = []
-        self._logprobs: list[TokenLogprob] = []
+        self._num_shown = self._num_bytes = 0
+        self._generated: list[int] = []
+        self._tokens: list[_Token] = []  # those whose text was shown
+        self._waiting: deque[_Token] = deque()  # the others
+        self._prompt_reports: list[TokenReport] = []
         self._started = perf_counter()
         self._first = self._latest = self._started
 
     def take(self, event: Event) -> Chunk | None:
-        """The chunk that an event makes; None if there is none to show."""
+        """The chunk that an event makes; None if there is none to show, or the text has ended."""
+        if self.output is not None:
+            return None
         if isinstance(event, TokenEvent):
             return self._take_token(event)
         if isinstance(event, EndEvent):
-            logprobs: list[TokenLogprob] | None = [] if self._wants_logprobs else None
-            return self._chunk("", [], logprobs, event.finish_reason)
+            return self._end("", event.finish_reason)
+        self._take_prompt(event)
         return None
-
-    def _take_token(self, event: TokenEvent) -> Chunk:
-        self._latest = perf_counter()
-        if not self._token_ids:
-            self._first = self._latest
-        self._token_ids.append(event.token_id)
-        entries = [describe(report, self._tokenizer) for report in event.reports.values()]
-        self._logprobs += entries
-        stop = event.stop_reason
-        is_eos = stop is not None and stop.kind == "eos"  # it ends the text and is no part of it
-        text = "" if is_eos else self._detokenizer.push(event.token_id)
-        logprobs = entries if self._wants_logprobs else None
-        reason = None if stop is None else stop.finish_reason
-        return self._chunk(text, [event.token_id], logprobs, reason)
-
-    def _chunk(
-        self,
-        text: str,
-        token_ids: list[int],
-        logprobs: list[TokenLogprob] | None,
-        reason: FinishReason | None,
-    ) -> Chunk:
-        if reason is not None:
-            text += self._detokenizer.finish()
-        self._pieces.append(text)
-        if reason is not None:
-            self.output = self._finish(reason)
-        return Chunk(text, token_ids, logprobs=logprobs, finish_reason=reason, output=self.output)
 
     def require_output(self) -> GenerationOutput:
         """The finished output; RequestError before the last event."""
@@ -88,25 +109,140 @@ class Transcript:
             raise RequestError(f"the request for {self._job.prompt!r} has not ended")
         return self.output
 
-    @property
-    def _wants_logprobs(self) -> bool:
-        return self._job.request.config.logprobs is not None
+    def _take_prompt(self, event: PromptEvent) -> None:
+        self._prompt_reports += event.reports
 
-    def _finish(self, reason: FinishReason) -> GenerationOutput:
-        request = self._job.request
-        usage = Usage(
-            prompt_tokens=len(request.prompt),
-            completion_tokens=len(self._token_ids),
+    def _take_token(self, event: TokenEvent) -> Chunk:
+        self._latest = perf_counter()
+        if not self._generated:
+            self._first = self._latest
+        self._generated.append(event.token_id)
+        text = self._write(event)
+        reason = self._found() or self._stop_reason(event.stop_reason)
+        if reason is None:
+            return self._chunk(text)
+        return self._end(text, reason.finish_reason, reason)
+
+    def _write(self, event: TokenEvent) -> str:
+        """Decode a token; what may be shown of the text now."""
+        start, piece = len(self._text), ""
+        if event.stop_reason is None or event.stop_reason.kind not in ("eos", "token"):
+            piece = self._detokenizer.push(event.token_id)
+            start += self._detokenizer.num_broken
+        self._text += piece
+        stop = len(self._text) + self._detokenizer.num_unfinished
+        logprobs = {
+            stage: _describe(event.reports[stage], stage, self._tokenizer) for stage in self._stages
+        }
+        trace = None if event.trace is None else describe_trace(event.trace, self._tokenizer)
+        self._waiting.append(_Token(event.token_id, start, stop, logprobs, trace))
+        return self._matcher.push(piece, acts=self._may_stop)
+
+    @property
+    def _may_stop(self) -> bool:
+        return len(self._generated) >= self._min_new_tokens
+
+    def _found(self) -> StopReason | None:
+        match = self._matcher.match
+        return None if match is None else StopReason(match.kind, match.value)
+
+    def _stop_reason(self, reason: StopReason | None) -> StopReason | None:
+        """Why a text without a stop in it ends here: the user's predicate goes before limits."""
+        if reason is not None and reason.finish_reason == "stop":
+            return reason
+        criteria = self._job.request.config.stopping_criteria
+        if criteria is not None and self._may_stop and criteria(self._text, [*self._generated]):
+            return StopReason("criteria")
+        return reason
+
+    def _end(
+        self, text: str, finish_reason: FinishReason, reason: StopReason | None = None
+    ) -> Chunk:
+        """Show what is left, unless it is or becomes a stop."""
+        if self._matcher.match is None:
+            text += self._matcher.push(self._detokenizer.finish(), acts=self._may_stop)
+            reason = self._found() or reason
+            text += self._matcher.finish()
+        return self._chunk(text, finish_reason if reason is None else reason.finish_reason, reason)
+
+    def _chunk(
+        self,
+        text: str,
+        finish_reason: FinishReason | None = None,
+        stop_reason: StopReason | None = None,
+    ) -> Chunk:
+        start_byte = self._num_bytes
+        self._pieces.append(text)
+        self._num_shown += len(text)
+        self._num_bytes += len(text.encode())
+        tokens = self._release(is_last=finish_reason is not None)
+        self._tokens += tokens
+        if finish_reason is not None:
+            self.output = self._finish(finish_reason, stop_reason)
+        return Chunk(
+            text=text,
+            token_ids=[token.token_id for token in tokens],
+            start_byte=start_byte,
+            logprobs=self._logprobs(tokens),
+            logprobs_by_stage=self._logprobs_by_stage(tokens),
+            finish_reason=finish_reason,
+            output=self.output,
+        )
+
+    def _release(self, *, is_last: bool) -> list[_Token]:
+        """The waiting tokens whose text is shown now; at the end, those with any text shown."""
+        tokens = []
+        while self._waiting:
+            token = self._waiting[0]
+            if token.stop > self._num_shown and not (is_last and token.start < self._num_shown):
+                break
+            tokens.append(self._waiting.popleft())
+        return tokens
+
+    def _logprobs(self, tokens: Sequence[_Token]) -> list[TokenLogprob] | None:
+        return [token.logprobs[self._stages[0]] for token in tokens] if self._stages else None
+
+    def _logprobs_by_stage(self, tokens: Sequence[_Token]) -> ByStage | None:
+        if len(self._stages) < 2:
+            return None
+        return {stage: [token.logprobs[stage] for token in tokens] for stage in self._stages}
+
+    def _finish(self, reason: FinishReason, stop_reason: StopReason | None) -> GenerationOutput:
+        traces = [token.trace for token in self._tokens if token.trace is not None]
+        return GenerationOutput(
+            text="".join(self._pieces),
+            token_ids=[token.token_id for token in self._tokens],
+            finish_reason=reason,
+            usage=self._usage(),
+            config=self._job.config,
+            prompt=self._job.prompt,
+            prompt_token_ids=list(self._job.request.prompt),
+            logprobs=self._logprobs(self._tokens),
+            stop_reason=stop_reason,
+            logprobs_by_stage=self._logprobs_by_stage(self._tokens),
+            prompt_logprobs=self._prompt_logprobs(),
+            trace=traces if self._job.request.config.trace else None,
+        )
+
+    def _usage(self) -> Usage:
+        return Usage(
+            prompt_tokens=len(self._job.request.prompt),
+            completion_tokens=len(self._generated),
             time_to_first_token=self._first - self._started,
             decode_seconds=self._latest - self._first,
         )
-        return GenerationOutput(
-            text="".join(self._pieces),
-            token_ids=self._token_ids,
-            finish_reason=reason,
-            usage=usage,
-            config=self._job.config,
-            prompt=self._job.prompt,
-            prompt_token_ids=list(request.prompt),
-            logprobs=self._logprobs if self._wants_logprobs else None,
-        )
+
+    def _prompt_logprobs(self) -> list[TokenLogprob] | None:
+        """One entry a prompt token; nothing tells the probability of the first."""
+        if self._job.request.config.prompt_logprobs is None:
+            return None
+        first = self._job.request.prompt[0]
+        name, data = self._tokenizer.token_text(first), self._tokenizer.token_bytes(first)
+        others = [describe(report, self._tokenizer) for report in self._prompt_reports]
+        return [TokenLogprob(first, name, data, logprob=None), *others]
+
+
+def _describe(report: TokenReport, stage: LogprobStage, tokenizer: Tokenizer) -> TokenLogprob:
+    entry = describe(report, tokenizer)
+    top = tuple(replace(other, stage=stage) for other in entry.top)
+    return replace(entry, stage=stage, top=top)
