@@ -13,12 +13,17 @@ class SpecialTokens:
 
     At each place the longest name counts. User-defined tokens are looked for at the same time and
     left as text: one that begins first hides a control token's name inside it.
+
+    Attributes:
+        names: of the control tokens.
+        user_defined: names of the user-defined tokens.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         tokens = vocabulary.tokens
         self._ids = {tokens[i]: i for i in vocabulary.ids_of(*SPECIAL_TYPES)}
-        self._user_defined = [tokens[i] for i in vocabulary.ids_of(TokenType.USER_DEFINED)]
+        self.names = list(self._ids)
+        self.user_defined = [tokens[i] for i in vocabulary.ids_of(TokenType.USER_DEFINED)]
 
     def split(self, text: str) -> Iterator[str | int]:
         """The text in order: stretches of plain text, and ids of control tokens between them."""
@@ -26,7 +31,7 @@ class SpecialTokens:
         if not present:
             yield text
             return
-        names = sorted([*present, *self._user_defined], key=len, reverse=True)
+        names = sorted([*present, *self.user_defined], key=len, reverse=True)
         start = 0
         for match in re.finditer("|".join(map(re.escape, names)), text):
             token_id = self._ids.get(match.group())

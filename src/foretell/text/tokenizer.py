@@ -8,7 +8,7 @@ tokenizer.decode(ids)
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, SupportsIndex
 
 from foretell.errors import RequestError
@@ -36,22 +36,28 @@ class Tokenizer:
     Attributes:
         vocab_size: number of tokens.
         bos_token_id: the beginning-of-sequence token, if there is one.
+        eos_token_id: the file's end-of-sequence token, if it names one.
         eos_token_ids: every token that ends a generation: the file's end-of-sequence, end-of-turn
             and end-of-message tokens, and those of `vocabulary.END_PIECES`.
         adds_bos: whether `encode` puts `bos_token_id` first.
         adds_space_prefix: whether `encode` puts a space before the text (SentencePiece).
         chat_template: Jinja source, if the model comes with one.
+        control_names: names of all control tokens.
+        user_defined_names: names of the tokens that are read as such in any text.
     """
 
     def __init__(self, vocabulary: Vocabulary, codec: Codec) -> None:
         self.vocab_size = len(vocabulary.tokens)
         self.bos_token_id = vocabulary.bos_token_id
+        self.eos_token_id = vocabulary.eos_token_id
         self.eos_token_ids = vocabulary.eos_token_ids
         self.adds_bos = vocabulary.adds_bos
         self.adds_space_prefix = vocabulary.adds_space_prefix
         self.chat_template = vocabulary.chat_template
         self._types = vocabulary.types
         self._special = SpecialTokens(vocabulary)
+        self.control_names = self._special.names
+        self.user_defined_names = self._special.user_defined
         self._codec = codec
 
     @classmethod
@@ -93,6 +99,11 @@ class Tokenizer:
         for part in self._special.split(text) if parse_special else [text]:
             ids += self._codec.encode(part) if isinstance(part, str) else [part]
         return ids
+
+    def split(self, text: str) -> Iterator[str | int]:
+        """A text cut at the names of control tokens: stretches of plain text, and ids."""
+        _check_text(text)
+        return self._special.split(text)
 
     def decode(
         self,

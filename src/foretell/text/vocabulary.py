@@ -72,6 +72,7 @@ class Vocabulary:
         adds_space_prefix: for "llama", whether a space goes before the text.
         unknown_token_id: what stands for a character that nothing else spells.
         bos_token_id: put before a text where `adds_bos` says so.
+        eos_token_id: the file's end-of-sequence token.
         eos_token_ids: every token that ends a generation.
         chat_template: Jinja source.
     """
@@ -88,6 +89,7 @@ class Vocabulary:
     unknown_token_id: int | None
     bos_token_id: int | None
     adds_bos: bool
+    eos_token_id: int | None
     eos_token_ids: frozenset[int]
     chat_template: str | None
 
@@ -135,6 +137,7 @@ def read_vocabulary(metadata: Mapping[str, Any], source: str) -> Vocabulary:
         unknown_token_id=unknown,
         bos_token_id=bos,
         adds_bos=_read_adds_bos(fields, bos, pretokenizer),
+        eos_token_id=eos,
         eos_token_ids=ends,
         chat_template=fields.string("tokenizer.chat_template"),
     )

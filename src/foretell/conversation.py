@@ -1,0 +1,205 @@
+"""Conversations: messages to a prompt, and a history that grows (row 8 of the design).
+
+conversation = Conversation(llm, system="Answer in one sentence.")
+for chunk in conversation.say("Why is the sky blue?", temperature=0.7):
+    print(chunk.text, end="")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from foretell.errors import RequestError
+from foretell.text.chat_template import ChatTemplate, check_messages
+from foretell.text.disguise import Disguise
+
+if TYPE_CHECKING:
+    from foretell.config import GenerationConfig
+    from foretell.llm import LLM
+    from foretell.outputs import Chunk
+    from foretell.text.tokenizer import Tokenizer
+
+MAX_FILE_BYTES = 2**26
+
+
+def chat_prompt(tokenizer: Tokenizer, messages: Sequence[Mapping[str, str]]) -> list[int]:
+    """The token ids of a conversation up to where the assistant's answer begins.
+
+    The model's chat template says how. A special token's name inside a message stays text, so that
+    no message can end its own turn or speak for another.
+
+    Raises:
+        RequestError: the model has no template, or the messages do not suit it.
+        ModelFileError: the template is broken.
+    """
+    if tokenizer.chat_template is None:
+        raise RequestError("this model comes with no chat template: continue a text instead")
+    template = ChatTemplate(
+        tokenizer.chat_template,
+        bos_token=_name_of(tokenizer, tokenizer.bos_token_id),
+        eos_token=_name_of(tokenizer, tokenizer.eos_token_id),
+    )
+    checked = check_messages(messages)
+    disguise = Disguise(tokenizer, checked)
+    return disguise.encode(template.render(disguise.messages))
+
+
+def _name_of(tokenizer: Tokenizer, token_id: int | None) -> str:
+    return "" if token_id is None else tokenizer.token_text(token_id)
+
+
+class Conversation:
+    """A chat with a model: what has been said, and what is said next.
+
+    Args:
+        llm: who answers; its model must come with a chat template.
+        system: what the model is told beforehand.
+        config: settings of every answer.
+        max_answer_tokens: most tokens of an answer whose settings give no `max_new_tokens`; fewer
+            where the context has no more room. None for no limit but the context.
+
+    Attributes:
+        messages: `[{"role": "system" | "user" | "assistant", "content": ...}, ...]`.
+        config: settings of every answer.
+    """
+
+    def __init__(
+        self,
+        llm: LLM,
+        system: str | None = None,
+        config: GenerationConfig | None = None,
+        *,
+        max_answer_tokens: int | None = None,
+    ) -> None:
+        self._llm = llm
+        self._max_answer_tokens = max_answer_tokens
+        self.config = config
+        self.messages: list[dict[str, str]] = []
+        self.system = system
+
+    @property
+    def system(self) -> str | None:
+        """What the model is told beforehand; None if nothing."""
+        if self.messages and self.messages[0]["role"] == "system":
+            return self.messages[0]["content"]
+        return None
+
+    @system.setter
+    def system(self, text: str | None) -> None:
+        rest = self.messages if self.system is None else self.messages[1:]
+        told = [] if text is None else check_messages([{"role": "system", "content": text}])
+        self.messages = [*told, *rest]
+
+    def say(self, text: str, **settings: Any) -> Generator[Chunk, None, None]:
+        """Say something, and stream the answer.
+
+        When the answer is complete, both become part of `messages`. If the loop is left early, what
+        was shown until then counts as the answer; if nothing was shown, nothing was said.
+
+        Raises:
+            ConfigError: a setting is unknown, out of range or contradicts another.
+            RequestError: the conversation does not fit the context or the template.
+        """
+        asked = [*self.messages, {"role": "user", "content": text}]
+        prompt = chat_prompt(self._llm.tokenizer, asked)
+        limited = {**self._limit(len(prompt), settings), **settings}
+        return self._answer(asked, self._llm.stream(prompt, self.config, **limited))
+
+    def _limit(self, num_prompt_tokens: int, settings: dict[str, Any]) -> dict[str, int]:
+        """The length of an answer, if nobody set it."""
+        config = self.config
+        is_set = config is not None and (config.max_new_tokens or config.max_length)
+        if is_set or "max_length" in settings or self._max_answer_tokens is None:
+            return {}
+        room = self._llm.info.context_length - num_prompt_tokens
+        return {"max_new_tokens": min(self._max_answer_tokens, room)} if room > 0 else {}
+
+    def _answer(
+        self, asked: list[dict[str, str]], chunks: Generator[Chunk, None, None]
+    ) -> Generator[Chunk, None, None]:
+        shown: list[str] = []
+        is_complete = False
+        try:
+            with closing(chunks):
+                for chunk in chunks:
+                    shown.append(chunk.text)
+                    is_complete = chunk.output is not None
+                    yield chunk
+        finally:
+            if is_complete or any(shown):
+                self.messages = [*asked, {"role": "assistant", "content": "".join(shown)}]
+
+    def undo(self) -> str:
+        """Take back the last thing that the user said, and the answer; return what it was.
+
+        RequestError if nothing was said yet.
+        """
+        for index in reversed(range(len(self.messages))):
+            if self.messages[index]["role"] == "user":
+                taken = self.messages[index]["content"]
+                self.messages = self.messages[:index]
+                return taken
+        raise RequestError("nothing was said yet that could be taken back")
+
+    def clear(self) -> None:
+        """Forget all that was said; the system message stays."""
+        self.messages = self.messages[:1] if self.system is not None else []
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the messages to a JSON file, whole or not at all; RequestError if that fails."""
+        text = json.dumps({"messages": self.messages}, ensure_ascii=False, indent=2) + "\n"
+        try:
+            _write_atomically(Path(path), text.encode())
+        except OSError as error:
+            raise _file_error(path, f"cannot be written: {error.strerror or error}") from error
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Replace the messages by those of a file that `save` wrote; RequestError if it is none."""
+        self.messages = read_messages(path)
+
+
+def read_messages(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """The messages in a JSON file, `{"messages": [...]}` or the list alone.
+
+    RequestError if the file cannot be read or holds something else.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise _file_error(path, f"cannot be read: {error.strerror or error}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise _file_error(path, f"is too large: must have at most {MAX_FILE_BYTES} bytes")
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _file_error(path, f"is not JSON: {error}") from error
+    messages: Any = found.get("messages") if isinstance(found, dict) else found
+    if messages == []:
+        return []
+    try:
+        return check_messages(messages)
+    except RequestError as error:
+        raise _file_error(path, f"is no conversation: {error}") from error
+
+
+def _file_error(path: str | os.PathLike[str], problem: str) -> RequestError:
+    return RequestError(f"{os.fspath(path)}: {problem}")
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    """Write beside the file first, so that it is never seen half written."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -1,0 +1,103 @@
+"""Messages that cannot pose as special tokens (row 2 of the design).
+
+A template mixes its own text with what people wrote, and the tokenizer then reads the names of
+special tokens in all of it. So the first character of each such name in a message is exchanged for
+a stand-in before rendering. It comes back once the prompt has been cut at the names that are left:
+the template's own. But for the stand-ins, templates see the real text, to trim, compare and cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from foretell.errors import RequestError
+
+if TYPE_CHECKING:
+    from foretell.text.tokenizer import Tokenizer
+
+PRIVATE_USE = range(0xF0000, 0xFFFFE)  # code points that mean nothing by themselves
+
+
+class Disguise:
+    """The messages of one prompt with stand-ins in them, and the way back to token ids.
+
+    Control tokens' names are disguised everywhere. User-defined tokens, which are read as such even
+    in plain text, are disguised where the template mentions them, and their names are cut in two
+    for the tokenizer; but not in what the assistant said: templates look for `</think>` there.
+
+    Args:
+        tokenizer: whose tokens; it has a chat template.
+        messages: with a role and a content each.
+
+    Attributes:
+        messages: what to render.
+
+    Raises:
+        RequestError: the messages use up all of `PRIVATE_USE`.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, messages: Sequence[Mapping[str, str]]) -> None:
+        self._tokenizer = tokenizer
+        source = tokenizer.chat_template or ""
+        texts = [text for message in messages for text in message.values()]
+        self._unused = _unused_characters([source, *texts])
+        self._cut = next(self._unused)
+        self._stand_ins: dict[tuple[str, bool], str] = {}
+        self._control = tokenizer.control_names
+        self._turns = [
+            name for name in tokenizer.user_defined_names if name in source and not name.isspace()
+        ]
+        self.messages = [self._disguise_message(message) for message in messages]
+
+    def encode(self, prompt: str) -> list[int]:
+        """Token ids of the rendered messages."""
+        real = {
+            ord(stand_in): char + self._cut if is_cut else char
+            for (char, is_cut), stand_in in self._stand_ins.items()
+        }
+        ids: list[int] = []
+        for part in self._tokenizer.split(prompt):
+            if isinstance(part, int):
+                ids.append(part)
+                continue
+            for piece in part.translate(real).split(self._cut):
+                ids += self._tokenizer.encode(piece, add_special_tokens=False)
+        return ids
+
+    def _disguise_message(self, message: Mapping[str, str]) -> dict[str, str]:
+        turns = [] if message["role"] == "assistant" else self._turns
+        return {key: self._disguise(text, turns) for key, text in message.items()}
+
+    def _disguise(self, text: str, turns: Iterable[str]) -> str:
+        chars = list(text)
+        for names, is_cut in ((self._control, False), (turns, True)):
+            for index in _find(names, text):
+                chars[index] = self._stand_in(text[index], is_cut)
+        return "".join(chars)
+
+    def _stand_in(self, char: str, is_cut: bool) -> str:
+        key = (char, is_cut)
+        if key not in self._stand_ins:
+            self._stand_ins[key] = next(self._unused)
+        return self._stand_ins[key]
+
+
+def _find(names: Iterable[str], text: str) -> list[int]:
+    """Where a name begins in the text, even inside another."""
+    present = [re.escape(name) for name in names if name in text]
+    if not present:
+        return []
+    return [match.start() for match in re.finditer(f"(?={'|'.join(present)})", text)]
+
+
+def _unused_characters(texts: Iterable[str]) -> Iterator[str]:
+    used = set().union(*texts)
+    for code in PRIVATE_USE:
+        if chr(code) not in used:
+            yield chr(code)
+    raise RequestError(
+        f"the messages use all private characters U+{PRIVATE_USE[0]:X} to U+{PRIVATE_USE[-1]:X}: "
+        "must leave a few of them out"
+    )
