@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.decoding.arrays import Logits
-from foretell.decoding.logprobs import top_ids
+from foretell.decoding.logprobs import GROUP, top_ids
 from foretell.decoding.mass import BLOCK, check_logits
 from foretell.outputs import DrawTrace, StageTrace
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 RAW = "raw"  # the name of stage 0: the model's own distribution
 NUM_RUNNERS_UP = 5
+LEAST = np.finfo(np.float32).min  # the smallest logit of a possible token
 NO_WEIGHT = -1e4  # exp of this is 0, and 0 times this is too
 SPARSE = 4  # of so many tokens, one is possible at most: only the possible ones are looked at
 FEW = 16  # of so many logits, one changed at most: the others need no new look
@@ -165,14 +166,17 @@ class _View:
         places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
         return np.where(self.ids[places] == ids, self.logits[places], np.float32(-np.inf))
 
-    def share_of(self, logits: Logits) -> NDArray[np.float64]:
-        """The probabilities of tokens with these logits."""
-        return _weigh(logits, self.offset)[1] / self.total
+    def share_of(self, logits: Logits) -> float:
+        """The probability of tokens with these logits, together."""
+        return min(1.0, float(_weigh(logits, self.offset)[1].sum()) / self.total)
+
+    def share_of_one(self, logit: float) -> float:
+        """The probability of a token with this logit."""
+        return min(1.0, math.exp(logit - self.offset) / self.total)
 
     def top(self, count: int) -> NDArray[np.intp]:
         """The ids of the likeliest tokens; none that is ruled out."""
-        places = top_ids(self.logits, count)
-        places = places[self.logits[places] > -np.inf]
+        places = _largest(self.logits, count)
         return places if self.ids is None else self.ids[places]
 
     def interval(self, token_id: int) -> tuple[float, float]:
@@ -190,6 +194,18 @@ class _View:
             1 + int(np.count_nonzero((best if logit >= best[-1] else self.logits) > logit))
             for logit in self.logits_of(ids)
         ]
+
+
+def _largest(logits: Logits, count: int) -> NDArray[np.intp]:
+    """As `top_ids`, without what is ruled out; sorts only what reaches the best columns' maxima."""
+    columns = len(logits) // GROUP
+    if columns < 4 * count or count == 0:
+        places = top_ids(logits, count)
+        return places[logits[places] > -np.inf]
+    maxima = logits[: columns * GROUP].reshape(GROUP, columns).max(axis=0)
+    bound = np.partition(maxima, columns - count)[columns - count]
+    places = np.flatnonzero(logits >= max(bound, LEAST))
+    return places[np.argsort(-logits[places], kind="stable")[:count]]
 
 
 def _weigh(
@@ -280,37 +296,29 @@ def _mass_left(before: _View, row: Logits, view: _View) -> float:
     """The share of the distribution `before` that the tokens possible in `row` had."""
     if before.ids is not None:
         kept = row[before.ids] > -np.inf
-        return 1.0 if kept.all() else _share(before, before.logits[kept])
+        return 1.0 if kept.all() else before.share_of(before.logits[kept])
     if view.ids is not None:
-        return _share(before, before.logits[view.ids])
+        return before.share_of(before.logits[view.ids])
     if view.num_candidates == len(row):
         return 1.0
     gone = before.logits[np.flatnonzero(row == -np.inf)]
     gone = gone[gone > -np.inf]
-    return 1.0 - _share(before, gone) if len(gone) else 1.0
-
-
-def _share(view: _View, logits: Logits) -> float:
-    return min(1.0, float(view.share_of(logits).sum()))
+    return 1.0 - before.share_of(gone) if len(gone) else 1.0
 
 
 def _follow(
     ids: NDArray[np.intp], ranks: Sequence[int], views: Sequence[_View]
 ) -> list[CandidateRecord]:
     """The tokens' logits and probabilities in every view."""
-    logits = [view.logits_of(ids) for view in views]
-    shares = [view.share_of(some) for view, some in zip(views, logits, strict=True)]
-    columns = zip(
-        ids.tolist(),
-        ranks,
-        np.array(logits).T.tolist(),
-        np.array(shares).T.tolist(),
-        strict=True,
-    )
-    return [
-        CandidateRecord(token, rank, _finite(values), tuple(probabilities), _removed_by(values))
-        for token, rank, values, probabilities in columns
-    ]
+    rows = [view.logits_of(ids).tolist() for view in views]
+    found = []
+    for place, (token_id, rank) in enumerate(zip(ids.tolist(), ranks, strict=True)):
+        logits = [row[place] for row in rows]
+        shares = [view.share_of_one(logit) for view, logit in zip(views, logits, strict=True)]
+        found.append(
+            CandidateRecord(token_id, rank, _finite(logits), tuple(shares), _removed_by(logits))
+        )
+    return found
 
 
 def _finite(logits: Sequence[float]) -> tuple[float | None, ...]:
