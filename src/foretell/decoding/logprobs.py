@@ -56,7 +56,8 @@ def softmax(row: Logits) -> NDArray[np.float64]:
 def entropy(probabilities: NDArray[np.float64]) -> float:
     """-Σ p log p, in nats (Shannon 1948); what has no probability adds nothing."""
     possible = probabilities[probabilities > 0]
-    return max(0.0, -float(possible @ np.log(possible)))
+    terms = possible * np.log(possible)  # no dot product: BLAS adds in an order of its threads
+    return max(0.0, -float(terms.sum()))
 
 
 def kth_largest(row: Logits, k: int) -> float:
