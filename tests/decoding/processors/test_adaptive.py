@@ -48,6 +48,21 @@ def test_it_is_the_formula_along_a_sequence(row, target, decay, seed):
         processor.accept(token)
 
 
+# What llama.cpp's server (xllamacpp 2026.10.11549) had left of seven candidates, and made of them.
+SEVEN = [0.583736777, 0.137548089, 0.099112622, 0.052281804, 0.045624271, 0.041365329, 0.04033111]
+LLAMA_CPP = {
+    0.1: [9.764e-06, 0.178412363, 0.205046088, 0.164850622, 0.155276477, 0.148974448, 0.147430211],
+    0.5: [0.995866537, 2.46536e-3, 8.77656e-4, 2.40882e-4, 1.99896e-4, 1.77356e-4, 1.72271e-4],
+}
+
+
+@pytest.mark.parametrize("target", LLAMA_CPP)
+def test_the_first_token_is_llama_cpps(target):
+    row = np.log(SEVEN).astype(np.float32)
+    result = probabilities_of(ours(AdaptiveP(target, 0.9), row))
+    np.testing.assert_allclose(result, LLAMA_CPP[target], rtol=2e-5, atol=1e-9)
+
+
 def test_after_a_likely_token_it_asks_for_an_unlikely_one():
     row = np.log(np.array([0.6, 0.3, 0.1], np.float32))
     processor = AdaptiveP(0.3, 0.5)
