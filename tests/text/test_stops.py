@@ -61,6 +61,8 @@ CUTS = st.lists(st.integers(0, 30))
 @given(TEXTS, STRINGS, PATTERNS, CUTS, st.booleans())
 @example("aab", ["ab", "b", "aab"], [], [1], False)
 @example("abab#", ["ab#"], [], [2, 3], False)
+@example("ab#", ["b#"], ["ab+#"], [], False)
+@example("aab#", ["aab#"], ["ab+#"], [], False)
 def test_finds_the_stop_that_ends_first(
     text: str, strings: list[str], patterns: list[str], places: list[int], include: bool
 ) -> None:
@@ -128,6 +130,18 @@ def test_a_pattern_passed_over_leaves_the_rest_to_be_found() -> None:
     assert matcher.push("a12b3", acts=False) == "a12b"
     assert matcher.push("4c") == ""
     assert matcher.match == StopMatch("regex", "34", 4, 6)
+
+
+def test_a_pattern_passed_over_takes_no_more_than_its_match() -> None:
+    matcher = StopMatcher(patterns=["a(?=b)|b#"])
+    assert [matcher.push("ab", acts=False), matcher.push("#")] == ["a", ""]
+    assert matcher.match == StopMatch("regex", "b#", 1, 3)
+
+
+def test_a_stop_string_passed_over_is_shown_at_once() -> None:
+    matcher = StopMatcher(["ab#", "b#a"])
+    assert [matcher.push("ab", acts=False), matcher.push("#", acts=False)] == ["", "a"]
+    assert StopMatcher(["ab#"]).push("ab#", acts=False) == "ab#"
 
 
 def test_a_pattern_that_never_ends_holds_back_a_bounded_text() -> None:
