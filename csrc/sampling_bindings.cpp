@@ -4,6 +4,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
 #include <string>
@@ -63,9 +64,20 @@ void advance(SamplingChain& chain, const std::vector<int32_t>& new_tokens,
     chain.advance(new_tokens, num_prompt_tokens);
 }
 
-std::vector<int64_t> choose(FloatTable logits, const std::vector<int64_t>& rows,
-                            const std::vector<const SamplingChain*>& chains,
-                            const std::vector<double>& uniforms, const std::string& isa) {
+// A row's token, or what is wrong with the row.
+using Answer = std::variant<int64_t, std::string>;
+
+Answer answer(const DenseLoops& loops, const SamplingChain& chain, float* row, double uniform) {
+    try {
+        return choose_token(loops, chain, row, uniform);
+    } catch (const BrokenRow& error) {
+        return std::string(error.what());
+    }
+}
+
+std::vector<Answer> choose(FloatTable logits, const std::vector<int64_t>& rows,
+                           const std::vector<const SamplingChain*>& chains,
+                           const std::vector<double>& uniforms, const std::string& isa) {
     require(rows.size() == chains.size() && rows.size() == uniforms.size(),
             "one chain and one uniform a row");
     const auto num_rows = static_cast<int64_t>(logits.shape(0));
@@ -76,13 +88,13 @@ std::vector<int64_t> choose(FloatTable logits, const std::vector<int64_t>& rows,
         require(uniforms[i] >= 0 && uniforms[i] < 1, "a uniform must be in [0, 1)");
     }
     const DenseLoops& loops = loops_of(isa);
-    std::vector<int64_t> tokens(rows.size());
+    std::vector<Answer> answers(rows.size());
     nb::gil_scoped_release release;
     for (size_t i = 0; i < rows.size(); ++i) {
         float* row = logits.data() + rows[i] * vocab_size;
-        tokens[i] = choose_token(loops, *chains[i], row, uniforms[i]);
+        answers[i] = answer(loops, *chains[i], row, uniforms[i]);
     }
-    return tokens;
+    return answers;
 }
 
 std::vector<int64_t> kept(FloatRow row, const SamplingChain& chain, const std::string& isa) {
@@ -123,7 +135,7 @@ NB_MODULE(_sampling, m) {
         .def_prop_ro("num_seen", &SamplingChain::num_seen);
 
     m.def("choose", &choose, "logits"_a, "rows"_a, "chains"_a, "uniforms"_a, "isa"_a,
-          "One token a row; the rows are overwritten.");
+          "One token a row, or what is wrong with it; the rows are overwritten.");
     m.def("kept", &kept, "row"_a, "chain"_a, "isa"_a,
           "Ids that the chain leaves possible, ascending; the row is overwritten.");
 }

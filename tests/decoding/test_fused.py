@@ -187,8 +187,12 @@ def test_a_broken_row_is_refused_as_in_numpy(isa, size, bad, penalty):
             check_logits(row[0])
         with pytest.raises(NumericalError, match=str(expected.value)):
             kept(row[0].copy(), chain, isa=isa)
-        with pytest.raises(NumericalError, match=str(expected.value)):
-            choose(row.copy(), [0], [chain], [0.5], isa=isa)
+        sound = np.zeros_like(row)
+        rows = np.concatenate([sound, row, sound])
+        first, error, last = choose(rows, [0, 1, 2], [chain] * 3, [0.0] * 3, isa=isa)
+        assert isinstance(error, NumericalError)
+        assert str(error) == str(expected.value)
+        assert first == last == choose(sound, [0], [chain], [0.0], isa=isa)[0]
 
 
 @pytest.mark.parametrize(

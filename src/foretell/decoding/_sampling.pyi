@@ -51,8 +51,8 @@ class SamplingChain:
     @property
     def num_seen(self) -> int: ...
 
-def choose(logits: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], rows: Sequence[int], chains: Sequence[SamplingChain], uniforms: Sequence[float], isa: str) -> list[int]:
-    """One token a row; the rows are overwritten."""
+def choose(logits: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], rows: Sequence[int], chains: Sequence[SamplingChain], uniforms: Sequence[float], isa: str) -> list[int | str]:
+    """One token a row, or what is wrong with it; the rows are overwritten."""
 
 def kept(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], chain: SamplingChain, isa: str) -> list[int]:
     """Ids that the chain leaves possible, ascending; the row is overwritten."""

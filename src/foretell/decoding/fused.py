@@ -85,23 +85,21 @@ def choose(
     uniforms: Sequence[float],
     *,
     isa: str | None = None,
-) -> list[int]:
+) -> list[int | NumericalError]:
     """One token for each of the rows of `logits`, `(R, vocab_size)`, which are overwritten.
 
     `uniforms` are in [0, 1). `isa` is an instruction set, by default FORETELL_ISA's or the best.
-    Raises NumericalError for a row with NaN or +inf, or of -inf alone.
+    A row with NaN or +inf, or of -inf alone, is answered with an error; the others are not hurt.
     """
     cores = [chain._chain for chain in chains]
-    try:
-        return _sampling.choose(logits, rows, cores, uniforms, isa or _instruction_set())
-    except _sampling.BrokenRow as error:
-        raise NumericalError(str(error)) from None
+    answers = _sampling.choose(logits, rows, cores, uniforms, isa or _instruction_set())
+    return [NumericalError(one) if isinstance(one, str) else one for one in answers]
 
 
 def kept(row: Logits, chain: FusedChain, *, isa: str | None = None) -> list[int]:
     """Ids that the chain leaves possible, ascending; the row, `(vocab_size,)`, is overwritten.
 
-    For tests and for looking inside. Raises NumericalError as `choose` does.
+    For tests and for looking inside. Raises NumericalError for a broken row.
     """
     try:
         return _sampling.kept(row, chain._chain, isa or _instruction_set())

@@ -13,7 +13,6 @@ from typing import Protocol, cast
 import numpy as np
 
 from foretell.config import GenerationConfig
-from foretell.decoding import fused
 from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import Stage, chain
 from foretell.decoding.context import ChainContext
@@ -44,6 +43,26 @@ class Choice:
     trace: StepRecord | None = None
 
 
+@dataclass(frozen=True)
+class FusedDraw:
+    """One row's choice, to be made in one call with those of other requests.
+
+    `raw` is a copy of the model's row where its log-probabilities are to be reported, with
+    `num_top` alternatives.
+    """
+
+    chain: FusedChain
+    number: float
+    raw: Logits | None
+    num_top: int
+
+    def choice(self, token_id: int) -> Choice:
+        """The choice of this token."""
+        if self.raw is None:
+            return Choice(0, token_id)
+        return Choice(0, token_id, {"raw": report(self.raw, token_id, self.num_top)})
+
+
 class Strategy(Protocol):
     """Decides, step by step, what the sequences of one request do."""
 
@@ -54,6 +73,10 @@ class Strategy(Protocol):
 
     def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
         """Answer for `(live, vocab_size)` rows, which are the strategy's to overwrite."""
+        ...
+
+    def plan(self, row: Logits, history: History) -> FusedDraw | None:
+        """How the one live sequence's token can be chosen in C++; None where `choose` must."""
         ...
 
 
@@ -72,32 +95,21 @@ class OneToken:
 
     def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
         """One choice for each row; the row is overwritten where the chain changes it."""
-        chains = [self._fused_chain(history) for history in histories]
-        if None not in chains:
-            return self._choose_fused(rows, histories, cast(list[FusedChain], chains))
         pairs = enumerate(zip(rows, histories, strict=True))
         return [
             self.choose_one(parent, row, history, self._chain(history))
             for parent, (row, history) in pairs
         ]
 
-    def _choose_fused(
-        self, rows: Logits, histories: Sequence[History], chains: Sequence[FusedChain]
-    ) -> list[Choice]:
-        """All rows in one call; the usual chain needs no numpy."""
-        raw = None if self._config.logprobs is None else rows.copy()
-        numbers = []
-        for chain_, history in zip(chains, histories, strict=True):
-            chain_.advance(history)
-            numbers.append(self._number(history) or 0.0)
-        tokens = fused.choose(rows, range(len(rows)), chains, numbers)
-        if raw is None:
-            return [Choice(parent, token) for parent, token in enumerate(tokens)]
-        num_top = self._config.logprobs or 0
-        return [
-            Choice(parent, token, {"raw": report(row, token, num_top)})
-            for parent, (row, token) in enumerate(zip(raw, tokens, strict=True))
-        ]
+    def plan(self, row: Logits, history: History) -> FusedDraw | None:
+        """How to choose this row's token in C++, together with other rows."""
+        fused_chain = self._fused_chain(history)
+        if fused_chain is None:
+            return None
+        fused_chain.advance(history)
+        raw = None if self._config.logprobs is None else row.copy()
+        number = self._number(history) or 0.0  # greedy takes no notice of it
+        return FusedDraw(fused_chain, number, raw, self._config.logprobs or 0)
 
     def _fused_chain(self, history: History) -> FusedChain | None:
         """The sequence's chain in C++, where it is a usual one and no other stage is reported."""
@@ -166,6 +178,9 @@ class Guided:
         choice = self._inner.choose_one(0, rows[0], histories[0], [first, *self._stages])
         return [choice, Choice(1, choice.token_id)]
 
+    def plan(self, row: Logits, history: History) -> None:
+        """Never: two rows make one token."""
+
 
 class _Observer:
     """Keeps of one row's way through the chain what the request wants told."""
@@ -226,6 +241,9 @@ class Observe:
         """Keep the row; no choice, so the sequence ends."""
         self.row = rows[-1].copy()
         return []
+
+    def plan(self, row: Logits, history: History) -> None:
+        """Never: no token is chosen."""
 
     def require_row(self) -> Logits:
         """The row seen; RequestError before there was one."""

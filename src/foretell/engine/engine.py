@@ -7,15 +7,27 @@ It knows ids only. It is synchronous, and belongs to one thread.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from foretell.backends.base import Backend, Logits
+from foretell.decoding.fused import choose
 from foretell.decoding.logprobs import report
-from foretell.decoding.strategies import Choice
+from foretell.decoding.strategies import Choice, FusedDraw
 from foretell.engine.batches import assemble
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request, RequestState
 from foretell.engine.scheduler import Scheduler, Span
-from foretell.errors import ForetellError
+from foretell.errors import ForetellError, NumericalError
 from foretell.outputs import FinishReason
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """A request whose token is to be chosen from this row of the step's logits."""
+
+    state: RequestState
+    row: int
+    plan: FusedDraw
 
 
 class Engine:
@@ -75,25 +87,49 @@ class Engine:
         return events
 
     def _commit(self, spans: list[Span], logits: Logits) -> None:
-        start = 0
-        for span in spans:
-            rows = logits[start : start + span.num_rows]
-            start += span.num_rows
-            try:
-                self._advance(span, rows)
-            except ForetellError as error:
-                self._end(span.state, "error", error)
+        draws: list[_Draw] = []
+        stop = 0
+        try:
+            for span in spans:
+                start, stop = stop, stop + span.num_rows
+                try:
+                    plan = self._advance(span, logits[start:stop])
+                except ForetellError as error:
+                    self._end(span.state, "error", error)
+                else:
+                    if plan is not None:
+                        draws.append(_Draw(span.state, stop - 1, plan))
+        finally:  # whatever one strategy raises, the tokens of the others are chosen
+            self._draw(logits, draws)
 
-    def _advance(self, span: Span, rows: Logits) -> None:
+    def _draw(self, logits: Logits, draws: list[_Draw]) -> None:
+        """Choose the tokens of all usual chains in one call."""
+        tokens = choose(
+            logits,
+            [draw.row for draw in draws],
+            [draw.plan.chain for draw in draws],
+            [draw.plan.number for draw in draws],
+        )
+        for draw, token in zip(draws, tokens, strict=True):
+            if isinstance(token, NumericalError):
+                self._end(draw.state, "error", token)
+            else:
+                self._append(draw.state, draw.plan.choice(token))
+
+    def _advance(self, span: Span, rows: Logits) -> FusedDraw | None:
+        """Take a span's rows; let its strategy choose, or give what can be chosen with others."""
         state, sequence = span.state, span.sequence
         if state.wants_prompt_rows(sequence):
             self._report_prompt(span, rows)
         sequence.num_computed = span.stop
         if sequence.num_pending:
-            return
+            return None
         ready = state.collect(sequence, rows[-1:])
         if ready is None:
-            return
+            return None
+        plan = state.strategy.plan(ready[0], sequence) if len(ready) == 1 else None
+        if plan is not None:
+            return plan
         choices = state.strategy.choose(ready, state.sequences)
         for choice in choices[1:]:
             state.sequences[choice.parent].tokens.append(choice.token_id)
@@ -101,6 +137,7 @@ class Engine:
             self._append(state, choices[0])
         else:
             self._end(state, "stop")
+        return None
 
     def _report_prompt(self, span: Span, rows: Logits) -> None:
         """The row at a position tells of the token after it."""
