@@ -38,16 +38,22 @@ def chat_prompt(tokenizer: Tokenizer, messages: Sequence[Mapping[str, str]]) -> 
         RequestError: the model has no template, or the messages do not suit it.
         ModelFileError: the template is broken.
     """
+    template = template_of(tokenizer)
+    disguise = Disguise(tokenizer, check_messages(messages))
+    return disguise.encode(template.render(disguise.messages))
+
+
+def template_of(tokenizer: Tokenizer) -> ChatTemplate:
+    """The chat template that the model comes with; RequestError if there is none."""
     if tokenizer.chat_template is None:
-        raise RequestError("this model comes with no chat template: continue a text instead")
-    template = ChatTemplate(
+        raise RequestError(
+            "this model comes with no chat template: must have one to chat, but can go on a text"
+        )
+    return ChatTemplate(
         tokenizer.chat_template,
         bos_token=_name_of(tokenizer, tokenizer.bos_token_id),
         eos_token=_name_of(tokenizer, tokenizer.eos_token_id),
     )
-    checked = check_messages(messages)
-    disguise = Disguise(tokenizer, checked)
-    return disguise.encode(template.render(disguise.messages))
 
 
 def _name_of(tokenizer: Tokenizer, token_id: int | None) -> str:

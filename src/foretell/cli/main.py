@@ -24,7 +24,10 @@ import click
 from foretell import __version__
 from foretell.errors import ForetellError, SettingWarning
 
-COMMANDS = ("generate", "next", "score", "explain", "guide", "compare", "models", "bench", "demo")
+COMMANDS = (
+    *("generate", "chat", "next", "score", "explain", "guide", "compare", "models", "bench"),
+    "demo",
+)
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
@@ -70,6 +73,7 @@ def cli(context: click.Context) -> None:
     Examples:
       foretell demo
       foretell generate "The cat sat on the" --max-new-tokens 50 --temperature 0.8
+      foretell chat
       foretell next "The cat sat on the"
       foretell score "The cat sat on the mat"
       foretell models

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretell.cli.settings import (
+    CHAT_OPTIONS,
     LENGTH_OPTIONS,
     SAMPLING_OPTIONS,
     SETTING_OPTIONS,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from foretell.llm import LLM
 
 __all__ = [
+    "CHAT_OPTIONS",
     "JSON_OPTION",
     "LENGTH_OPTIONS",
     "MODEL_OPTIONS",

@@ -235,6 +235,9 @@ _RUN = tuple(
 SETTING_OPTIONS = tuple(setting_option(name) for name in _ALL)
 """Every setting that can be written on a command line, the usual ones first."""
 
+CHAT_OPTIONS = tuple(setting_option(name) for name in _ALL if name not in GROUPS["Reports"])
+"""The settings that make sense where nothing but text is shown."""
+
 SAMPLING_OPTIONS = tuple(setting_option(name) for name in _ALL if name not in _RUN)
 """The settings that shape the distribution of the next token."""
 
