@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 import time
 from typing import Any
@@ -197,6 +199,29 @@ def test_python_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_worker_without_jinja_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(RequestError, match="cannot be rendered: ModuleNotFoundError"):
+        template("a").render([USER])
+
+
+@pytest.mark.parametrize(
+    ("ending", "error", "reason"),
+    [
+        (signal.SIGINT, KeyboardInterrupt, "^$"),
+        (signal.SIGSEGV, ModelFileError, "is broken: its rendering was ended by signal 11"),
+    ],
+)
+def test_the_end_of_a_worker_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    ending: signal.Signals,
+    error: type[BaseException],
+    reason: str,
+) -> None:
+    def run(command: list[str], **settings: Any) -> subprocess.CompletedProcess[bytes]:
+        program = f"import os; os.kill(os.getpid(), {int(ending)})"
+        return really_run([sys.executable, "-c", program], **{**settings, "input": b""})
+
+    really_run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(error, match=reason):
         template("a").render([USER])
 
 

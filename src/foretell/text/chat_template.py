@@ -10,6 +10,7 @@ has so much time and memory and no more.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -123,8 +124,12 @@ def _run_worker(source: str, context: Mapping[str, Any]) -> dict[str, str]:
 
 def _post_mortem(code: int, stderr: bytes) -> dict[str, str]:
     """Why a worker answered nothing: a signal ended it, or Python itself failed there."""
+    if code == -signal.SIGINT:  # Ctrl-C reached it before it could look away
+        raise KeyboardInterrupt
     if code < 0:
-        return {"error": "time", "reason": ""}
+        ended_by_clock = signal.Signals(-code).name == "SIGPROF"
+        kind = "time" if ended_by_clock else "template"
+        return {"error": kind, "reason": f"its rendering was ended by signal {-code}"}
     lines = stderr.decode(errors="replace").split("\n")
     last = next((line for line in reversed(lines) if line.strip()), f"exit code {code}")
     return {"error": "size" if "MemoryError" in last else "worker", "reason": last}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Read a job, limit this process, render, and answer `{"text": ...}` or `{"error": ...}`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     job = json.loads(sys.stdin.buffer.read())
     sys.path[:] = job["path"]
     import jinja2.ext
