@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from foretell.comparison import Comparison, StrategyResult
     from foretell.config import GenerationConfig
+    from foretell.conversation import Conversation
     from foretell.errors import (
         ConfigError,
         DownloadError,
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
         ModelNotFoundError,
         NumericalError,
         RequestError,
+        SettingWarning,
         UnsupportedModelError,
     )
+    from foretell.explanation import Explanation
     from foretell.llm import LLM
     from foretell.outputs import (
         Chunk,
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
         NextDistribution,
         NextToken,
         Score,
+        StepTrace,
+        StopReason,
         TokenLogprob,
         Usage,
     )
@@ -33,6 +39,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "LLM": "llm",
     "GenerationConfig": "config",
+    "Comparison": "comparison",
+    "StrategyResult": "comparison",
+    "Conversation": "conversation",
+    "Explanation": "explanation",
     **dict.fromkeys(
         (
             "ConfigError",
@@ -42,6 +52,7 @@ _HOMES = {
             "ModelNotFoundError",
             "NumericalError",
             "RequestError",
+            "SettingWarning",
             "UnsupportedModelError",
         ),
         "errors",
@@ -53,6 +64,8 @@ _HOMES = {
             "NextDistribution",
             "NextToken",
             "Score",
+            "StepTrace",
+            "StopReason",
             "TokenLogprob",
             "Usage",
         ),
@@ -63,8 +76,11 @@ _HOMES = {
 __all__ = [
     "LLM",
     "Chunk",
+    "Comparison",
     "ConfigError",
+    "Conversation",
     "DownloadError",
+    "Explanation",
     "ForetellError",
     "GenerationConfig",
     "GenerationOutput",
@@ -75,6 +91,10 @@ __all__ = [
     "NumericalError",
     "RequestError",
     "Score",
+    "SettingWarning",
+    "StepTrace",
+    "StopReason",
+    "StrategyResult",
     "TokenLogprob",
     "UnsupportedModelError",
     "Usage",

@@ -30,6 +30,7 @@ from foretell.progress import progress_bar
 from foretell.prompts import Prompt, is_batch, read_prompt
 from foretell.reports import next_distribution, score_of
 from foretell.resolution import Resolver
+from foretell.text.stops import StopMatcher
 from foretell.transcript import Job, Transcript
 
 if TYPE_CHECKING:
@@ -332,6 +333,7 @@ class LLM:
             **{"prompt_logprobs": complete.prompt_logprobs, **extras},
         )
         room.check(request)
+        StopMatcher(complete.stop, complete.stop_regex)  # a bad pattern is refused before any work
         return Job(text, request, complete)
 
     def _complete(self, config: GenerationConfig, settings: dict[str, Any]) -> GenerationConfig:
@@ -356,8 +358,9 @@ class LLM:
                 for event in room.take(pending):
                     transcript = transcripts[event.request_id]
                     transcript.take(event)
-                    if transcript.output is not None:
+                    if transcript.output is not None and event.request_id in pending:
                         pending.remove(event.request_id)
+                        room.close(event.request_id)  # a stop in the text ends it here only
                         advance()
         finally:
             for request_id in transcripts:

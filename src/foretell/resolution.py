@@ -37,7 +37,7 @@ class Resolver:
         stated = config.eos_token_id
         eos = self._tokenizer.eos_token_ids if stated is None else frozenset(_items(stated))
         return Resolved(
-            config=config.override(**self._changes(config)),
+            config=config.override(**self._changes(config), stop_token_ids=self._stop_ids(config)),
             eos_token_ids=eos,
             negative_prompt=self._negative_prompt(config, prompt),
             dry_breakers=self._dry_breakers(config),
@@ -56,6 +56,15 @@ class Resolver:
         if any(isinstance(key, str) for key in config.logit_bias or ()):
             changes |= self._biases(config)
         return changes
+
+    def _stop_ids(self, config: GenerationConfig) -> list[int]:
+        """A stop that names a control token, which has no text, is a stop at that token."""
+        ids = list(_items(config.stop_token_ids))
+        for text in config.stop:
+            spelled = self._ids(text)
+            if len(spelled) == 1 and self._tokenizer.is_special(spelled[0]):
+                ids += spelled
+        return ids
 
     def _spellings(self, word: str) -> list[tuple[int, ...]]:
         texts = (word, " " + word.lstrip(" "))
