@@ -106,6 +106,7 @@ std::vector<int64_t> kept(FloatRow row, const SamplingChain& chain, const std::s
 }  // namespace
 
 NB_MODULE(_sampling, m) {
+    nb::set_leak_warnings(false);  // a chain may live in a traceback when the interpreter ends
     m.doc() = "The usual sampling chain over rows of logits; see csrc/sampling.h.";
     nb::exception<BrokenRow>(m, "BrokenRow");
     m.def("instruction_sets", &instruction_sets,
