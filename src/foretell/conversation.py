@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foretell.errors import RequestError
+from foretell.files import write_atomically
 from foretell.text.chat_template import ChatTemplate, check_messages
 from foretell.text.disguise import Disguise
 
@@ -161,7 +161,7 @@ class Conversation:
         """Write the messages to a JSON file, whole or not at all; RequestError if that fails."""
         text = json.dumps({"messages": self.messages}, ensure_ascii=False, indent=2) + "\n"
         try:
-            _write_atomically(Path(path), text.encode())
+            write_atomically(Path(path), text.encode())
         except OSError as error:
             raise _file_error(path, f"cannot be written: {error.strerror or error}") from error
 
@@ -197,15 +197,3 @@ def read_messages(path: str | os.PathLike[str]) -> list[dict[str, str]]:
 
 def _file_error(path: str | os.PathLike[str], problem: str) -> RequestError:
     return RequestError(f"{os.fspath(path)}: {problem}")
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Write beside the file first, so that it is never seen half written."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

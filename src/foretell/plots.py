@@ -19,6 +19,7 @@ from foretell.comparison.figures import Figures
 from foretell.comparison.results import Comparison
 from foretell.comparison.tables import MISSING, cut, show_perplexity, show_share
 from foretell.errors import ConfigError
+from foretell.files import write_atomically
 
 WIDTH = 920
 MARGIN = 20
@@ -186,12 +187,7 @@ def save_plot(comparison: Comparison, path: str | os.PathLike[str]) -> None:
     check_plot_path(target)
     svg = comparison_svg(comparison)
     data = svg.encode() if target.suffix.lower() == ".svg" else _png(svg)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(target, data)
 
 
 def _png(svg: str) -> bytes:

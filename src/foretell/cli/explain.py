@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from foretell.cli.options import (
 from foretell.cli.render import show_settings
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError
+from foretell.files import write_atomically
 
 if TYPE_CHECKING:
     from foretell.explanation import Explanation
@@ -94,12 +94,6 @@ def _data(found: Explanation, token: int | None) -> dict[str, Any]:
 
 
 def _write_page(found: Explanation, path: Path) -> None:
-    """Write the page wholly, or not at all."""
     from foretell.explanation_html import page
 
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(page(found), encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(path, page(found).encode())

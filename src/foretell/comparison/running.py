@@ -98,8 +98,7 @@ def _complete(
     settings: Mapping[str, Any] | GenerationConfig, shared: Mapping[str, Any]
 ) -> GenerationConfig:
     if isinstance(settings, GenerationConfig):
-        stated = settings.as_dict()
-        return settings.override(**{key: shared[key] for key in shared if key not in stated})
+        return settings.override(**{**shared, **settings.stated})
     if not isinstance(settings, Mapping):
         raise ConfigError(f"{settings!r} must be a dict of settings or a GenerationConfig")
     return GenerationConfig().override(**{**shared, **settings})
