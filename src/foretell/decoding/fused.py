@@ -7,9 +7,7 @@ steps (see csrc/sampling.h, and mass.py for the integer weights).
 
 from __future__ import annotations
 
-import functools
 import math
-import os
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -18,11 +16,13 @@ from foretell.decoding import _sampling
 from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.errors import ConfigError, NumericalError
+from foretell.instruction_sets import choose_instruction_set
 
 StepName = Literal["temperature", "top_k", "top_k_cut", "top_p", "min_p"]
 Step = tuple[StepName, float]
 """A step's kind and its T, k or p; `top_k_cut` keeps exactly k, the lower ids among equals."""
 
+_AVAILABLE = _sampling.instruction_sets()
 MAX_VOCAB = 2**19 - 1  # a sum of so many integer weights cannot overflow
 
 
@@ -92,7 +92,9 @@ def choose(
     A row with NaN or +inf, or of -inf alone, is answered with an error; the others are not hurt.
     """
     cores = [chain._chain for chain in chains]
-    answers = _sampling.choose(logits, rows, cores, uniforms, isa or _instruction_set())
+    answers = _sampling.choose(
+        logits, rows, cores, uniforms, isa or choose_instruction_set(_AVAILABLE)
+    )
     return [NumericalError(one) if isinstance(one, str) else one for one in answers]
 
 
@@ -102,28 +104,14 @@ def kept(row: Logits, chain: FusedChain, *, isa: str | None = None) -> list[int]
     For tests and for looking inside. Raises NumericalError for a broken row.
     """
     try:
-        return _sampling.kept(row, chain._chain, isa or _instruction_set())
+        return _sampling.kept(row, chain._chain, isa or choose_instruction_set(_AVAILABLE))
     except _sampling.BrokenRow as error:
         raise NumericalError(str(error)) from None
 
 
 def instruction_sets() -> list[str]:
     """Names of the instruction sets that this machine can run, best first."""
-    return _sampling.instruction_sets()
-
-
-def _instruction_set() -> str:
-    return _choose_instruction_set(os.environ.get("FORETELL_ISA", ""))
-
-
-@functools.cache
-def _choose_instruction_set(wanted: str) -> str:
-    available = instruction_sets()
-    if wanted and wanted not in available:
-        raise ConfigError(
-            f"FORETELL_ISA={wanted} cannot run here: this machine has {', '.join(available)}"
-        )
-    return wanted or available[0]
+    return list(_AVAILABLE)
 
 
 def _scope(scope: Scope) -> tuple[_sampling.ScopeKind, int]:

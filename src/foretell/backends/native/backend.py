@@ -11,14 +11,15 @@ from typing import Literal
 import numpy as np
 
 from foretell.backends.base import BackendInfo, Batch, Logits
-from foretell.backends.native._core import Program
+from foretell.backends.native._core import Program, instruction_sets
 from foretell.backends.native.compile import compile_plan
-from foretell.backends.native.machine import choose_instruction_set, choose_threads
+from foretell.backends.native.machine import choose_threads
 from foretell.backends.native.models import read_model
 from foretell.backends.native.models.shape import ModelShape
 from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.backends.native.weights.source import GGUFWeights
 from foretell.errors import ConfigError
+from foretell.instruction_sets import choose_instruction_set
 
 Activations = Literal["int8", "float32"]
 KvDtype = Literal["float16", "float32"]
@@ -65,7 +66,7 @@ class NativeBackend:
         _check_choice("activations", activations, ("int8", "float32"))
         _check_choice("kv_dtype", kv_dtype, ("float16", "float32"))
         threads = choose_threads(threads)
-        isa = choose_instruction_set()
+        isa = choose_instruction_set(instruction_sets())
         model = read_model(file)
         shape = model.shape
         context_length = _choose_context(context_length, shape.context_length)

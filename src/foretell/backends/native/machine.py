@@ -1,4 +1,4 @@
-"""What machine this is: how many threads, which instruction set (row 4 of the design)."""
+"""What machine this is: how many threads to compute with (row 4 of the design)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from foretell.backends.native import _core
 from foretell.errors import ConfigError
 
 MAX_THREADS = 1024
@@ -62,16 +61,3 @@ def _processor_quota(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
         return max(1, int(quota) // int(period))
     except (OSError, ValueError, ZeroDivisionError):
         return None
-
-
-def choose_instruction_set() -> str:
-    """The instruction set to run: FORETELL_ISA, else the best that this processor has."""
-    available = _core.instruction_sets()
-    wanted = os.environ.get("FORETELL_ISA")
-    if not wanted:
-        return available[0]
-    if wanted not in available:
-        raise ConfigError(
-            f"FORETELL_ISA={wanted} cannot run here: this machine has {', '.join(available)}"
-        )
-    return wanted
