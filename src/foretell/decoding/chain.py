@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from foretell.config import GenerationConfig
-from foretell.config.dialects import SAMPLER_STAGES, Scope
+from foretell.config.dialects import SAMPLER_STAGES
 from foretell.decoding.context import ChainContext
 from foretell.decoding.processors.adaptive import AdaptiveP
 from foretell.decoding.processors.base import Processor
@@ -90,7 +90,7 @@ def _stages(name: Any, config: GenerationConfig, context: ChainContext) -> list[
         value = 1.0
     if value is None or value is False or (name in SAMPLER_STAGES and not config.samples):
         return []
-    processor = MAKERS[name](config, context)
+    processor = MAKERS[name](value, config, context)
     if processor is None:
         return []
     return [Stage(name, _shown(value), processor, name in SAMPLER_STAGES)]
@@ -102,182 +102,154 @@ def _shown(value: Any) -> str:
     return getattr(value, "__name__", str(value))
 
 
-def _keep(config: GenerationConfig) -> int:
-    return config.min_tokens_to_keep or 1
-
-
-def _temperature(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    temperature = 1.0 if config.temperature is None else config.temperature
-    temperature = max(temperature, config.rules.least_temperature)
+def _temperature(value: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    temperature = max(value, config.rules.least_temperature)
     if config.dynatemp_range:
         exponent = config.dynatemp_exponent or 1.0
         return DynamicTemperature(temperature, config.dynatemp_range, exponent)
     return Temperature(temperature) if temperature != 1 else None
 
 
-def _top_k(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    if not config.top_k:
-        return None
-    return TopK(config.top_k, ties=config.rules.ties, min_tokens_to_keep=_keep(config))
+def _top_k(k: int, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    return TopK(k, ties=config.rules.ties, min_tokens_to_keep=_keep(config)) if k else None
 
 
-def _top_p(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    p = 1.0 if config.top_p is None else config.top_p
+def _top_p(p: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
     return TopP(p, min_tokens_to_keep=_keep(config)) if p < 1 else None
 
 
-def _min_p(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    return MinP(config.min_p, min_tokens_to_keep=_keep(config)) if config.min_p else None
+def _min_p(p: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    return MinP(p, min_tokens_to_keep=_keep(config)) if p else None
 
 
-def _typical_p(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    p = 1.0 if config.typical_p is None else config.typical_p
+def _typical_p(p: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
     return TypicalP(p, min_tokens_to_keep=_keep(config)) if p < 1 else None
 
 
-def _mirostat(config: GenerationConfig, context: ChainContext) -> Processor | None:
+def _keep(config: GenerationConfig) -> int:
+    return config.min_tokens_to_keep or 1
+
+
+def _mirostat(version: int, config: GenerationConfig, context: ChainContext) -> Processor | None:
     tau = MIROSTAT_TAU if config.mirostat_tau is None else config.mirostat_tau
     eta = MIROSTAT_ETA if config.mirostat_eta is None else config.mirostat_eta
-    if config.mirostat == 1:
+    if version == 1:
         return MirostatV1(tau, eta, context.vocab_size)
-    return MirostatV2(tau, eta) if config.mirostat == 2 else None
+    return MirostatV2(tau, eta) if version == 2 else None
 
 
-def _adaptive(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    decay = ADAPTIVE_DECAY if config.adaptive_decay is None else config.adaptive_decay
-    return AdaptiveP(_value(config.adaptive_target), decay)
-
-
-def _xtc(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    if not config.xtc_probability:
-        return None
-    threshold = XTC_THRESHOLD if config.xtc_threshold is None else config.xtc_threshold
-    return XTC(
-        config.xtc_probability, threshold, config.seed or 0, frozen_ids(config.xtc_exempt_tokens)
+def _adaptive(target: float, config: GenerationConfig, _: ChainContext) -> Processor:
+    return AdaptiveP(
+        target, ADAPTIVE_DECAY if config.adaptive_decay is None else config.adaptive_decay
     )
 
 
-def _repetition(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    penalty = _value(config.repetition_penalty)
-    scope = scope_of(config, config.rules.repetition_scope)
-    exempt = frozen_ids(config.penalty_exempt_tokens)
+def _xtc(probability: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    if not probability:
+        return None
+    threshold = XTC_THRESHOLD if config.xtc_threshold is None else config.xtc_threshold
+    return XTC(probability, threshold, config.seed or 0, _ids(config.xtc_exempt_tokens))
+
+
+def _repetition(penalty: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    scope = config.rules.repetition_scope if config.penalty_scope is None else config.penalty_scope
+    exempt = _ids(config.penalty_exempt_tokens)
     return RepetitionPenalty(penalty, scope, exempt) if penalty != 1 else None
 
 
-def _frequency(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    scope = scope_of(config, config.rules.count_scope)
-    exempt = frozen_ids(config.penalty_exempt_tokens)
-    penalty = config.frequency_penalty
-    return FrequencyPenalty(penalty, scope, exempt) if penalty else None
+def _counting(kind: type[FrequencyPenalty] | type[PresencePenalty]) -> Maker:
+    def make(penalty: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+        scope = config.rules.count_scope if config.penalty_scope is None else config.penalty_scope
+        return kind(penalty, scope, _ids(config.penalty_exempt_tokens)) if penalty else None
+
+    return make
 
 
-def _presence(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    scope = scope_of(config, config.rules.count_scope)
-    exempt = frozen_ids(config.penalty_exempt_tokens)
-    penalty = config.presence_penalty
-    return PresencePenalty(penalty, scope, exempt) if penalty else None
-
-
-def scope_of(config: GenerationConfig, default: Scope) -> Scope:
-    """What a penalty looks back on: what the user says, else the dialect."""
-    return default if config.penalty_scope is None else config.penalty_scope
-
-
-def _dry(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    if not config.dry_multiplier:
+def _dry(multiplier: float, config: GenerationConfig, context: ChainContext) -> Processor | None:
+    if not multiplier:
         return None
     base = DRY_BASE if config.dry_base is None else config.dry_base
     allowed = DRY_ALLOWED_LENGTH if config.dry_allowed_length is None else config.dry_allowed_length
-    return DRY(
-        config.dry_multiplier, base, allowed, config.dry_penalty_last_n, context.dry_breakers
-    )
+    return DRY(multiplier, base, allowed, config.dry_penalty_last_n, context.dry_breakers)
 
 
-def _no_strings(name: str) -> ConfigError:
-    return ConfigError(f"{name} has texts: must have token ids by now, from a tokenizer")
+def _bad_words(words: Any, config: GenerationConfig, context: ChainContext) -> Processor:
+    raise _has_texts("bad_words")
 
 
-def _bad_words(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    raise _no_strings("bad_words")
-
-
-def _logit_bias(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    biases = {key: bias for key, bias in (config.logit_bias or {}).items() if isinstance(key, int)}
-    if len(biases) < len(config.logit_bias or {}):
-        raise _no_strings("logit_bias")
+def _logit_bias(
+    biases: Mapping[Any, float], config: GenerationConfig, context: ChainContext
+) -> Processor | None:
+    if any(isinstance(key, str) for key in biases):
+        raise _has_texts("logit_bias")
     return LogitBias(biases) if biases else None
 
 
-def _forced_eos(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    if context.max_length is None:
-        return None
-    return ForcedEOS(context.max_length, frozen_ids(_value(config.forced_eos_token_id)))
+def _has_texts(name: str) -> ConfigError:
+    return ConfigError(f"{name} has texts: must have token ids by now, from a tokenizer")
 
 
-def _stop_ids(config: GenerationConfig, context: ChainContext) -> frozenset[int]:
-    return context.eos_token_ids | frozen_ids(config.stop_token_ids)
+def _forced_eos(
+    ids: Iterable[int], config: GenerationConfig, context: ChainContext
+) -> Processor | None:
+    return None if context.max_length is None else ForcedEOS(context.max_length, ids)
 
 
-def _decay(config: GenerationConfig, context: ChainContext) -> Processor | None:
-    start, factor = _value(config.exponential_decay_length_penalty)
+def _min_length(total: int, config: GenerationConfig, context: ChainContext) -> Processor | None:
+    return MinLength(total, _ends(config, context)) if total else None
+
+
+def _min_new_tokens(n: int, config: GenerationConfig, context: ChainContext) -> Processor | None:
+    return MinNewTokens(n, _ends(config, context)) if n else None
+
+
+def _decay(decay: tuple[int, float], config: GenerationConfig, context: ChainContext) -> Processor:
+    start, factor = decay
     return ExponentialDecay(start, factor, context.eos_token_ids)
 
 
-def frozen_ids(value: Iterable[int] | None) -> frozenset[int]:
-    """Token ids of a setting, none if it is not set."""
+def _ends(config: GenerationConfig, context: ChainContext) -> frozenset[int]:
+    return context.eos_token_ids | _ids(config.stop_token_ids)
+
+
+def _ids(value: Iterable[int] | None) -> frozenset[int]:
     return frozenset(value or ())
 
 
-def _value(value: Any) -> Any:
-    """What `_stages` has found to be set."""
-    return value
-
-
-Maker = Callable[[GenerationConfig, ChainContext], "Processor | None"]
+Maker = Callable[[Any, GenerationConfig, ChainContext], "Processor | None"]
 
 MAKERS: dict[str, Maker] = {
-    "sequence_bias": lambda config, _: SequenceBias(_value(config.sequence_bias)),
+    "sequence_bias": lambda biases, *_: SequenceBias(biases),
     "logit_bias": _logit_bias,
     "repetition_penalty": _repetition,
-    "frequency_penalty": _frequency,
-    "presence_penalty": _presence,
+    "frequency_penalty": _counting(FrequencyPenalty),
+    "presence_penalty": _counting(PresencePenalty),
     "dry_multiplier": _dry,
-    "no_repeat_ngram_size": lambda config, _: (
-        NoRepeatNGram(config.no_repeat_ngram_size) if config.no_repeat_ngram_size else None
-    ),
+    "no_repeat_ngram_size": lambda size, *_: NoRepeatNGram(size) if size else None,
     "bad_words": _bad_words,
-    "bad_words_ids": lambda config, _: BadWords(_value(config.bad_words_ids)),
-    "allowed_token_ids": lambda config, _: AllowedTokens(frozen_ids(config.allowed_token_ids)),
-    "suppress_tokens": lambda config, _: SuppressTokens(frozen_ids(config.suppress_tokens)),
-    "begin_suppress_tokens": lambda config, _: BeginSuppress(
-        frozen_ids(config.begin_suppress_tokens)
-    ),
-    "min_length": lambda config, context: MinLength(
-        _value(config.min_length), _stop_ids(config, context)
-    ),
-    "min_new_tokens": lambda config, context: MinNewTokens(
-        _value(config.min_new_tokens), _stop_ids(config, context)
-    ),
-    "prefix_allowed_tokens_fn": lambda config, _: PrefixAllowed(
-        _value(config.prefix_allowed_tokens_fn)
-    ),
-    "forced_bos_token_id": lambda config, _: ForcedBOS(_value(config.forced_bos_token_id)),
+    "bad_words_ids": lambda sequences, *_: BadWords(sequences),
+    "allowed_token_ids": lambda ids, *_: AllowedTokens(ids),
+    "suppress_tokens": lambda ids, *_: SuppressTokens(ids),
+    "begin_suppress_tokens": lambda ids, *_: BeginSuppress(ids),
+    "min_length": _min_length,
+    "min_new_tokens": _min_new_tokens,
+    "prefix_allowed_tokens_fn": lambda function, *_: PrefixAllowed(function),
+    "forced_bos_token_id": lambda token_id, *_: ForcedBOS(token_id),
     "forced_eos_token_id": _forced_eos,
-    "remove_invalid_values": lambda config, _: RemoveInvalidValues(),
+    "remove_invalid_values": lambda *_: RemoveInvalidValues(),
     "exponential_decay_length_penalty": _decay,
-    "top_n_sigma": lambda config, _: TopNSigma(config.top_n_sigma) if config.top_n_sigma else None,
+    "top_n_sigma": lambda n, *_: TopNSigma(n) if n else None,
     "temperature": _temperature,
-    "top_h": lambda config, _: TopH(_value(config.top_h)),
+    "top_h": lambda share, *_: TopH(share),
     "top_k": _top_k,
     "top_p": _top_p,
     "min_p": _min_p,
     "typical_p": _typical_p,
-    "epsilon_cutoff": lambda config, _: (
-        EpsilonCutoff(config.epsilon_cutoff) if config.epsilon_cutoff else None
-    ),
-    "eta_cutoff": lambda config, _: EtaCutoff(config.eta_cutoff) if config.eta_cutoff else None,
+    "epsilon_cutoff": lambda epsilon, *_: EpsilonCutoff(epsilon) if epsilon else None,
+    "eta_cutoff": lambda epsilon, *_: EtaCutoff(epsilon) if epsilon else None,
     "xtc_probability": _xtc,
     "mirostat": _mirostat,
     "adaptive_target": _adaptive,
-    "renormalize_logits": lambda config, _: Renormalize(),
+    "renormalize_logits": lambda *_: Renormalize(),
 }
+"""For each stage, its processor, from the setting's value; None where the value does nothing."""

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
 
 from foretell.config import GenerationConfig
-from foretell.decoding.chain import Stage, frozen_ids, scope_of
+from foretell.decoding.chain import Stage
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused import MAX_VOCAB, FusedChain, Step
+from foretell.decoding.processors.base import Processor
+from foretell.decoding.processors.penalties import (
+    FrequencyPenalty,
+    Penalty,
+    PresencePenalty,
+    RepetitionPenalty,
+)
 from foretell.decoding.processors.temperature import Temperature
+from foretell.decoding.processors.truncation import MinP, TopK, TopP
 
-PENALTIES = ("repetition_penalty", "frequency_penalty", "presence_penalty")
-STEPS = ("temperature", "top_k", "top_p", "min_p")
+ORDER = (RepetitionPenalty, FrequencyPenalty, PresencePenalty)
 
 
 def fuse(
@@ -19,46 +28,50 @@ def fuse(
 ) -> FusedChain | None:
     """The same chain in C++; None where a stage, or their order, is not the usual one.
 
-    Penalties come first, in the order above; the samplers after them, in any order.
+    Penalties come first, in the order above; temperature, top-k, top-p and min-p after them, in any
+    order.
     """
-    names = [stage.name for stage in stages]
-    penalties = [name for name in names if name in PENALTIES]
-    steps = names[len(penalties) :]
-    is_usual = penalties == names[: len(penalties)] and set(steps) <= set(STEPS)
-    in_order = penalties == sorted(penalties, key=PENALTIES.index)
-    if not (is_usual and in_order) or config.trace or context.vocab_size > MAX_VOCAB:
+    processors = [stage.processor for stage in stages]
+    penalties = [one for one in takewhile(_is_penalty, processors) if isinstance(one, Penalty)]
+    places = [ORDER.index(type(penalty)) for penalty in penalties]
+    steps = [_step(processor) for processor in processors[len(penalties) :]]
+    usual_steps = [step for step in steps if step is not None]
+    is_usual = places == sorted(places) and len(usual_steps) == len(steps)
+    if not is_usual or config.trace or context.vocab_size > MAX_VOCAB:
         return None
-    if any(_is_dynamic(stage) for stage in stages):
-        return None
-    rules = config.rules
     return FusedChain(
         vocab_size=context.vocab_size,
-        steps=[_step(stage, config) for stage in stages[len(penalties) :]],
+        steps=usual_steps,
         greedy=not config.samples,
-        repetition_penalty=_or(config.repetition_penalty, 1.0),
-        frequency_penalty=_or(config.frequency_penalty, 0.0),
-        presence_penalty=_or(config.presence_penalty, 0.0),
-        repetition_scope=scope_of(config, rules.repetition_scope),
-        count_scope=scope_of(config, rules.count_scope),
-        exempt=frozen_ids(config.penalty_exempt_tokens),
         min_tokens_to_keep=config.min_tokens_to_keep or 1,
+        **_settings(penalties),
     )
 
 
-def _is_dynamic(stage: Stage) -> bool:
-    return stage.name == "temperature" and not isinstance(stage.processor, Temperature)
+def _is_penalty(processor: Processor) -> bool:
+    return isinstance(processor, ORDER)
 
 
-def _step(stage: Stage, config: GenerationConfig) -> Step:
-    if stage.name == "temperature":
-        temperature = _or(config.temperature, 1.0)
-        return "temperature", max(temperature, config.rules.least_temperature)
-    if stage.name == "top_k":
-        return ("top_k" if config.rules.ties == "keep" else "top_k_cut"), _or(config.top_k, 0)
-    if stage.name == "top_p":
-        return "top_p", _or(config.top_p, 1.0)
-    return "min_p", _or(config.min_p, 0.0)
+def _settings(penalties: Sequence[Penalty]) -> dict[str, Any]:
+    """What the penalties are in C++; frequency and presence look back on the same tokens."""
+    settings: dict[str, Any] = {}
+    for penalty in penalties:
+        repeats = isinstance(penalty, RepetitionPenalty)
+        settings[penalty.setting] = float(penalty.penalty)
+        settings["repetition_scope" if repeats else "count_scope"] = penalty.scope
+        settings["exempt"] = penalty.exempt
+    return settings
 
 
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value
+def _step(processor: Processor) -> Step | None:
+    """The processor's twin in C++, if it has one."""
+    step: Step | None = None
+    if isinstance(processor, Temperature):
+        step = ("temperature", processor.temperature)
+    elif isinstance(processor, TopK):
+        step = ("top_k_cut" if processor.cuts_ties else "top_k", processor.k)
+    elif isinstance(processor, TopP):
+        step = ("top_p", processor.p)
+    elif isinstance(processor, MinP):
+        step = ("min_p", processor.p)
+    return step

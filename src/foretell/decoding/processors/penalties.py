@@ -7,85 +7,95 @@ that would overflow float32 stops at its bounds. Nothing is ever ruled out.
 from __future__ import annotations
 
 from collections.abc import Set
+from typing import ClassVar
 
 import numpy as np
 
 from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.rows import LARGEST, put
-from foretell.decoding.processors.scope import Scope, check_scope, seen_tokens
+from foretell.decoding.processors.scope import Scope, SeenTokens, check_scope, seen_tokens
 from foretell.errors import ConfigError
 
 
-class RepetitionPenalty:
+class Penalty:
+    """What the three share: a number, a scope, and the tokens that it leaves alone.
+
+    Attributes:
+        setting: the setting's name.
+        penalty: the number, float32.
+        scope: which tokens it looks back on.
+        exempt: ids that it leaves alone.
+    """
+
+    setting: ClassVar[str]
+    default_scope: ClassVar[Scope]
+
+    def __init__(
+        self, penalty: float, scope: Scope | None = None, exempt: Set[int] = frozenset()
+    ) -> None:
+        if not abs(penalty) <= LARGEST:  # NaN fails every comparison
+            raise ConfigError(f"{self.setting}={penalty!r} must be a number within float32")
+        self.penalty = np.float32(penalty)
+        self.scope: Scope = self.default_scope if scope is None else scope
+        check_scope(self.scope)
+        self.exempt = exempt
+
+    def __call__(self, row: Logits, history: History) -> None:
+        """Write what the penalty makes of the seen tokens' logits."""
+        seen = seen_tokens(history, self.scope, self.exempt, len(row))
+        with np.errstate(over="ignore"):
+            put(row, seen.ids, self._penalized(row[seen.ids], seen))
+
+    def _penalized(self, logits: Logits, seen: SeenTokens) -> Logits:
+        """The new logits of the seen tokens, float32."""
+        raise NotImplementedError
+
+
+class RepetitionPenalty(Penalty):
     """x ≥ 0: x / r; x < 0: x · r, once per distinct token (Keskar et al. 2019, arXiv 1909.05858).
 
     In float32. Above 1 discourages repetition, below 1 encourages it.
     """
 
+    setting = "repetition_penalty"
+    default_scope = "all"
+
     def __init__(
-        self, penalty: float, scope: Scope = "all", exempt: Set[int] = frozenset()
+        self, penalty: float, scope: Scope | None = None, exempt: Set[int] = frozenset()
     ) -> None:
-        _check_number("repetition_penalty", penalty)
-        if np.float32(penalty) <= 0:
+        super().__init__(penalty, scope, exempt)
+        if self.penalty <= 0:
             raise ConfigError(f"repetition_penalty={penalty!r} must be above 0")
-        check_scope(scope)
-        self._penalty = np.float32(penalty)
-        self._scope = scope
-        self._exempt = exempt
 
-    def __call__(self, row: Logits, history: History) -> None:
-        """Divide the seen logits by the penalty, or multiply the negative ones."""
-        ids = seen_tokens(history, self._scope, self._exempt, len(row)).ids
-        logits = row[ids]
-        with np.errstate(over="ignore"):
-            put(row, ids, np.where(logits < 0, logits * self._penalty, logits / self._penalty))
+    def _penalized(self, logits: Logits, seen: SeenTokens) -> Logits:
+        penalized: Logits = np.where(logits < 0, logits * self.penalty, logits / self.penalty)
+        return penalized
 
 
-class FrequencyPenalty:
+class FrequencyPenalty(Penalty):
     """x - f · count, for every time that the token was seen (OpenAI, vLLM, llama.cpp).
 
     In float32. Above 0 discourages repetition, below 0 encourages it.
     """
 
-    def __init__(
-        self, penalty: float, scope: Scope = "output", exempt: Set[int] = frozenset()
-    ) -> None:
-        _check_number("frequency_penalty", penalty)
-        check_scope(scope)
-        self._penalty = np.float32(penalty)
-        self._scope = scope
-        self._exempt = exempt
+    setting = "frequency_penalty"
+    default_scope = "output"
 
-    def __call__(self, row: Logits, history: History) -> None:
-        """Subtract the penalty times the count."""
-        seen = seen_tokens(history, self._scope, self._exempt, len(row))
-        with np.errstate(over="ignore"):
-            put(row, seen.ids, row[seen.ids] - self._penalty * seen.counts.astype(np.float32))
+    def _penalized(self, logits: Logits, seen: SeenTokens) -> Logits:
+        penalized: Logits = logits - self.penalty * seen.counts.astype(np.float32)
+        return penalized
 
 
-class PresencePenalty:
+class PresencePenalty(Penalty):
     """x - a, if the token was seen at all (OpenAI, vLLM, llama.cpp).
 
     In float32. Above 0 discourages repetition, below 0 encourages it.
     """
 
-    def __init__(
-        self, penalty: float, scope: Scope = "output", exempt: Set[int] = frozenset()
-    ) -> None:
-        _check_number("presence_penalty", penalty)
-        check_scope(scope)
-        self._penalty = np.float32(penalty)
-        self._scope = scope
-        self._exempt = exempt
+    setting = "presence_penalty"
+    default_scope = "output"
 
-    def __call__(self, row: Logits, history: History) -> None:
-        """Subtract the penalty from what was seen."""
-        ids = seen_tokens(history, self._scope, self._exempt, len(row)).ids
-        with np.errstate(over="ignore"):
-            put(row, ids, row[ids] - self._penalty)
-
-
-def _check_number(name: str, penalty: float) -> None:
-    if not abs(penalty) <= LARGEST:  # NaN fails every comparison
-        raise ConfigError(f"{name}={penalty!r} must be a number within float32")
+    def _penalized(self, logits: Logits, seen: SeenTokens) -> Logits:
+        penalized: Logits = logits - self.penalty
+        return penalized

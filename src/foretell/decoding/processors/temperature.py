@@ -16,16 +16,19 @@ class Temperature:
 
     Where the largest quotient would overflow float32, the maximum is subtracted first: softmax is
     unmoved by a shift.
+
+    Attributes:
+        temperature: T, above 0.
     """
 
     def __init__(self, temperature: float) -> None:
-        self._temperature = temperature
+        self.temperature = temperature
 
     def __call__(self, row: Logits, history: History) -> None:
         """Divide the row by the temperature."""
         largest = float(row.max())
         with np.errstate(over="ignore"):  # far below the maximum: -inf, as probable
-            if self._temperature >= TINY and abs(largest) / self._temperature < FINITE:
-                row /= self._temperature
+            if self.temperature >= TINY and abs(largest) / self.temperature < FINITE:
+                row /= self.temperature
             else:
-                row[:] = (row.astype(np.float64) - largest) / self._temperature
+                row[:] = (row.astype(np.float64) - largest) / self.temperature

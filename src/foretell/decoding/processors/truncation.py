@@ -33,6 +33,10 @@ class TopK:
     Ruled out: x_i < x_(k), where x_(k) is the k-th largest. Of those that equal it, all stay
     (`ties="keep"`, transformers), or the lower ids, so that exactly k stay (`ties="cut"`,
     llama.cpp).
+
+    Attributes:
+        k: how many stay at least.
+        cuts_ties: whether exactly k stay.
     """
 
     def __init__(
@@ -41,17 +45,17 @@ class TopK:
         if k < 1:
             raise ConfigError(f"top_k={k!r} must be at least 1")
         _check_min_tokens(min_tokens_to_keep)
-        self._k = max(k, min_tokens_to_keep)
-        self._cuts_ties = ties == "cut"
+        self.k = max(k, min_tokens_to_keep)
+        self.cuts_ties = ties == "cut"
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what is smaller than the k-th largest logit."""
-        if self._k >= len(row):
+        if self.k >= len(row):
             return
-        if self._cuts_ties:
-            _keep(row, top_ids(row, self._k))
+        if self.cuts_ties:
+            _keep(row, top_ids(row, self.k))
         else:
-            np.putmask(row, row < kth_largest(row, self._k), -np.inf)
+            np.putmask(row, row < kth_largest(row, self.k), -np.inf)
 
 
 class TopP:
@@ -60,25 +64,28 @@ class TopP:
     In descending order (the lower id first among equals), a token is kept while the probability
     before it is less than p: the crossing token stays, and so does the first. Summed in integer
     weights, see mass.py. arXiv 1904.09751.
+
+    Attributes:
+        p: the probability to reach.
     """
 
     def __init__(self, p: float, *, min_tokens_to_keep: int = 1) -> None:
         _check_probability("top_p", p)
         _check_min_tokens(min_tokens_to_keep)
-        self._p = p
+        self.p = p
         self._min_tokens = min_tokens_to_keep
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what is outside the nucleus."""
-        if self._p >= 1:
+        if self.p >= 1:
             return
         largest = float(row.max())
         total = total_weight(row, largest)
         # All tokens lighter than (1 - p) · total / n weigh at most (1 - p) · total together, so the
         # nucleus lies in the rest. Half of that bound leaves room for rounding.
-        reach = -math.log(0.5 * (1 - self._p) * total / 2.0**WEIGHT_BITS / len(row))
+        reach = -math.log(0.5 * (1 - self.p) * total / 2.0**WEIGHT_BITS / len(row))
         heavy = np.flatnonzero(row >= largest - reach)
-        needed = nucleus_weight(self._p, total)
+        needed = nucleus_weight(self.p, total)
         weights = integer_weights(row[heavy], largest)
         if weights.sum() < needed:  # p is so near 1 that roundings count
             heavy = np.flatnonzero(row > -np.inf)
@@ -93,11 +100,15 @@ class MinP:
     """Keep what is at least p times as probable as the likeliest (Nguyen et al. 2024).
 
     Ruled out: x_i < x_max + ln p, compared in float64. arXiv 2407.01082.
+
+    Attributes:
+        p: the least share of the likeliest token's probability.
     """
 
     def __init__(self, p: float, *, min_tokens_to_keep: int = 1) -> None:
         _check_probability("min_p", p)
         _check_min_tokens(min_tokens_to_keep)
+        self.p = p
         self._log_p = math.log(p) if p > 0 else -math.inf
         self._min_tokens = min_tokens_to_keep
 
