@@ -7,30 +7,25 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig, Range
-from foretell.config.presets import MODEL_PRESET
-from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import TokenReport
 from foretell.decoding.strategies import Observe
 from foretell.engine.engine import Engine
 from foretell.engine.events import PromptEvent
 from foretell.engine.mailroom import Mailroom
-from foretell.engine.request import Request
-from foretell.errors import ConfigError, RequestError, SettingWarning
+from foretell.errors import ConfigError, RequestError
 from foretell.hub import DEFAULT_MODEL
 from foretell.loading import check_backend, open_model
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
+from foretell.preparation import Preparation
 from foretell.progress import progress_bar
-from foretell.prompts import Prompt, is_batch, read_prompt
+from foretell.prompts import Prompt, is_batch
 from foretell.reports import next_distribution, score_of
-from foretell.resolution import Resolver
-from foretell.text.stops import StopMatcher
 from foretell.transcript import Job, Transcript
 
 if TYPE_CHECKING:
@@ -108,7 +103,7 @@ class LLM:
         self.info: BackendInfo = backend.info
         self._backend: Backend | None = backend
         self._room: Mailroom | None = Mailroom(Engine(backend))
-        self._resolver = Resolver(tokenizer)
+        self._preparation = Preparation(tokenizer, self.recommended)
 
     @property
     def backend(self) -> Backend:
@@ -205,19 +200,7 @@ class LLM:
         observer = Observe()
         job = self._job(prompt, parse_special, config, settings, strategy=observer)
         self._observe(job)
-        request = job.request
-        context = ChainContext(
-            self.info.vocab_size, request.eos_token_ids, dry_breakers=request.dry_breakers
-        )
-        return next_distribution(
-            job.prompt,
-            list(request.prompt),
-            observer.require_row(),
-            request.config,
-            self.tokenizer,
-            top,
-            context,
-        )
+        return next_distribution(job, observer.require_row(), self.tokenizer, top)
 
     def score(self, text: Prompt, top: int = 0, *, parse_special: bool = False) -> Score:
         """Log-probability of each token of a text, their sum (the product rule), and perplexity.
@@ -317,35 +300,11 @@ class LLM:
     ) -> Job:
         """Check settings and prompt, before any work."""
         room = self._require_room()
-        if config is not None and not isinstance(config, GenerationConfig):
-            raise ConfigError(f"config={config!r} must be a GenerationConfig")
-        complete = self._complete(config or GenerationConfig(), settings or {})
-        if "strategy" not in extras:
-            complete = complete.with_seed()
-        text, token_ids = read_prompt(prompt, self.tokenizer, parse_special=parse_special)
-        resolved = self._resolver.resolve(complete, token_ids)
-        request = Request(
-            token_ids,
-            resolved.config,
-            resolved.eos_token_ids,
-            negative_prompt=resolved.negative_prompt,
-            dry_breakers=resolved.dry_breakers,
-            **{"prompt_logprobs": complete.prompt_logprobs, **extras},
+        job = self._preparation.job(
+            prompt, config, settings or {}, parse_special=parse_special, **extras
         )
-        room.check(request)
-        StopMatcher(complete.stop, complete.stop_regex)  # a bad pattern is refused before any work
-        return Job(text, request, complete)
-
-    def _complete(self, config: GenerationConfig, settings: dict[str, Any]) -> GenerationConfig:
-        """The settings in force; what is legal and yet odd earns a warning."""
-        complete = config.override(**settings)
-        if complete.preset == MODEL_PRESET:
-            if not self.recommended:
-                raise ConfigError("preset='model': this model's files recommend no settings")
-            complete = GenerationConfig(**self.recommended).override(**complete.stated)
-        for sentence in complete.warnings:
-            warnings.warn(sentence, SettingWarning, stacklevel=4)
-        return complete
+        room.check(job.request)
+        return job
 
     def _run(self, jobs: list[Job], advance: Callable[[], None]) -> list[GenerationOutput]:
         room = self._require_room()

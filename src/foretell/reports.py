@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from foretell.backends.base import Logits
-from foretell.config import GenerationConfig
-from foretell.decoding.context import ChainContext
 from foretell.decoding.distribution import final_probabilities
 from foretell.decoding.logprobs import RankedToken, TokenReport, entropy, log_softmax, top_ids
 from foretell.decoding.trace import CandidateRecord, StepRecord
@@ -26,6 +24,7 @@ from foretell.outputs import (
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
+    from foretell.transcript import Job
 
 
 def describe(report: TokenReport, tokenizer: Tokenizer) -> TokenLogprob:
@@ -89,17 +88,13 @@ def score_of(
 
 
 def next_distribution(
-    text: str,
-    token_ids: list[int],
-    row: Logits,
-    config: GenerationConfig,
-    tokenizer: Tokenizer,
-    num_top: int,
-    context: ChainContext,
+    job: Job, row: Logits, tokenizer: Tokenizer, num_top: int
 ) -> NextDistribution:
     """The `num_top` likeliest tokens of the raw logits `row`, before and after the settings."""
+    request = job.request
     logprobs = log_softmax(row)
-    final = final_probabilities(row, config, TokenSequence(0, token_ids), context)
+    history = TokenSequence(0, request.prompt)
+    final = final_probabilities(row, request.config, history, request.context(len(row)))
     tokens = [
         NextToken(
             token_id=token_id,
@@ -113,11 +108,11 @@ def next_distribution(
         for token_id in top_ids(row, num_top).tolist()
     ]
     return NextDistribution(
-        prompt=text,
-        prompt_token_ids=token_ids,
+        prompt=job.prompt,
+        prompt_token_ids=list(request.prompt),
         tokens=tokens,
         entropy=entropy(np.exp(logprobs)),
         candidates=int(np.count_nonzero(final)),
         vocab_size=len(row),
-        config=config,
+        config=job.config,
     )

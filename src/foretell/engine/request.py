@@ -73,6 +73,10 @@ class Request:
         """How much longer the negative prompt is than the prompt."""
         return max(0, len(self.negative_prompt or ()) - len(self.prompt))
 
+    def context(self, vocab_size: int, max_length: int | None = None) -> ChainContext:
+        """What the chain of its processors must know; `max_length` where the length is limited."""
+        return ChainContext(vocab_size, self.eos_token_ids, max_length, self.dry_breakers)
+
     def check(self, info: BackendInfo) -> None:
         """Raise RequestError if no state of this backend could run the request."""
         _check_ids("prompt", self.prompt, info.vocab_size)
@@ -148,9 +152,8 @@ class RequestState:
 
 
 def _strategy(request: Request, max_length: int, vocab_size: int) -> Strategy:
-    context = ChainContext(vocab_size, request.eos_token_ids, max_length, request.dry_breakers)
     kind = OneToken if request.negative_prompt is None else Guided
-    return kind(request.config, context)
+    return kind(request.config, request.context(vocab_size, max_length))
 
 
 def _check_ids(name: str, ids: Items[int], vocab_size: int) -> None:
