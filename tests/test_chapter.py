@@ -6,13 +6,11 @@ the logits that the model gives; foretell must answer the same.
 
 import numpy as np
 import pytest
+from observing import logits_after
 
 from foretell import LLM
 from foretell.decoding.philox import uniform
 from foretell.decoding.sampler import draw
-from foretell.decoding.strategies import Observe
-from foretell.engine.engine import Engine
-from foretell.engine.request import Request
 
 PROMPT = "The cat sat on the"
 STORY = "Once upon a time"
@@ -23,16 +21,6 @@ DIARY = "# My diary\n\nMonday: it rained."
 def llm(default_model_path):
     with LLM(default_model_path, context_length=256) as model:
         yield model
-
-
-def logits_after(llm, ids):
-    """The chapter's `model(input_ids).logits[:, -1, :]`."""
-    observer = Observe()
-    engine = Engine(llm.backend)
-    engine.add(Request(ids, strategy=observer))
-    while engine.has_work:
-        engine.step()
-    return observer.require_row()
 
 
 def softmax(row):

@@ -5,13 +5,11 @@ import re
 
 import numpy as np
 import pytest
+from observing import logits_after
 
 from foretell import LLM, ConfigError, RequestError
 from foretell.config import GenerationConfig
 from foretell.decoding.logprobs import log_softmax
-from foretell.decoding.strategies import Observe
-from foretell.engine.engine import Engine
-from foretell.engine.request import Request
 from foretell.errors import ModelFileError, SettingWarning
 from foretell.recommended import read_recommended
 
@@ -22,15 +20,6 @@ STORY = "Once upon a time"
 def llm(default_model_path):
     with LLM(default_model_path, context_length=512) as model:
         yield model
-
-
-def logits_after(llm, ids):
-    observer = Observe()
-    engine = Engine(llm.backend)
-    engine.add(Request(ids, strategy=observer))
-    while engine.has_work:
-        engine.step()
-    return observer.require_row()
 
 
 @pytest.mark.parametrize("negative", [None, "The weather report says that", [5, 6, 7]])

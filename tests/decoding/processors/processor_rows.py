@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from foretell.errors import NumericalError
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,13 @@ def theirs(warper, row, past=Past()):
     scores = torch.from_numpy(row.copy())[None]
     ids = torch.tensor([list(past.tokens)], dtype=torch.long)
     return warper(ids, scores)[0].numpy()
+
+
+def agree(processor, oracle, row, past, setting):
+    """Our answer is transformers', or an error where transformers leaves nothing."""
+    expected = theirs(oracle, row, past)
+    if expected.max() == -np.inf:
+        with pytest.raises(NumericalError, match=f"^{setting} leaves no token possible"):
+            ours(processor, row, past)
+    else:
+        np.testing.assert_array_equal(ours(processor, row, past), expected)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_rows import Past, logits, long_logits, ours, theirs
+from processor_rows import Past, agree, logits, long_logits, ours, theirs
 from transformers import (
     NoBadWordsLogitsProcessor,
     PrefixConstrainedLogitsProcessor,
@@ -23,16 +23,6 @@ ROWS = st.one_of(logits(min_size=6), logits(min_size=6, max_size=6), long_logits
 TOKENS = st.lists(st.integers(0, 5), min_size=1, max_size=20)
 SOME_IDS = st.lists(st.integers(0, 5), min_size=1, max_size=8)
 SEQUENCES = st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=4), min_size=1, max_size=9)
-
-
-def agree(processor, oracle, row, past, setting):
-    """Our answer is transformers', or an error where transformers leaves nothing."""
-    expected = theirs(oracle, row, past)
-    if expected.max() == -np.inf:
-        with pytest.raises(NumericalError, match=f"^{setting} leaves no token possible"):
-            ours(processor, row, past)
-    else:
-        np.testing.assert_array_equal(ours(processor, row, past), expected)
 
 
 @settings(deadline=None)
