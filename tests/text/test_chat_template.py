@@ -277,6 +277,19 @@ def test_no_message_makes_a_special_token(contents: list[str]) -> None:
     assert rendered == plain
 
 
+@pytest.mark.parametrize(
+    ("source", "content"),
+    [
+        ("{{ messages[0].content | trim }}start|>", "go <| "),
+        ("<|{{ messages[0].content | trim }}", " start|> go"),
+        ("{{ messages[0].content }}{{ messages[0].content }}", "t|><|star"),
+    ],
+)
+def test_a_message_makes_no_special_token_with_its_neighbours(source: str, content: str) -> None:
+    tokenizer = chatting_tokenizer(source)
+    assert not {BOS, EOS} & set(chat_prompt_in_process(tokenizer, [content]))
+
+
 def chat_prompt_in_process(tokenizer: Tokenizer, contents: list[str]) -> list[int]:
     """As `chat_prompt`, without a process for each example."""
     from foretell.text.disguise import Disguise

@@ -2,8 +2,9 @@
 
 A template mixes its own text with what people wrote, and the tokenizer then reads the names of
 special tokens in all of it. So the first character of each such name in a message is exchanged for
-a stand-in before rendering. It comes back once the prompt has been cut at the names that are left:
-the template's own. But for the stand-ins, templates see the real text, to trim, compare and cut.
+a stand-in before rendering, and so is a character of what could become a name where a message meets
+its neighbours. It comes back once the prompt has been cut at the names that are left: the
+template's own. But for the stand-ins, templates see the real text, to trim, compare and cut.
 """
 
 from __future__ import annotations
@@ -68,13 +69,18 @@ class Disguise:
 
     def _disguise_message(self, message: Mapping[str, str]) -> dict[str, str]:
         turns = [] if message["role"] == "assistant" else self._turns
-        return {key: self._disguise(text, turns) for key, text in message.items()}
+        edges = _edges(self._control, message["content"])
+        return {
+            "role": self._disguise(message["role"], turns),
+            "content": self._disguise(message["content"], turns, edges),
+        }
 
-    def _disguise(self, text: str, turns: Iterable[str]) -> str:
+    def _disguise(self, text: str, turns: Iterable[str], edges: Iterable[int] = ()) -> str:
         chars = list(text)
-        for names, is_cut in ((self._control, False), (turns, True)):
-            for index in _find(names, text):
-                chars[index] = self._stand_in(text[index], is_cut)
+        for index in (*edges, *_find(self._control, text)):
+            chars[index] = self._stand_in(text[index], False)
+        for index in _find(turns, text):
+            chars[index] = self._stand_in(text[index], True)
         return "".join(chars)
 
     def _stand_in(self, char: str, is_cut: bool) -> str:
@@ -90,6 +96,22 @@ def _find(names: Iterable[str], text: str) -> list[int]:
     if not present:
         return []
     return [match.start() for match in re.finditer(f"(?={'|'.join(present)})", text)]
+
+
+def _edges(names: Iterable[str], text: str) -> set[int]:
+    """Where a name may begin that what follows the text completes, or end that came before it.
+
+    Templates trim: white space at either end may fall away.
+    """
+    found = set()
+    begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    for name in names:
+        for count in range(1, len(name)):
+            found |= {
+                stop - count for stop in (end, len(text)) if text[:stop].endswith(name[:count])
+            }
+            found |= {start for start in (0, begin) if text.startswith(name[-count:], start)}
+    return found
 
 
 def _unused_characters(texts: Iterable[str]) -> Iterator[str]:
