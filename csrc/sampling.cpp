@@ -96,6 +96,10 @@ int64_t choose_token(const DenseLoops& loops, const SamplingChain& chain, float*
     return chain.greedy() ? sampler.largest_token() : sampler.draw(uniform);
 }
 
+void apply_chain(const DenseLoops& loops, const SamplingChain& chain, float* row) {
+    run(loops, chain, row).write();
+}
+
 std::vector<int64_t> kept_tokens(const DenseLoops& loops, const SamplingChain& chain, float* row) {
     RowSampler sampler = run(loops, chain, row);
     if (chain.greedy()) return {sampler.largest_token()};

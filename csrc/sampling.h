@@ -66,6 +66,9 @@ class SamplingChain {
 int64_t choose_token(const DenseLoops& loops, const SamplingChain& chain, float* row,
                      double uniform);
 
+// Writes what the chain makes of the row, without a draw. Throws BrokenRow.
+void apply_chain(const DenseLoops& loops, const SamplingChain& chain, float* row);
+
 // Ids that the chain leaves possible, ascending.
 std::vector<int64_t> kept_tokens(const DenseLoops& loops, const SamplingChain& chain, float* row);
 

@@ -103,6 +103,31 @@ std::vector<int64_t> kept(FloatRow row, const SamplingChain& chain, const std::s
     return kept_tokens(loops_of(isa), chain, row.data());
 }
 
+void apply_to(FloatRow row, const SamplingChain& chain, const std::string& isa) {
+    require(static_cast<int64_t>(row.shape(0)) == chain.vocab_size(),
+            "a row is not vocab_size long");
+    const DenseLoops& loops = loops_of(isa);
+    nb::gil_scoped_release release;
+    apply_chain(loops, chain, row.data());
+}
+
+std::pair<std::vector<double>, double> moments(FloatRow row, double largest, int64_t block,
+                                               const std::string& isa) {
+    require(block >= 1, "a block must have a logit");
+    const DenseLoops& loops = loops_of(isa);
+    const auto size = static_cast<int64_t>(row.shape(0));
+    std::vector<double> masses;
+    double moment = 0;
+    nb::gil_scoped_release release;
+    for (int64_t start = 0; start < size; start += block) {
+        const int64_t count = std::min(block, size - start);
+        const Moments found = loops.moments(row.data() + start, count, largest);
+        masses.push_back(found.mass);
+        moment += found.moment;
+    }
+    return {masses, moment};
+}
+
 }  // namespace
 
 NB_MODULE(_sampling, m) {
@@ -137,6 +162,10 @@ NB_MODULE(_sampling, m) {
 
     m.def("choose", &choose, "logits"_a, "rows"_a, "chains"_a, "uniforms"_a, "isa"_a,
           "One token a row, or what is wrong with it; the rows are overwritten.");
+    m.def("apply", &apply_to, "row"_a, "chain"_a, "isa"_a,
+          "Writes what the chain makes of the row, -inf for what it rules out.");
+    m.def("moments", &moments, "row"_a, "largest"_a, "block"_a, "isa"_a,
+          "Σ e^x of each block, and Σ x · e^x of all, with x = row - largest, never below -64.");
     m.def("kept", &kept, "row"_a, "chain"_a, "isa"_a,
           "Ids that the chain leaves possible, ascending; the row is overwritten.");
 }

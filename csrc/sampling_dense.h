@@ -9,6 +9,10 @@ namespace foretell {
 constexpr int64_t kGroupSize = 64;
 constexpr int64_t num_groups(int64_t size) { return (size + kGroupSize - 1) / kGroupSize; }
 
+struct Moments {
+    double mass, moment;
+};
+
 struct DenseLoops {
     const char* name;
     // The largest logit of each group. Answers whether the row has a NaN, which spoils maxima.
@@ -20,6 +24,8 @@ struct DenseLoops {
     // The sum of each group's weights.
     void (*group_masses)(const float* row, int64_t size, const float* maxima, double largest,
                          int64_t* masses);
+    // Σ w and Σ x · w in float64, with x = row[i] - largest, never below -64, and w = e^x.
+    Moments (*moments)(const float* row, int64_t size, double largest);
     // Ids and logits of what reaches the bound, ascending ids; room for kGroupSize more is needed.
     int64_t (*gather)(const float* row, int64_t size, const float* maxima, float bound,
                       float* logits, int32_t* ids);

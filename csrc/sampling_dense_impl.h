@@ -53,27 +53,36 @@ void divide(float* row, int64_t size, float divisor) {
     for (int64_t i = 0; i < size; ++i) row[i] /= divisor;
 }
 
-// Three short loops, since the look-up between the arithmetic keeps one loop from vectorizing.
-inline void weigh_group(const float* row, int64_t count, double largest, int64_t* weights) {
+// x = row[i] - largest, never below kLowest, and e^x * 2^doublings. Three short loops, since the
+// look-up between the arithmetic keeps one loop from vectorizing.
+inline void exp_group(const float* row, int64_t count, double largest, uint64_t doublings,
+                      double* x, double* result) {
     uint64_t steps[kGroupSize];
     double rest[kGroupSize];
     uint64_t power[kGroupSize];
     for (int64_t i = 0; i < count; ++i) {
-        double x = static_cast<double>(row[i]) - largest;
-        x = x > kLowest ? x : kLowest;
-        const double shifted = x * kStepsPerE + kToInteger;
+        const double below = static_cast<double>(row[i]) - largest;
+        x[i] = below > kLowest ? below : kLowest;
+        const double shifted = x[i] * kStepsPerE + kToInteger;
         const double whole = shifted - kToInteger;
         steps[i] = bits_of(shifted);
-        rest[i] = (x - whole * kStepHigh) - whole * kStepLow;
+        rest[i] = (x[i] - whole * kStepHigh) - whole * kStepLow;
     }
     for (int64_t i = 0; i < count; ++i) power[i] = kPowers[steps[i] & 63];
     for (int64_t i = 0; i < count; ++i) {
         const double r = rest[i];
         const double p = r + r * r * (0.5 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120))));
         // The constant in the steps' high bits falls out of the shift.
-        const double scale = double_of(power[i] + (((steps[i] >> 6) + kWeightBits) << 52));
-        const double weight = scale + scale * p;
-        weights[i] = static_cast<int64_t>(bits_of(weight + kPositiveToInteger) -
+        const double scale = double_of(power[i] + (((steps[i] >> 6) + doublings) << 52));
+        result[i] = scale + scale * p;
+    }
+}
+
+inline void weigh_group(const float* row, int64_t count, double largest, int64_t* weights) {
+    double x[kGroupSize], weight[kGroupSize];
+    exp_group(row, count, largest, kWeightBits, x, weight);
+    for (int64_t i = 0; i < count; ++i) {
+        weights[i] = static_cast<int64_t>(bits_of(weight[i] + kPositiveToInteger) -
                                           bits_of(kPositiveToInteger));
     }
 }
@@ -102,6 +111,30 @@ void group_masses(const float* row, int64_t size, const float* maxima, double la
     }
 }
 
+// Sums in kGroupSize / 8 steps of eight lanes, so that they are the same on every instruction set.
+Moments moments(const float* row, int64_t size, double largest) {
+    constexpr int kSums = 8;
+    double mass[kSums] = {}, moment[kSums] = {};
+    for (int64_t at = 0; at < size; at += kGroupSize) {
+        const int64_t count = smaller(kGroupSize, size - at);
+        double x[kGroupSize], w[kGroupSize];
+        exp_group(row + at, count, largest, 0, x, w);
+        for (int64_t i = count; i < kGroupSize; ++i) x[i] = w[i] = 0;
+        for (int64_t i = 0; i < kGroupSize; i += kSums) {
+            for (int lane = 0; lane < kSums; ++lane) {
+                mass[lane] += w[i + lane];
+                moment[lane] += x[i + lane] * w[i + lane];
+            }
+        }
+    }
+    Moments all{0, 0};
+    for (int lane = 0; lane < kSums; ++lane) {
+        all.mass += mass[lane];
+        all.moment += moment[lane];
+    }
+    return all;
+}
+
 int64_t gather(const float* row, int64_t size, const float* maxima, float bound, float* logits,
                int32_t* ids) {
     int64_t found = 0;
@@ -120,11 +153,11 @@ int64_t gather(const float* row, int64_t size, const float* maxima, float bound,
 }  // namespace
 }  // namespace foretell
 
-#define FORETELL_DENSE_LOOPS(function, label)                          \
-    namespace foretell {                                               \
-    const DenseLoops& function() {                                     \
-        static const DenseLoops table = {                              \
-            label, group_maxima, divide, weigh, group_masses, gather}; \
-        return table;                                                  \
-    }                                                                  \
+#define FORETELL_DENSE_LOOPS(function, label)                                       \
+    namespace foretell {                                                            \
+    const DenseLoops& function() {                                                  \
+        static const DenseLoops table = {label,        group_maxima, divide, weigh, \
+                                         group_masses, moments,      gather};       \
+        return table;                                                               \
+    }                                                                               \
     }

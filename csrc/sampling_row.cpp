@@ -197,6 +197,12 @@ std::vector<int64_t> RowSampler::kept() {
     return ids;
 }
 
+void RowSampler::write() {
+    if (!listed_) return flush();
+    std::fill(row_, row_ + size_, -kInfinity);
+    for (int64_t i = 0; i < count_; ++i) row_[s_.ids[i]] = s_.logits[i];
+}
+
 float RowSampler::scaled(float x) const {
     for (const Scaling& scaling : pending_) x = scaling(x);
     return x;

@@ -33,6 +33,7 @@ class RowSampler {
     int64_t largest_token() const;  // of the dense row
     int64_t draw(double uniform);
     std::vector<int64_t> kept();
+    void write();  // what is left into the row, -inf for the rest
 
   private:
     struct Weighted {

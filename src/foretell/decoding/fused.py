@@ -109,6 +109,27 @@ def kept(row: Logits, chain: FusedChain, *, isa: str | None = None) -> list[int]
         raise NumericalError(str(error)) from None
 
 
+def apply(row: Logits, chain: FusedChain, *, isa: str | None = None) -> None:
+    """Write what the chain makes of the row, `(vocab_size,)`, without a draw.
+
+    Raises NumericalError for a broken row.
+    """
+    try:
+        _sampling.apply(row, chain._chain, isa or choose_instruction_set(_AVAILABLE))
+    except _sampling.BrokenRow as error:
+        raise NumericalError(str(error)) from None
+
+
+def moments(
+    row: Logits, largest: float, block: int, *, isa: str | None = None
+) -> tuple[list[float], float]:
+    """Σ exp(x) of each block of `block` logits, and Σ x · exp(x) of all; x = row - largest.
+
+    In float64; an x below -64 counts as -64, which adds less than rounding does.
+    """
+    return _sampling.moments(row, largest, block, isa or choose_instruction_set(_AVAILABLE))
+
+
 def instruction_sets() -> list[str]:
     """Names of the instruction sets that this machine can run, best first."""
     return list(_AVAILABLE)

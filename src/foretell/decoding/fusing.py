@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
 from foretell.config import GenerationConfig
+from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import Stage
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused import MAX_VOCAB, FusedChain, Step
-from foretell.decoding.processors.base import Processor
+from foretell.decoding.fused import MAX_VOCAB, FusedChain, Step, apply
+from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.penalties import (
     FrequencyPenalty,
     Penalty,
@@ -37,7 +39,7 @@ def fuse(
     steps = [_step(processor) for processor in processors[len(penalties) :]]
     usual_steps = [step for step in steps if step is not None]
     is_usual = places == sorted(places) and len(usual_steps) == len(steps)
-    if not is_usual or config.trace or context.vocab_size > MAX_VOCAB:
+    if not is_usual or context.vocab_size > MAX_VOCAB:
         return None
     return FusedChain(
         vocab_size=context.vocab_size,
@@ -46,6 +48,29 @@ def fuse(
         min_tokens_to_keep=config.min_tokens_to_keep or 1,
         **_settings(penalties),
     )
+
+
+class FusedStage:
+    """One stage in C++, writing into the row as its twin in numpy does."""
+
+    def __init__(self, chain: FusedChain) -> None:
+        self._chain = chain
+
+    def __call__(self, row: Logits, history: History) -> None:
+        """Do to the row what the stage does."""
+        self._chain.advance(history)
+        apply(row, self._chain)
+
+
+def fuse_each(
+    stages: Sequence[Stage], config: GenerationConfig, context: ChainContext
+) -> list[Stage]:
+    """The stages one by one in C++, where they have a twin there: for who watches them."""
+    watched = []
+    for stage in stages:
+        twin = fuse([stage], config, context)
+        watched.append(stage if twin is None else replace(stage, processor=FusedStage(twin)))
+    return watched
 
 
 def _is_penalty(processor: Processor) -> bool:

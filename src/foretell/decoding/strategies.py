@@ -17,7 +17,7 @@ from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import Stage, chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused import FusedChain
-from foretell.decoding.fusing import fuse
+from foretell.decoding.fusing import fuse, fuse_each
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.mass import check_logits
 from foretell.decoding.philox import uniform
@@ -80,6 +80,14 @@ class Strategy(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Line:
+    """A sequence's chain: stage by stage, and whole in C++, where it may run so."""
+
+    stages: list[Stage]
+    whole: FusedChain | None
+
+
 class OneToken:
     """Greedy decoding, or sampling through the settings' processors: one token a sequence."""
 
@@ -90,35 +98,25 @@ class OneToken:
             raise ConfigError("seed=None cannot sample: must be an integer (see with_seed)")
         self._config = config
         self._context = context
-        self._chains: dict[int, list[Stage]] = {}
-        self._fused: dict[int, FusedChain | None] = {}
+        self._lines: dict[int, _Line] = {}
 
     def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
         """One choice for each row; the row is overwritten where the chain changes it."""
         pairs = enumerate(zip(rows, histories, strict=True))
         return [
-            self.choose_one(parent, row, history, self._chain(history))
+            self.choose_one(parent, row, history, self._line(history).stages)
             for parent, (row, history) in pairs
         ]
 
     def plan(self, row: Logits, history: History) -> FusedDraw | None:
         """How to choose this row's token in C++, together with other rows."""
-        fused_chain = self._fused_chain(history)
-        if fused_chain is None:
+        whole = self._line(history).whole
+        if whole is None:
             return None
-        fused_chain.advance(history)
+        whole.advance(history)
         raw = None if self._config.logprobs is None else row.copy()
         number = self._number(history) or 0.0  # greedy takes no notice of it
-        return FusedDraw(fused_chain, number, raw, self._config.logprobs or 0)
-
-    def _fused_chain(self, history: History) -> FusedChain | None:
-        """The sequence's chain in C++, where it is a usual one and no other stage is reported."""
-        if history.index not in self._fused:
-            only_raw = tuple(self._config.logprobs_stage) == ("raw",)
-            stages = self._chain(history)
-            fusable = fuse(stages, self._config, self._context) if only_raw else None
-            self._fused[history.index] = fusable
-        return self._fused[history.index]
+        return FusedDraw(whole, number, raw, self._config.logprobs or 0)
 
     def choose_one(
         self, parent: int, row: Logits, history: History, stages: Sequence[Stage]
@@ -145,11 +143,15 @@ class OneToken:
             return None
         return uniform(self._config.seed, history.index, len(history.tokens))
 
-    def _chain(self, history: History) -> list[Stage]:
+    def _line(self, history: History) -> _Line:
         """The sequence's own chain: processors may learn from what was drawn."""
-        if history.index not in self._chains:
-            self._chains[history.index] = chain(self._config, self._context)
-        return self._chains[history.index]
+        if history.index not in self._lines:
+            stages = chain(self._config, self._context)
+            is_watched = self._config.trace or tuple(self._config.logprobs_stage) != ("raw",)
+            whole = None if is_watched else fuse(stages, self._config, self._context)
+            each = fuse_each(stages, self._config, self._context)
+            self._lines[history.index] = _Line(each, whole)
+        return self._lines[history.index]
 
 
 class Guided:
@@ -164,7 +166,7 @@ class Guided:
     def __init__(self, config: GenerationConfig, context: ChainContext) -> None:
         self._scale = 1.0 if config.guidance_scale is None else config.guidance_scale
         self._inner = OneToken(config, context)
-        self._stages = chain(config, context)
+        self._stages = fuse_each(chain(config, context), config, context)
 
     def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
         """The same token for both sequences."""

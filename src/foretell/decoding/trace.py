@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.decoding.arrays import Logits
+from foretell.decoding.fused import moments
 from foretell.decoding.logprobs import GROUP, top_ids
 from foretell.decoding.mass import BLOCK, check_logits
 from foretell.outputs import DrawTrace, StageTrace
@@ -208,14 +209,11 @@ def _largest(logits: Logits, count: int) -> NDArray[np.intp]:
     return places[np.argsort(-logits[places], kind="stable")[:count]]
 
 
-def _weigh(
-    logits: Logits, offset: float, *, has_ruled_out: bool = True
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _weigh(logits: Logits, offset: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """logits - offset in float64, NO_WEIGHT in place of -inf, and the exp of that."""
     shifted = logits.astype(np.float64)
     shifted -= offset
-    if has_ruled_out:
-        np.maximum(shifted, NO_WEIGHT, out=shifted)
+    np.maximum(shifted, NO_WEIGHT, out=shifted)
     return shifted, np.exp(shifted)
 
 
@@ -240,13 +238,7 @@ def _look(row: Logits) -> _View:
 
 def _sum_up(ids: NDArray[np.intp] | None, logits: Logits, count: int) -> _View:
     offset = float(logits.max())
-    has_ruled_out = count < len(logits)
-    masses, moment = [], 0.0
-    for start in range(0, len(logits), BLOCK):
-        block = logits[start : start + BLOCK]
-        shifted, weights = _weigh(block, offset, has_ruled_out=has_ruled_out)
-        masses.append(float(weights.sum()))
-        moment += float(shifted @ weights)
+    masses, moment = moments(logits, offset, BLOCK)
     return _View(ids, logits, count, offset, np.array(masses), moment, math.fsum(masses))
 
 
