@@ -96,6 +96,10 @@ int64_t choose_token(const DenseLoops& loops, const SamplingChain& chain, float*
     return chain.greedy() ? sampler.largest_token() : sampler.draw(uniform);
 }
 
+int64_t draw_token(const DenseLoops& loops, float* row, int64_t size, double uniform) {
+    return RowSampler(loops, row, size, false).draw(uniform);
+}
+
 void apply_chain(const DenseLoops& loops, const SamplingChain& chain, float* row) {
     run(loops, chain, row).write();
 }

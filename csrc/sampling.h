@@ -66,6 +66,9 @@ class SamplingChain {
 int64_t choose_token(const DenseLoops& loops, const SamplingChain& chain, float* row,
                      double uniform);
 
+// The token at quantile `uniform` in [0, 1) of a row as it is. Throws BrokenRow.
+int64_t draw_token(const DenseLoops& loops, float* row, int64_t size, double uniform);
+
 // Writes what the chain makes of the row, without a draw. Throws BrokenRow.
 void apply_chain(const DenseLoops& loops, const SamplingChain& chain, float* row);
 

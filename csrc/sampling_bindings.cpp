@@ -4,10 +4,13 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "sampling.h"
@@ -103,6 +106,13 @@ std::vector<int64_t> kept(FloatRow row, const SamplingChain& chain, const std::s
     return kept_tokens(loops_of(isa), chain, row.data());
 }
 
+int64_t draw(FloatRow row, double uniform, const std::string& isa) {
+    const auto size = static_cast<int64_t>(row.shape(0));
+    require(size >= 1 && size <= kMaxVocab, "a row must have 1 to 524287 logits");
+    require(uniform >= 0 && uniform < 1, "a uniform must be in [0, 1)");
+    return draw_token(loops_of(isa), row.data(), size, uniform);
+}
+
 void apply_to(FloatRow row, const SamplingChain& chain, const std::string& isa) {
     require(static_cast<int64_t>(row.shape(0)) == chain.vocab_size(),
             "a row is not vocab_size long");
@@ -111,21 +121,28 @@ void apply_to(FloatRow row, const SamplingChain& chain, const std::string& isa) 
     apply_chain(loops, chain, row.data());
 }
 
-std::pair<std::vector<double>, double> moments(FloatRow row, double largest, int64_t block,
-                                               const std::string& isa) {
-    require(block >= 1, "a block must have a logit");
+// How many logits are possible, the largest, Σ e^x of each block and Σ x · e^x of all.
+using Sums = std::tuple<int64_t, float, std::vector<double>, double>;
+
+Sums sum_up(FloatRow row, int64_t block, const std::string& isa) {
+    require(block >= 1 && block % kGroupSize == 0, "a block must have whole groups");
+    require(row.shape(0) >= 1, "a row must have a logit");
     const DenseLoops& loops = loops_of(isa);
     const auto size = static_cast<int64_t>(row.shape(0));
+    nb::gil_scoped_release release;
+    std::vector<float> maxima(num_groups(size));
+    loops.group_maxima(row.data(), size, maxima.data());
+    const float largest = *std::max_element(maxima.begin(), maxima.end());
     std::vector<double> masses;
     double moment = 0;
-    nb::gil_scoped_release release;
     for (int64_t start = 0; start < size; start += block) {
         const int64_t count = std::min(block, size - start);
-        const Moments found = loops.moments(row.data() + start, count, largest);
+        const Moments found =
+            loops.moments(row.data() + start, count, &maxima[start / kGroupSize], largest);
         masses.push_back(found.mass);
         moment += found.moment;
     }
-    return {masses, moment};
+    return {loops.count_possible(row.data(), size, maxima.data()), largest, masses, moment};
 }
 
 }  // namespace
@@ -162,10 +179,12 @@ NB_MODULE(_sampling, m) {
 
     m.def("choose", &choose, "logits"_a, "rows"_a, "chains"_a, "uniforms"_a, "isa"_a,
           "One token a row, or what is wrong with it; the rows are overwritten.");
+    m.def("draw", &draw, "row"_a, "uniform"_a, "isa"_a, "The token at a quantile of the row.");
     m.def("apply", &apply_to, "row"_a, "chain"_a, "isa"_a,
           "Writes what the chain makes of the row, -inf for what it rules out.");
-    m.def("moments", &moments, "row"_a, "largest"_a, "block"_a, "isa"_a,
-          "Σ e^x of each block, and Σ x · e^x of all, with x = row - largest, never below -64.");
+    m.def("sum_up", &sum_up, "row"_a, "block"_a, "isa"_a,
+          "Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with "
+          "x = row - largest, never below -64.");
     m.def("kept", &kept, "row"_a, "chain"_a, "isa"_a,
           "Ids that the chain leaves possible, ascending; the row is overwritten.");
 }

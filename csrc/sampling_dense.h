@@ -24,8 +24,11 @@ struct DenseLoops {
     // The sum of each group's weights.
     void (*group_masses)(const float* row, int64_t size, const float* maxima, double largest,
                          int64_t* masses);
-    // Σ w and Σ x · w in float64, with x = row[i] - largest, never below -64, and w = e^x.
-    Moments (*moments)(const float* row, int64_t size, double largest);
+    // How many logits are not -inf.
+    int64_t (*count_possible)(const float* row, int64_t size, const float* maxima);
+    // Σ w and Σ x · w in float64, with x = row[i] - largest, never below -64, and w = e^x; groups
+    // of -inf alone are left out.
+    Moments (*moments)(const float* row, int64_t size, const float* maxima, double largest);
     // Ids and logits of what reaches the bound, ascending ids; room for kGroupSize more is needed.
     int64_t (*gather)(const float* row, int64_t size, const float* maxima, float bound,
                       float* logits, int32_t* ids);

@@ -111,26 +111,38 @@ void group_masses(const float* row, int64_t size, const float* maxima, double la
     }
 }
 
-// Sums in kGroupSize / 8 steps of eight lanes, so that they are the same on every instruction set.
-Moments moments(const float* row, int64_t size, double largest) {
-    constexpr int kSums = 8;
-    double mass[kSums] = {}, moment[kSums] = {};
-    for (int64_t at = 0; at < size; at += kGroupSize) {
-        const int64_t count = smaller(kGroupSize, size - at);
+int64_t count_possible(const float* row, int64_t size, const float* maxima) {
+    int64_t found = 0;
+    for (int64_t at = 0, g = 0; at < size; at += kGroupSize, ++g) {
+        if (maxima[g] == -kInfinity) continue;
+        const int64_t end = smaller(at + kGroupSize, size);
+        int32_t here = 0;
+        for (int64_t i = at; i < end; ++i) here += row[i] > -kInfinity;
+        found += here;
+    }
+    return found;
+}
+
+// One sum for each place in a group, so that they are the same on every instruction set.
+Moments moments(const float* row, int64_t size, const float* maxima, double largest) {
+    double mass[kGroupSize] = {}, moment[kGroupSize] = {};
+    for (int64_t at = 0, g = 0; at < size; at += kGroupSize, ++g) {
+        if (maxima[g] == -kInfinity) continue;
         double x[kGroupSize], w[kGroupSize];
-        exp_group(row + at, count, largest, 0, x, w);
-        for (int64_t i = count; i < kGroupSize; ++i) x[i] = w[i] = 0;
-        for (int64_t i = 0; i < kGroupSize; i += kSums) {
-            for (int lane = 0; lane < kSums; ++lane) {
-                mass[lane] += w[i + lane];
-                moment[lane] += x[i + lane] * w[i + lane];
-            }
+        const int64_t count = smaller(kGroupSize, size - at);
+        if (count == kGroupSize) {
+            exp_group(row + at, kGroupSize, largest, 0, x, w);
+        } else {
+            exp_group(row + at, count, largest, 0, x, w);
+            for (int64_t i = count; i < kGroupSize; ++i) x[i] = w[i] = 0;
         }
+        for (int64_t i = 0; i < kGroupSize; ++i) mass[i] += w[i];
+        for (int64_t i = 0; i < kGroupSize; ++i) moment[i] += x[i] * w[i];
     }
     Moments all{0, 0};
-    for (int lane = 0; lane < kSums; ++lane) {
-        all.mass += mass[lane];
-        all.moment += moment[lane];
+    for (int64_t i = 0; i < kGroupSize; ++i) {
+        all.mass += mass[i];
+        all.moment += moment[i];
     }
     return all;
 }
@@ -153,11 +165,11 @@ int64_t gather(const float* row, int64_t size, const float* maxima, float bound,
 }  // namespace
 }  // namespace foretell
 
-#define FORETELL_DENSE_LOOPS(function, label)                                       \
-    namespace foretell {                                                            \
-    const DenseLoops& function() {                                                  \
-        static const DenseLoops table = {label,        group_maxima, divide, weigh, \
-                                         group_masses, moments,      gather};       \
-        return table;                                                               \
-    }                                                                               \
+#define FORETELL_DENSE_LOOPS(function, label)                                            \
+    namespace foretell {                                                                 \
+    const DenseLoops& function() {                                                       \
+        static const DenseLoops table = {label,        group_maxima,   divide,  weigh,   \
+                                         group_masses, count_possible, moments, gather}; \
+        return table;                                                                    \
+    }                                                                                    \
     }

@@ -54,12 +54,15 @@ class SamplingChain:
 def choose(logits: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], rows: Sequence[int], chains: Sequence[SamplingChain], uniforms: Sequence[float], isa: str) -> list[int | str]:
     """One token a row, or what is wrong with it; the rows are overwritten."""
 
+def draw(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], uniform: float, isa: str) -> int:
+    """The token at a quantile of the row."""
+
 def apply(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], chain: SamplingChain, isa: str) -> None:
     """Writes what the chain makes of the row, -inf for what it rules out."""
 
-def moments(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], largest: float, block: int, isa: str) -> tuple[list[float], float]:
+def sum_up(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], block: int, isa: str) -> tuple[int, float, list[float], float]:
     """
-    Σ e^x of each block, and Σ x · e^x of all, with x = row - largest, never below -64.
+    Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with x = row - largest, never below -64.
     """
 
 def kept(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], chain: SamplingChain, isa: str) -> list[int]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from foretell.config.dialects import Scope
-from foretell.decoding import _sampling
+from foretell.decoding import _sampling, sampler
 from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.errors import ConfigError, NumericalError
@@ -109,6 +109,19 @@ def kept(row: Logits, chain: FusedChain, *, isa: str | None = None) -> list[int]
         raise NumericalError(str(error)) from None
 
 
+def draw(row: Logits, uniform: float, *, isa: str | None = None) -> int:
+    """As `sampler.draw`, which takes the rows that are too long here.
+
+    Raises NumericalError for a broken row.
+    """
+    if len(row) > MAX_VOCAB:
+        return sampler.draw(row, uniform)
+    try:
+        return _sampling.draw(row, uniform, isa or choose_instruction_set(_AVAILABLE))
+    except _sampling.BrokenRow as error:
+        raise NumericalError(str(error)) from None
+
+
 def apply(row: Logits, chain: FusedChain, *, isa: str | None = None) -> None:
     """Write what the chain makes of the row, `(vocab_size,)`, without a draw.
 
@@ -120,14 +133,22 @@ def apply(row: Logits, chain: FusedChain, *, isa: str | None = None) -> None:
         raise NumericalError(str(error)) from None
 
 
-def moments(
-    row: Logits, largest: float, block: int, *, isa: str | None = None
-) -> tuple[list[float], float]:
-    """Σ exp(x) of each block of `block` logits, and Σ x · exp(x) of all; x = row - largest.
+class Sums(NamedTuple):
+    """What a row adds up to, with x = row - largest.
 
-    In float64; an x below -64 counts as -64, which adds less than rounding does.
+    `masses` are Σ exp(x) of each block of so many logits, `moment` is Σ x · exp(x) of all. In
+    float64; an x below -64 counts as -64, which adds less than rounding does.
     """
-    return _sampling.moments(row, largest, block, isa or choose_instruction_set(_AVAILABLE))
+
+    num_possible: int
+    largest: float
+    masses: list[float]
+    moment: float
+
+
+def sum_up(row: Logits, block: int, *, isa: str | None = None) -> Sums:
+    """The sums of a row with a finite maximum, in blocks of `block` logits."""
+    return Sums(*_sampling.sum_up(row, block, isa or choose_instruction_set(_AVAILABLE)))
 
 
 def instruction_sets() -> list[str]:

@@ -16,14 +16,14 @@ from foretell.config import GenerationConfig
 from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import Stage, chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused import FusedChain
+from foretell.decoding.fused import FusedChain, draw
 from foretell.decoding.fusing import fuse, fuse_each
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.mass import check_logits
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import Adaptive, History
 from foretell.decoding.processors.guidance import guide
-from foretell.decoding.sampler import draw, greedy
+from foretell.decoding.sampler import greedy
 from foretell.decoding.trace import Recorder, StepRecord
 from foretell.errors import ConfigError, RequestError
 from foretell.outputs import LogprobStage

@@ -1,8 +1,7 @@
 """Why this token: what each stage of the chain made of the distribution (row 5 of the design).
 
-`Recorder` watches one row on its way through the chain, and tells the step in ids and numbers. It
-is cheap where it can be: a stage that changed nothing is not counted again, one that changed a few
-logits is counted by these alone, and once few tokens are possible only they are looked at.
+`Recorder` watches one row on its way through the chain, and tells the step in ids and numbers. Once
+few tokens are possible only they are looked at.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.decoding.arrays import Logits
-from foretell.decoding.fused import moments
+from foretell.decoding.fused import sum_up
 from foretell.decoding.logprobs import GROUP, top_ids
 from foretell.decoding.mass import BLOCK, check_logits
 from foretell.outputs import DrawTrace, StageTrace
@@ -30,8 +29,6 @@ NUM_RUNNERS_UP = 5
 LEAST = np.finfo(np.float32).min  # the smallest logit of a possible token
 NO_WEIGHT = -1e4  # exp of this is 0, and 0 times this is too
 SPARSE = 4  # of so many tokens, one is possible at most: only the possible ones are looked at
-FEW = 16  # of so many logits, one changed at most: the others need no new look
-GROWN, SHRUNK = 1e3, 1e-3  # of a sum, beyond which small differences have lost their digits
 
 
 @dataclass(frozen=True)
@@ -80,9 +77,8 @@ class Recorder:
 
     def after(self, stage: Stage, row: Logits) -> None:
         """Take note of the row that the stage has just processed."""
-        before = self._views[-1]
-        view = _look_again(row, before)
-        mass = 1.0 if view is before else _mass_left(before, row, view)
+        before, view = self._views[-1], _look(row)
+        mass = _mass_left(before, row, view)
         self._views.append(view)
         self._stages.append(
             StageTrace(stage.name, stage.setting, view.num_candidates, mass, view.entropy)
@@ -113,9 +109,7 @@ class Recorder:
         return np.array(list(dict.fromkeys(found)), dtype=np.intp)
 
     def _let_go(self) -> None:
-        for view in {id(view): view for view in self._views}.values():
-            if view.ids is None:
-                _spare_rows.append(view.logits)
+        _spare_rows.extend(view.logits for view in self._views if view.ids is None)
         self._views.clear()
 
 
@@ -223,65 +217,18 @@ def _mend(row: Logits) -> Logits:
     return mended
 
 
-def _count(row: Logits) -> tuple[int, NDArray[np.intp] | None]:
-    """How many tokens are possible; and which, if they are few."""
-    possible = row > -np.inf
-    count = int(np.count_nonzero(possible))
-    return count, np.flatnonzero(possible) if count * SPARSE <= len(row) else None
-
-
 def _look(row: Logits) -> _View:
     """Sum up a row; the view keeps a copy of what it needs."""
-    count, ids = _count(row)
-    return _sum_up(ids, _copy(row) if ids is None else row[ids], count)
-
-
-def _sum_up(ids: NDArray[np.intp] | None, logits: Logits, count: int) -> _View:
-    offset = float(logits.max())
-    masses, moment = moments(logits, offset, BLOCK)
-    return _View(ids, logits, count, offset, np.array(masses), moment, math.fsum(masses))
-
-
-def _look_again(row: Logits, before: _View) -> _View:
-    """As `_look`, with as little work as the changes since `before` allow."""
-    count, ids = _count(row)
-    if ids is not None:
-        return _look_at_few(ids, row[ids], before)
-    if before.ids is not None:
-        return _sum_up(None, _copy(row), count)
-    changed = row != before.logits
-    num_changed = int(np.count_nonzero(changed))
-    if num_changed == 0:
-        return before
-    view = None
-    if num_changed * FEW <= len(row):
-        view = _amend(before, np.flatnonzero(changed), row, count)
-    return view or _sum_up(None, _copy(row), count)
-
-
-def _look_at_few(ids: NDArray[np.intp], logits: Logits, before: _View) -> _View:
-    same = before.ids is not None and np.array_equal(ids, before.ids)
-    if same and np.array_equal(logits, before.logits):
-        return before
-    return _sum_up(ids, logits, len(ids))
-
-
-def _amend(before: _View, changed: NDArray[np.intp], row: Logits, count: int) -> _View | None:
-    """The sums of `before`, corrected where logits changed; None where that would be inexact."""
-    old, new = before.logits[changed], row[changed]
-    old_shifted, old_weights = _weigh(old, before.offset)
-    if float(new.max()) - before.offset > math.log(GROWN):
-        return None
-    new_shifted, new_weights = _weigh(new, before.offset)
-    blocks = changed // BLOCK
-    masses = before.masses + np.bincount(
-        blocks, weights=new_weights - old_weights, minlength=len(before.masses)
-    )
-    if np.any(masses < SHRUNK * before.masses):
-        return None
-    moment = before.moment + float(new_shifted @ new_weights - old_shifted @ old_weights)
-    total = math.fsum(masses)
-    return _View(None, _copy(row), count, before.offset, masses, moment, total)
+    sums = sum_up(row, BLOCK)
+    ids = None
+    if sums.num_possible * SPARSE <= len(row):
+        ids = np.flatnonzero(row > -np.inf)
+        row = row[ids]
+        sums = sum_up(row, BLOCK)
+    logits = _copy(row) if ids is None else row
+    masses = np.array(sums.masses)
+    total = math.fsum(sums.masses)
+    return _View(ids, logits, sums.num_possible, sums.largest, masses, sums.moment, total)
 
 
 def _mass_left(before: _View, row: Logits, view: _View) -> float:
