@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from foretell.config import GenerationConfig
 from foretell.decoding.logprobs import TokenReport
+from foretell.decoding.trace import StepRecord
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request
 from foretell.errors import RequestError
@@ -50,7 +51,7 @@ class _Token:
     start: int
     stop: int
     logprobs: dict[LogprobStage, TokenLogprob]
-    trace: StepTrace | None
+    trace: StepRecord | None
 
 
 class Transcript:
@@ -134,8 +135,7 @@ class Transcript:
         logprobs = {
             stage: _describe(event.reports[stage], stage, self._tokenizer) for stage in self._stages
         }
-        trace = None if event.trace is None else describe_trace(event.trace, self._tokenizer)
-        self._waiting.append(_Token(event.token_id, start, stop, logprobs, trace))
+        self._waiting.append(_Token(event.token_id, start, stop, logprobs, event.trace))
         return self._matcher.push(piece, acts=self._may_stop)
 
     @property
@@ -208,7 +208,6 @@ class Transcript:
         return {stage: [token.logprobs[stage] for token in tokens] for stage in self._stages}
 
     def _finish(self, reason: FinishReason, stop_reason: StopReason | None) -> GenerationOutput:
-        traces = [token.trace for token in self._tokens if token.trace is not None]
         return GenerationOutput(
             text="".join(self._pieces),
             token_ids=[token.token_id for token in self._tokens],
@@ -221,8 +220,12 @@ class Transcript:
             stop_reason=stop_reason,
             logprobs_by_stage=self._logprobs_by_stage(self._tokens),
             prompt_logprobs=self._prompt_logprobs(),
-            trace=traces if self._job.request.config.trace else None,
+            trace=self._traces() if self._job.request.config.trace else None,
         )
+
+    def _traces(self) -> list[StepTrace]:
+        records = [token.trace for token in self._tokens if token.trace is not None]
+        return [describe_trace(record, self._tokenizer) for record in records]
 
     def _usage(self) -> Usage:
         return Usage(

@@ -6,6 +6,7 @@ few tokens are possible only they are looked at.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -16,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.decoding.arrays import Logits
-from foretell.decoding.fused import sum_up
-from foretell.decoding.logprobs import GROUP, top_ids
+from foretell.decoding.fused import MAX_VOCAB, FusedChain, kept, sum_up
+from foretell.decoding.logprobs import top_ids
 from foretell.decoding.mass import BLOCK, check_logits
 from foretell.outputs import DrawTrace, StageTrace
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 RAW = "raw"  # the name of stage 0: the model's own distribution
 NUM_RUNNERS_UP = 5
-LEAST = np.finfo(np.float32).min  # the smallest logit of a possible token
 NO_WEIGHT = -1e4  # exp of this is 0, and 0 times this is too
 SPARSE = 4  # of so many tokens, one is possible at most: only the possible ones are looked at
 
@@ -165,10 +165,6 @@ class _View:
         """The probability of tokens with these logits, together."""
         return min(1.0, float(_weigh(logits, self.offset)[1].sum()) / self.total)
 
-    def share_of_one(self, logit: float) -> float:
-        """The probability of a token with this logit."""
-        return min(1.0, math.exp(logit - self.offset) / self.total)
-
     def top(self, count: int) -> NDArray[np.intp]:
         """The ids of the likeliest tokens; none that is ruled out."""
         places = _largest(self.logits, count)
@@ -192,15 +188,18 @@ class _View:
 
 
 def _largest(logits: Logits, count: int) -> NDArray[np.intp]:
-    """As `top_ids`, without what is ruled out; sorts only what reaches the best columns' maxima."""
-    columns = len(logits) // GROUP
-    if columns < 4 * count or count == 0:
+    """As `top_ids`, without what is ruled out."""
+    if len(logits) > MAX_VOCAB or count == 0:
         places = top_ids(logits, count)
         return places[logits[places] > -np.inf]
-    maxima = logits[: columns * GROUP].reshape(GROUP, columns).max(axis=0)
-    bound = np.partition(maxima, columns - count)[columns - count]
-    places = np.flatnonzero(logits >= max(bound, LEAST))
-    return places[np.argsort(-logits[places], kind="stable")[:count]]
+    places = np.array(kept(logits, _cut(len(logits), count)), dtype=np.intp)
+    return places[np.argsort(-logits[places], kind="stable")]
+
+
+@functools.lru_cache(maxsize=16)
+def _cut(size: int, count: int) -> FusedChain:
+    """Top-k, which leaves a row as it is and tells what it keeps."""
+    return FusedChain(vocab_size=size, steps=[("top_k_cut", count)])
 
 
 def _weigh(logits: Logits, offset: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -249,15 +248,15 @@ def _follow(
     ids: NDArray[np.intp], ranks: Sequence[int], views: Sequence[_View]
 ) -> list[CandidateRecord]:
     """The tokens' logits and probabilities in every view."""
-    rows = [view.logits_of(ids).tolist() for view in views]
-    found = []
-    for place, (token_id, rank) in enumerate(zip(ids.tolist(), ranks, strict=True)):
-        logits = [row[place] for row in rows]
-        shares = [view.share_of_one(logit) for view, logit in zip(views, logits, strict=True)]
-        found.append(
-            CandidateRecord(token_id, rank, _finite(logits), tuple(shares), _removed_by(logits))
-        )
-    return found
+    logits = np.array([view.logits_of(ids) for view in views], dtype=np.float64)
+    offsets = np.array([[view.offset] for view in views])
+    totals = np.array([[view.total] for view in views])
+    shares = np.minimum(np.exp(logits - offsets) / totals, 1.0)
+    columns = zip(ids.tolist(), ranks, logits.T.tolist(), shares.T.tolist(), strict=True)
+    return [
+        CandidateRecord(token_id, rank, _finite(scores), tuple(odds), _removed_by(scores))
+        for token_id, rank, scores, odds in columns
+    ]
 
 
 def _finite(logits: Sequence[float]) -> tuple[float | None, ...]:
@@ -266,9 +265,7 @@ def _finite(logits: Sequence[float]) -> tuple[float | None, ...]:
 
 def _removed_by(logits: Sequence[float]) -> int | None:
     """The first of the stages from which on the token is ruled out."""
-    place = None
-    for stage in reversed(range(len(logits))):
-        if logits[stage] > -math.inf:
-            break
-        place = stage
-    return place
+    if logits[-1] > -math.inf:
+        return None
+    alive = [place for place, logit in enumerate(logits) if logit > -math.inf]
+    return alive[-1] + 1 if alive else 0
