@@ -9,6 +9,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -121,8 +122,20 @@ void apply_to(FloatRow row, const SamplingChain& chain, const std::string& isa) 
     apply_chain(loops, chain, row.data());
 }
 
-// How many logits are possible, the largest, Σ e^x of each block and Σ x · e^x of all.
-using Sums = std::tuple<int64_t, float, std::vector<double>, double>;
+// How many logits are possible, the largest, Σ e^x of each block and Σ x · e^x of all; and the ids
+// of the possible ones, if they are at most kFew.
+using Sums = std::tuple<int64_t, float, std::vector<double>, double, std::vector<int32_t>>;
+constexpr int64_t kFew = 1024;
+
+std::vector<int32_t> few_ids(const DenseLoops& loops, const float* row, int64_t size,
+                             const float* maxima, int64_t count) {
+    if (count > kFew) return {};
+    float logits[kFew + kGroupSize];
+    std::vector<int32_t> ids(count + kGroupSize);
+    const float lowest = std::numeric_limits<float>::lowest();
+    ids.resize(loops.gather(row, size, maxima, lowest, logits, ids.data()));
+    return ids;
+}
 
 Sums sum_up(FloatRow row, int64_t block, const std::string& isa) {
     require(block >= 1 && block % kGroupSize == 0, "a block must have whole groups");
@@ -142,7 +155,9 @@ Sums sum_up(FloatRow row, int64_t block, const std::string& isa) {
         masses.push_back(found.mass);
         moment += found.moment;
     }
-    return {loops.count_possible(row.data(), size, maxima.data()), largest, masses, moment};
+    const int64_t possible = loops.count_possible(row.data(), size, maxima.data());
+    auto ids = few_ids(loops, row.data(), size, maxima.data(), possible);
+    return {possible, largest, masses, moment, ids};
 }
 
 }  // namespace
@@ -184,7 +199,7 @@ NB_MODULE(_sampling, m) {
           "Writes what the chain makes of the row, -inf for what it rules out.");
     m.def("sum_up", &sum_up, "row"_a, "block"_a, "isa"_a,
           "Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with "
-          "x = row - largest, never below -64.");
+          "x = row - largest, never below -64; and the ids of the first, if they are few.");
     m.def("kept", &kept, "row"_a, "chain"_a, "isa"_a,
           "Ids that the chain leaves possible, ascending; the row is overwritten.");
 }

@@ -60,9 +60,9 @@ def draw(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', d
 def apply(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], chain: SamplingChain, isa: str) -> None:
     """Writes what the chain makes of the row, -inf for what it rules out."""
 
-def sum_up(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], block: int, isa: str) -> tuple[int, float, list[float], float]:
+def sum_up(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], block: int, isa: str) -> tuple[int, float, list[float], float, list[int]]:
     """
-    Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with x = row - largest, never below -64.
+    Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with x = row - largest, never below -64; and the ids of the first, if they are few.
     """
 
 def kept(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], chain: SamplingChain, isa: str) -> list[int]:

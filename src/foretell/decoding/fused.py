@@ -137,13 +137,15 @@ class Sums(NamedTuple):
     """What a row adds up to, with x = row - largest.
 
     `masses` are Σ exp(x) of each block of so many logits, `moment` is Σ x · exp(x) of all. In
-    float64; an x below -64 counts as -64, which adds less than rounding does.
+    float64; an x below -64 counts as -64, which adds less than rounding does. `few_ids` are the ids
+    of the possible tokens, ascending, if they are not many.
     """
 
     num_possible: int
     largest: float
     masses: list[float]
     moment: float
+    few_ids: list[int]
 
 
 def sum_up(row: Logits, block: int, *, isa: str | None = None) -> Sums:

@@ -221,7 +221,8 @@ def _look(row: Logits) -> _View:
     sums = sum_up(row, BLOCK)
     ids = None
     if sums.num_possible * SPARSE <= len(row):
-        ids = np.flatnonzero(row > -np.inf)
+        few = sums.few_ids
+        ids = np.array(few, dtype=np.intp) if few else np.flatnonzero(row > -np.inf)
         row = row[ids]
         sums = sum_up(row, BLOCK)
     logits = _copy(row) if ids is None else row
