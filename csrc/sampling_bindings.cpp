@@ -9,6 +9,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <tuple>
@@ -144,8 +145,11 @@ Sums sum_up(FloatRow row, int64_t block, const std::string& isa) {
     const auto size = static_cast<int64_t>(row.shape(0));
     nb::gil_scoped_release release;
     std::vector<float> maxima(num_groups(size));
-    loops.group_maxima(row.data(), size, maxima.data());
+    const bool broken = loops.group_maxima(row.data(), size, maxima.data());
     const float largest = *std::max_element(maxima.begin(), maxima.end());
+    if (broken || !std::isfinite(largest)) {
+        return {0, std::numeric_limits<float>::quiet_NaN(), {}, 0, {}};
+    }
     std::vector<double> masses;
     double moment = 0;
     for (int64_t start = 0; start < size; start += block) {
@@ -199,7 +203,8 @@ NB_MODULE(_sampling, m) {
           "Writes what the chain makes of the row, -inf for what it rules out.");
     m.def("sum_up", &sum_up, "row"_a, "block"_a, "isa"_a,
           "Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with "
-          "x = row - largest, never below -64; and the ids of the first, if they are few.");
+          "x = row - largest, never below -64; and the ids of the first, if they are few. The "
+          "largest is NaN, and the rest empty, for a row without a finite maximum.");
     m.def("kept", &kept, "row"_a, "chain"_a, "isa"_a,
           "Ids that the chain leaves possible, ascending; the row is overwritten.");
 }

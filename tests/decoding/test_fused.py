@@ -1,3 +1,4 @@
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -6,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretell.decoding import _sampling
-from foretell.decoding.fused import FusedChain, choose, instruction_sets, kept
+from foretell.decoding.fused import FusedChain, apply, choose, instruction_sets, kept, sum_up
+from foretell.decoding.fused import draw as draw_fused
 from foretell.decoding.mass import POWERS, check_logits
 from foretell.decoding.processors.penalties import (
     FrequencyPenalty,
@@ -61,6 +63,9 @@ def assert_twins(row, chain, processors, past, isa):
         processor(expected, past)
     chain.advance(past)
     assert kept(row.copy(), chain, isa=isa) == np.flatnonzero(expected > -np.inf).tolist()
+    written = row.copy()
+    apply(written, chain, isa=isa)
+    np.testing.assert_array_equal(written, expected)
     rows = np.tile(row, (len(UNIFORMS), 1))
     number = len(UNIFORMS)
     drawn = choose(rows, range(number), [chain] * number, UNIFORMS, isa=isa)
@@ -221,3 +226,32 @@ def test_an_instruction_set_that_is_not_here_is_refused(monkeypatch):
 
 def test_both_tables_of_powers_are_the_same():
     assert _sampling.powers() == POWERS.view(np.uint64).tolist()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@given(rows(), st.sampled_from([64, 128]))
+def test_sums_are_those_of_plain_float64(isa, row, block):
+    sums = sum_up(row, block, isa=isa)
+    x = row.astype(np.float64) - row.max()
+    weights = np.exp(x)
+    moments = np.where(np.isneginf(x), 0.0, x) * weights
+    starts = range(0, len(row), block)
+    assert sums.num_possible == np.count_nonzero(row > -np.inf)
+    assert sums.largest == row.max()
+    assert sums.few_ids == np.flatnonzero(row > -np.inf).tolist()
+    expected = [weights[at : at + block].sum() for at in starts]
+    np.testing.assert_allclose(sums.masses, expected, rtol=1e-13, atol=1e-20)
+    assert sums.moment == pytest.approx(moments.sum(), rel=1e-12, abs=1e-20)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_broken_row_has_no_sums(isa, bad):
+    assert math.isnan(sum_up(np.array([1, bad, 2], np.float32), 64, isa=isa).largest)
+    assert math.isnan(sum_up(np.full(3, -np.inf, np.float32), 64, isa=isa).largest)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@given(rows(), st.floats(0, 1, exclude_max=True))
+def test_a_draw_alone_is_numpys(isa, row, uniform):
+    assert draw_fused(row, uniform, isa=isa) == draw(row, uniform)

@@ -62,7 +62,7 @@ def apply(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', 
 
 def sum_up(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], block: int, isa: str) -> tuple[int, float, list[float], float, list[int]]:
     """
-    Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with x = row - largest, never below -64; and the ids of the first, if they are few.
+    Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with x = row - largest, never below -64; and the ids of the first, if they are few. The largest is NaN, and the rest empty, for a row without a finite maximum.
     """
 
 def kept(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], chain: SamplingChain, isa: str) -> list[int]:

@@ -138,7 +138,8 @@ class Sums(NamedTuple):
 
     `masses` are Σ exp(x) of each block of so many logits, `moment` is Σ x · exp(x) of all. In
     float64; an x below -64 counts as -64, which adds less than rounding does. `few_ids` are the ids
-    of the possible tokens, ascending, if they are not many.
+    of the possible tokens, ascending, if they are not many. A row with NaN, or without a finite
+    maximum, has no sums: its `largest` is NaN.
     """
 
     num_possible: int
@@ -149,7 +150,7 @@ class Sums(NamedTuple):
 
 
 def sum_up(row: Logits, block: int, *, isa: str | None = None) -> Sums:
-    """The sums of a row with a finite maximum, in blocks of `block` logits."""
+    """The sums of a row, in blocks of `block` logits, a multiple of 64."""
     return Sums(*_sampling.sum_up(row, block, isa or choose_instruction_set(_AVAILABLE)))
 
 

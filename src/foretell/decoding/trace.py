@@ -71,7 +71,7 @@ class Recorder:
 
     def __init__(self, row: Logits, num_runners_up: int = NUM_RUNNERS_UP) -> None:
         self._num_runners_up = num_runners_up
-        raw = _look(row if math.isfinite(row.max()) else _mend(row))
+        raw = _look(row)
         self._views = [raw]
         self._stages = [StageTrace(RAW, "", raw.num_candidates, 1.0, raw.entropy)]
 
@@ -219,6 +219,8 @@ def _mend(row: Logits) -> Logits:
 def _look(row: Logits) -> _View:
     """Sum up a row; the view keeps a copy of what it needs."""
     sums = sum_up(row, BLOCK)
+    if math.isnan(sums.largest):
+        return _look(_mend(row))
     ids = None
     if sums.num_possible * SPARSE <= len(row):
         few = sums.few_ids
