@@ -117,3 +117,24 @@ def test_an_interrupt_ends_it_with_nothing_written(shell, tmp_path):
     result = shell.run("compare", "a", *arguments)
     assert (result.code, result.out, result.err) == (130, "", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_pipe_takes_no_picture_away(shell, tmp_path, monkeypatch):
+    def broken(found, as_json):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("foretell.cli.compare._show", broken)
+    path = tmp_path / "out.svg"
+    shell.run("compare", "a", "--setting", HOT, "--max-new-tokens", "2", "--plot", str(path))
+    assert ET.parse(path).getroot().tag.endswith("svg")
+
+
+def test_a_picture_that_cannot_be_written_takes_no_table_away(shell, tmp_path, monkeypatch):
+    def full(found, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("foretell.cli.compare.save_plot", full)
+    arguments = ["--setting", HOT, "--max-new-tokens", "2", "--plot", str(tmp_path / "out.svg")]
+    result = shell.run("compare", "a", *arguments)
+    assert result.code != 0
+    assert "── hot, seed 0" in result.out

@@ -80,9 +80,11 @@ def command(
     text = read_prompt(prompt, file)
     with load(model, threads) as llm:
         found = compare(llm, text, strategies, progress=_is_terminal(), **wishes)
-    _show(found, as_json)
-    if plot is not None:
-        save_plot(found, plot)
+    try:  # a closed pipe takes no picture away, nor a full disk the table
+        if plot is not None:
+            save_plot(found, plot)
+    finally:
+        _show(found, as_json)
 
 
 def read_settings(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
