@@ -30,6 +30,10 @@ from foretell import ConfigError, GenerationConfig
         ({"do_sample": False, "top_k": 5}, "top_k=5 has no effect with do_sample=False"),
         ({"do_sample": False, "temperature": 0.5}, "temperature=0.5 has no effect"),
         ({"do_sample": True, "temperature": 0}, "contradicts temperature=0"),
+        ({"num_return_sequences": 0}, "num_return_sequences=0 is out of range: must be an integer"),
+        ({"num_return_sequences": 2}, "num_return_sequences=2 contradicts greedy decoding"),
+        ({"num_return_sequences": 2, "temperature": 0}, "contradicts greedy decoding"),
+        ({"num_return_sequences": 2, "preset": "greedy"}, "contradicts greedy decoding"),
     ],
 )
 def test_what_makes_no_sense_is_refused(settings, message):
@@ -58,6 +62,13 @@ def test_what_makes_no_sense_is_refused(settings, message):
 )
 def test_sampling_settings_mean_sampling(settings, samples):
     assert GenerationConfig(**settings).samples is samples
+
+
+@pytest.mark.parametrize(
+    "settings", [{"top_p": 0.9}, {"do_sample": True}, {"preset": "creative"}, {"dialect": "vllm"}]
+)
+def test_samples_may_be_several_where_they_differ(settings):
+    assert GenerationConfig(num_return_sequences=3, **settings).num_return_sequences == 3
 
 
 def test_numpys_numbers_are_numbers():

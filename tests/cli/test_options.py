@@ -43,7 +43,7 @@ def test_next_has_what_shapes_the_distribution():
         *("seed", "max_new_tokens", "max_length", "max_time", "eos_token_id", "ignore_eos"),
         *("forced_eos_token_id", "stop", "include_stop_str_in_output", "stop_regex"),
         *("stop_token_ids", "repetition_detection", "logprobs", "logprobs_stage"),
-        *("prompt_logprobs", "trace"),
+        *("prompt_logprobs", "trace", "num_return_sequences"),
     }
 
 
@@ -109,6 +109,7 @@ def test_every_number_reaches_the_config(name):
             {"renormalize_logits": True, "remove_invalid_values": True, "trace": True},
         ),
         (["--greedy"], {"do_sample": False}),
+        (["-n", "3", "--top-k", "5"], {"num_return_sequences": 3, "top_k": 5}),
     ],
 )
 def test_other_forms_reach_the_config(arguments, settings):
@@ -141,6 +142,7 @@ def test_other_forms_reach_the_config(arguments, settings):
         (["--prompt-logprobs", "1"], "--prompt-logprobs needs --json"),
         (["--trace"], "--trace needs --json"),
         (["--mirostat", "2", "--top-k", "5"], "top_k=5 contradicts mirostat=2"),
+        (["-n", "2"], "num_return_sequences=2 contradicts greedy decoding"),
     ],
 )
 def test_mistakes_are_one_line_before_a_model_is_loaded(shell, arguments, message):

@@ -158,6 +158,7 @@ SINGLE: dict[str, AnyType] = {
 
 NOTES = {
     "max_new_tokens": "[default: to the end]",
+    "num_return_sequences": "[default: 1]",
     "do_sample": "[default: greedy without sampling settings]",
     "seed": "[default: drawn anew, and told]",
     "stop": "[repeatable]",
@@ -166,6 +167,9 @@ NOTES = {
     **dict.fromkeys(("logprobs", "prompt_logprobs", "trace"), "[needs --json]"),
 }
 """What `--help` adds to the guide's words."""
+
+SHORT = {"num_return_sequences": ("-n",)}
+"""One-letter spellings."""
 
 METAVARS = {
     "dialect": "[" + "|".join(DIALECTS) + "]",
@@ -178,6 +182,7 @@ def setting_option(name: str) -> Callable[[Any], Any]:
     words = meaning_of(name)
     note = f"  {NOTES[name]}" if name in NOTES else ""
     return click.option(
+        *SHORT.get(name, ()),
         flag_of(name),
         name,
         cls=SettingOption,
@@ -228,21 +233,27 @@ _ALL = tuple(
 _SHAPING_BY_LENGTH = ("min_new_tokens", "min_length", "exponential_decay_length_penalty")
 _RUN = tuple(
     name
-    for name in ("seed", *GROUPS["Length and end"], *GROUPS["Reports"])
+    for name in ("seed", "num_return_sequences", *GROUPS["Length and end"], *GROUPS["Reports"])
     if name in _ALL and name not in _SHAPING_BY_LENGTH
 )
 
 SETTING_OPTIONS = tuple(setting_option(name) for name in _ALL)
 """Every setting that can be written on a command line, the usual ones first."""
 
-CHAT_OPTIONS = tuple(setting_option(name) for name in _ALL if name not in GROUPS["Reports"])
+CHAT_OPTIONS = tuple(
+    setting_option(name)
+    for name in _ALL
+    if name not in (*GROUPS["Reports"], "num_return_sequences")
+)
 """The settings that make sense where nothing but text is shown."""
 
 SAMPLING_OPTIONS = tuple(setting_option(name) for name in _ALL if name not in _RUN)
 """The settings that shape the distribution of the next token."""
 
-LENGTH_OPTIONS = tuple(setting_option(name) for name in _ALL if name in _RUN)
-"""The settings of a run: the seed, where it ends, what is reported."""
+LENGTH_OPTIONS = tuple(
+    setting_option(name) for name in _ALL if name in _RUN and name != "num_return_sequences"
+)
+"""The settings of a run of one text: the seed, where it ends, what is reported."""
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from foretell.config.presets import MODEL_PRESET
 from foretell.config.ranges import RANGES
 from foretell.errors import ConfigError
 
@@ -55,6 +56,17 @@ def refuse(config: GenerationConfig) -> None:
     _refuse_lonely(config)
     _refuse_lengths(config)
     _refuse_chain(config)
+    if config.preset != MODEL_PRESET:  # it may yet come to sample
+        refuse_equal_samples(config)
+
+
+def refuse_equal_samples(config: GenerationConfig) -> None:
+    """Raise ConfigError where all samples of a prompt would be the same."""
+    if config.num_return_sequences > 1 and not config.samples:
+        raise ConfigError(
+            f"num_return_sequences={config.num_return_sequences} contradicts greedy decoding, "
+            f"which writes one text: set a sampling setting (temperature, top_p, ...) or drop it"
+        )
 
 
 def _refuse_greedy_sampling(config: GenerationConfig) -> None:

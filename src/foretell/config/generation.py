@@ -18,6 +18,7 @@ from foretell.errors import ConfigError
 
 ELSEWHERE = {
     "max_tokens": "max_new_tokens",
+    "n": "num_return_sequences",
     "n_predict": "max_new_tokens",
     "min_tokens": "min_new_tokens",
     "stop_strings": "stop",
@@ -101,6 +102,8 @@ class GenerationConfig:
         repetition_detection: end the output when it loops; see `RepetitionDetection`.
         stopping_criteria: from the text and the ids so far to whether to stop.
         seed: 0 to 2**64 - 1, fixes every draw. Not set: drawn anew, and told in the output.
+        num_return_sequences: samples of one prompt, each with a random stream of its own: the
+            first ones are the same however many there are.
         logprobs, logprobs_stage: report log-probabilities of the chosen tokens, with so many
             alternatives, at the stages "raw" (the model), "processed" (after penalties and masks)
             or "final" (what was drawn from).
@@ -173,6 +176,7 @@ class GenerationConfig:
     repetition_detection: RepetitionDetection | bool | Mapping[str, int] | None = None
     stopping_criteria: Callable[[str, list[int]], bool] | None = None
     seed: int | None = None
+    num_return_sequences: int = 1
     logprobs: int | None = None
     logprobs_stage: str | Iterable[str] = ("raw",)
     prompt_logprobs: int | None = None

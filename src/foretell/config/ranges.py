@@ -57,6 +57,7 @@ class Range:
 
 
 MAX_SEED = 2**64 - 1
+MAX_SAMPLES = 10_000
 FINITE = 3.0e38  # the largest temperature that a float32 division can take
 TOKEN_ID = Range(int, 0, 2**31 - 1, "a token id")
 
@@ -185,6 +186,7 @@ RANGES: dict[str, Range] = {
         float, 0.0, FINITE, "pull away from the negative prompt; 1 is off", (1, 10)
     ),
     "seed": Range(int, 0, MAX_SEED, "fixes every random draw"),
+    "num_return_sequences": Range(int, 1, MAX_SAMPLES, "samples of one prompt", neutral=1),
     "logprobs": Range(int, 0, math.inf, "alternatives to report beside each chosen token"),
     "prompt_logprobs": Range(int, 0, math.inf, "alternatives to report beside each prompt token"),
 }

@@ -29,8 +29,8 @@ class Entry:
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Strategy": (
-        *("do_sample", "preset", "dialect", "seed", "processors", "logits_processor"),
-        *("remove_invalid_values", "renormalize_logits"),
+        *("do_sample", "preset", "dialect", "seed", "num_return_sequences"),
+        *("processors", "logits_processor", "remove_invalid_values", "renormalize_logits"),
     ),
     "Temperature": ("temperature", "dynatemp_range", "dynatemp_exponent"),
     "Samplers that cut": (
@@ -67,6 +67,12 @@ ENTRIES: dict[str, Entry] = {
     "preset": Entry("settings for a task; what is set outright wins"),
     "dialect": Entry("whose order, ties, scopes and defaults the settings have"),
     "seed": Entry(formula="draw = Philox(seed, sequence, position)", source="Salmon et al. 2011"),
+    "num_return_sequences": Entry(
+        low="one text",
+        high="many texts, for which the prompt is computed once",
+        formula="sample i draws from the stream (seed, i)",
+        source="transformers",
+    ),
     "processors": Entry("the whole chain, by names of settings, in this order"),
     "logits_processor": Entry("functions on a row of logits, before the samplers"),
     "remove_invalid_values": Entry("replace NaN and infinite logits instead of failing"),

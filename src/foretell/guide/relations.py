@@ -15,6 +15,7 @@ PAIRS = {
     "logprobs_stage": "has no effect without logprobs",
     "forced_eos_token_id": "has no effect without max_new_tokens or max_length",
     "mirostat": "contradicts what cuts: " + ", ".join((*TRUNCATIONS, "adaptive_target")),
+    "num_return_sequences": "above 1 contradicts greedy decoding, which writes one text",
     "do_sample": "False contradicts what samples: " + ", ".join(SAMPLING_SETTINGS),
     "temperature": "0 (greedy) contradicts do_sample=True, and passes over all samplers",
 }
