@@ -95,12 +95,20 @@ class TokenLogprob(JsonMixin):
 
 @dataclass(frozen=True)
 class Usage(JsonMixin):
-    """Tokens counted and seconds spent by one request."""
+    """Tokens counted and seconds spent by one output.
+
+    Each sample of a prompt tells the whole prompt, though it was computed once for all of them:
+    to count a prompt once, add up the outputs of index 0. `cached_tokens` are those prompt tokens
+    that this sample found computed already, by earlier requests that began alike.
+    `time_to_first_token` counts from when the request was given to the engine, and so holds the
+    wait for others before it.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     time_to_first_token: float
     decode_seconds: float
+    cached_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -186,7 +194,8 @@ class GenerationOutput(JsonMixin):
     rule ended it. `config` holds the settings in force, the seed drawn included. `logprobs` has
     the first stage that was asked for, `logprobs_by_stage` all, if they are several.
     `prompt_logprobs` has one entry for each prompt token, the first without a value. `trace` tells
-    of each generated token what the settings made of its odds, if that was asked for.
+    of each generated token what the settings made of its odds, if that was asked for. `index`
+    says which of the prompt's samples this is, from 0.
     """
 
     text: str
@@ -201,11 +210,14 @@ class GenerationOutput(JsonMixin):
     logprobs_by_stage: dict[LogprobStage, list[TokenLogprob]] | None = None
     prompt_logprobs: list[TokenLogprob] | None = None
     trace: list[StepTrace] | None = None
+    index: int = 0
 
 
 @dataclass(frozen=True)
 class Chunk(JsonMixin):
     """A piece of a stream. Texts, token ids and log-probabilities, joined, equal the output's.
+
+    `prompt_index` says which of a list of prompts it goes on with, `index` which of the samples.
 
     `text` may be empty while the bytes of a character are incomplete, or while what is there may
     yet become a stop string; a token comes with the chunk that completes its text. `start_byte`
@@ -220,6 +232,8 @@ class Chunk(JsonMixin):
     logprobs_by_stage: dict[LogprobStage, list[TokenLogprob]] | None = None
     finish_reason: FinishReason | None = None
     output: GenerationOutput | None = None
+    prompt_index: int = 0
+    index: int = 0
 
     def require_output(self) -> GenerationOutput:
         """The finished output of the last chunk; RequestError for any other chunk."""
