@@ -32,6 +32,10 @@ class RequestError(ForetellError, ValueError):
     exit_code = 2
 
 
+class QueueFullError(RequestError):
+    """As many requests wait as the engine was told to let wait: try again later."""
+
+
 class ModelNotFoundError(ForetellError, LookupError):
     """No model has this name, or no file lies at this path."""
 

@@ -11,6 +11,7 @@ from foretell.engine.engine import Engine
 from foretell.engine.events import EndEvent, PromptEvent, TokenEvent
 from foretell.engine.request import Request
 from foretell.engine.scheduler import MAX_PROMPT_ROWS
+from foretell.engine.settings import EngineSettings
 from foretell.errors import ForetellError, NumericalError, RequestError
 from foretell.outputs import StopReason
 
@@ -195,8 +196,9 @@ def test_abort_frees_waiting_and_running():
     running = engine.add(request([1] * 10, max_new_tokens=6))
     waiting = engine.add(request([1] * 10, max_new_tokens=6))
     engine.step()
-    assert engine.num_free_blocks == 0
+    assert engine.num_free_blocks == 1
     engine.abort(waiting)
+    assert engine.num_free_blocks == 1
     engine.abort(running)
     engine.abort(running)
     assert engine.num_free_blocks == 4
@@ -219,10 +221,10 @@ class Failing(ScriptedBackend):
 def test_a_failed_step_ends_what_ran_and_frees_its_blocks(error):
     backend = Failing(improvise(VOCAB), vocab_size=VOCAB, num_blocks=5)
     backend.error = error
-    engine = Engine(backend)
+    engine = Engine(backend, EngineSettings(max_running=2))
     first = engine.add(request([1, 2], max_new_tokens=8))
     second = engine.add(request([1, 3], max_new_tokens=4))
-    third = engine.add(request([1, 4], max_new_tokens=8))  # waits: the blocks are taken
+    third = engine.add(request([1, 4], max_new_tokens=8))  # waits: two run
     engine.step()
     engine.step()
     with pytest.raises(type(error)):
@@ -253,17 +255,20 @@ def test_a_request_whose_logits_are_nan_ends_alone():
     assert engine.num_free_blocks == 128
 
 
-def test_events_before_a_failure_are_not_lost():
+def test_what_a_strategy_raises_ends_its_request_only():
+    error = LookupError("a user's own strategy")
+
     class Raising(Observe):
         def choose(self, rows, histories):
-            raise LookupError("a user's own strategy")
+            raise error
 
     engine = Engine(scripted())
-    done = engine.add(request([1, 2], max_new_tokens=1))
-    engine.add(Request([1, 2], strategy=Raising()))
-    with pytest.raises(LookupError):
-        engine.step()
-    assert tokens_of(run(engine)[done]) == greedy_by_hand([1, 2], 1)
+    sound = engine.add(request([1, 2], max_new_tokens=5))
+    broken = engine.add(Request([1, 2], strategy=Raising()))
+    events = run(engine)
+    assert tokens_of(events[sound]) == greedy_by_hand([1, 2], 5)
+    assert events[broken] == [EndEvent(broken, "error", error)]
+    assert engine.num_free_blocks == 128
 
 
 WISH = st.fixed_dictionaries(

@@ -71,12 +71,16 @@ class Strategy(Protocol):
         """Whether it ever answers with a choice, so that sequences grow."""
         ...
 
-    def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
-        """Answer for `(live, vocab_size)` rows, which are the strategy's to overwrite."""
+    def choose(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Choice]:
+        """Answer for the rows of all live sequences, which are the strategy's to overwrite.
+
+        Each row is `(vocab_size,)`. A parent's first choice goes on in its place; further ones fork
+        it, and get the next numbers in the order in which they come.
+        """
         ...
 
-    def plan(self, row: Logits, history: History) -> FusedDraw | None:
-        """How the one live sequence's token can be chosen in C++; None where `choose` must."""
+    def plan(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[FusedDraw] | None:
+        """How each sequence's token can be chosen in C++; None where `choose` must."""
         ...
 
 
@@ -88,8 +92,20 @@ class _Line:
     whole: FusedChain | None
 
 
+@dataclass(frozen=True)
+class _Sample:
+    """What is known of a sample before it has a sequence."""
+
+    index: int
+    tokens: Sequence[int]
+    num_prompt_tokens: int
+
+
 class OneToken:
-    """Greedy decoding, or sampling through the settings' processors: one token a sequence."""
+    """Greedy decoding, or sampling through the settings' processors: one token a sequence.
+
+    Of several samples each has its own chain and its own random stream, by its number.
+    """
 
     generates = True
 
@@ -99,17 +115,51 @@ class OneToken:
         self._config = config
         self._context = context
         self._lines: dict[int, _Line] = {}
+        self._has_forked = False
 
-    def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
-        """One choice for each row; the row is overwritten where the chain changes it."""
-        pairs = enumerate(zip(rows, histories, strict=True))
+    def choose(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Choice]:
+        """One choice for each row; the first row forks into as many samples as are asked for.
+
+        A row is overwritten where the chain changes it.
+        """
         return [
-            self.choose_one(parent, row, history, self._line(history).stages)
-            for parent, (row, history) in pairs
+            self.choose_one(parent, row, history, self.stages(history))
+            for parent, row, history in self.lines(rows, histories)
         ]
 
-    def plan(self, row: Logits, history: History) -> FusedDraw | None:
-        """How to choose this row's token in C++, together with other rows."""
+    def lines(
+        self, rows: Sequence[Logits], histories: Sequence[History]
+    ) -> list[tuple[int, Logits, History]]:
+        """For each token to be chosen: its parent's place, a row of its own, and what came before.
+
+        The first time, one parent may be that of all samples.
+        """
+        if not self._must_fork(histories):
+            return [*zip(range(len(rows)), rows, histories, strict=True)]
+        self._has_forked = True
+        return [(0, rows[0].copy(), sample) for sample in self._samples(histories[0])]
+
+    def stages(self, history: History) -> Sequence[Stage]:
+        """The sequence's own chain, stage by stage."""
+        return self._line(history).stages
+
+    def plan(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[FusedDraw] | None:
+        """How to choose these rows' tokens in C++, together with other rows."""
+        if self._must_fork(histories):
+            return None
+        draws = [self._fused_draw(row, one) for row, one in zip(rows, histories, strict=True)]
+        known = [draw for draw in draws if draw is not None]
+        return known if len(known) == len(draws) else None
+
+    def _must_fork(self, histories: Sequence[History]) -> bool:
+        return not self._has_forked and self._config.num_return_sequences > len(histories)
+
+    def _samples(self, history: History) -> list[_Sample]:
+        """All samples as they are before their first token."""
+        count = range(self._config.num_return_sequences)
+        return [_Sample(index, history.tokens, history.num_prompt_tokens) for index in count]
+
+    def _fused_draw(self, row: Logits, history: History) -> FusedDraw | None:
         whole = self._line(history).whole
         if whole is None:
             return None
@@ -166,21 +216,25 @@ class Guided:
     def __init__(self, config: GenerationConfig, context: ChainContext) -> None:
         self._scale = 1.0 if config.guidance_scale is None else config.guidance_scale
         self._inner = OneToken(config, context)
-        self._stages = fuse_each(chain(config, context), config, context)
 
-    def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
-        """The same token for both sequences."""
-        negative = rows[1]
-        check_logits(negative)
+    def choose(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Choice]:
+        """For each sample one token, for both of its sequences, which lie side by side."""
+        for negative in rows[1::2]:
+            check_logits(negative)
+        choices = []
+        for pair, row, history in self._inner.lines(rows[::2], histories[::2]):
+            stages = [self._guidance(rows[2 * pair + 1]), *self._inner.stages(history)]
+            choice = self._inner.choose_one(2 * pair, row, history, stages)
+            choices += [choice, Choice(2 * pair + 1, choice.token_id)]
+        return choices
 
+    def _guidance(self, negative: Logits) -> Stage:
         def pull(row: Logits, history: History) -> None:
             guide(row, negative, self._scale)
 
-        first = Stage("guidance_scale", f"{self._scale:g}", pull, samples=False)
-        choice = self._inner.choose_one(0, rows[0], histories[0], [first, *self._stages])
-        return [choice, Choice(1, choice.token_id)]
+        return Stage("guidance_scale", f"{self._scale:g}", pull, samples=False)
 
-    def plan(self, row: Logits, history: History) -> None:
+    def plan(self, rows: Sequence[Logits], histories: Sequence[History]) -> None:
         """Never: two rows make one token."""
 
 
@@ -239,12 +293,12 @@ class Observe:
     def __init__(self) -> None:
         self.row: Logits | None = None
 
-    def choose(self, rows: Logits, histories: Sequence[History]) -> list[Choice]:
+    def choose(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Choice]:
         """Keep the row; no choice, so the sequence ends."""
         self.row = rows[-1].copy()
         return []
 
-    def plan(self, row: Logits, history: History) -> None:
+    def plan(self, rows: Sequence[Logits], histories: Sequence[History]) -> None:
         """Never: no token is chosen."""
 
     def require_row(self) -> Logits:

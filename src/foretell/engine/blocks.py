@@ -1,4 +1,8 @@
-"""Who holds which KV block (row 6 of the design): allocate, share, free."""
+"""Who holds which KV block (row 6 of the design): allocate, share, free; and find again.
+
+A full block may be given a key, which stands for its tokens and all before them. When its last
+holder goes it keeps its content, and can be taken again by that key until its place is needed.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +14,40 @@ from foretell.errors import RequestError
 class BlockPool:
     """The KV blocks of a backend, each counted by how many sequences hold it.
 
-    Attributes:
+    Args:
         num_blocks: blocks in all, numbered from 0.
+        keeps: whether a block that nobody holds any more can still be taken by its key.
     """
 
-    def __init__(self, num_blocks: int) -> None:
+    def __init__(self, num_blocks: int, *, keeps: bool = True) -> None:
         self.num_blocks = num_blocks
-        self._free = list(reversed(range(num_blocks)))
+        self._keeps = keeps
+        self._empty = list(reversed(range(num_blocks)))  # free, without a key
+        self._kept: dict[int, None] = {}  # free, with a key; the first was used longest ago
         self._holders = [0] * num_blocks
+        self._key_of: dict[int, bytes] = {}
+        self._block_of: dict[bytes, int] = {}
 
     @property
     def num_free(self) -> int:
         """Blocks that nobody holds."""
-        return len(self._free)
+        return len(self._empty) + len(self._kept)
+
+    @property
+    def num_kept(self) -> int:
+        """Those of the free blocks that can be taken by their key."""
+        return len(self._kept)
 
     def allocate(self, count: int) -> list[int]:
-        """Take `count` free blocks, for one holder; RequestError if there are fewer."""
-        if count > len(self._free):
+        """Take `count` free blocks, for one holder; RequestError if there are fewer.
+
+        Those without a key go first, then those used longest ago.
+        """
+        if count > self.num_free:
             raise RequestError(
-                f"{count} KV blocks are wanted, {len(self._free)} of {self.num_blocks} are free"
+                f"{count} KV blocks are wanted, {self.num_free} of {self.num_blocks} are free"
             )
-        blocks = [self._free.pop() for _ in range(count)]
+        blocks = [self._empty.pop() if self._empty else self._evict() for _ in range(count)]
         for block in blocks:
             self._holders[block] = 1
         return blocks
@@ -42,16 +59,54 @@ class BlockPool:
             self._holders[block] += 1
 
     def free(self, blocks: Iterable[int]) -> None:
-        """Count one holder less; a block without holders can be allocated again."""
-        for block in blocks:
+        """Count one holder less for each block, given in order of position.
+
+        Of those that nobody holds any more, the last ones lose their content first: what comes
+        before a block is of use to more sequences.
+        """
+        for block in reversed([*blocks]):
             self._check_held(block)
             self._holders[block] -= 1
             if self._holders[block] == 0:
-                self._free.append(block)
+                self._let_go(block)
+
+    def name(self, block: int, key: bytes) -> None:
+        """Give a held, full block its key; nothing happens if another block has it already."""
+        self._check_held(block)
+        if key not in self._block_of and block not in self._key_of:
+            self._block_of[key] = block
+            self._key_of[block] = key
+
+    def find(self, key: bytes) -> int | None:
+        """The block that has this key, held or free."""
+        return self._block_of.get(key)
+
+    def take(self, key: bytes) -> int | None:
+        """Become a holder of the block that has this key; None if there is none."""
+        block = self._block_of.get(key)
+        if block is not None:
+            self._kept.pop(block, None)
+            self._holders[block] += 1
+        return block
 
     def num_holders(self, block: int) -> int:
         """How many sequences hold this block; 0 if it is free."""
         return self._holders[block]
+
+    def _let_go(self, block: int) -> None:
+        if block not in self._key_of:
+            self._empty.append(block)
+            return
+        self._kept[block] = None
+        if not self._keeps:
+            self._empty.append(self._evict())
+
+    def _evict(self) -> int:
+        """The kept block that was used longest ago, without its key."""
+        block = next(iter(self._kept))
+        del self._kept[block]
+        del self._block_of[self._key_of.pop(block)]
+        return block
 
     def _check_held(self, block: int) -> None:
         if self._holders[block] == 0:

@@ -1,12 +1,13 @@
 """The engine: requests in, events out, one ragged batch a step (rows 3 to 6 of the design).
 
-    schedule → forward → commit
+    schedule → copy, forward → choose → commit
 
 It knows ids only. It is synchronous, and belongs to one thread.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
 from foretell.backends.base import Backend, Logits
@@ -16,27 +17,45 @@ from foretell.decoding.strategies import Choice, FusedDraw
 from foretell.engine.batches import assemble
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request, RequestState
-from foretell.engine.scheduler import Scheduler, Span
-from foretell.errors import ForetellError, NumericalError
+from foretell.engine.scheduler import Plan, Scheduler, Span
+from foretell.engine.sequence import Sequence
+from foretell.engine.settings import EngineSettings
+from foretell.engine.stats import EngineStats, Meter
+from foretell.errors import ForetellError, QueueFullError
 from foretell.outputs import FinishReason
 
 
 @dataclass(frozen=True)
 class _Draw:
-    """A request whose token is to be chosen from this row of the step's logits."""
+    """A sequence whose token is to be chosen from this row of the step's logits."""
 
     state: RequestState
+    sequence: Sequence
     row: int
     plan: FusedDraw
 
 
-class Engine:
-    """Runs requests on a backend, many at once."""
+@dataclass
+class _Arrival:
+    """The rows of a step that belong to a request's sequences."""
 
-    def __init__(self, backend: Backend) -> None:
+    state: RequestState
+    rows: dict[Sequence, int]
+
+
+class Engine:
+    """Runs requests on a backend, many at once.
+
+    What a request is answered depends on nothing but the request: not on what runs beside it, nor
+    on the settings.
+    """
+
+    def __init__(self, backend: Backend, settings: EngineSettings | None = None) -> None:
         self._backend = backend
         self._info = backend.info
-        self._scheduler = Scheduler(self._info)
+        self._settings = settings or EngineSettings()
+        self._meter = Meter()
+        self._scheduler = Scheduler(self._info, self._settings, self._meter)
         self._states: dict[int, RequestState] = {}
         self._events: list[Event] = []
         self._num_added = 0
@@ -51,59 +70,122 @@ class Engine:
         """KV blocks that no request holds."""
         return self._scheduler.pool.num_free
 
+    def stats(self) -> EngineStats:
+        """What the engine is doing and has done so far."""
+        scheduler, meter = self._scheduler, self._meter
+        return EngineStats(
+            running=len(scheduler.running),
+            waiting=scheduler.num_waiting,
+            num_blocks=scheduler.pool.num_blocks,
+            free_blocks=scheduler.pool.num_free,
+            cached_blocks=scheduler.pool.num_kept,
+            prompt_tokens=meter.prompt_tokens,
+            cached_tokens=meter.cached_tokens,
+            generated_tokens=meter.generated_tokens,
+            preemptions=scheduler.preemptions,
+            steps=meter.steps,
+            tokens_per_second=meter.tokens_per_second,
+        )
+
     def check(self, request: Request) -> None:
         """Raise RequestError if the request could never run here."""
         request.check(self._info)
+        request.check_running(self._scheduler.max_running)
 
     def add(self, request: Request) -> int:
-        """Queue a request and return its id; RequestError if it could never run."""
+        """Queue a request and return its id.
+
+        Raises:
+            QueueFullError: as many wait as may.
+            RequestError: it could never run.
+        """
         self.check(request)
+        most = self._settings.max_waiting
+        if most is not None and self._scheduler.num_waiting >= most:
+            raise QueueFullError(f"max_waiting={most}: so many requests wait already")
         state = RequestState(self._num_added, request, self._info)
         self._num_added += 1
         self._states[state.id] = state
         self._scheduler.add(state)
         return state.id
 
-    def abort(self, request_id: int) -> None:
-        """Drop a request and free its blocks; nothing happens if it has ended."""
-        if request_id in self._states:
-            self._forget(self._states[request_id])
+    def abort(self, request_id: int, sequence: int | None = None) -> None:
+        """Drop a request, or one of its samples, and free its blocks.
+
+        Nothing happens if it has ended.
+        """
+        state = self._states.get(request_id)
+        if state is None:
+            return
+        for index in [*state.open_samples] if sequence is None else [sequence]:
+            self._close(state, index)
 
     def step(self) -> list[Event]:
         """Run one batch and return what came of it.
 
-        If the backend or a strategy raises, the requests that were running end with the reason
-        "error", told by the next step, and the exception goes on to the caller.
+        If the backend raises, the requests that were running end with the reason "error", told by
+        the next step, and the exception goes on to the caller. What a strategy or a user's function
+        raises ends its own request only.
         """
         try:
-            spans = self._scheduler.schedule()
-            if spans:
-                batch = assemble(spans, self._info.block_size)
-                self._commit(spans, self._backend.forward(batch))
+            with self._meter.step():
+                plan = self._scheduler.schedule()
+                if plan.spans:
+                    self._commit(plan.spans, self._forward(plan))
         except BaseException as error:
             self._fail_running(error)
             raise
         events, self._events = self._events, []
         return events
 
-    def _commit(self, spans: list[Span], logits: Logits) -> None:
+    def _forward(self, plan: Plan) -> Logits:
+        if plan.copies:
+            self._backend.copy_blocks(plan.copies)
+        return self._backend.forward(assemble(plan.spans, self._info.block_size))
+
+    def _commit(self, spans: Items[Span], logits: Logits) -> None:
+        """Take the step's rows, and choose the tokens of all usual chains in one call."""
         draws: list[_Draw] = []
-        stop = 0
         try:
-            for span in spans:
-                start, stop = stop, stop + span.num_rows
+            for arrival in self._arrivals(spans, logits):
                 try:
-                    plan = self._advance(span, logits[start:stop])
-                except ForetellError as error:
-                    self._end(span.state, "error", error)
-                else:
-                    if plan is not None:
-                        draws.append(_Draw(span.state, stop - 1, plan))
-        finally:  # whatever one strategy raises, the tokens of the others are chosen
+                    draws += self._advance(arrival, logits)
+                except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+                    self._fail(arrival.state, error)
+        finally:  # whatever is raised, the tokens of the others are chosen
             self._draw(logits, draws)
 
-    def _draw(self, logits: Logits, draws: list[_Draw]) -> None:
-        """Choose the tokens of all usual chains in one call."""
+    def _arrivals(self, spans: Items[Span], logits: Logits) -> list[_Arrival]:
+        """Which rows tell what comes next; those that tell of the prompt are reported."""
+        arrivals: dict[int, _Arrival] = {}
+        stop = 0
+        for span in spans:
+            start, stop = stop, stop + span.num_rows
+            self._scheduler.note_computed(span)
+            if span.state.wants_prompt_rows(span.sequence):
+                self._report_prompt(span, logits[start:stop])
+            if not span.sequence.num_pending:
+                arrival = arrivals.setdefault(span.state.id, _Arrival(span.state, {}))
+                arrival.rows[span.sequence] = stop - 1
+        return [*arrivals.values()]
+
+    def _advance(self, arrival: _Arrival, logits: Logits) -> list[_Draw]:
+        """Let a request's strategy choose, or give what can be chosen together with others."""
+        state, places = arrival.state, arrival.rows
+        rows = state.collect({sequence: logits[place] for sequence, place in places.items()})
+        if rows is None:
+            return []
+        is_whole = len(places) == len(rows)
+        plans = state.strategy.plan(rows, state.live) if is_whole else None
+        if plans is None:
+            self._grow(state, state.strategy.choose(rows, state.live))
+            return []
+        return [
+            _Draw(state, sequence, places[sequence], plan)
+            for sequence, plan in zip(state.live, plans, strict=True)
+        ]
+
+    def _draw(self, logits: Logits, draws: Items[_Draw]) -> None:
         tokens = choose(
             logits,
             [draw.row for draw in draws],
@@ -111,60 +193,83 @@ class Engine:
             [draw.plan.number for draw in draws],
         )
         for draw, token in zip(draws, tokens, strict=True):
-            if isinstance(token, NumericalError):
-                self._end(draw.state, "error", token)
-            else:
-                self._append(draw.state, draw.plan.choice(token))
+            if isinstance(token, ForetellError):
+                self._fail(draw.state, token)
+            elif draw.sequence.index in draw.state.open_samples:
+                self._append(draw.state, draw.sequence, draw.plan.choice(token))
 
-    def _advance(self, span: Span, rows: Logits) -> FusedDraw | None:
-        """Take a span's rows; let its strategy choose, or give what can be chosen with others."""
-        state, sequence = span.state, span.sequence
-        if state.wants_prompt_rows(sequence):
-            self._report_prompt(span, rows)
-        sequence.num_computed = span.stop
-        if sequence.num_pending:
-            return None
-        ready = state.collect(sequence, rows[-1:])
-        if ready is None:
-            return None
-        plan = state.strategy.plan(ready[0], sequence) if len(ready) == 1 else None
-        if plan is not None:
-            return plan
-        choices = state.strategy.choose(ready, state.sequences)
-        for choice in choices[1:]:
-            state.sequences[choice.parent].tokens.append(choice.token_id)
-        if choices:
-            self._append(state, choices[0])
-        else:
+    def _grow(self, state: RequestState, choices: Items[Choice]) -> None:
+        """Sequences go on, fork, or are left: the first child of a parent goes on in its place."""
+        parents = state.live
+        children = [parents[choice.parent] for choice in choices]
+        for place, child in enumerate(children):
+            if child in children[:place]:
+                index = 1 + max(one.index for one in children[:place] if _alike(one, child))
+                children[place] = self._scheduler.fork(child, index)
+        for parent in parents:
+            if parent not in children:
+                self._scheduler.release(parent)
+        state.grow(children)
+        for child, choice in zip(children, choices, strict=True):
+            self._append(state, child, choice)
+        if not choices:
             self._end(state, "stop")
-        return None
 
     def _report_prompt(self, span: Span, rows: Logits) -> None:
         """The row at a position tells of the token after it."""
         count = span.state.request.prompt_logprobs or 0
-        sequence = span.sequence
-        followers = sequence.tokens[span.start + 1 : span.stop + 1]
+        first = span.stop - len(rows)
+        followers = span.sequence.tokens[first + 1 : span.stop + 1]
         pairs = zip(rows, followers, strict=False)  # nothing follows the prompt's last row yet
         reports = [report(row, token, count) for row, token in pairs]
+        span.state.num_reported = span.stop
         self._events.append(PromptEvent(span.state.id, reports))
 
-    def _append(self, state: RequestState, choice: Choice) -> None:
-        state.sequence.tokens.append(choice.token_id)
-        reason = state.stop_rules.check(state.sequence)
-        event = TokenEvent(state.id, choice.token_id, choice.reports, reason, choice.trace)
-        self._events.append(event)
+    def _append(self, state: RequestState, sequence: Sequence, choice: Choice) -> None:
+        """A sequence goes on with a token; if it is the last, it is closed."""
+        sequence.tokens.append(choice.token_id)
+        if not sequence.is_visible:
+            return
+        if sequence.index not in state.open_samples:  # given up before it was forked
+            self._close(state, sequence.index)
+            return
+        reason = state.stop_rules.check(sequence)
+        is_first = len(sequence.tokens) == sequence.num_prompt_tokens + 1
+        self._meter.generated_tokens += 1
+        self._events.append(
+            TokenEvent(
+                state.id,
+                choice.token_id,
+                choice.reports,
+                reason,
+                choice.trace,
+                sequence.index,
+                state.cached_tokens if is_first else 0,
+            )
+        )
         if reason is not None:
-            self._forget(state)
+            self._close(state, sequence.index)
+
+    def _fail(self, state: RequestState, error: Exception) -> None:
+        self._end(state, "error", error)
 
     def _end(
-        self, state: RequestState, reason: FinishReason, error: ForetellError | None = None
+        self, state: RequestState, reason: FinishReason, error: Exception | None = None
     ) -> None:
-        self._events.append(EndEvent(state.id, reason, error))
-        self._forget(state)
+        """End what is left of a request."""
+        for index in sorted(state.open_samples):
+            self._events.append(EndEvent(state.id, reason, error, index))
+            self._close(state, index)
 
-    def _forget(self, state: RequestState) -> None:
-        del self._states[state.id]
-        self._scheduler.remove(state)
+    def _close(self, state: RequestState, index: int) -> None:
+        """A sample has ended: its sequences are dropped, and with the last of all the request."""
+        state.open_samples.discard(index)
+        if not state.open_samples:
+            if self._states.pop(state.id, None):
+                self._scheduler.remove(state)
+            return
+        for sequence in state.leave(index):
+            self._scheduler.release(sequence)
 
     def _fail_running(self, error: BaseException) -> None:
         told = (
@@ -173,4 +278,8 @@ class Engine:
             else ForetellError(f"a step failed: {error!r}")
         )
         for state in self._scheduler.running:
-            self._end(state, "error", told)
+            self._fail(state, told)
+
+
+def _alike(one: Sequence, other: Sequence) -> bool:
+    return one.is_visible == other.is_visible

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from foretell.decoding.logprobs import TokenReport
 from foretell.decoding.trace import StepRecord
-from foretell.errors import ForetellError
 from foretell.outputs import FinishReason, LogprobStage, StopReason
 
 
@@ -21,10 +20,11 @@ class PromptEvent:
 
 @dataclass(frozen=True)
 class TokenEvent:
-    """A generated token; `stop_reason` is set if it is the sequence's last.
+    """A generated token; `stop_reason` is set if it is the last of its sample.
 
-    `reports` has the log-probabilities at each stage that was asked for, in that order; `trace`
-    what each processor did, if that was.
+    `sequence` is the sample's number. `reports` has the log-probabilities at each stage that was
+    asked for, in that order; `trace` what each processor did, if that was. `cached_tokens` tells
+    with a sample's first token how many prompt tokens were found already computed.
     """
 
     request_id: int
@@ -32,15 +32,21 @@ class TokenEvent:
     reports: Mapping[LogprobStage, TokenReport] = field(default_factory=dict)
     stop_reason: StopReason | None = None
     trace: StepRecord | None = None
+    sequence: int = 0
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class EndEvent:
-    """The end of a request without a token: nothing was to be generated, or a step failed."""
+    """The end of a sample without a token: nothing was to be generated, or a step failed.
+
+    `error` is why it failed: a `ForetellError`, or what a user's own function raised.
+    """
 
     request_id: int
     finish_reason: FinishReason
-    error: ForetellError | None = None
+    error: Exception | None = None
+    sequence: int = 0
 
 
 Event = PromptEvent | TokenEvent | EndEvent

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from foretell.backends.base import BackendInfo, Logits
 from foretell.config import GenerationConfig
@@ -31,6 +30,7 @@ class Request:
         negative_prompt: ids that classifier-free guidance pulls away from; they take a second
             sequence.
         dry_breakers: where DRY stops looking back.
+        priority: requests with a lower number run earlier; among equals, those that came earlier.
     """
 
     prompt: Items[int]
@@ -40,11 +40,22 @@ class Request:
     prompt_logprobs: int | None = None
     negative_prompt: Items[int] | None = None
     dry_breakers: Breakers = field(default_factory=dict)
+    priority: int = 0
 
     @property
     def generates(self) -> bool:
         """Whether tokens may follow the prompt."""
         return self.strategy is None or self.strategy.generates
+
+    @property
+    def num_samples(self) -> int:
+        """How many continuations of the prompt are asked for."""
+        return self.config.num_return_sequences if self.generates else 1
+
+    @property
+    def num_sequences(self) -> int:
+        """Sequences that it comes to have: the user's, and as many of the negative prompt."""
+        return self.num_samples * (1 if self.negative_prompt is None else 2)
 
     @property
     def limit(self) -> int | None:
@@ -65,8 +76,16 @@ class Request:
         """Positions that the user's sequence may come to take."""
         if not self.generates or self.limit is not None:
             return self.min_length
-        num_blocks = info.num_blocks // (1 if self.negative_prompt is None else 2)
-        return min(info.context_length, num_blocks * info.block_size) - self._lead
+        return min(info.context_length - self._lead, self._pool_length(info))
+
+    def _pool_length(self, info: BackendInfo) -> int:
+        """Positions of the user's sequence for which the pool has blocks, for all samples."""
+        size, prompts = info.block_size, [self.prompt, self.negative_prompt or ()]
+        shared = sum(len(prompt) // size for prompt in prompts)  # the prompts' full blocks
+        blocks = (info.num_blocks - shared) // self.num_sequences  # each sequence's own
+        return min(
+            (len(prompt) // size + blocks) * size - len(prompt) for prompt in prompts if prompt
+        ) + len(self.prompt)
 
     @property
     def _lead(self) -> int:
@@ -87,20 +106,26 @@ class Request:
                 f"max_length={self.config.max_length} leaves nothing to generate: "
                 f"the prompt has {len(self.prompt)} tokens already"
             )
-        num_sequences = 1 if self.negative_prompt is None else 2
-        self._check_length("the context has", info.context_length)
-        pool = info.num_blocks // num_sequences * info.block_size
-        self._check_length("the KV pool has", pool)
+        self._check_length("the context has", info.context_length - self._lead)
+        self._check_length("the KV pool has", self._pool_length(info))
 
-    def _check_length(self, place: str, limit: int) -> None:
-        if self.min_length + self._lead <= limit:
+    def check_running(self, max_running: int) -> None:
+        """Raise RequestError if it has more sequences than may run at once."""
+        if self.num_sequences > max_running:
+            raise RequestError(
+                f"num_return_sequences={self.num_samples} takes {self.num_sequences} sequences, "
+                f"but no more than {max_running} can run at once"
+            )
+
+    def _check_length(self, place: str, room: int) -> None:
+        if self.min_length <= room:
             return
         asked = f"a prompt of {len(self.prompt)} tokens"
         if self.generates and self.config.max_new_tokens is not None:
             asked += f" and max_new_tokens={self.config.max_new_tokens}"
         elif self.generates:
             asked += " and a token to generate"
-        raise RequestError(f"{asked}: {self.min_length} positions, but {place} {limit}")
+        raise RequestError(f"{asked}: {self.min_length} positions, but {place} {max(0, room)}")
 
 
 class RequestState:
@@ -110,45 +135,73 @@ class RequestState:
         id: the engine's number for it.
         request: what was asked for.
         strategy: decides what its sequences do.
-        sequences: those that it owns: the user's, and with guidance the negative prompt's.
-        max_lengths: positions that each may come to take.
-        stop_rules: when the user's sequence has ended.
+        live: the sequences that go on, each beside the negative prompt's where there is one.
+        open_samples: numbers of the samples that have not ended.
+        stop_rules: when a sequence has ended.
+        num_reported: prompt positions whose log-probabilities were told.
+        cached_tokens: prompt tokens that were found already computed.
     """
 
     def __init__(self, request_id: int, request: Request, info: BackendInfo) -> None:
         self.id = request_id
         self.request = request
-        prompts = [request.prompt]
+        self.live = [Sequence(0, request.prompt)]
         if request.negative_prompt is not None:
-            prompts.append(request.negative_prompt)
-        self.sequences = [Sequence(index, prompt) for index, prompt in enumerate(prompts)]
+            self.live.append(Sequence(0, request.negative_prompt, is_visible=False))
+        self.open_samples = set(range(request.num_samples))
         max_length = request.max_length(info)
-        room = max_length - len(request.prompt)
-        self.max_lengths = [len(prompt) + room for prompt in prompts]
         self.strategy = request.strategy or _strategy(request, max_length, info.vocab_size)
         self.stop_rules = StopRules(request.config, request.eos_token_ids, max_length)
-        self._rows: dict[int, Logits] = {}
+        self.num_reported = 0
+        self.cached_tokens = 0
+        self._has_forked = False
+        self._rows: dict[Sequence, Logits] = {}
 
     @property
-    def sequence(self) -> Sequence:
-        """The sequence that the user sees."""
-        return self.sequences[0]
+    def rank(self) -> tuple[int, int]:
+        """The lower, the earlier it runs and the later it makes way."""
+        return self.request.priority, self.id
+
+    @property
+    def num_sequences(self) -> int:
+        """Sequences that it has or is about to have."""
+        return len(self.live) if self._has_forked else self.request.num_sequences
 
     def wants_prompt_rows(self, sequence: Sequence) -> bool:
-        """Whether the logits at every position still to be computed are asked for."""
-        asked = self.request.prompt_logprobs is not None and sequence.index == 0
-        return asked and not sequence.is_decoding
+        """Whether the logits at prompt positions are still to be told."""
+        asked = self.request.prompt_logprobs is not None and sequence.is_visible
+        return asked and self.num_reported < sequence.num_prompt_tokens
 
-    def collect(self, sequence: Sequence, row: Logits) -> Logits | None:
-        """Take a sequence's row, `(1, vocab_size)`; give the rows of all once all are there."""
-        if len(self.sequences) == 1:
-            return row
-        self._rows[sequence.index] = row.copy()  # the backend's rows last for one step
-        if len(self._rows) < len(self.sequences):
+    def collect(self, arrived: Mapping[Sequence, Logits]) -> list[Logits] | None:
+        """Take some sequences' rows; give those of all, in order, once all are there.
+
+        The rows given may be the step's own.
+        """
+        if len(arrived) == len(self.live):
+            return [arrived[sequence] for sequence in self.live]
+        self._rows.update({sequence: row.copy() for sequence, row in arrived.items()})
+        if len(self._rows) < len(self.live):
             return None
-        rows = np.concatenate([self._rows[one.index] for one in self.sequences])
+        rows = [self._rows[sequence] for sequence in self.live]
         self._rows.clear()
         return rows
+
+    def grow(self, children: Items[Sequence]) -> None:
+        """Go on with these sequences."""
+        self.live = [*children]
+        self._has_forked = True
+
+    def leave(self, index: int) -> list[Sequence]:
+        """Go on without a sample; gives its sequences."""
+        gone = [sequence for sequence in self.live if sequence.index == index]
+        self.live = [sequence for sequence in self.live if sequence.index != index]
+        for sequence in gone:
+            self._rows.pop(sequence, None)
+        return gone
+
+    def make_way(self) -> None:
+        """Forget rows that wait for others: all is to be computed anew."""
+        self._rows.clear()
 
 
 def _strategy(request: Request, max_length: int, vocab_size: int) -> Strategy:

@@ -1,21 +1,35 @@
 """What runs in the next step (row 3 of the design): waiting and running requests → spans.
 
-First come, first served. A request is let in when all blocks that it may come to need are free, so
-nothing that runs ever has to make way. In a step, each decoding sequence has its one token; what is
-left of the batch goes to the prompts, in order, a chunk each.
+In a step each decoding sequence has its one token; what is left of the batch goes to prompts, a
+chunk each. Beside running streams the chunks are small, so that no stream stalls.
+
+KV blocks are taken as they are needed. Where there are none left, the request that came last makes
+way: it gives back its blocks and waits, and is computed again later. The order is that of priority,
+then of arrival; an earlier request never waits for a later one.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+import hashlib
+import heapq
+from bisect import insort
+from collections.abc import Iterator
+from collections.abc import Sequence as Items
+from dataclasses import dataclass, field
 
 from foretell.backends.base import BackendInfo
 from foretell.engine.blocks import BlockPool
 from foretell.engine.request import RequestState
 from foretell.engine.sequence import Sequence
+from foretell.engine.settings import EngineSettings
+from foretell.engine.stats import Meter
 
 MAX_PROMPT_ROWS = 64  # rows of prompt logits in one step, so that a long scored text fits in memory
+
+# Prompt tokens in one step beside decoding sequences: so many, and so many more for each of these.
+# A step then takes about three times as long as without them.
+PROMPT_TOKENS_BESIDE = 8
+PROMPT_TOKENS_BESIDE_EACH = 2
 
 
 @dataclass(frozen=True)
@@ -32,14 +46,34 @@ class Span:
     num_rows: int
 
 
+@dataclass
+class Plan:
+    """One step: first blocks are copied, (source, destination), then the spans are computed."""
+
+    copies: list[tuple[int, int]] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+
+
+Job = tuple[RequestState, Sequence]
+
+
 class Scheduler:
     """Keeps the requests that wait and run, and their blocks."""
 
-    def __init__(self, info: BackendInfo) -> None:
-        self._info = info
-        self._waiting: deque[RequestState] = deque()
-        self._running: list[RequestState] = []
-        self.pool = BlockPool(info.num_blocks)
+    def __init__(self, info: BackendInfo, settings: EngineSettings, meter: Meter) -> None:
+        self._block_size = info.block_size
+        most = info.max_batch_tokens
+        self._batch_tokens = min(most, settings.max_batch_tokens or most)
+        self.max_running = min(settings.max_running, self._batch_tokens)
+        self._shares = settings.prefix_caching
+        self._root = hashlib.blake2b(f"{info.name} {info.description}".encode()).digest()
+        self._meter = meter
+        self._queue: list[tuple[int, int]] = []  # a heap of ranks, with those of some that left
+        self._waiting: dict[int, RequestState] = {}
+        self._running: list[RequestState] = []  # by rank
+        self._plan = Plan()
+        self.pool = BlockPool(info.num_blocks, keeps=settings.prefix_caching)
+        self.preemptions = 0
 
     @property
     def has_work(self) -> bool:
@@ -48,62 +82,252 @@ class Scheduler:
 
     @property
     def running(self) -> tuple[RequestState, ...]:
-        """The requests that hold blocks."""
+        """The requests that may hold blocks."""
         return tuple(self._running)
 
+    @property
+    def num_waiting(self) -> int:
+        """Requests that wait to run, or to run again."""
+        return len(self._waiting)
+
     def add(self, state: RequestState) -> None:
-        """Queue a request behind those that wait."""
-        self._waiting.append(state)
+        """Queue a request."""
+        self._waiting[state.id] = state
+        heapq.heappush(self._queue, state.rank)
 
     def remove(self, state: RequestState) -> None:
         """Forget a request, waiting or running, and free its blocks."""
-        if state in self._running:
-            self._running.remove(state)
+        if state.id in self._waiting:
+            del self._waiting[state.id]
         else:
-            self._waiting.remove(state)
-        for sequence in state.sequences:
-            self.pool.free(sequence.blocks)
-            sequence.hold([])
+            self._running.remove(state)
+        for sequence in state.live:
+            self.release(sequence)
 
-    def schedule(self) -> list[Span]:
-        """Let in what fits, and share out the next batch; never empty while there is work."""
+    def release(self, sequence: Sequence) -> None:
+        """Free a sequence's blocks."""
+        self.pool.free(sequence.drop_blocks())
+
+    def fork(self, sequence: Sequence, index: int) -> Sequence:
+        """A sequence with the same past, which shares its blocks."""
+        self.pool.share(sequence.blocks)
+        return sequence.fork(index)
+
+    def schedule(self) -> Plan:
+        """Let in what fits, and share out the next batch; has spans while there is work."""
+        self._plan = Plan()
+        self._decode()
         self._admit()
-        pending = [
-            (state, sequence)
-            for state in self._running
-            for sequence in state.sequences
-            if sequence.num_pending  # a row that waits for another sequence's has none
-        ]
-        spans = [_span(*pair, 1) for pair in pending if pair[1].is_decoding]
-        budget = self._info.max_batch_tokens - len(spans)
-        row_budget = MAX_PROMPT_ROWS
-        for state, sequence in pending:
-            if sequence.is_decoding:
-                continue
-            size = min(budget, row_budget if state.wants_prompt_rows(sequence) else budget)
-            if size > 0:
-                spans.append(_span(state, sequence, size))
-                budget -= spans[-1].stop - spans[-1].start
-                row_budget -= spans[-1].num_rows
-        return spans
+        self._prefill()
+        return self._plan
+
+    def note_computed(self, span: Span) -> None:
+        """The backend has computed a span: full blocks can be found by others from now on."""
+        sequence, size = span.sequence, self._block_size
+        self._note_reached(span.state, sequence, span.stop, was_cached=False)
+        for place in range(span.start // size, span.stop // size):
+            self.pool.name(sequence.blocks[place], self._keys(span.state, sequence)[place])
+
+    def _keys(self, state: RequestState, sequence: Sequence) -> Items[bytes]:
+        """Keys of a sequence's full blocks; without prefix caching, a request has its own."""
+        root = self._root if self._shares else self._root + str(state.id).encode()
+        return sequence.keys(root, self._block_size)
+
+    # Decoding
+
+    def _decode(self) -> None:
+        for state in self.running:
+            for sequence in state.live:
+                if sequence.is_decoding and self._is_running(state):
+                    self._add_span(state, sequence, 1)
+
+    def _is_running(self, state: RequestState) -> bool:
+        """Whether it has not had to make way in this step."""
+        return state.id not in self._waiting
+
+    def _add_span(self, state: RequestState, sequence: Sequence, size: int) -> int:
+        """Plan the next tokens of a sequence, if it has blocks for them; how many these are."""
+        start = sequence.num_computed
+        stop = min(start + size, len(sequence.tokens))
+        if not self._make_room(state, sequence, stop):
+            return 0
+        num_rows = int(stop == len(sequence.tokens))
+        if state.wants_prompt_rows(sequence):
+            num_rows = max(num_rows, stop - max(start, state.num_reported))
+        self._plan.spans.append(Span(state, sequence, start, stop, num_rows))
+        return stop - start
+
+    # Blocks
+
+    def _make_room(self, state: RequestState, sequence: Sequence, stop: int) -> bool:
+        """Give a sequence the blocks to write up to `stop`; False if it had to make way itself."""
+        while self._num_lacking(sequence, stop) > self.pool.num_free:
+            last = self._running[-1]
+            self._preempt(last)
+            if last is state:
+                return False
+        place = sequence.num_computed // self._block_size
+        if self._writes_shared_block(sequence):
+            source, (copy,) = sequence.blocks[place], self.pool.allocate(1)
+            self._plan.copies.append((source, copy))
+            sequence.replace_block(place, copy)
+            self.pool.free([source])
+        sequence.add_blocks(self.pool.allocate(self._num_lacking(sequence, stop)))
+        return True
+
+    def _num_lacking(self, sequence: Sequence, stop: int) -> int:
+        """Blocks to be taken before positions up to `stop` can be written."""
+        num_new = -(-stop // self._block_size) - len(sequence.blocks)
+        return num_new + self._writes_shared_block(sequence)
+
+    def _writes_shared_block(self, sequence: Sequence) -> bool:
+        place = sequence.num_computed // self._block_size
+        if place >= len(sequence.blocks):
+            return False
+        return self.pool.num_holders(sequence.blocks[place]) > 1
+
+    def _preempt(self, state: RequestState) -> None:
+        """Let a running request make way; it waits to be computed again."""
+        self._running.remove(state)
+        for sequence in state.live:
+            self.release(sequence)
+        state.make_way()
+        self._plan.spans = [span for span in self._plan.spans if span.state is not state]
+        self.add(state)
+        self.preemptions += 1
+
+    # Admission
 
     def _admit(self) -> None:
-        while self._waiting and self._has_room(self._waiting[0]):
-            state = self._waiting.popleft()
-            for sequence, length in zip(state.sequences, state.max_lengths, strict=True):
-                sequence.hold(self.pool.allocate(-(-length // self._info.block_size)))
-            self._running.append(state)
+        while self._waiting:
+            state = self._first_waiting()
+            while not self._has_room(state) and self._can_displace(state):
+                self._preempt(self._running[-1])
+            if not self._has_room(state):
+                return
+            heapq.heappop(self._queue)
+            del self._waiting[state.id]
+            insort(self._running, state, key=lambda running: running.rank)
+
+    def _first_waiting(self) -> RequestState:
+        while self._queue[0][1] not in self._waiting:
+            heapq.heappop(self._queue)
+        return self._waiting[self._queue[0][1]]
+
+    def _can_displace(self, state: RequestState) -> bool:
+        """Whether there is a running request of less importance, not only of later arrival."""
+        return bool(self._running) and self._running[-1].request.priority > state.request.priority
 
     def _has_room(self, state: RequestState) -> bool:
-        num_running = sum(len(running.sequences) for running in self._running)
-        needed = sum(-(-length // self._info.block_size) for length in state.max_lengths)
-        fits_batch = num_running + len(state.sequences) <= self._info.max_batch_tokens
-        return fits_batch and needed <= self.pool.num_free
+        """Whether a request can run up to its next token, as well as all those that run."""
+        if not self._running:
+            return True
+        if self._num_sequences() + state.num_sequences > self.max_running:
+            return False
+        needed = sum(self._num_blocks_ahead(one) for one in (*self._running, state))
+        return needed <= self.pool.num_free
+
+    def _num_sequences(self) -> int:
+        return sum(state.num_sequences for state in self._running)
+
+    def _num_blocks_ahead(self, state: RequestState) -> int:
+        """Free blocks that a request takes up to its next token."""
+        num_new = state.num_sequences - len(state.live)  # each fork copies the block it writes to
+        for sequence in state.live:
+            num_new += -(-(len(sequence.tokens) + 1) // self._block_size) - len(sequence.blocks)
+            if not sequence.is_decoding:
+                num_new -= self._num_held_by_others(state, sequence)
+        return num_new
+
+    def _num_held_by_others(self, state: RequestState, sequence: Sequence) -> int:
+        """Blocks that it need not take, since others hold them already."""
+        keys = self._keys(state, sequence)
+        ahead = keys[len(sequence.blocks) : self._num_adoptable(state, sequence)]
+        found = (self.pool.find(key) for key in ahead)
+        return sum(block is not None and self.pool.num_holders(block) > 0 for block in found)
+
+    # Prompts, and what is computed again
+
+    def _prefill(self) -> None:
+        jobs = [*self._jobs()]
+        budget = self._prefill_budget()
+        row_budget = MAX_PROMPT_ROWS
+        for (state, sequence), size in _shares(jobs, budget):
+            if not self._is_running(state):
+                continue
+            wants_rows = state.wants_prompt_rows(sequence)
+            used = self._add_span(state, sequence, min(size, row_budget) if wants_rows else size)
+            row_budget -= self._plan.spans[-1].num_rows if used and wants_rows else 0
+
+    def _prefill_budget(self) -> int:
+        num_decoding = len(self._plan.spans)
+        room = self._batch_tokens - num_decoding
+        if not num_decoding:
+            return room
+        return min(room, PROMPT_TOKENS_BESIDE + PROMPT_TOKENS_BESIDE_EACH * num_decoding)
+
+    def _jobs(self) -> Iterator[Job]:
+        """The sequences with more than a token to compute, by rank.
+
+        Each first takes the blocks that others have computed. One whose next block an earlier one
+        is about to compute waits for it.
+        """
+        claimed: set[bytes] = set()
+        for state in self._running:
+            for sequence in state.live:
+                if not sequence.num_pending or sequence.is_decoding:
+                    continue
+                self._adopt(state, sequence)
+                next_block = sequence.num_computed // self._block_size
+                keys = self._keys(state, sequence)[next_block:]
+                waits = next_block < self._num_adoptable(state, sequence) and keys[0] in claimed
+                claimed.update(keys)
+                if not waits:
+                    yield state, sequence
+
+    def _num_adoptable(self, state: RequestState, sequence: Sequence) -> int:
+        """Full blocks that need not be computed: the last token's logits must be, at least.
+
+        Of a prompt whose logits are asked for, that is none before they were told.
+        """
+        last = state.num_reported if state.wants_prompt_rows(sequence) else len(sequence.tokens) - 1
+        return last // self._block_size
+
+    def _adopt(self, state: RequestState, sequence: Sequence) -> None:
+        """Share the blocks that hold the sequence's next tokens already."""
+        size = self._block_size
+        if sequence.num_computed % size:
+            return
+        keys = self._keys(state, sequence)
+        for place in range(sequence.num_computed // size, self._num_adoptable(state, sequence)):
+            block = self.pool.take(keys[place])
+            if block is None:
+                return
+            sequence.add_blocks([block])
+            self._note_reached(state, sequence, sequence.num_computed + size, was_cached=True)
+
+    def _note_reached(
+        self, state: RequestState, sequence: Sequence, stop: int, *, was_cached: bool
+    ) -> None:
+        """All up to `stop` is computed; prompt tokens count when they are reached first."""
+        num_new = min(stop, sequence.num_prompt_tokens) - sequence.num_reached
+        sequence.num_computed = stop
+        sequence.num_reached = max(sequence.num_reached, stop)
+        if num_new > 0:
+            self._meter.prompt_tokens += num_new
+            self._meter.cached_tokens += num_new if was_cached else 0
+            state.cached_tokens += num_new if was_cached and sequence.is_visible else 0
 
 
-def _span(state: RequestState, sequence: Sequence, max_tokens: int) -> Span:
-    start = sequence.num_computed
-    stop = min(start + max_tokens, len(sequence.tokens))
-    if state.wants_prompt_rows(sequence):
-        return Span(state, sequence, start, stop, num_rows=stop - start)
-    return Span(state, sequence, start, stop, num_rows=int(stop == len(sequence.tokens)))
+def _shares(jobs: list[Job], budget: int) -> Iterator[tuple[Job, int]]:
+    """How many tokens each job gets: the first most of them, then the shortest, so that it ends.
+
+    A quarter is kept for those behind the first, which would else wait for all of a long prompt.
+    """
+    rest = sorted(jobs[1:], key=lambda job: job[1].num_pending)
+    kept = min(budget // 4, sum(sequence.num_pending for _, sequence in rest))
+    for place, job in enumerate([*jobs[:1], *rest]):
+        size = min(job[1].num_pending, budget - (0 if place else kept))
+        if size > 0:
+            yield job, size
+            budget -= size

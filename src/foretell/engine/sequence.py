@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from collections.abc import Sequence as Items
 
 import numpy as np
 
 from foretell.backends.base import IntArray
+
+KEY_BYTES = 16
 
 
 class Sequence:
     """One line of token ids.
 
     Attributes:
-        index: which of its request's sequences this is, from 0.
+        index: which of its request's samples this is, from 0.
+        is_visible: whether the user sees it; a negative prompt's is hidden.
         tokens: ids of the prompt and of all that was generated.
         num_prompt_tokens: how many of them are the prompt's.
         num_computed: how many of them have their keys and values in the blocks.
+        num_reached: how many once had, before it last had to make way, if that is more.
         blocks: the KV blocks it holds, in order of position.
     """
 
-    def __init__(self, index: int, prompt: Iterable[int]) -> None:
+    def __init__(self, index: int, prompt: Iterable[int], *, is_visible: bool = True) -> None:
         self.index = index
+        self.is_visible = is_visible
         self.tokens = list(prompt)
         self.num_prompt_tokens = len(self.tokens)
-        self.num_computed = 0
+        self.num_computed = self.num_reached = 0
         self.blocks: list[int] = []
-        self._table = np.empty(0, dtype=np.int32)
+        self._table: IntArray | None = None
+        self._keys: list[bytes] = []
 
     @property
     def num_pending(self) -> int:
@@ -35,14 +43,48 @@ class Sequence:
 
     @property
     def is_decoding(self) -> bool:
-        """Whether the whole prompt has been computed."""
-        return self.num_computed >= self.num_prompt_tokens
+        """Whether one generated token is all that is still to be computed."""
+        return self.num_pending == 1 and self.num_computed >= self.num_prompt_tokens
 
-    def hold(self, blocks: list[int]) -> None:
-        """Take these blocks in place of those held so far."""
-        self.blocks = blocks
-        self._table = np.array(blocks, dtype=np.int32)
+    def fork(self, index: int) -> Sequence:
+        """A sequence with the same past, that names the same blocks (which the pool must share)."""
+        child = Sequence(index, self.tokens, is_visible=self.is_visible)
+        child.num_prompt_tokens = self.num_prompt_tokens
+        child.num_computed, child.num_reached = self.num_computed, self.num_reached
+        child.blocks = [*self.blocks]
+        child._keys = [*self._keys]
+        return child
+
+    def add_blocks(self, blocks: Iterable[int]) -> None:
+        """Hold these blocks too, behind the others."""
+        self.blocks += blocks
+        self._table = None
+
+    def replace_block(self, place: int, block: int) -> None:
+        """Hold another block at this place."""
+        self.blocks[place] = block
+        self._table = None
+
+    def drop_blocks(self) -> list[int]:
+        """Hold no block, so that all is to be computed anew; gives those held so far."""
+        blocks, self.blocks, self._table = self.blocks, [], None
+        self.num_computed = 0
+        return blocks
 
     def table(self, num_blocks: int) -> IntArray:
         """The first `num_blocks` blocks, `(num_blocks,)` int32."""
+        if self._table is None:
+            self._table = np.array(self.blocks, dtype=np.int32)
         return self._table[:num_blocks]
+
+    def keys(self, root: bytes, block_size: int) -> Items[bytes]:
+        """For each full block of tokens a key that stands for them and all tokens before them.
+
+        A chain of hashes that begins with `root`. The same root and size must be given each time.
+        """
+        for place in range(len(self._keys), len(self.tokens) // block_size):
+            parent = self._keys[-1] if self._keys else root
+            tokens = self.tokens[place * block_size : (place + 1) * block_size]
+            content = np.array(tokens, dtype=np.int32).tobytes()
+            self._keys.append(hashlib.blake2b(parent + content, digest_size=KEY_BYTES).digest())
+        return self._keys

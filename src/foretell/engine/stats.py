@@ -1,0 +1,71 @@
+"""What an engine has done and is doing, in numbers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+SPEED_STEPS = 128  # the speed is that of so many last steps
+
+
+@dataclass(frozen=True)
+class EngineStats:
+    """An engine at one moment.
+
+    Attributes:
+        running: requests that hold KV blocks.
+        waiting: requests that do not, yet or again.
+        num_blocks: KV blocks in all.
+        free_blocks: those that no request holds.
+        cached_blocks: those of the free ones that hold a prefix for later requests.
+        prompt_tokens: prompt tokens of all requests that ran, those of resumed ones once.
+        cached_tokens: how many of them were found already computed.
+        generated_tokens: tokens of all samples.
+        preemptions: how often a request had to make way.
+        steps: forward passes.
+        tokens_per_second: generated, over the time of the last steps.
+    """
+
+    running: int
+    waiting: int
+    num_blocks: int
+    free_blocks: int
+    cached_blocks: int
+    prompt_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+    preemptions: int
+    steps: int
+    tokens_per_second: float
+
+    @property
+    def hit_rate(self) -> float:
+        """The share of prompt tokens that were found already computed, 0 to 1."""
+        return self.cached_tokens / self.prompt_tokens if self.prompt_tokens else 0.0
+
+
+class Meter:
+    """Counts an engine's work."""
+
+    def __init__(self) -> None:
+        self.prompt_tokens = self.cached_tokens = self.generated_tokens = self.steps = 0
+        self._latest: deque[tuple[int, float]] = deque(maxlen=SPEED_STEPS)
+        self._counted = 0
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Time a step; what it generates counts for it."""
+        start = perf_counter()
+        yield
+        self.steps += 1
+        self._latest.append((self.generated_tokens - self._counted, perf_counter() - start))
+        self._counted = self.generated_tokens
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Generated tokens of the last steps over the seconds that these took."""
+        seconds = sum(took for _, took in self._latest)
+        return sum(tokens for tokens, _ in self._latest) / seconds if seconds else 0.0
