@@ -161,19 +161,24 @@ class Scheduler:
 
     def _make_room(self, state: RequestState, sequence: Sequence, stop: int) -> bool:
         """Give a sequence the blocks to write up to `stop`; False if it had to make way itself."""
-        while self._num_lacking(sequence, stop) > self.pool.num_free:
+        while (lacking := self._num_lacking(sequence, stop)) > self.pool.num_free:
             last = self._running[-1]
             self._preempt(last)
             if last is state:
                 return False
-        place = sequence.num_computed // self._block_size
+        if lacking:
+            self._copy_shared_block(sequence)
+            sequence.add_blocks(self.pool.allocate(self._num_lacking(sequence, stop)))
+        return True
+
+    def _copy_shared_block(self, sequence: Sequence) -> None:
+        """Copy on write: from here on the sequence differs from those that share its last block."""
         if self._writes_shared_block(sequence):
+            place = sequence.num_computed // self._block_size
             source, (copy,) = sequence.blocks[place], self.pool.allocate(1)
             self._plan.copies.append((source, copy))
             sequence.replace_block(place, copy)
             self.pool.free([source])
-        sequence.add_blocks(self.pool.allocate(self._num_lacking(sequence, stop)))
-        return True
 
     def _num_lacking(self, sequence: Sequence, stop: int) -> int:
         """Blocks to be taken before positions up to `stop` can be written."""
