@@ -223,6 +223,10 @@ def test_texts_are_wrapped():
         ({"strategies": {"a": 3}}, "strategy 'a': 3 must be a dict of settings"),
         ({"strategies": {"a": {"temperatur": 1}}}, "strategy 'a': unknown setting 'temperatur'"),
         ({"strategies": {"a": {"top_p": 2.0}}}, "strategy 'a': top_p=2.0 is out of range"),
+        (
+            {"strategies": {"a": {"top_k": 5, "num_return_sequences": 2}}},
+            "strategy 'a': num_return_sequences=2 must be 1: compare runs one text a seed",
+        ),
         ({"seeds": 0}, "seeds=0 is out of range: must be an integer from 1 to 1000"),
         ({"seeds": True}, "seeds=True must be an integer from 1 to 1000"),
         ({"seeds": []}, "seeds=[] must have at least one seed, and each once"),
@@ -254,7 +258,7 @@ def test_progress_counts_the_runs(monkeypatch, progress, total):
     @contextmanager
     def bar(total):
         seen.append(total)
-        yield lambda: seen.append("one")
+        yield lambda chunk: seen.extend(["one"] * (chunk.output is not None))
 
     monkeypatch.setattr("foretell.comparison.running.progress_bar", bar)
     wishes = {"greedy": {}, "hot": {"temperature": 1.0}}

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from foretell.errors import RequestError
+from foretell.errors import ConfigError, RequestError
 from foretell.files import write_atomically
 from foretell.text.chat_template import ChatTemplate, check_messages
 from foretell.text.disguise import Disguise
@@ -113,6 +113,7 @@ class Conversation:
             RequestError: the conversation does not fit the context or the template.
         """
         asked = [*self.messages, {"role": "user", "content": text}]
+        _refuse_samples(self.config, settings)
         prompt = chat_prompt(self._llm.tokenizer, asked)
         limited = {**self._limit(len(prompt), settings), **settings}
         return self._answer(asked, self._llm.stream(prompt, self.config, **limited))
@@ -168,6 +169,13 @@ class Conversation:
     def load(self, path: str | os.PathLike[str]) -> None:
         """Replace the messages by those of a file that `save` wrote; RequestError if it is none."""
         self.messages = read_messages(path)
+
+
+def _refuse_samples(config: GenerationConfig | None, settings: dict[str, Any]) -> None:
+    stated = 1 if config is None else config.num_return_sequences
+    number = settings.get("num_return_sequences", stated)
+    if number not in (None, 1):
+        raise ConfigError(f"num_return_sequences={number!r} must be 1: one answer goes on")
 
 
 def read_messages(path: str | os.PathLike[str]) -> list[dict[str, str]]:

@@ -47,6 +47,10 @@ def explain(
     if is_batch(prompt):
         raise RequestError(f"there are {len(prompt)} prompts: explain tells of one")
     complete = (config or GenerationConfig()).override(**{**settings, "trace": True})
+    if complete.num_return_sequences > 1:
+        raise ConfigError(
+            f"num_return_sequences={complete.num_return_sequences} must be 1: explain tells of one"
+        )
     if complete.logprobs is None:
         complete = complete.override(logprobs=NUM_LOGPROBS)
     one: Any = prompt

@@ -1,32 +1,32 @@
 """LLM: a model and its tokenizer, ready to write (rows 1 and 8 of the design). Start reading here.
 
-prompt + settings → `Request` → `Engine` → events → `Chunk`s → `GenerationOutput`
+prompts + settings → `Job`s → `Engine` → events → `Chunk`s → `GenerationOutput`s
 """
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from foretell.backends.base import Backend, BackendInfo
-from foretell.config import GenerationConfig, Range
-from foretell.decoding.logprobs import TokenReport
+from foretell.config import GenerationConfig
 from foretell.decoding.strategies import Observe
 from foretell.engine.engine import Engine
-from foretell.engine.events import PromptEvent
-from foretell.engine.mailroom import Mailroom
+from foretell.engine.mailroom import CLOSED, Mailroom
+from foretell.engine.settings import EngineSettings
+from foretell.engine.stats import EngineStats
 from foretell.errors import ConfigError, RequestError
 from foretell.hub import DEFAULT_MODEL
+from foretell.jobs import observe, outputs_of, run_jobs
 from foretell.loading import check_backend, open_model
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
-from foretell.preparation import Preparation
+from foretell.preparation import Jobs, Preparation
 from foretell.progress import progress_bar
-from foretell.prompts import Prompt, is_batch
-from foretell.reports import next_distribution, score_of
-from foretell.transcript import Job, Transcript
+from foretell.prompts import Prompt, Prompts
+from foretell.reports import check_count, check_next, next_distribution, score_of
+from foretell.transcript import Job
 
 if TYPE_CHECKING:
     from foretell.comparison import Comparison
@@ -34,17 +34,7 @@ if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
 Activations = Literal["int8", "float32"]
-KVDtype = Literal["float16", "float32"]
-
-CLOSED = "this LLM is closed: make another"
-
-# Settings that say nothing of the distribution of the next token.
-NOT_FOR_NEXT = (
-    *("max_new_tokens", "max_length", "max_time", "ignore_eos", "stop_token_ids", "stop"),
-    *("include_stop_str_in_output", "stop_regex", "repetition_detection", "stopping_criteria"),
-    *("seed", "logprobs", "logprobs_stage", "prompt_logprobs", "trace"),
-    *("guidance_scale", "negative_prompt"),  # they take a second sequence
-)
+KVDtype = Literal["float16", "bfloat16", "float32"]
 
 
 class LLM:
@@ -67,6 +57,10 @@ class LLM:
         activations: "int8" is fast; "float32" multiplies exactly.
         kv_dtype: in which keys and values are kept.
         context_length: most positions of one sequence; None for the model's own.
+        num_blocks, kv_share: the size of the KV pool, in blocks or as a share (up to 0.95) of the
+            memory that is available now; neither: room for two full contexts.
+        max_batch_tokens, max_running, max_waiting, prefix_caching: see `EngineSettings`. None of
+            them changes what is generated.
 
     Raises:
         ModelNotFoundError, DownloadError: there is no such model, or it could not be fetched.
@@ -74,7 +68,7 @@ class LLM:
         ConfigError: an argument has no meaning here.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         model: str | os.PathLike[str] | Backend = DEFAULT_MODEL,
         *,
@@ -83,13 +77,22 @@ class LLM:
         activations: Activations = "int8",
         kv_dtype: KVDtype = "float16",
         context_length: int | None = None,
+        num_blocks: int | None = None,
+        kv_share: float | None = None,
+        max_batch_tokens: int | None = None,
+        max_running: int = 256,
+        max_waiting: int | None = None,
+        prefix_caching: bool = True,
     ) -> None:
-        settings = {
+        engine_settings = EngineSettings(max_batch_tokens, max_running, max_waiting, prefix_caching)
+        settings: dict[str, Any] = {
             "threads": threads,
             "activations": activations,
             "kv_dtype": kv_dtype,
             "context_length": context_length,
         }
+        pool = {"num_blocks": num_blocks, "kv_share": kv_share}
+        settings |= {name: value for name, value in pool.items() if value is not None}
         self.recommended: dict[str, Any] = {}
         if isinstance(model, (str, os.PathLike)):
             loaded = open_model(model, settings)
@@ -102,15 +105,40 @@ class LLM:
         self.tokenizer = tokenizer
         self.info: BackendInfo = backend.info
         self._backend: Backend | None = backend
-        self._room: Mailroom | None = Mailroom(Engine(backend))
-        self._preparation = Preparation(tokenizer, self.recommended)
+        self._engine: Engine | None = Engine(backend, engine_settings)
+        self._room = Mailroom(self._engine)
+        self._preparation = Preparation(tokenizer, self.recommended, self._room.check)
 
     @property
     def backend(self) -> Backend:
-        """What runs the model, for measurements; RequestError once the LLM is closed."""
+        """What runs the model, for measurements; RequestError once the LLM is closed.
+
+        Its KV blocks are the `engine`'s: run batches on it only where this LLM is to run no more.
+        """
         if self._backend is None:
             raise RequestError(CLOSED)
         return self._backend
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the requests; RequestError once the LLM is closed."""
+        if self._engine is None:
+            raise RequestError(CLOSED)
+        return self._engine
+
+    @property
+    def preparation(self) -> Preparation:
+        """What makes requests of prompts and settings; RequestError once the LLM is closed."""
+        if self._engine is None:
+            raise RequestError(CLOSED)
+        return self._preparation
+
+    def stats(self) -> EngineStats:
+        """What the engine has done and is doing: requests, KV blocks, the prefix cache, tokens/s.
+
+        RequestError once the LLM is closed.
+        """
+        return self.engine.stats()
 
     @overload
     def generate(
@@ -145,26 +173,30 @@ class LLM:
     ) -> GenerationOutput | list[GenerationOutput]:
         """Continue a prompt, or a list of prompts, all at once.
 
+        One prompt is answered by one output; a list of prompts, or one prompt with
+        `num_return_sequences` above 1, by a list: prompt after prompt, and of each its samples.
+        An error ends all, and tells the place of a list's prompt.
+
         Args:
-            prompt: text, or token ids; or a list of such, answered by a list in the same order.
+            prompt: text, or token ids; or a list of such. It may be long: the engine is given as
+                many as it can use.
             config: settings, as a whole.
             parse_special: whether special tokens written out in the text count as such.
-            progress: whether a bar on stderr counts the finished prompts.
+            progress: whether a bar on stderr counts the finished texts and tells tokens/s.
             settings: fields of `GenerationConfig`, which win over `config`.
 
         Raises:
             ConfigError: a setting is unknown, out of range or contradicts another.
             RequestError: a prompt is empty or cannot fit.
         """
-        batch: Sequence[Any] = prompt if is_batch(prompt) else [prompt]
-        jobs = [self._job(one, parse_special, config, settings) for one in batch]
-        with progress_bar(len(jobs) if progress else 0) as advance:
-            outputs = self._run(jobs, advance)
-        return outputs if is_batch(prompt) else outputs[0]
+        jobs = self._jobs(prompt, parse_special, config, settings)
+        with progress_bar(jobs.num_outputs if progress else 0) as show:
+            outputs = outputs_of(run_jobs(self._room, jobs, self.tokenizer), show)
+        return outputs[0] if jobs.are_one else outputs
 
     def stream(
         self,
-        prompt: Prompt,
+        prompt: Prompts,
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
@@ -173,9 +205,11 @@ class LLM:
         """Continue a prompt, a chunk a token. Arguments and errors are those of `generate`.
 
         The texts of the chunks, joined, equal the output's text; the last chunk has the output.
-        Leaving the loop early ends the request.
+        With several prompts or samples, their chunks come as they are made; `prompt_index` and
+        `index` tell them apart, and each has a last chunk. Leaving the loop early ends all.
         """
-        return self._stream(self._job(prompt, parse_special, config, settings))
+        jobs = self._jobs(prompt, parse_special, config, settings)
+        return run_jobs(self._room, jobs, self.tokenizer)
 
     def next(
         self,
@@ -191,15 +225,10 @@ class LLM:
         Lists the `top` most probable tokens of the raw model. Without settings decoding is greedy,
         so all final probability is on one token.
         """
-        _check_count("top", top, 1)
-        for name in NOT_FOR_NEXT:
-            if name in settings:
-                raise ConfigError(
-                    f"{name}={settings[name]!r} has no effect on the next token's odds"
-                )
+        check_next(top, settings)
         observer = Observe()
-        job = self._job(prompt, parse_special, config, settings, strategy=observer)
-        self._observe(job)
+        job = self._observer(prompt, parse_special, config, settings, strategy=observer)
+        observe(self._room, job)
         return next_distribution(job, observer.require_row(), self.tokenizer, top)
 
     def score(self, text: Prompt, top: int = 0, *, parse_special: bool = False) -> Score:
@@ -208,9 +237,9 @@ class LLM:
         Each token comes with the `top` most probable ones in its place. The first token has no
         log-probability, unless the tokenizer puts a beginning-of-sequence token before it.
         """
-        _check_count("top", top, 0)
-        job = self._job(text, parse_special, strategy=Observe(), prompt_logprobs=top)
-        reports = self._observe(job)
+        check_count("top", top, 0)
+        job = self._observer(text, parse_special, strategy=Observe(), prompt_logprobs=top)
+        reports = observe(self._room, job)
         return score_of(job.prompt, job.request.prompt, reports, self.tokenizer)
 
     def chat(
@@ -275,9 +304,9 @@ class LLM:
 
     def close(self) -> None:
         """End all requests and let go of the model; closing twice does nothing."""
-        if self._room is not None:
+        if self._engine is not None:
             self._room.close_all()
-            self._room = self._backend = None
+            self._engine = self._backend = None
 
     def __enter__(self) -> LLM:
         return self
@@ -290,7 +319,19 @@ class LLM:
     ) -> None:
         self.close()
 
-    def _job(
+    def _jobs(
+        self,
+        prompt: Prompts,
+        parse_special: bool,
+        config: GenerationConfig | None,
+        settings: dict[str, Any],
+    ) -> Jobs:
+        """Check settings and prompts, before any work."""
+        preparation = self.preparation
+        plan = preparation.plan(preparation.settings(config, settings))
+        return preparation.jobs(prompt, plan, parse_special=parse_special)
+
+    def _observer(
         self,
         prompt: Prompt,
         parse_special: bool,
@@ -298,66 +339,7 @@ class LLM:
         settings: dict[str, Any] | None = None,
         **extras: Any,
     ) -> Job:
-        """Check settings and prompt, before any work."""
-        room = self._require_room()
-        job = self._preparation.job(
-            prompt, config, settings or {}, parse_special=parse_special, **extras
-        )
-        room.check(job.request)
-        return job
-
-    def _run(self, jobs: list[Job], advance: Callable[[], None]) -> list[GenerationOutput]:
-        room = self._require_room()
-        transcripts: dict[int, Transcript] = {}
-        try:
-            for job in jobs:
-                transcripts[room.open(job.request)] = Transcript(job, self.tokenizer)
-            pending = set(transcripts)
-            while pending:
-                for event in room.take(pending):
-                    transcript = transcripts[event.request_id]
-                    transcript.take(event)
-                    if transcript.output is not None and event.request_id in pending:
-                        pending.remove(event.request_id)
-                        room.close(event.request_id)  # a stop in the text ends it here only
-                        advance()
-        finally:
-            for request_id in transcripts:
-                room.close(request_id)
-        return [transcript.require_output() for transcript in transcripts.values()]
-
-    def _observe(self, job: Job) -> list[TokenReport]:
-        """Run a request that generates nothing; what it reports of its prompt."""
-        room = self._require_room()
-        request_id = room.open(job.request)
-        reports: list[TokenReport] = []
-        try:
-            while True:
-                for event in room.take([request_id]):
-                    if not isinstance(event, PromptEvent):
-                        return reports
-                    reports += event.reports
-        finally:
-            room.close(request_id)
-
-    def _stream(self, job: Job) -> Generator[Chunk, None, None]:
-        room = self._require_room()
-        transcript = Transcript(job, self.tokenizer)
-        request_id = room.open(job.request)
-        try:
-            while transcript.output is None:
-                for event in self._require_room().take([request_id]):
-                    chunk = transcript.take(event)
-                    if chunk is not None:
-                        yield chunk
-        finally:
-            room.close(request_id)
-
-    def _require_room(self) -> Mailroom:
-        if self._room is None:
-            raise RequestError(CLOSED)
-        return self._room
-
-
-def _check_count(name: str, value: int, low: int) -> None:
-    Range(int, low, math.inf, "tokens to list").check(name, value)
+        """The job of a request that generates nothing, checked before any work."""
+        preparation = self.preparation
+        plan = preparation.plan(preparation.settings(config, settings or {}), **extras)
+        return preparation.job(prompt, plan, parse_special=parse_special)

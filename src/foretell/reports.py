@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from foretell.backends.base import Logits
+from foretell.config import Range
 from foretell.decoding.distribution import final_probabilities
 from foretell.decoding.logprobs import RankedToken, TokenReport, entropy, log_softmax, top_ids
 from foretell.decoding.trace import CandidateRecord, StepRecord
 from foretell.engine.sequence import Sequence as TokenSequence
-from foretell.errors import RequestError
+from foretell.errors import ConfigError, RequestError
 from foretell.outputs import (
     CandidateTrace,
     NextDistribution,
@@ -25,6 +27,28 @@ from foretell.outputs import (
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
     from foretell.transcript import Job
+
+NOT_FOR_NEXT = (
+    *("num_return_sequences", "max_new_tokens", "max_length", "max_time", "ignore_eos"),
+    *("stop_token_ids", "stop", "include_stop_str_in_output", "stop_regex"),
+    *("repetition_detection", "stopping_criteria"),
+    *("seed", "logprobs", "logprobs_stage", "prompt_logprobs", "trace"),
+    *("guidance_scale", "negative_prompt"),  # they take a second sequence
+)
+"""Settings that say nothing of the distribution of the next token."""
+
+
+def check_next(top: int, settings: Mapping[str, Any]) -> None:
+    """Raise ConfigError if the next token's `top` or settings make no sense."""
+    check_count("top", top, 1)
+    for name in NOT_FOR_NEXT:
+        if name in settings:
+            raise ConfigError(f"{name}={settings[name]!r} has no effect on the next token's odds")
+
+
+def check_count(name: str, value: int, low: int) -> None:
+    """Raise ConfigError unless `value`, a number of tokens to list, is at least `low`."""
+    Range(int, low, math.inf, "tokens to list").check(name, value)
 
 
 def describe(report: TokenReport, tokenizer: Tokenizer) -> TokenLogprob:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,22 @@ DRY_BREAKERS = ("\n", ":", '"', "*")  # llama.cpp's
 
 @dataclass(frozen=True)
 class Resolved:
-    """Settings without texts, and what else a request takes from them."""
+    """Settings without texts, and what else a request takes from them.
+
+    `negative_prompt` is None where the settings give none, `is_guided` whether one is needed.
+    """
 
     config: GenerationConfig
     eos_token_ids: frozenset[int]
+    is_guided: bool
     negative_prompt: list[int] | None
     dry_breakers: Breakers
+
+    def negative_prompt_of(self, prompt: Sequence[int]) -> list[int] | None:
+        """What guidance pulls away from; by default the prompt's last token, as in transformers."""
+        if not self.is_guided or self.negative_prompt is not None:
+            return self.negative_prompt
+        return list(prompt[-1:])
 
 
 class Resolver:
@@ -32,14 +43,15 @@ class Resolver:
         self._tokenizer = tokenizer
         self._breakers: dict[tuple[str, ...], Breakers] = {}
 
-    def resolve(self, config: GenerationConfig, prompt: list[int]) -> Resolved:
+    def resolve(self, config: GenerationConfig) -> Resolved:
         """The settings in ids. A bad word is also looked for with a space before it."""
         stated = config.eos_token_id
         eos = self._tokenizer.eos_token_ids if stated is None else frozenset(_items(stated))
         return Resolved(
             config=config.override(**self._changes(config), stop_token_ids=self._stop_ids(config)),
             eos_token_ids=eos,
-            negative_prompt=self._negative_prompt(config, prompt),
+            is_guided=config.guidance_scale not in (None, 1),
+            negative_prompt=self._negative_prompt(config),
             dry_breakers=self._dry_breakers(config),
         )
 
@@ -87,12 +99,9 @@ class Resolver:
             changes["processors"] = names
         return changes
 
-    def _negative_prompt(self, config: GenerationConfig, prompt: list[int]) -> list[int] | None:
-        """By default the prompt's last token, as in transformers."""
-        if config.guidance_scale is None or config.guidance_scale == 1:
+    def _negative_prompt(self, config: GenerationConfig) -> list[int] | None:
+        if config.guidance_scale in (None, 1) or config.negative_prompt is None:
             return None
-        if config.negative_prompt is None:
-            return prompt[-1:]
         if isinstance(config.negative_prompt, str):
             return self._tokenizer.encode(config.negative_prompt)
         return list(config.negative_prompt)

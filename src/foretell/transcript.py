@@ -1,4 +1,4 @@
-"""From a request's events to what the user reads (row 8 of the design): chunks, then the output."""
+"""From a sample's events to what the user reads (row 8 of the design): chunks, then the output."""
 
 from __future__ import annotations
 
@@ -36,11 +36,15 @@ ByStage = dict[LogprobStage, list[TokenLogprob]]
 
 @dataclass(frozen=True)
 class Job:
-    """A request, the text that its prompt is, and the settings as the user knows them."""
+    """A request, the text that its prompt is, and the settings as the user knows them.
+
+    `place` is the prompt's in the user's list; None where the user gave one prompt.
+    """
 
     prompt: str
     request: Request
     config: GenerationConfig
+    place: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,9 @@ class _Token:
 
 
 class Transcript:
-    """Writes down one request from its first event to its last.
+    """Writes down one sample of a request, number `index`, from its first event to its last.
 
-    It also ends the request where the text says so: at a stop string, a regular expression or the
+    It also ends the sample where the text says so: at a stop string, a regular expression or the
     user's predicate. What the engine does after that is ignored.
 
     Attributes:
@@ -67,10 +71,11 @@ class Transcript:
         ConfigError: a stop is empty, or its regular expression is malformed.
     """
 
-    def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
+    def __init__(self, job: Job, tokenizer: Tokenizer, index: int = 0) -> None:
         config, prompt = job.request.config, job.request.prompt
         self.output: GenerationOutput | None = None
         self._job = job
+        self._index = index
         self._tokenizer = tokenizer
         stages = () if config.logprobs is None else tuple(config.logprobs_stage)
         self._stages = cast("tuple[LogprobStage, ...]", stages)
@@ -90,6 +95,7 @@ class Transcript:
         self._tokens: list[_Token] = []  # those whose text was shown
         self._waiting: deque[_Token] = deque()  # the others
         self._prompt_reports: list[TokenReport] = []
+        self._num_cached = 0
         self._started = perf_counter()
         self._first = self._latest = self._started
 
@@ -117,6 +123,7 @@ class Transcript:
         self._latest = perf_counter()
         if not self._generated:
             self._first = self._latest
+            self._num_cached = event.cached_tokens
         self._generated.append(event.token_id)
         text = self._write(event)
         reason = self._found() or self._stop_reason(event.stop_reason)
@@ -187,6 +194,8 @@ class Transcript:
             logprobs_by_stage=self._logprobs_by_stage(tokens),
             finish_reason=finish_reason,
             output=self.output,
+            prompt_index=self._job.place or 0,
+            index=self._index,
         )
 
     def _release(self, *, is_last: bool) -> list[_Token]:
@@ -221,6 +230,7 @@ class Transcript:
             logprobs_by_stage=self._logprobs_by_stage(self._tokens),
             prompt_logprobs=self._prompt_logprobs(),
             trace=self._traces() if self._job.request.config.trace else None,
+            index=self._index,
         )
 
     def _traces(self) -> list[StepTrace]:
@@ -233,6 +243,7 @@ class Transcript:
             completion_tokens=len(self._generated),
             time_to_first_token=self._first - self._started,
             decode_seconds=self._latest - self._first,
+            cached_tokens=self._num_cached,
         )
 
     def _prompt_logprobs(self) -> list[TokenLogprob] | None:

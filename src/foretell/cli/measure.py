@@ -17,6 +17,7 @@ from foretell.config import GenerationConfig
 from foretell.engine.engine import Engine
 from foretell.engine.events import EndEvent, TokenEvent
 from foretell.engine.request import Request
+from foretell.engine.settings import EngineSettings
 from foretell.errors import ForetellError
 from foretell.outputs import JsonMixin
 
@@ -98,7 +99,7 @@ def measure_speeds(
     `prompt` is the short prompt; repeated to `prompt_tokens`, it is the long one. RequestError if
     either does not fit the context.
     """
-    engine = Engine(backend)
+    engine = Engine(backend, EngineSettings(prefix_caching=False))
     long_prompt = list(islice(cycle(prompt), prompt_tokens))
     run_once(engine, long_prompt, 1)
     run_once(engine, prompt, tokens)

@@ -12,8 +12,9 @@ from foretell.comparison.results import Comparison, Run, StrategyResult
 from foretell.config import GenerationConfig, Range
 from foretell.config.presets import MODEL_PRESET
 from foretell.config.ranges import MAX_SEED
+from foretell.engine.request import Request
 from foretell.errors import ConfigError
-from foretell.outputs import GenerationOutput
+from foretell.outputs import Chunk, GenerationOutput
 from foretell.progress import progress_bar
 from foretell.prompts import Prompt, read_prompt
 
@@ -49,7 +50,8 @@ def compare(
     """Continue a prompt by several strategies, and measure what tells the texts apart.
 
     A strategy that samples runs once for each seed, all in one batch; one that does not, or that
-    states a seed of its own, runs once. All settings are checked before the first one runs.
+    states a seed of its own, runs once. The strategies run one after another, so that the speed of
+    each is its own. All settings are checked before the first one runs.
 
     Args:
         llm: the model.
@@ -69,9 +71,10 @@ def compare(
     configs = read_strategies(strategies, shared_settings)
     plans = {name: _plan(config, seeds) for name, config in configs.items()}
     text, token_ids = read_prompt(prompt, llm.tokenizer, parse_special=parse_special)
-    with progress_bar(sum(map(len, plans.values())) if progress else 0) as advance:
+    llm.engine.check(Request(token_ids))
+    with progress_bar(sum(map(len, plans.values())) if progress else 0) as show:
         results = tuple(
-            _run_strategy(llm, token_ids, name, configs[name], plan, advance)
+            _run_strategy(llm, token_ids, name, configs[name], plan, show)
             for name, plan in plans.items()
         )
     return Comparison(text, llm.info.description, results)
@@ -89,6 +92,7 @@ def read_strategies(
             raise ConfigError(f"the strategy name {name!r} must be a text, not empty")
         try:
             configs[name] = _complete(settings, shared)
+            _refuse_samples(configs[name])
         except ConfigError as error:
             raise ConfigError(f"strategy {name!r}: {error}") from error
     return configs
@@ -102,6 +106,12 @@ def _complete(
     if not isinstance(settings, Mapping):
         raise ConfigError(f"{settings!r} must be a dict of settings or a GenerationConfig")
     return GenerationConfig().override(**{**shared, **settings})
+
+
+def _refuse_samples(config: GenerationConfig) -> None:
+    number = config.num_return_sequences
+    if number > 1:
+        raise ConfigError(f"num_return_sequences={number} must be 1: compare runs one text a seed")
 
 
 def read_seeds(seeds: Sequence[int] | int) -> list[int]:
@@ -132,10 +142,10 @@ def _run_strategy(
     name: str,
     config: GenerationConfig,
     plan: list[GenerationConfig],
-    advance: Callable[[], None],
+    show: Callable[[Chunk], None],
 ) -> StrategyResult:
     started = perf_counter()
-    runs = tuple(_run_of(output) for output in _generate(llm, token_ids, plan, advance))
+    runs = tuple(_run_of(output) for output in _generate(llm, token_ids, plan, show))
     seconds = perf_counter() - started
     logprobs = [logprob for run in runs for logprob in run.logprobs]
     figures = figures_of([run.token_ids for run in runs], logprobs, seconds)
@@ -143,7 +153,7 @@ def _run_strategy(
 
 
 def _generate(
-    llm: LLM, token_ids: list[int], plan: list[GenerationConfig], advance: Callable[[], None]
+    llm: LLM, token_ids: list[int], plan: list[GenerationConfig], show: Callable[[Chunk], None]
 ) -> list[GenerationOutput]:
     """The outputs of one prompt under several settings, read in turn so that they share batches."""
     outputs: dict[int, GenerationOutput] = {}
@@ -154,11 +164,11 @@ def _generate(
         }
         while streams:
             for place, stream in list(streams.items()):
-                output = next(stream).output
-                if output is not None:
-                    outputs[place] = output
+                chunk = next(stream)
+                show(chunk)
+                if chunk.output is not None:
+                    outputs[place] = chunk.output
                     del streams[place]
-                    advance()
     return [outputs[place] for place in range(len(plan))]
 
 

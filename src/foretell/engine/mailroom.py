@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from foretell.engine.engine import Engine
-from foretell.engine.events import EndEvent, Event
+from foretell.engine.events import Event
 from foretell.engine.request import Request
-from foretell.errors import RequestError
+from foretell.errors import QueueFullError, RequestError
+
+CLOSED = "this LLM is closed: make another"
 
 
 class Mailroom:
@@ -20,23 +22,42 @@ class Mailroom:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._boxes: dict[int, list[Event]] = {}
+        self._is_closed = False
 
     def check(self, request: Request) -> None:
         """Raise RequestError if the request could never run."""
         self._engine.check(request)
 
     def open(self, request: Request) -> int:
-        """Add a request to the engine and return its id; RequestError if it could never run."""
-        request_id = self._engine.add(request)
+        """Add a request to the engine and return its id; steps the engine while too many wait.
+
+        RequestError if it could never run.
+        """
+        while (request_id := self.offer(request)) is None:
+            self._step()
+        return request_id
+
+    def offer(self, request: Request) -> int | None:
+        """Add a request to the engine and return its id; None if too many wait for now.
+
+        RequestError if it could never run.
+        """
+        self._require_open()
+        try:
+            request_id = self._engine.add(request)
+        except QueueFullError:
+            if not self._engine.has_work:
+                raise
+            return None
         self._boxes[request_id] = []
         return request_id
 
     def take(self, request_ids: Collection[int]) -> list[Event]:
         """The next events of these open requests, at least one; steps the engine if need be.
 
-        A request that has given its last event must be left out. If one of them ended in an error,
-        that error is raised.
+        A request that has given its last event must be left out.
         """
+        self._require_open()
         while not any(self._boxes[request_id] for request_id in request_ids):
             if not self._engine.has_work:
                 raise RequestError(
@@ -45,12 +66,14 @@ class Mailroom:
             self._step()
         events: list[Event] = []
         for request_id in request_ids:
-            events += self._boxes[request_id]
-            self._boxes[request_id] = []
-        for event in events:
-            if isinstance(event, EndEvent) and event.error is not None:
-                raise event.error
+            if self._boxes[request_id]:
+                events += self._boxes[request_id]
+                self._boxes[request_id] = []
         return events
+
+    def drop(self, request_id: int, sequence: int) -> None:
+        """Abort one sample of a request; the others go on."""
+        self._engine.abort(request_id, sequence)
 
     def close(self, request_id: int) -> None:
         """Abort the request if it has not ended, and forget it."""
@@ -58,9 +81,14 @@ class Mailroom:
         self._engine.abort(request_id)
 
     def close_all(self) -> None:
-        """Close every open request."""
+        """Close every open request; nothing can be opened or taken any more."""
+        self._is_closed = True
         for request_id in list(self._boxes):
             self.close(request_id)
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise RequestError(CLOSED)
 
     def _step(self) -> None:
         for event in self._engine.step():
