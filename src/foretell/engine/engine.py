@@ -21,7 +21,7 @@ from foretell.engine.scheduler import Plan, Scheduler, Span
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats, Meter
-from foretell.errors import ForetellError, QueueFullError
+from foretell.errors import ForetellError, NumericalError, QueueFullError
 from foretell.outputs import FinishReason
 
 
@@ -117,8 +117,7 @@ class Engine:
         state = self._states.get(request_id)
         if state is None:
             return
-        for index in [*state.open_samples] if sequence is None else [sequence]:
-            self._close(state, index)
+        self._close(state, [*state.open_samples] if sequence is None else [sequence])
 
     def step(self) -> list[Event]:
         """Run one batch and return what came of it.
@@ -161,9 +160,11 @@ class Engine:
         stop = 0
         for span in spans:
             start, stop = stop, stop + span.num_rows
+            if not span.state.open_samples:  # another of its spans has failed
+                continue
             self._scheduler.note_computed(span)
-            if span.state.wants_prompt_rows(span.sequence):
-                self._report_prompt(span, logits[start:stop])
+            if not self._report_prompt(span, logits[start:stop]):
+                continue
             if not span.sequence.num_pending:
                 arrival = arrivals.setdefault(span.state.id, _Arrival(span.state, {}))
                 arrival.rows[span.sequence] = stop - 1
@@ -204,7 +205,8 @@ class Engine:
         children = [parents[choice.parent] for choice in choices]
         for place, child in enumerate(children):
             if child in children[:place]:
-                index = 1 + max(one.index for one in children[:place] if _alike(one, child))
+                known = [*parents, *children[:place]]
+                index = 1 + max(one.index for one in known if _alike(one, child))
                 children[place] = self._scheduler.fork(child, index)
         for parent in parents:
             if parent not in children:
@@ -215,15 +217,26 @@ class Engine:
         if not choices:
             self._end(state, "stop")
 
-    def _report_prompt(self, span: Span, rows: Logits) -> None:
-        """The row at a position tells of the token after it."""
-        count = span.state.request.prompt_logprobs or 0
+    def _report_prompt(self, span: Span, rows: Logits) -> bool:
+        """Report what was asked for and is new; False if the rows are broken, which ends it.
+
+        The row at a position tells of the token after it.
+        """
+        state = span.state
+        if not state.wants_prompt_rows(span.sequence) or span.stop <= state.num_reported:
+            return True
+        count = state.request.prompt_logprobs or 0
         first = span.stop - len(rows)
         followers = span.sequence.tokens[first + 1 : span.stop + 1]
         pairs = zip(rows, followers, strict=False)  # nothing follows the prompt's last row yet
-        reports = [report(row, token, count) for row, token in pairs]
-        span.state.num_reported = span.stop
-        self._events.append(PromptEvent(span.state.id, reports))
+        try:
+            reports = [report(row, token, count) for row, token in pairs]
+        except NumericalError as error:
+            self._fail(state, error)
+            return False
+        state.num_reported = span.stop
+        self._events.append(PromptEvent(state.id, reports))
+        return True
 
     def _append(self, state: RequestState, sequence: Sequence, choice: Choice) -> None:
         """A sequence goes on with a token; if it is the last, it is closed."""
@@ -231,7 +244,7 @@ class Engine:
         if not sequence.is_visible:
             return
         if sequence.index not in state.open_samples:  # given up before it was forked
-            self._close(state, sequence.index)
+            self._close(state, [sequence.index])
             return
         reason = state.stop_rules.check(sequence)
         is_first = len(sequence.tokens) == sequence.num_prompt_tokens + 1
@@ -248,7 +261,7 @@ class Engine:
             )
         )
         if reason is not None:
-            self._close(state, sequence.index)
+            self._close(state, [sequence.index])
 
     def _fail(self, state: RequestState, error: Exception) -> None:
         self._end(state, "error", error)
@@ -259,17 +272,19 @@ class Engine:
         """End what is left of a request."""
         for index in sorted(state.open_samples):
             self._events.append(EndEvent(state.id, reason, error, index))
-            self._close(state, index)
+        self._close(state, [*state.open_samples])
 
-    def _close(self, state: RequestState, index: int) -> None:
-        """A sample has ended: its sequences are dropped, and with the last of all the request."""
-        state.open_samples.discard(index)
+    def _close(self, state: RequestState, indices: Items[int]) -> None:
+        """Samples have ended: their sequences are dropped, and with the last of all the request."""
+        state.open_samples.difference_update(indices)
         if not state.open_samples:
             if self._states.pop(state.id, None):
                 self._scheduler.remove(state)
             return
-        for sequence in state.leave(index):
+        for sequence in state.leave(indices):
             self._scheduler.release(sequence)
+        if not state.live:  # a strategy left samples without a sequence
+            self._end(state, "stop")
 
     def _fail_running(self, error: BaseException) -> None:
         told = (

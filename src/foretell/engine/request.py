@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
@@ -154,7 +154,7 @@ class RequestState:
         self.stop_rules = StopRules(request.config, request.eos_token_ids, max_length)
         self.num_reported = 0
         self.cached_tokens = 0
-        self._has_forked = False
+        self._has_begun = False
         self._rows: dict[Sequence, Logits] = {}
 
     @property
@@ -165,7 +165,7 @@ class RequestState:
     @property
     def num_sequences(self) -> int:
         """Sequences that it has or is about to have."""
-        return len(self.live) if self._has_forked else self.request.num_sequences
+        return len(self.live) if self._has_begun else self.request.num_sequences
 
     def wants_prompt_rows(self, sequence: Sequence) -> bool:
         """Whether the logits at prompt positions are still to be told."""
@@ -178,26 +178,40 @@ class RequestState:
         The rows given may be the step's own.
         """
         if len(arrived) == len(self.live):
+            self._has_begun = True
             return [arrived[sequence] for sequence in self.live]
         self._rows.update({sequence: row.copy() for sequence, row in arrived.items()})
         if len(self._rows) < len(self.live):
             return None
         rows = [self._rows[sequence] for sequence in self.live]
         self._rows.clear()
+        self._has_begun = True
         return rows
 
     def grow(self, children: Items[Sequence]) -> None:
         """Go on with these sequences."""
         self.live = [*children]
-        self._has_forked = True
 
-    def leave(self, index: int) -> list[Sequence]:
-        """Go on without a sample; gives its sequences."""
-        gone = [sequence for sequence in self.live if sequence.index == index]
-        self.live = [sequence for sequence in self.live if sequence.index != index]
+    def leave(self, indices: Container[int]) -> list[Sequence]:
+        """Go on without some samples; gives their sequences.
+
+        Before its first choice a request has no sequences of single samples, only all samples'.
+        """
+        if not self._has_begun:
+            return []
+        gone = [sequence for sequence in self.live if sequence.index in indices]
+        self.live = [sequence for sequence in self.live if sequence.index not in indices]
         for sequence in gone:
             self._rows.pop(sequence, None)
+        self._wake()
         return gone
+
+    def _wake(self) -> None:
+        """Where no row is missing any more, compute one again: it lets the strategy choose."""
+        if self.live and len(self._rows) == len(self.live):
+            last = self.live[-1]
+            last.num_computed -= 1
+            del self._rows[last]
 
     def make_way(self) -> None:
         """Forget rows that wait for others: all is to be computed anew."""

@@ -257,12 +257,13 @@ class Scheduler:
         jobs = [*self._jobs()]
         budget = self._prefill_budget()
         row_budget = MAX_PROMPT_ROWS
-        for (state, sequence), size in _shares(jobs, budget):
+        for (state, sequence), share in _shares(jobs, budget):
             if not self._is_running(state):
                 continue
             wants_rows = state.wants_prompt_rows(sequence)
-            used = self._add_span(state, sequence, min(size, row_budget) if wants_rows else size)
-            row_budget -= self._plan.spans[-1].num_rows if used and wants_rows else 0
+            size = min(share, row_budget) if wants_rows else share
+            if size and self._add_span(state, sequence, size) and wants_rows:
+                row_budget -= self._plan.spans[-1].num_rows
 
     def _prefill_budget(self) -> int:
         num_decoding = len(self._plan.spans)
