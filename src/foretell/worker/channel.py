@@ -1,0 +1,102 @@
+"""The way back from the worker thread to one task of an event loop (row 8 of the design).
+
+The worker puts and never waits; the task waits and never blocks its loop. The worker wakes all
+tasks that wait once a step, one call for each loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from threading import Lock
+from typing import Any, Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Store(Protocol[T]):
+    """A queue: a `deque`, or a `Backlog` where memory needs a bound."""
+
+    def __len__(self) -> int: ...
+
+    def append(self, item: T, /) -> None:
+        """Add at the end."""
+        ...
+
+    def popleft(self) -> T:
+        """Take from the front."""
+        ...
+
+
+class Channel(Generic[T]):
+    """What the worker has for one reader: items, and then the end or an error.
+
+    Args:
+        loop: the reader's event loop.
+        store: keeps the items until they are read.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store[T]) -> None:
+        self._loop = loop
+        self._store = store
+        self._lock = Lock()
+        self._waiter: asyncio.Future[None] | None = None
+        self._has_ended = False
+        self._error: BaseException | None = None
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody can read any more, because the reader's event loop is closed."""
+        return self._loop.is_closed()
+
+    def put(self, item: T) -> None:
+        """Add an item; `wake` tells the reader. The worker's side."""
+        with self._lock:
+            self._store.append(item)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Say that no more comes, and raise `error` in the reader once it has read the rest."""
+        with self._lock:
+            self._has_ended, self._error = True, error
+
+    async def get(self) -> T | None:
+        """The next item; None after the last. The reader's side; raises what ended the channel."""
+        while True:
+            with self._lock:
+                if len(self._store):
+                    return self._store.popleft()
+                if self._has_ended:
+                    break
+                waiter = self._waiter = self._loop.create_future()
+            await waiter
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return None
+
+    def take_waiter(self) -> asyncio.Future[None] | None:
+        """What the reader waits for, if it does and there is something to read."""
+        with self._lock:
+            if not (len(self._store) or self._has_ended):
+                return None
+            waiter, self._waiter = self._waiter, None
+            return waiter
+
+
+def wake(channels: Iterable[Channel[Any]]) -> None:
+    """Wake the readers that wait for what has come; a loop that is closed is passed over."""
+    waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for channel in channels:
+        waiter = channel.take_waiter()
+        if waiter is not None:
+            waiting.setdefault(waiter.get_loop(), []).append(waiter)
+    for loop, waiters in waiting.items():
+        with suppress(RuntimeError):  # closed
+            loop.call_soon_threadsafe(_release, waiters)
+
+
+def _release(waiters: list[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():  # a task that was cancelled waits no more
+            waiter.set_result(None)

@@ -1,0 +1,420 @@
+"""The worker: backlogs that stay short, channels, the desk, and the thread around it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from toy import VOCAB_SIZE, toy_llm, toy_tokenizer
+
+from foretell.backends.scripted import ScriptedBackend, improvise
+from foretell.config import GenerationConfig
+from foretell.errors import ConfigError, QueueFullError, RequestError
+from foretell.llm import LLM
+from foretell.outputs import Chunk, TokenLogprob
+from foretell.worker.backlog import Backlog
+from foretell.worker.channel import Channel, wake
+from foretell.worker.desk import NUM_AHEAD, Desk
+from foretell.worker.orders import Generation
+from foretell.worker.worker import CLOSED, ENDED, Worker
+
+SAMPLES = [(0, 0), (0, 1), (3, 0)]
+
+
+def stream_of(sample: tuple[int, int], texts: list[str]) -> list[Chunk]:
+    """Chunks of one sample, as a transcript makes them; the last one says so."""
+    chunks, start = [], 0
+    for number, text in enumerate(texts):
+        entry = TokenLogprob(number, text, text.encode(), logprob=-float(number))
+        chunks.append(
+            Chunk(
+                text,
+                [number],
+                start,
+                [entry],
+                {"raw": [entry], "final": [replace(entry, stage="final")]},
+                prompt_index=sample[0],
+                index=sample[1],
+            )
+        )
+        start += len(text.encode())
+    return [*chunks[:-1], replace(chunks[-1], finish_reason="stop")] if chunks else []
+
+
+def joined(chunks: list[Chunk], sample: tuple[int, int]) -> dict[str, object]:
+    own = [chunk for chunk in chunks if (chunk.prompt_index, chunk.index) == sample]
+    stages = {"raw", "final"}
+    return {
+        "text": "".join(chunk.text for chunk in own),
+        "token_ids": [token for chunk in own for token in chunk.token_ids],
+        "logprobs": [entry for chunk in own for entry in chunk.logprobs or ()],
+        "by_stage": {
+            stage: [entry for chunk in own for entry in (chunk.logprobs_by_stage or {})[stage]]
+            for stage in stages
+        },
+        "ends": [chunk.finish_reason for chunk in own][-1:],
+    }
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["a", "", "한", "🐈"]), max_size=12), min_size=3, max_size=3),
+    st.integers(1, 5),
+    st.randoms(use_true_random=False),
+)
+def test_a_backlog_stays_short_and_loses_nothing(texts, capacity, random):
+    streams = [stream_of(*pair) for pair in zip(SAMPLES, texts, strict=True)]
+    given_chunks = [chunk for chunks in streams for chunk in chunks]
+    waiting = [deque(chunks) for chunks in streams if chunks]
+    backlog, taken = Backlog(capacity), []
+    while waiting or len(backlog):
+        if waiting and (not len(backlog) or random.random() < 0.7):
+            source = random.choice(waiting)
+            backlog.append(source.popleft())
+            waiting = [chunks for chunks in waiting if chunks]
+        else:
+            taken.append(backlog.popleft())
+        assert len(backlog) <= capacity + len(SAMPLES) - 1
+    for sample in SAMPLES:
+        assert joined(taken, sample) == joined(given_chunks, sample)
+        own = [chunk for chunk in taken if (chunk.prompt_index, chunk.index) == sample]
+        read = ""
+        for chunk in own:
+            assert chunk.start_byte == len(read.encode())
+            read += chunk.text
+
+
+def test_a_backlog_that_is_kept_up_with_changes_no_chunk():
+    backlog = Backlog(capacity=2)
+    chunks = stream_of((0, 0), ["a", "b", "c"])
+    for chunk in chunks:
+        backlog.append(chunk)
+        assert backlog.popleft() is chunk
+    with pytest.raises(IndexError):
+        backlog.popleft()
+
+
+def test_chunks_without_logprobs_are_joined_to_one_without():
+    backlog = Backlog(capacity=1)
+    for chunk in stream_of((0, 0), ["a", "b"]):
+        backlog.append(replace(chunk, logprobs=None, logprobs_by_stage=None))
+    chunk = backlog.popleft()
+    assert (chunk.text, chunk.token_ids, chunk.finish_reason) == ("ab", [0, 1], "stop")
+    assert chunk.logprobs is None
+    assert chunk.logprobs_by_stage is None
+
+
+def test_a_channel_gives_items_then_its_error_then_nothing():
+    async def main() -> None:
+        channel: Channel[int] = Channel(asyncio.get_running_loop(), deque())
+
+        def work() -> None:
+            for item in (1, 2):
+                channel.put(item)
+                wake([channel])
+            channel.end(RequestError("over"))
+            wake([channel, channel])
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert [await channel.get(), await channel.get()] == [1, 2]
+        with pytest.raises(RequestError, match="over"):
+            await channel.get()
+        assert await channel.get() is None
+        thread.join()
+
+    asyncio.run(main())
+
+
+def test_a_reader_that_was_cancelled_or_whose_loop_is_closed_is_passed_over():
+    kept: list[Channel[int]] = []
+
+    async def main() -> None:
+        channel: Channel[int] = Channel(asyncio.get_running_loop(), deque())
+        kept.append(channel)
+        reader = asyncio.ensure_future(channel.get())
+        await asyncio.sleep(0)
+        reader.cancel()
+        channel.put(1)
+        wake([channel])
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        assert await channel.get() == 1
+        assert not channel.is_abandoned
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    (channel,) = kept
+    reader = loop.create_task(channel.get())
+    loop.run_until_complete(asyncio.sleep(0))  # it waits
+    reader.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    assert channel.is_abandoned
+    channel.put(2)
+    wake([channel])
+
+
+class Reader:
+    """Channels of a loop that never runs: what is put stays to be looked at."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+
+    def order(self, llm: LLM, prompt: object, **settings: object) -> Generation:
+        preparation = llm.preparation
+        plan = preparation.plan(GenerationConfig(max_new_tokens=2).override(**settings))
+        jobs = preparation.jobs(prompt, plan, parse_special=False)
+        channel: Channel[Chunk] = Channel(self.loop, deque())
+        is_list = len(jobs.drafts) != 1
+        return Generation(channel, iter(jobs), llm.tokenizer, streams=False, is_list=is_list)
+
+    def read(self, order: Generation) -> list[str]:
+        """All that was put, or the error."""
+
+        async def drain() -> list[str]:
+            chunks = []
+            while (chunk := await order.channel.get()) is not None:
+                chunks.append(chunk)
+            chunks.sort(key=lambda chunk: (chunk.prompt_index, chunk.index))
+            return [chunk.require_output().text for chunk in chunks]
+
+        return self.loop.run_until_complete(asyncio.wait_for(drain(), timeout=30))
+
+
+@pytest.fixture
+def reader():
+    reader = Reader()
+    yield reader
+    reader.loop.close()
+
+
+def bounded_llm(max_waiting: int, max_running: int, num_blocks: int = 128) -> LLM:
+    backend = ScriptedBackend(improvise(VOCAB_SIZE), vocab_size=VOCAB_SIZE, num_blocks=num_blocks)
+    tokenizer = toy_tokenizer()
+    return LLM(backend, tokenizer=tokenizer, max_waiting=max_waiting, max_running=max_running)
+
+
+def test_a_burst_that_the_engine_can_run_is_not_refused(reader):
+    llm = bounded_llm(max_waiting=2, max_running=8)
+    desk = Desk(llm.engine, max_waiting=2)
+    orders = [reader.order(llm, f"prompt {number}") for number in range(8)]
+    for order in orders:
+        desk.accept(order)
+    while desk.is_busy:
+        desk.work()
+    alone = [llm.generate(f"prompt {number}", max_new_tokens=2).text for number in range(8)]
+    assert [reader.read(order) for order in orders] == [[text] for text in alone]
+
+
+def test_too_many_are_refused_and_the_others_go_on(reader):
+    llm = bounded_llm(max_waiting=2, max_running=1)
+    desk = Desk(llm.engine, max_waiting=2)
+    orders = [reader.order(llm, "the cat") for _ in range(6)]
+    for order in orders:
+        desk.accept(order)
+    while desk.is_busy:
+        desk.work()
+        assert llm.stats().waiting <= 2
+    text = llm.generate("the cat", max_new_tokens=2).text
+    done = [reader.read(order) for order in orders[:3]]
+    assert done == [[text]] * 3
+    for order in orders[3:]:
+        with pytest.raises(QueueFullError, match="max_waiting=2"):
+            reader.read(order)
+
+
+def test_a_long_list_waits_outside_and_leaves_room(reader):
+    llm = bounded_llm(max_waiting=6, max_running=2)
+    desk = Desk(llm.engine, max_waiting=6)
+    prompts = [f"prompt {number}" for number in range(40)]
+    order = reader.order(llm, prompts)
+    desk.accept(order)
+    desk.work()
+    late = reader.order(llm, "a")
+    desk.accept(late)
+    while desk.is_busy:
+        desk.work()
+        assert llm.stats().waiting <= 3 + 1
+    expected = [output.text for output in llm.generate(prompts, max_new_tokens=2)]
+    assert reader.read(order) == expected
+    assert reader.read(late) == [llm.generate("a", max_new_tokens=2).text]
+
+
+def test_a_list_is_prepared_as_it_is_let_in(reader):
+    llm = toy_llm()
+    order = reader.order(llm, ["the cat"] * (NUM_AHEAD + 10))
+    left = list(order.jobs)
+    order.jobs = iter(left)
+    desk = Desk(llm.engine)
+    desk.accept(order)
+    desk._let_in_lists()
+    assert len(list(order.jobs)) == 10
+
+
+def test_lists_with_a_lower_number_are_let_in_first(reader):
+    llm = toy_llm()
+    desk = Desk(llm.engine)
+    low, high = (reader.order(llm, ["a"] * NUM_AHEAD) for _ in range(2))
+    low.priority, high.priority = 1, 0
+    for order in (low, high):
+        desk.accept(order)
+    desk._let_in_lists()
+    assert (len(low.requests), len(high.requests)) == (0, NUM_AHEAD)
+
+
+def test_an_empty_list_ends_at_once(reader):
+    llm = toy_llm()
+    desk = Desk(llm.engine)
+    order = reader.order(llm, [])
+    desk.accept(order)
+    desk.work()
+    assert reader.read(order) == []
+    assert not desk.is_busy
+
+
+def test_what_a_reader_left_is_freed_and_nothing_else(reader):
+    llm = toy_llm()
+    desk = Desk(llm.engine)
+    left, kept = (
+        reader.order(llm, ["a", "b", "the cat"]),
+        reader.order(llm, "the", max_new_tokens=9),
+    )
+    for order in (left, kept):
+        desk.accept(order)
+    desk.work()
+    desk.close(left)
+    desk.close(left)
+    while desk.is_busy:
+        desk.work()
+    assert reader.read(kept) == [llm.generate("the", max_new_tokens=9).text]
+    assert llm.stats().free_blocks == llm.stats().num_blocks
+
+
+def test_a_text_that_ends_early_ends_its_request(reader):
+    llm = toy_llm()
+    calls: list[int] = []
+
+    def enough(text: str, token_ids: list[int]) -> bool:
+        calls.append(len(token_ids))
+        return len(token_ids) == 3
+
+    desk = Desk(llm.engine)
+    order = reader.order(llm, "a", max_new_tokens=50, stopping_criteria=enough)
+    desk.accept(order)
+    while desk.is_busy:
+        desk.work()
+    assert calls == [1, 2, 3]
+    assert llm.stats().steps == 3
+    assert len(reader.read(order)) == 1
+
+
+def test_a_failing_predicate_ends_its_own_order_only(reader):
+    llm = toy_llm()
+
+    def broken(text: str, token_ids: list[int]) -> bool:
+        raise ZeroDivisionError("the user's")
+
+    desk = Desk(llm.engine)
+    bad, good = reader.order(llm, "a", stopping_criteria=broken), reader.order(llm, "b")
+    for order in (bad, good):
+        desk.accept(order)
+    while desk.is_busy:
+        desk.work()
+    with pytest.raises(ZeroDivisionError, match="the user's"):
+        reader.read(bad)
+    assert len(reader.read(good)) == 1
+    assert llm.stats().free_blocks == llm.stats().num_blocks
+
+
+def loaded(worker: Worker) -> LLM:
+    """The worker's LLM, to look at."""
+
+    async def ask() -> LLM | None:
+        channel: Channel[LLM] = Channel(asyncio.get_running_loop(), deque())
+        worker.ask(lambda llm: llm, channel)
+        return await channel.get()
+
+    llm = asyncio.run(ask())
+    assert llm is not None
+    return llm
+
+
+def test_a_worker_makes_its_llm_in_its_own_thread_and_closes_it():
+    names: list[str] = []
+
+    def load() -> LLM:
+        names.append(threading.current_thread().name)
+        return toy_llm()
+
+    worker = Worker(load)
+    llm = loaded(worker)
+    worker.stop()
+    worker.join()
+    assert names == ["foretell-worker"]
+    with pytest.raises(RequestError, match="closed"):
+        llm.engine  # noqa: B018  a property
+    with pytest.raises(RequestError, match=CLOSED):
+        loaded(worker)
+
+
+def test_all_who_wait_hear_why_a_model_could_not_be_loaded():
+    may_fail = threading.Event()
+
+    def load() -> LLM:
+        may_fail.wait()
+        raise ConfigError("no such thing")
+
+    async def main() -> list[object]:
+        worker = Worker(load)
+        channels = [Channel(asyncio.get_running_loop(), deque()) for _ in range(3)]
+        for channel in channels:
+            worker.ask(lambda llm: llm, channel)
+        may_fail.set()
+        answers = [channel.get() for channel in channels]
+        errors = await asyncio.gather(*answers, return_exceptions=True)
+        worker.join()
+        return errors
+
+    errors = asyncio.run(main())
+    assert [type(error) for error in errors] == [ConfigError] * 3
+    assert len({id(error) for error in errors}) == 3  # each has a traceback of its own
+
+
+def test_mail_that_a_stopped_worker_never_reads_is_answered():
+    may_load = threading.Event()
+
+    def load() -> LLM:
+        may_load.wait()
+        return toy_llm()
+
+    async def main() -> None:
+        worker = Worker(load)
+        channel: Channel[LLM] = Channel(asyncio.get_running_loop(), deque())
+        worker.ask(lambda llm: llm, channel)
+        worker.stop()
+        may_load.set()
+        with pytest.raises(RequestError, match=ENDED):
+            await channel.get()
+        worker.join()
+
+    asyncio.run(main())
+
+
+def test_a_question_that_fails_is_its_askers_trouble():
+    worker = Worker(toy_llm)
+
+    async def main() -> None:
+        channel: Channel[int] = Channel(asyncio.get_running_loop(), deque())
+        worker.ask(lambda llm: 1 // 0, channel)
+        with pytest.raises(ZeroDivisionError):
+            await channel.get()
+
+    asyncio.run(main())
+    assert loaded(worker).stats().running == 0
+    worker.stop()
+    worker.join()
