@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from foretell.async_llm import AsyncLLM
     from foretell.comparison import Comparison, StrategyResult
     from foretell.config import GenerationConfig
     from foretell.conversation import Conversation
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 # Where each public name lives: imported when first used, so that `import foretell` stays fast.
 _HOMES = {
     "LLM": "llm",
+    "AsyncLLM": "async_llm",
     "GenerationConfig": "config",
     "Comparison": "comparison",
     "StrategyResult": "comparison",
@@ -75,6 +77,7 @@ _HOMES = {
 
 __all__ = [
     "LLM",
+    "AsyncLLM",
     "Chunk",
     "Comparison",
     "ConfigError",

@@ -1,0 +1,365 @@
+"""AsyncLLM: LLM for asyncio (rows 1 and 8 of the design).
+
+prompts + settings → an order → the worker thread → chunks, on the caller's event loop
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import weakref
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+from foretell.backends.base import Backend, BackendInfo
+from foretell.config import GenerationConfig
+from foretell.conversation import chat_prompt
+from foretell.decoding.logprobs import TokenReport
+from foretell.decoding.strategies import Observe
+from foretell.engine.stats import EngineStats
+from foretell.errors import RequestError
+from foretell.hub import DEFAULT_MODEL
+from foretell.llm import LLM
+from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
+from foretell.preparation import Jobs, Preparation
+from foretell.prompts import Prompt, Prompts
+from foretell.reports import check_count, check_next, next_distribution, score_of
+from foretell.transcript import Job
+from foretell.worker.backlog import Backlog
+from foretell.worker.channel import Channel
+from foretell.worker.orders import Generation, Observation, Order
+from foretell.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from foretell.text.tokenizer import Tokenizer
+
+T = TypeVar("T")
+
+NOT_OPEN = "this AsyncLLM is not open: use it in `async with AsyncLLM(...) as llm:`"
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What the event loops may use of the LLM: nothing of it changes."""
+
+    worker: Worker
+    info: BackendInfo
+    tokenizer: Tokenizer
+    recommended: dict[str, Any]
+    preparation: Preparation
+
+
+class AsyncLLM:
+    """An `LLM` for asyncio: the requests of all tasks run in the same steps of one engine.
+
+        async with AsyncLLM() as llm:
+            output = await llm.generate("The cat sat on the", max_new_tokens=20)
+            async for chunk in llm.stream("Once upon a time", max_new_tokens=20):
+                print(chunk.text, end="")
+
+    The model is loaded and run by a thread of its own; prompts and chat templates are read by
+    others: the event loop is never held up. Functions among the settings (`stopping_criteria`,
+    processors) are called in the model's thread.
+
+    A request ends, and its memory is free, before the step after its reader has gone: left the
+    loop, or been cancelled. For a reader that is slow, what waits becomes longer chunks, not more,
+    and nothing else has to wait. Several event loops may share an AsyncLLM, also at a time.
+    Results are those of `LLM`, bit by bit.
+
+    Args:
+        model: as for `LLM`.
+        options: the other arguments of `LLM`. With `max_waiting`, a prompt is refused while so
+            many wait; the prompts of a list wait outside, and half of these places are left free.
+
+    Raises:
+        TypeError: an argument that `LLM` does not have.
+    """
+
+    def __init__(
+        self, model: str | os.PathLike[str] | Backend = DEFAULT_MODEL, **options: Any
+    ) -> None:
+        inspect.signature(LLM).bind(model, **options)
+        self._load = partial(LLM, model, **options)
+        self._max_waiting: int | None = options.get("max_waiting")
+        self._worker: Worker | None = None
+        self._opened: _Opened | None = None
+
+    @property
+    def info(self) -> BackendInfo:
+        """What runs the model, and what it can hold."""
+        return self._require_open().info
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer in use."""
+        return self._require_open().tokenizer
+
+    @property
+    def recommended(self) -> dict[str, Any]:
+        """The settings that the model's own files recommend; `preset="model"` takes them."""
+        return self._require_open().recommended
+
+    @overload
+    async def generate(
+        self,
+        prompt: str | list[int],
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Any,
+    ) -> GenerationOutput: ...
+
+    @overload
+    async def generate(
+        self,
+        prompt: list[str] | list[list[int]],
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Any,
+    ) -> list[GenerationOutput]: ...
+
+    async def generate(
+        self,
+        prompt: Any,
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Any,
+    ) -> GenerationOutput | list[GenerationOutput]:
+        """Continue a prompt, or a list of prompts; arguments and results are those of `LLM`.
+
+        Args:
+            prompt: text, or token ids; or a list of such.
+            config: settings, as a whole.
+            parse_special: whether special tokens written out in the text count as such.
+            priority: requests with a lower number run earlier; among equals, those that came first.
+            settings: fields of `GenerationConfig`, which win over `config`.
+
+        Raises:
+            ConfigError: a setting is unknown, out of range or contradicts another.
+            RequestError: a prompt is empty or cannot fit, or the AsyncLLM was closed meanwhile.
+            QueueFullError: `max_waiting` requests wait already.
+        """
+        complete = self._settings(config, settings)
+        jobs = await self._jobs(prompt, complete, parse_special, priority)
+        outputs: dict[tuple[int, int], GenerationOutput] = {}
+        async with aclosing(self._run(jobs, priority, streams=False)) as chunks:
+            async for chunk in chunks:
+                outputs[chunk.prompt_index, chunk.index] = chunk.require_output()
+        ordered = [outputs[key] for key in sorted(outputs)]
+        return ordered[0] if jobs.are_one else ordered
+
+    def stream(
+        self,
+        prompt: Prompts,
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Any,
+    ) -> AsyncGenerator[Chunk, None]:
+        """Continue a prompt, or several, chunk by chunk; arguments and errors as in `generate`.
+
+        The texts of the chunks, joined, equal the output's text; the last chunk has the output.
+        With several prompts or samples `prompt_index` and `index` tell their chunks apart. The
+        request begins with the first chunk that is asked for.
+        """
+        complete = self._settings(config, settings)
+        return self._stream(prompt, complete, parse_special, priority)
+
+    async def chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        config: GenerationConfig | None = None,
+        *,
+        priority: int = 0,
+        **settings: Any,
+    ) -> GenerationOutput:
+        """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`; see `LLM.chat`."""
+        prompt = await self._chat_prompt(messages)
+        return await self.generate(prompt, config, priority=priority, **settings)
+
+    def stream_chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        config: GenerationConfig | None = None,
+        *,
+        priority: int = 0,
+        **settings: Any,
+    ) -> AsyncGenerator[Chunk, None]:
+        """As `chat`, a chunk a token."""
+        complete = self._settings(config, settings)
+        return self._stream_chat(messages, complete, priority)
+
+    async def next(
+        self,
+        prompt: Prompt,
+        top: int = 10,
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Any,
+    ) -> NextDistribution:
+        """P(x_t | x_<t): how probable each next token is; see `LLM.next`."""
+        check_next(top, settings)
+        complete, observer, tokenizer = self._settings(config, settings), Observe(), self.tokenizer
+
+        def result(job: Job, _: list[TokenReport]) -> NextDistribution:
+            return next_distribution(job, observer.require_row(), tokenizer, top)
+
+        extras = {"strategy": observer, "priority": priority}
+        return await self._observe(prompt, complete, parse_special, extras, result)
+
+    async def score(
+        self, text: Prompt, top: int = 0, *, parse_special: bool = False, priority: int = 0
+    ) -> Score:
+        """Log-probability of each token of a text, and perplexity; see `LLM.score`."""
+        check_count("top", top, 0)
+        complete, tokenizer = self._settings(None, {}), self.tokenizer
+
+        def result(job: Job, reports: list[TokenReport]) -> Score:
+            return score_of(job.prompt, job.request.prompt, reports, tokenizer)
+
+        extras = {"strategy": Observe(), "prompt_logprobs": top, "priority": priority}
+        return await self._observe(text, complete, parse_special, extras, result)
+
+    async def stats(self) -> EngineStats:
+        """What the engine has done and is doing: requests, KV blocks, prefix cache, tokens/s."""
+        return await _ask(self._require_open().worker, LLM.stats)
+
+    async def close(self) -> None:
+        """End all requests, with an error where they are read, and let go of the model.
+
+        Returns once the thread has left. Closing twice does nothing.
+        """
+        if self._worker is not None:
+            self._worker.stop()
+            await asyncio.to_thread(self._worker.join)
+
+    async def __aenter__(self) -> AsyncLLM:
+        if self._worker is not None:
+            raise RequestError("this AsyncLLM was opened already: make another")
+        worker = self._worker = Worker(self._load, self._max_waiting)
+        weakref.finalize(self, worker.stop).atexit = False  # the worker sees to that
+        try:
+            self._opened = await _ask(worker, partial(_open, worker))
+        except BaseException:
+            worker.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _require_open(self) -> _Opened:
+        if self._opened is None:
+            raise RequestError(NOT_OPEN)
+        return self._opened
+
+    def _settings(
+        self, config: GenerationConfig | None, settings: Mapping[str, Any]
+    ) -> GenerationConfig:
+        return self._require_open().preparation.settings(config, settings)
+
+    async def _jobs(
+        self, prompt: Prompts, config: GenerationConfig, parse_special: bool, priority: int
+    ) -> Jobs:
+        """Read and check prompts, beside the event loop and beside the engine's steps."""
+        preparation = self._require_open().preparation
+
+        def prepare() -> Jobs:
+            plan = preparation.plan(config, priority=priority)
+            return preparation.jobs(prompt, plan, parse_special=parse_special)
+
+        return await asyncio.to_thread(prepare)
+
+    async def _chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """Another process renders the template, and takes its time."""
+        return await asyncio.to_thread(chat_prompt, self.tokenizer, messages)
+
+    def _run(self, jobs: Jobs, priority: int, *, streams: bool) -> AsyncGenerator[Chunk, None]:
+        opened = self._require_open()
+        order = Generation(
+            Channel(asyncio.get_running_loop(), Backlog() if streams else deque()),
+            iter(jobs),
+            opened.tokenizer,
+            streams=streams,
+            is_list=len(jobs.drafts) != 1,
+            priority=priority,
+        )
+        return _read(opened.worker, order)
+
+    async def _stream(
+        self, prompt: Prompts, config: GenerationConfig, parse_special: bool, priority: int
+    ) -> AsyncGenerator[Chunk, None]:
+        jobs = await self._jobs(prompt, config, parse_special, priority)
+        async with aclosing(self._run(jobs, priority, streams=True)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _stream_chat(
+        self, messages: Sequence[Mapping[str, str]], config: GenerationConfig, priority: int
+    ) -> AsyncGenerator[Chunk, None]:
+        prompt = await self._chat_prompt(messages)
+        async with aclosing(self._stream(prompt, config, False, priority)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _observe(
+        self,
+        prompt: Prompt,
+        config: GenerationConfig,
+        parse_special: bool,
+        extras: Mapping[str, Any],
+        result: Callable[[Job, list[TokenReport]], T],
+    ) -> T:
+        """Run a request that generates nothing, and make a result of what was seen."""
+        opened = self._require_open()
+
+        def prepare() -> Job:
+            plan = opened.preparation.plan(config, **extras)
+            return opened.preparation.job(prompt, plan, parse_special=parse_special)
+
+        job = await asyncio.to_thread(prepare)
+        channel: Channel[T] = Channel(asyncio.get_running_loop(), deque())
+        async with aclosing(
+            _read(opened.worker, Observation(channel, iter([job]), result))
+        ) as seen:
+            return await anext(seen)
+
+
+async def _read(worker: Worker, order: Order) -> AsyncGenerator[Any, None]:
+    """Place an order and give what comes of it; ends it when its reader goes."""
+    worker.place(order)
+    try:
+        while (item := await order.channel.get()) is not None:
+            yield item
+    finally:
+        worker.drop(order)
+
+
+async def _ask(worker: Worker, question: Callable[[LLM], T]) -> T:
+    """Let the worker's LLM answer a question between two steps."""
+    channel: Channel[T] = Channel(asyncio.get_running_loop(), deque())
+    worker.ask(question, channel)
+    return cast(T, await channel.get())
+
+
+def _open(worker: Worker, llm: LLM) -> _Opened:
+    return _Opened(worker, llm.info, llm.tokenizer, llm.recommended, llm.preparation)
