@@ -1,0 +1,116 @@
+"""Running an engine to its end, and what a request must be answered, worked out without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from foretell.backends.scripted import Script, ScriptedBackend, improvise
+from foretell.config import GenerationConfig
+from foretell.decoding.logprobs import TokenReport, report
+from foretell.decoding.stopping import StopRules
+from foretell.decoding.strategies import Guided, OneToken
+from foretell.engine.engine import Engine
+from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
+from foretell.engine.request import Request
+
+VOCAB = 20
+SCRIPT = improvise(VOCAB)
+
+
+@dataclass
+class Sample:
+    """Tokens with their reports, and the reason for the end: a stop reason, or an EndEvent's."""
+
+    tokens: list[int] = field(default_factory=list)
+    reports: list[Any] = field(default_factory=list)
+    end: Any = None
+
+
+@dataclass
+class Answer:
+    """All that a request was answered, however it was cut into events."""
+
+    prompt: list[TokenReport] = field(default_factory=list)
+    samples: dict[int, Sample] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        """Note an event; nothing may come after a sample's end."""
+        if isinstance(event, PromptEvent):
+            assert not self.samples
+            self.prompt += event.reports
+            return
+        sample = self.samples.setdefault(event.sequence, Sample())
+        assert sample.end is None
+        if isinstance(event, EndEvent):
+            sample.end = event.finish_reason
+            return
+        sample.tokens.append(event.token_id)
+        sample.reports.append(event.reports)
+        sample.end = event.stop_reason
+
+
+def scripted(script: Script = SCRIPT, **sizes: int) -> ScriptedBackend:
+    return ScriptedBackend(script, vocab_size=VOCAB, **sizes)
+
+
+def request(prompt: list[int], **settings: Any) -> Request:
+    """A request; what is not a setting of GenerationConfig is the request's own."""
+    own = {name: settings.pop(name) for name in [*settings] if name in Request.__annotations__}
+    return Request(prompt, GenerationConfig(**settings), **own)
+
+
+def run(engine: Engine, *, most_steps: int = 2000) -> dict[int, Answer]:
+    """Step until nothing is left; what each request was answered."""
+    answers: dict[int, Answer] = {}
+    while engine.has_work:
+        take(engine.step(), answers)
+        most_steps -= 1
+        assert most_steps, "the engine goes on and on"
+    return answers
+
+
+def take(events: list[Event], answers: dict[int, Answer]) -> None:
+    for event in events:
+        answers.setdefault(event.request_id, Answer()).take(event)
+
+
+def tokens_of(events: list[Event]) -> list[int]:
+    return [event.token_id for event in events if isinstance(event, TokenEvent)]
+
+
+def sample_by_hand(request: Request, script: Script = SCRIPT, *, index: int = 0) -> Sample:
+    """A sample, token by token with the script itself: no blocks, no batches, no siblings."""
+    config = request.config.override(num_return_sequences=1)
+    kind = OneToken if request.negative_prompt is None else Guided
+    strategy = kind(config, request.context(VOCAB, request.min_length))
+    rules = StopRules(config, request.eos_token_ids, request.min_length)
+    prompts = [request.prompt, request.negative_prompt]
+    histories = [
+        SimpleNamespace(index=index, tokens=[*prompt], num_prompt_tokens=len(prompt))
+        for prompt in prompts
+        if prompt is not None
+    ]
+    sample = Sample()
+    while sample.end is None:
+        rows = [script(tuple(history.tokens)) for history in histories]
+        choice = strategy.choose(rows, histories)[0]
+        for history in histories:
+            history.tokens.append(choice.token_id)
+        sample.tokens.append(choice.token_id)
+        sample.reports.append(choice.reports)
+        sample.end = rules.check(histories[0])
+    return sample
+
+
+def answer_by_hand(request: Request, script: Script = SCRIPT) -> Answer:
+    """The whole answer to a request that generates, with a limit of its length."""
+    answer = Answer()
+    if request.prompt_logprobs is not None:
+        for place in range(1, len(request.prompt)):
+            row = script(tuple(request.prompt[:place]))
+            answer.prompt.append(report(row, request.prompt[place], request.prompt_logprobs))
+    for index in range(request.num_samples):
+        answer.samples[index] = sample_by_hand(request, script, index=index)
+    return answer
