@@ -19,6 +19,8 @@ struct SamplingStep {
     double value;  // T, k or p; ln p of min_p
 };
 
+enum class PenaltyKind { repetition, frequency, presence };
+
 struct Penalties {
     float repetition, frequency, presence;
     Scope repetition_scope, count_scope;
@@ -48,6 +50,11 @@ class SamplingChain {
     // Applies the penalties. Answers whether one of the logits that they read was +inf.
     bool penalize(float* row) const;
 
+    // One by one, in their order: those that do something, on which tokens, and what.
+    std::vector<PenaltyKind> penalties() const;
+    const TokenCounts& counts_of(PenaltyKind kind) const;
+    float penalized(PenaltyKind kind, float logit, int32_t count) const;
+
   private:
     bool repeats() const { return penalties_.repetition != 1; }
     bool counts() const { return penalties_.frequency != 0 || penalties_.presence != 0; }
@@ -60,6 +67,11 @@ class SamplingChain {
     TokenCounts repetition_counts_, counts_;
     std::vector<int32_t> tokens_;
 };
+
+class RowSampler;
+
+// Temperature or a truncation.
+void apply_step(RowSampler& row, const SamplingStep& step, int64_t at_least);
 
 // The token at quantile `uniform` in [0, 1) of what the chain leaves of the row, which is
 // overwritten; greedily the largest logit, the lowest id among equals. Throws BrokenRow.

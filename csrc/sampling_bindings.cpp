@@ -17,6 +17,7 @@
 
 #include "sampling.h"
 #include "sampling_exp.h"
+#include "sampling_watch.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -25,6 +26,7 @@ namespace foretell {
 namespace {
 
 using FloatTable = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using ConstRow = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using FloatRow = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 constexpr int64_t kMaxVocab = (int64_t{1} << 19) - 1;  // whose weights cannot overflow their sum
@@ -123,6 +125,32 @@ void apply_to(FloatRow row, const SamplingChain& chain, const std::string& isa) 
     apply_chain(loops, chain, row.data());
 }
 
+// Stages, and tokens, and the interval: see sampling_watch.h.
+using Stage = std::tuple<int64_t, double, double>;
+using Token = std::tuple<int32_t, int64_t, std::vector<float>, std::vector<double>>;
+using Watched = std::tuple<std::vector<Stage>, std::vector<Token>, double, double>;
+
+Watched watch(ConstRow row, const SamplingChain& chain, double uniform, int64_t num_others,
+              const std::string& isa) {
+    require(static_cast<int64_t>(row.shape(0)) == chain.vocab_size(),
+            "a row is not vocab_size long");
+    require(uniform >= 0 && uniform < 1, "a uniform must be in [0, 1)");
+    require(num_others >= 0 && num_others <= kMaxVocab, "the others must be 0 to 524287");
+    const DenseLoops& loops = loops_of(isa);
+    nb::gil_scoped_release release;
+    WatchedStep step = watch_token(loops, chain, row.data(), uniform, num_others);
+    std::vector<Stage> stages;
+    for (const WatchedStage& stage : step.stages) {
+        stages.push_back({stage.num_possible, stage.mass, stage.entropy});
+    }
+    std::vector<Token> tokens;
+    for (WatchedToken& token : step.tokens) {
+        tokens.push_back(
+            {token.id, token.rank, std::move(token.logits), std::move(token.probabilities)});
+    }
+    return {std::move(stages), std::move(tokens), step.low, step.high};
+}
+
 // How many logits are possible, the largest, Σ e^x of each block and Σ x · e^x of all; and the ids
 // of the possible ones, if they are at most kFew.
 using Sums = std::tuple<int64_t, float, std::vector<double>, double, std::vector<int32_t>>;
@@ -155,7 +183,7 @@ Sums sum_up(FloatRow row, int64_t block, const std::string& isa) {
     for (int64_t start = 0; start < size; start += block) {
         const int64_t count = std::min(block, size - start);
         const Moments found =
-            loops.moments(row.data() + start, count, &maxima[start / kGroupSize], largest);
+            loops.moments(row.data() + start, count, &maxima[start / kGroupSize], largest, nullptr);
         masses.push_back(found.mass);
         moment += found.moment;
     }
@@ -192,6 +220,10 @@ NB_MODULE(_sampling, m) {
         .def("__init__", &make_chain, nb::kw_only(), "vocab_size"_a, "repetition_penalty"_a,
              "frequency_penalty"_a, "presence_penalty"_a, "repetition_scope"_a, "count_scope"_a,
              "exempt"_a, "steps"_a, "min_tokens_to_keep"_a, "greedy"_a)
+        .def_prop_ro("num_stages",
+                     [](const SamplingChain& chain) {
+                         return chain.penalties().size() + chain.steps().size();
+                     })
         .def("advance", &advance, "new_tokens"_a, "num_prompt_tokens"_a)
         .def("clear", &SamplingChain::clear)
         .def_prop_ro("num_seen", &SamplingChain::num_seen);
@@ -201,6 +233,8 @@ NB_MODULE(_sampling, m) {
     m.def("draw", &draw, "row"_a, "uniform"_a, "isa"_a, "The token at a quantile of the row.");
     m.def("apply", &apply_to, "row"_a, "chain"_a, "isa"_a,
           "Writes what the chain makes of the row, -inf for what it rules out.");
+    m.def("watch", &watch, "row"_a, "chain"_a, "uniform"_a, "num_others"_a, "isa"_a,
+          "The chosen token, first of those told, and what each stage made of the row.");
     m.def("sum_up", &sum_up, "row"_a, "block"_a, "isa"_a,
           "Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with "
           "x = row - largest, never below -64; and the ids of the first, if they are few. The "

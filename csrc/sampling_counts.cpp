@@ -25,6 +25,11 @@ void TokenCounts::clear() {
     places_.clear();
 }
 
+int32_t TokenCounts::count_of(int32_t id) const {
+    const auto found = places_.find(id);
+    return found == places_.end() ? 0 : entries_[found->second].count;
+}
+
 void TokenCounts::add(int32_t id, int32_t change) {
     if (id >= vocab_size_ || std::binary_search(exempt_.begin(), exempt_.end(), id)) return;
     const auto [found, is_new] = places_.try_emplace(id, entries_.size());

@@ -31,6 +31,7 @@ class TokenCounts {
 
     // Each id at most once; a count may have fallen to 0.
     const std::vector<TokenCount>& entries() const { return entries_; }
+    int32_t count_of(int32_t id) const;  // 0 where it is not among them
 
   private:
     void add(int32_t id, int32_t change);

@@ -27,8 +27,10 @@ struct DenseLoops {
     // How many logits are not -inf.
     int64_t (*count_possible)(const float* row, int64_t size, const float* maxima);
     // Σ w and Σ x · w in float64, with x = row[i] - largest, never below -64, and w = e^x; groups
-    // of -inf alone are left out.
-    Moments (*moments)(const float* row, int64_t size, const float* maxima, double largest);
+    // of -inf alone are left out if `maxima` is not null. Unless `masses` is, gives them on the
+    // way.
+    Moments (*moments)(const float* row, int64_t size, const float* maxima, double largest,
+                       int64_t* masses);
     // Ids and logits of what reaches the bound, ascending ids; room for kGroupSize more is needed.
     int64_t (*gather)(const float* row, int64_t size, const float* maxima, float bound,
                       float* logits, int32_t* ids);

@@ -78,13 +78,14 @@ inline void exp_group(const float* row, int64_t count, double largest, uint64_t 
     }
 }
 
+inline int64_t rounded(double weight) {
+    return static_cast<int64_t>(bits_of(weight + kPositiveToInteger) - bits_of(kPositiveToInteger));
+}
+
 inline void weigh_group(const float* row, int64_t count, double largest, int64_t* weights) {
     double x[kGroupSize], weight[kGroupSize];
     exp_group(row, count, largest, kWeightBits, x, weight);
-    for (int64_t i = 0; i < count; ++i) {
-        weights[i] = static_cast<int64_t>(bits_of(weight[i] + kPositiveToInteger) -
-                                          bits_of(kPositiveToInteger));
-    }
+    for (int64_t i = 0; i < count; ++i) weights[i] = rounded(weight[i]);
 }
 
 void weigh(const float* row, int64_t size, double largest, int64_t* weights) {
@@ -124,27 +125,34 @@ int64_t count_possible(const float* row, int64_t size, const float* maxima) {
 }
 
 // One sum for each place in a group, so that they are the same on every instruction set.
-Moments moments(const float* row, int64_t size, const float* maxima, double largest) {
+Moments moments(const float* row, int64_t size, const float* maxima, double largest,
+                int64_t* masses) {
     double mass[kGroupSize] = {}, moment[kGroupSize] = {};
     for (int64_t at = 0, g = 0; at < size; at += kGroupSize, ++g) {
-        if (maxima[g] == -kInfinity) continue;
+        if (masses) masses[g] = 0;
+        if (maxima && maxima[g] == -kInfinity) continue;
         double x[kGroupSize], w[kGroupSize];
         const int64_t count = smaller(kGroupSize, size - at);
         if (count == kGroupSize) {
-            exp_group(row + at, kGroupSize, largest, 0, x, w);
+            exp_group(row + at, kGroupSize, largest, kWeightBits, x, w);
         } else {
-            exp_group(row + at, count, largest, 0, x, w);
+            exp_group(row + at, count, largest, kWeightBits, x, w);
             for (int64_t i = count; i < kGroupSize; ++i) x[i] = w[i] = 0;
         }
         for (int64_t i = 0; i < kGroupSize; ++i) mass[i] += w[i];
         for (int64_t i = 0; i < kGroupSize; ++i) moment[i] += x[i] * w[i];
+        if (masses) {
+            int64_t sum = 0;
+            for (int64_t i = 0; i < kGroupSize; ++i) sum += rounded(w[i]);
+            masses[g] = sum;
+        }
     }
     Moments all{0, 0};
     for (int64_t i = 0; i < kGroupSize; ++i) {
         all.mass += mass[i];
         all.moment += moment[i];
     }
-    return all;
+    return {all.mass * kWeightUnit, all.moment * kWeightUnit};
 }
 
 int64_t gather(const float* row, int64_t size, const float* maxima, float bound, float* logits,

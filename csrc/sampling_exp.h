@@ -15,6 +15,7 @@ constexpr double kToInteger = 0x1.8p+52;             // x + this: round(x) in th
 constexpr double kPositiveToInteger = 0x1p+52;       // the same for 0 <= x < 2^52
 constexpr double kLowest = -64;                      // e^this rounds to weight 0
 constexpr uint64_t kWeightBits = 44;                 // a weight is round(e^x * 2^44)
+constexpr double kWeightUnit = 0x1p-44;
 
 // Bits of 2^(i / 64), each rounded to nearest.
 constexpr uint64_t kPowers[64] = {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <limits>
 #include <string>
 
 #include "sampling.h"
+#include "sampling_keys.h"
 
 namespace foretell {
 
@@ -21,30 +21,6 @@ constexpr double kFirstReach = 2;    // how far below the maximum the nucleus is
 constexpr double kLastReach = 32;    // farther below, all weights are 0
 constexpr int64_t kFewEnough = 256;  // to look for a key among them at once
 constexpr int64_t kBins = 1024;
-
-// Floats as integers of the same order.
-int32_t rank_of(float x) {
-    int32_t bits;
-    std::memcpy(&bits, &x, sizeof bits);
-    return bits < 0 ? bits ^ 0x7fffffff : bits;
-}
-
-float float_of(int32_t rank) {
-    const int32_t bits = rank < 0 ? rank ^ 0x7fffffff : rank;
-    float x;
-    std::memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-// Integers in the opposite order, the same for 0 and -0; and back.
-uint32_t falling(float x) { return ~(static_cast<uint32_t>(rank_of(x + 0.0f)) ^ 0x80000000u); }
-float unfalling(uint32_t code) { return float_of(static_cast<int32_t>(~code ^ 0x80000000u)); }
-
-// The smallest float that is not below x.
-float round_up(double x) {
-    const float nearest = static_cast<float>(x);
-    return nearest < x ? std::nextafter(nearest, kInfinity) : nearest;
-}
 
 int64_t sum(const int64_t* weights, int64_t count) {
     int64_t total = 0;
@@ -98,7 +74,12 @@ RowSampler::RowSampler(const DenseLoops& loops, float* row, int64_t size, bool i
     s_.masses.resize(num_groups(size));
     s_.logits.resize(size + kGroupSize);
     s_.ids.resize(size + kGroupSize);
-    const bool broken = loops.group_maxima(row, size, s_.maxima.data());
+    begin(infinite);
+}
+
+void RowSampler::begin(bool infinite) {
+    weighed_ = false;
+    const bool broken = loops_.group_maxima(row_, size_, s_.maxima.data());
     largest_ = *std::max_element(s_.maxima.begin(), s_.maxima.end());
     const char* end = ": its maximum must be finite";
     const std::string start = "the model's row of logits has ";
@@ -169,22 +150,25 @@ int64_t RowSampler::largest_token() const {
     return std::find(start, end, s_.maxima[group]) - row_;
 }
 
-int64_t RowSampler::draw(double uniform) {
+Drawn RowSampler::draw(double uniform) {
     if (!listed_) return draw_dense(uniform);
-    const int64_t target = drawn_mass(uniform, weigh_list());
+    const int64_t total = weigh_list();
     int64_t before;
-    return s_.ids[first_above(s_.weights.data(), count_, target, &before)];
+    const int64_t place =
+        first_above(s_.weights.data(), count_, drawn_mass(uniform, total), &before);
+    return {s_.ids[place], before, s_.weights[place], total};
 }
 
-int64_t RowSampler::draw_dense(double uniform) {
-    const int64_t target = drawn_mass(uniform, dense_mass());
-    int64_t before, unused;
+Drawn RowSampler::draw_dense(double uniform) {
+    const int64_t total = dense_mass(), target = drawn_mass(uniform, total);
+    int64_t before, within;
     const int64_t groups = num_groups(size_);
     const int64_t start = first_above(s_.masses.data(), groups, target, &before) * kGroupSize;
     int64_t weights[kGroupSize];
     const int64_t count = std::min(kGroupSize, size_ - start);
     loops_.weigh(row_ + start, count, largest_, weights);
-    return start + first_above(weights, count, target - before, &unused);
+    const int64_t place = first_above(weights, count, target - before, &within);
+    return {start + place, before + within, weights[place], total};
 }
 
 std::vector<int64_t> RowSampler::kept() {
@@ -201,6 +185,46 @@ void RowSampler::write() {
     if (!listed_) return flush();
     std::fill(row_, row_ + size_, -kInfinity);
     for (int64_t i = 0; i < count_; ++i) row_[s_.ids[i]] = s_.logits[i];
+}
+
+RowSums RowSampler::sum_up() {
+    if (listed_) {
+        const float* logits = s_.logits.data();
+        return {count_, loops_.moments(logits, count_, nullptr, largest_, nullptr), largest_};
+    }
+    flush();
+    const float* maxima = s_.maxima.data();
+    const Moments sums = loops_.moments(row_, size_, maxima, largest_, s_.masses.data());
+    weighed_ = true;
+    return {loops_.count_possible(row_, size_, maxima), sums, largest_};
+}
+
+std::vector<int32_t> RowSampler::largest_ids(int64_t k) {
+    int64_t found = count_;
+    if (!listed_) {
+        flush();
+        const float bound = k < size_ ? kth_largest(k) : -kMax;
+        found = loops_.gather(row_, size_, s_.maxima.data(), std::max(bound, -kMax),
+                              s_.logits.data(), s_.ids.data());
+    }
+    s_.keys.resize(found);
+    for (int64_t i = 0; i < found; ++i) s_.keys[i] = key(i);
+    const int64_t count = std::min(k, found);
+    std::partial_sort(s_.keys.begin(), s_.keys.begin() + count, s_.keys.end());
+    std::vector<int32_t> ids;
+    for (int64_t i = 0; i < count; ++i) ids.push_back(static_cast<int32_t>(s_.keys[i]));
+    return ids;
+}
+
+const std::vector<float>& RowSampler::maxima() {
+    flush();
+    return s_.maxima;
+}
+
+uint64_t RowSampler::last_key() const {
+    uint64_t last = listed_ ? 0 : ~uint64_t{0};
+    for (int64_t i = 0; listed_ && i < count_; ++i) last = std::max(last, key(i));
+    return last;
 }
 
 float RowSampler::scaled(float x) const {
@@ -247,13 +271,16 @@ void RowSampler::flush() {
             for (int64_t i = 0; i < size_; ++i) row_[i] = scaling(row_[i]);
         }
         for (float& maximum : s_.maxima) maximum = scaling(maximum);
+        weighed_ = false;
     }
     pending_.clear();
 }
 
 int64_t RowSampler::dense_mass() {
     flush();
-    loops_.group_masses(row_, size_, s_.maxima.data(), largest_, s_.masses.data());
+    if (!weighed_) {
+        loops_.group_masses(row_, size_, s_.maxima.data(), largest_, s_.masses.data());
+    }
     return sum(s_.masses.data(), num_groups(size_));
 }
 
@@ -281,10 +308,7 @@ int64_t RowSampler::weigh_list() {
     return sum(s_.weights.data(), count_);
 }
 
-uint64_t RowSampler::key(int64_t place) const {
-    return static_cast<uint64_t>(falling(s_.logits[place])) << 32 |
-           static_cast<uint32_t>(s_.ids[place]);
-}
+uint64_t RowSampler::key(int64_t place) const { return key_of(s_.logits[place], s_.ids[place]); }
 
 uint64_t RowSampler::kth_key(int64_t k) {
     s_.keys.resize(count_);

@@ -19,10 +19,25 @@ struct Scaling {
     bool plain;  // one float32 division
 };
 
+// A token drawn: the integer weights of those before it, by ascending ids, its own, and all.
+struct Drawn {
+    int64_t id, before, weight, total;
+};
+
+// What is left of a row adds up to: see Moments.
+struct RowSums {
+    int64_t num_possible;
+    Moments sums;
+    double largest;
+};
+
 class RowSampler {
   public:
     // Throws BrokenRow if the row has NaN or +inf (or had, if `infinite`), or is all -inf.
     RowSampler(const DenseLoops& loops, float* row, int64_t size, bool infinite);
+
+    // Looks at the row anew, which was written to; only while all of it is left.
+    void begin(bool infinite);
 
     void temperature(double value);
     // `cut` keeps k ≥ 1 even among equals, lower ids first; else all equals of the k-th stay.
@@ -31,13 +46,21 @@ class RowSampler {
     void min_p(double log_p, int64_t at_least);
 
     int64_t largest_token() const;  // of the dense row
-    int64_t draw(double uniform);
+    Drawn draw(double uniform);
     std::vector<int64_t> kept();
     void write();  // what is left into the row, -inf for the rest
 
+    // For who watches the row; each applies what was put off.
+    RowSums sum_up();
+    std::vector<int32_t> largest_ids(int64_t k);  // of the possible tokens, by key
+    const std::vector<float>& maxima();           // of the dense row's groups
+    float largest() const { return largest_; }
+    bool listed() const { return listed_; }
+    uint64_t last_key() const;  // of the list (see sampling_keys.h); all ones if there is none
+
   private:
     struct Weighted {
-        uint64_t key;  // ascending: larger logits first, then lower ids
+        uint64_t key;  // see sampling_keys.h
         int64_t weight;
     };
 
@@ -58,13 +81,14 @@ class RowSampler {
     void keep_from(float bound);
     template <class F>
     void keep_if(F wanted);
-    int64_t draw_dense(double uniform);
+    Drawn draw_dense(double uniform);
 
     const DenseLoops& loops_;
     float* row_;
     int64_t size_;
     float largest_;                 // of the logits as scaled so far
     std::vector<Scaling> pending_;  // temperatures not yet applied to the dense row
+    bool weighed_ = false;          // the masses are those of the dense row
     bool listed_ = false;
     int64_t count_ = 0;  // of the list
     // Scratch of the calling thread, kept from row to row.

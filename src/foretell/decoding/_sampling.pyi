@@ -44,6 +44,9 @@ class SamplingChain:
 
     def __init__(self, *, vocab_size: int, repetition_penalty: float, frequency_penalty: float, presence_penalty: float, repetition_scope: tuple[ScopeKind, int], count_scope: tuple[ScopeKind, int], exempt: Sequence[int], steps: Sequence[tuple[StepKind, float]], min_tokens_to_keep: int, greedy: bool) -> None: ...
 
+    @property
+    def num_stages(self) -> int: ...
+
     def advance(self, new_tokens: Sequence[int], num_prompt_tokens: int) -> None: ...
 
     def clear(self) -> None: ...
@@ -59,6 +62,11 @@ def draw(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', d
 
 def apply(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], chain: SamplingChain, isa: str) -> None:
     """Writes what the chain makes of the row, -inf for what it rules out."""
+
+def watch(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], chain: SamplingChain, uniform: float, num_others: int, isa: str) -> tuple[list[tuple[int, float, float]], list[tuple[int, int, list[float], list[float]]], float, float]:
+    """
+    The chosen token, first of those told, and what each stage made of the row.
+    """
 
 def sum_up(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], block: int, isa: str) -> tuple[int, float, list[float], float, list[int]]:
     """

@@ -67,6 +67,11 @@ class FusedChain:
             greedy=greedy,
         )
 
+    @property
+    def num_stages(self) -> int:
+        """Penalties that do something, and steps."""
+        return self._chain.num_stages
+
     def advance(self, history: History) -> None:
         """Count the tokens that have come since the last call; all again if some were taken back.
 
@@ -129,6 +134,35 @@ def apply(row: Logits, chain: FusedChain, *, isa: str | None = None) -> None:
     """
     try:
         _sampling.apply(row, chain._chain, isa or choose_instruction_set(_AVAILABLE))
+    except _sampling.BrokenRow as error:
+        raise NumericalError(str(error)) from None
+
+
+class Watched(NamedTuple):
+    """What a chain made of a row, stage by stage, the row as it came first.
+
+    `stages` are the possible tokens, the share of the stage before that these had, and the entropy
+    in nats. `tokens` are the chosen one, then others by rank: id, rank, logits and probabilities at
+    each stage. `low` and `high` are the sums of probability between which it was drawn.
+    """
+
+    stages: list[tuple[int, float, float]]
+    tokens: list[tuple[int, int, list[float], list[float]]]
+    low: float
+    high: float
+
+
+def watch(
+    row: Logits, chain: FusedChain, uniform: float, num_others: int, *, isa: str | None = None
+) -> Watched:
+    """Choose a token as `choose` does and tell why; the row, `(vocab_size,)`, is left alone.
+
+    Told are, besides the token, the `num_others` likeliest of the row and of what the chain leaves.
+    Raises NumericalError for a broken row.
+    """
+    isa = isa or choose_instruction_set(_AVAILABLE)
+    try:
+        return Watched(*_sampling.watch(row, chain._chain, uniform, num_others, isa))
     except _sampling.BrokenRow as error:
         raise NumericalError(str(error)) from None
 

@@ -21,8 +21,10 @@ from foretell.decoding.processors.penalties import (
 )
 from foretell.decoding.processors.temperature import Temperature
 from foretell.decoding.processors.truncation import MinP, TopK, TopP
+from foretell.decoding.trace import WatchedChain
 
 ORDER = (RepetitionPenalty, FrequencyPenalty, PresencePenalty)
+COLDEST = 1e-30  # a temperature that rules out only what is e^-(3e8) times as likely as the best
 
 
 def fuse(
@@ -48,6 +50,25 @@ def fuse(
         min_tokens_to_keep=config.min_tokens_to_keep or 1,
         **_settings(penalties),
     )
+
+
+def fuse_watched(
+    stages: Sequence[Stage], config: GenerationConfig, context: ChainContext
+) -> WatchedChain | None:
+    """The same chain in C++, watched stage by stage; None where a Recorder must watch it.
+
+    That is also where a stage is nothing in float32, and where a temperature rules out what had a
+    share.
+    """
+    whole = fuse(stages, config, context)
+    if whole is None or whole.num_stages != len(stages) or any(map(_is_freezing, stages)):
+        return None
+    return WatchedChain(stages, whole)
+
+
+def _is_freezing(stage: Stage) -> bool:
+    processor = stage.processor
+    return isinstance(processor, Temperature) and processor.temperature < COLDEST
 
 
 class FusedStage:
