@@ -144,18 +144,19 @@ def observe(room: Mailroom, job: Job) -> list[TokenReport]:
 
 
 def outputs_of(
-    chunks: Generator[Chunk, None, None], show: Callable[[Chunk], None]
+    chunks: Generator[Chunk, None, None], show: Callable[[Chunk], None] | None = None
 ) -> list[GenerationOutput]:
     """Read chunks to their end; the outputs in order, prompt after prompt.
 
     Args:
         chunks: those of some jobs, in any order.
-        show: is told each chunk.
+        show: is told each chunk, if given.
     """
     outputs: dict[tuple[int, int], GenerationOutput] = {}
     with closing(chunks):
         for chunk in chunks:
-            show(chunk)
+            if show is not None:
+                show(chunk)
             if chunk.output is not None:
                 outputs[chunk.prompt_index, chunk.index] = chunk.output
     return [outputs[key] for key in sorted(outputs)]

@@ -36,8 +36,8 @@ class Shell:
         """Let commands open what `make` makes; returns what they asked for, as it comes."""
         asked: list[tuple[Any, ...]] = []
 
-        def load(model: str, *, threads: int | None) -> LLM:
-            asked.append((model, threads))
+        def load(model: str, **settings: Any) -> LLM:
+            asked.append((model, settings))
             return make()
 
         self.monkeypatch.setattr("foretell.llm.LLM", load)

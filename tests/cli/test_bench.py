@@ -21,7 +21,7 @@ def test_the_last_line_is_one_json_object(shell, asked):
     assert result.code == 0
     assert result.out.count("\n") == 1
     report = json.loads(result.out)
-    assert asked == [("m.gguf", 2)]
+    assert asked == [("m.gguf", {"threads": 2})]
     assert (report["model"], report["tokens"], report["prompt_tokens"]) == ("m.gguf", 8, 20)
     assert report["rounds"] == 2
     assert report["description"] == toy_llm().info.description

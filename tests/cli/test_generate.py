@@ -70,11 +70,43 @@ def test_the_seed_that_was_drawn_is_told(shell):
     assert again.out == result.out
 
 
-def test_model_and_threads_are_passed_on(shell):
+def test_what_the_model_is_opened_with_is_passed_on(shell):
     asked = shell.model(toy_llm)
-    shell.run("generate", "a", "--model", "some.gguf", "--threads", "3")
-    shell.run("generate", "a")
-    assert asked == [("some.gguf", 3), ("smollm2-135m-instruct", None)]
+    pool = ["--kv-dtype", "float32", "--context-length", "64", "--num-blocks", "9"]
+    shell.run("generate", "a", "--model", "some.gguf", "--threads", "3", *pool)
+    shell.run("generate", "a", "--kv-share", "0.25")
+    assert asked == [
+        (
+            "some.gguf",
+            {"threads": 3, "context_length": 64, "kv_dtype": "float32", "num_blocks": 9},
+        ),
+        ("smollm2-135m-instruct", {"kv_share": 0.25}),
+    ]
+
+
+def test_samples_stand_under_headings(shell):
+    shell.model(toy_llm)
+    settings = ["--top-k", "9", "--seed", "3", "--max-new-tokens", "8"]
+    result = shell.run("generate", "the", "-n", "3", *settings)
+    texts = [output.text for output in toy_llm().generate("the", **SAMPLED)]
+    assert len(set(texts)) == 3
+    expected = [f"== {place} of 3 ==\n{text}\n" for place, text in enumerate(texts, 1)]
+    assert result.out == "".join(expected)
+    assert result.err.startswith("1 + 24 tokens, first after ")
+    assert "ended by length (" in result.err
+
+
+SAMPLED = {"num_return_sequences": 3, "top_k": 9, "seed": 3, "max_new_tokens": 8}
+
+
+def test_samples_in_json_are_a_list(shell):
+    shell.model(toy_llm)
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in SAMPLED.items()]
+    found = json.loads(shell.run("generate", "the", "--json", *flags).out)
+    outputs = toy_llm().generate("the", **SAMPLED)
+    assert [(one["index"], one["text"]) for one in found] == [
+        (output.index, output.text) for output in outputs
+    ]
 
 
 def test_special_tokens_are_parsed_on_request(shell):

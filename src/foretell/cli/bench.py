@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretell import __version__
-from foretell.cli.options import MODEL_OPTIONS, load, with_options
+from foretell.cli.options import MODEL_OPTIONS, ModelChoice, load, with_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -80,7 +80,7 @@ class Report:
 @click.option(
     "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="After a warm-up."
 )
-def command(model: str, threads: int | None, tokens: int, prompt_tokens: int, rounds: int) -> None:
+def command(model: ModelChoice, tokens: int, prompt_tokens: int, rounds: int) -> None:
     """Measure prefill and decode speed, memory use, and the share of the machine's bandwidth.
 
     A table goes to stderr; the last line, on stdout, is one JSON object.
@@ -99,10 +99,10 @@ def command(model: str, threads: int | None, tokens: int, prompt_tokens: int, ro
 
     console = Console(stderr=True)
     start = time.perf_counter()
-    with load(model, threads) as llm:
+    with load(model) as llm:
         load_seconds = time.perf_counter() - start
         with console.status(f"measuring, {rounds} rounds"):
-            report = _measure(llm, model, load_seconds, tokens, prompt_tokens, rounds)
+            report = _measure(llm, model.name, load_seconds, tokens, prompt_tokens, rounds)
     console.print(_table(report))
     click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
 

@@ -15,6 +15,7 @@ from foretell.cli.chat_lines import EntryReader
 from foretell.cli.options import (
     CHAT_OPTIONS,
     MODEL_OPTIONS,
+    ModelChoice,
     SettingsCommand,
     given,
     load,
@@ -45,8 +46,7 @@ HINT = "/help lists commands. Ctrl-C stops an answer, Ctrl-D leaves."
 @with_options(*CHAT_OPTIONS)
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
 def command(
-    model: str,
-    threads: int | None,
+    model: ModelChoice,
     system: str | None,
     history: Path | None,
     quiet: bool,
@@ -73,7 +73,7 @@ def command(
     config = GenerationConfig().override(**given(settings))
     messages = [] if history is None else read_messages(history)
     warn(config)
-    with load(model, threads) as llm:
+    with load(model) as llm:
         template_of(llm.tokenizer)
         talk = Conversation(llm, config=config, max_answer_tokens=MAX_ANSWER_TOKENS)
         talk.messages = messages
@@ -143,7 +143,7 @@ class Session:
         if interrupts.came:
             tell("(stopped)")
         elif output is not None and not self._is_quiet:
-            tell(statistics_line(output))
+            tell(statistics_line([output]))
 
     def _print(self, text: str, interrupts: Interrupts) -> GenerationOutput | None:
         """Print the answer, then a newline if it has none; None if it was not finished."""

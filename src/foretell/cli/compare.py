@@ -14,6 +14,7 @@ from foretell.cli.options import (
     JSON_OPTION,
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
+    ModelChoice,
     load,
     read_prompt,
     with_options,
@@ -51,8 +52,7 @@ SPLIT = re.compile(r",(?=\s*[A-Za-z_][\w-]*\s*=)")  # a comma within a value is 
 def command(
     prompt: str | None,
     file: Path | None,
-    model: str,
-    threads: int | None,
+    model: ModelChoice,
     settings: tuple[str, ...],
     plot: Path | None,
     as_json: bool,
@@ -78,7 +78,7 @@ def command(
     if plot is not None:
         check_plot_path(plot)
     text = read_prompt(prompt, file)
-    with load(model, threads) as llm:
+    with load(model) as llm:
         found = compare(llm, text, strategies, progress=_is_terminal(), **wishes)
     try:  # a closed pipe takes no picture away, nor a full disk the table
         if plot is not None:

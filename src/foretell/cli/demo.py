@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from foretell.cli.generate import write_stream
-from foretell.cli.options import MODEL_OPTIONS, load, with_options
+from foretell.cli.options import MODEL_OPTIONS, ModelChoice, load, with_options
 from foretell.cli.render import distribution_lines, distribution_summary, show_settings
 from foretell.config import GenerationConfig
 
@@ -21,7 +21,7 @@ SETTINGS = GenerationConfig(max_new_tokens=120, temperature=0.8, top_k=50, top_p
 
 @click.command()
 @with_options(*MODEL_OPTIONS)
-def command(model: str, threads: int | None) -> None:
+def command(model: ModelChoice) -> None:
     """Fetch the default model if need be, show what it expects next, and let it write.
 
     \b
@@ -32,7 +32,7 @@ def command(model: str, threads: int | None) -> None:
     """
     from foretell.cli.measure import measure_bandwidth
 
-    with load(model, threads) as llm:
+    with load(model) as llm:
         click.secho(llm.info.description, dim=True)
         click.secho(f"\nWhat follows “{PROMPT}”?\n", bold=True)
         found = llm.next(PROMPT)
@@ -41,9 +41,9 @@ def command(model: str, threads: int | None) -> None:
         click.secho(f"  {distribution_summary(found)}", dim=True)
         click.secho(f"\nIt writes, with {show_settings(SETTINGS)}:\n", bold=True)
         click.secho(PROMPT, nl=False, bold=True)
-        usage = write_stream(llm, PROMPT, SETTINGS).usage
+        (output,) = write_stream(llm, PROMPT, SETTINGS)
         info = llm.info
-    click.secho(f"\n{speed_line(usage, info, measure_bandwidth(info.threads))}", bold=True)
+    click.secho(f"\n{speed_line(output.usage, info, measure_bandwidth(info.threads))}", bold=True)
 
 
 def speed_line(usage: Usage, info: BackendInfo, bandwidth: float) -> str:

@@ -14,6 +14,7 @@ from foretell.cli.options import (
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
     SAMPLING_OPTIONS,
+    ModelChoice,
     given,
     load,
     read_prompt,
@@ -75,15 +76,13 @@ def command(
     click.secho(f"{len(found.steps)} tokens ({settings})", err=True, dim=True)
 
 
-def _explain(
-    text: str, model: str, threads: int | None, parse_special: bool, **settings: Any
-) -> Explanation:
+def _explain(text: str, model: ModelChoice, parse_special: bool, **settings: Any) -> Explanation:
     from foretell.explanation import explain
 
     config = GenerationConfig().override(**given(settings))
     if config.max_new_tokens is None and config.max_length is None:
         config = config.override(max_new_tokens=MAX_NEW_TOKENS)
-    with load(model, threads) as llm:
+    with load(model) as llm:
         return explain(llm, text, config, parse_special=parse_special)
 
 

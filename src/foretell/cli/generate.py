@@ -14,6 +14,7 @@ from foretell.cli.options import (
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
     SETTING_OPTIONS,
+    ModelChoice,
     SettingsCommand,
     given,
     load,
@@ -26,7 +27,7 @@ from foretell.config import GenerationConfig
 
 if TYPE_CHECKING:
     from foretell.llm import LLM
-    from foretell.outputs import GenerationOutput
+    from foretell.outputs import Chunk, GenerationOutput
 
 
 @click.command(cls=SettingsCommand)
@@ -36,8 +37,7 @@ def command(
     prompt: str | None,
     file: Path | None,
     parse_special: bool,
-    model: str,
-    threads: int | None,
+    model: ModelChoice,
     as_json: bool,
     quiet: bool,
     **settings: Any,
@@ -51,26 +51,31 @@ def command(
     Examples:
       foretell generate "The cat sat on the" --max-new-tokens 50
       foretell generate "Once upon a time" --temperature 0.8 --top-k 50 --top-p 0.9 --seed 7
+      foretell generate "My favourite animal is the" -n 3 --top-p 0.9 --max-new-tokens 20
       foretell generate "def add(a, b):" --preset code --stop "return" --max-new-tokens 60
       foretell generate "Dear Anna," --temperature 0.9 --min-p 0.1 --logit-bias " the=-2"
       foretell generate --file story.txt --quiet >> story.txt
       echo "Dear diary," | foretell generate --max-new-tokens 100 --json
 
     Without sampling settings (temperature, top-k, top-p ...), the likeliest token is taken.
-    `foretell guide` explains each setting.
+    Several samples (-n) stand under headings, or, with --json, in a list. `foretell guide`
+    explains each setting.
     """
+    from foretell.jobs import outputs_of
+
     config = GenerationConfig().override(**given(settings))
     _require_json(config, as_json)
     text = read_prompt(prompt, file)
     warn(config)
-    with load(model, threads) as llm:
+    with load(model) as llm:
         if as_json:
-            output = llm.generate(text, config, parse_special=parse_special)
-            click.echo(json.dumps(output.to_dict(), ensure_ascii=False))
+            outputs = outputs_of(llm.stream(text, config, parse_special=parse_special))
+            told = [output.to_dict() for output in outputs]
+            click.echo(json.dumps(told if len(told) > 1 else told[0], ensure_ascii=False))
         else:
-            output = write_stream(llm, text, config, parse_special)
+            outputs = write_stream(llm, text, config, parse_special)
     if not quiet:
-        click.secho(statistics_line(output), err=True, dim=True)
+        click.secho(statistics_line(outputs), err=True, dim=True)
 
 
 def _require_json(config: GenerationConfig, as_json: bool) -> None:
@@ -83,15 +88,56 @@ def _require_json(config: GenerationConfig, as_json: bool) -> None:
 
 def write_stream(
     llm: LLM, text: str, config: GenerationConfig, parse_special: bool = False
-) -> GenerationOutput:
-    """Print a continuation as it comes, then a newline if it has none; return the output."""
-    last = ""
+) -> list[GenerationOutput]:
+    """Print a prompt's continuations, each as it comes; return the outputs."""
+    writer = SampleWriter(config.num_return_sequences)
     with closing(llm.stream(text, config, parse_special=parse_special)) as chunks:
         try:
             for chunk in chunks:
-                click.echo(chunk.text, nl=False)
-                last = chunk.text or last
+                writer.take(chunk)
         finally:
-            if not last.endswith("\n"):
-                click.echo()
-    return chunk.require_output()
+            writer.end_line()
+    return writer.outputs
+
+
+class SampleWriter:
+    """Prints samples one after another, each as it comes once those before it are complete.
+
+    Where there are several, each has a heading.
+
+    Attributes:
+        outputs: of the samples that were printed to their end.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.outputs: list[GenerationOutput] = []
+        self._number = number
+        self._waiting: list[list[Chunk]] = [[] for _ in range(number)]
+        self._last = ""
+        self._print_heading()
+
+    def take(self, chunk: Chunk) -> None:
+        """Print a chunk, or keep it until its turn."""
+        self._waiting[chunk.index].append(chunk)
+        while len(self.outputs) < self._number and self._waiting[len(self.outputs)]:
+            self._print(self._waiting[len(self.outputs)].pop(0))
+
+    def end_line(self) -> None:
+        """Print a newline, if the last text had none."""
+        if not self._last.endswith("\n"):
+            click.echo()
+        self._last = "\n"
+
+    def _print(self, chunk: Chunk) -> None:
+        click.echo(chunk.text, nl=False)
+        self._last = chunk.text or self._last
+        if chunk.output is not None:
+            self.outputs.append(chunk.output)
+            if len(self.outputs) < self._number:
+                self.end_line()
+                self._print_heading()
+
+    def _print_heading(self) -> None:
+        if self._number > 1:
+            click.secho(f"== {len(self.outputs) + 1} of {self._number} ==", bold=True)
+            self._last = "\n"

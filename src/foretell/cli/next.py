@@ -13,6 +13,7 @@ from foretell.cli.options import (
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
     SAMPLING_OPTIONS,
+    ModelChoice,
     SettingsCommand,
     given,
     load,
@@ -32,8 +33,7 @@ def command(
     prompt: str | None,
     file: Path | None,
     parse_special: bool,
-    model: str,
-    threads: int | None,
+    model: ModelChoice,
     top: int,
     as_json: bool,
     **settings: Any,
@@ -51,7 +51,7 @@ def command(
     config = GenerationConfig().override(**given(settings))
     text = read_prompt(prompt, file)
     warn(config)
-    with load(model, threads) as llm:
+    with load(model) as llm:
         found = llm.next(text, top, config, parse_special=parse_special)
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,7 @@ __all__ = [
     "PROMPT_OPTIONS",
     "SAMPLING_OPTIONS",
     "SETTING_OPTIONS",
+    "ModelChoice",
     "SettingsCommand",
     "given",
     "load",
@@ -41,6 +44,27 @@ __all__ = [
 ]
 
 Decorator = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model is to be opened, by name or path, and with which arguments of `LLM`."""
+
+    name: str
+    settings: dict[str, Any]
+
+
+def _gather_model(command: Any) -> Any:
+    """Let a command take its model options as one `ModelChoice`."""
+
+    @functools.wraps(command)
+    def call(model: str, **others: Any) -> Any:
+        names = ("threads", "context_length", "kv_dtype", "num_blocks", "kv_share")
+        settings = given({name: others.pop(name) for name in names})
+        return command(model=ModelChoice(model, settings), **others)
+
+    return call
+
 
 MODEL_OPTIONS = (
     click.option(
@@ -52,7 +76,23 @@ MODEL_OPTIONS = (
         help="A known model (see `foretell models`) or a GGUF file.",
     ),
     click.option("--threads", type=int, help="Threads that compute.  [default: all cores]"),
+    click.option(
+        "--context-length", type=int, help="Most tokens of a text.  [default: the model's own]"
+    ),
+    click.option(
+        "--kv-dtype",
+        type=click.Choice(["float16", "bfloat16", "float32"]),
+        help="How keys and values are kept.  [default: float16]",
+    ),
+    click.option(
+        "--num-blocks", type=int, help="Size of the KV pool, in blocks.  [default: two contexts]"
+    ),
+    click.option(
+        "--kv-share", type=float, help="... or as a share of the memory that is available."
+    ),
+    _gather_model,
 )
+"""How a model is opened; a command is given them as one `ModelChoice`, named `model`."""
 
 PROMPT_OPTIONS = (
     click.argument("prompt", required=False),
@@ -80,11 +120,11 @@ def with_options(*options: Decorator) -> Decorator:
     return decorate
 
 
-def load(model: str, threads: int | None) -> LLM:
+def load(model: ModelChoice) -> LLM:
     """Open the model, fetched first if need be."""
     from foretell.llm import LLM
 
-    return LLM(model, threads=threads)
+    return LLM(model.name, **model.settings)
 
 
 def read_prompt(prompt: str | None, file: Path | None) -> str:

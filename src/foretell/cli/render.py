@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections import Counter
+from collections.abc import Sequence
 
 import click
 
 from foretell.config import GenerationConfig
 from foretell.display import pad, show_probability, show_token, width_of
-from foretell.outputs import GenerationOutput, NextDistribution, Score, TokenLogprob
+from foretell.outputs import GenerationOutput, NextDistribution, Score, TokenLogprob, Usage
 
 __all__ = [
     "bar",
@@ -96,18 +98,44 @@ def show_settings(config: GenerationConfig) -> str:
     return ", ".join(f"{name}={value}" for name, value in config.as_dict().items())
 
 
-def statistics_line(output: GenerationOutput) -> str:
-    """How much was read and written, how fast, why it ended, and the settings in force."""
-    usage = output.usage
+def statistics_line(outputs: Sequence[GenerationOutput]) -> str:
+    """How much was read and written, how fast, why it ended, and the settings in force.
+
+    The outputs are the samples of one prompt, at least one.
+    """
+    usages = [output.usage for output in outputs]
     parts = [
-        f"{usage.prompt_tokens} + {usage.completion_tokens} tokens",
-        f"first after {usage.time_to_first_token:.2f} s",
+        f"{_tokens_read(usages[0])} + {sum(usage.completion_tokens for usage in usages)} tokens",
+        f"first after {min(usage.time_to_first_token for usage in usages):.2f} s",
     ]
-    if usage.tokens_per_second:
-        parts.append(f"then {usage.tokens_per_second:.1f} tokens/s")
-    parts.append(f"ended by {'length' if output.finish_reason == 'length' else 'end of sequence'}")
-    settings = show_settings(output.config)
+    speed = _decode_speed(usages)
+    if speed:
+        parts.append(f"then {speed:.1f} tokens/s")
+    ends = Counter(_end_of(output) for output in outputs)
+    if len(ends) == 1:
+        parts.append(f"ended by {next(iter(ends))}")
+    else:
+        parts += [f"{number} ended by {end}" for end, number in ends.items()]
+    settings = show_settings(outputs[0].config)
     return ", ".join(parts) + (f" ({settings})" if settings else "")
+
+
+def _tokens_read(usage: Usage) -> str:
+    cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
+    return f"{usage.prompt_tokens}{cached}"
+
+
+def _decode_speed(usages: Sequence[Usage]) -> float:
+    """Tokens a second after the first of each, all samples together; 0 if there are none."""
+    if len(usages) == 1:
+        return usages[0].tokens_per_second
+    seconds = max(usage.decode_seconds for usage in usages)
+    later = sum(usage.completion_tokens - 1 for usage in usages)
+    return later / seconds if seconds > 0 else 0.0
+
+
+def _end_of(output: GenerationOutput) -> str:
+    return "length" if output.finish_reason == "length" else "end of sequence"
 
 
 def terminal_columns() -> int:

@@ -11,6 +11,7 @@ from foretell.cli.options import (
     JSON_OPTION,
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
+    ModelChoice,
     load,
     read_prompt,
     with_options,
@@ -28,8 +29,7 @@ def command(
     prompt: str | None,
     file: Path | None,
     parse_special: bool,
-    model: str,
-    threads: int | None,
+    model: ModelChoice,
     top: int,
     as_json: bool,
 ) -> None:
@@ -45,7 +45,7 @@ def command(
       foretell score --file essay.txt --json
     """
     text = read_prompt(prompt, file)
-    with load(model, threads) as llm:
+    with load(model) as llm:
         score = llm.score(text, top, parse_special=parse_special)
     if as_json:
         click.echo(json.dumps(score.to_dict(), ensure_ascii=False))
