@@ -17,14 +17,14 @@ from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import Stage, chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused import FusedChain, draw
-from foretell.decoding.fusing import fuse, fuse_each
+from foretell.decoding.fusing import fuse, fuse_each, fuse_watched
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.mass import check_logits
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import Adaptive, History
 from foretell.decoding.processors.guidance import guide
 from foretell.decoding.sampler import greedy
-from foretell.decoding.trace import Recorder, StepRecord
+from foretell.decoding.trace import Recorder, StepRecord, WatchedChain
 from foretell.errors import ConfigError, RequestError
 from foretell.outputs import LogprobStage
 
@@ -86,10 +86,11 @@ class Strategy(Protocol):
 
 @dataclass(frozen=True)
 class _Line:
-    """A sequence's chain: stage by stage, and whole in C++, where it may run so."""
+    """A sequence's chain: stage by stage, and whole or watched in C++, where it may run so."""
 
     stages: list[Stage]
     whole: FusedChain | None
+    watched: WatchedChain | None
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,7 @@ class OneToken:
 
         A row is overwritten where the chain changes it.
         """
-        return [
-            self.choose_one(parent, row, history, self.stages(history))
-            for parent, row, history in self.lines(rows, histories)
-        ]
+        return [self._choice(*line) for line in self.lines(rows, histories)]
 
     def lines(
         self, rows: Sequence[Logits], histories: Sequence[History]
@@ -188,6 +186,17 @@ class OneToken:
                 stage.processor.accept(token)
         return observer.choice(parent, row, token, number)
 
+    def _choice(self, parent: int, row: Logits, history: History) -> Choice:
+        line = self._line(history)
+        if line.watched is None:
+            return self.choose_one(parent, row, history, line.stages)
+        record = line.watched.choose(row, history, self._number(history))
+        token, num_top = record.chosen.token_id, self._config.logprobs
+        reports: dict[LogprobStage, TokenReport] = {}
+        if num_top is not None:
+            reports["raw"] = report(row, token, num_top)  # the row is still the model's
+        return Choice(parent, token, reports, record)
+
     def _number(self, history: History) -> float | None:
         if self._config.seed is None or not self._config.samples:
             return None
@@ -197,10 +206,14 @@ class OneToken:
         """The sequence's own chain: processors may learn from what was drawn."""
         if history.index not in self._lines:
             stages = chain(self._config, self._context)
-            is_watched = self._config.trace or tuple(self._config.logprobs_stage) != ("raw",)
-            whole = None if is_watched else fuse(stages, self._config, self._context)
+            whole = watched = None
+            if tuple(self._config.logprobs_stage) == ("raw",):
+                if self._config.trace:
+                    watched = fuse_watched(stages, self._config, self._context)
+                else:
+                    whole = fuse(stages, self._config, self._context)
             each = fuse_each(stages, self._config, self._context)
-            self._lines[history.index] = _Line(each, whole)
+            self._lines[history.index] = _Line(each, whole, watched)
         return self._lines[history.index]
 
 
