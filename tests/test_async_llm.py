@@ -249,7 +249,9 @@ def test_a_warning_points_to_the_callers_line():
                 warnings.simplefilter("always")
                 llm.stream("a", max_new_tokens=1, temperature=5.0, seed=1)
                 await llm.generate("a", max_new_tokens=1, temperature=5.0, seed=1)
-            assert [Path(warning.filename).name for warning in caught] == [Path(__file__).name] * 2
+                with pytest.raises(RequestError, match="no chat template"):
+                    await llm.chat([{"role": "user", "content": "a"}], temperature=5.0)
+            assert [Path(warning.filename).name for warning in caught] == [Path(__file__).name] * 3
             assert {warning.category for warning in caught} == {SettingWarning}
 
     run(main)
@@ -483,16 +485,35 @@ def test_a_numerical_error_ends_one_request_only():
     run(main)
 
 
-def test_a_users_function_may_fail_or_leave():
+@pytest.mark.parametrize("error", [KeyError("the user's"), SystemExit("the user's")])
+def test_what_a_users_function_raises_is_its_callers(error: BaseException):
     def leaves(text: str, token_ids: list[int]) -> bool:
-        raise KeyError("the user's")
+        raise error
 
     async def main() -> None:
         async with toy_async_llm() as llm:
-            other = asyncio.create_task(llm.generate("b", max_new_tokens=30))
-            with pytest.raises(KeyError, match="the user's"):
+            other = asyncio.create_task(llm.generate("b", max_new_tokens=30, ignore_eos=True))
+            with pytest.raises(type(error), match="the user's"):
                 await llm.generate("a", max_new_tokens=9, stopping_criteria=leaves)
             assert len((await other).token_ids) == 30
+            await settled(llm)
+
+    run(main)
+
+
+def test_a_reader_that_lags_over_a_long_list_gets_all_of_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("foretell.worker.channel.LAG", 4)
+    prompts = [f"prompt {number}" for number in range(100)]
+    expected = [output.text for output in toy_llm().generate(prompts, max_new_tokens=3)]
+
+    async def main() -> None:
+        async with toy_async_llm() as llm:
+            texts = [""] * len(prompts)
+            async for chunk in llm.stream(prompts, max_new_tokens=3):
+                texts[chunk.prompt_index] += chunk.text
+                if chunk.prompt_index % 10 == 0:
+                    await llm.stats()
+            assert texts == expected
             await settled(llm)
 
     run(main)
@@ -756,6 +777,15 @@ def test_ctrl_c_leaves_cleanly():
             print("left", any(t.name == "foretell-worker" for t in threading.enumerate()))
     """)
     assert (result.returncode, result.stdout, result.stderr) == (0, "left False\n", "")
+
+
+def test_the_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    example = (AsyncLLM.__doc__ or "").split("\n\n")[1]
+    source = "async def main():\n" + textwrap.indent(textwrap.dedent(example), "    ")
+    names: dict[str, Any] = {"AsyncLLM": toy_async_llm}
+    exec(source, names)
+    run(names["main"])
+    assert capsys.readouterr().out
 
 
 def test_it_is_public():

@@ -267,6 +267,33 @@ def test_lists_with_a_lower_number_are_let_in_first(reader):
     assert (len(low.requests), len(high.requests)) == (0, NUM_AHEAD)
 
 
+def test_a_list_pauses_while_its_reader_lags(reader, monkeypatch):
+    monkeypatch.setattr("foretell.worker.channel.LAG", 5)
+    llm = bounded_llm(max_waiting=100, max_running=4)
+    prompts = [f"prompt {number}" for number in range(4 * NUM_AHEAD)]
+    order = reader.order(llm, prompts)
+    nudges: list[int] = []
+    order.channel = Channel(reader.loop, Backlog(), lambda: nudges.append(1))
+    desk = Desk(llm.engine)
+    desk.accept(order)
+    texts: list[tuple[int, str]] = []
+    while desk.is_busy:
+        desk.work()
+    assert len(order.channel._store) < 2 * NUM_AHEAD
+
+    async def drain() -> None:
+        while (chunk := await order.channel.get()) is not None:
+            texts.append((chunk.prompt_index, chunk.require_output().text))
+            if nudges:
+                nudges.clear()
+                while desk.is_busy:
+                    desk.work()
+
+    reader.loop.run_until_complete(asyncio.wait_for(drain(), timeout=30))
+    expected = [output.text for output in llm.generate(prompts, max_new_tokens=2)]
+    assert [text for _, text in sorted(texts)] == expected
+
+
 def test_an_empty_list_ends_at_once(reader):
     llm = toy_llm()
     desk = Desk(llm.engine)

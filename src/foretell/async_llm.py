@@ -68,9 +68,9 @@ class AsyncLLM:
     processors) are called in the model's thread.
 
     A request ends, and its memory is free, before the step after its reader has gone: left the
-    loop, or been cancelled. For a reader that is slow, what waits becomes longer chunks, not more,
-    and nothing else has to wait. Several event loops may share an AsyncLLM, also at a time.
-    Results are those of `LLM`, bit by bit.
+    loop, or been cancelled. For a reader that is slow, what waits becomes longer chunks, not more
+    of them, and of a list no more prompts are begun; nobody else has to wait. Several event loops
+    may share an AsyncLLM, also at a time. Results are those of `LLM`, bit by bit.
 
     Args:
         model: as for `LLM`.
@@ -151,13 +151,7 @@ class AsyncLLM:
             QueueFullError: `max_waiting` requests wait already.
         """
         complete = self._settings(config, settings)
-        jobs = await self._jobs(prompt, complete, parse_special, priority)
-        outputs: dict[tuple[int, int], GenerationOutput] = {}
-        async with aclosing(self._run(jobs, priority, streams=False)) as chunks:
-            async for chunk in chunks:
-                outputs[chunk.prompt_index, chunk.index] = chunk.require_output()
-        ordered = [outputs[key] for key in sorted(outputs)]
-        return ordered[0] if jobs.are_one else ordered
+        return await self._generate(prompt, complete, parse_special, priority)
 
     def stream(
         self,
@@ -186,8 +180,9 @@ class AsyncLLM:
         **settings: Any,
     ) -> GenerationOutput:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`; see `LLM.chat`."""
+        complete = self._settings(config, settings)
         prompt = await self._chat_prompt(messages)
-        return await self.generate(prompt, config, priority=priority, **settings)
+        return cast(GenerationOutput, await self._generate(prompt, complete, False, priority))
 
     def stream_chat(
         self,
@@ -294,9 +289,12 @@ class AsyncLLM:
         return await asyncio.to_thread(chat_prompt, self.tokenizer, messages)
 
     def _run(self, jobs: Jobs, priority: int, *, streams: bool) -> AsyncGenerator[Chunk, None]:
-        opened = self._require_open()
+        opened, loop = self._require_open(), asyncio.get_running_loop()
+        channel: Channel[Chunk] = Channel(loop, deque())
+        if streams:
+            channel = Channel(loop, Backlog(), opened.worker.nudge)
         order = Generation(
-            Channel(asyncio.get_running_loop(), Backlog() if streams else deque()),
+            channel,
             iter(jobs),
             opened.tokenizer,
             streams=streams,
@@ -304,6 +302,17 @@ class AsyncLLM:
             priority=priority,
         )
         return _read(opened.worker, order)
+
+    async def _generate(
+        self, prompt: Prompts, config: GenerationConfig, parse_special: bool, priority: int
+    ) -> GenerationOutput | list[GenerationOutput]:
+        jobs = await self._jobs(prompt, config, parse_special, priority)
+        outputs: dict[tuple[int, int], GenerationOutput] = {}
+        async with aclosing(self._run(jobs, priority, streams=False)) as chunks:
+            async for chunk in chunks:
+                outputs[chunk.prompt_index, chunk.index] = chunk.require_output()
+        ordered = [outputs[key] for key in sorted(outputs)]
+        return ordered[0] if jobs.are_one else ordered
 
     async def _stream(
         self, prompt: Prompts, config: GenerationConfig, parse_special: bool, priority: int

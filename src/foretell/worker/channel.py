@@ -7,12 +7,14 @@ tasks that wait once a step, one call for each loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+
+LAG = 1024  # items unread from which on a reader lags; more than come of one step
 
 
 class Store(Protocol[T]):
@@ -35,11 +37,18 @@ class Channel(Generic[T]):
     Args:
         loop: the reader's event loop.
         store: keeps the items until they are read.
+        caught_up: is called when a reader that lagged does so no more; None if it may lag.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store[T]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: Store[T],
+        caught_up: Callable[[], None] | None = None,
+    ) -> None:
         self._loop = loop
         self._store = store
+        self._caught_up = caught_up
         self._lock = Lock()
         self._waiter: asyncio.Future[None] | None = None
         self._has_ended = False
@@ -49,6 +58,11 @@ class Channel(Generic[T]):
     def is_abandoned(self) -> bool:
         """Whether nobody can read any more, because the reader's event loop is closed."""
         return self._loop.is_closed()
+
+    @property
+    def lags(self) -> bool:
+        """Whether so much is unread that no new work should be begun for the reader."""
+        return self._caught_up is not None and len(self._store) >= LAG
 
     def put(self, item: T) -> None:
         """Add an item; `wake` tells the reader. The worker's side."""
@@ -65,15 +79,22 @@ class Channel(Generic[T]):
         while True:
             with self._lock:
                 if len(self._store):
-                    return self._store.popleft()
-                if self._has_ended:
+                    lagged, item = self.lags, self._store.popleft()
+                    has_caught_up = lagged and not self.lags
                     break
+                if self._has_ended:
+                    self._raise_error()
+                    return None
                 waiter = self._waiter = self._loop.create_future()
             await waiter
+        if has_caught_up and self._caught_up is not None:
+            self._caught_up()
+        return item
+
+    def _raise_error(self) -> None:
         error, self._error = self._error, None
         if error is not None:
             raise error
-        return None
 
     def take_waiter(self) -> asyncio.Future[None] | None:
         """What the reader waits for, if it does and there is something to read."""

@@ -27,7 +27,7 @@ class Desk:
 
     A prompt that is alone goes to the engine at once, and is refused with QueueFullError where its
     queue was full after the last step already. A list's prompts are prepared and go there as the
-    queue gets empty, so that they leave room for others.
+    queue gets empty, so that they leave room for others, and not while their reader lags.
 
     Args:
         engine: runs the requests; nobody else may step it.
@@ -47,7 +47,7 @@ class Desk:
     @property
     def is_busy(self) -> bool:
         """Whether there is anything to do without another order."""
-        return bool(self._engine.has_work or self._callers or self._lists or self._news)
+        return bool(self._engine.has_work or self._callers or self._ready_lists() or self._news)
 
     def accept(self, order: Order) -> None:
         """Take on an order."""
@@ -97,18 +97,21 @@ class Desk:
 
     def _let_in_lists(self) -> None:
         """One prompt of each list in turn, as long as few wait."""
-        if not self._lists:
+        if not self._ready_lists():
             return
         most = NUM_AHEAD if self._max_waiting is None else max(1, self._max_waiting // 2)
         room = min(NUM_AHEAD, most) - self._engine.stats().waiting
-        while self._lists and room > 0:
-            order = min(self._lists, key=lambda one: one.priority)
+        while room > 0 and (lists := self._ready_lists()):
+            order = min(lists, key=lambda one: one.priority)
             self._lists.remove(order)
             job = self._next_job(order)
             if job is not None:
                 self._lists.append(order)
                 self._add(order, job)
                 room -= 1
+
+    def _ready_lists(self) -> list[Order]:
+        return [order for order in self._lists if not order.channel.lags]
 
     def _next_job(self, order: Order) -> Job | None:
         """Make an order's next job; None if it has no more, or it failed."""

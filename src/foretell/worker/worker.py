@@ -80,10 +80,14 @@ class Worker:
         """End an order before the next step; nothing happens if it has ended."""
         self._mail.put(Letter(lambda _, desk: desk.close(order)))
 
+    def nudge(self) -> None:
+        """Look again whether there is something to do."""
+        self._mail.put(Letter(lambda _, __: None))
+
     def stop(self) -> None:
         """Leave after the current step; what is under way ends with an error."""
         self._is_stopping = True
-        self._mail.put(Letter(lambda _, __: None))  # wakes it
+        self.nudge()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the thread has left."""
