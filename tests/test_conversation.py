@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from chatting import chatting_llm
-from toy import toy_llm
+from chatting import chatting_llm, chatting_tokenizer
+from toy import BOS, EOS, toy_llm
 
-from foretell import GenerationConfig
-from foretell.conversation import Conversation, chat_prompt
+from foretell import LLM, GenerationConfig
+from foretell.conversation import Conversation, Turn, chat_prompt, go_on
 from foretell.errors import ConfigError, RequestError
 from foretell.outputs import Chunk
 
@@ -215,3 +215,65 @@ def test_the_default_model_answers(default_model_path: Path) -> None:
         *_, last = talk.say("What is the capital of France?")
     assert "Paris" in talk.messages[-1]["content"]
     assert last.finish_reason == "stop"
+
+
+ASKED = [message("user", "the cat")]
+ANSWERED = [*ASKED, message("assistant", " cat the"), message("user", "so?")]
+
+
+@pytest.mark.parametrize("end", [[], [EOS]])
+def test_what_the_model_wrote_keeps_its_spelling(end: list[int]) -> None:
+    tokenizer = chatting_tokenizer()
+    first, second = chat_prompt(tokenizer, ASKED), chat_prompt(tokenizer, ANSWERED)
+    letters = [token_id for letter in " cat the" for token_id in tokenizer.encode(letter)]
+    num_own = len(tokenizer.encode(" cat the"))
+    assert len(letters) == 8 > num_own
+    assert second[: len(first)] == first
+    found = go_on(second, Turn(first, [1, 2, *first], [*letters, *end]), tokenizer)
+    assert found == [1, 2, *first, *letters, *second[len(first) + num_own :]]
+    assert tokenizer.decode(found[2:]) == tokenizer.decode(second)
+
+
+@pytest.mark.parametrize("answer", [" cat th", " cat then", "", [BOS, 3], " cat the<|end|>"])
+def test_an_answer_that_is_not_in_the_prompt_is_not_put_there(answer: str | list[int]) -> None:
+    tokenizer = chatting_tokenizer()
+    first, second = chat_prompt(tokenizer, ASKED), chat_prompt(tokenizer, ANSWERED)
+    ids = tokenizer.encode(answer) if isinstance(answer, str) else answer
+    assert go_on(second, Turn(first, first, ids), tokenizer) == second
+    assert go_on(first, Turn(second, [5], ids), tokenizer) == first
+
+
+def test_after_a_change_of_the_past_it_is_spelled_anew() -> None:
+    talk = Conversation(chatting_llm())
+    heard(talk.say("hi"))
+    heard(talk.say("again"))
+    talk.undo()
+    talk.undo()
+    assert heard(talk.say("other")) == "1: other"
+    talk.system = "be kind"
+    assert heard(talk.say("so")) == "2: so"
+
+
+def test_each_sample_cannot_go_on() -> None:
+    talk = Conversation(chatting_llm(), config=GenerationConfig(top_k=5, num_return_sequences=2))
+    with pytest.raises(ConfigError, match="num_return_sequences=2 must be 1: one answer goes on"):
+        talk.say("hi")
+    with pytest.raises(ConfigError, match="num_return_sequences=3 must be 1"):
+        talk.say("hi", num_return_sequences=3)
+    assert heard(talk.say("hi", num_return_sequences=1, do_sample=False, top_k=None)) == "1: hi"
+
+
+def test_the_history_is_in_the_cache(default_model_path: Path) -> None:
+    with LLM(default_model_path, context_length=1024) as llm:
+        talk = Conversation(llm)
+        before = 0  # tokens that were computed: all of a turn's but the last
+        spellings: list[bool] = []
+        for text in ("Tell me about cats.", "And 고양이?", "Thanks!"):
+            *_, last = talk.say(text, temperature=1.6, seed=5, max_new_tokens=32)
+            output = last.require_output()
+            assert output.usage.cached_tokens == before // 16 * 16
+            before = output.usage.prompt_tokens + len(output.token_ids) - 1
+            asked = chat_prompt(llm.tokenizer, talk.messages[:-1])
+            spellings.append(output.prompt_token_ids == asked)
+            assert output.prompt == llm.tokenizer.decode(asked, skip_special_tokens=False)
+        assert spellings == [True, False, False]  # the model's own differs from the tokenizer's

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,50 @@ def _name_of(tokenizer: Tokenizer, token_id: int | None) -> str:
     return "" if token_id is None else tokenizer.token_text(token_id)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One question and answer, in ids.
+
+    Attributes:
+        rendered: the prompt as template and tokenizer spell it.
+        prompt: the prompt as the model had it.
+        answer: what the model wrote of what was shown.
+    """
+
+    rendered: list[int]
+    prompt: list[int]
+    answer: list[int]
+
+
+def go_on(rendered: list[int], turn: Turn, tokenizer: Tokenizer) -> list[int]:
+    """A later prompt, with what the model had and wrote in that turn spelled as it was then.
+
+    A text can be spelled in ids in several ways, and a model that samples does not always choose
+    the tokenizer's. Spelled alike, the history is in the KV cache already. A prompt that does not
+    go on with that turn is given back as it is.
+    """
+    start = len(turn.rendered)
+    if rendered[:start] != turn.rendered:
+        return rendered
+    answer = list(turn.answer)
+    while answer and tokenizer.is_special(answer[-1]):
+        answer.pop()  # the template has its own end of turn
+    written = b"".join(map(tokenizer.token_bytes, answer))
+    stop, spelled = start, b""
+    while len(spelled) < len(written) and stop < len(rendered):
+        spelled += tokenizer.token_bytes(rendered[stop])
+        stop += 1
+    has_special = any(map(tokenizer.is_special, [*answer, *rendered[start:stop]]))
+    if spelled != written or has_special:
+        return [*turn.prompt, *rendered[start:]]
+    return [*turn.prompt, *answer, *rendered[stop:]]
+
+
 class Conversation:
     """A chat with a model: what has been said, and what is said next.
+
+    Each turn's prompt begins with the last one and its answer, in the ids that the model wrote, so
+    that the LLM's prefix cache has them; a history that was loaded or changed is spelled anew.
 
     Args:
         llm: who answers; its model must come with a chat template.
@@ -85,6 +128,7 @@ class Conversation:
     ) -> None:
         self._llm = llm
         self._max_answer_tokens = max_answer_tokens
+        self._latest: Turn | None = None
         self.config = config
         self.messages: list[dict[str, str]] = []
         self.system = system
@@ -114,9 +158,12 @@ class Conversation:
         """
         asked = [*self.messages, {"role": "user", "content": text}]
         _refuse_samples(self.config, settings)
-        prompt = chat_prompt(self._llm.tokenizer, asked)
+        rendered = prompt = chat_prompt(self._llm.tokenizer, asked)
+        if self._latest is not None:
+            prompt = go_on(rendered, self._latest, self._llm.tokenizer)
         limited = {**self._limit(len(prompt), settings), **settings}
-        return self._answer(asked, self._llm.stream(prompt, self.config, **limited))
+        chunks = self._llm.stream(prompt, self.config, **limited)
+        return self._answer(asked, Turn(rendered, prompt, []), chunks)
 
     def _limit(self, num_prompt_tokens: int, settings: dict[str, Any]) -> dict[str, int]:
         """The length of an answer, if nobody set it."""
@@ -128,7 +175,7 @@ class Conversation:
         return {"max_new_tokens": min(self._max_answer_tokens, room)} if room > 0 else {}
 
     def _answer(
-        self, asked: list[dict[str, str]], chunks: Generator[Chunk, None, None]
+        self, asked: list[dict[str, str]], turn: Turn, chunks: Generator[Chunk, None, None]
     ) -> Generator[Chunk, None, None]:
         shown: list[str] = []
         is_complete = False
@@ -136,11 +183,13 @@ class Conversation:
             with closing(chunks):
                 for chunk in chunks:
                     shown.append(chunk.text)
+                    turn.answer.extend(chunk.token_ids)
                     is_complete = chunk.output is not None
                     yield chunk
         finally:
             if is_complete or any(shown):
                 self.messages = [*asked, {"role": "assistant", "content": "".join(shown)}]
+                self._latest = turn
 
     def undo(self) -> str:
         """Take back the last thing that the user said, and the answer; return what it was.
