@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -24,12 +25,16 @@ def shell_lines() -> list[str]:
     return [line for line in lines if line.startswith("foretell ")]
 
 
-def test_the_python_snippet_runs(default_model_path: Path, capsys: pytest.CaptureFixture[str]):
-    (snippet,) = blocks("python")
-    exec(compile(snippet, "README.md", "exec"), {})
+def test_the_python_snippets_run(default_model_path: Path, capsys: pytest.CaptureFixture[str]):
+    names: dict[str, Any] = {}  # later snippets go on with earlier ones
+    for snippet in blocks("python"):
+        exec(compile(snippet, "README.md", "exec"), names)
     printed = capsys.readouterr().out
     assert "GenerationConfig" in printed
     assert "NextToken" in printed
+    assert len(names["texts"]) == 3
+    assert names["out"].index == 3
+    assert names["llm"].stats().running == 0
 
 
 @pytest.mark.parametrize("line", shell_lines())

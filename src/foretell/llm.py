@@ -143,6 +143,18 @@ class LLM:
     @overload
     def generate(
         self,
+        prompt: str | list[int] | list[str] | list[list[int]],
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: int,
+        parse_special: bool = False,
+        progress: bool = False,
+        **settings: Any,
+    ) -> list[GenerationOutput]: ...
+
+    @overload
+    def generate(
+        self,
         prompt: str | list[int],
         config: GenerationConfig | None = None,
         *,
@@ -255,7 +267,10 @@ class LLM:
         """
         from foretell.conversation import chat_prompt
 
-        return self.generate(chat_prompt(self.tokenizer, messages), config, **settings)
+        answer: GenerationOutput = self.generate(
+            chat_prompt(self.tokenizer, messages), config, **settings
+        )
+        return answer
 
     def stream_chat(
         self,
