@@ -12,48 +12,75 @@
 namespace foretell {
 namespace {
 
+// f(0) … f(N - 1), written out: what f indexes with them can stay in registers.
+template <int N, class F>
+FORETELL_INLINE void unrolled(F f) {
+    [&]<int... I>(std::integer_sequence<int, I...>) {
+        (f(I), ...);
+    }(std::make_integer_sequence<int, N>{});
+}
+
 FORETELL_INLINE Vec load_scale(const uint8_t* p, bool wide) {
     return wide ? load(reinterpret_cast<const float*>(p))
                 : load_half(reinterpret_cast<const uint16_t*>(p));
 }
 
-// The codes of one group of 16 rows, in registers: quads[t] holds inputs 4t … 4t+3.
+// One group of 16 rows: quad(t) holds the codes of inputs 4t … 4t+3.
 template <Format F>
 struct Group {
     static constexpr int kQuads = F.group / 4;
     static constexpr int kLines = F.codes == Codes::nibble ? kQuads / 2 : kQuads;
-    Bytes quads[kQuads];
-    Vec scale, minimum;
+    const uint8_t* data;
 
-    FORETELL_INLINE explicit Group(const uint8_t* p) {
-        for (int line = 0; line < kLines; ++line) {
-            const Bytes codes = load_codes(p + 64 * line);
-            if constexpr (F.codes == Codes::nibble) {
-                quads[2 * line] = low_nibbles(codes);
-                quads[2 * line + 1] = high_nibbles(codes);
-            } else {
-                quads[line] = codes;
-            }
-        }
-        p += 64 * kLines;
-        scale = load_scale(p, F.wide_scale);
-        if constexpr (F.has_minimum) minimum = load_scale(p + F.scale_bytes(), F.wide_scale);
-    }
-
-    // Σ code * x over the group, exactly; x at distances of `stride` bytes from quad to quad.
-    FORETELL_INLINE Int dot(const int8_t* x, int stride, int32_t sum_of_x) const {
+    FORETELL_INLINE Bytes quad(int t) const {
         if constexpr (F.codes == Codes::nibble) {
-            NibbleSum sum = nibble_zero();
-            for (int t = 0; t < kQuads; ++t) sum = dot_nibbles(sum, quads[t], x + t * stride);
-            const Int total = finish(sum);
-            return F.offset ? add_int(total, set_int(-F.offset * sum_of_x)) : total;
+            const Bytes codes = load_codes(data + 64 * (t / 2));
+            return t % 2 ? high_nibbles(codes) : low_nibbles(codes);
         } else {
-            Int sum = set_int(F.offset ? -F.offset * sum_of_x : 0);
-            for (int t = 0; t < kQuads; ++t) sum = dot_bytes(sum, quads[t], x + t * stride);
-            return sum;
+            return load_codes(data + 64 * t);
         }
+    }
+    FORETELL_INLINE Vec scale() const { return load_scale(data + 64 * kLines, F.wide_scale); }
+    FORETELL_INLINE Vec minimum() const {
+        return load_scale(data + 64 * kLines + F.scale_bytes(), F.wide_scale);
     }
 };
+
+template <Format F>
+FORETELL_INLINE auto zero_sum() {
+    if constexpr (F.codes == Codes::nibble) {
+        return NibbleSum{};
+    } else {
+        return ByteSum{};
+    }
+}
+
+// dots[m] = Σ (code - offset) * x over a group, exactly, for W columns. Their sums grow side by
+// side, so that no multiplication waits for the one before. Columns lie 4 bytes apart in x, quads
+// `stride`.
+template <Format F, int W>
+FORETELL_INLINE void dot_group(const Group<F>& group, const int8_t* x, int stride,
+                               const int32_t* sums_of_x, Int dots[W]) {
+    decltype(zero_sum<F>()) sums[W];
+    unrolled<W>([&](int m) { sums[m] = zero_sum<F>(); });
+    for (int t = 0; t < Group<F>::kQuads; ++t) {
+        const Bytes codes = group.quad(t);
+        for (int m = 0; m < W; ++m) {
+            const int8_t* four = x + t * stride + 4 * m;
+            if constexpr (F.codes == Codes::nibble) {
+                sums[m] = dot_nibbles(sums[m], codes, four);
+            } else {
+                sums[m] = dot_bytes(sums[m], codes, four);
+            }
+        }
+    }
+    int32_t excess[W];
+    for (int m = 0; m < W; ++m) excess[m] = -F.offset * sums_of_x[m];
+    for (int m = 0; m < W; ++m) {
+        dots[m] = finish(sums[m]);
+        if constexpr (F.offset > 0) dots[m] = add_int(dots[m], set_int(excess[m]));
+    }
+}
 
 struct Output {
     const LinearTask& task;
@@ -74,27 +101,40 @@ inline void int8_columns(const LinearTask& task, const QuantizedTile& tile, int 
     constexpr int kParts = kGroup / F.group;  // weight groups in an activation group
     const uint8_t* w = task.weights->data + block * task.weights->block_bytes();
     const int64_t groups = task.weights->cols / F.group;
+    [[maybe_unused]] const int64_t block_bytes = groups * F.group_bytes();
     const float* scaled_sums = (kParts == 1 ? tile.scaled_sums : tile.scaled_halves) + first;
     const int32_t* sums = (kParts == 1 ? tile.sums : tile.halves) + first;
     const float* scales = tile.scales + first;
     const int8_t* x = tile.codes + 4 * first;
     Vec acc[W];
-    for (int m = 0; m < W; ++m) acc[m] = set(0.0f);
+    unrolled<W>([&](int m) { acc[m] = set(0.0f); });
     for (int64_t g = 0; g < groups; ++g) {
-        const Group<F> group(w);
+        const Group<F> group{w};
+        if constexpr (Width == kTile) {
+            // The next block, early: the processor's own prefetching loses its track while a block
+            // is read again for the next tile.
+            for (size_t at = 0; at < F.group_bytes(); at += 64) prefetch(w + block_bytes + at);
+        }
+        Int dots[W];
+        dot_group<F, W>(group, x, 4 * Width, sums + g * Width, dots);
+        const Vec scale = group.scale();
         for (int m = 0; m < W; ++m) {
-            const Vec dot = to_float(group.dot(x + 4 * m, 4 * Width, sums[g * Width + m]));
-            const Vec scale = mul(group.scale, set(scales[g / kParts * Width + m]));
-            acc[m] = fma(dot, scale, acc[m]);
-            if constexpr (F.has_minimum) {
-                acc[m] = fma(group.minimum, set(scaled_sums[g * Width + m]), acc[m]);
+            const Vec both = mul(scale, set(scales[g / kParts * Width + m]));
+            acc[m] = fma(to_float(dots[m]), both, acc[m]);
+        }
+        if constexpr (F.has_minimum) {
+            const Vec minimum = group.minimum();
+            for (int m = 0; m < W; ++m) {
+                acc[m] = fma(minimum, set(scaled_sums[g * Width + m]), acc[m]);
             }
         }
         w += F.group_bytes();
         x += F.group * Width;
     }
     const Output output{task};
-    for (int m = 0; m < W; ++m) output.write(block, token + first + m, acc[m]);
+    Vec totals[W];  // a copy, so that acc itself can stay in registers
+    unrolled<W>([&](int m) { totals[m] = acc[m]; });
+    for (int m = 0; m < W; ++m) output.write(block, token + first + m, totals[m]);
 }
 
 template <Format F, int Width>
@@ -160,14 +200,17 @@ inline void decode_groups(const uint8_t* p, int64_t num_groups, Use use) {
     } else {
         const Vec offset = set(F.offset);
         for (int64_t g = 0; g < num_groups; ++g, p += F.group_bytes()) {
-            const Group<F> group(p);
+            const Group<F> group{p};
+            const Vec scale = group.scale();
+            const Vec minimum = F.has_minimum ? group.minimum() : set(0.0f);
             for (int k = 0; k < F.group; ++k) {
                 uint8_t codes[4 * kRows], column[kRows];
-                std::memcpy(codes, &group.quads[k / 4], sizeof codes);
+                const Bytes quad = group.quad(k / 4);
+                std::memcpy(codes, &quad, sizeof codes);
                 for (int row = 0; row < kRows; ++row) column[row] = codes[4 * row + k % 4];
                 const Vec code = load_unsigned_bytes(column);
-                use(g * F.group + k, F.has_minimum ? fma(group.scale, code, group.minimum)
-                                                   : mul(group.scale, sub(code, offset)));
+                use(g * F.group + k,
+                    F.has_minimum ? fma(scale, code, minimum) : mul(scale, sub(code, offset)));
             }
         }
     }

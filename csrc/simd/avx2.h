@@ -118,29 +118,33 @@ inline __m256i broadcast_four(const int8_t* four) {
 struct NibbleSum {
     __m256i a, b;
 };
-inline NibbleSum nibble_zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline __m256i add_pairs(__m256i sum, __m256i codes, __m256i x) {
+    return _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes, x));
+}
 inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
     const __m256i x = broadcast_four(four);
-    return {_mm256_add_epi16(sum.a, _mm256_maddubs_epi16(codes.a, x)),
-            _mm256_add_epi16(sum.b, _mm256_maddubs_epi16(codes.b, x))};
+    return {add_pairs(sum.a, codes.a, x), add_pairs(sum.b, codes.b, x)};
 }
 inline Int finish(NibbleSum sum) {
     const __m256i ones = _mm256_set1_epi16(1);
     return {_mm256_madd_epi16(sum.a, ones), _mm256_madd_epi16(sum.b, ones)};
 }
 
-// Bytes up to 255 would overflow the sixteen-bit pairs: split them, 255 = 15 * 16 + 15.
-inline __m256i dot_wide(__m256i sum, __m256i codes, __m256i x) {
-    const __m256i mask = _mm256_set1_epi8(15);
-    const __m256i low = _mm256_maddubs_epi16(_mm256_and_si256(codes, mask), x);
-    const __m256i high =
-        _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(codes, 4), mask), x);
-    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(low, _mm256_set1_epi16(1)));
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(high, _mm256_set1_epi16(16)));
+// Pairs of bytes up to 255 would overflow: low and high nibbles apart, 255 = 15 + 15 * 16.
+struct ByteSum {
+    NibbleSum low, high;
+};
+inline ByteSum dot_bytes(ByteSum sum, Bytes codes, const int8_t* four) {
+    return {dot_nibbles(sum.low, low_nibbles(codes), four),
+            dot_nibbles(sum.high, high_nibbles(codes), four)};
 }
-inline Int dot_bytes(Int sum, Bytes codes, const int8_t* four) {
-    const __m256i x = broadcast_four(four);
-    return {dot_wide(sum.a, codes.a, x), dot_wide(sum.b, codes.b, x)};
+inline Int finish(ByteSum sum) {
+    const Int low = finish(sum.low);
+    const __m256i sixteens = _mm256_set1_epi16(16);
+    return {_mm256_add_epi32(low.a, _mm256_madd_epi16(sum.high.a, sixteens)),
+            _mm256_add_epi32(low.b, _mm256_madd_epi16(sum.high.b, sixteens))};
 }
+
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 }  // namespace

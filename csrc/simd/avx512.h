@@ -74,17 +74,20 @@ inline Bytes load_codes(const uint8_t* p) { return _mm512_loadu_si512(p); }
 inline Bytes low_nibbles(Bytes c) { return _mm512_and_si512(c, _mm512_set1_epi8(15)); }
 inline Bytes high_nibbles(Bytes c) { return low_nibbles(_mm512_srli_epi16(c, 4)); }
 
-// Partial sums of a group: add four products a lane with dot_*, then finish() to int32 lanes.
+// Sums of a group, 0 at first: add four products a lane with dot_*, then finish() to int32 lanes.
 using NibbleSum = Int;
-inline NibbleSum nibble_zero() { return _mm512_setzero_si512(); }
 inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
     int32_t x;
     std::memcpy(&x, four, 4);
     return _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(x));
 }
-inline Int finish(NibbleSum sum) { return sum; }
-inline Int dot_bytes(Int sum, Bytes codes, const int8_t* four) {
+using ByteSum = Int;
+inline ByteSum dot_bytes(ByteSum sum, Bytes codes, const int8_t* four) {
     return dot_nibbles(sum, codes, four);
 }
+inline Int finish(Int sum) { return sum; }
+
+// Asks for the cache line at p, which need not be readable.
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 }  // namespace

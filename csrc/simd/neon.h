@@ -136,22 +136,28 @@ inline int8x16_t broadcast_four(const int8_t* four) {
 }
 
 using NibbleSum = Int;
-inline NibbleSum nibble_zero() { return set_int(0); }
 inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
     const int8x16_t x = broadcast_four(four);
     return each<Int>(
         [&](int i) { return vdotq_s32(sum.r[i], vreinterpretq_s8_u8(codes.r[i]), x); });
 }
-inline Int finish(NibbleSum sum) { return sum; }
+inline Int finish(Int sum) { return sum; }
 
 // The dot product is signed by signed: take 128 off the codes and add 128 times the inputs back.
-inline Int dot_bytes(Int sum, Bytes codes, const int8_t* four) {
+using ByteSum = Int;
+inline ByteSum dot_bytes(ByteSum sum, Bytes codes, const int8_t* four) {
     const int8x16_t x = broadcast_four(four);
     const int32x4_t back = vshlq_n_s32(vdotq_s32(vdupq_n_s32(0), vdupq_n_s8(1), x), 7);
     return each<Int>([&](int i) {
         const int8x16_t centred = vreinterpretq_s8_u8(veorq_u8(codes.r[i], vdupq_n_u8(128)));
         return vdotq_s32(vaddq_s32(sum.r[i], back), centred, x);
     });
+}
+
+inline void prefetch([[maybe_unused]] const void* p) {
+#if !defined(_MSC_VER)
+    __builtin_prefetch(p);
+#endif
 }
 
 }  // namespace

@@ -137,17 +137,19 @@ inline Bytes high_nibbles(Bytes c) {
     return each_byte([&](int i) { return c.byte[i] >> 4; });
 }
 
-inline Int dot_bytes(Int sum, Bytes codes, const int8_t* four) {
+using ByteSum = Int;
+inline ByteSum dot_bytes(ByteSum sum, Bytes codes, const int8_t* four) {
     for (int i = 0; i < 16; ++i) {
         for (int k = 0; k < 4; ++k) sum.lane[i] += codes.byte[4 * i + k] * four[k];
     }
     return sum;
 }
 using NibbleSum = Int;
-inline NibbleSum nibble_zero() { return set_int(0); }
 inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
     return dot_bytes(sum, codes, four);
 }
-inline Int finish(NibbleSum sum) { return sum; }
+inline Int finish(Int sum) { return sum; }
+
+inline void prefetch(const void*) {}
 
 }  // namespace
