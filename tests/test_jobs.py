@@ -223,6 +223,30 @@ def test_bad_settings_are_told_before_any_work():
         engine_llm(max_running=8).generate("a", num_return_sequences=9, top_k=5)
 
 
+def test_what_a_models_files_recommend_decides_whether_samples_differ():
+    llm = toy_llm()
+    wishes = {"preset": "model", "num_return_sequences": 2, "max_new_tokens": 3}
+    llm.preparation._recommended = {"do_sample": False}
+    with pytest.raises(ConfigError, match="num_return_sequences=2 contradicts greedy decoding"):
+        llm.generate("a", **wishes)
+    assert llm.backend.batches == []
+    llm.preparation._recommended = {"temperature": 1.5}
+    assert [output.index for output in llm.generate("a", **wishes)] == [0, 1]
+
+
+def test_what_looks_at_a_prompt_does_so_once():
+    llm = toy_llm()
+    config = GenerationConfig(top_k=3, num_return_sequences=4)
+    found = llm.next("a", config=config)
+    assert found.candidates == 3
+    assert found.config.num_return_sequences == 1
+    assert is_idle(llm)
+    with pytest.raises(ConfigError, match="num_return_sequences=4 has no effect on the next"):
+        llm.next("a", num_return_sequences=4, top_k=3)
+    with pytest.raises(ConfigError, match="num_return_sequences=4 must be 1: explain tells of one"):
+        llm.explain("a", config)
+
+
 def failing(start: str, fail: Callable[[], Any]) -> Callable[[tuple[int, ...]], Any]:
     """A script that fails at the third token after a prompt."""
     ids, improvised = tuple(toy_tokenizer().encode(start)), improvise(VOCAB_SIZE)

@@ -193,6 +193,20 @@ def test_an_interrupted_text_ends_its_line(shell):
     assert result.err == ""
 
 
+def test_interrupted_samples_end_their_line(shell):
+    def script(history):
+        if len(history) > 5:
+            raise KeyboardInterrupt
+        return improvise(VOCAB_SIZE)(history)
+
+    shell.model(lambda: toy_llm(script))
+    result = shell.run("generate", "a", "-n", "2", "--top-k", "9", "--seed", "3", "--ignore-eos")
+    assert result.code == 130
+    assert result.out.startswith("== 1 of 2 ==\n")
+    assert result.out.endswith("\n")
+    assert "2 of 2" not in result.out
+
+
 def test_a_closed_pipe_and_ctrl_c_end_cleanly(default_model_path):
     command = [sys.executable, "-m", "foretell", "generate", "Once", "--ignore-eos", "--model"]
     for way in ("close", "interrupt"):
