@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from foretell.comparison import Comparison, StrategyResult
     from foretell.config import GenerationConfig
     from foretell.conversation import Conversation
+    from foretell.engine.stats import EngineStats
     from foretell.errors import (
         ConfigError,
         DownloadError,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         ModelFileError,
         ModelNotFoundError,
         NumericalError,
+        QueueFullError,
         RequestError,
         SettingWarning,
         UnsupportedModelError,
@@ -44,6 +46,7 @@ _HOMES = {
     "Comparison": "comparison",
     "StrategyResult": "comparison",
     "Conversation": "conversation",
+    "EngineStats": "engine.stats",
     "Explanation": "explanation",
     **dict.fromkeys(
         (
@@ -53,6 +56,7 @@ _HOMES = {
             "ModelFileError",
             "ModelNotFoundError",
             "NumericalError",
+            "QueueFullError",
             "RequestError",
             "SettingWarning",
             "UnsupportedModelError",
@@ -83,6 +87,7 @@ __all__ = [
     "ConfigError",
     "Conversation",
     "DownloadError",
+    "EngineStats",
     "Explanation",
     "ForetellError",
     "GenerationConfig",
@@ -92,6 +97,7 @@ __all__ = [
     "NextDistribution",
     "NextToken",
     "NumericalError",
+    "QueueFullError",
     "RequestError",
     "Score",
     "SettingWarning",

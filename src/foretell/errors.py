@@ -3,6 +3,7 @@
 ForetellError
 ├── ConfigError             a setting is unknown, out of range or contradicts another
 ├── RequestError            a prompt is empty, or the request cannot fit the context or KV pool
+│   └── QueueFullError      as many requests wait as may
 ├── ModelNotFoundError      no such model name, file or cached download
 ├── DownloadError           a model could not be fetched or stored
 ├── ModelFileError          a model file is damaged, truncated or malicious
