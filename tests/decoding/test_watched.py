@@ -160,7 +160,7 @@ def test_the_number_drawn_lies_in_the_interval(row, config, past, uniform):
     assert found.low - 1e-12 <= uniform <= found.high + 1e-12
 
 
-@pytest.mark.parametrize("penalty", [1.5, 30.0, 0.7])
+@pytest.mark.parametrize("penalty", [1.5, 30.0, 0.7, 0.02])
 @pytest.mark.parametrize("logit", [30.0, 90.0])
 def test_a_penalty_may_move_nearly_all_the_mass(penalty, logit):
     row = np.random.default_rng(3).normal(0, 1, 20_000).astype(np.float32)
@@ -168,6 +168,13 @@ def test_a_penalty_may_move_nearly_all_the_mass(penalty, logit):
     past = Past((7, 11_111, 12))
     config = GenerationConfig(repetition_penalty=penalty, top_k=30, seed=1)
     assert_same(watched(row, config, past, 0.5), recorded(row, config, past, 0.5))
+
+
+def test_equals_are_told_by_id():
+    config = GenerationConfig(frequency_penalty=-0.5)
+    record = watched(np.zeros(20, np.float32), config, Past((15, 15, 9)), None)
+    assert record.chosen.token_id == 15
+    assert [one.token_id for one in record.runners_up] == [0, 1, 2, 3, 4, 9]
 
 
 def test_a_sequence_is_followed_as_it_grows_and_is_cut():
