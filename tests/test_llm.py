@@ -304,8 +304,9 @@ def test_a_backend_needs_a_tokenizer_and_takes_no_settings():
     backend = ScriptedBackend(improvise(VOCAB_SIZE), vocab_size=VOCAB_SIZE)
     with pytest.raises(ConfigError, match="needs a tokenizer"):
         LLM(backend)
-    with pytest.raises(ConfigError, match="threads=2 has no effect"):
-        LLM(backend, tokenizer=toy_tokenizer(), threads=2)
+    for name, value in (("threads", 2), ("num_blocks", 9), ("kv_share", 0.5)):
+        with pytest.raises(ConfigError, match=f"{name}={value} has no effect"):
+            LLM(backend, tokenizer=toy_tokenizer(), **{name: value})
     with pytest.raises(ConfigError, match="model=5 must be"):
         LLM(5)
     with pytest.raises(ModelNotFoundError):

@@ -19,6 +19,8 @@ DEFAULTS: dict[str, Any] = {
     "activations": "int8",
     "kv_dtype": "float16",
     "context_length": None,
+    "num_blocks": None,
+    "kv_share": None,
 }
 
 
