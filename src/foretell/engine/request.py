@@ -107,7 +107,8 @@ class Request:
                 f"the prompt has {len(self.prompt)} tokens already"
             )
         self._check_length("the context has", info.context_length - self._lead)
-        self._check_length("the KV pool has", self._pool_length(info))
+        shared = f" for each of {self.num_sequences} sequences" if self.num_sequences > 1 else ""
+        self._check_length(f"the KV pool{shared} has", self._pool_length(info))
 
     def check_running(self, max_running: int) -> None:
         """Raise RequestError if it has more sequences than may run at once."""

@@ -54,6 +54,18 @@ class Plan:
     spans: list[Span] = field(default_factory=list)
 
 
+@dataclass
+class _Demand:
+    """How many sequences run, and how many free blocks they take up to their next tokens."""
+
+    sequences: int = 0
+    blocks: int = 0
+
+    def add(self, sequences: int, blocks: int) -> None:
+        self.sequences += sequences
+        self.blocks += blocks
+
+
 Job = tuple[RequestState, Sequence]
 
 
@@ -72,6 +84,7 @@ class Scheduler:
         self._waiting: dict[int, RequestState] = {}
         self._running: list[RequestState] = []  # by rank
         self._plan = Plan()
+        self._demand: _Demand | None = None  # of those that run, until one has to make way
         self.pool = BlockPool(info.num_blocks, keeps=settings.prefix_caching)
         self.preemptions = 0
 
@@ -117,6 +130,7 @@ class Scheduler:
         """Let in what fits, and share out the next batch; has spans while there is work."""
         self._plan = Plan()
         self._decode()
+        self._demand = None
         self._admit()
         self._prefill()
         return self._plan
@@ -197,6 +211,7 @@ class Scheduler:
         for sequence in state.live:
             self.release(sequence)
         state.make_way()
+        self._demand = None
         self._plan.spans = [span for span in self._plan.spans if span.state is not state]
         self.add(state)
         self.preemptions += 1
@@ -213,6 +228,8 @@ class Scheduler:
             heapq.heappop(self._queue)
             del self._waiting[state.id]
             insort(self._running, state, key=lambda running: running.rank)
+            if self._demand is not None:
+                self._demand.add(state.num_sequences, self._num_blocks_ahead(state))
 
     def _first_waiting(self) -> RequestState:
         while self._queue[0][1] not in self._waiting:
@@ -227,13 +244,13 @@ class Scheduler:
         """Whether a request can run up to its next token, as well as all those that run."""
         if not self._running:
             return True
-        if self._num_sequences() + state.num_sequences > self.max_running:
+        if self._demand is None:
+            self._demand = _Demand()
+            for running in self._running:
+                self._demand.add(running.num_sequences, self._num_blocks_ahead(running))
+        if self._demand.sequences + state.num_sequences > self.max_running:
             return False
-        needed = sum(self._num_blocks_ahead(one) for one in (*self._running, state))
-        return needed <= self.pool.num_free
-
-    def _num_sequences(self) -> int:
-        return sum(state.num_sequences for state in self._running)
+        return self._demand.blocks + self._num_blocks_ahead(state) <= self.pool.num_free
 
     def _num_blocks_ahead(self, state: RequestState) -> int:
         """Free blocks that a request takes up to its next token."""
