@@ -103,15 +103,18 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         engines = {name: peer.ask("info") for name, peer in peers.items()}
         short = llama_cpp.ask("tokenize", text=SHORT_PROMPT)["ids"]
         source = llama_cpp.ask("tokenize", text=python_source().text)["ids"]
-        long = source[: arguments.prompt_tokens]
+        num_long = arguments.prompt_tokens
         decode(peers, short, arguments.tokens)  # warm up
         decoded = [decode(peers, short, arguments.tokens) for _ in range(arguments.rounds)]
-        prefilled = [prefill(peers, long) for _ in range(arguments.rounds)]
+        # Each round has another text: foretell would find a prompt that it has seen in its cache.
+        prefilled = [
+            prefill(peers, source[start : start + num_long]) for start in range(arguments.rounds)
+        ]
         memory = {name: peer.ask("peak_memory")["bytes"] for name, peer in peers.items()}
     return {
         "engines": engines,
         "tokens": arguments.tokens,
-        "prompt_tokens": len(long),
+        "prompt_tokens": num_long,
         "decode": summarize(decoded),
         "prefill": summarize(prefilled),
         "peer_peak_memory_bytes": memory,
