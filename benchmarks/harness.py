@@ -11,6 +11,7 @@ import platform
 import statistics
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,12 @@ class Peer:
         """Send one request and wait for the reply."""
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write(json.dumps({"op": op, **arguments}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
+        try:
+            self.process.stdin.write(json.dumps({"op": op, **arguments}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
         if not line:
             raise SystemExit(f"{self.script} ended with exit code {self.process.wait()}")
         reply = json.loads(line)
@@ -51,23 +55,25 @@ class Peer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):  # what a peer that has ended did not take
+            self.process.stdin.close()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
 
 
-def options(description: str) -> argparse.ArgumentParser:
-    """A parser with the options that every benchmark takes."""
+def options(description: str, *, has_peers: bool = True) -> argparse.ArgumentParser:
+    """A parser with the options that every benchmark takes; without peers it is foretell's own."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("model", type=Path, help="GGUF file")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="for every peer")
-    parser.add_argument(
-        "--foretell-python",
-        default=str(ROOT / ".venv/bin/python"),
-        help="the interpreter that has foretell (default: the project's own)",
-    )
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="to compute with")
+    if has_peers:
+        parser.add_argument(
+            "--foretell-python",
+            default=str(ROOT / ".venv/bin/python"),
+            help="the interpreter that has foretell (default: the project's own)",
+        )
     parser.add_argument("--note", default="", help="kept in the result")
     parser.add_argument("--output", type=Path, help="default: results/<date>-<benchmark>.json")
     return parser
@@ -83,10 +89,28 @@ def spread(values: list[float]) -> dict[str, Any]:
     }
 
 
+def verdict(
+    name: str,
+    figures: dict[str, Any],
+    *,
+    least: float | None = None,
+    most: float | None = None,
+) -> dict[str, Any]:
+    """A spread beside what was asked of its median: at least, or at most, so much."""
+    median = figures["median"]
+    asked = {key: value for key, value in (("least", least), ("most", most)) if value is not None}
+    met = (least is None or median >= least) and (most is None or median <= most)
+    return {"name": name, **figures, **({"asked": asked, "met": met} if asked else {})}
+
+
 def show(name: str, figures: dict[str, Any], unit: str) -> None:
     """One line for people: median and range."""
     low, high = figures["min"], figures["max"]
-    print(f"{name:<34} {figures['median']:10.4g} {unit:<12} ({low:.4g} to {high:.4g})", flush=True)
+    line = f"{name:<34} {figures['median']:10.4g} {unit:<12} ({low:.4g} to {high:.4g})"
+    if "asked" in figures:
+        asked = ", ".join(f"at {bound} {value:g}" for bound, value in figures["asked"].items())
+        line += f"  asked: {asked}: {'met' if figures['met'] else 'NOT MET'}"
+    print(line, flush=True)
 
 
 def machine() -> dict[str, Any]:
@@ -111,8 +135,8 @@ def git(*arguments: str) -> str:
     ).stdout.strip()
 
 
-def write_result(name: str, arguments: argparse.Namespace, result: dict[str, Any]) -> None:
-    """Write `result` with model, machine, date and commit beside it."""
+def write_result(name: str, arguments: argparse.Namespace, result: dict[str, Any]) -> Path:
+    """Write `result` with model, machine, date and commit beside it; the file's path."""
     now = datetime.datetime.now(datetime.timezone.utc)
     whole = {
         "benchmark": name,
@@ -130,3 +154,4 @@ def write_result(name: str, arguments: argparse.Namespace, result: dict[str, Any
     path = arguments.output or HERE / "results" / f"{now:%Y-%m-%d-%H%M}-{name}.json"
     path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
     print(f"written: {path}")
+    return path

@@ -61,6 +61,17 @@ class Foretell:
             "decode_tokens_per_second": usage.tokens_per_second,
         }
 
+    def generate_many(self, prompts: list[list[int]], max_new_tokens: int) -> dict[str, Any]:
+        """Decode prompts greedily through one call of `LLM.generate`, as a user would."""
+        start = time.perf_counter()
+        outputs = self.llm.generate(prompts, max_new_tokens=max_new_tokens, ignore_eos=True)
+        wall = time.perf_counter() - start
+        return {
+            "ids": [output.token_ids for output in outputs],
+            "wall_seconds": wall,
+            "decode_tokens_per_second": sum(output.usage.tokens_per_second for output in outputs),
+        }
+
     def logits(self, ids: list[int], path: str) -> dict[str, Any]:
         """Write the logits after each token as `(len(ids), vocab_size)` float32 .npy."""
         info = self.backend.info
@@ -80,7 +91,14 @@ class Foretell:
 def main() -> None:
     """Serve the model named on the command line."""
     peer = Foretell(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
-    serve({"info": peer.info, "generate": peer.generate, "logits": peer.logits})
+    serve(
+        {
+            "info": peer.info,
+            "generate": peer.generate,
+            "generate_many": peer.generate_many,
+            "logits": peer.logits,
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """llama.cpp as a peer, through the HTTP server inside xllamacpp.
 
-usage: python llama_cpp.py MODEL THREADS
+usage: python llama_cpp.py MODEL THREADS [SLOTS [SETTINGS]]
+
+SLOTS sequences run at once, batched continuously. SETTINGS is a JSON object of the server's own
+parameters, by their names in xllamacpp's `CommonParams`.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import re
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
@@ -18,20 +22,27 @@ import xllamacpp
 from lines import serve
 
 CONTEXT = 4096
+SLOT_CONTEXT = 512  # positions of a slot, where there are several
 ENTRY = re.compile(rb'"id":(\d+),"token":.*?"logprob":(-?[0-9.eE+-]+)\}')
 
 
 class LlamaCpp:
-    """A server with one slot, and the operations that the benchmarks ask of every peer."""
+    """A server with its slots, and the operations that the benchmarks ask of every peer."""
 
-    def __init__(self, model: str, threads: int) -> None:
+    def __init__(
+        self, model: str, threads: int, slots: int = 1, settings: dict[str, Any] | None = None
+    ) -> None:
+        self.settings = settings or {}
         params = xllamacpp.CommonParams()
         params.model.path = model
-        params.n_ctx = CONTEXT
-        params.n_parallel = 1
+        params.n_ctx = CONTEXT if slots == 1 else slots * SLOT_CONTEXT
+        params.n_parallel = slots
+        params.cont_batching = True
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
         params.verbosity = 0
+        for name, value in self.settings.items():
+            setattr(params, name, _parameter(name, value))
         self.server = xllamacpp.Server(params)
 
     def post(self, path: str, body: dict[str, Any]) -> bytes:
@@ -45,8 +56,9 @@ class LlamaCpp:
             return reply.read()
 
     def info(self) -> dict[str, Any]:
-        """Name and version."""
-        return {"name": "llama.cpp", "xllamacpp": version("xllamacpp")}
+        """Name, version and settings other than the server's own."""
+        facts = {"name": "llama.cpp", "xllamacpp": version("xllamacpp")}
+        return {**facts, "settings": self.settings} if self.settings else facts
 
     def tokenize(self, text: str) -> dict[str, Any]:
         """Ids of a text, without special tokens."""
@@ -55,16 +67,8 @@ class LlamaCpp:
 
     def generate(self, ids: list[int], max_new_tokens: int) -> dict[str, Any]:
         """Decode greedily; the server's own figures, and the wall clock around the request."""
-        body = {
-            "prompt": ids,
-            "n_predict": max_new_tokens,
-            "temperature": 0,
-            "cache_prompt": False,
-            "ignore_eos": True,
-            "return_tokens": True,
-        }
         start = time.perf_counter()
-        reply = json.loads(self.post("/completion", body))
+        reply = self._complete(ids, max_new_tokens)
         wall = time.perf_counter() - start
         timings = reply["timings"]
         return {
@@ -73,6 +77,33 @@ class LlamaCpp:
             "prefill_tokens_per_second": timings["prompt_per_second"],
             "decode_tokens_per_second": timings["predicted_per_second"],
         }
+
+    def generate_many(self, prompts: list[list[int]], max_new_tokens: int) -> dict[str, Any]:
+        """Decode prompts greedily, all sent at once, each by a thread of its own."""
+        with ThreadPoolExecutor(len(prompts)) as threads:
+            start = time.perf_counter()
+            pending = [threads.submit(self._complete, ids, max_new_tokens) for ids in prompts]
+            replies = [one.result() for one in pending]
+            wall = time.perf_counter() - start
+        return {
+            "ids": [reply["tokens"] for reply in replies],
+            "wall_seconds": wall,
+            "decode_tokens_per_second": sum(
+                reply["timings"]["predicted_per_second"] for reply in replies
+            ),
+        }
+
+    def _complete(self, ids: list[int], max_new_tokens: int) -> dict[str, Any]:
+        body = {
+            "prompt": ids,
+            "n_predict": max_new_tokens,
+            "temperature": 0,
+            "cache_prompt": False,
+            "ignore_eos": True,
+            "return_tokens": True,
+        }
+        reply: dict[str, Any] = json.loads(self.post("/completion", body))
+        return reply
 
     def logprobs(self, ids: list[int], path: str) -> dict[str, Any]:
         """Write log P(next | ids[: i + 1]) for every i as `(len(ids), vocab_size)` float32 .npy.
@@ -104,14 +135,24 @@ class LlamaCpp:
         return row
 
 
+def _parameter(name: str, value: Any) -> Any:
+    """A setting as the server takes it: an enum by its name."""
+    if name == "flash_attn_type":
+        return xllamacpp.llama_flash_attn_type[f"LLAMA_FLASH_ATTN_TYPE_{value}"]
+    return value
+
+
 def main() -> None:
     """Serve the model named on the command line."""
-    peer = LlamaCpp(sys.argv[1], int(sys.argv[2]))
+    slots = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    settings = json.loads(sys.argv[4]) if len(sys.argv) > 4 else {}
+    peer = LlamaCpp(sys.argv[1], int(sys.argv[2]), slots, settings)
     serve(
         {
             "info": peer.info,
             "tokenize": peer.tokenize,
             "generate": peer.generate,
+            "generate_many": peer.generate_many,
             "logprobs": peer.logprobs,
         }
     )
