@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := bench-env
+MODEL := smollm2-135m-instruct# of the benchmarks; OPTIONS="--rounds 1" is passed on to them
 PIP := $(BIN)/python -m pip --quiet
 CSRC := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.h csrc/*/*.cpp)
 
@@ -61,6 +63,23 @@ stubs: $(VENV)/built ## rewrite the type stubs of the extensions
 bench: $(VENV)/built ## foretell's own speed on this machine
 	@$(BIN)/foretell bench
 
+# The peers have an environment of their own; `make throughput PEERS=path` takes another.
+$(PEERS)/made: benchmarks/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --quiet install -r benchmarks/requirements.txt
+	@touch $@
+
+.PHONY: throughput
+throughput: $(VENV)/built $(PEERS)/made ## many sequences at once, beside llama.cpp and transformers
+	@$(PEERS)/bin/python benchmarks/throughput.py $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
+
+.PHONY: prefix stalls soak
+prefix: ## time to first token with a shared system prompt
+stalls: ## gaps in running streams while a long prompt is read
+soak: ## ten minutes of random requests: blocks, memory, answers
+prefix stalls soak: $(VENV)/built
+	@$(BIN)/python benchmarks/$@.py $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
+
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(PEERS) build dist
