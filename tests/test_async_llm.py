@@ -763,10 +763,27 @@ def program(body: str) -> subprocess.CompletedProcess[str]:
         loop.close()
         print(0)
         """,
+        """
+        import logging
+        logging.disable()  # asyncio tells of tasks that were left pending
+
+        async def main():
+            llm = await AsyncLLM().__aenter__()  # in the middle of a native step
+            for number in range(3):
+                task = llm.generate(f"{number} " * 300, max_new_tokens=200, ignore_eos=True)
+                tasks.append(asyncio.create_task(task))
+            tasks.append(asyncio.create_task(llm.next("Once")))
+            await asyncio.sleep(0.1)
+
+        tasks, loop = [], asyncio.new_event_loop()
+        loop.run_until_complete(main())
+        loop.close()
+        print(0)
+        """,
     ],
-    ids=["in-a-stream", "after-cancelled-tasks"],
+    ids=["in-a-stream", "after-cancelled-tasks", "with-tasks-left"],
 )
-def test_a_program_may_end_without_closing(body: str):
+def test_a_program_may_end_without_closing(body: str, default_model_path: Path):
     result = program(body)
     assert (result.returncode, result.stdout, result.stderr) == (0, "0\n", "")
 

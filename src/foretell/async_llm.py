@@ -10,8 +10,8 @@ import inspect
 import os
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
 T = TypeVar("T")
+
+ReadPrompts = Callable[[], Prompts]
+"""Gives the prompts, in a helper thread."""
 
 NOT_OPEN = "this AsyncLLM is not open: use it in `async with AsyncLLM(...) as llm:`"
 
@@ -151,7 +154,7 @@ class AsyncLLM:
             QueueFullError: `max_waiting` requests wait already.
         """
         complete = self._settings(config, settings)
-        return await self._generate(prompt, complete, parse_special, priority)
+        return await self._generate(lambda: prompt, complete, parse_special, priority)
 
     def stream(
         self,
@@ -169,7 +172,7 @@ class AsyncLLM:
         request begins with the first chunk that is asked for.
         """
         complete = self._settings(config, settings)
-        return self._stream(prompt, complete, parse_special, priority)
+        return self._stream(lambda: prompt, complete, parse_special, priority)
 
     async def chat(
         self,
@@ -181,8 +184,8 @@ class AsyncLLM:
     ) -> GenerationOutput:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`; see `LLM.chat`."""
         complete = self._settings(config, settings)
-        prompt = await self._chat_prompt(messages)
-        return cast(GenerationOutput, await self._generate(prompt, complete, False, priority))
+        read = partial(chat_prompt, self.tokenizer, messages)
+        return cast(GenerationOutput, await self._generate(read, complete, False, priority))
 
     def stream_chat(
         self,
@@ -194,7 +197,9 @@ class AsyncLLM:
     ) -> AsyncGenerator[Chunk, None]:
         """As `chat`, a chunk a token."""
         complete = self._settings(config, settings)
-        return self._stream_chat(messages, complete, priority)
+        return self._stream(
+            partial(chat_prompt, self.tokenizer, messages), complete, False, priority
+        )
 
     async def next(
         self,
@@ -272,23 +277,43 @@ class AsyncLLM:
     ) -> GenerationConfig:
         return self._require_open().preparation.settings(config, settings)
 
+    async def _generate(
+        self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
+    ) -> GenerationOutput | list[GenerationOutput]:
+        jobs = await self._jobs(read, config, parse_special, priority)
+        outputs: dict[tuple[int, int], GenerationOutput] = {}
+        with self._run(jobs, priority, streams=False) as channel:
+            while (chunk := await channel.get()) is not None:
+                outputs[chunk.prompt_index, chunk.index] = chunk.require_output()
+        ordered = [outputs[key] for key in sorted(outputs)]
+        return ordered[0] if jobs.are_one else ordered
+
+    async def _stream(
+        self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
+    ) -> AsyncGenerator[Chunk, None]:
+        jobs = await self._jobs(read, config, parse_special, priority)
+        with self._run(jobs, priority, streams=True) as channel:
+            while (chunk := await channel.get()) is not None:
+                yield chunk
+
     async def _jobs(
-        self, prompt: Prompts, config: GenerationConfig, parse_special: bool, priority: int
+        self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
     ) -> Jobs:
-        """Read and check prompts, beside the event loop and beside the engine's steps."""
+        """Read and check prompts, beside the event loop and beside the engine's steps.
+
+        A long list takes its time, and so does a chat template, which another process renders.
+        """
         preparation = self._require_open().preparation
 
         def prepare() -> Jobs:
             plan = preparation.plan(config, priority=priority)
-            return preparation.jobs(prompt, plan, parse_special=parse_special)
+            return preparation.jobs(read(), plan, parse_special=parse_special)
 
         return await asyncio.to_thread(prepare)
 
-    async def _chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        """Another process renders the template, and takes its time."""
-        return await asyncio.to_thread(chat_prompt, self.tokenizer, messages)
-
-    def _run(self, jobs: Jobs, priority: int, *, streams: bool) -> AsyncGenerator[Chunk, None]:
+    @contextmanager
+    def _run(self, jobs: Jobs, priority: int, *, streams: bool) -> Iterator[Channel[Chunk]]:
+        """Have jobs worked on, and see their chunks come, as long as the block is not left."""
         opened, loop = self._require_open(), asyncio.get_running_loop()
         channel: Channel[Chunk] = Channel(loop, deque())
         if streams:
@@ -301,34 +326,8 @@ class AsyncLLM:
             is_list=len(jobs.drafts) != 1,
             priority=priority,
         )
-        return _read(opened.worker, order)
-
-    async def _generate(
-        self, prompt: Prompts, config: GenerationConfig, parse_special: bool, priority: int
-    ) -> GenerationOutput | list[GenerationOutput]:
-        jobs = await self._jobs(prompt, config, parse_special, priority)
-        outputs: dict[tuple[int, int], GenerationOutput] = {}
-        async with aclosing(self._run(jobs, priority, streams=False)) as chunks:
-            async for chunk in chunks:
-                outputs[chunk.prompt_index, chunk.index] = chunk.require_output()
-        ordered = [outputs[key] for key in sorted(outputs)]
-        return ordered[0] if jobs.are_one else ordered
-
-    async def _stream(
-        self, prompt: Prompts, config: GenerationConfig, parse_special: bool, priority: int
-    ) -> AsyncGenerator[Chunk, None]:
-        jobs = await self._jobs(prompt, config, parse_special, priority)
-        async with aclosing(self._run(jobs, priority, streams=True)) as chunks:
-            async for chunk in chunks:
-                yield chunk
-
-    async def _stream_chat(
-        self, messages: Sequence[Mapping[str, str]], config: GenerationConfig, priority: int
-    ) -> AsyncGenerator[Chunk, None]:
-        prompt = await self._chat_prompt(messages)
-        async with aclosing(self._stream(prompt, config, False, priority)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        with _placed(order, opened.worker):
+            yield channel
 
     async def _observe(
         self,
@@ -347,18 +346,20 @@ class AsyncLLM:
 
         job = await asyncio.to_thread(prepare)
         channel: Channel[T] = Channel(asyncio.get_running_loop(), deque())
-        async with aclosing(
-            _read(opened.worker, Observation(channel, iter([job]), result))
-        ) as seen:
-            return await anext(seen)
+        with _placed(Observation(channel, iter([job]), result), opened.worker):
+            return cast(T, await channel.get())
 
 
-async def _read(worker: Worker, order: Order) -> AsyncGenerator[Any, None]:
-    """Place an order and give what comes of it; ends it when its reader goes."""
+@contextmanager
+def _placed(order: Order, worker: Worker) -> Iterator[None]:
+    """An order is worked on as long as the block is not left.
+
+    It is left also by a task that is cancelled, or destroyed before it has ended: nothing here may
+    have to be awaited.
+    """
     worker.place(order)
     try:
-        while (item := await order.channel.get()) is not None:
-            yield item
+        yield
     finally:
         worker.drop(order)
 
