@@ -1,0 +1,128 @@
+"""Who runs when: priorities, then arrival; long prompts let others live."""
+
+import numpy as np
+import pytest
+from by_hand import answer_by_hand, request, run, scripted
+
+from foretell.engine.engine import Engine
+from foretell.engine.events import TokenEvent
+from foretell.engine.scheduler import PROMPT_TOKENS_BESIDE, PROMPT_TOKENS_BESIDE_EACH
+from foretell.engine.settings import EngineSettings
+
+
+def ends(engine):
+    """Request ids in the order in which they end."""
+    found = []
+    while engine.has_work:
+        found += [event.request_id for event in engine.step() if event.stop_reason]
+    return found
+
+
+def test_the_lower_number_runs_first_and_equal_ones_in_order_of_arrival():
+    engine = Engine(scripted(), EngineSettings(max_running=1))
+    priorities = [1, 0, 2, 0, 1, -1]
+    ids = [engine.add(request([1, 2], max_new_tokens=2, priority=one)) for one in priorities]
+    assert ends(engine) == sorted(ids, key=lambda one: (priorities[one], one))
+
+
+def test_a_more_important_request_displaces_a_running_one_which_goes_on_later():
+    engine = Engine(scripted(), EngineSettings(max_running=2))
+    wishes = [request([one], max_new_tokens=8, priority=one) for one in (1, 2)]
+    first, second = (engine.add(wish) for wish in wishes)
+    engine.step()
+    urgent = engine.add(request([7], max_new_tokens=3, priority=0))
+    assert {event.request_id for event in engine.step()} == {first, urgent}
+    assert engine.stats().preemptions == 1
+    answers = run(engine)
+    assert answers[second].samples[0].tokens == answer_by_hand(wishes[1]).samples[0].tokens[1:]
+
+
+def test_a_request_of_equal_priority_displaces_nobody():
+    engine = Engine(scripted(), EngineSettings(max_running=1))
+    first = engine.add(request([1], max_new_tokens=4))
+    engine.step()
+    second = engine.add(request([2], max_new_tokens=1))
+    assert ends(engine) == [first, second]
+    assert engine.stats().preemptions == 0
+
+
+@pytest.mark.parametrize("priority", [0, 1])
+def test_the_least_important_makes_way_where_blocks_run_out(priority):
+    """The earlier of the two, if it is the less important one."""
+    engine = Engine(scripted(num_blocks=6, block_size=4))
+    early = engine.add(request([1], max_new_tokens=18, priority=priority))
+    late = engine.add(request([2], max_new_tokens=18, priority=0))
+    order = ends(engine)
+    assert engine.stats().preemptions > 0
+    assert order == ([late, early] if priority else [early, late])
+
+
+def test_no_more_sequences_run_than_may():
+    backend = scripted()
+    engine = Engine(backend, EngineSettings(max_running=3))
+    sampling = {"temperature": 1.0, "seed": 1}
+    for one in range(6):
+        samples = 1 + one % 2
+        engine.add(request([one], max_new_tokens=3, num_return_sequences=samples, **sampling))
+    assert sorted(ends(engine)) == [0, 1, 1, 2, 3, 3, 4, 5, 5]
+    assert max(len(batch.starts) - 1 for batch in backend.batches) == 3
+
+
+def test_a_long_prompt_comes_in_small_pieces_beside_running_streams():
+    backend = scripted(context_length=400, num_blocks=200, max_batch_tokens=256)
+    engine = Engine(backend)
+    streams = [engine.add(request([one], max_new_tokens=100)) for one in range(4)]
+    engine.step()
+    engine.add(request([1] * 300, max_new_tokens=1))
+    most = 4 + PROMPT_TOKENS_BESIDE + 4 * PROMPT_TOKENS_BESIDE_EACH
+    for _ in range(15):
+        written = [event.request_id for event in engine.step()]
+        assert written == streams  # each has its token in each step
+        assert len(backend.batches[-1].tokens) == most
+
+
+def test_a_long_prompt_alone_takes_whole_batches():
+    backend = scripted(context_length=400, num_blocks=200)
+    engine = Engine(backend)
+    engine.add(request([1] * 300, max_new_tokens=1))
+    run(engine)
+    assert [len(batch.tokens) for batch in backend.batches] == [64, 64, 64, 64, 44]
+
+
+def test_a_short_prompt_behind_a_long_one_does_not_wait_for_all_of_it():
+    backend = scripted(context_length=400, num_blocks=300)
+    engine = Engine(backend)
+    long_one = engine.add(request([1] * 300, max_new_tokens=1))
+    short = engine.add(request([2] * 20, max_new_tokens=1))
+    shorter = engine.add(request([3] * 5, max_new_tokens=1))
+    assert ends(engine) == [shorter, short, long_one]
+    assert [len(batch.tokens) for batch in backend.batches[:2]] == [64, 64]
+
+
+def test_the_first_prompt_has_most_of_each_batch():
+    """So that a stream of short ones cannot hold it up."""
+    backend = scripted(context_length=400, num_blocks=300)
+    engine = Engine(backend)
+    first = engine.add(request([1] * 300, max_new_tokens=1))
+    steps = 0
+    while engine.has_work:
+        engine.add(request([2 + steps % 9] * 30, max_new_tokens=1))
+        steps += 1
+        if any(event.request_id == first for event in engine.step()):
+            break
+    assert steps <= 300 // 48 + 1
+    for batch in backend.batches[:5]:
+        assert np.diff(batch.starts)[0] == 48
+
+
+def test_a_batch_full_of_streams_still_has_room_for_a_prompt():
+    """Fewer run than a batch has tokens, as one that is yet to begin needs one too."""
+    engine = Engine(scripted(), EngineSettings(max_batch_tokens=4))
+    for one in range(3):
+        engine.add(request([one], max_new_tokens=30))
+    engine.step()
+    late = engine.add(request([5] * 8, max_new_tokens=1))
+    found = []
+    for _ in range(8):
+        found += [event for event in engine.step() if event.request_id == late]
+    assert [type(event) for event in found] == [TokenEvent]
