@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fake_hub import FakeHub
+from loopback_hub import LoopbackHub, loopback_hub_in
 
 from foretell import hub
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a hub other than `loopback_hub`
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,3 +46,12 @@ def fake_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHu
     made_up = FakeHub(tmp_path, monkeypatch)
     yield made_up
     made_up.close()
+
+
+@pytest.fixture
+def loopback_hub(
+    fake_hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LoopbackHub]:
+    """A Hugging Face hub on loopback, the only one in reach, and an empty cache of its own."""
+    with loopback_hub_in(tmp_path, monkeypatch) as served:
+        yield served

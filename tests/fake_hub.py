@@ -37,6 +37,7 @@ class FakeHub:
         self._monkeypatch = monkeypatch
         self._processes: list[subprocess.Popen[str]] = []
         monkeypatch.setenv("FORETELL_HOME", str(self.home))
+        monkeypatch.setenv("HF_HUB_CACHE", str(folder / "shared-cache"))
         monkeypatch.setenv("PYTHONPATH", str(FAKE_PIP), prepend=os.pathsep)
         monkeypatch.setenv("FAKE_PIP_WHEELS", str(self._wheels))
         monkeypatch.setenv("FAKE_PIP_CALLS", str(self._calls))

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from fake_hub import FakeHub
+from loopback_hub import LoopbackHub
 
 from foretell import hub
 from foretell.cli import main
@@ -41,6 +42,8 @@ def test_the_list_tells_what_is_cached(
         "terms_url": None,
         "sha256": model.sha256,
         "source": "pip: tiny-part0==1.0",
+        "revision": None,
+        "commit": None,
         "cached": True,
         "path": str(fake_hub.home / "models" / "tiny" / "tiny.gguf"),
     }
@@ -122,7 +125,51 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
     assert f"Examples:\n    foretell models {verb}" in shown
 
 
-def test_json_goes_with_the_list_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_goes_after_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
     code, output, errors = run(capsys, "--json", "path", "smollm2-135m-instruct")
     assert (code, output) == (2, "")
-    assert "--json goes with the list alone" in errors
+    assert "--json goes after the verb" in errors
+
+
+CHECKPOINT = {
+    "config.json": b'{"model_type": "llama"}',
+    "tokenizer.json": b"{}",
+    "model.safetensors": b"weights" * 1000,
+}
+
+
+def test_a_model_of_the_hub_is_pulled_listed_found_and_removed(
+    loopback_hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loopback_hub.publish("org/tiny", CHECKPOINT, card={"license": "mit"})
+    code, output, errors = run(capsys, "pull", "org/tiny")
+    assert (code, output) == (0, f"{hub.path('org/tiny')}\n")
+    assert "org/tiny comes under the licence mit" in errors
+    assert run(capsys, "path", "org/tiny") == (0, output, "")
+    row = json.loads(run(capsys, "path", "org/tiny", "--json")[1])
+    assert row in json.loads(run(capsys, "--json")[1])
+    assert (row["revision"], row["source"], row["description"]) == ("main", "hub", "llama")
+    assert row["size"] == sum(map(len, CHECKPOINT.values()))
+    assert "org/tiny" in run(capsys)[1]
+    assert run(capsys, "verify", "org/tiny") == (0, f"{output.strip()}: sha256 is right\n", "")
+    code, removed, _ = run(capsys, "remove", "org/tiny", "--json")
+    assert json.loads(removed)["name"] == "org/tiny"
+    assert "org/tiny" not in run(capsys)[1]
+
+
+def test_a_revision_of_the_hubs(
+    loopback_hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loopback_hub.publish("org/tiny", CHECKPOINT)
+    loopback_hub.publish("org/tiny", {**CHECKPOINT, "config.json": b"{}"}, revision="v2")
+    options = ("org/tiny", "--revision", "v2")
+    assert run(capsys, "pull", *options)[0] == 0
+    assert str(hub.path("org/tiny", "v2")) == run(capsys, "path", *options)[1].strip()
+    code, _, errors = run(capsys, "path", "org/tiny")
+    assert (code, errors) == (
+        1,
+        "foretell: error: org/tiny is not cached: fetch it with `foretell models pull org/tiny`\n",
+    )
+    code, _, errors = run(capsys, "remove", *options)
+    assert (code, errors.startswith("removed ")) == (0, True)
+    assert "--revision v2`" in run(capsys, "path", *options)[2]

@@ -10,7 +10,7 @@ import pytest
 from fake_hub import FakeHub
 
 from foretell import hub
-from foretell.errors import DownloadError, ModelFileError, ModelNotFoundError
+from foretell.errors import ConfigError, DownloadError, ModelFileError, ModelNotFoundError
 
 
 def test_a_known_name_is_fetched_once(fake_hub: FakeHub) -> None:
@@ -42,18 +42,81 @@ def test_a_path_object_is_never_a_name(fake_hub: FakeHub) -> None:
     assert fake_hub.calls() == []
 
 
+def test_a_folder_with_a_checkpoint_is_itself(tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
+    assert hub.resolve(tmp_path) == tmp_path
+    assert hub.resolve(str(tmp_path)) == tmp_path
+
+
+def test_what_lies_here_wins_over_names_and_says_so(
+    fake_hub: FakeHub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake_hub.publish(b"a model")
+    monkeypatch.chdir(tmp_path)
+    for name in ("tiny", "gpt2", "runs/one"):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        if name == "tiny":
+            assert hub.resolve(name).read_bytes() == b"a model"  # nothing that is a model is here
+        (folder / "config.json").touch()
+    capsys.readouterr()
+    assert hub.resolve("tiny") == Path("tiny")
+    assert "'tiny' is a folder here, and a model's name too" in capsys.readouterr().err
+    assert hub.resolve("gpt2") == Path("gpt2")
+    assert "'gpt2' is a folder here" in capsys.readouterr().err
+    assert hub.resolve("./tiny") == Path("tiny")
+    assert hub.resolve("runs/one") == Path("runs/one")
+    assert capsys.readouterr().err == ""
+    (tmp_path / "shared-cache" / "models--runs--one").mkdir(parents=True)
+    assert hub.resolve("runs/one") == Path("runs/one")
+    assert "'runs/one' is a folder here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("revision", ["", "../up", "/root", "a\nb", 7])
+def test_a_revision_that_cannot_be_one_is_refused(revision: str, fake_hub: FakeHub) -> None:
+    with pytest.raises(ConfigError, match=r"revision=.* must be a branch, a tag or a commit"):
+        hub.resolve("org/tiny", revision=revision)
+
+
+def test_a_revision_of_what_has_none_is_refused(fake_hub: FakeHub, tmp_path: Path) -> None:
+    fake_hub.publish(b"a model")
+    (tmp_path / "model.gguf").touch()
+    for model in ("tiny", str(tmp_path / "model.gguf")):
+        with pytest.raises(ConfigError, match="revision='main' has no effect on "):
+            hub.resolve(model, revision="main")
+    assert fake_hub.calls() == []
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
         ("", "name is empty: known names"),
         ("smolm2-135m-instruct", "did you mean 'smollm2-135m-instruct'"),
         ("nowhere/to/be/found.gguf", "no model or file is called 'nowhere/to/be/found.gguf'"),
-        ("openai-community/gpt2", "Hugging Face id, which is not supported yet: .*known names are"),
+        ("openai-community/gpt2", "cannot be fetched, HF_HUB_OFFLINE is set"),
+        (
+            "https://hf.co/openai-community/gpt2",
+            "is a page's address: give 'openai-community/gpt2'",
+        ),
+        ("models/gpt2.gguf", "no model or file is called .* or a Hugging Face id: org/name"),
         ("null\0byte", r"'null\\x00byte'"),
         ("x" * 5000, "File name too long"),
         ("~nobody-of-this-name/x.gguf", "cannot be opened|no model or file"),
     ],
-    ids=["empty", "misspelt", "no-file", "hugging-face", "null", "long", "no-home"],
+    ids=[
+        "empty",
+        "misspelt",
+        "no-file",
+        "hugging-face",
+        "address",
+        "file-like",
+        "null",
+        "long",
+        "no-home",
+    ],
 )
 def test_what_is_not_there_is_explained(model: str, message: str) -> None:
     with pytest.raises(ModelNotFoundError, match=message) as caught:
@@ -62,10 +125,12 @@ def test_what_is_not_there_is_explained(model: str, message: str) -> None:
 
 
 def test_a_folder_is_refused_and_its_model_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match=r"is a folder: give the path of a GGUF file$"):
+    with pytest.raises(
+        ModelNotFoundError, match=r"without config\.json: give the path of a GGUF file, "
+    ):
         hub.resolve(tmp_path)
     (tmp_path / "inside.gguf").touch()
-    with pytest.raises(ModelNotFoundError, match=r"is a folder: .*inside\.gguf"):
+    with pytest.raises(ModelNotFoundError, match=r"is a folder .*inside\.gguf"):
         hub.resolve(str(tmp_path))
 
 

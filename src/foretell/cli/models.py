@@ -1,41 +1,51 @@
-"""`foretell models`: which models have a name, and which of them are in the cache."""
+"""`foretell models`: which models have a name or are cached; fetch, find, check, remove them."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
 
 from foretell import hub
 
+_revision = click.option("--revision", help="Branch, tag or commit of a Hugging Face model.")
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
 
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """List, fetch, locate, check or remove known models.
+    """List, fetch, locate, check or remove models.
 
     \b
     Examples:
       foretell models
       foretell models --json
       foretell models pull gemma-3-270m
+      foretell models pull openai-community/gpt2
       foretell models path smollm2-135m-instruct
       foretell models remove gemma-3-270m
 
-    Models are cached in FORETELL_HOME if it is set, else in the user's cache folder.
+    A NAME is a known name (see the list), a Hugging Face id (org/name), or one GGUF file of a
+    Hugging Face model (org/name:file.gguf).
+
+    Known models are cached in FORETELL_HOME if it is set, else in the user's cache folder; models
+    of the hub where all Hugging Face tools have them (HF_HOME, HF_HUB_CACHE). HF_ENDPOINT, HF_TOKEN
+    and HF_HUB_OFFLINE mean what they mean to those.
     """
     if context.invoked_subcommand is None:
         _print_models(as_json)
     elif as_json:
-        raise click.UsageError("--json goes with the list alone: foretell models --json", context)
+        raise click.UsageError("--json goes after the verb: foretell models list --json", context)
 
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def list_models(as_json: bool) -> None:
-    """List known models: name, size, licence, and where they are cached.
+    """List known models, and those of the hub that are cached: name, size, licence, where.
 
     \b
     Examples:
@@ -47,74 +57,114 @@ def list_models(as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-def pull(name: str) -> None:
-    """Fetch the model NAME into the cache, and print where it is.
+@_revision
+@_as_json
+def pull(name: str, revision: str | None, as_json: bool) -> None:
+    """Fetch the model NAME into its cache, and print where it is.
 
-    Nothing happens if it is there already. An interrupted fetch goes on where whole parts ended.
+    Nothing happens if it is there already; of a hub's model, if it is also the newest. An
+    interrupted fetch goes on where whole files ended.
 
     \b
     Examples:
       foretell models pull smollm2-135m-instruct
+      foretell models pull openai-community/gpt2 --revision main
+      foretell models pull org/name:model-Q4_K_M.gguf
       FORETELL_HOME=/data/models foretell models pull gemma-3-270m
     """
-    click.echo(hub.pull(name))
+    _print_path(hub.pull(name, revision), as_json)
 
 
 @command.command()
 @click.argument("name")
-def path(name: str) -> None:
+@_revision
+@_as_json
+def path(name: str, revision: str | None, as_json: bool) -> None:
     """Print the path of the cached model NAME, and nothing else.
 
     \b
     Examples:
       foretell models path smollm2-135m-instruct
+      foretell models path openai-community/gpt2 --json
       ls -l "$(foretell models path smollm2-135m-instruct)"
     """
-    click.echo(hub.path(name))
+    _print_path(hub.path(name, revision), as_json)
 
 
 @command.command()
 @click.argument("name")
-def remove(name: str) -> None:
-    """Delete the model NAME, and what is left of its downloads, from the cache.
+@_revision
+@_as_json
+def remove(name: str, revision: str | None, as_json: bool) -> None:
+    """Delete the model NAME, and what is left of its downloads, from its cache.
+
+    A Hugging Face id means all its cached revisions, unless --revision names one. Other tools that
+    share the cache lose it too.
 
     \b
     Examples:
       foretell models remove gemma-3-270m
+      foretell models remove org/name:model-Q4_K_M.gguf
     """
-    click.echo(f"removed {hub.remove(name)}", err=True)
+    removed = hub.remove(name, revision)
+    if as_json:
+        click.echo(json.dumps({"name": name, "removed": str(removed)}, indent=2))
+    else:
+        click.echo(f"removed {removed}", err=True)
 
 
 @command.command()
 @click.argument("name")
-def verify(name: str) -> None:
-    """Read the cached model NAME in full and compare its sha256 with the published one.
+@_revision
+def verify(name: str, revision: str | None) -> None:
+    """Read the cached model NAME in full and compare its hashes with the published ones.
 
     \b
     Examples:
       foretell models verify smollm2-135m-instruct
+      foretell models verify openai-community/gpt2
     """
-    click.echo(f"{hub.verify(name)}: sha256 is right")
+    click.echo(f"{hub.verify(name, revision)}: sha256 is right")
+
+
+def _print_path(path: Path, as_json: bool) -> None:
+    if not as_json:
+        click.echo(path)
+        return
+    row = next(row for row in _rows() if row["path"] == str(path))
+    click.echo(json.dumps(row, indent=2))
 
 
 def _print_models(as_json: bool) -> None:
-    rows = [_describe(model) for model in hub.known_models()]
+    rows = _rows()
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    click.secho(_line("NAME", "SIZE", "LICENCE", "CACHED AT"), bold=True)
+    width = max(len(row["name"]) for row in rows)
+    click.secho(_line(width, "NAME", "SIZE", "LICENCE", "CACHED AT"), bold=True)
     for row in rows:
         size = f"{row['size'] / 1e6:.1f} MB"
-        click.echo(_line(row["name"], size, row["licence"], row["path"] or "not cached"))
-        default = " (the default)" if row["default"] else ""
-        click.secho(f"  {row['description']}{default}", dim=True)
+        licence, where = row["licence"] or "on its card", row["path"] or "not cached"
+        click.echo(_line(width, row["name"], size, licence, where))
+        click.secho(f"  {_remark(row)}", dim=True)
 
 
-def _line(name: str, size: str, licence: str, where: str) -> str:
-    return f"{name:<23} {size:>9}  {licence:<19} {where}"
+def _line(width: int, name: str, size: str, licence: str, where: str) -> str:
+    return f"{name:<{width}} {size:>10}  {licence:<19} {where}"
 
 
-def _describe(model: hub.KnownModel) -> dict[str, Any]:
+def _remark(row: dict[str, Any]) -> str:
+    if row["commit"] is not None:
+        return f"{row['description']}, from the hub, revision {row['revision']}"
+    return f"{row['description']}{' (the default)' if row['default'] else ''}"
+
+
+def _rows() -> list[dict[str, Any]]:
+    known = [_describe_known(model) for model in hub.known_models()]
+    return known + [_describe_cached(model) for model in hub.cached_models()]
+
+
+def _describe_known(model: hub.KnownModel) -> dict[str, Any]:
     cached = hub.is_cached(model)
     return {
         "name": model.name,
@@ -125,6 +175,25 @@ def _describe(model: hub.KnownModel) -> dict[str, Any]:
         "terms_url": model.terms_url,
         "sha256": model.sha256,
         "source": model.source,
+        "revision": None,
+        "commit": None,
         "cached": cached,
         "path": str(hub.path(model.name)) if cached else None,
+    }
+
+
+def _describe_cached(model: hub.CachedModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "description": model.description,
+        "default": False,
+        "size": model.size,
+        "licence": None,
+        "terms_url": None,
+        "sha256": None,
+        "source": "hub",
+        "revision": model.revision,
+        "commit": model.commit,
+        "cached": True,
+        "path": str(model.path),
     }

@@ -1,18 +1,22 @@
 """Model names → local files; what happens before row 1 of the design.
 
-`resolve` is all that most callers need: a known name is looked up in the cache and fetched when it
-is missing, a path to a GGUF file is taken as it is. The other functions manage the cache.
+`resolve` is all that most callers need: a path is taken as it is, a known name or a Hugging Face id
+is looked up in its cache, and fetched when it is missing. The other functions manage the caches:
+foretell's own, of known models, and the one that Hugging Face's tools share.
 """
 
 from foretell.hub.cache import cache_dir, is_cached
 from foretell.hub.models import path, pull, remove, resolve, verify
 from foretell.hub.registry import DEFAULT_MODEL, KnownModel, WheelPart, find, known_models
+from foretell.hub.shared_cache import CachedModel, cached_models
 
 __all__ = [
     "DEFAULT_MODEL",
+    "CachedModel",
     "KnownModel",
     "WheelPart",
     "cache_dir",
+    "cached_models",
     "find",
     "is_cached",
     "known_models",

@@ -11,8 +11,10 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -89,23 +91,49 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
+@dataclass(frozen=True)
+class Place:
+    """A cache on disk, and the variable that moves it."""
+
+    folder: Callable[[], Path]
+    variable: str
+
+
+OWN_CACHE = Place(cache_dir, "FORETELL_HOME")
+
+
 @contextlib.contextmanager
-def storage_errors() -> Iterator[None]:
+def storage_errors(place: Place = OWN_CACHE) -> Iterator[None]:
     """Turn what the file system refuses into a DownloadError that says what to do."""
     try:
         yield
     except ForetellError:
         raise
     except OSError as error:
-        raise DownloadError(_explain(error)) from error
+        raise DownloadError(explain_storage(error, place)) from error
 
 
-def disk_full_message() -> str:
-    """What to say when the disk under the cache has no room left."""
+def disk_full_message(place: Place = OWN_CACHE) -> str:
+    """What to say when the disk under a cache has no room left."""
     return (
-        f"the disk is full under {cache_dir()}: free some space, "
-        "or set FORETELL_HOME to a folder on a larger disk"
+        f"the disk is full under {place.folder()}: free some space, "
+        f"or set {place.variable} to a folder on a larger disk"
     )
+
+
+def check_space(name: str, needed: int, folder: Path, place: Place = OWN_CACHE) -> None:
+    """Refuse a fetch of `needed` bytes that the disk under `folder`, which exists, cannot hold.
+
+    Raises:
+        DownloadError: it has less room.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DownloadError(
+            f"not enough disk space for {name} under {place.folder()}: "
+            f"{megabytes(needed)} needed, {megabytes(free)} free; "
+            f"free some, or set {place.variable} to a folder on a larger disk"
+        )
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
@@ -113,19 +141,20 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST}
 
 
-def _explain(error: OSError) -> str:
+def explain_storage(error: OSError, place: Place) -> str:
+    """One line on what the file system refused, and what to do about it."""
     reason = error.strerror or str(error)
-    where = error.filename or cache_dir()
+    where = error.filename or place.folder()
     if error.errno in _FULL:
-        return disk_full_message()
+        return disk_full_message(place)
     if error.errno in _DENIED:
         return (
             f"the cache cannot be written at {where} ({reason}): "
-            "set FORETELL_HOME to a folder that you can write"
+            f"set {place.variable} to a folder that you can write"
         )
     if error.errno in _NOT_A_FOLDER:
         return (
-            f"the cache {cache_dir()} is not a folder or lies inside a file ({reason}): "
-            "set FORETELL_HOME to a folder that you can write"
+            f"the cache {place.folder()} is not a folder or lies inside a file ({reason}): "
+            f"set {place.variable} to a folder that you can write"
         )
-    return f"the cache fails at {where} ({reason}): set FORETELL_HOME to another folder"
+    return f"the cache fails at {where} ({reason}): set {place.variable} to another folder"

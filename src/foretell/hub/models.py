@@ -4,46 +4,99 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from pathlib import Path
 
-from foretell.errors import ModelFileError, ModelNotFoundError
+from foretell.errors import ConfigError, ModelFileError, ModelNotFoundError
 from foretell.hub.cache import file_sha256, is_cached, model_file, storage_errors
-from foretell.hub.registry import find, lookup, suggest
+from foretell.hub.names import HubModel, id_in_address, parse
+from foretell.hub.progress import say
+from foretell.hub.registry import KnownModel, find, lookup, suggest
+from foretell.hub.shared_cache import cached_path, repo_folder
 
-_HUGGING_FACE_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_WHAT_TO_GIVE = (
+    "or give the path of a GGUF file or a model's folder, or a Hugging Face id: org/name"
+)
 
 
-def resolve(model: str | os.PathLike[str]) -> Path:
-    """The GGUF file of a known name (fetched if it is not cached yet), or of a path.
+def resolve(model: str | os.PathLike[str], revision: str | None = None) -> Path:
+    """The GGUF file or the checkpoint's folder that a user's name for a model means.
 
-    A string that is a known name, in any case, means that model; `./name` means the file.
+    What lies at that path comes first; then known names, in any case; then Hugging Face ids,
+    `org/name` or `org/name:file.gguf`. A model that is cached needs no network; another is fetched.
 
     Raises:
-        ModelNotFoundError: there is no such name or file.
+        ModelNotFoundError: there is no such file, folder, name or repository.
+        UnsupportedModelError: the repository holds nothing that can be run.
         DownloadError: the model could not be fetched or stored.
+        ConfigError: a revision is given for what has none.
     """
-    if isinstance(model, str) and lookup(model) is not None:
-        return pull(model)
     given = os.fspath(model)
     try:
-        path = Path(given).expanduser()
-        if path.is_file():
-            return path
-        raise ModelNotFoundError(_why_not(given, path))
+        local = _find_local(Path(given).expanduser())
     except (OSError, RuntimeError, ValueError) as error:  # denied, no home, a null byte
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelNotFoundError(f"model {given!r} cannot be opened: {reason}") from error
+    if local is not None:
+        return _take_local(model, local, revision)
+    if isinstance(model, str):
+        named = _find_named(model, revision)
+        if named is not None:
+            return _bring(named)
+    raise ModelNotFoundError(_why_not(given, Path(given).expanduser()))
 
 
-def pull(name: str) -> Path:
-    """Fetch a known model unless it is cached; return its file.
+def _find_local(path: Path) -> Path | None:
+    """The path itself where it is a file, or a folder that holds a checkpoint."""
+    if path.is_file():
+        return path
+    if path.is_dir() and ((path / "config.json").exists() or any(path.glob("*.safetensors"))):
+        return path
+    return None
 
-    Raises:
-        ModelNotFoundError: there is no such name.
-        DownloadError: the model could not be fetched, verified or stored.
-    """
-    model = find(name)
+
+def _take_local(model: str | os.PathLike[str], path: Path, revision: str | None) -> Path:
+    _refuse_revision(repr(os.fspath(model)), revision, "files on this machine have no revisions")
+    if isinstance(model, str) and _is_ambiguous(model):
+        kind = "folder" if path.is_dir() else "file"
+        say(f"{model!r} is a {kind} here, and a model's name too: taking the {kind}")
+    return path
+
+
+def _is_ambiguous(name: str) -> bool:
+    """Whether a path's text also is a known name, or an id that was once fetched."""
+    named = _find_named(name, None)
+    if isinstance(named, HubModel) and "/" in name:
+        return repo_folder(named.repo).exists()
+    return named is not None
+
+
+def _find_named(name: str, revision: str | None) -> KnownModel | HubModel | None:
+    """The model that a name means, known names before the hub's; None where it means none."""
+    known = lookup(name)
+    if known is None:
+        return parse(name, revision)
+    _refuse_revision(known.name, revision, "it is published once")
+    return known
+
+
+def _refuse_revision(name: str, revision: str | None, reason: str) -> None:
+    if revision is not None:
+        raise ConfigError(f"revision={revision!r} has no effect on {name}: {reason}")
+
+
+def _bring(model: KnownModel | HubModel) -> Path:
+    """The model's file or folder, fetched only where it is not cached."""
+    if isinstance(model, KnownModel):
+        return _bring_known(model)
+    cached = cached_path(model)
+    if cached is not None:
+        return cached
+    from foretell.hub.remote import fetch
+
+    return fetch(model)
+
+
+def _bring_known(model: KnownModel) -> Path:
     if is_cached(model):
         return model_file(model)
     from foretell.hub.download import fetch
@@ -51,9 +104,54 @@ def pull(name: str) -> Path:
     return fetch(model)
 
 
-def path(name: str) -> Path:
-    """The cached file of a known model; ModelNotFoundError if it is unknown or not cached."""
-    model = find(name)
+def _named(name: str, revision: str | None) -> KnownModel | HubModel:
+    """The model that a name means; ModelNotFoundError where it means none."""
+    model = _find_named(name, revision)
+    if model is None:
+        find(name)  # says what is near
+        raise ModelNotFoundError(f"no model is called {name!r}")
+    return model
+
+
+def pull(name: str, revision: str | None = None) -> Path:
+    """Fetch a model unless it is cached, or was replaced on the hub; return its file or folder.
+
+    Raises:
+        ModelNotFoundError: there is no such name, repository, revision or file.
+        UnsupportedModelError: the repository holds nothing that can be run.
+        DownloadError: the model could not be fetched, verified or stored.
+    """
+    model = _named(name, revision)
+    return _bring_known(model) if isinstance(model, KnownModel) else _refresh(model)
+
+
+def _refresh(model: HubModel) -> Path:
+    from foretell.hub.refusals import UnreachableError
+    from foretell.hub.remote import fetch
+    from foretell.hub.shared_cache import is_commit, is_offline
+
+    cached = cached_path(model)
+    if cached is not None and (is_commit(model.revision) or is_offline()):
+        return cached
+    try:
+        return fetch(model)
+    except UnreachableError as error:
+        if cached is None:
+            raise
+        say(f"{error}; taking what is cached")
+        return cached
+
+
+def path(name: str, revision: str | None = None) -> Path:
+    """The cached file or folder of a model; ModelNotFoundError if it is unknown or not cached."""
+    model = _named(name, revision)
+    if isinstance(model, HubModel):
+        from foretell.hub.removal import not_cached_message
+
+        cached = cached_path(model)
+        if cached is None:
+            raise ModelNotFoundError(not_cached_message(model))
+        return cached
     if not is_cached(model):
         raise ModelNotFoundError(
             f"{model.name} is not cached: fetch it with `foretell models pull {model.name}`"
@@ -61,29 +159,40 @@ def path(name: str) -> Path:
     return model_file(model)
 
 
-def remove(name: str) -> Path:
-    """Delete a known model's file and the leftovers of its downloads; return the file's path.
+def remove(name: str, revision: str | None = None) -> Path:
+    """Delete a model and the leftovers of its downloads; return the path that it had.
+
+    A Hugging Face id means all cached revisions of it, unless one is given. Its cache is shared
+    with other tools, which lose it too.
 
     Raises:
         ModelNotFoundError: the model is unknown, or nothing of it is cached.
         DownloadError: it is being fetched right now, or cannot be deleted.
     """
+    model = _named(name, revision)
+    if isinstance(model, HubModel):
+        from foretell.hub.removal import discard_cached
+
+        return discard_cached(model, every_revision=revision is None)
     from foretell.hub.download import discard
 
-    model = find(name)
     if not discard(model):
         raise ModelNotFoundError(f"{model.name} is not cached: there is nothing to remove")
     return model_file(model)
 
 
-def verify(name: str) -> Path:
-    """Read a cached model in full and compare its sha256 with the known one; return its file.
+def verify(name: str, revision: str | None = None) -> Path:
+    """Read a cached model in full and compare its hashes with the known ones; return its path.
 
     Raises:
         ModelNotFoundError: the model is unknown or not cached.
-        ModelFileError: the file is not the one that was published.
+        ModelFileError: a file is not the one that was published.
     """
-    model = find(name)
+    model = _named(name, revision)
+    if isinstance(model, HubModel):
+        from foretell.hub.removal import verify_cached
+
+        return verify_cached(model)
     file = path(name)
     with storage_errors():
         found = file_sha256(file)
@@ -97,22 +206,23 @@ def verify(name: str) -> Path:
 
 def _why_not(given: str, path: Path) -> str:
     if not given:
-        return f"the model's name is empty: {suggest(given)}; or give a GGUF file's path"
+        return f"the model's name is empty: {suggest(given)}; {_WHAT_TO_GIVE}"
     if path.is_dir():
         inside = sorted(path.glob("*.gguf"))
         hint = f", such as {str(inside[0])!r}" if inside else ""
-        return f"model {given!r} is a folder: give the path of a GGUF file{hint}"
+        return (
+            f"model {given!r} is a folder without config.json: give the path of a GGUF file{hint}, "
+            "or a folder with config.json and safetensors"
+        )
     if path.exists():
         return f"model {given!r} is not a regular file: give the path of a GGUF file"
-    if _HUGGING_FACE_ID.fullmatch(given) and not given.lower().endswith(".gguf"):
-        return (
-            f"model {given!r} looks like a Hugging Face id, which is not supported yet: "
-            f"give the path of a GGUF file, or a known name; {suggest(given)}"
-        )
+    hub_id = id_in_address(given)
+    if hub_id is not None:
+        return f"model {given!r} is a page's address: give {hub_id!r}"
     neighbour = _close_file(path)
     if neighbour is not None:
         return f"no model file {given!r}: did you mean {str(neighbour)!r}?"
-    return f"no model or file is called {given!r}: {suggest(given)}; or give a GGUF file's path"
+    return f"no model or file is called {given!r}: {suggest(given)}; {_WHAT_TO_GIVE}"
 
 
 def _close_file(path: Path) -> Path | None:

@@ -136,6 +136,15 @@ _GEMMA3 = KnownModel(
 
 KNOWN_MODELS: dict[str, KnownModel] = {model.name: model for model in (_SMOLLM2, _GEMMA3)}
 
+HUB_ALIASES = {
+    "gpt2": "openai-community/gpt2",
+    "gpt2-medium": "openai-community/gpt2-medium",
+    "gpt2-large": "openai-community/gpt2-large",
+    "gpt2-xl": "openai-community/gpt2-xl",
+    "distilgpt2": "distilbert/distilgpt2",
+}
+"""Names from the time before ids had an organization, which books still use."""
+
 
 def known_models() -> list[KnownModel]:
     """Every model with a name, the default first."""

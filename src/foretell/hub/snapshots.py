@@ -1,0 +1,138 @@
+"""Which files of a repository make a model, and whether a folder has them all."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from foretell.errors import ModelNotFoundError, UnsupportedModelError
+
+INDEX = "model.safetensors.index.json"
+CONFIG = "config.json"
+
+_WEIGHTS = "model.safetensors"
+_SMALL = (CONFIG, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
+_TOKENIZER = "tokenizer.json"
+_OLDER_TOKENIZERS = ("tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+_LARGEST_INDEX = 1 << 26
+
+
+def choose_files(names: Collection[str], shards: Collection[str] | None) -> list[str]:
+    """The files that a checkpoint needs, weights last; nothing in a folder, no other format.
+
+    `shards` are those that the index names, None where there is no index.
+    """
+    at_root = sorted(name for name in names if "/" not in name)
+    tokenizer = [_TOKENIZER] if _TOKENIZER in at_root else list(_OLDER_TOKENIZERS)
+    small = {*_SMALL, *tokenizer, INDEX}
+    small.update(name for name in at_root if name.startswith("chat_template"))
+    return [*(name for name in at_root if name in small), *_choose_weights(at_root, shards)]
+
+
+def _choose_weights(at_root: list[str], shards: Collection[str] | None) -> list[str]:
+    if shards is not None:
+        return sorted(shards)
+    return [_WEIGHTS] if _WEIGHTS in at_root else _ending(at_root, ".safetensors")
+
+
+def check_is_checkpoint(repo: str, names: Collection[str]) -> None:
+    """Refuse a repository that holds no checkpoint which can be run, and say what it holds.
+
+    Raises:
+        ModelNotFoundError: it has GGUF files, one of which is to be named; or no model at all.
+        UnsupportedModelError: it has pickles only, or is an adapter.
+    """
+    at_root = [name for name in names if "/" not in name]
+    safetensors, files = _ending(at_root, ".safetensors"), _ending(names, ".gguf")
+    if safetensors and CONFIG in at_root:
+        return
+    if files:
+        raise ModelNotFoundError(
+            f"{repo} has GGUF files: name one, such as '{repo}:{files[0]}'; there are "
+            f"{', '.join(files)}"
+        )
+    if "adapter_config.json" in at_root:
+        raise UnsupportedModelError(
+            f"{repo} is an adapter to another model, which foretell cannot apply: "
+            "give a repository in which it is merged"
+        )
+    if safetensors:
+        raise UnsupportedModelError(
+            f"{repo} has weights, but no {CONFIG} that says how to run them"
+        )
+    raise _refuse_formats(repo, names)
+
+
+def _refuse_formats(repo: str, names: Collection[str]) -> UnsupportedModelError:
+    pickles = [name for name in sorted(names) if name.endswith(_PICKLES)]
+    if pickles:
+        return UnsupportedModelError(
+            f"{repo} has its weights only as a pickle ({pickles[0]}), which can run any code when "
+            "it is read: give a repository with safetensors or GGUF files"
+        )
+    return UnsupportedModelError(
+        f"{repo} holds no model that foretell reads: give a repository with safetensors "
+        "or GGUF files"
+    )
+
+
+def check_has_file(repo: str, filename: str, names: Collection[str]) -> None:
+    """Refuse a GGUF file that the repository lacks, with those that resemble it.
+
+    Raises:
+        ModelNotFoundError: there is no such file, or it is no GGUF file.
+    """
+    files = _ending(names, ".gguf")
+    if filename in files:
+        return
+    if filename in names:
+        raise ModelNotFoundError(
+            f"{repo}:{filename} is no GGUF file: give '{repo}', or one of them"
+        )
+    near = _near(filename, files)
+    if not files:
+        told = "it has no GGUF files at all"
+    elif near:
+        told = f"did you mean {' or '.join(repr(f'{repo}:{name}') for name in near)}?"
+    else:
+        told = f"there are {', '.join(files)}"
+    raise ModelNotFoundError(f"{repo} has no file {filename!r}: {told}")
+
+
+def _near(wanted: str, names: list[str]) -> list[str]:
+    """Up to three names that contain what is wanted, such as `q4_k_m`, or else resemble it."""
+    inside = [name for name in names if wanted.lower().removesuffix(".gguf") in name.lower()]
+    return (inside or difflib.get_close_matches(wanted, names))[:3]
+
+
+def _ending(names: Iterable[str], suffix: str) -> list[str]:
+    return sorted(name for name in names if name.lower().endswith(suffix))
+
+
+def missing_files(folder: Path) -> list[str]:
+    """What a checkpoint's folder lacks of what no checkpoint can do without, by name."""
+    config = [] if (folder / CONFIG).is_file() else [CONFIG]
+    tokenizers = (_TOKENIZER, *_OLDER_TOKENIZERS)
+    tokenizer = [] if any((folder / name).is_file() for name in tokenizers) else [_TOKENIZER]
+    return [*config, *tokenizer, *_missing_weights(folder)]
+
+
+def _missing_weights(folder: Path) -> list[str]:
+    if (folder / INDEX).is_file():
+        shards = read_shards(folder / INDEX)
+        return [name for name in shards or [INDEX] if not (folder / name).is_file()]
+    return [] if any(folder.glob("*.safetensors")) else [_WEIGHTS]
+
+
+def read_shards(index: Path) -> list[str] | None:
+    """The files that an index of shards names, sorted; None where it cannot be read as one."""
+    try:
+        if index.stat().st_size > _LARGEST_INDEX:
+            return None
+        shards = {str(name) for name in json.loads(index.read_bytes())["weight_map"].values()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    return sorted(shards) or None
