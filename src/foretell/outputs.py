@@ -195,7 +195,8 @@ class GenerationOutput(JsonMixin):
     the first stage that was asked for, `logprobs_by_stage` all, if they are several.
     `prompt_logprobs` has one entry for each prompt token, the first without a value. `trace` tells
     of each generated token what the settings made of its odds, if that was asked for. `index`
-    says which of the prompt's samples this is, from 0.
+    says which of the prompt's samples this is, from 0. `score` is what a beam search ranked the
+    text by: the sum of its log-probabilities over length ** length_penalty.
     """
 
     text: str
@@ -211,6 +212,7 @@ class GenerationOutput(JsonMixin):
     prompt_logprobs: list[TokenLogprob] | None = None
     trace: list[StepTrace] | None = None
     index: int = 0
+    score: float | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from foretell.errors import ConfigError, ForetellError, SettingWarning
 from foretell.prompts import Prompt, Prompts, is_batch, placed, read_prompt
 from foretell.resolution import Resolved, Resolver
 from foretell.text.stops import StopMatcher
-from foretell.transcript import Job
+from foretell.transcript import Job, stop_in_text
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -45,11 +45,13 @@ class Plan:
         config: as the user knows them.
         resolved: as the engine knows them.
         extras: further fields of the requests.
+        tokenizer: the model's.
     """
 
     config: GenerationConfig
     resolved: Resolved
     extras: Mapping[str, Any]
+    tokenizer: Tokenizer
 
     def request(self, token_ids: Sequence[int]) -> Request:
         """What is asked of the engine for this prompt; sampling may still lack its seed."""
@@ -65,14 +67,19 @@ class Plan:
     def job(self, draft: Draft) -> Job:
         """A job for this prompt. A seed is drawn where sampling lacks one."""
         seeded = self._with_seed()
-        return Job(draft.text, seeded.request(draft.token_ids), seeded.config, draft.place)
+        job = Job(draft.text, seeded.request(draft.token_ids), seeded.config, draft.place)
+        if self.config.num_beams == 1:
+            return job
+        return replace(
+            job, request=replace(job.request, ends_text=stop_in_text(job, self.tokenizer))
+        )
 
     def _with_seed(self) -> Plan:
         config = self.config.with_seed()
         if config is self.config or "strategy" in self.extras:
             return self
         resolved = replace(self.resolved, config=self.resolved.config.override(seed=config.seed))
-        return Plan(config, resolved, self.extras)
+        return replace(self, config=config, resolved=resolved)
 
 
 @dataclass(frozen=True)
@@ -144,8 +151,10 @@ class Preparation:
         A strategy among them that looks at a prompt does so once.
         """
         if "strategy" in extras:
-            complete = complete.override(num_return_sequences=None)
-        return Plan(complete, self._resolver.resolve(complete), extras)
+            complete = complete.override(
+                num_return_sequences=None, num_beams=None, length_penalty=None, early_stopping=None
+            )
+        return Plan(complete, self._resolver.resolve(complete), extras, self._tokenizer)
 
     def jobs(self, prompt: Prompts, plan: Plan, *, parse_special: bool) -> Jobs:
         """The jobs of a prompt, or of a list of prompts, which are all read and checked now.

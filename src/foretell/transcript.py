@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
@@ -31,6 +31,7 @@ from foretell.text.stops import StopMatcher
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
+EndsText = Callable[[Sequence[int]], "StopReason | None"]
 ByStage = dict[LogprobStage, list[TokenLogprob]]
 
 
@@ -96,6 +97,7 @@ class Transcript:
         self._waiting: deque[_Token] = deque()  # the others
         self._prompt_reports: list[TokenReport] = []
         self._num_cached = 0
+        self._score: float | None = None
         self._started = perf_counter()
         self._first = self._latest = self._started
 
@@ -124,6 +126,7 @@ class Transcript:
         if not self._generated:
             self._first = self._latest
             self._num_cached = event.cached_tokens
+        self._score = event.score
         self._generated.append(event.token_id)
         text = self._write(event)
         reason = self._found() or self._stop_reason(event.stop_reason)
@@ -231,6 +234,7 @@ class Transcript:
             prompt_logprobs=self._prompt_logprobs(),
             trace=self._traces() if self._job.request.config.trace else None,
             index=self._index,
+            score=self._score,
         )
 
     def _traces(self) -> list[StepTrace]:
@@ -254,6 +258,25 @@ class Transcript:
         name, data = self._tokenizer.token_text(first), self._tokenizer.token_bytes(first)
         others = [describe(report, self._tokenizer) for report in self._prompt_reports]
         return [TokenLogprob(first, name, data, logprob=None), *others]
+
+
+def stop_in_text(job: Job, tokenizer: Tokenizer) -> EndsText | None:
+    """From generated ids to the stop that their text ends with; None if the settings have none.
+
+    It writes the text down anew each time, by the same rules as the transcript of its sample.
+    """
+    config = job.request.config
+    if not (config.stop or config.stop_regex or config.stopping_criteria):
+        return None
+    silent = replace(job, request=replace(job.request, config=config.override(logprobs=None)))
+
+    def stop_of(token_ids: Sequence[int]) -> StopReason | None:
+        transcript = Transcript(silent, tokenizer)
+        for token_id in token_ids:
+            transcript.take(TokenEvent(0, token_id))
+        return None if transcript.output is None else transcript.output.stop_reason
+
+    return stop_of
 
 
 def _describe(report: TokenReport, stage: LogprobStage, tokenizer: Tokenizer) -> TokenLogprob:

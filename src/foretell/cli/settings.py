@@ -117,6 +117,14 @@ def _detection(text: str) -> RepetitionDetection | bool:
     return RepetitionDetection(longest, shortest, count)
 
 
+def _early(text: str) -> bool | str:
+    if text in ("on", "off"):
+        return text == "on"
+    if text != "never":
+        raise ValueError(text)
+    return text
+
+
 def _flat(values: Iterable[Iterable[Any]]) -> tuple[Any, ...]:
     return tuple(item for value in values for item in value)
 
@@ -149,6 +157,7 @@ SINGLE: dict[str, AnyType] = {
     "negative_prompt": click.STRING,
     "penalty_scope": Written("prompt|output|all|N", _scope),
     "exponential_decay_length_penalty": Written("START,FACTOR", _decay),
+    "early_stopping": Written("on|off|never", _early),
     "repetition_detection": Written("on|MAX,MIN,COUNT", _detection),
     "preset": click.Choice((*PRESETS, MODEL_PRESET)),
     "dialect": click.Choice(

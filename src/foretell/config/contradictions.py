@@ -48,6 +48,14 @@ NEEDS = {
 }
 """A setting that has no effect without another (or without any of several)."""
 
+BEAM_SETTINGS = ("length_penalty", "early_stopping")
+NOT_WITH_BEAMS = {
+    "mirostat": "it learns from one line of tokens",
+    "adaptive_target": "it learns from one line of tokens",
+    "guidance_scale": "it takes two sequences for one text",
+    "trace": "a search chooses among whole texts",
+}
+
 
 def refuse(config: GenerationConfig) -> None:
     """Raise ConfigError where two settings contradict each other, or one could have no effect."""
@@ -58,14 +66,42 @@ def refuse(config: GenerationConfig) -> None:
     _refuse_chain(config)
     if config.preset != MODEL_PRESET:  # it may yet come to sample
         refuse_equal_samples(config)
+    _refuse_beams(config)
 
 
 def refuse_equal_samples(config: GenerationConfig) -> None:
     """Raise ConfigError where all samples of a prompt would be the same."""
-    if config.num_return_sequences > 1 and not config.samples:
+    if config.num_return_sequences > 1 and not config.samples and config.num_beams == 1:
         raise ConfigError(
             f"num_return_sequences={config.num_return_sequences} contradicts greedy decoding, "
-            f"which writes one text: set a sampling setting (temperature, top_p, ...) or drop it"
+            f"which writes one text: set a sampling setting (temperature, top_p, ...), num_beams, "
+            f"or drop it"
+        )
+
+
+def _refuse_beams(config: GenerationConfig) -> None:
+    """What beam search does not go with, and what goes with it only."""
+    if config.num_beams == 1:
+        for name in BEAM_SETTINGS:
+            if name in config.stated:
+                value = getattr(config, name)
+                raise ConfigError(f"{name}={value!r} has no effect without num_beams above 1")
+        return
+    if config.num_return_sequences > config.num_beams:
+        raise ConfigError(
+            f"num_return_sequences={config.num_return_sequences} is above "
+            f"num_beams={config.num_beams}: must not be"
+        )
+    for name, reason in NOT_WITH_BEAMS.items():
+        value = getattr(config, name)
+        if value not in (None, False, 0):
+            raise ConfigError(
+                f"{name}={value!r} contradicts num_beams={config.num_beams}: {reason}"
+            )
+    if tuple(config.logprobs_stage) != ("raw",):
+        raise ConfigError(
+            f"logprobs_stage={config.logprobs_stage!r} contradicts num_beams={config.num_beams}: "
+            f"beams are told at the stage 'raw' only"
         )
 
 

@@ -103,7 +103,12 @@ class GenerationConfig:
         stopping_criteria: from the text and the ids so far to whether to stop.
         seed: 0 to 2**64 - 1, fixes every draw. Not set: drawn anew, and told in the output.
         num_return_sequences: samples of one prompt, each with a random stream of its own: the
-            first ones are the same however many there are.
+            first ones are the same however many there are. Of a beam search, its best texts.
+        num_beams: above 1, beam search: so many continuations are kept side by side.
+        length_penalty: beams are ranked by the sum of log-probabilities over length to this power:
+            above 0 favours long texts. Not set: 1.
+        early_stopping: when a beam search ends: True with the first `num_beams` texts; False when
+            better ones are unlikely; "never" when there can be none.
         logprobs, logprobs_stage: report log-probabilities of the chosen tokens, with so many
             alternatives, at the stages "raw" (the model), "processed" (after penalties and masks)
             or "final" (what was drawn from).
@@ -177,6 +182,9 @@ class GenerationConfig:
     stopping_criteria: Callable[[str, list[int]], bool] | None = None
     seed: int | None = None
     num_return_sequences: int = 1
+    num_beams: int = 1
+    length_penalty: float | None = None
+    early_stopping: bool | str = False
     logprobs: int | None = None
     logprobs_stage: str | Iterable[str] = ("raw",)
     prompt_logprobs: int | None = None

@@ -58,6 +58,7 @@ class Range:
 
 MAX_SEED = 2**64 - 1
 MAX_SAMPLES = 10_000
+MAX_BEAMS = 1000
 FINITE = 3.0e38  # the largest temperature that a float32 division can take
 TOKEN_ID = Range(int, 0, 2**31 - 1, "a token id")
 
@@ -187,6 +188,17 @@ RANGES: dict[str, Range] = {
     ),
     "seed": Range(int, 0, MAX_SEED, "fixes every random draw"),
     "num_return_sequences": Range(int, 1, MAX_SAMPLES, "samples of one prompt", neutral=1),
+    "num_beams": Range(
+        int,
+        1,
+        MAX_BEAMS,
+        "continuations kept side by side; 1 is no beam search",
+        (1, 20),
+        neutral=1,
+    ),
+    "length_penalty": Range(
+        float, -FINITE, FINITE, "power of the length that a beam's score is divided by", (-2, 5)
+    ),
     "logprobs": Range(int, 0, math.inf, "alternatives to report beside each chosen token"),
     "prompt_logprobs": Range(int, 0, math.inf, "alternatives to report beside each prompt token"),
 }

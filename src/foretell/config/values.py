@@ -9,6 +9,8 @@ from typing import Any
 from foretell.config.ranges import FINITE, TOKEN_ID
 from foretell.errors import ConfigError
 
+NEVER = "never"
+
 
 @dataclass(frozen=True)
 class RepetitionDetection:
@@ -40,6 +42,13 @@ def boolean(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ConfigError(f"{name}={value!r} must be True or False")
     return value
+
+
+def early_stopping(name: str, value: Any) -> bool | str:
+    """True, False or "never"."""
+    if not isinstance(value, bool) and value != NEVER:
+        raise ConfigError(f"{name}={value!r} must be True, False or {NEVER!r}")
+    return value  # type: ignore[no-any-return]
 
 
 def text(name: str, value: Any) -> str:
@@ -192,6 +201,7 @@ VALUES: dict[str, Callable[[str, Any], Any]] = {
     "remove_invalid_values": boolean,
     "renormalize_logits": boolean,
     "trace": boolean,
+    "early_stopping": early_stopping,
     "dialect": text,
     "preset": text,
     "stop": strings,

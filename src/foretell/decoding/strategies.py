@@ -26,7 +26,7 @@ from foretell.decoding.processors.guidance import guide
 from foretell.decoding.sampler import greedy
 from foretell.decoding.trace import Recorder, StepRecord, WatchedChain
 from foretell.errors import ConfigError, RequestError
-from foretell.outputs import LogprobStage
+from foretell.outputs import LogprobStage, StopReason
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,17 @@ class Choice:
     token_id: int
     reports: Mapping[LogprobStage, TokenReport] = field(default_factory=dict)
     trace: StepRecord | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """A token of a sample, as certain as it will be; with its last one the reason and the score."""
+
+    sample: int
+    token_id: int
+    reports: Mapping[LogprobStage, TokenReport] = field(default_factory=dict)
+    stop_reason: StopReason | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,27 @@ class FusedDraw:
         return Choice(0, token_id, {"raw": report(self.raw, token_id, self.num_top)})
 
 
+class Silent:
+    """A strategy whose sequences are the samples: it has no more to say than they grow by."""
+
+    speaks = False
+
+    def said(self) -> list[Said]:
+        """Nothing."""
+        return []
+
+
 class Strategy(Protocol):
     """Decides, step by step, what the sequences of one request do."""
 
     @property
     def generates(self) -> bool:
         """Whether it ever answers with a choice, so that sequences grow."""
+        ...
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the samples' tokens are what it says, not what its sequences grow by."""
         ...
 
     def choose(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Choice]:
@@ -81,6 +107,10 @@ class Strategy(Protocol):
 
     def plan(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[FusedDraw] | None:
         """How each sequence's token can be chosen in C++; None where `choose` must."""
+        ...
+
+    def said(self) -> list[Said]:
+        """The samples' tokens that have become certain with the last choice, if it speaks."""
         ...
 
 
@@ -102,7 +132,7 @@ class _Sample:
     num_prompt_tokens: int
 
 
-class OneToken:
+class OneToken(Silent):
     """Greedy decoding, or sampling through the settings' processors: one token a sequence.
 
     Of several samples each has its own chain and its own random stream, by its number.
@@ -217,7 +247,7 @@ class OneToken:
         return self._lines[history.index]
 
 
-class Guided:
+class Guided(Silent):
     """Classifier-free guidance (arXiv 2306.17806): two sequences, and one token for both.
 
     The first follows the prompt, the second the negative prompt; the first's row is pulled away
@@ -294,7 +324,7 @@ def _certain(row: Logits, token: int) -> Logits:
     return certain
 
 
-class Observe:
+class Observe(Silent):
     """Looks at the logits after the prompt and generates nothing.
 
     Attributes:

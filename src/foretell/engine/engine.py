@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from foretell.backends.base import Backend, Logits
 from foretell.decoding.fused import choose
 from foretell.decoding.logprobs import report
-from foretell.decoding.strategies import Choice, FusedDraw
+from foretell.decoding.strategies import Choice, FusedDraw, Said
+from foretell.decoding.trace import StepRecord
 from foretell.engine.batches import assemble
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request, RequestState
@@ -212,10 +213,23 @@ class Engine:
             if parent not in children:
                 self._scheduler.release(parent)
         state.grow(children)
+        if state.strategy.speaks:
+            self._say(state, choices)
+            return
         for child, choice in zip(children, choices, strict=True):
             self._append(state, child, choice)
         if not choices:
             self._end(state, "stop")
+
+    def _say(self, state: RequestState, choices: Items[Choice]) -> None:
+        """Sequences grow silently, and samples by what the strategy says."""
+        for sequence, choice in zip(state.live, choices, strict=True):
+            sequence.tokens.append(choice.token_id)
+        for said in state.strategy.said():
+            if said.sample in state.open_samples:
+                self._tell(state, said)
+                if said.stop_reason is not None:
+                    self._close(state, [said.sample])
 
     def _report_prompt(self, span: Span, rows: Logits) -> bool:
         """Report what was asked for and is new; False if the rows are broken, which ends it.
@@ -247,21 +261,28 @@ class Engine:
             self._close(state, [sequence.index])
             return
         reason = state.stop_rules.check(sequence)
-        is_first = len(sequence.tokens) == sequence.num_prompt_tokens + 1
+        said = Said(sequence.index, choice.token_id, choice.reports, reason)
+        self._tell(state, said, choice.trace)
+        if reason is not None:
+            self._close(state, [sequence.index])
+
+    def _tell(self, state: RequestState, said: Said, trace: StepRecord | None = None) -> None:
+        """Report a sample's token."""
+        is_first = said.sample not in state.told_samples
+        state.told_samples.add(said.sample)
         self._meter.generated_tokens += 1
         self._events.append(
             TokenEvent(
                 state.id,
-                choice.token_id,
-                choice.reports,
-                reason,
-                choice.trace,
-                sequence.index,
+                said.token_id,
+                said.reports,
+                said.stop_reason,
+                trace,
+                said.sample,
                 state.cached_tokens if is_first else 0,
+                said.score,
             )
         )
-        if reason is not None:
-            self._close(state, [sequence.index])
 
     def _fail(self, state: RequestState, error: Exception) -> None:
         self._end(state, "error", error)
@@ -283,7 +304,7 @@ class Engine:
             return
         for sequence in state.leave(indices):
             self._scheduler.release(sequence)
-        if not state.live:  # a strategy left samples without a sequence
+        if not state.live and not state.strategy.speaks:  # samples were left without a sequence
             self._end(state, "stop")
 
     def _fail_running(self, error: BaseException) -> None:

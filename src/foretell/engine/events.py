@@ -24,7 +24,8 @@ class TokenEvent:
 
     `sequence` is the sample's number. `reports` has the log-probabilities at each stage that was
     asked for, in that order; `trace` what each processor did, if that was. `cached_tokens` tells
-    with a sample's first token how many prompt tokens were found already computed.
+    with a sample's first token how many prompt tokens were found already computed, `score` with the
+    last one of a beam search's text what it was ranked by.
     """
 
     request_id: int
@@ -34,6 +35,7 @@ class TokenEvent:
     trace: StepRecord | None = None
     sequence: int = 0
     cached_tokens: int = 0
+    score: float | None = None
 
 
 @dataclass(frozen=True)

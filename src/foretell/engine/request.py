@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
 from foretell.backends.base import BackendInfo, Logits
 from foretell.config import GenerationConfig
+from foretell.decoding.beam_strategy import BeamStrategy
 from foretell.decoding.context import Breakers, ChainContext
+from foretell.decoding.processors.base import History
 from foretell.decoding.stopping import StopRules
 from foretell.decoding.strategies import Guided, OneToken, Strategy
 from foretell.engine.sequence import Sequence
 from foretell.errors import RequestError
+from foretell.outputs import StopReason
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Request:
         negative_prompt: ids that classifier-free guidance pulls away from; they take a second
             sequence.
         dry_breakers: where DRY stops looking back.
+        ends_text: from generated ids to why the text that they make ends with the last one, if it
+            does; for beams, whose texts are not written down until they are certain.
         priority: requests with a lower number run earlier; among equals, those that came earlier.
     """
 
@@ -40,6 +45,7 @@ class Request:
     prompt_logprobs: int | None = None
     negative_prompt: Items[int] | None = None
     dry_breakers: Breakers = field(default_factory=dict)
+    ends_text: Callable[[Items[int]], StopReason | None] | None = None
     priority: int = 0
 
     @property
@@ -55,6 +61,8 @@ class Request:
     @property
     def num_sequences(self) -> int:
         """Sequences that it comes to have: the user's, and as many of the negative prompt."""
+        if self.generates and self.config.num_beams > 1:
+            return self.config.num_beams
         return self.num_samples * (1 if self.negative_prompt is None else 2)
 
     @property
@@ -113,8 +121,12 @@ class Request:
     def check_running(self, max_running: int) -> None:
         """Raise RequestError if it has more sequences than may run at once."""
         if self.num_sequences > max_running:
+            beams = self.config.num_beams
+            asked = (
+                f"num_beams={beams}" if beams > 1 else f"num_return_sequences={self.num_samples}"
+            )
             raise RequestError(
-                f"num_return_sequences={self.num_samples} takes {self.num_sequences} sequences, "
+                f"{asked} takes {self.num_sequences} sequences, "
                 f"but no more than {max_running} can run at once"
             )
 
@@ -138,6 +150,7 @@ class RequestState:
         strategy: decides what its sequences do.
         live: the sequences that go on, each beside the negative prompt's where there is one.
         open_samples: numbers of the samples that have not ended.
+        told_samples: numbers of those of which a token was reported.
         stop_rules: when a sequence has ended.
         num_reported: prompt positions whose log-probabilities were told.
         cached_tokens: prompt tokens that were found already computed.
@@ -150,9 +163,11 @@ class RequestState:
         if request.negative_prompt is not None:
             self.live.append(Sequence(0, request.negative_prompt, is_visible=False))
         self.open_samples = set(range(request.num_samples))
+        self.told_samples: set[int] = set()
         max_length = request.max_length(info)
-        self.strategy = request.strategy or _strategy(request, max_length, info.vocab_size)
         self.stop_rules = StopRules(request.config, request.eos_token_ids, max_length)
+        context = request.context(info.vocab_size, max_length)
+        self.strategy = request.strategy or _strategy(request, context, self.stop_rules)
         self.num_reported = 0
         self.cached_tokens = 0
         self._has_begun = False
@@ -196,9 +211,10 @@ class RequestState:
     def leave(self, indices: Container[int]) -> list[Sequence]:
         """Go on without some samples; gives their sequences.
 
-        Before its first choice a request has no sequences of single samples, only all samples'.
+        Before its first choice a request has no sequences of single samples, only all samples'; a
+        search never has.
         """
-        if not self._has_begun:
+        if not self._has_begun or self.strategy.speaks:
             return []
         gone = [sequence for sequence in self.live if sequence.index in indices]
         self.live = [sequence for sequence in self.live if sequence.index not in indices]
@@ -219,9 +235,24 @@ class RequestState:
         self._rows.clear()
 
 
-def _strategy(request: Request, max_length: int, vocab_size: int) -> Strategy:
+def _strategy(request: Request, context: ChainContext, rules: StopRules) -> Strategy:
+    if request.config.num_beams > 1:
+        return _beams(request, context, rules)
     kind = OneToken if request.negative_prompt is None else Guided
-    return kind(request.config, request.context(vocab_size, max_length))
+    return kind(request.config, context)
+
+
+def _beams(request: Request, context: ChainContext, rules: StopRules) -> BeamStrategy:
+    num_prompt_tokens = len(request.prompt)
+
+    def check(history: History) -> StopReason | None:
+        reason = rules.check(history)
+        if (reason is not None and reason.finish_reason == "stop") or request.ends_text is None:
+            return reason
+        return request.ends_text(history.tokens[num_prompt_tokens:]) or reason
+
+    most = (context.max_length or 0) - num_prompt_tokens
+    return BeamStrategy(request.config, context, check, most)
 
 
 def _check_ids(name: str, ids: Items[int], vocab_size: int) -> None:

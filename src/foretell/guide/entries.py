@@ -30,6 +30,7 @@ class Entry:
 GROUPS: dict[str, tuple[str, ...]] = {
     "Strategy": (
         *("do_sample", "preset", "dialect", "seed", "num_return_sequences"),
+        *("num_beams", "length_penalty", "early_stopping"),
         *("processors", "logits_processor", "remove_invalid_values", "renormalize_logits"),
     ),
     "Temperature": ("temperature", "dynatemp_range", "dynatemp_exponent"),
@@ -71,6 +72,23 @@ ENTRIES: dict[str, Entry] = {
         low="one text",
         high="many texts, for which the prompt is computed once",
         formula="sample i draws from the stream (seed, i)",
+        source="transformers",
+    ),
+    "num_beams": Entry(
+        low="one line of tokens",
+        high="likelier whole texts, at the cost of so many sequences",
+        formula="keep the best num_beams of all continuations by sum of log p",
+        source="transformers",
+    ),
+    "length_penalty": Entry(
+        low="short texts win",
+        high="long texts win",
+        formula="score = sum of log p / length ** length_penalty",
+        source="Wu et al. 2016, as in transformers",
+    ),
+    "early_stopping": Entry(
+        "when a beam search ends: on (as soon as there are num_beams texts), off (when better ones "
+        "are unlikely) or never (only when there can be none)",
         source="transformers",
     ),
     "processors": Entry("the whole chain, by names of settings, in this order"),
@@ -307,6 +325,7 @@ FORMS: dict[str, str] = {
     "sequence_bias": "numbers by token ids",
     "negative_prompt": "a text or token ids",
     "exponential_decay_length_penalty": "start ≥ 0, factor > 0",
+    "early_stopping": "True, False or \"never\"",
     "repetition_detection": "True, or sizes and count",
     "logprobs_stage": "raw, processed, final",
 }

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from foretell.config.contradictions import NEEDS, SAMPLING_SETTINGS, TRUNCATIONS
+from foretell.config.contradictions import (
+    BEAM_SETTINGS,
+    NEEDS,
+    NOT_WITH_BEAMS,
+    SAMPLING_SETTINGS,
+    TRUNCATIONS,
+)
 from foretell.config.dialects import CUTOFFS, DIALECTS, SAMPLERS, Dialect, Scope
 
 PAIRS = {
@@ -15,7 +21,10 @@ PAIRS = {
     "logprobs_stage": "has no effect without logprobs",
     "forced_eos_token_id": "has no effect without max_new_tokens or max_length",
     "mirostat": "contradicts what cuts: " + ", ".join((*TRUNCATIONS, "adaptive_target")),
-    "num_return_sequences": "above 1 contradicts greedy decoding, which writes one text",
+    "num_return_sequences": "above 1 contradicts greedy decoding, which writes one text; "
+    "must not be above num_beams where that is above 1",
+    "num_beams": "above 1 contradicts " + ", ".join(NOT_WITH_BEAMS),
+    **dict.fromkeys(BEAM_SETTINGS, "has no effect without num_beams above 1"),
     "do_sample": "False contradicts what samples: " + ", ".join(SAMPLING_SETTINGS),
     "temperature": "0 (greedy) contradicts do_sample=True, and passes over all samplers",
 }

@@ -1,0 +1,253 @@
+"""Beam search (row 5 of the design): the likeliest few continuations, kept side by side.
+
+Each step looks at every continuation of every live beam, by the sum of its log-probabilities, and
+goes on with the best `num_beams` of those that do not end. Those that end are hypotheses, ranked by
+sum / length ** length_penalty (Wu et al. 2016, arXiv 1609.08144, with transformers' simpler
+penalty). What is kept and when the search ends is as in transformers' `generate`, whose processors
+also see log-probabilities, not logits. With sampling, the step's continuations are drawn without
+replacement in place of the best ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.config import GenerationConfig
+from foretell.decoding.arrays import Logits
+from foretell.decoding.chain import chain
+from foretell.decoding.context import ChainContext
+from foretell.decoding.logprobs import TokenReport, log_normalizer, report, top_ids
+from foretell.decoding.philox import uniform
+from foretell.decoding.processors.base import History
+from foretell.outputs import StopReason
+
+Check = Callable[[History], StopReason | None]
+"""Why a sequence ends with its last token, if it does."""
+
+NEVER = "never"
+FIRST_STREAM = 16  # of the random numbers; those before are for draws and tosses of one token
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A generated token, and by its parents the continuation that it ends.
+
+    `logprob` is what the token added to the continuation's sum, `total` that sum, `length` the
+    number of its tokens. `reports` is what was asked to be told of the token.
+    """
+
+    parent: Node | None
+    token_id: int
+    logprob: float
+    total: float
+    length: int
+    report: TokenReport | None = None
+
+    def path(self) -> list[Node]:
+        """The continuation's tokens, the first one first."""
+        nodes: list[Node] = []
+        node: Node | None = self
+        while node is not None:
+            nodes.append(node)
+            node = node.parent
+        return nodes[::-1]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A finished continuation, by its last token; `score` is what it is ranked by."""
+
+    node: Node
+    score: float
+    reason: StopReason
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A continuation by one token of the live beam at place `parent`, whose sum was `before`."""
+
+    parent: int
+    token_id: int
+    logprob: float
+    before: float
+
+
+@dataclass(frozen=True)
+class _Past:
+    """A candidate's tokens, for those who ask whether it ends."""
+
+    index: int
+    tokens: Sequence[int]
+    num_prompt_tokens: int
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A continuation that the search goes on with, from the live beam at place `parent`."""
+
+    parent: int
+    node: Node
+
+
+class BeamSearch:
+    """The search for one prompt.
+
+    Attributes:
+        hypotheses: the best finished continuations so far, at most `num_beams`, best first.
+        live: the continuations that go on, best first; None stands for the bare prompt.
+        is_done: whether no live beam can change the result, or none can go on.
+
+    Args:
+        config: the settings in force.
+        context: what the processors must know.
+        check: when a continuation ends.
+        max_new_tokens: most tokens of a continuation.
+    """
+
+    def __init__(
+        self, config: GenerationConfig, context: ChainContext, check: Check, max_new_tokens: int
+    ) -> None:
+        self._config = config
+        self._num_beams = config.num_beams
+        self._stages = chain(config, context)
+        self._check = check
+        self._max_new_tokens = max_new_tokens
+        self._num_candidates = max(2, 1 + len(context.eos_token_ids)) * self._num_beams
+        self._length_penalty = 1.0 if config.length_penalty is None else config.length_penalty
+        self._length = 0  # of the live continuations
+        self.hypotheses: list[Hypothesis] = []
+        self.live: list[Node | None] = [None]
+        self.is_done = False
+
+    def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Survivor]:
+        """Take the live beams' rows, which are overwritten; what to go on with, best first.
+
+        Nothing is left to go on with once the search is done.
+        """
+        raw = None if self._config.logprobs is None else [row.copy() for row in rows]
+        for row, history in zip(rows, histories, strict=True):
+            self._to_log_probabilities(row, history)
+        candidates = self._candidates(rows, len(histories[0].tokens))
+        reasons = [self._reason(candidate, histories) for candidate in candidates]
+        self._length += 1
+        nodes = [self._node(candidate, raw) for candidate in candidates]
+        self._finish([*zip(nodes, reasons, strict=True)][: self._num_beams])
+        going_on = [
+            Survivor(candidate.parent, node)
+            for candidate, node, reason in zip(candidates, nodes, reasons, strict=True)
+            if reason is None
+        ]
+        going_on.sort(key=lambda survivor: -survivor.node.total)
+        survivors = going_on[: self._num_beams]
+        self.live = [survivor.node for survivor in survivors]
+        self.is_done = not survivors or self._is_full_early() or not self._can_improve(survivors[0])
+        return [] if self.is_done else survivors
+
+    def _to_log_probabilities(self, row: Logits, history: History) -> None:
+        row -= np.float32(log_normalizer(row))
+        for stage in self._stages:
+            stage.processor(row, history)
+
+    def _candidates(self, rows: Sequence[Logits], position: int) -> list[_Candidate]:
+        """The step's best continuations, best first, or those drawn, in that order."""
+        totals = [0.0 if node is None else node.total for node in self.live]
+        if self._config.samples:
+            picks = draw(rows, totals, self._num_candidates, self._uniforms(position))
+        else:
+            picks = _best(rows, totals, self._num_candidates)
+        return [
+            _Candidate(parent, token, float(rows[parent][token]), totals[parent])
+            for parent, token in picks
+        ]
+
+    def _uniforms(self, position: int) -> Iterator[float]:
+        seed = self._config.seed or 0
+        return (uniform(seed, 0, position, stream) for stream in itertools.count(FIRST_STREAM))
+
+    def _reason(self, candidate: _Candidate, histories: Sequence[History]) -> StopReason | None:
+        history = histories[candidate.parent]
+        tokens = [*history.tokens, candidate.token_id]
+        return self._check(_Past(history.index, tokens, history.num_prompt_tokens))
+
+    def _node(self, candidate: _Candidate, raw: Sequence[Logits] | None) -> Node:
+        told = None
+        if raw is not None:
+            told = report(raw[candidate.parent], candidate.token_id, self._config.logprobs or 0)
+        return Node(
+            self.live[candidate.parent],
+            candidate.token_id,
+            candidate.logprob,
+            candidate.before + candidate.logprob,
+            self._length,
+            told,
+        )
+
+    def _finish(self, best: Sequence[tuple[Node, StopReason | None]]) -> None:
+        """Rank those of the step's best continuations that end among the hypotheses."""
+        if self._is_full_early():
+            return
+        length = self._length**self._length_penalty
+        self.hypotheses += [
+            Hypothesis(node, node.total / length, reason)
+            for node, reason in best
+            if reason is not None
+        ]
+        self.hypotheses.sort(key=lambda hypothesis: -hypothesis.score)
+        del self.hypotheses[self._num_beams :]
+
+    def _is_full_early(self) -> bool:
+        """Whether there are enough hypotheses for a search that stops at the first ones."""
+        is_full = len(self.hypotheses) == self._num_beams
+        return is_full and self._config.early_stopping is True
+
+    def _can_improve(self, best: Survivor) -> bool:
+        """Whether the best live beam could yet outdo the worst hypothesis.
+
+        That is a guess where the length penalty makes scores grow with the length: by the current
+        length, or, with early_stopping="never", by the longest one.
+        """
+        if len(self.hypotheses) < self._num_beams:
+            return True
+        longest = self._config.early_stopping == NEVER and self._length_penalty > 0
+        length = self._max_new_tokens if longest else self._length
+        possible: float = best.node.total / length**self._length_penalty
+        return possible > self.hypotheses[-1].score
+
+
+def _best(rows: Sequence[Logits], totals: Sequence[float], count: int) -> list[tuple[int, int]]:
+    """The (row, token) of the largest totals, largest first."""
+    found = []
+    for place, (row, total) in enumerate(zip(rows, totals, strict=True)):
+        for token in top_ids(row, count).tolist():
+            found.append((-(total + float(row[token])), place, token))
+    found.sort()
+    return [(place, token) for total, place, token in found[:count] if total < math.inf]
+
+
+def draw(
+    rows: Sequence[Logits], totals: Sequence[float], count: int, uniforms: Iterator[float]
+) -> list[tuple[int, int]]:
+    """(row, token) drawn without replacement by exp(total), in the order of the draws."""
+    scores = np.stack(rows).astype(np.float64) + np.array(totals)[:, None]
+    weights = np.exp(scores - scores.max())
+    masses = weights.sum(axis=1)
+    picks = []
+    for _ in range(min(count, int(np.count_nonzero(weights)))):
+        place = _index(masses, next(uniforms))
+        token = _index(weights[place], next(uniforms))
+        picks.append((place, token))
+        weights[place, token] = 0.0
+        masses[place] = weights[place].sum()
+    return picks
+
+
+def _index(weights: NDArray[np.float64], number: float) -> int:
+    """Where the running sum of the weights first exceeds that share of their sum."""
+    sums = np.cumsum(weights)
+    return int(np.searchsorted(sums, number * sums[-1], side="right").clip(max=len(weights) - 1))
