@@ -19,6 +19,30 @@ import pytest
 LARGE = 1024
 """Files of at least so many bytes are kept as Git LFS keeps them: named by their sha256."""
 
+WEIGHTS = b"weights" * 1000
+CHECKPOINT = {
+    "config.json": b'{"architectures": ["GPT2LMHeadModel"]}',
+    "tokenizer.json": b"{}",
+    "model.safetensors": WEIGHTS,
+}
+SHARDED = {
+    "config.json": b"{}",
+    "tokenizer.json": b"{}",
+    "model.safetensors.index.json": json.dumps(
+        {
+            "weight_map": {
+                "a": "model-1.safetensors",
+                "b": "model-2.safetensors",
+                "c": "model-1.safetensors",
+            }
+        }
+    ).encode(),
+    "model-1.safetensors": b"1" * 2000,
+    "model-2.safetensors": b"2" * 2000,
+    "consolidated.safetensors": b"12" * 2000,
+}
+GGUFS = {"m-Q4_K_M.gguf": b"GGUF" * 500, "m-Q8_0.gguf": b"GGUF" * 900, "README.md": b""}
+
 
 @dataclass
 class Repository:

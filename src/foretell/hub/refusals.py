@@ -41,7 +41,28 @@ def hub_errors(model: HubModel) -> Iterator[None]:
         raise
     except (transport_error, OSError) as error:
         raise _explain(model, error) from error
-    except (ValueError, LookupError, TypeError, RuntimeError) as error:
+    except (ValueError, RuntimeError) as error:  # what hf_xet and http_get raise
+        raise DownloadError(
+            f"{model.title} cannot be fetched ({_reason(error)}): pull it again; "
+            "HF_HUB_DISABLE_XET=1 fetches it another way"
+        ) from error
+
+
+@contextlib.contextmanager
+def answer_errors(model: HubModel) -> Iterator[None]:
+    """Turn what huggingface_hub raises at an answer that no hub gives into foretell's errors.
+
+    Raises:
+        ModelNotFoundError: the repository's name cannot be one.
+        DownloadError: the answer is nonsense.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        yield
+    except HfHubHTTPError:  # an answer that a hub does give
+        raise
+    except (ValueError, LookupError, TypeError) as error:
         raise _explain_answer(model, error) from error
 
 

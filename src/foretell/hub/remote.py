@@ -19,7 +19,7 @@ from foretell.errors import DownloadError, ModelNotFoundError
 from foretell.hub.cache import CHUNK, check_space, megabytes
 from foretell.hub.names import HubModel
 from foretell.hub.progress import download_bar, say
-from foretell.hub.refusals import SHARED_CACHE, endpoint, hub_errors
+from foretell.hub.refusals import SHARED_CACHE, answer_errors, endpoint, hub_errors
 from foretell.hub.shared_cache import (
     cached_commit,
     is_commit,
@@ -103,11 +103,12 @@ def _list_files(model: HubModel) -> Listing:
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=endpoint(), library_name="foretell", library_version=version("foretell"))
-    info = api.model_info(
-        model.repo, revision=model.revision, files_metadata=True, timeout=_ANSWER_SECONDS
-    )
-    if info.sha is None or not is_commit(info.sha) or info.siblings is None:
-        raise ValueError("it tells no commit or no files")
+    with answer_errors(model):
+        info = api.model_info(
+            model.repo, revision=model.revision, files_metadata=True, timeout=_ANSWER_SECONDS
+        )
+        if info.sha is None or not is_commit(info.sha) or info.siblings is None:
+            raise ValueError("it tells no commit or no files")
     files = {
         file.rfilename: RemoteFile(
             file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else file.blob_id
