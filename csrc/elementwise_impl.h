@@ -51,7 +51,7 @@ inline Vec exp_lanes(Vec x) {
     for (const float c : kNext) {
         p = fma(p, r, set(c));
     }
-    const Int exponent = shift_left_23(add_int(bits_of(shifted), set_int(127 - 0x4b400000)));
+    const Int exponent = shift_left<23>(add_int(bits_of(shifted), set_int(127 - 0x4b400000)));
     return select_below(x, low, set(0.0f), mul(p, from_bits(exponent)));
 }
 
@@ -77,37 +77,21 @@ void silu_mul(const float* gate, const float* up, int64_t size, float* out) {
 }
 
 // x ≈ scale * code, scale = max|x| / 127 over the group.
-inline float quantize_group(const float* x, int8_t codes[kGroup]) {
+inline void quantize_group(const float* x, QuantizedGroup& out) {
     const Vec a = load(x), b = load(x + kLanes);
     const float largest = max_lane(max(abs(a), abs(b)));
     const Vec inverse = set(largest > 0 ? 127.0f / largest : 0.0f);
     const Vec low = set(-127.0f), high = set(127.0f), round = set(kRound);
-    store_low_bytes(codes, bits_of(add(max(min(mul(a, inverse), high), low), round)));
-    store_low_bytes(codes + kLanes, bits_of(add(max(min(mul(b, inverse), high), low), round)));
-    return largest / 127.0f;
+    store_low_bytes(out.codes, bits_of(add(max(min(mul(a, inverse), high), low), round)));
+    store_low_bytes(out.codes + kLanes, bits_of(add(max(min(mul(b, inverse), high), low), round)));
+    out.scale = largest / 127.0f;
+    out.half_sum = sum_bytes(out.codes);
+    out.sum = out.half_sum + sum_bytes(out.codes + kLanes);
+    out.scaled_sum = out.scale * static_cast<float>(out.sum);
 }
 
-void quantize(const float* x, int64_t n, int64_t tokens, int64_t begin, int64_t end,
-              const Quantized& out) {
-    const int64_t first = n - n % kTile, width = tile_width(first, tokens), m = n - first;
-    const QuantizedTile tile = out.tile(first);
-    for (int64_t g = begin / kGroup; g < end / kGroup; ++g) {
-        int8_t codes[kGroup];
-        const float scale = quantize_group(x + g * kGroup, codes);
-        for (int quad = 0; quad < kGroup / 4; ++quad) {
-            std::memcpy(tile.codes + ((g * (kGroup / 4) + quad) * width + m) * 4, codes + 4 * quad,
-                        4);
-        }
-        const int32_t half[2] = {sum_bytes(codes), sum_bytes(codes + kLanes)};
-        const int64_t at = g * width + m;
-        tile.scales[at] = scale;
-        tile.sums[at] = half[0] + half[1];
-        tile.scaled_sums[at] = scale * static_cast<float>(half[0] + half[1]);
-        for (int h = 0; h < 2; ++h) {
-            tile.halves[(2 * g + h) * width + m] = half[h];
-            tile.scaled_halves[(2 * g + h) * width + m] = scale * static_cast<float>(half[h]);
-        }
-    }
+void quantize(const float* x, int64_t size, QuantizedGroup* out) {
+    for (int64_t g = 0; g < size / kGroup; ++g) quantize_group(x + g * kGroup, out[g]);
 }
 
 }  // namespace

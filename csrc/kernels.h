@@ -70,9 +70,8 @@ struct Kernels {
     const char* name;
     void (*linear_int8)(const LinearTask&);
     void (*linear_float)(const LinearTask&);
-    // Quantizes inputs [begin, end) (multiples of kGroup) of token n out of `tokens`.
-    void (*quantize)(const float* x, int64_t n, int64_t tokens, int64_t begin, int64_t end,
-                     const Quantized& out);
+    // `size`: a multiple of kGroup.
+    void (*quantize)(const float* x, int64_t size, QuantizedGroup* out);
     // out[i] = x[i] / sqrt(mean(x²) + eps) * weight[i]
     void (*rms_norm)(const float* x, const float* weight, float eps, int64_t size, float* out);
     // out[i] = silu(gate[i]) * up[i]

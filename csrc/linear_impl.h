@@ -1,6 +1,7 @@
 // Matrix products over packed weights. See kernels_impl.h and matrix.h.
 #pragma once
 
+#include <bit>
 #include <cstring>
 #include <iterator>
 #include <utility>
@@ -55,18 +56,33 @@ FORETELL_INLINE auto zero_sum() {
     }
 }
 
-// dots[m] = Σ (code - offset) * x over a group, exactly, for W columns. Their sums grow side by
-// side, so that no multiplication waits for the one before. Columns lie 4 bytes apart in x, quads
-// `stride`.
+// Σ x over a group of weights: all of x, or its half `part`.
+template <Format F>
+FORETELL_INLINE Int sum_of(const QuantizedGroup& x, int part) {
+    if (F.group == kGroup) return set_int(x.sum);
+    const Int first = set_int(x.half_sum);
+    return part == 0 ? first : sub_int(set_int(x.sum), first);
+}
+
+// The same times the scale of x.
+template <Format F>
+FORETELL_INLINE Vec scaled_sum_of(const QuantizedGroup& x, int part) {
+    if (F.group == kGroup) return set(x.scaled_sum);
+    return mul(set(x.scale), to_float(sum_of<F>(x, part)));
+}
+
+// dots[m] = Σ (code - offset) * x over a group, exactly, for W tokens, which lie `stride` groups
+// apart in x; `part`: which half of x, for groups of 16. The tokens' sums grow side by side, so
+// that no multiplication waits for the one before.
 template <Format F, int W>
-FORETELL_INLINE void dot_group(const Group<F>& group, const int8_t* x, int stride,
-                               const int32_t* sums_of_x, Int dots[W]) {
+FORETELL_INLINE void dot_group(const Group<F>& group, const QuantizedGroup* x, int64_t stride,
+                               int part, Int dots[W]) {
     decltype(zero_sum<F>()) sums[W];
     unrolled<W>([&](int m) { sums[m] = zero_sum<F>(); });
     for (int t = 0; t < Group<F>::kQuads; ++t) {
         const Bytes codes = group.quad(t);
         for (int m = 0; m < W; ++m) {
-            const int8_t* four = x + t * stride + 4 * m;
+            const int8_t* four = x[m * stride].codes + part * F.group + 4 * t;
             if constexpr (F.codes == Codes::nibble) {
                 sums[m] = dot_nibbles(sums[m], codes, four);
             } else {
@@ -74,11 +90,31 @@ FORETELL_INLINE void dot_group(const Group<F>& group, const int8_t* x, int strid
             }
         }
     }
-    int32_t excess[W];
-    for (int m = 0; m < W; ++m) excess[m] = -F.offset * sums_of_x[m];
     for (int m = 0; m < W; ++m) {
         dots[m] = finish(sums[m]);
-        if constexpr (F.offset > 0) dots[m] = add_int(dots[m], set_int(excess[m]));
+        if constexpr (F.offset > 0) {
+            constexpr int kShift = std::countr_zero(F.offset);
+            static_assert(F.offset == 1 << kShift);
+            dots[m] = sub_int(dots[m], shift_left<kShift>(sum_of<F>(x[m * stride], part)));
+        }
+    }
+}
+
+// acc[m] += Σ weight * x over a group.
+template <Format F, int W>
+FORETELL_INLINE void add_group(const Group<F>& group, const QuantizedGroup* x, int64_t stride,
+                               int part, Vec acc[W]) {
+    Int dots[W];
+    dot_group<F, W>(group, x, stride, part, dots);
+    const Vec scale = group.scale();
+    for (int m = 0; m < W; ++m) {
+        acc[m] = fma(to_float(dots[m]), mul(scale, set(x[m * stride].scale)), acc[m]);
+    }
+    if constexpr (F.has_minimum) {
+        const Vec minimum = group.minimum();
+        for (int m = 0; m < W; ++m) {
+            acc[m] = fma(minimum, scaled_sum_of<F>(x[m * stride], part), acc[m]);
+        }
     }
 }
 
@@ -94,92 +130,48 @@ struct Output {
     }
 };
 
-// W columns of a tile of `Width`, from column `first` on.
-template <Format F, int Width, int W>
-inline void int8_columns(const LinearTask& task, const QuantizedTile& tile, int first,
-                         int64_t token, int64_t block) {
-    constexpr int kParts = kGroup / F.group;  // weight groups in an activation group
-    const uint8_t* w = task.weights->data + block * task.weights->block_bytes();
-    const int64_t groups = task.weights->cols / F.group;
-    [[maybe_unused]] const int64_t block_bytes = groups * F.group_bytes();
-    const float* scaled_sums = (kParts == 1 ? tile.scaled_sums : tile.scaled_halves) + first;
-    const int32_t* sums = (kParts == 1 ? tile.sums : tile.halves) + first;
-    const float* scales = tile.scales + first;
-    const int8_t* x = tile.codes + 4 * first;
+// From so many columns on a product has time to ask for its next block early. The processor's own
+// prefetching loses its track where a block is read again for the next columns; with fewer columns
+// memory is the limit, and asking only delays.
+constexpr int kBusyColumns = kMaxColumns < 5 ? kMaxColumns : 5;
+
+template <Format F, int W>
+void int8_columns(const LinearTask& task, int64_t token, int64_t block) {
+    const int64_t block_bytes = task.weights->block_bytes(), groups = task.codes->groups_of_row();
+    const uint8_t* w = task.weights->data + block * block_bytes;
+    const QuantizedGroup* x = task.codes->row(token);
     Vec acc[W];
     unrolled<W>([&](int m) { acc[m] = set(0.0f); });
     for (int64_t g = 0; g < groups; ++g) {
-        const Group<F> group{w};
-        if constexpr (Width == kTile) {
-            // The next block, early: the processor's own prefetching loses its track while a block
-            // is read again for the next tile.
-            for (size_t at = 0; at < F.group_bytes(); at += 64) prefetch(w + block_bytes + at);
-        }
-        Int dots[W];
-        dot_group<F, W>(group, x, 4 * Width, sums + g * Width, dots);
-        const Vec scale = group.scale();
-        for (int m = 0; m < W; ++m) {
-            const Vec both = mul(scale, set(scales[g / kParts * Width + m]));
-            acc[m] = fma(to_float(dots[m]), both, acc[m]);
-        }
-        if constexpr (F.has_minimum) {
-            const Vec minimum = group.minimum();
-            for (int m = 0; m < W; ++m) {
-                acc[m] = fma(minimum, set(scaled_sums[g * Width + m]), acc[m]);
+        for (int part = 0; part < kGroup / F.group; ++part) {
+            if constexpr (W >= kBusyColumns) {
+                for (size_t at = 0; at < F.group_bytes(); at += 64) prefetch(w + block_bytes + at);
             }
+            add_group<F, W>({w}, x + g, groups, part, acc);
+            w += F.group_bytes();
         }
-        w += F.group_bytes();
-        x += F.group * Width;
     }
     const Output output{task};
     Vec totals[W];  // a copy, so that acc itself can stay in registers
     unrolled<W>([&](int m) { totals[m] = acc[m]; });
-    for (int m = 0; m < W; ++m) output.write(block, token + first + m, totals[m]);
+    for (int m = 0; m < W; ++m) output.write(block, token + m, totals[m]);
 }
 
-template <Format F, int Width>
-inline void int8_tile(const LinearTask& task, int64_t token, int64_t block) {
-    const QuantizedTile tile = task.codes->tile(token);
-    constexpr int kColumns = (kMaxColumns < Width) ? kMaxColumns : Width;
-    constexpr int kRest = Width % kColumns;
-    for (int first = 0; first + kColumns <= Width; first += kColumns) {
-        int8_columns<F, Width, kColumns>(task, tile, first, token, block);
-    }
-    if constexpr (kRest > 0) {
-        int8_columns<F, Width, kRest>(task, tile, Width - kRest, token, block);
-    }
+// Calls `f` with the number of columns, 1 … kMaxColumns, as a compile-time constant.
+template <class F>
+inline void with_columns(int64_t columns, F f) {
+    [&]<int... I>(std::integer_sequence<int, I...>) {
+        ((columns == I + 1 && (f.template operator()<I + 1>(), true)) || ...);
+    }(std::make_integer_sequence<int, kMaxColumns>{});
 }
 
 template <Format F>
 void int8_blocks(const LinearTask& task) {
     for (int64_t block = task.block_begin; block < task.block_end; ++block) {
-        for (int64_t token = 0; token < task.tokens; token += kTile) {
-            switch (tile_width(token, task.tokens)) {
-                case 1:
-                    int8_tile<F, 1>(task, token, block);
-                    break;
-                case 2:
-                    int8_tile<F, 2>(task, token, block);
-                    break;
-                case 3:
-                    int8_tile<F, 3>(task, token, block);
-                    break;
-                case 4:
-                    int8_tile<F, 4>(task, token, block);
-                    break;
-                case 5:
-                    int8_tile<F, 5>(task, token, block);
-                    break;
-                case 6:
-                    int8_tile<F, 6>(task, token, block);
-                    break;
-                case 7:
-                    int8_tile<F, 7>(task, token, block);
-                    break;
-                default:
-                    int8_tile<F, 8>(task, token, block);
-                    break;
-            }
+        for (int64_t token = 0; token < task.tokens; token += kMaxColumns) {
+            const int64_t rest = task.tokens - token;
+            with_columns(rest < kMaxColumns ? rest : kMaxColumns,
+                         [&]<int W>() { int8_columns<F, W>(task, token, block); });
         }
     }
 }

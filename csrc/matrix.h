@@ -9,7 +9,6 @@ namespace foretell {
 
 constexpr int kRows = 16;   // output rows of a block: one vector lane each
 constexpr int kGroup = 32;  // inputs that share one activation scale
-constexpr int kTile = 8;    // most token columns in one activation tile
 
 // A packed weight is `scale * (code - offset)`, or `scale * code + minimum` where there are minima;
 // float formats are stored as they are.
@@ -56,34 +55,23 @@ struct Matrix {
     size_t bytes() const { return block_bytes() * num_blocks(); }
 };
 
-// Columns in the activation tile that starts at token `first` of `count`.
-constexpr int tile_width(int64_t first, int64_t count) {
-    return count - first < kTile ? static_cast<int>(count - first) : kTile;
-}
-
-// Activations of N tokens as int8, in tiles of kTile token columns, so that a kernel's loads are at
-// constant distances: x ≈ scale * code. Inside a tile of width w: codes[(k / 4 * w + m) * 4 + k %
-// 4] for input k of column m; figures[g * w + m] for group g.
-struct QuantizedTile {
-    int8_t* codes;
-    float* scales;         // per group of 32
-    float* scaled_sums;    // scale * sum of codes, per group of 32
-    float* scaled_halves;  // scale * sum of codes, per half group of 16: [(2g + h) * w + m]
-    int32_t* sums;         // sum of codes, per group of 32
-    int32_t* halves;       // sum of codes, per half group of 16
+// 32 activations of one token as int8, x ≈ scale * code, side by side with all that a product needs
+// to know of them: threads that quantize different tokens write to different cache lines.
+struct QuantizedGroup {
+    int8_t codes[kGroup];
+    float scale;
+    float scaled_sum;  // scale * sum
+    int32_t sum;       // of codes
+    int32_t half_sum;  // of the first 16 codes
 };
 
+// Activations of several tokens, `(tokens, cols / kGroup)`.
 struct Quantized {
-    int8_t* codes = nullptr;
-    float* scales = nullptr;  // all scales, then scaled_sums, scaled_halves
-    int32_t* sums = nullptr;  // all sums, then halves
-    int64_t cols = 0, capacity = 0;
+    QuantizedGroup* groups = nullptr;
+    int64_t cols = 0;
 
-    QuantizedTile tile(int64_t first_token) const {
-        const int64_t groups = cols / kGroup, all = capacity * groups, at = first_token * groups;
-        return {codes + first_token * cols, scales + at, scales + all + at,
-                scales + 2 * all + 2 * at,  sums + at,   sums + all + 2 * at};
-    }
+    int64_t groups_of_row() const { return cols / kGroup; }
+    QuantizedGroup* row(int64_t token) const { return groups + token * groups_of_row(); }
 };
 
 }  // namespace foretell

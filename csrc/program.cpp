@@ -90,13 +90,8 @@ int Program::add_buffer(int64_t width, bool of_wanted) {
 int Program::add_codes(int64_t width, bool of_wanted) {
     require(width % kGroup == 0, "quantized rows must be multiples of 32 wide");
     const int64_t groups = max_tokens_ * (width / kGroup);
-    // scales, scaled sums, two scaled halves; sum, two halves
-    QuantizedRows rows{of_wanted, Buffer(max_tokens_ * width + groups * 7 * 4), {}};
-    rows.view.scales = rows.memory.as<float>();
-    rows.view.sums = rows.memory.as<int32_t>() + groups * 4;
-    rows.view.codes = rows.memory.as<int8_t>() + groups * 7 * 4;
-    rows.view.cols = width;
-    rows.view.capacity = max_tokens_;
+    QuantizedRows rows{of_wanted, Buffer(groups * sizeof(QuantizedGroup)), {}};
+    rows.view = {rows.memory.as<QuantizedGroup>(), width};
     codes_.push_back(std::move(rows));
     return static_cast<int>(codes_.size()) - 1;
 }

@@ -103,7 +103,7 @@ void Program::rms_norm(const Op& op, int member) {
         kernels_.rms_norm(buffers_[op.a].row(n), vectors_[op.vector].data, op.number, out.width,
                           out.row(n));
         if (op.codes >= 0) {
-            kernels_.quantize(out.row(n), n, rows, 0, out.width, codes_[op.codes].view);
+            kernels_.quantize(out.row(n), out.width, codes_[op.codes].view.row(n));
         }
     }
 }
@@ -113,8 +113,8 @@ void Program::quantize(const Op& op, int member) {
     const int64_t rows = rows_of(codes.of_wanted);
     each_piece(rows, codes.view.cols / kGroup, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
-                   kernels_.quantize(buffers_[op.a].row(n), n, rows, begin * kGroup, end * kGroup,
-                                     codes.view);
+                   kernels_.quantize(buffers_[op.a].row(n) + begin * kGroup, (end - begin) * kGroup,
+                                     codes.view.row(n) + begin);
                });
 }
 
@@ -192,8 +192,8 @@ void Program::attention(const Op& op, int member) {
                        begin = task.head_end;
                    }
                    if (op.codes >= 0) {
-                       kernels_.quantize(task.out, n, step_.num_tokens, from, end * kv.head_dim,
-                                         codes_[op.codes].view);
+                       kernels_.quantize(task.out + from, end * kv.head_dim - from,
+                                         codes_[op.codes].view.row(n) + from / kGroup);
                    }
                });
 }
@@ -205,7 +205,9 @@ void Program::silu_mul(const Op& op, int member) {
         const int64_t from = begin * kGroup, to = std::min(end * kGroup, out.width);
         kernels_.silu_mul(buffers_[op.a].row(n) + from, buffers_[op.b].row(n) + from, to - from,
                           out.row(n) + from);
-        if (op.codes >= 0) kernels_.quantize(out.row(n), n, rows, from, to, codes_[op.codes].view);
+        if (op.codes >= 0) {
+            kernels_.quantize(out.row(n) + from, to - from, codes_[op.codes].view.row(n) + begin);
+        }
     });
 }
 

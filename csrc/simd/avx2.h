@@ -69,7 +69,13 @@ inline Vec from_bits(Int v) { return {_mm256_castsi256_ps(v.a), _mm256_castsi256
 inline Int add_int(Int x, Int y) {
     return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
 }
-inline Int shift_left_23(Int x) { return {_mm256_slli_epi32(x.a, 23), _mm256_slli_epi32(x.b, 23)}; }
+inline Int sub_int(Int x, Int y) {
+    return {_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)};
+}
+template <int N>
+inline Int shift_left(Int x) {
+    return {_mm256_slli_epi32(x.a, N), _mm256_slli_epi32(x.b, N)};
+}
 inline Vec to_float(Int x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
 inline void store_low_bytes(int8_t* p, Int x) {
     const __m256i pick =
@@ -145,6 +151,6 @@ inline Int finish(ByteSum sum) {
             _mm256_add_epi32(low.b, _mm256_madd_epi16(sum.high.b, sixteens))};
 }
 
-inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 }  // namespace

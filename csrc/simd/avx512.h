@@ -54,7 +54,11 @@ inline Int set_int(int32_t x) { return _mm512_set1_epi32(x); }
 inline Int bits_of(Vec v) { return _mm512_castps_si512(v); }
 inline Vec from_bits(Int v) { return _mm512_castsi512_ps(v); }
 inline Int add_int(Int a, Int b) { return _mm512_add_epi32(a, b); }
-inline Int shift_left_23(Int a) { return _mm512_slli_epi32(a, 23); }
+inline Int sub_int(Int a, Int b) { return _mm512_sub_epi32(a, b); }
+template <int N>
+inline Int shift_left(Int a) {
+    return _mm512_slli_epi32(a, N);
+}
 inline Vec to_float(Int a) { return _mm512_cvtepi32_ps(a); }
 // The low byte of each lane.
 inline void store_low_bytes(int8_t* p, Int a) {
@@ -87,7 +91,8 @@ inline ByteSum dot_bytes(ByteSum sum, Bytes codes, const int8_t* four) {
 }
 inline Int finish(Int sum) { return sum; }
 
-// Asks for the cache line at p, which need not be readable.
-inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+// Asks for the cache line at p, which need not be readable, into the second-level cache: the first
+// is full of what is in use.
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 }  // namespace

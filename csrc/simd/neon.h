@@ -102,8 +102,12 @@ inline Vec from_bits(Int v) {
 inline Int add_int(Int a, Int b) {
     return each<Int>([&](int i) { return vaddq_s32(a.r[i], b.r[i]); });
 }
-inline Int shift_left_23(Int a) {
-    return each<Int>([&](int i) { return vshlq_n_s32(a.r[i], 23); });
+inline Int sub_int(Int a, Int b) {
+    return each<Int>([&](int i) { return vsubq_s32(a.r[i], b.r[i]); });
+}
+template <int N>
+inline Int shift_left(Int a) {
+    return each<Int>([&](int i) { return vshlq_n_s32(a.r[i], N); });
 }
 inline Vec to_float(Int a) {
     return each<Vec>([&](int i) { return vcvtq_f32_s32(a.r[i]); });
@@ -156,7 +160,7 @@ inline ByteSum dot_bytes(ByteSum sum, Bytes codes, const int8_t* four) {
 
 inline void prefetch([[maybe_unused]] const void* p) {
 #if !defined(_MSC_VER)
-    __builtin_prefetch(p);
+    __builtin_prefetch(p, 0, 2);
 #endif
 }
 

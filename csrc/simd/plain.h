@@ -99,9 +99,16 @@ inline Int add_int(Int a, Int b) {
                                     static_cast<uint32_t>(b.lane[i]));
     });
 }
-inline Int shift_left_23(Int a) {
+inline Int sub_int(Int a, Int b) {
+    return each<Int>([&](int i) {
+        return static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) -
+                                    static_cast<uint32_t>(b.lane[i]));
+    });
+}
+template <int N>
+inline Int shift_left(Int a) {
     return each<Int>(
-        [&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) << 23); });
+        [&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) << N); });
 }
 inline Vec to_float(Int a) {
     return each<Vec>([&](int i) { return static_cast<float>(a.lane[i]); });

@@ -52,11 +52,9 @@ constexpr int64_t kTokens = 13, kOutputs = 35, kInputs = 512;
 
 struct Activations {
     std::vector<float> x = random_floats(kTokens * kInputs, 3.0f);
-    std::vector<int8_t> codes = std::vector<int8_t>(kTokens * kInputs);
-    std::vector<float> scales = std::vector<float>(kTokens * kInputs / kGroup * 4);
-    std::vector<int32_t> sums = std::vector<int32_t>(kTokens * kInputs / kGroup * 3);
+    std::vector<QuantizedGroup> groups = std::vector<QuantizedGroup>(kTokens * kInputs / kGroup);
 
-    Quantized quantized() { return {codes.data(), scales.data(), sums.data(), kInputs, kTokens}; }
+    Quantized quantized() { return {groups.data(), kInputs}; }
 };
 
 // A tensor's bytes: any codes, every float and float16 scale small and finite.
@@ -108,11 +106,10 @@ void check_linear(const Kernels& kernels, int ggml_id, Activations& input) {
 void check_quantize(const Kernels& kernels, Activations& input) {
     for (int64_t k = 0; k < kGroup; ++k) input.x[2 * kInputs + k] = 0;
     for (int64_t n = 0; n < kTokens; ++n) {
-        kernels.quantize(input.x.data() + n * kInputs, n, kTokens, 0, kInputs, input.quantized());
+        kernels.quantize(input.x.data() + n * kInputs, kInputs, input.quantized().row(n));
     }
-    print_hash("quantize", "codes", input.codes.data(), input.codes.size());
-    print_hash("quantize", "scales", input.scales);
-    print_hash("quantize", "sums", input.sums.data(), input.sums.size() * sizeof(int32_t));
+    print_hash("quantize", "groups", input.groups.data(),
+               input.groups.size() * sizeof(QuantizedGroup));
 }
 
 void check_rows(const Kernels& kernels, int64_t size, const char* what) {
