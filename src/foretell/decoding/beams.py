@@ -22,7 +22,8 @@ from foretell.config import GenerationConfig
 from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.logprobs import TokenReport, log_normalizer, report, top_ids
+from foretell.decoding.fused import likeliest, log_sum
+from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History
 from foretell.outputs import StopReason
@@ -76,6 +77,11 @@ class _Candidate:
     token_id: int
     logprob: float
     before: float
+
+    @property
+    def total(self) -> float:
+        """The sum of the continuation's log-probabilities."""
+        return self.before + self.logprob
 
 
 @dataclass(frozen=True)
@@ -136,21 +142,21 @@ class BeamSearch:
         candidates = self._candidates(rows, len(histories[0].tokens))
         reasons = [self._reason(candidate, histories) for candidate in candidates]
         self._length += 1
-        nodes = [self._node(candidate, raw) for candidate in candidates]
-        self._finish([*zip(nodes, reasons, strict=True)][: self._num_beams])
-        going_on = [
-            Survivor(candidate.parent, node)
-            for candidate, node, reason in zip(candidates, nodes, reasons, strict=True)
-            if reason is None
+        for candidate, reason in [*zip(candidates, reasons, strict=True)][: self._num_beams]:
+            if reason is not None:
+                self._finish(self._node(candidate, raw), reason)
+        pairs = zip(candidates, reasons, strict=True)
+        going_on = sorted((one for one, reason in pairs if reason is None), key=_by_total)
+        survivors = [
+            Survivor(candidate.parent, self._node(candidate, raw))
+            for candidate in going_on[: self._num_beams]
         ]
-        going_on.sort(key=lambda survivor: -survivor.node.total)
-        survivors = going_on[: self._num_beams]
         self.live = [survivor.node for survivor in survivors]
         self.is_done = not survivors or self._is_full_early() or not self._can_improve(survivors[0])
         return [] if self.is_done else survivors
 
     def _to_log_probabilities(self, row: Logits, history: History) -> None:
-        row -= np.float32(log_normalizer(row))
+        row -= np.float32(log_sum(row))
         for stage in self._stages:
             stage.processor(row, history)
 
@@ -183,21 +189,15 @@ class BeamSearch:
             self.live[candidate.parent],
             candidate.token_id,
             candidate.logprob,
-            candidate.before + candidate.logprob,
+            candidate.total,
             self._length,
             told,
         )
 
-    def _finish(self, best: Sequence[tuple[Node, StopReason | None]]) -> None:
-        """Rank those of the step's best continuations that end among the hypotheses."""
-        if self._is_full_early():
-            return
-        length = self._length**self._length_penalty
-        self.hypotheses += [
-            Hypothesis(node, node.total / length, reason)
-            for node, reason in best
-            if reason is not None
-        ]
+    def _finish(self, node: Node, reason: StopReason) -> None:
+        """Rank a continuation that ends among the hypotheses."""
+        score = node.total / self._length**self._length_penalty
+        self.hypotheses.append(Hypothesis(node, score, reason))
         self.hypotheses.sort(key=lambda hypothesis: -hypothesis.score)
         del self.hypotheses[self._num_beams :]
 
@@ -220,11 +220,15 @@ class BeamSearch:
         return possible > self.hypotheses[-1].score
 
 
+def _by_total(candidate: _Candidate) -> float:
+    return -candidate.total
+
+
 def _best(rows: Sequence[Logits], totals: Sequence[float], count: int) -> list[tuple[int, int]]:
     """The (row, token) of the largest totals, largest first."""
     found = []
     for place, (row, total) in enumerate(zip(rows, totals, strict=True)):
-        for token in top_ids(row, count).tolist():
+        for token in likeliest(row, count).tolist():
             found.append((-(total + float(row[token])), place, token))
     found.sort()
     return [(place, token) for total, place, token in found[:count] if total < math.inf]
@@ -234,15 +238,20 @@ def draw(
     rows: Sequence[Logits], totals: Sequence[float], count: int, uniforms: Iterator[float]
 ) -> list[tuple[int, int]]:
     """(row, token) drawn without replacement by exp(total), in the order of the draws."""
-    scores = np.stack(rows).astype(np.float64) + np.array(totals)[:, None]
-    weights = np.exp(scores - scores.max())
-    masses = weights.sum(axis=1)
+    ids = [np.flatnonzero(row > -np.inf) for row in rows]
+    scores = [
+        row[few].astype(np.float64) + total
+        for row, few, total in zip(rows, ids, totals, strict=True)
+    ]
+    largest = max(float(score.max()) for score in scores)
+    weights = [np.exp(score - largest) for score in scores]
+    masses = np.array([weight.sum() for weight in weights])
     picks = []
-    for _ in range(min(count, int(np.count_nonzero(weights)))):
+    for _ in range(min(count, sum(int(np.count_nonzero(weight)) for weight in weights))):
         place = _index(masses, next(uniforms))
         token = _index(weights[place], next(uniforms))
-        picks.append((place, token))
-        weights[place, token] = 0.0
+        picks.append((place, int(ids[place][token])))
+        weights[place][token] = 0.0
         masses[place] = weights[place].sum()
     return picks
 

@@ -7,13 +7,19 @@ steps (see csrc/sampling.h, and mass.py for the integer weights).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from foretell.config.dialects import Scope
 from foretell.decoding import _sampling, sampler
 from foretell.decoding.arrays import Logits
+from foretell.decoding.logprobs import log_normalizer, top_ids
+from foretell.decoding.mass import BLOCK, check_logits
 from foretell.decoding.processors.base import History
 from foretell.errors import ConfigError, NumericalError
 from foretell.instruction_sets import choose_instruction_set
@@ -186,6 +192,31 @@ class Sums(NamedTuple):
 def sum_up(row: Logits, block: int, *, isa: str | None = None) -> Sums:
     """The sums of a row, in blocks of `block` logits, a multiple of 64."""
     return Sums(*_sampling.sum_up(row, block, isa or choose_instruction_set(_AVAILABLE)))
+
+
+def log_sum(row: Logits) -> float:
+    """log Σ exp(row); NumericalError for a broken row."""
+    if len(row) > MAX_VOCAB:
+        return log_normalizer(row)
+    sums = sum_up(row, BLOCK)
+    if math.isnan(sums.largest):
+        check_logits(row)
+    return sums.largest + math.log(math.fsum(sums.masses))
+
+
+def likeliest(row: Logits, count: int) -> NDArray[np.intp]:
+    """As `top_ids`: ids of the `count` largest logits, without what is ruled out."""
+    if len(row) > MAX_VOCAB or count == 0:
+        ids = top_ids(row, count)
+        return ids[row[ids] > -np.inf]
+    ids = np.array(kept(row, _cut(len(row), count)), dtype=np.intp)
+    return ids[np.argsort(-row[ids], kind="stable")]
+
+
+@functools.lru_cache(maxsize=16)
+def _cut(size: int, count: int) -> FusedChain:
+    """Top-k, which leaves a row as it is and tells what it keeps."""
+    return FusedChain(vocab_size=size, steps=[("top_k_cut", count)])
 
 
 def instruction_sets() -> list[str]:

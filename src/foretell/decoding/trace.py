@@ -7,7 +7,6 @@ from one call in C++ (csrc/sampling_watch.h), which is several times as fast.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -18,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.decoding.arrays import Logits
-from foretell.decoding.fused import MAX_VOCAB, FusedChain, kept, sum_up, watch
-from foretell.decoding.logprobs import top_ids
+from foretell.decoding.fused import FusedChain, likeliest, sum_up, watch
 from foretell.decoding.mass import BLOCK, check_logits
 from foretell.outputs import DrawTrace, StageTrace
 
@@ -169,7 +167,7 @@ class _View:
 
     def top(self, count: int) -> NDArray[np.intp]:
         """The ids of the likeliest tokens; none that is ruled out."""
-        places = _largest(self.logits, count)
+        places = likeliest(self.logits, count)
         return places if self.ids is None else self.ids[places]
 
     def interval(self, token_id: int) -> tuple[float, float]:
@@ -187,21 +185,6 @@ class _View:
             1 + int(np.count_nonzero((best if logit >= best[-1] else self.logits) > logit))
             for logit in self.logits_of(ids)
         ]
-
-
-def _largest(logits: Logits, count: int) -> NDArray[np.intp]:
-    """As `top_ids`, without what is ruled out."""
-    if len(logits) > MAX_VOCAB or count == 0:
-        places = top_ids(logits, count)
-        return places[logits[places] > -np.inf]
-    places = np.array(kept(logits, _cut(len(logits), count)), dtype=np.intp)
-    return places[np.argsort(-logits[places], kind="stable")]
-
-
-@functools.lru_cache(maxsize=16)
-def _cut(size: int, count: int) -> FusedChain:
-    """Top-k, which leaves a row as it is and tells what it keeps."""
-    return FusedChain(vocab_size=size, steps=[("top_k_cut", count)])
 
 
 def _weigh(logits: Logits, offset: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
