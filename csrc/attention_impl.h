@@ -1,205 +1,309 @@
 // Attention over a paged KV cache. See kernels_impl.h; KvLayer in kernels.h has the layout.
+//
+// Rows of queries, one for each token and head, share every key and value that is loaded. A row's
+// sums are the same operations in the same order whichever rows are beside it, and it reads no
+// position that it may not see.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "elementwise_impl.h"
-#include "half.h"
 #include "inline.h"
+#include "kv_store_impl.h"
 
 namespace foretell {
 namespace {
 
-template <bool Half>
-FORETELL_INLINE Vec load_cached(const uint8_t* part, int64_t index) {
-    return Half ? load_half(reinterpret_cast<const uint16_t*>(part) + index)
-                : load(reinterpret_cast<const float*>(part) + index);
-}
+constexpr int kMostRows = kSums / 2;  // rows at once: the scores of one take two running sums
+static_assert(kMostRows <= kMaxQueryRows, "a larger scratch is needed");
 
-template <bool Half>
-inline void store_cached(uint8_t* part, int64_t index, float x) {
-    if constexpr (Half) {
-        reinterpret_cast<uint16_t*>(part)[index] = float_to_half(x);
-    } else {
-        reinterpret_cast<float*>(part)[index] = x;
+// How many of the rows left go together: R or, where fewer are left, a smaller number.
+constexpr int fewer_rows(int rows) { return rows > 6 ? 6 : rows > 4 ? 4 : rows - 1; }
+template <int R = kMostRows>
+constexpr int rows_at_once(int64_t left) {
+    if constexpr (R > 1) {
+        if (left < R) return rows_at_once<fewer_rows(R)>(left);
     }
+    return R;
 }
 
-template <bool Half>
-void store_kv_as(const StoreKvTask& task) {
-    const KvLayer& kv = task.kv;
-    const int64_t dim = kv.head_dim;
-    const int64_t part = task.head * kv.head_values(), row = part + task.slot * dim;
-    const int64_t column = part + task.slot / kLanes * dim * kLanes + task.slot % kLanes;
-    for (int64_t d = 0; d < dim; ++d) {
-        store_cached<Half>(kv.keys(task.block), column + d * kLanes, task.k[d]);
-    }
-    for (int64_t d = 0; d < dim; ++d) store_cached<Half>(kv.values(task.block), row + d, task.v[d]);
-}
-
-void store_kv(const StoreKvTask& task) {
-    task.kv.half ? store_kv_as<true>(task) : store_kv_as<false>(task);
-}
-
-// The softmax of H heads over the positions seen so far: weights relative to the largest score,
-// their sum, and the weighted sum of values in `values` (H rows of head_dim).
-template <int H>
-struct Partial {
-    float largest[H], sum[H];
+// A row's softmax over some positions: weights relative to the largest score, their sum, and the
+// weighted sum of values (head_dim).
+struct Softmax {
+    float largest, sum;
     float* values;
 };
 
-// Scores of H heads for 16 consecutive positions: scale * q·k, over even and odd dimensions apart.
-template <bool Half, int H>
-FORETELL_INLINE void score_lanes(const AttentionTask& task, const float* q, const uint8_t* keys,
-                                 int64_t at, Vec out[H]) {
-    const int64_t dim = task.kv.head_dim;
-    Vec even[H], odd[H];
-    for (int h = 0; h < H; ++h) even[h] = odd[h] = set(0.0f);
-    for (int64_t d = 0; d < dim; d += 2) {
-        const Vec k0 = load_cached<Half>(keys, at + d * kLanes);
-        const Vec k1 = load_cached<Half>(keys, at + (d + 1) * kLanes);
-        for (int h = 0; h < H; ++h) {
-            even[h] = fma(set(q[h * dim + d]), k0, even[h]);
-            odd[h] = fma(set(q[h * dim + d + 1]), k1, odd[h]);
-        }
+// Joins the softmax over further positions to `total`.
+inline void merge(Softmax& total, const Softmax& more, int64_t dim) {
+    const float largest = total.largest > more.largest ? total.largest : more.largest;
+    float lane[kLanes] = {total.largest - largest, more.largest - largest};
+    store(lane, exp_lanes(load(lane)));
+    total.sum = total.sum * lane[0] + more.sum * lane[1];
+    total.largest = largest;
+    for (int64_t d = 0; d < dim; d += kLanes) {
+        const Vec kept = mul(load(total.values + d), set(lane[0]));
+        store(total.values + d, fma(load(more.values + d), set(lane[1]), kept));
     }
-    for (int h = 0; h < H; ++h) out[h] = mul(add(even[h], odd[h]), set(task.scale));
 }
 
-// Fills `weights` (H rows of kAttentionChunk) with the scores of positions begin … end - 1.
-template <bool Half, int H>
-void score_chunk(const AttentionTask& task, const float* q, int64_t begin, int64_t end,
-                 float* weights, float largest[H]) {
+// Joins the softmax over one more chunk, from position `begin` on, to what came before.
+inline void join(Softmax& total, const Softmax& chunk, int64_t begin, int64_t dim) {
+    if (begin > 0) return merge(total, chunk, dim);
+    total.largest = chunk.largest;
+    total.sum = chunk.sum;
+    for (int64_t d = 0; d < dim; d += kLanes) store(total.values + d, load(chunk.values + d));
+}
+
+// Up to kQueryBatch rows of a task. Row r is one head of token r / heads.
+struct QueryRows {
+    const AttentionTask& task;
+    int64_t first, count;
+    float* packed;               // queries, [dimension / 16][row][16] for each rows_at_once
+    float* weights;              // (kMaxQueryRows, kWeightStride): of the positions of one chunk
+    float* partial;              // (kMaxQueryRows, head_dim): Σ weight * value of one chunk
+    Softmax total[kQueryBatch];  // over the chunks so far, values in the task's `out`
+
+    int64_t heads() const { return task.head_end - task.head_begin; }
+    int64_t token(int64_t r) const { return (first + r) / heads(); }
+    int64_t head(int64_t r) const { return task.head_begin + (first + r) % heads(); }
+    const float* q(int64_t r) const {
+        return task.q + token(r) * task.stride + head(r) * task.kv.head_dim;
+    }
+    float* out(int64_t r) const {
+        return task.out + token(r) * task.stride + head(r) * task.kv.head_dim;
+    }
+    // Positions of the chunk from `begin` on that row r sees.
+    int64_t seen(int64_t r, int64_t begin) const {
+        return std::min<int64_t>(kAttentionChunk, task.position + token(r) + 1 - begin);
+    }
+};
+
+// Where keys of the sixteen positions from `position` on lie, or values from `position` on.
+template <KvType T>
+inline int64_t offset_in_part(const AttentionTask& task, int64_t position) {
     const KvLayer& kv = task.kv;
-    Vec top[H];
-    for (int h = 0; h < H; ++h) top[h] = set(-INFINITY);
-    for (int64_t position = begin; position < end; position += kLanes) {
-        const int64_t block = task.block_table[position / kv.block_size];
-        const int64_t group = position % kv.block_size / kLanes;
-        const int64_t at = task.kv_head * kv.head_values() + group * kv.head_dim * kLanes;
-        Vec scores[H];
-        score_lanes<Half, H>(task, q, kv.keys(block), at, scores);
-        for (int h = 0; h < H; ++h) {
-            float* row = weights + h * kAttentionChunk + (position - begin);
-            store(row, scores[h]);
-            for (int64_t lane = end - position; lane < kLanes; ++lane) row[lane] = -INFINITY;
-            top[h] = max(load(row), top[h]);
-        }
-    }
-    for (int h = 0; h < H; ++h) largest[h] = max_lane(top[h]);
+    const int64_t row = task.kv_head * kv.block_size + position % kv.block_size;
+    return row * kv.head_dim * bytes_of(T);
+}
+template <KvType T>
+inline const uint8_t* keys_at(const AttentionTask& task, int64_t position) {
+    return task.kv.keys(task.block_table[position / task.kv.block_size]) +
+           offset_in_part<T>(task, position);
+}
+template <KvType T>
+inline const uint8_t* values_at(const AttentionTask& task, int64_t position) {
+    return task.kv.values(task.block_table[position / task.kv.block_size]) +
+           offset_in_part<T>(task, position);
 }
 
-inline float exponentiate(float* weights, int64_t count, float largest) {
-    Vec sum = set(0.0f);
-    for (int64_t i = 0; i < count; i += kLanes) {
-        const Vec w = exp_lanes(sub(load(weights + i), set(largest)));
-        store(weights + i, w);
+// Scores of R rows for sixteen positions: scale * q·k, over even and odd dimensions apart. Fetches
+// as many bytes from `next` on.
+template <KvType T, int R>
+FORETELL_INLINE void score_lanes(const AttentionTask& task, const float* q, const uint8_t* keys,
+                                 const uint8_t* next, float* weights) {
+    constexpr int64_t kStep = kLanes * bytes_of(T);
+    Vec even[R], odd[R];
+    for (int r = 0; r < R; ++r) even[r] = odd[r] = set(0.0f);
+    for (int64_t left = task.kv.head_dim; left > 0; left -= kLanes, q += (R - 1) * kLanes) {
+        for (int d = 0; d < kLanes; d += 2, q += 2, keys += 2 * kStep, next += 2 * kStep) {
+            prefetch(next);
+            if constexpr (kStep > 32) prefetch(next + kStep);
+            const Vec k0 = load_cached<T>(keys);
+            for (int r = 0; r < R; ++r) even[r] = fma(set(q[r * kLanes]), k0, even[r]);
+            const Vec k1 = load_cached<T>(keys + kStep);
+            for (int r = 0; r < R; ++r) odd[r] = fma(set(q[r * kLanes + 1]), k1, odd[r]);
+        }
+    }
+    for (int r = 0; r < R; ++r) {
+        store(weights + r * kWeightStride, mul(add(even[r], odd[r]), set(task.scale)));
+    }
+}
+
+// Scores of R rows for positions begin … end - 1 and the rest of the last sixteen.
+template <KvType T, int R>
+void score_rows(const AttentionTask& task, const float* q, int64_t begin, int64_t end,
+                float* weights) {
+    const uint8_t* next = keys_at<T>(task, begin);
+    for (int64_t position = begin; position < end; position += kLanes) {
+        const uint8_t* keys = next;
+        next = position + kLanes < end ? keys_at<T>(task, position + kLanes)
+                                       : values_at<T>(task, begin);
+        score_lanes<T, R>(task, q, keys, next, weights + (position - begin));
+    }
+}
+
+// Turns the scores of `count` positions into weights relative to the largest; returns their sum.
+inline float weigh(float* row, int64_t count, float& largest) {
+    const int64_t end = (count + kLanes - 1) / kLanes * kLanes;
+    for (int64_t i = count; i < end; ++i) row[i] = -INFINITY;
+    Vec top = set(-INFINITY), sum = set(0.0f);
+    for (int64_t i = 0; i < end; i += kLanes) top = max(load(row + i), top);
+    largest = max_lane(top);
+    for (int64_t i = 0; i < end; i += kLanes) {
+        const Vec w = exp_lanes(sub(load(row + i), set(largest)));
+        store(row + i, w);
         sum = add(sum, w);
     }
     return reduce_add(sum);
 }
 
-// values[h] = Σ weights[h][p] * V[p] for positions begin … end - 1, in order; `Lines` registers
-// of each row at a time.
-template <bool Half, int H, int Lines>
-inline void sum_values(const AttentionTask& task, int64_t line, int64_t begin, int64_t end,
-                       const float* weights, float* values) {
-    const KvLayer& kv = task.kv;
-    const int64_t dim = kv.head_dim;
-    Vec acc[H][Lines];
-    for (auto& row : acc) {
-        for (Vec& v : row) v = set(0.0f);
+// Adds Σ weights[r][p] * V[p] over positions begin … end - 1, in order, to Lines * 16 dimensions
+// of R rows; fetches the values of the next sixteen positions meanwhile.
+template <KvType T, int R, int Lines>
+inline void add_lines(const AttentionTask& task, int64_t line, int64_t begin, int64_t end,
+                      const float* weights, float* sums) {
+    constexpr int64_t kBytes = bytes_of(T);
+    const int64_t dim = task.kv.head_dim, row_bytes = dim * kBytes;
+    Vec acc[R * Lines];
+    unrolled<R * Lines>(
+        [&](int k) { acc[k] = load(sums + k / Lines * dim + line + k % Lines * kLanes); });
+    const uint8_t* next = values_at<T>(task, begin) + line * kBytes;
+    for (int64_t position = begin; position < end;) {
+        const uint8_t* values = next;
+        const int64_t stop = std::min(end, position / kLanes * kLanes + kLanes);
+        if (stop < end) next = values_at<T>(task, stop) + line * kBytes;
+        for (int64_t p = 0; p < stop - position; ++p) {
+            for (int64_t at = 0; at < Lines * kLanes * kBytes; at += 64) {
+                prefetch(next + p * row_bytes + at);
+            }
+            Vec v[Lines];
+            unrolled<Lines>([&](int i) {
+                v[i] = load_cached<T>(values + p * row_bytes + i * kLanes * kBytes);
+            });
+            unrolled<R * Lines>([&](int k) {
+                const Vec w = set(weights[k / Lines * kWeightStride + p]);
+                acc[k] = fma(w, v[k % Lines], acc[k]);
+            });
+        }
+        weights += stop - position;
+        position = stop;
     }
-    for (int64_t position = begin; position < end; ++position) {
-        const uint8_t* part = kv.values(task.block_table[position / kv.block_size]);
-        const int64_t at = task.kv_head * kv.head_values() + position % kv.block_size * dim + line;
-        for (int i = 0; i < Lines; ++i) {
-            const Vec v = load_cached<Half>(part, at + i * kLanes);
-            for (int h = 0; h < H; ++h) {
-                acc[h][i] = fma(set(weights[h * kAttentionChunk + position - begin]), v, acc[h][i]);
+    unrolled<R * Lines>(
+        [&](int k) { store(sums + k / Lines * dim + line + k % Lines * kLanes, acc[k]); });
+}
+
+template <KvType T, int R>
+void add_values(const AttentionTask& task, int64_t begin, int64_t end, const float* weights,
+                float* sums) {
+    constexpr int kLines = kSums / R >= 4 ? 4 : kSums / R >= 2 ? 2 : 1;
+    const int64_t dim = task.kv.head_dim;
+    int64_t line = 0;
+    for (; line + kLines * kLanes <= dim; line += kLines * kLanes) {
+        add_lines<T, R, kLines>(task, line, begin, end, weights, sums);
+    }
+    for (; line < dim; line += kLanes) {
+        add_lines<T, R, 1>(task, line, begin, end, weights, sums);
+    }
+}
+
+// add_values for `count` rows that see the same positions.
+template <KvType T, int R = kMostRows>
+void add_values_of(int64_t count, const AttentionTask& task, int64_t begin, int64_t end,
+                   const float* weights, float* sums) {
+    if constexpr (R > 1) {
+        if (count < R) {
+            return add_values_of<T, fewer_rows(R)>(count, task, begin, end, weights, sums);
+        }
+    }
+    add_values<T, R>(task, begin, end, weights, sums);
+    if (count == R) return;
+    add_values_of<T>(count - R, task, begin, end, weights + R * kWeightStride,
+                     sums + R * task.kv.head_dim);
+}
+
+// Fills `partial` for R rows. What all of them see comes first; then each token's own rest.
+template <KvType T, int R>
+void sum_values(const QueryRows& rows, int64_t r, int64_t begin) {
+    const int64_t dim = rows.task.kv.head_dim, common = rows.seen(r, begin);
+    for (int64_t d = 0; d < R * dim; d += kLanes) store(rows.partial + d, set(0.0f));
+    add_values<T, R>(rows.task, begin, begin + common, rows.weights, rows.partial);
+    for (int64_t i = 0, same; i < R; i += same) {
+        same = std::min(R - i, rows.heads() - (rows.first + r + i) % rows.heads());
+        const int64_t seen = rows.seen(r + i, begin);
+        if (seen == common) continue;
+        add_values_of<T>(same, rows.task, begin + common, begin + seen,
+                         rows.weights + i * kWeightStride + common, rows.partial + i * dim);
+    }
+}
+
+// Attention of rows r … r + R - 1 over the chunk of positions from `begin` on.
+template <KvType T, int R>
+void attend(QueryRows& rows, int64_t r, int64_t begin) {
+    const int64_t dim = rows.task.kv.head_dim, longest = rows.seen(r + R - 1, begin);
+    score_rows<T, R>(rows.task, rows.packed + r * dim, begin, begin + longest, rows.weights);
+    Softmax chunk[R];
+    for (int i = 0; i < R; ++i) {
+        float* weights = rows.weights + i * kWeightStride;
+        chunk[i].sum = weigh(weights, rows.seen(r + i, begin), chunk[i].largest);
+        chunk[i].values = rows.partial + i * dim;
+    }
+    sum_values<T, R>(rows, r, begin);
+    for (int i = 0; i < R; ++i) join(rows.total[r + i], chunk[i], begin, dim);
+}
+
+template <KvType T, int R = kMostRows>
+void attend_some(QueryRows& rows, int64_t r, int64_t begin) {
+    if constexpr (R > 1) {
+        if (rows.count - r < R) return attend_some<T, fewer_rows(R)>(rows, r, begin);
+    }
+    attend<T, R>(rows, r, begin);
+}
+
+void pack_queries(QueryRows& rows) {
+    const int64_t dim = rows.task.kv.head_dim;
+    for (int64_t r = 0; r < rows.count;) {
+        const int together = rows_at_once(rows.count - r);
+        float* packed = rows.packed + r * dim;
+        for (int i = 0; i < together; ++i, ++r) {
+            for (int64_t d = 0; d < dim; d += kLanes) {
+                store(packed + d * together + i * kLanes, load(rows.q(r) + d));
             }
         }
     }
-    for (int h = 0; h < H; ++h) {
-        for (int i = 0; i < Lines; ++i) store(values + h * dim + line + i * kLanes, acc[h][i]);
-    }
 }
 
-inline void rescale(float* row, float by, const float* other, float other_by, int64_t dim) {
-    for (int64_t d = 0; d < dim; d += kLanes) {
-        store(row + d, fma(load(other + d), set(other_by), mul(load(row + d), set(by))));
-    }
-}
-
-template <int H>
-void merge(Partial<H>& total, const Partial<H>& chunk, int64_t dim) {
-    for (int h = 0; h < H; ++h) {
-        const float largest =
-            total.largest[h] > chunk.largest[h] ? total.largest[h] : chunk.largest[h];
-        float lane[kLanes] = {total.largest[h] - largest, chunk.largest[h] - largest};
-        store(lane, exp_lanes(load(lane)));
-        total.sum[h] = total.sum[h] * lane[0] + chunk.sum[h] * lane[1];
-        total.largest[h] = largest;
-        rescale(total.values + h * dim, lane[0], chunk.values + h * dim, lane[1], dim);
-    }
-}
-
-template <bool Half, int H>
-void attend(const AttentionTask& task, int64_t first_head) {
-    const int64_t dim = task.kv.head_dim;
-    const float* q = task.q + first_head * dim;
-    float* weights = task.scratch;
-    Partial<H> total, chunk;
-    total.values = task.out + first_head * dim;
-    chunk.values = task.scratch + kHeadsAtOnce * kAttentionChunk;
-    for (int64_t begin = 0; begin <= task.position; begin += kAttentionChunk) {
-        const int64_t last = begin + kAttentionChunk;
-        const int64_t end = last < task.position + 1 ? last : task.position + 1;
-        Partial<H>& part = begin == 0 ? total : chunk;
-        score_chunk<Half, H>(task, q, begin, end, weights, part.largest);
-        for (int h = 0; h < H; ++h) {
-            part.sum[h] = exponentiate(weights + h * kAttentionChunk, end - begin, part.largest[h]);
+template <KvType T>
+void attend_all(QueryRows& rows) {
+    const int64_t dim = rows.task.kv.head_dim;
+    pack_queries(rows);
+    for (int64_t r = 0; r < rows.count; ++r) rows.total[r].values = rows.out(r);
+    const int64_t last = rows.task.position + rows.token(rows.count - 1);
+    for (int64_t begin = 0; begin <= last; begin += kAttentionChunk) {
+        for (int64_t r = 0; r < rows.count; r += rows_at_once(rows.count - r)) {
+            attend_some<T>(rows, r, begin);
         }
-        int64_t line = 0;
-        for (; line + 4 * kLanes <= dim; line += 4 * kLanes) {
-            sum_values<Half, H, 4>(task, line, begin, end, weights, part.values);
-        }
-        for (; line < dim; line += kLanes) {
-            sum_values<Half, H, 1>(task, line, begin, end, weights, part.values);
-        }
-        if (begin > 0) merge(total, chunk, dim);
     }
-    for (int h = 0; h < H; ++h) {
-        float* row = total.values + h * dim;
+    for (int64_t r = 0; r < rows.count; ++r) {
+        const Softmax& total = rows.total[r];
         for (int64_t d = 0; d < dim; d += kLanes) {
-            store(row + d, div(load(row + d), set(total.sum[h])));
+            store(total.values + d, div(load(total.values + d), set(total.sum)));
         }
-    }
-}
-
-template <bool Half>
-void attention_as(const AttentionTask& task) {
-    int64_t head = task.head_begin;
-    for (; head + 4 <= task.head_end; head += 4) attend<Half, 4>(task, head);
-    switch (task.head_end - head) {
-        case 3:
-            attend<Half, 3>(task, head);
-            break;
-        case 2:
-            attend<Half, 2>(task, head);
-            break;
-        case 1:
-            attend<Half, 1>(task, head);
-            break;
-        default:
-            break;
     }
 }
 
 void attention(const AttentionTask& task) {
-    task.kv.half ? attention_as<true>(task) : attention_as<false>(task);
+    const int64_t total = task.tokens * (task.head_end - task.head_begin);
+    float* packed = task.scratch + kMaxQueryRows * (kWeightStride + task.kv.head_dim);
+    float* partial = task.scratch + kMaxQueryRows * kWeightStride;
+    for (int64_t first = 0; first < total; first += kQueryBatch) {
+        QueryRows rows{task,   first,        std::min<int64_t>(kQueryBatch, total - first),
+                       packed, task.scratch, partial,
+                       {}};
+        switch (task.kv.type) {
+            case KvType::float32:
+                attend_all<KvType::float32>(rows);
+                break;
+            case KvType::float16:
+                attend_all<KvType::float16>(rows);
+                break;
+            case KvType::bfloat16:
+                attend_all<KvType::bfloat16>(rows);
+                break;
+        }
+    }
 }
 
 }  // namespace

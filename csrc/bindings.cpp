@@ -41,11 +41,11 @@ std::vector<std::string> instruction_sets() {
 
 std::unique_ptr<Program> make_program(const std::string& isa, int threads, int64_t max_tokens,
                                       int64_t layers, int64_t kv_heads, int64_t head_dim,
-                                      int64_t block_size, int64_t num_blocks, bool half) {
+                                      int64_t block_size, int64_t num_blocks, KvType kv_type) {
     const Kernels* kernels = find_kernels(isa.c_str());
     require(kernels, "this machine cannot run that instruction set");
     require(threads >= 1 && max_tokens >= 1, "threads and max_tokens must be at least 1");
-    const KvShape kv{layers, kv_heads, head_dim, block_size, num_blocks, half};
+    const KvShape kv{layers, kv_heads, head_dim, block_size, num_blocks, kv_type};
     return std::make_unique<Program>(*kernels, threads, max_tokens, kv);
 }
 
@@ -113,9 +113,14 @@ NB_MODULE(_core, m) {
         .value("silu_mul", OpKind::silu_mul)
         .value("pick_rows", OpKind::pick_rows);
 
+    nb::enum_<KvType>(m, "KvType")
+        .value("float32", KvType::float32)
+        .value("float16", KvType::float16)
+        .value("bfloat16", KvType::bfloat16);
+
     nb::class_<Program>(m, "Program", "A model as a flat list of kernel calls; see csrc/program.h.")
         .def(nb::new_(&make_program), "isa"_a, nb::kw_only(), "threads"_a, "max_tokens"_a,
-             "layers"_a, "kv_heads"_a, "head_dim"_a, "block_size"_a, "num_blocks"_a, "half"_a)
+             "layers"_a, "kv_heads"_a, "head_dim"_a, "block_size"_a, "num_blocks"_a, "kv_type"_a)
         .def("add_matrix", &add_matrix, "ggml_id"_a, "data"_a, "rows"_a, "cols"_a)
         .def(
             "add_vector",

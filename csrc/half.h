@@ -20,6 +20,13 @@ static inline float bfloat16_to_float(uint16_t x) {
     return float_of_bits(static_cast<uint32_t>(x) << 16);
 }
 
+// Rounds to nearest, ties to even.
+static inline uint16_t float_to_bfloat16(float x) {
+    const uint32_t bits = bits_of_float(x);
+    if ((bits & 0x7fffffff) > 0x7f800000) return static_cast<uint16_t>((bits >> 16) | 0x40);  // NaN
+    return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
 static inline float half_to_float(uint16_t h) {
     const uint32_t sign = static_cast<uint32_t>(h & 0x8000) << 16;
     const uint32_t exponent = (h >> 10) & 0x1f, fraction = h & 0x3ff;

@@ -22,17 +22,22 @@ struct LinearTask {
     int64_t block_begin, block_end;
 };
 
+// How the KV cache keeps a value. float16 has 11 significant bits and keeps finite values past
+// 65504 as 65504; bfloat16 has 8, and float32's range.
+enum class KvType : uint8_t { float32, float16, bfloat16 };
+constexpr int64_t bytes_of(KvType type) { return type == KvType::float32 ? 4 : 2; }
+
 // One layer's part of the paged KV cache; a block holds all layers' parts, one after the other.
 // Keys of a part: [kv_head][position / 16][head_dim][position % 16]; values, after the keys:
 // [kv_head][position][head_dim].
 struct KvLayer {
     uint8_t* data;  // this layer's part of block 0
-    bool half;      // float16, else float32
+    KvType type;
     int64_t kv_heads, head_dim, block_size;
     int64_t block_bytes;  // from one block to the next
 
     int64_t head_values() const { return head_dim * block_size; }
-    int64_t part_bytes() const { return kv_heads * head_values() * (half ? 2 : 4); }
+    int64_t part_bytes() const { return kv_heads * head_values() * bytes_of(type); }
     uint8_t* keys(int64_t block) const { return data + block * block_bytes; }
     uint8_t* values(int64_t block) const { return keys(block) + part_bytes(); }
 };
@@ -47,24 +52,29 @@ struct StoreKvTask {
     int64_t head;
 };
 
-// Attention of one token's query heads [head_begin, head_end) that share one kv head, over
-// positions 0 … position.
+constexpr int kAttentionChunk = 256;  // positions whose partial softmax is merged at once
+constexpr int kQueryTokens = 12;      // most tokens of a task
+constexpr int kQueryBatch = 48;       // rows (token and head) that share a chunk in the near caches
+constexpr int kMaxQueryRows = 12;     // rows that share a loaded key
+constexpr int64_t kWeightStride = kAttentionChunk + 16;  // apart, lest rows share cache sets
+constexpr int64_t attention_scratch(int64_t head_dim) {
+    return kMaxQueryRows * (kWeightStride + head_dim) + kQueryBatch * head_dim;
+}
+
+// Attention of the query heads [head_begin, head_end), which share one kv head, of consecutive
+// tokens of a sequence. Token t sees positions 0 … position + t. The last positions of all tokens
+// are in the same chunk.
 struct AttentionTask {
     KvLayer kv;
-    const float* q;  // (heads * head_dim) of one token
-    float* out;      // (heads * head_dim)
+    const float* q;  // (tokens, stride): heads * head_dim of each token
+    float* out;      // the same
+    int64_t stride;
     const int32_t* block_table;
-    int64_t position;
+    int64_t position, tokens;
     int64_t head_begin, head_end, kv_head;
     float scale;     // 1 / sqrt(head_dim)
-    float* scratch;  // (kAttentionScratch + head_dim * 2 * kHeadsAtOnce) floats
+    float* scratch;  // attention_scratch(head_dim) floats
 };
-
-constexpr int kAttentionChunk = 256;  // positions whose partial softmax is merged at once
-constexpr int kHeadsAtOnce = 4;
-constexpr int64_t attention_scratch(int64_t head_dim) {
-    return kHeadsAtOnce * (kAttentionChunk + head_dim);
-}
 
 struct Kernels {
     const char* name;

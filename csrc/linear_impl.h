@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstring>
 #include <iterator>
-#include <utility>
 
 #include "elementwise_impl.h"
 #include "half.h"
@@ -12,14 +11,6 @@
 
 namespace foretell {
 namespace {
-
-// f(0) … f(N - 1), written out: what f indexes with them can stay in registers.
-template <int N, class F>
-FORETELL_INLINE void unrolled(F f) {
-    [&]<int... I>(std::integer_sequence<int, I...>) {
-        (f(I), ...);
-    }(std::make_integer_sequence<int, N>{});
-}
 
 FORETELL_INLINE Vec load_scale(const uint8_t* p, bool wide) {
     return wide ? load(reinterpret_cast<const float*>(p))

@@ -37,14 +37,23 @@ void Buffer::Release::operator()(uint8_t* p) const { munmap(p, bytes); }
 
 #else
 
+// calloc takes large memory from the system as zero pages, untouched; the pointer that it gave lies
+// before the aligned one.
 Buffer::Buffer(size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
-    void* p = ::operator new(rounded_up(bytes, 64), std::align_val_t{64});
-    std::memset(p, 0, bytes);
-    data_ = {static_cast<uint8_t*>(p), Release{bytes}};
+    void* given = std::calloc(1, bytes + 64 + sizeof(void*));
+    if (!given) throw std::bad_alloc();
+    const uintptr_t first = reinterpret_cast<uintptr_t>(given) + sizeof(void*);
+    uint8_t* p = reinterpret_cast<uint8_t*>((first + 63) / 64 * 64);
+    std::memcpy(p - sizeof(void*), &given, sizeof(void*));
+    data_ = {p, Release{bytes}};
 }
 
-void Buffer::Release::operator()(uint8_t* p) const { ::operator delete(p, std::align_val_t{64}); }
+void Buffer::Release::operator()(uint8_t* p) const {
+    void* given;
+    std::memcpy(&given, p - sizeof(void*), sizeof(void*));
+    std::free(given);
+}
 
 #endif
 

@@ -53,9 +53,8 @@ Program::Program(const Kernels& kernels, int threads, int64_t max_tokens, const 
     require(kv.head_dim % kRows == 0 && kv.head_dim <= kMaxHeadDim,
             "head_dim must be a multiple of 16, at most 1024");
     require(kv.block_size % kRows == 0, "block_size must be a multiple of 16");
-    const int64_t value_bytes = kv.half ? 2 : 4;
     cache_ = Buffer(kv.layers * kv.num_blocks * 2 * kv.kv_heads * kv.head_dim * kv.block_size *
-                    value_bytes);
+                    bytes_of(kv.type));
     for (int member = 0; member < threads; ++member) {
         scratch_.emplace_back(attention_scratch(kv.head_dim) * sizeof(float));
     }

@@ -53,7 +53,7 @@ struct Step {
 
 struct KvShape {
     int64_t layers, kv_heads, head_dim, block_size, num_blocks;
-    bool half;
+    KvType type;
 };
 
 class Program {

@@ -22,6 +22,50 @@ void each_piece(int64_t rows, int64_t units, int member, int size, Use use) {
     }
 }
 
+// Tokens of one sequence that attend together, and the heads of them that are a member's.
+struct Tile {
+    int64_t token, count;
+    int64_t head_begin, head_end;
+};
+
+// Positions that one head of tokens n … n + count - 1 reads, and a few for its other costs.
+int64_t attention_cost(const Step& step, int64_t n, int64_t count) {
+    constexpr int64_t kOther = 16;
+    return count * (step.positions[n] + kOther) + count * (count + 1) / 2;
+}
+
+// Calls `use(n, count)` for every tile of the step: at most kQueryTokens tokens of one sequence,
+// whose last positions are in the same chunk.
+template <class Use>
+void cut_tiles(const Step& step, Use use) {
+    for (int64_t s = 0; s < step.num_sequences; ++s) {
+        for (int64_t n = step.starts[s], count; n < step.starts[s + 1]; n += count) {
+            const int64_t to_chunk_end = kAttentionChunk - step.positions[n] % kAttentionChunk;
+            count = std::min({int64_t{kQueryTokens}, step.starts[s + 1] - n, to_chunk_end});
+            use(n, count);
+        }
+    }
+}
+
+// Calls `use(tile)` for the tiles, and their heads, that fall to a member: an even share of the
+// positions read, for late tokens cost more than early ones.
+template <class Use>
+void each_tile(const Step& step, int64_t heads, int member, int size, Use use) {
+    int64_t total = 0, before = 0;
+    cut_tiles(step,
+              [&](int64_t n, int64_t count) { total += heads * attention_cost(step, n, count); });
+    const Share share = share_of(total, member, size);
+    cut_tiles(step, [&](int64_t n, int64_t count) {
+        const int64_t cost = attention_cost(step, n, count);
+        const auto heads_before = [&](int64_t limit) {
+            return std::clamp<int64_t>((limit - before + cost / 2) / cost, 0, heads);
+        };
+        const Tile tile{n, count, heads_before(share.begin), heads_before(share.end)};
+        if (tile.head_begin < tile.head_end) use(tile);
+        before += heads * cost;
+    });
+}
+
 void rotate(const float* x, const float* angles, int64_t half, int64_t dim, bool interleaved,
             float* out) {
     const int64_t next = interleaved ? 1 : half, step = interleaved ? 2 : 1;
@@ -62,7 +106,7 @@ void Program::run(const Op& op, int member) {
 }
 
 KvLayer Program::layer(int index) const {
-    KvLayer layer{cache_.data(), kv_.half, kv_.kv_heads, kv_.head_dim, kv_.block_size, 0};
+    KvLayer layer{cache_.data(), kv_.type, kv_.kv_heads, kv_.head_dim, kv_.block_size, 0};
     const int64_t layer_bytes = 2 * layer.part_bytes();
     layer.data += index * layer_bytes;
     layer.block_bytes = kv_.layers * layer_bytes;
@@ -176,26 +220,28 @@ void Program::attention(const Op& op, int member) {
     AttentionTask task{};
     task.kv = kv;
     task.scale = op.number;
+    task.stride = buffers_[op.a].stride;
     task.scratch = scratch_[member].as<float>();
-    each_piece(step_.num_tokens, op.heads, member, team_.size(),
-               [&](int64_t n, int64_t begin, int64_t end) {
-                   const int64_t from = begin * kv.head_dim;
-                   task.q = buffers_[op.a].row(n);
-                   task.out = buffers_[op.out].row(n);
-                   task.block_table = step_.block_tables + sequence_of_[n] * step_.table_width;
-                   task.position = step_.positions[n];
-                   while (begin < end) {
-                       task.kv_head = begin / heads_per_kv;
-                       task.head_begin = begin;
-                       task.head_end = std::min(end, (task.kv_head + 1) * heads_per_kv);
-                       kernels_.attention(task);
-                       begin = task.head_end;
-                   }
-                   if (op.codes >= 0) {
-                       kernels_.quantize(task.out + from, end * kv.head_dim - from,
-                                         codes_[op.codes].view.row(n) + from / kGroup);
-                   }
-               });
+    each_tile(step_, op.heads, member, team_.size(), [&](const Tile& tile) {
+        const int64_t n = tile.token, dim = kv.head_dim;
+        task.q = buffers_[op.a].row(n);
+        task.out = buffers_[op.out].row(n);
+        task.block_table = step_.block_tables + sequence_of_[n] * step_.table_width;
+        task.position = step_.positions[n];
+        task.tokens = tile.count;
+        for (int64_t head = tile.head_begin; head < tile.head_end; head = task.head_end) {
+            task.kv_head = head / heads_per_kv;
+            task.head_begin = head;
+            task.head_end = std::min(tile.head_end, (task.kv_head + 1) * heads_per_kv);
+            kernels_.attention(task);
+        }
+        if (op.codes < 0) return;
+        const int64_t from = tile.head_begin * dim, size = tile.head_end * dim - from;
+        for (int64_t t = n; t < n + tile.count; ++t) {
+            kernels_.quantize(buffers_[op.out].row(t) + from, size,
+                              codes_[op.codes].view.row(t) + from / kGroup);
+        }
+    });
 }
 
 void Program::silu_mul(const Op& op, int member) {

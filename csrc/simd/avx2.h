@@ -9,6 +9,7 @@
 namespace {
 
 constexpr int kMaxColumns = 4;
+constexpr int kSums = 6;
 
 struct Vec {
     __m256 a, b;

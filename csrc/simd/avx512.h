@@ -12,6 +12,7 @@
 namespace {
 
 constexpr int kMaxColumns = 8;  // token columns that one pass over a row block serves
+constexpr int kSums = 24;       // running sums of attention that stay in registers
 
 using Vec = __m512;     // 16 float32
 using Int = __m512i;    // 16 int32

@@ -10,6 +10,7 @@
 namespace {
 
 constexpr int kMaxColumns = 4;
+constexpr int kSums = 6;
 
 struct Vec {
     float32x4_t r[4];

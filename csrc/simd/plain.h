@@ -11,6 +11,7 @@
 namespace {
 
 constexpr int kMaxColumns = 4;
+constexpr int kSums = 6;
 
 struct Vec {
     float lane[16];

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from foretell.backends.native import _core
-from foretell.backends.native._core import OpKind, Program
+from foretell.backends.native._core import KvType, OpKind, Program
 from foretell.backends.native.weights.types import TensorType
 
 ISAS = tuple(_core.instruction_sets())
@@ -23,7 +23,7 @@ class Cache:
     head_dim: int = 16
     block_size: int = 16
     num_blocks: int = 1
-    half: bool = False
+    kv_dtype: str = "float32"
 
 
 NO_CACHE = Cache()
@@ -45,7 +45,7 @@ def make_program(isa: str, *, threads: int = 1, rows: int = 1, cache: Cache = NO
         head_dim=cache.head_dim,
         block_size=cache.block_size,
         num_blocks=cache.num_blocks,
-        half=cache.half,
+        kv_type=KvType[cache.kv_dtype],
     )
 
 

@@ -121,9 +121,9 @@ void check_rows(const Kernels& kernels, int64_t size, const char* what) {
     print_hash("silu_mul", what, out);
 }
 
-void check_attention(const Kernels& kernels, bool half, int64_t dim, const char* what) {
+void check_attention(const Kernels& kernels, KvType type, int64_t dim, const char* what) {
     constexpr int64_t kHeads = 7, kBlock = 16, kBlocks = 20, kLength = 300;
-    KvLayer kv{nullptr, half, 1, dim, kBlock, 0};
+    KvLayer kv{nullptr, type, 1, dim, kBlock, 0};
     kv.block_bytes = 2 * kv.part_bytes();
     std::vector<uint8_t> cache(kBlocks * kv.block_bytes + 64);
     kv.data = cache.data() + 64 - reinterpret_cast<uintptr_t>(cache.data()) % 64;
@@ -134,12 +134,15 @@ void check_attention(const Kernels& kernels, bool half, int64_t dim, const char*
         kernels.store_kv({kv, k.data(), v.data(), table[position / kBlock], position % kBlock, 0});
     }
     print_hash("store_kv", what, kv.data, kBlocks * kv.block_bytes);
-    const std::vector<float> q = random_floats(kHeads * dim, 4.0f);
-    std::vector<float> out(kHeads * dim), scratch(attention_scratch(dim));
-    for (const int64_t position : {int64_t{0}, int64_t{16}, kLength - 1}) {
-        kernels.attention(
-            {kv, q.data(), out.data(), table, position, 0, kHeads, 0, 0.2f, scratch.data()});
-        print_hash("attention", what, out);
+    const int64_t stride = kHeads * dim;
+    const std::vector<float> q = random_floats(kQueryTokens * stride, 4.0f);
+    std::vector<float> out(kQueryTokens * stride), scratch(attention_scratch(dim));
+    for (const int64_t last : {int64_t{11}, int64_t{16}, int64_t{255}, kLength - 1}) {
+        for (const int64_t tokens : {int64_t{1}, int64_t{5}, int64_t{kQueryTokens}}) {
+            kernels.attention({kv, q.data(), out.data(), stride, table, last - tokens + 1, tokens,
+                               0, kHeads, 0, 0.2f, scratch.data()});
+            print_hash("attention", what, out);
+        }
     }
 }
 
@@ -155,7 +158,8 @@ int main() {
     }
     check_rows(kernels, 100, "100");
     check_rows(kernels, 512, "512");
-    check_attention(kernels, false, 32, "float32");
-    check_attention(kernels, true, 32, "float16");
-    check_attention(kernels, true, 128, "float16_wide");
+    check_attention(kernels, KvType::float32, 32, "float32");
+    check_attention(kernels, KvType::float16, 32, "float16");
+    check_attention(kernels, KvType::float16, 128, "float16_wide");
+    check_attention(kernels, KvType::bfloat16, 48, "bfloat16");
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from kernel_bench import ISAS, UNIT, Bench, Cache, bits
 
 from foretell.backends.native._core import OpKind
@@ -30,7 +31,8 @@ SHAPES = (Heads(2, 1, 16), Heads(3, 3, 64), Heads(1, 4, 16), Heads(1, 5, 128), H
 EVERY_SHAPE = pytest.mark.parametrize(
     "heads", SHAPES, ids=lambda heads: f"{heads.kv}x{heads.groups}x{heads.dim}"
 )
-EVERY_TYPE = pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
+TYPES = ("float32", "float16", "bfloat16")
+EVERY_TYPE = pytest.mark.parametrize("kv_dtype", TYPES)
 
 
 def longest(isa, heads):
@@ -46,30 +48,45 @@ def random_inputs(heads, count, size=1.0, seed=0):
     return q * np.float32(size), k, v
 
 
-def build(isa, heads, inputs, *, half, threads=1, block_size=16, num_blocks=40, angles=None):
-    cache = Cache(heads.kv, heads.dim, block_size, num_blocks, half)
+def build(isa, heads, inputs, *, kv_dtype, threads=1, block_size=16, num_blocks=40, **ways):
+    """A bench of store_kv and attention; `ways`: rotate by `angles`, or multiply by `factors`."""
+    cache = Cache(heads.kv, heads.dim, block_size, num_blocks, kv_dtype)
     bench = Bench(isa, len(inputs[0]), threads=threads, cache=cache)
     q, k, v = (bench.input(values) for values in inputs)
     turn = -1
-    if angles is not None:
-        turn = bench.op(OpKind.rotary, 2 * len(angles), vector=bench.vector(angles))
+    if "angles" in ways:
+        turn = bench.op(OpKind.rotary, 2 * len(ways["angles"]), vector=bench.vector(ways["angles"]))
+    if "factors" in ways:
+        k, v = (multiply(bench, x, ways["factors"], heads) for x in (k, v))
     bench.program.add_op(OpKind.store_kv, a=k, b=v, c=turn, layer=0, heads=heads.kv)
     width = heads.query * heads.dim
     out = bench.op(OpKind.attention, width, a=q, layer=0, heads=heads.query, number=heads.dim**-0.5)
     return bench.finish(out, width)
 
 
+def multiply(bench, x, factors, heads):
+    """Each row of x by about its factor squared: past float32's range for a factor of 1e30."""
+    width = heads.kv * heads.dim
+    gate = bench.input(np.repeat(factors[:, None], width, axis=1).astype(np.float32))
+    square = bench.op(OpKind.silu_mul, width, a=gate, b=gate)
+    return bench.op(OpKind.silu_mul, width, a=square, b=x)
+
+
 def shuffled_table(count=40, seed=3):
     return np.random.default_rng(seed).permutation(count).tolist()
 
 
-def exact_attention(heads, inputs, length, half):
+def as_cached(values, kv_dtype):
+    """The float32 values that the cache gives back, by torch's rounding."""
+    given = torch.from_numpy(np.ascontiguousarray(values))
+    return given.to(getattr(torch, kv_dtype)).to(torch.float32).numpy()
+
+
+def exact_attention(heads, inputs, length, kv_dtype):
     """The last of `length` positions: output, and the error that float32 may make in it."""
     q = inputs[0][length - 1].reshape(heads.kv, heads.groups, heads.dim).astype(np.float64)
     k, v = (values[:length].reshape(length, heads.kv, heads.dim) for values in inputs[1:])
-    if half:
-        k, v = k.astype(np.float16), v.astype(np.float16)
-    k, v = k.astype(np.float64), v.astype(np.float64)
+    k, v = (as_cached(values, kv_dtype).astype(np.float64) for values in (k, v))
     scores = np.einsum("hgd,phd->hgp", q, k) * heads.dim**-0.5
     sizes = np.einsum("hgd,phd->hgp", np.abs(q), np.abs(k)) * heads.dim**-0.5
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -84,45 +101,81 @@ def exact_attention(heads, inputs, length, half):
 @EVERY_SHAPE
 @EVERY_TYPE
 @pytest.mark.parametrize("size", [1.0, 12.0], ids=["flat", "peaked"])
-def test_against_float64(isa, heads, half, size):
+def test_against_float64(isa, heads, kv_dtype, size):
     count = longest(isa, heads)
     inputs = random_inputs(heads, count, size)
-    bench = build(isa, heads, inputs, half=half, threads=2)
+    bench = build(isa, heads, inputs, kv_dtype=kv_dtype, threads=2)
     result = bench.forward([(np.arange(count), 0, shuffled_table())])
     for length in LENGTHS:
         if length <= count:
-            exact, allowed = exact_attention(heads, inputs, length, half)
+            exact, allowed = exact_attention(heads, inputs, length, kv_dtype)
             np.testing.assert_allclose(result[length - 1], exact, rtol=0, atol=allowed)
 
 
 @EVERY_SHAPE
 @EVERY_TYPE
-def test_all_instruction_sets_and_teams_give_the_same_bits(heads, half):
+def test_all_instruction_sets_and_teams_give_the_same_bits(heads, kv_dtype):
     count = longest("plain", heads)
     inputs = random_inputs(heads, count, 3.0)
     pieces = [(np.arange(count), 0, shuffled_table())]
-    expected = bits(build("plain", heads, inputs, half=half, threads=2).forward(pieces))
+    expected = bits(build("plain", heads, inputs, kv_dtype=kv_dtype, threads=2).forward(pieces))
     for isa in ISAS[:-1]:
         for threads in (1, 2, 3):
-            bench = build(isa, heads, inputs, half=half, threads=threads)
+            bench = build(isa, heads, inputs, kv_dtype=kv_dtype, threads=threads)
             np.testing.assert_array_equal(bits(bench.forward(pieces)), expected, isa)
+
+
+# Chunks of a prompt that end at, before and after the 256 positions of a partial softmax.
+CHUNKS = (1, 15, 16, 1, 17, 5, 200, 1, 1, 42, 213, 12, 116)
 
 
 @pytest.mark.parametrize("isa", ISAS)
 @EVERY_TYPE
-def test_chunks_and_tables_change_nothing(isa, half):
-    heads = Heads(1, 3, 32)
-    count = 300
+@pytest.mark.parametrize("heads", [Heads(1, 3, 32), Heads(2, 1, 16)], ids=["3 heads", "1 head"])
+def test_a_token_gets_in_a_chunk_what_it_gets_alone(isa, kv_dtype, heads):
+    count = sum(CHUNKS)
     inputs = random_inputs(heads, count)
-    bench = build(isa, heads, inputs, half=half, threads=2)
-    whole = bits(bench.forward([(np.arange(count), 0, list(range(20)))]))
-    table, start = shuffled_table(), 0
-    for size in (1, 15, 16, 1, 17, 206, 1, 1, 42):
-        rows = np.arange(start, start + size)
-        result = bits(bench.forward([(rows, start, table)]))
-        np.testing.assert_array_equal(result, whole[rows], f"{size} from {start}")
-        start += size
-    assert start == count
+    bench = build(isa, heads, inputs, kv_dtype=kv_dtype, num_blocks=80)
+    alone = np.concatenate(
+        [bits(bench.forward([([at], at, list(range(40)))])) for at in range(count)]
+    )
+    for threads in (1, 2, 3):
+        bench = build(isa, heads, inputs, kv_dtype=kv_dtype, threads=threads)
+        start = 0
+        for size in CHUNKS:
+            rows = np.arange(start, start + size)
+            result = bits(bench.forward([(rows, start, shuffled_table())]))
+            np.testing.assert_array_equal(result, alone[rows], f"{size} from {start}")
+            start += size
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("groups", [1, 2, 3, 5, 8, 13, 50])
+def test_any_number_of_heads_may_share(isa, groups):
+    """All tokens at once and one by one, whatever rows are then together."""
+    heads = Heads(1, groups, 16)
+    inputs = random_inputs(heads, 37)
+    bench = build(isa, heads, inputs, kv_dtype="float16", threads=2)
+    alone = [bits(bench.forward([([at], at, [3, 1, 2])])) for at in range(37)]
+    chunk = bits(bench.forward([(np.arange(37), 0, [4, 6, 5])]))
+    np.testing.assert_array_equal(chunk, np.concatenate(alone))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("value", [0, 1], ids=["nan", "infinite"])
+@EVERY_TYPE
+def test_what_comes_later_is_not_read(isa, kv_dtype, value):
+    """Not even times zero: one infinite value would make a sum NaN."""
+    heads = Heads(1, 3, 16)
+    q, k, v = random_inputs(heads, 45)
+    factors = np.ones(45)
+    pieces = [(np.arange(45), 0, [0, 1, 2])]
+    sound = build(isa, heads, (q, k, v), kv_dtype=kv_dtype, factors=factors).forward(pieces)
+    factors[17:], k[17:], v[17:] = 1e30, 0, value
+    spoilt = build(isa, heads, (q, k, v), kv_dtype=kv_dtype, factors=factors).forward(pieces)
+    np.testing.assert_array_equal(bits(spoilt[:17]), bits(sound[:17]))
+    assert np.isfinite(sound).all()
+    assert not np.isfinite(spoilt[17:]).any()
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -131,48 +184,79 @@ def test_sequences_of_a_batch_do_not_see_each_other(isa):
     inputs = random_inputs(heads, 60)
     tables = [[5, 1], [2], [7, 0, 3]]
     chosen = [np.arange(20), np.array([33]), np.arange(59, 21, -1)]
-    bench = build(isa, heads, inputs, half=True, threads=3)
+    bench = build(isa, heads, inputs, kv_dtype="float16", threads=3)
     alone = [bits(bench.forward([(rows, 0, [8, 9, 10])])) for rows in chosen]
     pieces = [(rows, 0, table) for rows, table in zip(chosen, tables, strict=True)]
     np.testing.assert_array_equal(bits(bench.forward(pieces)), np.concatenate(alone))
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("block_size", [16, 32, 64])
+@pytest.mark.parametrize("block_size", [32, 48, 64, 256])
 def test_the_length_of_a_block_changes_nothing(isa, block_size):
     heads = Heads(2, 2, 16)
-    inputs = random_inputs(heads, 100)
-    benches = [build(isa, heads, inputs, half=True, block_size=size) for size in (16, block_size)]
-    results = [bits(bench.forward([(np.arange(100), 0, shuffled_table())])) for bench in benches]
+    inputs = random_inputs(heads, 300)
+    benches = [
+        build(isa, heads, inputs, kv_dtype="float16", block_size=size) for size in (16, block_size)
+    ]
+    results = [bits(bench.forward([(np.arange(300), 0, shuffled_table())])) for bench in benches]
     np.testing.assert_array_equal(results[0], results[1])
 
 
 @EVERY_TYPE
 @pytest.mark.parametrize("isa", ISAS)
-def test_keys_are_rotated_on_their_way_into_the_cache(isa, half):
+def test_keys_are_rotated_on_their_way_into_the_cache(isa, kv_dtype):
     heads = Heads(2, 2, 16)
     q, k, v = random_inputs(heads, 40)
     angles = (100.0 ** (-np.arange(8) / 8)).astype(np.float32)
     pieces = [(np.arange(40), 0, [2, 0, 1])]
-    stored = build(isa, heads, (q, k, v), half=half, angles=angles).forward(pieces)
+    stored = build(isa, heads, (q, k, v), kv_dtype=kv_dtype, angles=angles).forward(pieces)
     bench = Bench(isa, 40, cache=Cache(num_blocks=3))
     a = bench.input(k)
     turn = bench.op(OpKind.rotary, 16, vector=bench.vector(angles))
     turned = bench.op(OpKind.rope, 32, a=a, b=turn, heads=heads.kv)
     rotated = bench.finish(turned, 32).forward(pieces)
-    given = build(isa, heads, (q, rotated, v), half=half).forward(pieces)
+    given = build(isa, heads, (q, rotated, v), kv_dtype=kv_dtype).forward(pieces)
     np.testing.assert_array_equal(bits(stored), bits(given))
-    assert (stored != build(isa, heads, (q, k, v), half=half).forward(pieces)).any()
+    assert (stored != build(isa, heads, (q, k, v), kv_dtype=kv_dtype).forward(pieces)).any()
+
+
+def values_from_cache(isa, v, kv_dtype):
+    """One position has weight 1: its value comes out as the cache has it."""
+    heads = Heads(1, 1, 16)
+    q, k, _ = random_inputs(heads, len(v))
+    bench = build(isa, heads, (q, k, v), kv_dtype=kv_dtype)
+    return bench.forward([([row], 0, [row]) for row in range(len(v))])
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_halves_round_to_nearest_even(isa):
-    """One position has weight 1: its value comes out as the cache has it."""
+@EVERY_TYPE
+def test_values_round_to_nearest_even(isa, kv_dtype):
+    v = np.random.default_rng(0).uniform(-1, 1, (30, 16)) * 10.0 ** np.arange(-25, 5)[:, None]
+    v[0, :4] = 1 + 2.0**-11, 1 + 3 * 2.0**-11, 2.0**-24 * 1.5, 65519
+    v[1, :4] = 1 + 2.0**-8, 1 + 3 * 2.0**-8, 1 + 2.0**-8 + 2.0**-20, -1 - 2.0**-8
+    v = v.astype(np.float32)
+    np.testing.assert_array_equal(values_from_cache(isa, v, kv_dtype), as_cached(v, kv_dtype))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@EVERY_TYPE
+def test_large_values_stay_finite(isa, kv_dtype):
+    v = np.zeros((1, 16), np.float32)
+    v[0, :4] = 65520, -65520, 1e30, -3e38
+    expected = as_cached(v, kv_dtype)
+    if kv_dtype == "float16":
+        expected[0, :4] = 65504, -65504, 65504, -65504
+    np.testing.assert_array_equal(values_from_cache(isa, v, kv_dtype), expected)
+    assert np.isfinite(expected).all()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@EVERY_TYPE
+def test_what_is_not_finite_stays_so(isa, kv_dtype):
+    """For it is an error that must be seen."""
+    v = np.array([[0, 1, -1, 2] * 4], np.float32)
     heads = Heads(1, 1, 16)
-    q, k, v = random_inputs(heads, 30)
-    with np.errstate(over="ignore"):
-        v[:] = np.random.default_rng(0).uniform(-1, 1, v.shape) * 10.0 ** np.arange(-25, 5)[:, None]
-        v[0, :4] = 1 + 2.0**-11, 1 + 3 * 2.0**-11, 2.0**-24 * 1.5, 65519
-    bench = build(isa, heads, (q, k, v), half=True)
-    result = bench.forward([([row], 0, [row]) for row in range(30)])
-    np.testing.assert_array_equal(result, v.astype(np.float16).astype(np.float32))
+    q = np.ones((1, 16), np.float32)
+    bench = build(isa, heads, (q, np.zeros_like(q), v), kv_dtype=kv_dtype, factors=np.array([1e30]))
+    result = bench.forward([([0], 0, [0])])
+    assert not np.isfinite(result).any()

@@ -20,3 +20,16 @@ class TestNativeFloat32(BackendContract):
     @pytest.fixture
     def backend(self, load, tiny_model_path):
         return load(tiny_model_path, threads=1, activations="float32", kv_dtype="float32")
+
+
+@pytest.mark.parametrize("block_size", [32, 48, 64])
+class TestNativeLargeBlocks(BackendContract):
+    @pytest.fixture
+    def backend(self, load, tiny_model_path, block_size):
+        return load(tiny_model_path, threads=2, num_blocks=16, block_size=block_size)
+
+
+class TestNativeBfloat16(BackendContract):
+    @pytest.fixture
+    def backend(self, load, tiny_model_path):
+        return load(tiny_model_path, threads=2, kv_dtype="bfloat16")

@@ -38,10 +38,17 @@ class OpKind(enum.Enum):
 
     pick_rows = 9
 
+class KvType(enum.Enum):
+    float32 = 0
+
+    float16 = 1
+
+    bfloat16 = 2
+
 class Program:
     """A model as a flat list of kernel calls; see csrc/program.h."""
 
-    def __init__(self, isa: str, *, threads: int, max_tokens: int, layers: int, kv_heads: int, head_dim: int, block_size: int, num_blocks: int, half: bool) -> None: ...
+    def __init__(self, isa: str, *, threads: int, max_tokens: int, layers: int, kv_heads: int, head_dim: int, block_size: int, num_blocks: int, kv_type: KvType) -> None: ...
 
     def add_matrix(self, ggml_id: int, data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: int, cols: int) -> int: ...
 

@@ -6,14 +6,15 @@ batch → logits, one call into C++ a step, the GIL released.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from foretell.backends.base import BackendInfo, Batch, Logits
-from foretell.backends.native._core import Program, instruction_sets
+from foretell.backends.native._core import KvType, Program, instruction_sets
 from foretell.backends.native.compile import compile_plan
-from foretell.backends.native.machine import choose_threads
+from foretell.backends.native.machine import available_memory, choose_threads
 from foretell.backends.native.models import read_model
 from foretell.backends.native.models.shape import ModelShape
 from foretell.backends.native.weights.gguf import GGUFFile
@@ -22,11 +23,13 @@ from foretell.errors import ConfigError
 from foretell.instruction_sets import choose_instruction_set
 
 Activations = Literal["int8", "float32"]
-KvDtype = Literal["float16", "float32"]
+KvDtype = Literal["float16", "bfloat16", "float32"]
 
 BLOCK_SIZE = 16
 MAX_BATCH_TOKENS = 512
 MAX_POOL_BYTES = 2**47  # what a process can address
+MAX_KV_SHARE = 0.95
+MAX_BLOCK_SIZE = 4096
 
 
 class NativeBackend:
@@ -46,17 +49,24 @@ class NativeBackend:
         kv_dtype: KvDtype = "float16",
         context_length: int | None = None,
         num_blocks: int | None = None,
+        kv_share: float | None = None,
+        block_size: int = BLOCK_SIZE,
     ) -> NativeBackend:
         """Pack the file's weights and make the KV pool. The file may be closed afterwards.
+
+        A block of the pool takes memory when it is first written.
 
         Args:
             file: an open GGUF file.
             threads: threads to compute with; not given: FORETELL_THREADS, else one a core.
             activations: "int8" is fast; "float32" computes every product in float32, to test
                 against.
-            kv_dtype: how keys and values are stored.
+            kv_dtype: how keys and values are stored. "float16" is more exact than "bfloat16", but
+                keeps finite values past 65504 as 65504.
             context_length: most positions of a sequence; not given: what the model was made for.
-            num_blocks: KV blocks of 16 positions; not given: room for two full contexts.
+            num_blocks: KV blocks in the pool; not given: room for two full contexts.
+            kv_share: instead, the pool's share of the memory available now; up to 0.95.
+            block_size: positions in a block, a multiple of 16. Logits do not depend on it.
 
         Raises:
             ConfigError: a setting out of range.
@@ -64,24 +74,30 @@ class NativeBackend:
             UnsupportedModelError: an architecture that is not known here.
         """
         _check_choice("activations", activations, ("int8", "float32"))
-        _check_choice("kv_dtype", kv_dtype, ("float16", "float32"))
+        _check_choice("kv_dtype", kv_dtype, ("float16", "bfloat16", "float32"))
+        _check_block_size(block_size)
         threads = choose_threads(threads)
         isa = choose_instruction_set(instruction_sets())
         model = read_model(file)
         shape = model.shape
         context_length = _choose_context(context_length, shape.context_length)
-        blocks_of_context = -(-context_length // BLOCK_SIZE)
-        num_blocks = _checked_blocks(2 * blocks_of_context if num_blocks is None else num_blocks)
-        program = _allocate(isa, threads, shape, num_blocks, kv_dtype)
-        int8 = activations == "int8"
-        weight_bytes = compile_plan(model.define(), GGUFWeights(file), program, int8=int8)
+        block_bytes = block_size * _kv_bytes(shape, kv_dtype)
+        if kv_share is not None:
+            num_blocks = _blocks_of_share(kv_share, num_blocks, block_bytes)
+        elif num_blocks is None:
+            num_blocks = 2 * -(-context_length // block_size)
+        pool = _Pool(_checked_blocks(num_blocks), block_size, block_bytes, KvType[kv_dtype])
+        program = _allocate(isa, threads, shape, pool)
+        weight_bytes = compile_plan(
+            model.define(), GGUFWeights(file), program, int8=activations == "int8"
+        )
         info = BackendInfo(
             name="native",
             description=f"{_title(file)}, {activations} activations, {isa}, {threads} threads",
             vocab_size=shape.vocab_size,
             context_length=context_length,
-            block_size=BLOCK_SIZE,
-            num_blocks=num_blocks,
+            block_size=block_size,
+            num_blocks=pool.num_blocks,
             max_batch_tokens=MAX_BATCH_TOKENS,
             weight_bytes=weight_bytes,
             kv_bytes_per_token=_kv_bytes(shape, kv_dtype),
@@ -127,11 +143,49 @@ def _checked_blocks(wanted: int) -> int:
     return wanted
 
 
-def _allocate(
-    isa: str, threads: int, shape: ModelShape, num_blocks: int, kv_dtype: KvDtype
-) -> Program:
+def _check_block_size(wanted: int) -> None:
+    if type(wanted) is not int or not 0 < wanted <= MAX_BLOCK_SIZE or wanted % BLOCK_SIZE:
+        raise ConfigError(
+            f"block_size={wanted!r} must be a multiple of {BLOCK_SIZE}, at most {MAX_BLOCK_SIZE}"
+        )
+
+
+def _blocks_of_share(kv_share: float, num_blocks: int | None, block_bytes: int) -> int:
+    if num_blocks is not None:
+        raise ConfigError(
+            f"num_blocks={num_blocks!r} and kv_share={kv_share!r} both size the KV pool: give one"
+        )
+    if type(kv_share) not in (int, float) or not 0 < kv_share <= MAX_KV_SHARE:
+        raise ConfigError(
+            f"kv_share={kv_share!r} must be a number, more than 0 and at most {MAX_KV_SHARE}"
+        )
+    available = available_memory()
+    if available is None:
+        raise ConfigError(
+            f"kv_share={kv_share!r}: this system does not tell how much memory is available: "
+            "give num_blocks instead"
+        )
+    if available * kv_share < block_bytes:
+        raise ConfigError(
+            f"kv_share={kv_share!r} of {available / 1e9:.3g} GB available is less than one KV "
+            f"block of {block_bytes} bytes: give a larger share"
+        )
+    return int(available * kv_share) // block_bytes
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The KV blocks: how many, of how many positions and bytes, and how values are kept."""
+
+    num_blocks: int
+    block_size: int
+    block_bytes: int
+    kv_type: KvType
+
+
+def _allocate(isa: str, threads: int, shape: ModelShape, pool: _Pool) -> Program:
     """An empty program and its KV pool; ConfigError if the pool is more than memory can hold."""
-    pool_bytes = num_blocks * BLOCK_SIZE * _kv_bytes(shape, kv_dtype)
+    pool_bytes = pool.num_blocks * pool.block_bytes
     try:
         if pool_bytes > MAX_POOL_BYTES:
             raise MemoryError
@@ -142,20 +196,21 @@ def _allocate(
             layers=shape.layers,
             kv_heads=shape.heads.kv,
             head_dim=shape.heads.dim,
-            block_size=BLOCK_SIZE,
-            num_blocks=num_blocks,
-            half=kv_dtype == "float16",
+            block_size=pool.block_size,
+            num_blocks=pool.num_blocks,
+            kv_type=pool.kv_type,
         )
     except MemoryError:
         raise ConfigError(
-            f"num_blocks={num_blocks}: a KV cache for {num_blocks * BLOCK_SIZE} positions takes "
-            f"{pool_bytes / 1e9:.1f} GB, more than this machine can give: lower context_length"
+            f"num_blocks={pool.num_blocks}: a KV cache for {pool.num_blocks * pool.block_size} "
+            f"positions takes {pool_bytes / 1e9:.1f} GB, more than this machine can give: lower "
+            "context_length or num_blocks"
         ) from None
 
 
 def _kv_bytes(shape: ModelShape, kv_dtype: KvDtype) -> int:
     values = 2 * shape.layers * shape.heads.kv * shape.heads.dim
-    return values * (2 if kv_dtype == "float16" else 4)
+    return values * (4 if kv_dtype == "float32" else 2)
 
 
 def _title(file: GGUFFile) -> str:

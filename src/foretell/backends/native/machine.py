@@ -1,9 +1,11 @@
-"""What machine this is: how many threads to compute with (row 4 of the design)."""
+"""What machine this is: threads to compute with, and memory to spare (row 4 of the design)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from foretell.errors import ConfigError
@@ -61,3 +63,105 @@ def _processor_quota(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
         return max(1, int(quota) // int(period))
     except (OSError, ValueError, ZeroDivisionError):
         return None
+
+
+def available_memory(
+    proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")
+) -> int | None:
+    """Bytes that this process may still take without swapping; None where the system won't tell.
+
+    On Linux what the kernel reckons as available, and no more than the limits of the process's
+    control groups leave. On macOS and others all of the memory, if free memory is not told.
+    """
+    if sys.platform == "win32":
+        return _available_on_windows()
+    left = [_read_meminfo(proc / "meminfo")]
+    left += [group.left() for group in _memory_groups(proc / "self" / "cgroup", cgroups)]
+    known = [amount for amount in left if amount is not None]
+    return max(0, min(known)) if known else _available_pages()
+
+
+def _read_meminfo(path: Path) -> int | None:
+    try:
+        lines = path.read_text().splitlines()
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
+
+
+@dataclass(frozen=True)
+class _MemoryGroup:
+    """A Linux control group's folder, and what version 1 or 2 calls the files in it."""
+
+    folder: Path
+    limit: str
+    usage: str
+    reclaimable: str
+
+    def left(self) -> int | None:
+        """Bytes to the limit, file pages that would make room not counted; None if unlimited."""
+        try:
+            limit = int((self.folder / self.limit).read_text())
+            used = int((self.folder / self.usage).read_text())
+        except (OSError, ValueError):
+            return None
+        return limit - used + self._reclaimable_bytes()
+
+    def _reclaimable_bytes(self) -> int:
+        try:
+            lines = (self.folder / "memory.stat").read_text().splitlines()
+            pairs = (line.split() for line in lines)
+            return int(dict(pair for pair in pairs if len(pair) == 2)[self.reclaimable])
+        except (OSError, ValueError, KeyError):
+            return 0
+
+
+def _memory_groups(listing: Path, root: Path) -> Iterator[_MemoryGroup]:
+    """The control groups that bound this process's memory: its own and those around it."""
+    try:
+        lines = [line.split(":", 2) for line in listing.read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, path in (parts for parts in lines if len(parts) == 3):
+        inner = Path(path.lstrip("/"))
+        for part in (inner, *inner.parents):
+            if not controllers:
+                yield _MemoryGroup(root / part, "memory.max", "memory.current", "inactive_file")
+            elif "memory" in controllers.split(","):
+                folder = root / "memory" / part
+                limit, usage = "memory.limit_in_bytes", "memory.usage_in_bytes"
+                yield _MemoryGroup(folder, limit, usage, "total_inactive_file")
+
+
+def _available_pages() -> int | None:
+    for name in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES"):
+        try:
+            pages = os.sysconf(name)
+        except (AttributeError, ValueError, OSError):
+            continue
+        if pages > 0:
+            return pages * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
+def _available_on_windows() -> int | None:
+    import ctypes
+
+    class MemoryStatus(ctypes.Structure):
+        """MEMORYSTATUSEX of the Windows API."""
+
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            ("total_physical", ctypes.c_ulonglong),
+            ("available_physical", ctypes.c_ulonglong),
+            ("others", ctypes.c_ulonglong * 5),
+        )
+
+    status = MemoryStatus(length=ctypes.sizeof(MemoryStatus))
+    library = getattr(ctypes, "windll", None)
+    if library is None or not library.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+        return None
+    available: int = status.available_physical
+    return available
