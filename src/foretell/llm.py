@@ -127,6 +127,13 @@ class LLM:
         return self._engine
 
     @property
+    def room(self) -> Mailroom:
+        """Where requests are opened and their events taken; RequestError once the LLM is closed."""
+        if self._engine is None:
+            raise RequestError(CLOSED)
+        return self._room
+
+    @property
     def preparation(self) -> Preparation:
         """What makes requests of prompts and settings; RequestError once the LLM is closed."""
         if self._engine is None:
