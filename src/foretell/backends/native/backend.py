@@ -1,11 +1,11 @@
-"""The native backend: a GGUF model run by foretell's own kernels (row 4 of the design).
+"""The native backend: a model run by foretell's own kernels (row 4 of the design).
 
 batch → logits, one call into C++ a step, the GIL released.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,8 +17,16 @@ from foretell.backends.native.compile import compile_plan
 from foretell.backends.native.machine import available_memory, choose_threads
 from foretell.backends.native.models import read_model
 from foretell.backends.native.models.shape import ModelShape
+from foretell.backends.native.weights.checkpoint import Checkpoint
 from foretell.backends.native.weights.gguf import GGUFFile
-from foretell.backends.native.weights.source import GGUFWeights
+from foretell.backends.native.weights.source import (
+    QUANTIZED_TYPES,
+    CheckpointWeights,
+    GGUFWeights,
+    HFName,
+    Quantize,
+    WeightSource,
+)
 from foretell.errors import ConfigError
 from foretell.instruction_sets import choose_instruction_set
 
@@ -40,10 +48,11 @@ class NativeBackend:
         self._info = info
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913
         cls,
-        file: GGUFFile,
+        file: GGUFFile | Checkpoint,
         *,
+        quantize: Quantize | None = None,
         threads: int | None = None,
         activations: Activations = "int8",
         kv_dtype: KvDtype = "float16",
@@ -57,7 +66,8 @@ class NativeBackend:
         A block of the pool takes memory when it is first written.
 
         Args:
-            file: an open GGUF file.
+            file: an open GGUF file or checkpoint folder.
+            quantize: pack float matrices as 8-bit ("q8") or 4-bit codes ("q4"), in groups of 32.
             threads: threads to compute with; not given: FORETELL_THREADS, else one a core.
             activations: "int8" is fast; "float32" computes every product in float32, to test
                 against.
@@ -76,6 +86,8 @@ class NativeBackend:
         _check_choice("activations", activations, ("int8", "float32"))
         _check_choice("kv_dtype", kv_dtype, ("float16", "bfloat16", "float32"))
         _check_block_size(block_size)
+        if quantize is not None:
+            _check_choice("quantize", quantize, tuple(QUANTIZED_TYPES))
         threads = choose_threads(threads)
         isa = choose_instruction_set(instruction_sets())
         model = read_model(file)
@@ -213,6 +225,16 @@ def _kv_bytes(shape: ModelShape, kv_dtype: KvDtype) -> int:
     return values * (4 if kv_dtype == "float32" else 2)
 
 
-def _title(file: GGUFFile) -> str:
+def _weights_of(
+    file: GGUFFile | Checkpoint, names: Mapping[str, HFName], quantize: Quantize | None
+) -> WeightSource:
+    if isinstance(file, Checkpoint):
+        return CheckpointWeights(file, names, quantize)
+    return GGUFWeights(file, quantize)
+
+
+def _title(file: GGUFFile | Checkpoint) -> str:
+    if isinstance(file, Checkpoint):
+        return file.title
     name = file.metadata.get("general.name")
     return name if isinstance(name, str) and name else file.path.name

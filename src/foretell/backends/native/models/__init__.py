@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from foretell.backends.native.models.llama import Llama
+from foretell.backends.native.weights.checkpoint import Checkpoint
 from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.errors import UnsupportedModelError
 
 ARCHITECTURES = {"llama": Llama}
+"""By a GGUF file's `general.architecture`."""
+
+MODEL_TYPES = {"llama": Llama}
+"""By a checkpoint's `model_type`."""
 
 
-def read_model(file: GGUFFile) -> Llama:
-    """The model in this file; raises UnsupportedModelError if its architecture is not known."""
+def read_model(file: GGUFFile | Checkpoint) -> Llama:
+    """The model in this file or folder; UnsupportedModelError if its architecture is not known."""
+    if isinstance(file, Checkpoint):
+        return _read_checkpoint(file)
     architecture = file.metadata.get("general.architecture")
     if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
@@ -18,3 +25,14 @@ def read_model(file: GGUFFile) -> Llama:
             f"{file.path}: architecture {architecture!r} is not supported; supported: {known}"
         )
     return ARCHITECTURES[architecture].from_gguf(file)
+
+
+def _read_checkpoint(checkpoint: Checkpoint) -> Llama:
+    model_type = checkpoint.config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
+        known = ", ".join(sorted(MODEL_TYPES))
+        raise UnsupportedModelError(
+            f"{checkpoint.path}: model_type {model_type!r:.60} is not known natively; known are "
+            f"{known}"
+        )
+    return MODEL_TYPES[model_type].from_config(checkpoint)

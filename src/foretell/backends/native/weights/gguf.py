@@ -2,17 +2,12 @@
 
 The layout is ggml's specification (docs/gguf.md): magic, version, two counts, metadata pairs,
 tensor descriptions, padding, tensor data; all little-endian. `header.py` reads and checks it.
-
-One thing is out of reach: a file that another process cuts short while it is mapped ends this
-process with SIGBUS, as with every memory map.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-import stat
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native.weights.header import HeaderReader, shorten
+from foretell.backends.native.weights.mapping import forget_pages, map_file, unmap
 from foretell.backends.native.weights.types import TensorInfo, TensorType
-from foretell.errors import ModelFileError, ModelNotFoundError, UnsupportedModelError
+from foretell.errors import ModelFileError, UnsupportedModelError
 
 __all__ = ["GGUFFile", "TensorInfo", "TensorType"]
 
@@ -66,11 +62,11 @@ class GGUFFile:
                 foretell does not read.
         """
         path = Path(path)
-        mapped = _map_file(path)
+        mapped = map_file(path, "a GGUF file", ".gguf")
         try:
             return cls(path, mapped)
         except BaseException:
-            _unmap(mapped)
+            unmap(mapped)
             raise
 
     def data(self, name: str) -> NDArray[np.uint8]:
@@ -88,14 +84,13 @@ class GGUFFile:
     def forget_pages(self, name: str) -> None:
         """Give the memory of a tensor's pages back; they are read again if they are needed."""
         info = self.tensors[name]
-        begin = info.offset - info.offset % mmap.PAGESIZE
-        if self._map is not None and hasattr(self._map, "madvise"):
-            self._map.madvise(mmap.MADV_DONTNEED, begin, info.offset + info.nbytes - begin)
+        if self._map is not None:
+            forget_pages(self._map, info.offset, info.nbytes)
 
     def close(self) -> None:
         """Let go of the map. Views that `data` gave stay valid, and keep it until they go."""
         if self._map is not None:
-            _unmap(self._map)
+            unmap(self._map)
             self._map = None
 
     def __enter__(self) -> GGUFFile:
@@ -108,29 +103,6 @@ class GGUFFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _map_file(path: Path) -> mmap.mmap:
-    try:
-        info = path.stat()
-        if not stat.S_ISREG(info.st_mode):
-            kind = "a directory" if stat.S_ISDIR(info.st_mode) else "not a regular file"
-            raise ModelFileError(f"{path} is {kind}: give the path of a .gguf file")
-        if info.st_size == 0:
-            raise ModelFileError(f"{path} is empty, not a GGUF file: fetch it again")
-        with path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        raise ModelNotFoundError(f"{path}: no such file") from None
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a NUL in the path, or the file was emptied just now
-        raise ModelNotFoundError(f"{str(path)!r} cannot be opened: {error}") from None
-
-
-def _unmap(mapped: mmap.mmap) -> None:
-    with suppress(BufferError):  # a view is alive: the map goes when the last one does
-        mapped.close()
 
 
 def _refuse_split(path: Path, metadata: dict[str, Any]) -> None:

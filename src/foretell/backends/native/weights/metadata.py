@@ -20,9 +20,21 @@ class Settings:
         self._metadata = metadata
         self._architecture = architecture
         self._source = source
+        self._prefix = f"{architecture}."
+
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any], source: str) -> Settings:
+        """The keys of a checkpoint's `config.json`, or of an object in it; null counts as absent.
+
+        `source` is for messages.
+        """
+        present = {key: value for key, value in config.items() if value is not None}
+        settings = cls(present, str(config.get("model_type")), source)
+        settings._prefix = ""
+        return settings
 
     def __contains__(self, key: str) -> bool:
-        return f"{self._architecture}.{key}" in self._metadata
+        return f"{self._prefix}{key}" in self._metadata
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
         """The integer under this key, low ≤ value ≤ high."""
@@ -46,6 +58,24 @@ class Settings:
             raise self._wrong(key, value, "a string")
         return value
 
+    def flag(self, key: str, default: bool) -> bool:
+        """The boolean under this key."""
+        value = self._value(key, default)
+        if not isinstance(value, bool):
+            raise self._wrong(key, value, "true or false")
+        return value
+
+    def part(self, key: str) -> Settings | None:
+        """The object under this key of a `config.json`, as settings; None where there is none."""
+        value = self._metadata.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self._wrong(key, value, "an object")
+        inner = Settings.of_config(value, f"{self._source}: {key}")
+        inner._architecture = self._architecture
+        return inner
+
     def unsupported(self, what: str) -> UnsupportedModelError:
         """The error that says that foretell cannot run this variant."""
         return UnsupportedModelError(
@@ -57,15 +87,14 @@ class Settings:
         return ModelFileError(f"{self._source}: {what}")
 
     def _value(self, key: str, default: Any) -> Any:
-        value = self._metadata.get(f"{self._architecture}.{key}", default)
+        value = self._metadata.get(f"{self._prefix}{key}", default)
         if value is None:
-            raise ModelFileError(
-                f"{self._source}: metadata '{self._architecture}.{key}' is missing"
-            )
+            raise ModelFileError(f"{self._source}: {self._place(key)} is missing")
         return value
+
+    def _place(self, key: str) -> str:
+        return f"metadata '{self._prefix}{key}'" if self._prefix else repr(key)
 
     def _wrong(self, key: str, value: object, right: str) -> ModelFileError:
         shown = repr(value)[:60]
-        return ModelFileError(
-            f"{self._source}: metadata '{self._architecture}.{key}' is {shown}: must be {right}"
-        )
+        return ModelFileError(f"{self._source}: {self._place(key)} is {shown}: must be {right}")

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native._core import Program
+from foretell.backends.native.weights.checkpoint import Checkpoint
 from foretell.backends.native.weights.gguf import GGUFFile
+from foretell.backends.native.weights.quantize import FLOAT_TYPES, quantize_rows, to_float32
 from foretell.backends.native.weights.types import TensorInfo, TensorType
-from foretell.errors import ModelFileError
+from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 
-FLOAT_TYPES = (TensorType.F32, TensorType.F16, TensorType.BF16)
+Quantize = Literal["q8", "q4"]
+QUANTIZED_TYPES: dict[str, TensorType] = {"q8": TensorType.Q8_0, "q4": TensorType.Q4_1}
+KEPT = ("position_embd.weight",)
+"""Matrices that `quantize` leaves as they are: they are no part of a product."""
+
+CHECKPOINT_TYPES = {"F32": TensorType.F32, "F16": TensorType.F16, "BF16": TensorType.BF16}
+BASE_PREFIXES = ("model.", "transformer.")
 
 
 class WeightSource(Protocol):
     """Where the weights that a plan names come from."""
 
     def is_quantized(self, name: str) -> bool:
-        """Whether the matrix is stored as integer codes."""
+        """Whether the matrix is packed as integer codes."""
         ...
 
     def pack(self, program: Program, name: str, rows: int, cols: int) -> int:
@@ -32,18 +43,28 @@ class WeightSource(Protocol):
 
 
 class GGUFWeights:
-    """The tensors of a GGUF file. Any that a plan names must be there, in the shape it expects."""
+    """The tensors of a GGUF file. Any that a plan names must be there, in the shape it expects.
 
-    def __init__(self, file: GGUFFile) -> None:
+    Args:
+        file: an open file.
+        quantize: quantize its float matrices so, where they are packed.
+    """
+
+    def __init__(self, file: GGUFFile, quantize: Quantize | None = None) -> None:
         self._file = file
+        self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
+        if quantize is not None and not _has_float_matrix(file):
+            raise ConfigError(
+                f"quantize={quantize!r} has no effect on {file.path}: it is quantized already"
+            )
 
     def rows(self, name: str) -> int:
         """How many rows the matrix has."""
         return self._info(name).shape[0]
 
     def is_quantized(self, name: str) -> bool:
-        """Whether the matrix is stored as integer codes."""
-        return self._info(name).type not in FLOAT_TYPES
+        """Whether the matrix is packed as integer codes."""
+        return _packed_type(name, self._info(name).type, self._target) not in FLOAT_TYPES
 
     def pack(self, program: Program, name: str, rows: int, cols: int) -> int:
         """Pack the matrix into the program; return its index there.
@@ -51,11 +72,9 @@ class GGUFWeights:
         The file's pages are given back to the system once they are copied, so that a model does
         not lie in memory twice.
         """
-        info = self._checked(name, (rows, cols))
-        try:
-            index = program.add_matrix(info.type.ggml_id, self._file.data(name), rows, cols)
-        except ValueError as error:
-            raise ModelFileError(f"{self._file.path}: tensor {name!r} {error}") from None
+        kind = self._checked(name, (rows, cols)).type
+        matrix = _Matrix(self._file.path, name, kind, rows, cols)
+        index = matrix.pack(program, self._file.data(name), _packed_type(name, kind, self._target))
         self._file.forget_pages(name)
         return index
 
@@ -67,13 +86,7 @@ class GGUFWeights:
                 f"{self._file.path}: tensor {name!r} is {info.type.name}: "
                 f"a vector must be F32 or F16"
             )
-        dtype = np.float32 if info.type is TensorType.F32 else np.float16
-        values = self._file.data(name).view(dtype).astype(np.float32)
-        if not np.isfinite(values).all():
-            raise ModelFileError(
-                f"{self._file.path}: tensor {name!r} holds NaN or infinite weights"
-            )
-        return values
+        return _finite(to_float32(self._file.data(name), info.type), self._file.path, name)
 
     def _info(self, name: str) -> TensorInfo:
         info = self._file.tensors.get(name)
@@ -91,5 +104,149 @@ class GGUFWeights:
         return info
 
 
+@dataclass(frozen=True)
+class HFName:
+    """What a checkpoint calls a weight, and how it keeps it.
+
+    Attributes:
+        name: the tensor's name, `{}` for the number of the layer. A first part `model.` or
+            `transformer.` may be missing in the file.
+        transposed: kept as `(columns, rows)`, as GPT-2's are.
+        plus: what is added to each value of a vector: 1 for norms that are kept around 0.
+    """
+
+    name: str
+    transposed: bool = False
+    plus: float = 0.0
+
+
+class CheckpointWeights:
+    """The tensors of a checkpoint, by the names that GGUF files give them.
+
+    Any that a plan names must be there, in the shape it expects.
+
+    Args:
+        checkpoint: an open folder.
+        names: what the checkpoint calls each weight, `{}` in both for the number of the layer.
+        quantize: quantize the matrices so, where they are packed.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        names: Mapping[str, HFName],
+        quantize: Quantize | None = None,
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._names = names
+        self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
+
+    def is_quantized(self, name: str) -> bool:
+        """Whether the matrix is packed as integer codes."""
+        return self._target is not None and name not in KEPT
+
+    def pack(self, program: Program, name: str, rows: int, cols: int) -> int:
+        """Pack the matrix into the program; return its index there.
+
+        The files' pages are given back to the system once they are copied.
+        """
+        stored = self._stored(name)
+        shape = (cols, rows) if stored.transposed else (rows, cols)
+        kind = self._kind(stored.name, shape)
+        data = self._checkpoint.data(stored.name)
+        if stored.transposed:
+            data = _transpose(data, shape)
+        matrix = _Matrix(self._checkpoint.path, stored.name, kind, rows, cols)
+        index = matrix.pack(program, data, _packed_type(name, kind, self._target))
+        self._checkpoint.forget_pages(stored.name)
+        return index
+
+    def vector(self, name: str, size: int) -> NDArray[np.float32]:
+        """A vector as float32 `(size,)`."""
+        stored = self._stored(name)
+        kind = self._kind(stored.name, (size,))
+        values = to_float32(self._checkpoint.data(stored.name), kind) + np.float32(stored.plus)
+        return _finite(values, self._checkpoint.path, stored.name)
+
+    def _stored(self, name: str) -> HFName:
+        """The tensor of this name: what the file calls it exactly."""
+        head, _, rest = name.partition(".")
+        layer, _, part = rest.partition(".")
+        is_layer = head == "blk" and layer.isdecimal()
+        wanted = self._names[f"blk.{{}}.{part}" if is_layer else name]
+        full = wanted.name.format(layer) if is_layer else wanted.name
+        return HFName(find_name(self._checkpoint, full), wanted.transposed, wanted.plus)
+
+    def _kind(self, name: str, shape: tuple[int, ...]) -> TensorType:
+        info = self._checkpoint.tensors[name]
+        where = f"{self._checkpoint.path}: tensor {name!r}"
+        if info.shape != shape:
+            raise ModelFileError(
+                f"{where} is {_by(info.shape)}, where config.json asks for {_by(shape)}"
+            )
+        kind = CHECKPOINT_TYPES.get(info.dtype)
+        if kind is None:
+            raise UnsupportedModelError(f"{where} is {info.dtype:.20}: must be F32, F16 or BF16")
+        return kind
+
+
+def find_name(checkpoint: Checkpoint, name: str) -> str:
+    """What the checkpoint calls this tensor: with or without its first part.
+
+    ModelFileError if it has no such tensor.
+    """
+    for prefix in ("", *BASE_PREFIXES):
+        if name.removeprefix(prefix) in checkpoint.tensors:
+            return name.removeprefix(prefix)
+    raise ModelFileError(f"{checkpoint.path}: tensor {name!r} is missing")
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """One matrix of a file, for packing and for messages."""
+
+    path: Path
+    name: str
+    kind: TensorType
+    rows: int
+    cols: int
+
+    def pack(self, program: Program, data: NDArray[np.uint8], target: TensorType) -> int:
+        """Pack the file's bytes as `target`, quantized if that is not how they are stored."""
+        if target is not self.kind and self.cols % target.block_size:
+            raise UnsupportedModelError(
+                f"{self.path}: tensor {self.name!r} has rows of {self.cols} values: to be "
+                f"quantized they must be a multiple of {target.block_size}"
+            )
+        try:
+            if target is not self.kind:
+                data = quantize_rows(data, self.kind, target)
+            return program.add_matrix(target.ggml_id, data, self.rows, self.cols)
+        except ValueError as error:
+            raise ModelFileError(f"{self.path}: tensor {self.name!r} {error}") from None
+
+
+def _packed_type(name: str, stored: TensorType, target: TensorType | None) -> TensorType:
+    keeps = target is None or stored not in FLOAT_TYPES or name in KEPT
+    return stored if keeps or target is None else target
+
+
+def _has_float_matrix(file: GGUFFile) -> bool:
+    matrices = (info for info in file.tensors.values() if len(info.shape) > 1)
+    return any(info.type in FLOAT_TYPES and info.name not in KEPT for info in matrices)
+
+
+def _transpose(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The bytes of the transposed matrix; `shape` is how it is stored."""
+    items = data.reshape(*shape, -1)
+    return np.ascontiguousarray(items.swapaxes(0, 1)).reshape(-1)
+
+
+def _finite(values: NDArray[np.float32], path: Path, name: str) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():
+        raise ModelFileError(f"{path}: tensor {name!r} holds NaN or infinite weights")
+    return values
+
+
 def _by(shape: tuple[int, ...]) -> str:
-    return " × ".join(str(size) for size in shape)
+    return " × ".join(str(size) for size in shape) or "a single number"

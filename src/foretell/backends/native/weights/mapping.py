@@ -1,0 +1,51 @@
+"""Row 4 of the design, weights: a file's bytes, mapped into memory and never written.
+
+One thing is out of reach: a file that another process cuts short while it is mapped ends this
+process with SIGBUS, as with every memory map.
+"""
+
+from __future__ import annotations
+
+import mmap
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from foretell.errors import ModelFileError, ModelNotFoundError
+
+
+def map_file(path: Path, kind: str, suffix: str) -> mmap.mmap:
+    """Map a regular file, read-only. `kind` ("a GGUF file") and `suffix` are for messages.
+
+    Raises:
+        ModelNotFoundError: nothing lies at `path`.
+        ModelFileError: it is no regular file, empty or unreadable.
+    """
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            found = "a directory" if stat.S_ISDIR(info.st_mode) else "not a regular file"
+            raise ModelFileError(f"{path} is {found}: give the path of a {suffix} file")
+        if info.st_size == 0:
+            raise ModelFileError(f"{path} is empty, not {kind}: fetch it again")
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise ModelNotFoundError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a NUL in the path, or the file was emptied just now
+        raise ModelNotFoundError(f"{str(path)!r} cannot be opened: {error}") from None
+
+
+def unmap(mapped: mmap.mmap) -> None:
+    """Let go of a map; one of which views are alive goes when the last one does."""
+    with suppress(BufferError):
+        mapped.close()
+
+
+def forget_pages(mapped: mmap.mmap, offset: int, nbytes: int) -> None:
+    """Give the memory of these bytes' pages back; they are read again if they are needed."""
+    begin = offset - offset % mmap.PAGESIZE
+    if nbytes and hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED, begin, offset + nbytes - begin)

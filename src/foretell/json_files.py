@@ -1,0 +1,65 @@
+"""JSON files of a model's folder, which come from anywhere."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from foretell.errors import ModelFileError, ModelNotFoundError
+
+MAX_BYTES = 1 << 24
+
+
+def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """The JSON object that a file holds.
+
+    Raises:
+        ModelNotFoundError: there is no such file.
+        ModelFileError: it cannot be read, is larger than `max_bytes`, or is no JSON object.
+    """
+    return parse_object(read_text(path, max_bytes), str(path))
+
+
+def read_optional_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any] | None:
+    """As `read_object`; None where nothing lies at the path."""
+    return read_object(path, max_bytes) if path.exists() or path.is_symlink() else None
+
+
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
+    """The UTF-8 text of a regular file; errors are those of `read_object`."""
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise ModelFileError(f"{path} is not a regular file: must be one")
+        if info.st_size > max_bytes:
+            raise ModelFileError(f"{path} has {info.st_size} bytes: must have at most {max_bytes}")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        gone = "is a link to nothing" if path.is_symlink() else "is missing"
+        raise ModelNotFoundError(f"{path} {gone}: must be there") from None
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"{path} has a broken byte at {error.start}: must be UTF-8") from None
+
+
+def parse_object(text: str, source: str) -> dict[str, Any]:
+    """The object that a JSON text holds; ModelFileError names `source`. A key may stand once."""
+    try:
+        value = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{source} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ModelFileError(f"{source} holds a {type(value).__name__}: must hold a JSON object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {twice!r:.80} stands twice")
+    return found
