@@ -100,9 +100,9 @@ class NativeBackend:
             num_blocks = 2 * -(-context_length // block_size)
         pool = _Pool(_checked_blocks(num_blocks), block_size, block_bytes, KvType[kv_dtype])
         program = _allocate(isa, threads, shape, pool)
-        weight_bytes = compile_plan(
-            model.define(), GGUFWeights(file), program, int8=activations == "int8"
-        )
+        weights = _weights_of(file, model.HF_NAMES, quantize)
+        weight_bytes = compile_plan(model.define(), weights, program, int8=activations == "int8")
+        title = _title(file) if quantize is None else f"{_title(file)} in {quantize}"
         info = BackendInfo(
             name="native",
             description=f"{_title(file)}, {activations} activations, {isa}, {threads} threads",
