@@ -80,8 +80,7 @@ class NativeBackend:
 
         Raises:
             ConfigError: a setting out of range.
-            ModelFileError: the file contradicts itself.
-            UnsupportedModelError: an architecture that is not known here.
+            ModelFileError, UnsupportedModelError: the file contradicts itself, or is not known.
         """
         _check_choice("activations", activations, ("int8", "float32"))
         _check_choice("kv_dtype", kv_dtype, ("float16", "bfloat16", "float32"))
@@ -94,18 +93,18 @@ class NativeBackend:
         shape = model.shape
         context_length = _choose_context(context_length, shape.context_length)
         block_bytes = block_size * _kv_bytes(shape, kv_dtype)
-        if kv_share is not None:
-            num_blocks = _blocks_of_share(kv_share, num_blocks, block_bytes)
-        elif num_blocks is None:
+        num_blocks = _choose_blocks(num_blocks, kv_share, block_bytes)
+        if num_blocks is None:
             num_blocks = 2 * -(-context_length // block_size)
-        pool = _Pool(_checked_blocks(num_blocks), block_size, block_bytes, KvType[kv_dtype])
+        pool = _Pool(num_blocks, block_size, block_bytes, KvType[kv_dtype])
         program = _allocate(isa, threads, shape, pool)
+        int8 = activations == "int8"
         weights = _weights_of(file, model.HF_NAMES, quantize)
-        weight_bytes = compile_plan(model.define(), weights, program, int8=activations == "int8")
+        weight_bytes = compile_plan(model.define(), weights, program, int8=int8)
         title = _title(file) if quantize is None else f"{_title(file)} in {quantize}"
         info = BackendInfo(
             name="native",
-            description=f"{_title(file)}, {activations} activations, {isa}, {threads} threads",
+            description=f"{title}, {activations} activations, {isa}, {threads} threads",
             vocab_size=shape.vocab_size,
             context_length=context_length,
             block_size=block_size,
@@ -149,12 +148,6 @@ def _choose_context(wanted: int | None, longest: int) -> int:
     return wanted
 
 
-def _checked_blocks(wanted: int) -> int:
-    if type(wanted) is not int or wanted < 1:
-        raise ConfigError(f"num_blocks={wanted!r} must be an integer ≥ 1")
-    return wanted
-
-
 def _check_block_size(wanted: int) -> None:
     if type(wanted) is not int or not 0 < wanted <= MAX_BLOCK_SIZE or wanted % BLOCK_SIZE:
         raise ConfigError(
@@ -162,7 +155,12 @@ def _check_block_size(wanted: int) -> None:
         )
 
 
-def _blocks_of_share(kv_share: float, num_blocks: int | None, block_bytes: int) -> int:
+def _choose_blocks(num_blocks: int | None, kv_share: float | None, block_bytes: int) -> int | None:
+    """Blocks as told by either setting; None if by neither."""
+    if num_blocks is not None and (type(num_blocks) is not int or num_blocks < 1):
+        raise ConfigError(f"num_blocks={num_blocks!r} must be an integer ≥ 1")
+    if kv_share is None:
+        return num_blocks
     if num_blocks is not None:
         raise ConfigError(
             f"num_blocks={num_blocks!r} and kv_share={kv_share!r} both size the KV pool: give one"
@@ -171,6 +169,10 @@ def _blocks_of_share(kv_share: float, num_blocks: int | None, block_bytes: int) 
         raise ConfigError(
             f"kv_share={kv_share!r} must be a number, more than 0 and at most {MAX_KV_SHARE}"
         )
+    return _blocks_of_share(kv_share, block_bytes)
+
+
+def _blocks_of_share(kv_share: float, block_bytes: int) -> int:
     available = available_memory()
     if available is None:
         raise ConfigError(
