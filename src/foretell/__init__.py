@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from foretell.comparison import Comparison, StrategyResult
     from foretell.config import GenerationConfig
     from foretell.conversation import Conversation
+    from foretell.dropin import generate
     from foretell.engine.stats import EngineStats
     from foretell.errors import (
         ConfigError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 # Where each public name lives: imported when first used, so that `import foretell` stays fast.
 _HOMES = {
     "LLM": "llm",
+    "generate": "dropin",
     "AsyncLLM": "async_llm",
     "GenerationConfig": "config",
     "Comparison": "comparison",
@@ -108,6 +110,7 @@ __all__ = [
     "UnsupportedModelError",
     "Usage",
     "__version__",
+    "generate",
 ]
 
 

@@ -1,0 +1,187 @@
+"""What becomes of each thing that transformers' `generate` takes (row 1 of the design).
+
+Every field of its GenerationConfig, and every further argument, is in one of three tables: it is
+honoured, or it changes nothing here, or it is refused wherever it would change something.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from foretell.config.generation import ELSEWHERE
+from foretell.config.generation import GenerationConfig as OwnConfig
+from foretell.errors import ConfigError
+
+SAMPLING = (
+    *("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p"),
+    *("epsilon_cutoff", "eta_cutoff"),
+)
+"""In force with `do_sample=True` only."""
+
+BEAMS = ("length_penalty", "early_stopping")
+"""In force with `num_beams` above 1 only."""
+
+RECORDS = ("output_scores", "output_logits")
+"""In force with `return_dict_in_generate=True` only."""
+
+HONOURED = (
+    *("do_sample", *SAMPLING),
+    *("num_beams", *BEAMS, "num_return_sequences"),
+    *("max_length", "max_new_tokens", "min_length", "min_new_tokens", "max_time", "stop_strings"),
+    *("repetition_penalty", "no_repeat_ngram_size", "bad_words_ids", "sequence_bias"),
+    *("suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id", "forced_eos_token_id"),
+    *("exponential_decay_length_penalty", "remove_invalid_values", "renormalize_logits"),
+    "guidance_scale",
+    *("bos_token_id", "eos_token_id", "pad_token_id"),
+    *("return_dict_in_generate", *RECORDS),
+)
+
+ACCEPTED = {
+    **dict.fromkeys(
+        ("use_cache", "cache_config", "max_cache_len", "prefill_chunk_size"),
+        "the engine keeps keys and values in blocks of its own",
+    ),
+    **dict.fromkeys(
+        ("compile_config", "disable_compile", "continuous_batching_config"),
+        "about speed only",
+    ),
+    **dict.fromkeys(
+        (
+            *("num_assistant_tokens", "num_assistant_tokens_schedule"),
+            *("assistant_confidence_threshold", "assistant_lookbehind", "target_lookbehind"),
+            *("assistant_ensemble_weight", "speculation_type", "max_matching_ngram_size"),
+        ),
+        "about an assistant, which is refused",
+    ),
+    "decoder_start_token_id": "of encoder-decoder models, which are refused",
+    "transformers_version": "about the file",
+}
+"""Fields that change nothing here, and why."""
+
+_NO_ASSISTANT = "drafts of an assistant are not taken"
+_NO_INSIDE = "what happens inside the model is not told"
+_NO_SEARCH = "only greedy, sampled and beam decoding are known here"
+_NO_ENCODER = "it is of models with an encoder"
+
+REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
+    "assistant_early_exit": ((), _NO_ASSISTANT),
+    "prompt_lookup_num_tokens": ((), _NO_ASSISTANT),
+    "use_mtp": ((False,), _NO_ASSISTANT),
+    "is_assistant": ((False,), _NO_ASSISTANT),
+    "output_attentions": ((False,), _NO_INSIDE),
+    "output_hidden_states": ((False,), _NO_INSIDE),
+    "encoder_repetition_penalty": ((1,), "repetition_penalty looks on the prompt too"),
+    "encoder_no_repeat_ngram_size": ((0,), "no_repeat_ngram_size looks on the prompt too"),
+    "token_healing": ((False,), "the prompt is taken as it is"),
+    "watermarking_config": ((), "texts are not marked"),
+    "cache_implementation": (
+        (
+            *("dynamic", "offloaded", "static", "offloaded_static", "paged", "sliding_window"),
+            *("hybrid", "hybrid_chunked", "offloaded_hybrid", "offloaded_hybrid_chunked"),
+        ),
+        "keys and values are kept as the model was loaded",
+    ),
+    "low_memory": ((False,), "beams share what they have in common"),
+    "penalty_alpha": ((0,), _NO_SEARCH),
+    "dola_layers": ((), _NO_SEARCH),
+    "diversity_penalty": ((0,), _NO_SEARCH),
+    "num_beam_groups": ((1,), _NO_SEARCH),
+    "constraints": ((), _NO_SEARCH),
+    "force_words_ids": ((), _NO_SEARCH),
+}
+"""Fields that are refused, but for None and these values; and why."""
+
+ARGUMENTS = (
+    *("input_ids", "attention_mask", "negative_prompt_ids", "negative_prompt_attention_mask"),
+    *("logits_processor", "stopping_criteria", "prefix_allowed_tokens_fn"),
+    *("streamer", "tokenizer", "seed"),
+)
+"""Further arguments that are honoured; `seed` is foretell's own."""
+
+ACCEPTED_ARGUMENTS = ("trust_remote_code", "use_model_defaults", "logits_to_keep", "return_dict")
+
+REFUSED_ARGUMENTS: dict[str, tuple[tuple[Any, ...], str]] = {
+    "assistant_model": ((), _NO_ASSISTANT),
+    "assistant_tokenizer": ((), _NO_ASSISTANT),
+    "custom_generate": ((), "the engine's own loop runs"),
+    "synced_gpus": ((False,), "one process runs the model"),
+    "inputs_embeds": ((), "prompts are token ids or text"),
+    "past_key_values": ((), "computed prefixes are found by themselves"),
+    "position_ids": ((), "positions count from a row's first token"),
+    "token_type_ids": ((), "the model is given token ids only"),
+    "cache_position": ((), "positions count from a row's first token"),
+    "labels": ((), "nothing is learned"),
+    "encoder_outputs": ((), _NO_ENCODER),
+    "decoder_input_ids": ((), _NO_ENCODER),
+    "decoder_attention_mask": ((), _NO_ENCODER),
+}
+
+PROCESSOR_FIELDS = {
+    "UnbatchedClassifierFreeGuidanceLogitsProcessor": "guidance_scale",
+    "SequenceBiasLogitsProcessor": "sequence_bias",
+    "RepetitionPenaltyLogitsProcessor": "repetition_penalty",
+    "NoRepeatNGramLogitsProcessor": "no_repeat_ngram_size",
+    "NoBadWordsLogitsProcessor": "bad_words_ids",
+    "MinLengthLogitsProcessor": "min_length",
+    "MinNewTokensLengthLogitsProcessor": "min_new_tokens",
+    "PrefixConstrainedLogitsProcessor": "prefix_allowed_tokens_fn",
+    "ForcedBOSTokenLogitsProcessor": "forced_bos_token_id",
+    "ForcedEOSTokenLogitsProcessor": "forced_eos_token_id",
+    "InfNanRemoveLogitsProcessor": "remove_invalid_values",
+    "ExponentialDecayLengthPenalty": "exponential_decay_length_penalty",
+    "SuppressTokensLogitsProcessor": "suppress_tokens",
+    "SuppressTokensAtBeginLogitsProcessor": "begin_suppress_tokens",
+    "TemperatureLogitsWarper": "temperature",
+    "TopHLogitsWarper": "top_h",
+    "TopKLogitsWarper": "top_k",
+    "TopPLogitsWarper": "top_p",
+    "MinPLogitsWarper": "min_p",
+    "TypicalLogitsWarper": "typical_p",
+    "EpsilonLogitsWarper": "epsilon_cutoff",
+    "EtaLogitsWarper": "eta_cutoff",
+    "LogitNormalization": "renormalize_logits",
+}
+"""By the name of a transformers processor: the field that makes `generate` add one itself."""
+
+CRITERIA_FIELDS = {
+    "MaxTimeCriteria": "max_time",
+    "StopStringCriteria": "stop_strings",
+    "EosTokenCriteria": "eos_token_id",
+}
+"""The same for its stopping criteria; a MaxLengthCriteria is taken for `max_length`."""
+
+FIELDS = (*HONOURED, *ACCEPTED, *REFUSED)
+
+
+def refuse_what_acts(values: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a value that would change the result and cannot be honoured."""
+    for name, (harmless, reason) in {**REFUSED, **REFUSED_ARGUMENTS}.items():
+        value = values.get(name)
+        if value is None or any(value is one or value == one for one in harmless):
+            continue
+        allowed = " or ".join(repr(one) for one in (*harmless, None))
+        raise ConfigError(
+            f"{name}={_shown(value)} cannot be honoured: {reason}; leave it {allowed}"
+        )
+
+
+def refuse_unknown(names: Iterable[str]) -> None:
+    """Raise ConfigError for an argument that transformers' `generate` does not take."""
+    known = (*FIELDS, *ARGUMENTS, *ACCEPTED_ARGUMENTS, *REFUSED_ARGUMENTS)
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"unknown argument {name!r}: {_hint(name, known)}")
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    if name in ELSEWHERE or name in OwnConfig.__dataclass_fields__:
+        return "generate() takes what transformers' takes, LLM.generate() has foretell's own"
+    close = difflib.get_close_matches(name, [*known], n=1)
+    return f"did you mean {close[0]!r}?" if close else "transformers' generate() has none such"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, (bool, int, float, str)) else type(value).__name__
+    return text if len(text) <= 60 else f"{text[:60]}…"
