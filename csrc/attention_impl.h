@@ -57,27 +57,37 @@ inline void join(Softmax& total, const Softmax& chunk, int64_t begin, int64_t di
     for (int64_t d = 0; d < dim; d += kLanes) store(total.values + d, load(chunk.values + d));
 }
 
-// Up to kQueryBatch rows of a task. Row r is one head of token r / heads.
+// One head of one token.
+struct Row {
+    const float* q;   // (head_dim)
+    int64_t token;    // of the task
+    Softmax softmax;  // over the chunks so far, values in the task's `out`
+};
+
+// Up to kQueryBatch rows of a task, a token's heads together.
 struct QueryRows {
     const AttentionTask& task;
-    int64_t first, count;
-    float* packed;               // queries, [dimension / 16][row][16] for each rows_at_once
-    float* weights;              // (kMaxQueryRows, kWeightStride): of the positions of one chunk
-    float* partial;              // (kMaxQueryRows, head_dim): Σ weight * value of one chunk
-    Softmax total[kQueryBatch];  // over the chunks so far, values in the task's `out`
+    Row row[kQueryBatch];
+    int64_t count;
+    float* weights;  // (kMaxQueryRows, kWeightStride): of the positions of one chunk
+    float* partial;  // (kMaxQueryRows, head_dim): Σ weight * value of one chunk
+    float* packed;   // queries, [dimension / 16][row][16] for each rows_at_once
 
-    int64_t heads() const { return task.head_end - task.head_begin; }
-    int64_t token(int64_t r) const { return (first + r) / heads(); }
-    int64_t head(int64_t r) const { return task.head_begin + (first + r) % heads(); }
-    const float* q(int64_t r) const {
-        return task.q + token(r) * task.stride + head(r) * task.kv.head_dim;
+    explicit QueryRows(const AttentionTask& t)
+        : task(t),
+          count(0),
+          weights(t.scratch),
+          partial(weights + kMaxQueryRows * kWeightStride),
+          packed(partial + kMaxQueryRows * t.kv.head_dim) {}
+
+    void add(int64_t token, int64_t head) {
+        const int64_t at = token * task.stride + head * task.kv.head_dim;
+        row[count++] = {task.q + at, token, {0, 0, task.out + at}};
     }
-    float* out(int64_t r) const {
-        return task.out + token(r) * task.stride + head(r) * task.kv.head_dim;
-    }
+    int64_t last_position() const { return task.position + row[count - 1].token; }
     // Positions of the chunk from `begin` on that row r sees.
     int64_t seen(int64_t r, int64_t begin) const {
-        return std::min<int64_t>(kAttentionChunk, task.position + token(r) + 1 - begin);
+        return std::min<int64_t>(kAttentionChunk, task.position + row[r].token + 1 - begin);
     }
 };
 
@@ -221,8 +231,8 @@ void sum_values(const QueryRows& rows, int64_t r, int64_t begin) {
     for (int64_t d = 0; d < R * dim; d += kLanes) store(rows.partial + d, set(0.0f));
     add_values<T, R>(rows.task, begin, begin + common, rows.weights, rows.partial);
     for (int64_t i = 0, same; i < R; i += same) {
-        same = std::min(R - i, rows.heads() - (rows.first + r + i) % rows.heads());
         const int64_t seen = rows.seen(r + i, begin);
+        for (same = 1; i + same < R && rows.seen(r + i + same, begin) == seen;) ++same;
         if (seen == common) continue;
         add_values_of<T>(same, rows.task, begin + common, begin + seen,
                          rows.weights + i * kWeightStride + common, rows.partial + i * dim);
@@ -241,7 +251,7 @@ void attend(QueryRows& rows, int64_t r, int64_t begin) {
         chunk[i].values = rows.partial + i * dim;
     }
     sum_values<T, R>(rows, r, begin);
-    for (int i = 0; i < R; ++i) join(rows.total[r + i], chunk[i], begin, dim);
+    for (int i = 0; i < R; ++i) join(rows.row[r + i].softmax, chunk[i], begin, dim);
 }
 
 template <KvType T, int R = kMostRows>
@@ -259,51 +269,55 @@ void pack_queries(QueryRows& rows) {
         float* packed = rows.packed + r * dim;
         for (int i = 0; i < together; ++i, ++r) {
             for (int64_t d = 0; d < dim; d += kLanes) {
-                store(packed + d * together + i * kLanes, load(rows.q(r) + d));
+                store(packed + d * together + i * kLanes, load(rows.row[r].q + d));
             }
         }
     }
 }
 
 template <KvType T>
-void attend_all(QueryRows& rows) {
-    const int64_t dim = rows.task.kv.head_dim;
-    pack_queries(rows);
-    for (int64_t r = 0; r < rows.count; ++r) rows.total[r].values = rows.out(r);
-    const int64_t last = rows.task.position + rows.token(rows.count - 1);
+void attend_chunks(QueryRows& rows) {
+    const int64_t last = rows.last_position();
     for (int64_t begin = 0; begin <= last; begin += kAttentionChunk) {
         for (int64_t r = 0; r < rows.count; r += rows_at_once(rows.count - r)) {
             attend_some<T>(rows, r, begin);
         }
     }
+}
+
+void attend_all(QueryRows& rows) {
+    pack_queries(rows);
+    switch (rows.task.kv.type) {
+        case KvType::float32:
+            attend_chunks<KvType::float32>(rows);
+            break;
+        case KvType::float16:
+            attend_chunks<KvType::float16>(rows);
+            break;
+        case KvType::bfloat16:
+            attend_chunks<KvType::bfloat16>(rows);
+            break;
+    }
     for (int64_t r = 0; r < rows.count; ++r) {
-        const Softmax& total = rows.total[r];
-        for (int64_t d = 0; d < dim; d += kLanes) {
-            store(total.values + d, div(load(total.values + d), set(total.sum)));
+        const Softmax& total = rows.row[r].softmax;
+        const Vec sum = set(total.sum);
+        for (int64_t d = 0; d < rows.task.kv.head_dim; d += kLanes) {
+            store(total.values + d, div(load(total.values + d), sum));
         }
     }
 }
 
 void attention(const AttentionTask& task) {
-    const int64_t total = task.tokens * (task.head_end - task.head_begin);
-    float* packed = task.scratch + kMaxQueryRows * (kWeightStride + task.kv.head_dim);
-    float* partial = task.scratch + kMaxQueryRows * kWeightStride;
-    for (int64_t first = 0; first < total; first += kQueryBatch) {
-        QueryRows rows{task,   first,        std::min<int64_t>(kQueryBatch, total - first),
-                       packed, task.scratch, partial,
-                       {}};
-        switch (task.kv.type) {
-            case KvType::float32:
-                attend_all<KvType::float32>(rows);
-                break;
-            case KvType::float16:
-                attend_all<KvType::float16>(rows);
-                break;
-            case KvType::bfloat16:
-                attend_all<KvType::bfloat16>(rows);
-                break;
+    QueryRows rows(task);
+    for (int64_t token = 0; token < task.tokens; ++token) {
+        for (int64_t head = task.head_begin; head < task.head_end; ++head) {
+            rows.add(token, head);
+            if (rows.count < kQueryBatch) continue;
+            attend_all(rows);
+            rows.count = 0;
         }
     }
+    if (rows.count > 0) attend_all(rows);
 }
 
 }  // namespace
