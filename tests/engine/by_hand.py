@@ -84,7 +84,8 @@ def sample_by_hand(request: Request, script: Script = SCRIPT, *, index: int = 0)
     """A sample, token by token with the script itself: no blocks, no batches, no siblings."""
     config = request.config.override(num_return_sequences=1)
     kind = OneToken if request.negative_prompt is None else Guided
-    strategy = kind(config, request.context(VOCAB, request.min_length))
+    vocab_size = len(script(tuple(request.prompt)))
+    strategy = kind(config, request.context(vocab_size, request.min_length))
     rules = StopRules(config, request.eos_token_ids, request.min_length)
     prompts = [request.prompt, request.negative_prompt]
     histories = [
