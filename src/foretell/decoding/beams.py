@@ -22,7 +22,7 @@ from foretell.config import GenerationConfig
 from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused import likeliest, log_sum
+from foretell.decoding.fused import likeliest, to_log_probabilities
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History
@@ -156,7 +156,7 @@ class BeamSearch:
         return [] if self.is_done else survivors
 
     def _to_log_probabilities(self, row: Logits, history: History) -> None:
-        row -= np.float32(log_sum(row))
+        to_log_probabilities(row)
         for stage in self._stages:
             stage.processor(row, history)
 

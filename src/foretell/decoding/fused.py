@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from foretell.config.dialects import Scope
 from foretell.decoding import _sampling, sampler
 from foretell.decoding.arrays import Logits
-from foretell.decoding.logprobs import log_normalizer, top_ids
-from foretell.decoding.mass import BLOCK, check_logits
+from foretell.decoding.logprobs import top_ids
+from foretell.decoding.mass import BLOCK, check_logits, total_mass
 from foretell.decoding.processors.base import History
 from foretell.errors import ConfigError, NumericalError
 from foretell.instruction_sets import choose_instruction_set
@@ -194,14 +194,19 @@ def sum_up(row: Logits, block: int, *, isa: str | None = None) -> Sums:
     return Sums(*_sampling.sum_up(row, block, isa or choose_instruction_set(_AVAILABLE)))
 
 
-def log_sum(row: Logits) -> float:
-    """log Σ exp(row); NumericalError for a broken row."""
-    if len(row) > MAX_VOCAB:
-        return log_normalizer(row)
-    sums = sum_up(row, BLOCK)
-    if math.isnan(sums.largest):
-        check_logits(row)
-    return sums.largest + math.log(math.fsum(sums.masses))
+def to_log_probabilities(row: Logits) -> None:
+    """Turn logits into log-probabilities, in place; NumericalError for a broken row.
+
+    The largest logit is taken off first: a large one would swallow the logarithm's last digits.
+    """
+    largest = check_logits(row)
+    row -= np.float32(largest)
+    row -= np.float32(math.log(_mass(row)))
+
+
+def _mass(row: Logits) -> float:
+    """Σ exp(row), of a row whose largest logit is 0."""
+    return total_mass(row, 0.0) if len(row) > MAX_VOCAB else math.fsum(sum_up(row, BLOCK).masses)
 
 
 def likeliest(row: Logits, count: int) -> NDArray[np.intp]:
