@@ -81,6 +81,21 @@ def test_a_long_prompt_comes_in_small_pieces_beside_running_streams():
         assert len(backend.batches[-1].tokens) == most
 
 
+def test_its_pieces_grow_smaller_the_more_positions_they_attend_to():
+    backend = scripted(context_length=400, num_blocks=200, max_batch_tokens=256, attention_span=50)
+    engine = Engine(backend)
+    engine.add(request([1], max_new_tokens=100))
+    engine.step()
+    engine.add(request([1] * 300, max_new_tokens=1))
+    pieces = []
+    while sum(pieces) < 300:
+        engine.step()
+        pieces.append(len(backend.batches[-1].tokens) - 1)
+    assert pieces[0] == PROMPT_TOKENS_BESIDE + PROMPT_TOKENS_BESIDE_EACH
+    assert sorted(pieces[:-1], reverse=True) == pieces[:-1]
+    assert pieces[-2] == 1
+
+
 def test_a_long_prompt_alone_takes_whole_batches():
     backend = scripted(context_length=400, num_blocks=200)
     engine = Engine(backend)

@@ -53,6 +53,8 @@ class BackendInfo:
         weight_bytes: bytes of weights that a decode step reads; 0 if unknown.
         kv_bytes_per_token: bytes of KV cache that one position takes; 0 if unknown.
         threads: threads that compute.
+        attention_span: positions to attend to that cost a token as much as all its products; 0 if
+            unknown. The scheduler cuts prompts by it, and nothing else depends on it.
     """
 
     name: str
@@ -65,6 +67,7 @@ class BackendInfo:
     weight_bytes: int = 0
     kv_bytes_per_token: int = 0
     threads: int = 1
+    attention_span: int = 0
 
 
 class Backend(Protocol):

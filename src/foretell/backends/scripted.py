@@ -70,6 +70,7 @@ class ScriptedBackend:
         block_size: int = 4,
         num_blocks: int = 128,
         max_batch_tokens: int = 64,
+        attention_span: int = 0,
     ) -> None:
         self._script = script
         self._info = BackendInfo(
@@ -80,6 +81,7 @@ class ScriptedBackend:
             block_size=block_size,
             num_blocks=num_blocks,
             max_batch_tokens=max_batch_tokens,
+            attention_span=attention_span,
         )
         self._tokens = np.full((num_blocks, block_size), -1, dtype=np.int32)
         self._positions = np.full((num_blocks, block_size), -1, dtype=np.int32)

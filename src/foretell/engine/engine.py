@@ -128,9 +128,9 @@ class Engine:
         raises ends its own request only.
         """
         try:
-            with self._meter.step():
-                plan = self._scheduler.schedule()
-                if plan.spans:
+            if self._scheduler.has_work:
+                with self._meter.step():
+                    plan = self._scheduler.schedule()
                     self._commit(plan.spans, self._forward(plan))
         except BaseException as error:
             self._fail_running(error)

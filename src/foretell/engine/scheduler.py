@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
@@ -26,10 +26,11 @@ from foretell.engine.stats import Meter
 
 MAX_PROMPT_ROWS = 64  # rows of prompt logits in one step, so that a long scored text fits in memory
 
-# Prompt tokens in one step beside decoding sequences: so many, and so many more for each of these.
-# A step then takes about three times as long as without them.
+# What prompts may cost in one step beside decoding sequences: so many tokens, and as many more for
+# each of these, a token counting more the more positions it attends to. A step then takes about
+# two to three times as long as without them.
 PROMPT_TOKENS_BESIDE = 8
-PROMPT_TOKENS_BESIDE_EACH = 2
+PROMPT_TOKENS_BESIDE_EACH = 1
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Scheduler:
 
     def __init__(self, info: BackendInfo, settings: EngineSettings, meter: Meter) -> None:
         self._block_size = info.block_size
+        self._attention_span = info.attention_span
         most = info.max_batch_tokens
         self._batch_tokens = min(most, settings.max_batch_tokens or most)
         self.max_running = min(settings.max_running, self._batch_tokens)
@@ -271,10 +273,8 @@ class Scheduler:
     # Prompts, and what is computed again
 
     def _prefill(self) -> None:
-        jobs = [*self._jobs()]
-        budget = self._prefill_budget()
         row_budget = MAX_PROMPT_ROWS
-        for (state, sequence), share in _shares(jobs, budget):
+        for (state, sequence), share in self._prompt_shares():
             if not self._is_running(state):
                 continue
             wants_rows = state.wants_prompt_rows(sequence)
@@ -282,12 +282,19 @@ class Scheduler:
             if size and self._add_span(state, sequence, size) and wants_rows:
                 row_budget -= self._plan.spans[-1].num_rows
 
-    def _prefill_budget(self) -> int:
+    def _prompt_shares(self) -> Iterator[tuple[Job, int]]:
+        """How many tokens of each prompt are computed in this step."""
+        jobs = [*self._jobs()]
         num_decoding = len(self._plan.spans)
         room = self._batch_tokens - num_decoding
         if not num_decoding:
-            return room
-        return min(room, PROMPT_TOKENS_BESIDE + PROMPT_TOKENS_BESIDE_EACH * num_decoding)
+            return _shares(jobs, room, lambda sequence: 1.0)
+        most = PROMPT_TOKENS_BESIDE + PROMPT_TOKENS_BESIDE_EACH * num_decoding
+        return _shares(jobs, min(room, most), self._cost_beside)
+
+    def _cost_beside(self, sequence: Sequence) -> float:
+        """What a prompt's next token costs, in tokens at its beginning."""
+        return 1 + sequence.num_computed / self._attention_span if self._attention_span else 1.0
 
     def _jobs(self) -> Iterator[Job]:
         """The sequences with more than a token to compute, by rank.
@@ -342,15 +349,20 @@ class Scheduler:
             state.cached_tokens += num_new if was_cached and sequence.is_visible else 0
 
 
-def _shares(jobs: list[Job], budget: int) -> Iterator[tuple[Job, int]]:
+def _shares(
+    jobs: list[Job], budget: float, cost: Callable[[Sequence], float]
+) -> Iterator[tuple[Job, int]]:
     """How many tokens each job gets: the first most of them, then the shortest, so that it ends.
 
     A quarter is kept for those behind the first, which would else wait for all of a long prompt.
+    The first has a token at least.
     """
     rest = sorted(jobs[1:], key=lambda job: job[1].num_pending)
     kept = min(budget // 4, sum(sequence.num_pending for _, sequence in rest))
     for place, job in enumerate([*jobs[:1], *rest]):
-        size = min(job[1].num_pending, budget - (0 if place else kept))
+        each = cost(job[1])
+        size = int((budget - (0 if place else kept)) / each)
+        size = min(job[1].num_pending, size if place else max(1, size))
         if size > 0:
             yield job, size
-            budget -= size
+            budget -= size * each
