@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from foretell.text.vocabulary import TokenType, Vocabulary
+from foretell.text.vocabulary import MergedVocabulary, TokenType
 
 if TYPE_CHECKING:
     import tokenizers
@@ -32,12 +32,12 @@ class ByteLevelCodec:
     as the models' own tokenizers do: SmolLM2 lacks a few control characters.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: MergedVocabulary) -> None:
         self._vocabulary = vocabulary
         self._byte_of = {char: byte for byte, char in enumerate(byte_alphabet())}
         self._tokenizer = build_tokenizer(vocabulary)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, continuation: bool = False) -> list[int]:
         """Ids of a text that holds no control token."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
@@ -53,7 +53,7 @@ class ByteLevelCodec:
         return token.encode()
 
 
-def build_tokenizer(vocabulary: Vocabulary) -> tokenizers.Tokenizer:
+def build_tokenizer(vocabulary: MergedVocabulary) -> tokenizers.Tokenizer:
     """The vocabulary as a `tokenizers.Tokenizer` that knows no control token."""
     import tokenizers
     from tokenizers import models, normalizers

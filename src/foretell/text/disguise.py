@@ -64,7 +64,9 @@ class Disguise:
                 ids.append(part)
                 continue
             for piece in part.translate(real).split(self._cut):
-                ids += self._tokenizer.encode(piece, add_special_tokens=False)
+                ids += self._tokenizer.encode(
+                    piece, add_special_tokens=False, continuation=bool(ids)
+                )
         return ids
 
     def _disguise_message(self, message: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from foretell.errors import ModelFileError
 from foretell.text.merging import can_compile, compile_merges, merge, tied_pieces
-from foretell.text.vocabulary import TokenType, Vocabulary
+from foretell.text.vocabulary import MergedVocabulary, TokenType
 
 if TYPE_CHECKING:
     import tokenizers
@@ -31,7 +31,7 @@ class SentencePieceCodec:
     merging, but come out as the parts they were made of.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: MergedVocabulary) -> None:
         tokens, scores = vocabulary.tokens, vocabulary.scores
         merged = vocabulary.ids_of(TokenType.NORMAL, TokenType.UNUSED)
         self._vocabulary = vocabulary
@@ -46,7 +46,7 @@ class SentencePieceCodec:
         self._unused_parts: dict[str, list[str]] = {}
         self._merged_chars = 0
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, continuation: bool = False) -> list[int]:
         """Ids of a text that holds no control token, the prefix space included."""
         if not text:
             return []
@@ -137,7 +137,7 @@ def _alternatives(pieces: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
 
-def _read_byte_tokens(vocabulary: Vocabulary) -> dict[str, int]:
+def _read_byte_tokens(vocabulary: MergedVocabulary) -> dict[str, int]:
     """Ids of the byte tokens by name: all 256, or none where the vocabulary has no fallback."""
     found = {vocabulary.tokens[i]: i for i in vocabulary.ids_of(TokenType.BYTE)}
     names = {byte_token(byte) for byte in range(256)}
@@ -151,7 +151,7 @@ def _read_byte_tokens(vocabulary: Vocabulary) -> dict[str, int]:
     return found
 
 
-def _read_unknown_id(vocabulary: Vocabulary, byte_ids: dict[str, int]) -> int:
+def _read_unknown_id(vocabulary: MergedVocabulary, byte_ids: dict[str, int]) -> int:
     unknown = vocabulary.unknown_token_id
     if unknown is not None:
         return unknown

@@ -9,24 +9,37 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol, SupportsIndex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkable
 
 from foretell.errors import RequestError
 from foretell.text.detokenizer import Detokenizer
 from foretell.text.fields import has_surrogate
 from foretell.text.special import SpecialTokens
-from foretell.text.vocabulary import SPECIAL_TYPES, Vocabulary, read_vocabulary
+from foretell.text.vocabulary import SPECIAL_TYPES, MergedVocabulary, Vocabulary, read_vocabulary
+
+if TYPE_CHECKING:
+    from foretell.text.tokenizer_files import TokenizerFiles
 
 
 class Codec(Protocol):
     """One kind of tokenizer, as far as control tokens do not matter."""
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of a text."""
+    def encode(self, text: str, *, continuation: bool = False) -> list[int]:
+        """Ids of a text, or of what goes on from one: some put a space before a text's begin."""
         ...
 
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes that a token stands for."""
+        ...
+
+
+@runtime_checkable
+class SpecialCodec(Protocol):
+    """A codec that reads control tokens in its own way."""
+
+    def encode_special(self, text: str) -> list[int]:
+        """Ids of a text in which the names of control tokens count as such."""
         ...
 
 
@@ -75,8 +88,51 @@ class Tokenizer:
         vocabulary = read_vocabulary(metadata, source)
         return cls(vocabulary, _make_codec(vocabulary))
 
+    @classmethod
+    def from_folder(cls, folder: Path) -> Tokenizer:
+        """Build the tokenizer of a checkpoint's folder: see `tokenizer_files`.
+
+        Raises:
+            ModelFileError: a file is damaged, or at odds with itself or with the model.
+            UnsupportedModelError: there is no `tokenizer.json`, or it is of an unknown kind.
+        """
+        from foretell.text.tokenizer_files import read_files
+
+        return cls.from_files(read_files(folder))
+
+    @classmethod
+    def from_files(cls, files: TokenizerFiles) -> Tokenizer:
+        """Build the tokenizer that such files describe; errors are those of `from_folder`."""
+        from foretell.text.json_vocabulary import build
+
+        return cls(*build(files))
+
+    @classmethod
+    def from_transformers(
+        cls, tokenizer: Any, *, vocab_size: int | None = None, eos_token_ids: Iterable[int] = ()
+    ) -> Tokenizer:
+        """Take over a tokenizer of transformers, one of the fast kind.
+
+        Args:
+            tokenizer: such as `AutoTokenizer.from_pretrained` gives. It is not changed.
+            vocab_size: length of the model's logits, if known.
+            eos_token_ids: tokens that end a generation besides the tokenizer's own.
+
+        Raises:
+            ConfigError: it is of another kind.
+            ModelFileError, UnsupportedModelError: as for `from_folder`.
+        """
+        from foretell.text.tokenizer_files import take_files
+
+        return cls.from_files(take_files(tokenizer, vocab_size, frozenset(eos_token_ids)))
+
     def encode(
-        self, text: str, *, add_special_tokens: bool = True, parse_special: bool = False
+        self,
+        text: str,
+        *,
+        add_special_tokens: bool = True,
+        parse_special: bool = False,
+        continuation: bool = False,
     ) -> list[int]:
         """Token ids of a text.
 
@@ -88,6 +144,8 @@ class Tokenizer:
             add_special_tokens: put the beginning-of-sequence token first if the model wants it.
             parse_special: read the names of control tokens as these tokens. Each stretch between
                 them is encoded as a text of its own. Without it they are text like any other.
+            continuation: the text goes on from other ids. Only matters to a tokenizer of a folder
+                that puts a space before a text, and not before what follows a control token.
 
         Raises:
             RequestError: not a string, or it has a lone surrogate.
@@ -96,7 +154,15 @@ class Tokenizer:
         ids: list[int] = []
         if add_special_tokens and self.adds_bos and self.bos_token_id is not None:
             ids.append(self.bos_token_id)
-        for part in self._special.split(text) if parse_special else [text]:
+        if not parse_special:
+            return ids + self._codec.encode(text, continuation=continuation)
+        return ids + self._encode_special(text)
+
+    def _encode_special(self, text: str) -> list[int]:
+        if isinstance(self._codec, SpecialCodec):
+            return self._codec.encode_special(text)
+        ids: list[int] = []
+        for part in self._special.split(text):
             ids += self._codec.encode(part) if isinstance(part, str) else [part]
         return ids
 
@@ -150,7 +216,7 @@ class Tokenizer:
         return token_id
 
 
-def _make_codec(vocabulary: Vocabulary) -> Codec:
+def _make_codec(vocabulary: MergedVocabulary) -> Codec:
     if vocabulary.model == "llama":
         from foretell.text.sentencepiece import SentencePieceCodec
 

@@ -1,4 +1,4 @@
-"""A tokenizer's vocabulary as a GGUF file states it, every field checked (row 2 of the design).
+"""A tokenizer's vocabulary, and how a GGUF file states it, all checked (row 2 of the design).
 
 The keys are those of ggml's specification (docs/gguf.md, `tokenizer.ggml.*`).
 """
@@ -56,42 +56,41 @@ SPECIAL_TYPES = (TokenType.UNKNOWN, TokenType.CONTROL)
 
 
 @dataclass(frozen=True)
+class Spacing:
+    """Whether a token, where its name is found in a text, takes white space beside it along."""
+
+    left: bool = False
+    right: bool = False
+
+
+@dataclass(frozen=True)
 class Vocabulary:
-    """Tokens and rules, consistent with each other.
+    """Tokens and what they are, consistent with each other.
 
     Attributes:
         source: the file's name, for messages.
-        model: "gpt2" (byte-level BPE) or "llama" (SentencePiece BPE).
         tokens: text of each token, by id. An empty one is never produced.
         ids: id of each text.
         types: a `TokenType` value for each token.
-        scores: for "llama", one number a token: of two merges the one whose result has the
-            higher score comes first. Empty for "gpt2".
-        merges: for "gpt2", pairs in order of rank. Empty for "llama".
-        pretokenizer: how text is cut before merging; "llama" does not cut.
-        adds_space_prefix: for "llama", whether a space goes before the text.
-        unknown_token_id: what stands for a character that nothing else spells.
+        adds_space_prefix: whether a space goes before the text, and is taken away again.
         bos_token_id: put before a text where `adds_bos` says so.
         eos_token_id: the file's end-of-sequence token.
         eos_token_ids: every token that ends a generation.
         chat_template: Jinja source.
+        spacing: of control tokens that take white space along, by name.
     """
 
     source: str
-    model: str
     tokens: list[str]
     ids: dict[str, int]
     types: list[int]
-    scores: list[float]
-    merges: list[tuple[str, str]]
-    pretokenizer: PreTokenizer
     adds_space_prefix: bool
-    unknown_token_id: int | None
     bos_token_id: int | None
     adds_bos: bool
     eos_token_id: int | None
     eos_token_ids: frozenset[int]
     chat_template: str | None
+    spacing: Mapping[str, Spacing]
 
     def ids_of(self, *types: TokenType) -> list[int]:
         """Ids of the tokens of these types, ascending, empty tokens left out."""
@@ -106,7 +105,27 @@ class Vocabulary:
         return types
 
 
-def read_vocabulary(metadata: Mapping[str, Any], source: str) -> Vocabulary:
+@dataclass(frozen=True)
+class MergedVocabulary(Vocabulary):
+    """A vocabulary, and the rules by which text is cut and merged into its tokens.
+
+    Attributes:
+        model: "gpt2" (byte-level BPE) or "llama" (SentencePiece BPE).
+        scores: for "llama", one number a token: of two merges the one whose result has the
+            higher score comes first. Empty for "gpt2".
+        merges: for "gpt2", pairs in order of rank. Empty for "llama".
+        pretokenizer: how text is cut before merging; "llama" does not cut.
+        unknown_token_id: what stands for a character that nothing else spells.
+    """
+
+    model: str
+    scores: list[float]
+    merges: list[tuple[str, str]]
+    pretokenizer: PreTokenizer
+    unknown_token_id: int | None
+
+
+def read_vocabulary(metadata: Mapping[str, Any], source: str) -> MergedVocabulary:
     """Read and check a file's vocabulary.
 
     Raises:
@@ -124,7 +143,7 @@ def read_vocabulary(metadata: Mapping[str, Any], source: str) -> Vocabulary:
     ends = _end_ids(fields, ids, eos, len(tokens))
     for index in ends if bos is None else {bos, *ends}:
         types[index] = int(TokenType.CONTROL)  # some converters leave these at normal
-    return Vocabulary(
+    return MergedVocabulary(
         source=source,
         model=model,
         tokens=tokens,
@@ -140,6 +159,7 @@ def read_vocabulary(metadata: Mapping[str, Any], source: str) -> Vocabulary:
         eos_token_id=eos,
         eos_token_ids=ends,
         chat_template=fields.string("tokenizer.chat_template"),
+        spacing={},
     )
 
 
@@ -252,9 +272,13 @@ def _end_ids(
 ) -> frozenset[int]:
     keys = [f"tokenizer.ggml.{name}_token_id" for name in ("eot", "eom")]
     stated = [eos, *(fields.token_id(key, vocab_size) for key in keys)]
+    return frozenset(index for index in stated if index is not None) | ids_of_ends(ids)
+
+
+def ids_of_ends(ids: Mapping[str, int]) -> frozenset[int]:
+    """Ids of the tokens that end a turn by their text: those of `END_PIECES`."""
     pieces = END_PIECES - {"<|end|>"} if "<|return|>" in ids else END_PIECES
-    by_text = [ids.get(piece) for piece in pieces]
-    return frozenset(index for index in (*stated, *by_text) if index is not None)
+    return frozenset(ids[piece] for piece in pieces if piece in ids)
 
 
 def _read_adds_bos(fields: Fields, bos: int | None, pretokenizer: PreTokenizer) -> bool:
