@@ -109,18 +109,39 @@ inline const uint8_t* values_at(const AttentionTask& task, int64_t position) {
            offset_in_part<T>(task, position);
 }
 
+// A chunk's keys, then its values, are read in groups of sixteen positions, which lie far apart.
+// With each of them the group is fetched that is read kAhead positions later.
+constexpr int64_t kAhead = 48;
+
+template <KvType T>
+inline const uint8_t* to_fetch_with_keys(const AttentionTask& task, int64_t position, int64_t begin,
+                                         int64_t end) {
+    const int64_t later = position + kAhead;
+    if (later < end) return keys_at<T>(task, later);
+    const int64_t value = begin + (later - end) / kLanes * kLanes;
+    return values_at<T>(task, value < end ? value : begin);
+}
+template <KvType T>
+inline const uint8_t* to_fetch_with_values(const AttentionTask& task, int64_t position,
+                                           int64_t end) {
+    const int64_t later = position / kLanes * kLanes + kAhead;
+    if (later < end) return values_at<T>(task, later);
+    const bool follows = later < task.position + task.tokens;
+    return follows ? keys_at<T>(task, later) : values_at<T>(task, position);
+}
+
 // Scores of R rows for sixteen positions: scale * q·k, over even and odd dimensions apart. Fetches
-// as many bytes from `next` on.
+// the group at `later` meanwhile.
 template <KvType T, int R>
 FORETELL_INLINE void score_lanes(const AttentionTask& task, const float* q, const uint8_t* keys,
-                                 const uint8_t* next, float* weights) {
+                                 const uint8_t* later, float* weights) {
     constexpr int64_t kStep = kLanes * bytes_of(T);
     Vec even[R], odd[R];
     for (int r = 0; r < R; ++r) even[r] = odd[r] = set(0.0f);
     for (int64_t left = task.kv.head_dim; left > 0; left -= kLanes, q += (R - 1) * kLanes) {
-        for (int d = 0; d < kLanes; d += 2, q += 2, keys += 2 * kStep, next += 2 * kStep) {
-            prefetch(next);
-            if constexpr (kStep > 32) prefetch(next + kStep);
+        for (int d = 0; d < kLanes; d += 2, q += 2, keys += 2 * kStep, later += 2 * kStep) {
+            prefetch(later);
+            if constexpr (kStep > 32) prefetch(later + kStep);
             const Vec k0 = load_cached<T>(keys);
             for (int r = 0; r < R; ++r) even[r] = fma(set(q[r * kLanes]), k0, even[r]);
             const Vec k1 = load_cached<T>(keys + kStep);
@@ -136,12 +157,10 @@ FORETELL_INLINE void score_lanes(const AttentionTask& task, const float* q, cons
 template <KvType T, int R>
 void score_rows(const AttentionTask& task, const float* q, int64_t begin, int64_t end,
                 float* weights) {
-    const uint8_t* next = keys_at<T>(task, begin);
     for (int64_t position = begin; position < end; position += kLanes) {
-        const uint8_t* keys = next;
-        next = position + kLanes < end ? keys_at<T>(task, position + kLanes)
-                                       : values_at<T>(task, begin);
-        score_lanes<T, R>(task, q, keys, next, weights + (position - begin));
+        score_lanes<T, R>(task, q, keys_at<T>(task, position),
+                          to_fetch_with_keys<T>(task, position, begin, end),
+                          weights + (position - begin));
     }
 }
 
@@ -161,7 +180,7 @@ inline float weigh(float* row, int64_t count, float& largest) {
 }
 
 // Adds Σ weights[r][p] * V[p] over positions begin … end - 1, in order, to Lines * 16 dimensions
-// of R rows; fetches the values of the next sixteen positions meanwhile.
+// of R rows.
 template <KvType T, int R, int Lines>
 inline void add_lines(const AttentionTask& task, int64_t line, int64_t begin, int64_t end,
                       const float* weights, float* sums) {
@@ -170,14 +189,13 @@ inline void add_lines(const AttentionTask& task, int64_t line, int64_t begin, in
     Vec acc[R * Lines];
     unrolled<R * Lines>(
         [&](int k) { acc[k] = load(sums + k / Lines * dim + line + k % Lines * kLanes); });
-    const uint8_t* next = values_at<T>(task, begin) + line * kBytes;
     for (int64_t position = begin; position < end;) {
-        const uint8_t* values = next;
         const int64_t stop = std::min(end, position / kLanes * kLanes + kLanes);
-        if (stop < end) next = values_at<T>(task, stop) + line * kBytes;
+        const uint8_t* values = values_at<T>(task, position) + line * kBytes;
+        const uint8_t* later = to_fetch_with_values<T>(task, position, end) + line * kBytes;
         for (int64_t p = 0; p < stop - position; ++p) {
             for (int64_t at = 0; at < Lines * kLanes * kBytes; at += 64) {
-                prefetch(next + p * row_bytes + at);
+                prefetch(later + p * row_bytes + at);
             }
             Vec v[Lines];
             unrolled<Lines>([&](int i) {
