@@ -82,7 +82,7 @@ def test_a_long_prompt_comes_in_small_pieces_beside_running_streams():
 
 
 def test_its_pieces_grow_smaller_the_more_positions_they_attend_to():
-    backend = scripted(context_length=400, num_blocks=200, max_batch_tokens=256, attention_span=50)
+    backend = scripted(context_length=400, num_blocks=200, max_batch_tokens=256, attention_span=20)
     engine = Engine(backend)
     engine.add(request([1], max_new_tokens=390))
     engine.step()

@@ -293,8 +293,13 @@ class Scheduler:
         return _shares(jobs, min(room, most), self._cost_beside)
 
     def _cost_beside(self, sequence: Sequence) -> float:
-        """What a prompt's next token costs, in tokens at its beginning."""
-        return 1 + sequence.num_computed / self._attention_span if self._attention_span else 1.0
+        """What a prompt's next token counts for, in tokens at its beginning.
+
+        Attention counts for half of its cost: with all of it, streams would be as smooth at the end
+        of a long prompt as at its beginning, but the prompt would take twice as long.
+        """
+        span = self._attention_span
+        return 1 + sequence.num_computed / (2 * span) if span else 1.0
 
     def _jobs(self) -> Iterator[Job]:
         """The sequences with more than a token to compute, by rank.
