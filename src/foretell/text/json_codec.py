@@ -105,7 +105,9 @@ def guarded(action: Callable[[], Any], source: str = "tokenizer.json") -> Any:
     """What the action gives; what the library cannot do with a file is a ModelFileError."""
     try:
         return action()
-    except Exception as error:  # noqa: BLE001 (the library raises nothing more special)
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         reason = " ".join(str(error).split())[:200]
         raise ModelFileError(f"{source} cannot be used: {reason}") from None
 
