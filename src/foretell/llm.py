@@ -17,10 +17,10 @@ from foretell.engine.engine import Engine
 from foretell.engine.mailroom import CLOSED, Mailroom
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats
-from foretell.errors import ConfigError, RequestError
+from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
 from foretell.jobs import observe, outputs_of, run_jobs
-from foretell.loading import check_backend, open_model
+from foretell.loading import BackendName, load_model
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.preparation import Jobs, Preparation
 from foretell.progress import progress_bar
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Activations = Literal["int8", "float32"]
 KVDtype = Literal["float16", "bfloat16", "float32"]
+Quantize = Literal["q8", "q4"]
 
 
 class LLM:
@@ -51,8 +52,13 @@ class LLM:
         recommended: the settings that the model's own files recommend; `preset="model"` takes them.
 
     Args:
-        model: a known name (`foretell models`), the path of a GGUF file, or a `Backend`.
-        tokenizer: in place of the model's own; required with a `Backend`.
+        model: a known name (`foretell models`), the path of a GGUF file or of a checkpoint's
+            folder, a Hugging Face id, a model of transformers, or a `Backend`.
+        tokenizer: in place of the model's own: foretell's, or one of transformers. Required with a
+            model that is given as an object.
+        backend: "native" or "transformers"; "auto" is native where that knows the model.
+        quantize: pack float weights as 8-bit ("q8") or 4-bit codes ("q4").
+        revision: branch, tag or commit of a Hugging Face id.
         threads: threads that compute; None for all physical cores.
         activations: "int8" is fast; "float32" multiplies exactly.
         kv_dtype: in which keys and values are kept.
@@ -70,9 +76,12 @@ class LLM:
 
     def __init__(  # noqa: PLR0913
         self,
-        model: str | os.PathLike[str] | Backend = DEFAULT_MODEL,
+        model: str | os.PathLike[str] | Backend | Any = DEFAULT_MODEL,
         *,
-        tokenizer: Tokenizer | None = None,
+        tokenizer: Tokenizer | Any | None = None,
+        backend: BackendName = "auto",
+        quantize: Quantize | None = None,
+        revision: str | None = None,
         threads: int | None = None,
         activations: Activations = "int8",
         kv_dtype: KVDtype = "float16",
@@ -85,29 +94,23 @@ class LLM:
         prefix_caching: bool = True,
     ) -> None:
         engine_settings = EngineSettings(max_batch_tokens, max_running, max_waiting, prefix_caching)
-        settings: dict[str, Any] = {
+        settings = {
+            "quantize": quantize,
             "threads": threads,
             "activations": activations,
             "kv_dtype": kv_dtype,
             "context_length": context_length,
+            "num_blocks": num_blocks,
+            "kv_share": kv_share,
         }
-        pool = {"num_blocks": num_blocks, "kv_share": kv_share}
-        settings |= {name: value for name, value in pool.items() if value is not None}
-        self.recommended: dict[str, Any] = {}
-        if isinstance(model, (str, os.PathLike)):
-            loaded = open_model(model, settings)
-            backend, tokenizer = loaded.backend, tokenizer or loaded.tokenizer
-            self.recommended = loaded.recommended
-        else:
-            backend = check_backend(model, settings)
-        if tokenizer is None:
-            raise ConfigError("tokenizer=None: a model given as a Backend needs a tokenizer")
-        self.tokenizer = tokenizer
-        self.info: BackendInfo = backend.info
-        self._backend: Backend | None = backend
-        self._engine: Engine | None = Engine(backend, engine_settings)
+        loaded = load_model(model, tokenizer, settings, backend=backend, revision=revision)
+        self.recommended = loaded.recommended
+        self.tokenizer = loaded.tokenizer
+        self.info: BackendInfo = loaded.backend.info
+        self._backend: Backend | None = loaded.backend
+        self._engine: Engine | None = Engine(loaded.backend, engine_settings)
         self._room = Mailroom(self._engine)
-        self._preparation = Preparation(tokenizer, self.recommended, self._room.check)
+        self._preparation = Preparation(self.tokenizer, self.recommended, self._room.check)
 
     @property
     def backend(self) -> Backend:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from foretell.backends.base import Backend
-from foretell.errors import ConfigError
+from foretell.errors import ConfigError, UnsupportedModelError
 from foretell.hub import resolve
-from foretell.recommended import read_recommended
+from foretell.hub.progress import say
+from foretell.recommended import from_generation_config, read_recommended
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
+BackendName = Literal["auto", "native", "transformers"]
+BACKENDS = ("auto", "native", "transformers")
+
 DEFAULTS: dict[str, Any] = {
+    "quantize": None,
     "threads": None,
     "activations": "int8",
     "kv_dtype": "float16",
@@ -22,6 +30,8 @@ DEFAULTS: dict[str, Any] = {
     "num_blocks": None,
     "kv_share": None,
 }
+TRANSFORMERS_SETTINGS = ("context_length", "num_blocks")
+EXTRA = "pip install 'foretell[transformers]'"
 
 
 @dataclass(frozen=True)
@@ -33,24 +43,156 @@ class LoadedModel:
     recommended: dict[str, Any] = field(default_factory=dict)
 
 
-def open_model(model: str | os.PathLike[str], settings: dict[str, Any]) -> LoadedModel:
-    """Load a known model, fetched if need be, or a GGUF file."""
+def load_model(
+    model: object,
+    tokenizer: object,
+    settings: Mapping[str, Any],
+    *,
+    backend: BackendName = "auto",
+    revision: str | None = None,
+) -> LoadedModel:
+    """Load a model by name or path, or take over an object that is one.
+
+    Args:
+        model: a known name, a GGUF file, a checkpoint's folder or a hub id; a model of
+            transformers; or a `Backend`.
+        tokenizer: in place of the model's own: foretell's, or one of transformers; or None.
+        settings: by name, those of `DEFAULTS`.
+        backend: what is to run it; "auto" takes native where it can.
+        revision: branch, tag or commit of a hub id.
+
+    Raises:
+        ConfigError: a setting has no effect on this model.
+        ModelNotFoundError, DownloadError: there is no such model, or it could not be fetched.
+        ModelFileError, UnsupportedModelError: its files are damaged, or of an unknown kind.
+    """
+    if backend not in BACKENDS:
+        raise ConfigError(f"backend={backend!r} must be one of {', '.join(map(repr, BACKENDS))}")
+    given = {name: value for name, value in settings.items() if value != DEFAULTS[name]}
+    if isinstance(model, (str, os.PathLike)):
+        path = resolve(cast("str | os.PathLike[str]", model), revision)
+        load = _load_folder if path.is_dir() else _load_file
+        return load(path, tokenizer, given, backend)
+    if revision is not None:
+        raise ConfigError(f"revision={revision!r} has no effect on a model given as an object")
+    if _is_of_transformers(model):
+        return _take_model(model, tokenizer, given, backend)
+    runner = check_backend(model, given, backend)
+    if tokenizer is None:
+        raise ConfigError("tokenizer=None: a model given as a Backend needs a tokenizer")
+    return LoadedModel(runner, _take_tokenizer(tokenizer, runner.info.vocab_size))
+
+
+def check_backend(
+    model: object, given: Mapping[str, Any], backend: BackendName = "auto"
+) -> Backend:
+    """Take an object that runs a model; settings that would configure another are refused."""
+    if not (hasattr(model, "forward") and hasattr(model, "info")):
+        raise ConfigError(
+            f"model={model!r:.80} must be a name, the path of a GGUF file or a checkpoint's "
+            "folder, a model of transformers, or a Backend"
+        )
+    chosen = given if backend == "auto" else {"backend": backend, **given}
+    for name, value in chosen.items():
+        if value != DEFAULTS.get(name):
+            raise ConfigError(f"{name}={value!r} has no effect on a model given as a Backend")
+    return cast(Backend, model)
+
+
+def _load_file(
+    path: Path, tokenizer: object, given: Mapping[str, Any], backend: BackendName
+) -> LoadedModel:
     from foretell.backends.native.backend import NativeBackend
     from foretell.backends.native.weights.gguf import GGUFFile
     from foretell.text.tokenizer import Tokenizer
 
-    path = resolve(model)
+    if backend == "transformers":
+        raise ConfigError(f"backend='transformers' cannot run the GGUF file {path}: native can")
     with GGUFFile.open(path) as file:
-        tokenizer = Tokenizer.from_gguf(file.metadata, source=str(path))
+        if tokenizer is None:
+            tokenizer = Tokenizer.from_gguf(file.metadata, source=str(path))
         recommended = read_recommended(file.metadata, path)
-        return LoadedModel(NativeBackend.load(file, **settings), tokenizer, recommended)
+        runner = NativeBackend.load(file, **given)
+    return LoadedModel(runner, _take_tokenizer(tokenizer, runner.info.vocab_size), recommended)
 
 
-def check_backend(model: object, settings: dict[str, Any]) -> Backend:
-    """Take an object that runs a model; settings that would configure another are refused."""
-    if not (hasattr(model, "forward") and hasattr(model, "info")):
-        raise ConfigError(f"model={model!r} must be a name, the path of a GGUF file, or a Backend")
-    for name, value in settings.items():
-        if value != DEFAULTS[name]:
-            raise ConfigError(f"{name}={value!r} has no effect on a model given as a Backend")
-    return cast(Backend, model)
+def _load_folder(
+    path: Path, tokenizer: object, given: Mapping[str, Any], backend: BackendName
+) -> LoadedModel:
+    from foretell.json_files import read_optional_object
+    from foretell.text.tokenizer import Tokenizer
+
+    generation = path / "generation_config.json"
+    recommended = from_generation_config(read_optional_object(generation) or {}, generation)
+    if tokenizer is None:
+        tokenizer = Tokenizer.from_folder(path)
+    runner = _run_folder(path, given, backend)
+    return LoadedModel(runner, _take_tokenizer(tokenizer, runner.info.vocab_size), recommended)
+
+
+def _run_folder(path: Path, given: Mapping[str, Any], backend: BackendName) -> Backend:
+    """The backend that was asked for; with "auto" transformers where native cannot."""
+    if backend == "transformers":
+        return _run_transformers(path, given)
+    from foretell.backends.native.backend import NativeBackend
+    from foretell.backends.native.weights.checkpoint import Checkpoint
+
+    with Checkpoint.open(path) as checkpoint:
+        try:
+            return NativeBackend.load(checkpoint, **given)
+        except UnsupportedModelError as error:
+            if backend == "native":
+                raise UnsupportedModelError(f"{error}; backend='transformers' may run it") from None
+            if not _has_transformers():
+                raise UnsupportedModelError(f"{error}; transformers may run it: {EXTRA}") from None
+            say(f"{error}: running it with transformers")
+    return _run_transformers(path, given)
+
+
+def _run_transformers(path: Path, given: Mapping[str, Any]) -> Backend:
+    _check_for_transformers(given)
+    from foretell.backends.transformers import TransformersBackend
+
+    return TransformersBackend.load(str(path), **given)
+
+
+def _take_model(
+    model: Any, tokenizer: object, given: Mapping[str, Any], backend: BackendName
+) -> LoadedModel:
+    """A model of transformers, as an object."""
+    if backend == "native":
+        raise ConfigError("backend='native' cannot run a model of transformers: give its folder")
+    if tokenizer is None:
+        raise ConfigError("tokenizer=None: a model of transformers needs its tokenizer")
+    _check_for_transformers(given)
+    from foretell.backends.transformers import TransformersBackend
+
+    runner = TransformersBackend(model, **given)
+    own = getattr(model, "generation_config", None)
+    values = own.to_dict() if own is not None else {}
+    taken = _take_tokenizer(tokenizer, runner.info.vocab_size, values.get("eos_token_id"))
+    return LoadedModel(runner, taken, from_generation_config(values, "model.generation_config"))
+
+
+def _check_for_transformers(given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if name not in TRANSFORMERS_SETTINGS:
+            raise ConfigError(f"{name}={value!r} has no effect on backend='transformers'")
+
+
+def _has_transformers() -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers"))
+
+
+def _is_of_transformers(model: object) -> bool:
+    return all(hasattr(model, name) for name in ("generate", "config", "parameters"))
+
+
+def _take_tokenizer(tokenizer: Any, vocab_size: int, eos: Any = None) -> Tokenizer:
+    """foretell's tokenizer as it is; one of transformers taken over."""
+    from foretell.text.tokenizer import Tokenizer
+
+    if not hasattr(tokenizer, "backend_tokenizer"):
+        return cast(Tokenizer, tokenizer)
+    ends = eos if isinstance(eos, list) else [] if eos is None else [eos]
+    return Tokenizer.from_transformers(tokenizer, vocab_size=vocab_size, eos_token_ids=ends)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError, ModelFileError
+from foretell.json_files import read_optional_object
 
 GGUF_KEYS = {
     "general.sampling.temp": "temperature",
@@ -36,26 +36,31 @@ def read_recommended(metadata: Mapping[str, Any], path: Path) -> dict[str, Any]:
     Raises ModelFileError if that file is damaged, or a value is impossible.
     """
     found = {name: metadata[key] for key, name in GGUF_KEYS.items() if key in metadata}
-    source = path
-    if not found:
-        source = path.parent / "generation_config.json"
-        found = _from_json(source) if source.is_file() else {}
+    if found:
+        return _checked(found, path)
+    beside = path.parent / "generation_config.json"
+    return from_generation_config(read_optional_object(beside) or {}, beside)
+
+
+def from_generation_config(values: Mapping[str, Any], source: object) -> dict[str, Any]:
+    """What a `generation_config.json` recommends; `source` is for messages.
+
+    Raises ModelFileError if a value is impossible.
+    """
+    if not values:
+        return {}
+    found = {name: values[name] for name in JSON_KEYS if values.get(name) is not None}
+    if not found.get("do_sample"):
+        found = {**_without_sampling(found), "do_sample": False}
+    return _checked(found, source)
+
+
+def _checked(found: dict[str, Any], source: object) -> dict[str, Any]:
     try:
         GenerationConfig(**found)
     except ConfigError as error:
         raise ModelFileError(f"{source} recommends impossible settings: {error}") from error
     return found
-
-
-def _from_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelFileError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ModelFileError(f"{path} holds a {type(values).__name__}: must hold a JSON object")
-    found = {name: values[name] for name in JSON_KEYS if values.get(name) is not None}
-    return found if found.get("do_sample") else {**_without_sampling(found), "do_sample": False}
 
 
 def _without_sampling(found: dict[str, Any]) -> dict[str, Any]:

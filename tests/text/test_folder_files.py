@@ -69,11 +69,12 @@ def test_the_template_wins_over_add_bos_token(tmp_path: Path, adds_bos: bool) ->
     assert ours.encode("The cat") == theirs.encode("The cat")
 
 
-def test_ends_of_all_files_count(folder: Path) -> None:
+def test_ends_named_by_the_model_count(folder: Path) -> None:
     edit(folder / "config.json", lambda values: values.update(vocab_size=500, eos_token_id=4))
+    assert Tokenizer.from_folder(folder).eos_token_ids == {1, 4}
     edit(folder / "generation_config.json", lambda values: values.update(eos_token_id=[5, 6]))
     tokenizer = Tokenizer.from_folder(folder)
-    assert tokenizer.eos_token_ids == {1, 4, 5, 6}
+    assert tokenizer.eos_token_ids == {1, 5, 6}  # these are instead of the config's
     assert all(map(tokenizer.is_special, tokenizer.eos_token_ids))
 
 

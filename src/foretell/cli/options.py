@@ -59,7 +59,16 @@ def _gather_model(command: Any) -> Any:
 
     @functools.wraps(command)
     def call(model: str, **others: Any) -> Any:
-        names = ("threads", "context_length", "kv_dtype", "num_blocks", "kv_share")
+        names = (
+            "backend",
+            "quantize",
+            "revision",
+            "threads",
+            "context_length",
+            "kv_dtype",
+            "num_blocks",
+            "kv_share",
+        )
         settings = given({name: others.pop(name) for name in names})
         return command(model=ModelChoice(model, settings), **others)
 
@@ -72,8 +81,20 @@ MODEL_OPTIONS = (
         "-m",
         default=DEFAULT_MODEL,
         show_default=True,
-        metavar="NAME|FILE",
-        help="A known model (see `foretell models`) or a GGUF file.",
+        metavar="NAME|PATH",
+        help="A known model (see `foretell models`), a GGUF file, a checkpoint's folder, or a "
+        "Hugging Face id: org/name, or org/name:file.gguf.",
+    ),
+    click.option("--revision", help="Branch, tag or commit of a Hugging Face id."),
+    click.option(
+        "--backend",
+        type=click.Choice(["auto", "native", "transformers"]),
+        help="What runs the model.  [default: auto: native where it can]",
+    ),
+    click.option(
+        "--quantize",
+        type=click.Choice(["q8", "q4"]),
+        help="Pack float weights as 8-bit or 4-bit codes.",
     ),
     click.option("--threads", type=int, help="Threads that compute.  [default: all cores]"),
     click.option(

@@ -2,8 +2,8 @@
 
 `tokenizer.json` says how text becomes ids, and what is put before it. `tokenizer_config.json` (or
 `special_tokens_map.json`) names the special tokens and has the chat template, unless
-`chat_template.jinja` does. `config.json` and `generation_config.json` tell more tokens that end a
-generation.
+`chat_template.jinja` does. `generation_config.json`, or else `config.json`, tells more tokens that
+end a generation.
 """
 
 from __future__ import annotations
@@ -63,10 +63,8 @@ def read_files(folder: Path) -> TokenizerFiles:
         special_tokens=dict(_special_tokens({**older, **config}, folder)),
         chat_template=_read_template(folder, config),
         end_ids=frozenset(
-            [
-                *_end_ids(model, folder / "config.json"),
-                *_end_ids(generation, folder / "generation_config.json"),
-            ]
+            _end_ids(generation, folder / "generation_config.json")
+            or _end_ids(model, folder / "config.json")
         ),
         vocab_size=_vocab_size(model, folder / "config.json"),
     )
