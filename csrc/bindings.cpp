@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "program.h"
+#include "quantize.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -21,6 +22,7 @@ using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::
 using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using IntTable = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using MutableBytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using FloatTable = nb::ndarray<nb::numpy, float, nb::ndim<2>, nb::c_contig>;
 
 const FileType& file_type(int ggml_id) {
@@ -56,6 +58,21 @@ int add_matrix(Program& program, int ggml_id, Bytes data, int64_t rows, int64_t 
     require(data.size() == bytes, "matrix bytes do not match its shape");
     nb::gil_scoped_release release;
     return program.add_matrix(type, data.data(), rows, cols);
+}
+
+void quantize(FloatType source, Bytes weights, CodeType target, MutableBytes blocks) {
+    const size_t block_bytes = target == CodeType::q8 ? kQ8BlockBytes : kQ4BlockBytes;
+    const size_t group_bytes = source == FloatType::float32 ? 128 : 64;
+    const size_t groups = weights.size() / group_bytes;
+    require(weights.size() == groups * group_bytes && blocks.size() == groups * block_bytes,
+            "weights and blocks must be as many groups of 32");
+    Flaw flaw;
+    {
+        nb::gil_scoped_release release;
+        flaw = quantize_groups(source, weights.data(), groups, target, blocks.data());
+    }
+    require(flaw != Flaw::not_finite, "holds NaN or infinite weights");
+    require(flaw != Flaw::too_large, "holds weights too large to be quantized");
 }
 
 FloatTable read_matrix(const Program& program, int index) {
@@ -117,6 +134,16 @@ NB_MODULE(_core, m) {
         .value("float32", KvType::float32)
         .value("float16", KvType::float16)
         .value("bfloat16", KvType::bfloat16);
+
+    nb::enum_<FloatType>(m, "FloatType")
+        .value("float32", FloatType::float32)
+        .value("float16", FloatType::float16)
+        .value("bfloat16", FloatType::bfloat16);
+
+    nb::enum_<CodeType>(m, "CodeType").value("q8", CodeType::q8).value("q4", CodeType::q4);
+
+    m.def("quantize", &quantize, "source"_a, "weights"_a, "target"_a, "blocks"_a,
+          "Quantize runs of 32 weights into blocks of GGUF's Q8_0 or Q4_1.");
 
     nb::class_<Program>(m, "Program", "A model as a flat list of kernel calls; see csrc/program.h.")
         .def(nb::new_(&make_program), "isa"_a, nb::kw_only(), "threads"_a, "max_tokens"_a,

@@ -1,4 +1,4 @@
-"""Quantizing at load, beside the `gguf` package's reading of the bytes and its own quantizer."""
+"""Quantizing at load, beside the same in numpy and the `gguf` package's reading and quantizer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from quantize_reference import quantize_reference
 
-from foretell.backends.native.weights.quantize import GROUPS_AT_ONCE, quantize_rows, to_float32
+from foretell.backends.native.weights.quantize import quantize_rows, to_float32
 from foretell.backends.native.weights.types import TensorType
 
 PACKAGE_TYPES = {
@@ -50,8 +51,25 @@ def test_every_float_type_is_read_exactly(kind: TensorType, target: TensorType) 
     np.testing.assert_array_equal(quantize_rows(data, kind, target), again)
 
 
+@pytest.mark.parametrize("target", [Q8, Q4])
+@given(
+    groups=st.integers(1, 40),
+    seed=st.integers(0, 2**16),
+    size=st.floats(-12, 3),
+    outlier=st.floats(0, 100),
+)
+def test_bits_equal_the_reference(
+    groups: int, seed: int, size: float, outlier: float, target: TensorType
+) -> None:
+    weights = random_weights(groups, 32, seed) * np.float32(2.0**size)
+    weights[seed % groups, seed % 32] *= np.float32(outlier)
+    data = store(weights, TensorType.F32)
+    expected = quantize_reference(weights, target)
+    np.testing.assert_array_equal(quantize_rows(data, TensorType.F32, target), expected)
+
+
 def test_q8_codes_are_the_nearest() -> None:
-    weights = random_weights(GROUPS_AT_ONCE // 4 + 3, 160)
+    weights = random_weights(515, 160)
     scale = np.abs(weights.reshape(-1, 32)).max(axis=1) / np.float32(127)
     half = scale.astype(np.float16).astype(np.float32)
     error = np.abs(quantized(weights, Q8) - weights).reshape(-1, 32)

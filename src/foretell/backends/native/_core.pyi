@@ -45,6 +45,21 @@ class KvType(enum.Enum):
 
     bfloat16 = 2
 
+class FloatType(enum.Enum):
+    float32 = 0
+
+    float16 = 1
+
+    bfloat16 = 2
+
+class CodeType(enum.Enum):
+    q8 = 0
+
+    q4 = 1
+
+def quantize(source: FloatType, weights: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], target: CodeType, blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None:
+    """Quantize runs of 32 weights into blocks of GGUF's Q8_0 or Q4_1."""
+
 class Program:
     """A model as a flat list of kernel calls; see csrc/program.h."""
 
