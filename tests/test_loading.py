@@ -12,10 +12,11 @@ import pytest
 from checkpoint_folders import save_llama
 from folder_tokenizers import save
 from llama_files import make_model, write_model
+from safetensors.numpy import load_file
 from toy import toy_llm, toy_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPTNeoXConfig, GPTNeoXForCausalLM
 
-from foretell import LLM, loading
+from foretell import LLM, loading, progress
 from foretell.cli import main
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 
@@ -171,3 +172,20 @@ def run(*arguments: str) -> int:
         main.run(arguments)
     signal.signal(signal.SIGTERM, before)
     return exit_request.value.code
+
+
+def test_a_bar_on_a_terminal_counts_the_bytes_of_a_large_model(
+    llama: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LLM(llama).close()
+    assert "Loading" not in capsys.readouterr().err
+    monkeypatch.setattr(progress, "LARGE", 1000)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    advanced: list[int] = []
+    monkeypatch.setattr("rich.progress.Progress.advance", lambda bar, task, n: advanced.append(n))
+    LLM(llama).close()
+    assert "Loading" in capsys.readouterr().err
+    tensors = load_file(llama / "model.safetensors").values()
+    assert advanced
+    assert sum(advanced) == sum(tensor.nbytes for tensor in tensors if tensor.ndim == 2)

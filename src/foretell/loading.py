@@ -13,6 +13,7 @@ from foretell.backends.base import Backend
 from foretell.errors import ConfigError, UnsupportedModelError
 from foretell.hub import resolve
 from foretell.hub.progress import say
+from foretell.progress import loading_bar
 from foretell.recommended import from_generation_config, read_recommended
 
 if TYPE_CHECKING:
@@ -112,7 +113,9 @@ def _load_file(
         if tokenizer is None:
             tokenizer = Tokenizer.from_gguf(file.metadata, source=str(path))
         recommended = read_recommended(file.metadata, path)
-        runner = NativeBackend.load(file, **given)
+        size = sum(info.nbytes for info in file.tensors.values())
+        with loading_bar(path.name, size) as show:
+            runner = NativeBackend.load(file, on_packed=show, **given)
     return LoadedModel(runner, _take_tokenizer(tokenizer, runner.info.vocab_size), recommended)
 
 
@@ -138,8 +141,10 @@ def _run_folder(path: Path, given: Mapping[str, Any], backend: BackendName) -> B
     from foretell.backends.native.weights.checkpoint import Checkpoint
 
     with Checkpoint.open(path) as checkpoint:
+        size = sum(info.nbytes for info in checkpoint.tensors.values())
         try:
-            return NativeBackend.load(checkpoint, **given)
+            with loading_bar(checkpoint.title, size) as show:
+                return NativeBackend.load(checkpoint, on_packed=show, **given)
         except UnsupportedModelError as error:
             if backend == "native":
                 raise UnsupportedModelError(f"{error}; backend='transformers' may run it") from None

@@ -25,6 +25,7 @@ from foretell.backends.native.weights.source import (
     CheckpointWeights,
     GGUFWeights,
     HFName,
+    OnPacked,
     Quantize,
     WeightSource,
 )
@@ -61,6 +62,7 @@ class NativeBackend:
         num_blocks: int | None = None,
         kv_share: float | None = None,
         block_size: int = BLOCK_SIZE,
+        on_packed: OnPacked = lambda num_bytes: None,
     ) -> NativeBackend:
         """Pack the file's weights and make the KV pool. The file may be closed afterwards.
 
@@ -78,6 +80,7 @@ class NativeBackend:
             num_blocks: KV blocks in the pool; not given: room for two full contexts.
             kv_share: instead, the pool's share of the memory available now; up to 0.95.
             block_size: positions in a block, a multiple of 16. Logits do not depend on it.
+            on_packed: told the bytes of each matrix, as it lies in the file, when it is packed.
 
         Raises:
             ConfigError: a setting out of range.
@@ -100,7 +103,7 @@ class NativeBackend:
         pool = _Pool(num_blocks, block_size, block_bytes, KvType[kv_dtype])
         program = _allocate(isa, threads, shape, pool)
         int8 = activations == "int8"
-        weights = _weights_of(file, model.HF_NAMES, quantize)
+        weights = _weights_of(file, model.HF_NAMES, quantize, on_packed)
         plan = model.define()
         weight_bytes = compile_plan(plan, weights, program, int8=int8)
         title = _title(file) if quantize is None else f"{_title(file)} in {quantize}"
@@ -231,11 +234,14 @@ def _kv_bytes(shape: ModelShape, kv_dtype: KvDtype) -> int:
 
 
 def _weights_of(
-    file: GGUFFile | Checkpoint, names: Mapping[str, HFName], quantize: Quantize | None
+    file: GGUFFile | Checkpoint,
+    names: Mapping[str, HFName],
+    quantize: Quantize | None,
+    on_packed: OnPacked,
 ) -> WeightSource:
     if isinstance(file, Checkpoint):
-        return CheckpointWeights(file, names, quantize)
-    return GGUFWeights(file, quantize)
+        return CheckpointWeights(file, names, quantize, on_packed)
+    return GGUFWeights(file, quantize, on_packed)
 
 
 def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -18,6 +18,9 @@ from foretell.backends.native.weights.types import TensorInfo, TensorType
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 
 Quantize = Literal["q8", "q4"]
+OnPacked = Callable[[int], None]
+"""Told the bytes of each matrix that is packed, as it lies in the file."""
+
 QUANTIZED_TYPES: dict[str, TensorType] = {"q8": TensorType.Q8_0, "q4": TensorType.Q4_1}
 KEPT = ("position_embd.weight",)
 """Matrices that `quantize` leaves as they are: they are no part of a product."""
@@ -48,10 +51,17 @@ class GGUFWeights:
     Args:
         file: an open file.
         quantize: quantize its float matrices so, where they are packed.
+        on_packed: called after each matrix.
     """
 
-    def __init__(self, file: GGUFFile, quantize: Quantize | None = None) -> None:
+    def __init__(
+        self,
+        file: GGUFFile,
+        quantize: Quantize | None = None,
+        on_packed: OnPacked = lambda num_bytes: None,
+    ) -> None:
         self._file = file
+        self._on_packed = on_packed
         self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
         if quantize is not None and not _has_float_matrix(file):
             raise ConfigError(
@@ -72,10 +82,12 @@ class GGUFWeights:
         The file's pages are given back to the system once they are copied, so that a model does
         not lie in memory twice.
         """
-        kind = self._checked(name, (rows, cols)).type
+        info = self._checked(name, (rows, cols))
+        kind = info.type
         matrix = _Matrix(self._file.path, name, kind, rows, cols)
         index = matrix.pack(program, self._file.data(name), _packed_type(name, kind, self._target))
         self._file.forget_pages(name)
+        self._on_packed(info.nbytes)
         return index
 
     def vector(self, name: str, size: int) -> NDArray[np.float32]:
@@ -129,6 +141,7 @@ class CheckpointWeights:
         checkpoint: an open folder.
         names: what the checkpoint calls each weight, `{}` in both for the number of the layer.
         quantize: quantize the matrices so, where they are packed.
+        on_packed: called after each matrix.
     """
 
     def __init__(
@@ -136,8 +149,10 @@ class CheckpointWeights:
         checkpoint: Checkpoint,
         names: Mapping[str, HFName],
         quantize: Quantize | None = None,
+        on_packed: OnPacked = lambda num_bytes: None,
     ) -> None:
         self._checkpoint = checkpoint
+        self._on_packed = on_packed
         self._names = names
         self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
 
@@ -159,6 +174,7 @@ class CheckpointWeights:
         matrix = _Matrix(self._checkpoint.path, stored.name, kind, rows, cols)
         index = matrix.pack(program, data, _packed_type(name, kind, self._target))
         self._checkpoint.forget_pages(stored.name)
+        self._on_packed(data.nbytes)
         return index
 
     def vector(self, name: str, size: int) -> NDArray[np.float32]:
