@@ -50,6 +50,7 @@ class LLM:
         info: what runs the model, and what it can hold.
         tokenizer: the tokenizer in use.
         recommended: the settings that the model's own files recommend; `preset="model"` takes them.
+        generation_config: what its generation_config.json says as a whole, for `generate()`.
 
     Args:
         model: a known name (`foretell models`), the path of a GGUF file or of a checkpoint's
@@ -105,6 +106,7 @@ class LLM:
         }
         loaded = load_model(model, tokenizer, settings, backend=backend, revision=revision)
         self.recommended = loaded.recommended
+        self.generation_config = loaded.generation_config
         self.tokenizer = loaded.tokenizer
         self.info: BackendInfo = loaded.backend.info
         self._backend: Backend | None = loaded.backend

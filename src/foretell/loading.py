@@ -37,11 +37,16 @@ EXTRA = "pip install 'foretell[transformers]'"
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to run, its tokenizer, and the settings that its files recommend."""
+    """A model ready to run, its tokenizer, and the settings that its files recommend.
+
+    `generation_config` is what a folder's generation_config.json, or a model of transformers, says
+    as a whole.
+    """
 
     backend: Backend
     tokenizer: Tokenizer
     recommended: dict[str, Any] = field(default_factory=dict)
+    generation_config: dict[str, Any] = field(default_factory=dict)
 
 
 def load_model(
@@ -126,11 +131,13 @@ def _load_folder(
     from foretell.text.tokenizer import Tokenizer
 
     generation = path / "generation_config.json"
-    recommended = from_generation_config(read_optional_object(generation) or {}, generation)
+    values = read_optional_object(generation) or {}
+    recommended = from_generation_config(values, generation)
     if tokenizer is None:
         tokenizer = Tokenizer.from_folder(path)
     runner = _run_folder(path, given, backend)
-    return LoadedModel(runner, _take_tokenizer(tokenizer, runner.info.vocab_size), recommended)
+    taken = _take_tokenizer(tokenizer, runner.info.vocab_size)
+    return LoadedModel(runner, taken, recommended, values)
 
 
 def _run_folder(path: Path, given: Mapping[str, Any], backend: BackendName) -> Backend:
@@ -176,7 +183,8 @@ def _take_model(
     own = getattr(model, "generation_config", None)
     values = own.to_dict() if own is not None else {}
     taken = _take_tokenizer(tokenizer, runner.info.vocab_size, values.get("eos_token_id"))
-    return LoadedModel(runner, taken, from_generation_config(values, "model.generation_config"))
+    recommended = from_generation_config(values, "model.generation_config")
+    return LoadedModel(runner, taken, recommended, values)
 
 
 def _check_for_transformers(given: Mapping[str, Any]) -> None:

@@ -65,6 +65,10 @@ class Call:
         self._arrays, self._rows = self._read(inputs)
         self._length = len(self._rows[0].whole)
         limits = settings.limits(self._length, source.info.context_length)
+        vocab_size = source.info.vocab_size
+        self._eos = frozenset(token for token in settings.eos_token_ids if token < vocab_size)
+        if not self._eos:  # nothing is to be held back
+            limits = replace(limits, min_new_tokens=0)
         self._config = settings.own_config(limits, self._length)
         self._for_functions = arrays_for_functions(self._arrays)
         self._negatives = self._read_negatives()
@@ -169,7 +173,7 @@ class Call:
         request = Request(
             row.ids,
             self._chain(place, row),
-            frozenset(token for token in self._settings.eos_token_ids if token < info.vocab_size),
+            self._eos,
             negative_prompt=None if self._negatives is None else self._negatives[place].ids,
         )
         ends = [self._ends(place, row, sample) for sample in range(self._settings.num_samples)]

@@ -31,9 +31,6 @@ OnRow = Callable[[Logits, History], None]
 Ends = Callable[[Sequence[int]], bool]
 """From all ids that were generated to whether the text ends with the last one."""
 
-NOT_BESIDE = ("guidance_scale", "min_length", "min_new_tokens")
-"""Settings whose processor of transformers cannot be taken in their place."""
-
 
 def function_list(name: str, value: Any) -> list[Callable[..., Any]]:
     """The functions of a LogitsProcessorList, a StoppingCriteriaList or any list."""
@@ -110,10 +107,11 @@ def stages_of(
     stages: dict[str, list[OnRow]] = {}
     for processor in processors:
         name = PROCESSOR_FIELDS.get(type(processor).__name__)
-        if name in NOT_BESIDE:
+        least = name in ("min_length", "min_new_tokens") and _is_on(config, "min_new_tokens")
+        if name == "guidance_scale" or least:
             raise ConfigError(
                 f"logits_processor has a {type(processor).__name__}, which cannot be honoured: "
-                f"set {name}"
+                f"set {name}, and nothing beside"
             )
         place = name if name is not None and _is_on(config, name) else "logits_processor"
         stages.setdefault(place, []).append(adapted(processor, row, arrays))

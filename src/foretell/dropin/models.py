@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foretell.backends.base import BackendInfo
+from foretell.config.ranges import MAX_SAMPLES
 from foretell.dropin.arrays import Arrays, NumpyArrays, tensors_on
 from foretell.dropin.settings import fields_of_model
 from foretell.engine.engine import Engine
 from foretell.engine.mailroom import Mailroom
-from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
+from foretell.engine.settings import EngineSettings
+from foretell.errors import UnsupportedModelError
 from foretell.llm import LLM
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
+
+NUM_BLOCKS = 1 << 16
+MAX_BATCH_TOKENS = 2048
+"""Of a transformers model: memory is taken only for what is in use."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,16 @@ def opened(model: Any, tokenizer: Any) -> Iterator[Source]:
 
     Args:
         model: a transformers model, an LLM, or what an LLM is made of.
-        tokenizer: the user's, transformers' or foretell's; None for the model's own.
+        tokenizer: the user's, transformers' or foretell's; None for the model's own. An LLM has
+            its own.
     """
     if is_transformers_model(model):
         yield _source_of_object(model, tokenizer)
     elif isinstance(model, LLM):
-        yield _source_of_llm(model, model.recommended)
+        yield _source_of_llm(model)
     else:
-        with LLM(model, tokenizer=_own_tokenizer(tokenizer)) as llm:
-            yield _source_of_llm(llm, _own_settings(model, llm))
+        with LLM(model, tokenizer=tokenizer, max_running=MAX_SAMPLES) as llm:
+            yield _source_of_llm(llm)
 
 
 def is_transformers_model(model: Any) -> bool:
@@ -70,45 +74,31 @@ def _source_of_object(model: Any, tokenizer: Any) -> Source:
         raise UnsupportedModelError(
             f"model {type(model).__name__} has an encoder: must be a causal language model"
         )
-    backend = TransformersBackend(model)
+    backend = TransformersBackend(model, num_blocks=NUM_BLOCKS, max_batch_tokens=MAX_BATCH_TOKENS)
     return Source(
-        Mailroom(Engine(backend)),
+        Mailroom(Engine(backend, EngineSettings(max_running=MAX_SAMPLES))),
         backend.info,
         fields_of_model(model.generation_config),
-        _own_tokenizer(tokenizer),
+        _own_tokenizer(tokenizer, backend.info.vocab_size),
         tensors_on(model.device),
     )
 
 
-def _source_of_llm(llm: LLM, own: Mapping[str, Any]) -> Source:
+def _source_of_llm(llm: LLM) -> Source:
+    """What its files say as a whole, else what they recommend; and its tokenizer's ids."""
     eos = [llm.tokenizer.eos_token_id, *sorted(llm.tokenizer.eos_token_ids)]
     known = {
         "bos_token_id": llm.tokenizer.bos_token_id,
         "eos_token_id": [*dict.fromkeys(token for token in eos if token is not None)] or None,
     }
-    stated = {name: value for name, value in own.items() if value is not None}
-    return Source(llm.room, llm.info, {**known, **stated}, llm.tokenizer, NumpyArrays())
+    stated = llm.generation_config or llm.recommended
+    own = {**known, **{name: value for name, value in stated.items() if value is not None}}
+    return Source(llm.room, llm.info, own, llm.tokenizer, NumpyArrays())
 
 
-def _own_settings(model: str | os.PathLike[str], llm: LLM) -> Mapping[str, Any]:
-    """A folder's generation_config.json, as a whole; of other models what they recommend."""
-    path = Path(model) / "generation_config.json" if isinstance(model, (str, os.PathLike)) else None
-    if path is None or not path.is_file():
-        return llm.recommended
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelFileError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ModelFileError(f"{path} holds a {type(values).__name__}: must hold a JSON object")
-    return values
-
-
-def _own_tokenizer(tokenizer: Any) -> Tokenizer | None:
+def _own_tokenizer(tokenizer: Any, vocab_size: int | None = None) -> Tokenizer | None:
     from foretell.text.tokenizer import Tokenizer
 
     if tokenizer is None or isinstance(tokenizer, Tokenizer):
         return tokenizer
-    raise ConfigError(
-        f"tokenizer is {type(tokenizer).__name__}: must be foretell's or a fast one of transformers"
-    )
+    return Tokenizer.from_transformers(tokenizer, vocab_size=vocab_size)
