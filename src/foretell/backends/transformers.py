@@ -38,6 +38,7 @@ from foretell.errors import (
 
 try:
     import torch
+    from safetensors import SafetensorError
     from torch import Tensor
     from transformers import AutoModelForCausalLM, PreTrainedModel
     from transformers.cache_utils import Cache, CacheLayerMixin
@@ -353,7 +354,7 @@ def _load_model(name: str, *, revision: str, dtype: str) -> PreTrainedModel:
         raise ModelNotFoundError(f"model={name!r}: {_one_line(error)}") from error
     except (ValueError, KeyError) as error:
         raise UnsupportedModelError(f"model={name!r}: {_one_line(error)}") from error
-    except RuntimeError as error:
+    except (RuntimeError, SafetensorError) as error:
         raise ModelFileError(f"model={name!r}: {_one_line(error)}") from error
     missing = sorted(report["missing_keys"])
     if missing:
