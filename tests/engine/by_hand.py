@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,6 +49,21 @@ class Answer:
         sample.tokens.append(event.token_id)
         sample.reports.append(event.reports)
         sample.end = event.stop_reason
+
+
+def alike(one: Any, other: Any, tolerance: float) -> bool:
+    """Whether two answers, or parts of them, are equal but for the last bits of their floats."""
+    if type(one) is not type(other):
+        return False
+    if is_dataclass(one):
+        return alike(vars(one), vars(other), tolerance)
+    if isinstance(one, dict):
+        same_keys = one.keys() == other.keys()
+        return same_keys and all(alike(one[key], other[key], tolerance) for key in one)
+    if isinstance(one, (list, tuple)):
+        same_length = len(one) == len(other)
+        return same_length and all(map(alike, one, other, [tolerance] * len(one)))
+    return abs(one - other) <= tolerance if isinstance(one, float) else one == other
 
 
 def scripted(script: Script = SCRIPT, **sizes: int) -> ScriptedBackend:

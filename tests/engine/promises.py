@@ -87,19 +87,27 @@ class Witness:
 
     Args:
         backend: runs the model.
-        rows: digests of rows by those of the tokens; may be shared by witnesses of one model.
+        rows: digests of rows by those of the tokens, or with a tolerance the rows; may be shared by
+            witnesses of one model.
         num_blocks: a smaller pool than the backend's own.
+        tolerance: by how much a row may differ that should be the same.
 
     Attributes:
         num_rows: rows asked for so far.
         num_known: how many of them had been asked for before.
-        num_differing: how many of these were not the same, bit for bit.
+        num_differing: how many of these were not the same: bit for bit, without a tolerance.
     """
 
     def __init__(
-        self, backend: Backend, rows: dict[bytes, bytes], *, num_blocks: int | None = None
+        self,
+        backend: Backend,
+        rows: dict[bytes, Any],
+        *,
+        num_blocks: int | None = None,
+        tolerance: float = 0.0,
     ) -> None:
         self._backend = backend
+        self._tolerance = tolerance
         self._rows = rows
         self._info = replace(backend.info, num_blocks=num_blocks or backend.info.num_blocks)
         self._tokens = np.full((self._info.num_blocks, self._info.block_size), -1, np.int32)
@@ -120,13 +128,17 @@ class Witness:
         for place, row in zip(batch.wanted.tolist(), logits, strict=True):
             table, length = batch.block_tables[owners[place]], batch.positions[place] + 1
             past = self._tokens[table[: -(-length // size)]].reshape(-1)[:length]
-            self._note(_digest(past), _digest(row))
+            self._note(_digest(past), row)
         return logits
 
-    def _note(self, past: bytes, row: bytes) -> None:
+    def _note(self, past: bytes, row: np.ndarray) -> None:
         self.num_rows += 1
         self.num_known += past in self._rows
-        self.num_differing += self._rows.setdefault(past, row) != row
+        if not self._tolerance:
+            self.num_differing += self._rows.setdefault(past, _digest(row)) != _digest(row)
+            return
+        distance = np.abs(self._rows.setdefault(past, row.copy()) - row).max()
+        self.num_differing += not distance <= self._tolerance
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
         """As the backend does."""
