@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from dropin_models import tiny_gpt2, tiny_llama
+from dropin_models import letters, tiny_gpt2, tiny_llama
+
+from foretell import LLM
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,16 @@ def gpt2() -> Any:
 @pytest.fixture(scope="session")
 def llama() -> Any:
     return tiny_llama()
+
+
+@pytest.fixture(scope="session")
+def native(llama: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LLM]:
+    """The same Llama on foretell's own kernels."""
+    folder = tmp_path_factory.mktemp("llama")
+    llama.save_pretrained(folder)
+    letters().save_pretrained(folder)
+    with LLM(folder, backend="native", activations="float32", kv_dtype="float32") as llm:
+        yield llm
 
 
 @pytest.fixture(autouse=True)

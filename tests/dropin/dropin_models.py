@@ -7,7 +7,14 @@ import random
 from typing import Any
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 VOCAB_SIZE = 24
 BOS, EOS, PAD = 0, 1, 2
@@ -28,7 +35,7 @@ def tiny_llama(**changes: Any) -> LlamaForCausalLM:
     torch.manual_seed(2)
     config = LlamaConfig(
         vocab_size=VOCAB_SIZE,
-        hidden_size=16,
+        hidden_size=32,
         intermediate_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -38,6 +45,19 @@ def tiny_llama(**changes: Any) -> LlamaForCausalLM:
         **{**IDS, **changes},
     )
     return LlamaForCausalLM(config).eval()
+
+
+def letters() -> PreTrainedTokenizerFast:
+    """A tokenizer of the tiny models: three control tokens, letters, and some pairs of them."""
+    pairs = ["ab", "cd", "ef", "gh", "ij", "ca", "di", "Ġa"]
+    names = ["<s>", "</s>", "<pad>", "Ġ", *"abcdefghijkl", *pairs]
+    merges = [(name[0], name[1]) for name in pairs]
+    inner = Tokenizer(models.BPE({name: i for i, name in enumerate(names)}, merges))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
+    )
 
 
 def random_inputs(dice: random.Random, *, padded: bool) -> dict[str, torch.Tensor]:
@@ -115,9 +135,9 @@ def _bans(dice: random.Random) -> dict[str, Any]:
 def _forces(dice: random.Random) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     if dice.random() < 0.2:
-        chosen["forced_eos_token_id"] = dice.choice([EOS, 5])  # two would be a tie
+        chosen["forced_eos_token_id"] = EOS  # two would be a tie
     if dice.random() < 0.2:
-        chosen["forced_bos_token_id"] = 7
+        chosen["forced_bos_token_id"] = BOS
     if dice.random() < 0.2:
         chosen["remove_invalid_values"] = True
     return chosen

@@ -83,7 +83,8 @@ def _integers(name: str, values: Any) -> list[list[int]]:
         raise RequestError(
             f"{name} is {type(values).__name__}: must be ids (batch, length) or text"
         )
-    rows = [to_plain(row) for row in to_plain(values)]
+    plain = to_plain(values)
+    rows = [to_plain(row) for row in plain] if isinstance(plain, (list, tuple)) else []
     if not rows or not all(isinstance(row, (list, tuple)) for row in rows):
         raise RequestError(f"{name} must have the shape (batch, length), with at least one row")
     for place, row in enumerate(rows):
