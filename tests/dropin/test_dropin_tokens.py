@@ -74,8 +74,9 @@ def test_shorter_texts_are_filled_as_transformers_fills_them(pad: int | None, nu
     assert torch.equal(found, expected)
 
 
-def test_end_tokens_beyond_the_vocabulary_end_nothing():
-    model = tiny_gpt2(eos_token_id=50256, pad_token_id=50256)
+@pytest.mark.parametrize("eos", [50256, -1])
+def test_end_tokens_beyond_the_vocabulary_end_nothing(eos: int):
+    model = tiny_gpt2(eos_token_id=eos, pad_token_id=PAD)
     ids = torch.tensor([[3, 4], [5, 6]])
     for settings in ({}, {"num_beams": 3}):
         settings |= {"max_new_tokens": 5, "min_new_tokens": 3}

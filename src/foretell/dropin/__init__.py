@@ -30,7 +30,8 @@ def generate(model: Any, inputs: Any = None, generation_config: Any = None, **kw
     own argument, or else torch's seed where torch is in use.
 
     Each row is decoded as if it were alone: padding is no part of it for any processor. Logits
-    processors and stopping criteria are called with one row at a time.
+    processors and stopping criteria are called with one row at a time, its padding put back; they
+    and the streamer are given tensors where torch has been imported, else numpy arrays.
 
     Args:
         model: a transformers model, an `LLM`, or what `LLM` takes: a name, a folder, a GGUF file.

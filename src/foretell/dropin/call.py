@@ -66,7 +66,7 @@ class Call:
         self._length = len(self._rows[0].whole)
         limits = settings.limits(self._length, source.info.context_length)
         vocab_size = source.info.vocab_size
-        self._eos = frozenset(token for token in settings.eos_token_ids if token < vocab_size)
+        self._eos = frozenset(token for token in settings.eos_token_ids if 0 <= token < vocab_size)
         if not self._eos:  # nothing is to be held back
             limits = replace(limits, min_new_tokens=0)
         self._config = settings.own_config(limits, self._length)
