@@ -1,6 +1,7 @@
-"""Beam search the whole way, native backend and engine included, against transformers' `generate`.
+"""Beam search the whole way, backend and engine included, against transformers' `generate`.
 
-A random Llama in float32; all searches run at once in one engine.
+A random Llama in float32, on the native backend and on transformers'; all searches run at once in
+one engine.
 """
 
 import random
@@ -12,11 +13,13 @@ from llama_files import make_model, write_model
 
 from foretell.backends.native.backend import NativeBackend
 from foretell.backends.native.weights.gguf import GGUFFile
+from foretell.backends.transformers import TransformersBackend
 from foretell.config import GenerationConfig
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
 
 NUM_SETTINGS = 300
+NUM_BLOCKS = 2000
 VOCAB = 160
 PAD = 0
 
@@ -85,19 +88,24 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def engine(model, tmp_path_factory):
+def engines(model, tmp_path_factory):
     path = tmp_path_factory.mktemp("beams") / "model.gguf"
     write_model(path, model)
     with GGUFFile.open(path) as file:
-        backend = NativeBackend.load(
-            file, activations="float32", kv_dtype="float32", num_blocks=2000, threads=1
+        native = NativeBackend.load(
+            file, activations="float32", kv_dtype="float32", num_blocks=NUM_BLOCKS, threads=1
         )
-    return Engine(backend)
+    return Engine(native), Engine(TransformersBackend(model, num_blocks=NUM_BLOCKS))
 
 
 @pytest.fixture(scope="module")
-def answers(engine):
-    """By request id: the samples' tokens and scores; the ids by number of settings and prompt."""
+def answers(engines):
+    """What each of the engines answers."""
+    return [answer_all(engine) for engine in engines]
+
+
+def answer_all(engine):
+    """By number of settings and prompt: the samples' tokens and scores."""
     ids, found = {}, {}
     for number in range(NUM_SETTINGS):
         settings, eos, prompts = random_settings(number)
@@ -111,7 +119,7 @@ def answers(engine):
             tokens.setdefault(event.sequence, []).append(event.token_id)
             if event.score is not None:
                 scores[event.sequence] = event.score
-    assert engine.num_free_blocks == 2000
+    assert engine.num_free_blocks == NUM_BLOCKS
     return found
 
 
@@ -121,11 +129,12 @@ def test_texts_and_scores_are_transformers(model, answers, first):
         settings, eos, prompts = random_settings(number)
         fill = {eos[0]} if eos else {PAD, -1}
         for place, (expected, scores) in enumerate(theirs(model, settings, eos, prompts)):
-            tokens, found_scores = answers[number, place]
-            assert sorted(tokens) == list(range(settings["num_return_sequences"]))
-            for sample, line in enumerate(expected):
-                ours = tokens[sample]
-                assert line[: len(ours)] == ours, (number, place, sample)
-                assert {*line[len(ours) :]} <= fill | {PAD}
-            ours = [found_scores[sample] for sample in sorted(found_scores)]
-            np.testing.assert_allclose(ours, scores, rtol=1e-4, atol=1e-5)
+            for found in answers:
+                tokens, found_scores = found[number, place]
+                assert sorted(tokens) == list(range(settings["num_return_sequences"]))
+                for sample, line in enumerate(expected):
+                    ours = tokens[sample]
+                    assert line[: len(ours)] == ours, (number, place, sample)
+                    assert {*line[len(ours) :]} <= fill | {PAD}
+                ours = [found_scores[sample] for sample in sorted(found_scores)]
+                np.testing.assert_allclose(ours, scores, rtol=1e-4, atol=1e-5)
