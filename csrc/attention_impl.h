@@ -49,9 +49,9 @@ inline void merge(Softmax& total, const Softmax& more, int64_t dim) {
     }
 }
 
-// Joins the softmax over one more chunk, from position `begin` on, to what came before.
-inline void join(Softmax& total, const Softmax& chunk, int64_t begin, int64_t dim) {
-    if (begin > 0) return merge(total, chunk, dim);
+// Joins the softmax over one more chunk to what came before, if anything.
+inline void join(Softmax& total, const Softmax& chunk, bool is_first, int64_t dim) {
+    if (!is_first) return merge(total, chunk, dim);
     total.largest = chunk.largest;
     total.sum = chunk.sum;
     for (int64_t d = 0; d < dim; d += kLanes) store(total.values + d, load(chunk.values + d));
@@ -88,6 +88,15 @@ struct QueryRows {
     // Positions of the chunk from `begin` on that row r sees.
     int64_t seen(int64_t r, int64_t begin) const {
         return std::min<int64_t>(kAttentionChunk, task.position + row[r].token + 1 - begin);
+    }
+    // The first position that row r sees. Later rows see none before it.
+    int64_t first(int64_t r) const {
+        const int64_t end = task.position + row[r].token + 1;
+        return end > task.window ? end - task.window : 0;
+    }
+    // Positions at the start of that chunk that are before row r's window.
+    int64_t unseen(int64_t r, int64_t begin) const {
+        return std::max(first(r) - begin, int64_t{0});
     }
 };
 
@@ -164,14 +173,19 @@ void score_rows(const AttentionTask& task, const float* q, int64_t begin, int64_
     }
 }
 
-// Turns the scores of `count` positions into weights relative to the largest; returns their sum.
-inline float weigh(float* row, int64_t count, float& largest) {
+// The sixteen positions, of which `position` is one, begin here.
+constexpr int64_t lanes_begin(int64_t position) { return position / kLanes * kLanes; }
+
+// Turns the scores of positions first … count - 1 into weights relative to the largest, and what
+// comes before them, from `begin` on, into zeros; returns their sum.
+inline float weigh(float* row, int64_t begin, int64_t first, int64_t count, float& largest) {
     const int64_t end = (count + kLanes - 1) / kLanes * kLanes;
+    for (int64_t i = begin; i < first; ++i) row[i] = -INFINITY;
     for (int64_t i = count; i < end; ++i) row[i] = -INFINITY;
     Vec top = set(-INFINITY), sum = set(0.0f);
-    for (int64_t i = 0; i < end; i += kLanes) top = max(load(row + i), top);
+    for (int64_t i = begin; i < end; i += kLanes) top = max(load(row + i), top);
     largest = max_lane(top);
-    for (int64_t i = 0; i < end; i += kLanes) {
+    for (int64_t i = begin; i < end; i += kLanes) {
         const Vec w = exp_lanes(sub(load(row + i), set(largest)));
         store(row + i, w);
         sum = add(sum, w);
@@ -242,34 +256,54 @@ void add_values_of(int64_t count, const AttentionTask& task, int64_t begin, int6
                      sums + R * task.kv.head_dim);
 }
 
-// Fills `partial` for R rows. What all of them see comes first; then each token's own rest.
+// Adds to `partial`, for each token of R rows, what it sees of the positions from … to - 1 of the
+// chunk from `begin` on.
+template <KvType T, int R>
+void add_own_values(const QueryRows& rows, int64_t r, int64_t begin, int64_t from, int64_t to) {
+    for (int64_t i = 0, same; i < R; i += same) {
+        const int64_t token = rows.row[r + i].token;
+        for (same = 1; i + same < R && rows.row[r + i + same].token == token;) ++same;
+        const int64_t first = std::max(from, rows.unseen(r + i, begin));
+        const int64_t end = std::min(to, rows.seen(r + i, begin));
+        if (first >= end) continue;
+        add_values_of<T>(same, rows.task, begin + first, begin + end,
+                         rows.weights + i * kWeightStride + first,
+                         rows.partial + i * rows.task.kv.head_dim);
+    }
+}
+
+// Fills `partial` for R rows, in order of positions: each token's own, what all of them see, each
+// token's own again.
 template <KvType T, int R>
 void sum_values(const QueryRows& rows, int64_t r, int64_t begin) {
-    const int64_t dim = rows.task.kv.head_dim, common = rows.seen(r, begin);
+    const int64_t dim = rows.task.kv.head_dim, end = rows.seen(r, begin);
+    const int64_t common = std::min(rows.unseen(r + R - 1, begin), end);
     for (int64_t d = 0; d < R * dim; d += kLanes) store(rows.partial + d, set(0.0f));
-    add_values<T, R>(rows.task, begin, begin + common, rows.weights, rows.partial);
-    for (int64_t i = 0, same; i < R; i += same) {
-        const int64_t seen = rows.seen(r + i, begin);
-        for (same = 1; i + same < R && rows.seen(r + i + same, begin) == seen;) ++same;
-        if (seen == common) continue;
-        add_values_of<T>(same, rows.task, begin + common, begin + seen,
-                         rows.weights + i * kWeightStride + common, rows.partial + i * dim);
-    }
+    add_own_values<T, R>(rows, r, begin, 0, common);
+    add_values<T, R>(rows.task, begin + common, begin + end, rows.weights + common, rows.partial);
+    add_own_values<T, R>(rows, r, begin, end, kAttentionChunk);
 }
 
 // Attention of rows r … r + R - 1 over the chunk of positions from `begin` on.
 template <KvType T, int R>
 void attend(QueryRows& rows, int64_t r, int64_t begin) {
     const int64_t dim = rows.task.kv.head_dim, longest = rows.seen(r + R - 1, begin);
-    score_rows<T, R>(rows.task, rows.packed + r * dim, begin, begin + longest, rows.weights);
+    const int64_t from = lanes_begin(rows.unseen(r, begin));
+    score_rows<T, R>(rows.task, rows.packed + r * dim, begin + from, begin + longest,
+                     rows.weights + from);
+    int seeing = 0;  // rows; those behind them see none of this chunk
     Softmax chunk[R];
-    for (int i = 0; i < R; ++i) {
-        float* weights = rows.weights + i * kWeightStride;
-        chunk[i].sum = weigh(weights, rows.seen(r + i, begin), chunk[i].largest);
-        chunk[i].values = rows.partial + i * dim;
+    for (; seeing < R && rows.unseen(r + seeing, begin) < kAttentionChunk; ++seeing) {
+        Softmax& part = chunk[seeing];
+        part.sum =
+            weigh(rows.weights + seeing * kWeightStride, from, rows.unseen(r + seeing, begin),
+                  rows.seen(r + seeing, begin), part.largest);
+        part.values = rows.partial + seeing * dim;
     }
     sum_values<T, R>(rows, r, begin);
-    for (int i = 0; i < R; ++i) join(rows.row[r + i].softmax, chunk[i], begin, dim);
+    for (int i = 0; i < seeing; ++i) {
+        join(rows.row[r + i].softmax, chunk[i], rows.first(r + i) >= begin, dim);
+    }
 }
 
 template <KvType T, int R = kMostRows>
@@ -296,9 +330,10 @@ void pack_queries(QueryRows& rows) {
 template <KvType T>
 void attend_chunks(QueryRows& rows) {
     const int64_t last = rows.last_position();
-    for (int64_t begin = 0; begin <= last; begin += kAttentionChunk) {
+    int64_t begin = rows.first(0) / kAttentionChunk * kAttentionChunk;
+    for (; begin <= last; begin += kAttentionChunk) {
         for (int64_t r = 0; r < rows.count; r += rows_at_once(rows.count - r)) {
-            attend_some<T>(rows, r, begin);
+            if (rows.unseen(r, begin) < kAttentionChunk) attend_some<T>(rows, r, begin);
         }
     }
 }

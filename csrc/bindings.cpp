@@ -121,13 +121,16 @@ NB_MODULE(_core, m) {
     nb::enum_<OpKind>(m, "OpKind")
         .value("embed", OpKind::embed)
         .value("rotary", OpKind::rotary)
+        .value("positions", OpKind::positions)
         .value("rms_norm", OpKind::rms_norm)
+        .value("layer_norm", OpKind::layer_norm)
         .value("quantize", OpKind::quantize)
         .value("linear", OpKind::linear)
         .value("rope", OpKind::rope)
         .value("store_kv", OpKind::store_kv)
         .value("attention", OpKind::attention)
         .value("silu_mul", OpKind::silu_mul)
+        .value("gelu", OpKind::gelu)
         .value("pick_rows", OpKind::pick_rows);
 
     nb::enum_<KvType>(m, "KvType")
@@ -160,13 +163,13 @@ NB_MODULE(_core, m) {
         .def(
             "add_op",
             [](Program& program, OpKind kind, int a, int b, int c, int out, int codes, int matrix,
-               int vector, int layer, int heads, float number, bool interleaved) {
-                program.add_op(
-                    {kind, a, b, c, out, codes, matrix, vector, layer, heads, number, interleaved});
+               int vector, int layer, int heads, float number, int window, bool interleaved) {
+                program.add_op({kind, a, b, c, out, codes, matrix, vector, layer, heads, number,
+                                window, interleaved});
             },
             "kind"_a, nb::kw_only(), "a"_a = -1, "b"_a = -1, "c"_a = -1, "out"_a = -1,
             "codes"_a = -1, "matrix"_a = -1, "vector"_a = -1, "layer"_a = -1, "heads"_a = 0,
-            "number"_a = 0.0f, "interleaved"_a = false)
+            "number"_a = 0.0f, "window"_a = 0, "interleaved"_a = false)
         .def("finish", &Program::finish)
         .def("forward", &forward, "tokens"_a, "positions"_a, "starts"_a, "block_tables"_a,
              "wanted"_a, "Logits (wanted, vocab_size) of one batch, valid until the next call.")

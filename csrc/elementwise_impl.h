@@ -55,7 +55,8 @@ inline Vec exp_lanes(Vec x) {
     return select_below(x, low, set(0.0f), mul(p, from_bits(exponent)));
 }
 
-void rms_norm(const float* x, const float* weight, float eps, int64_t size, float* out) {
+void rms_norm(const float* x, const float* weight, const float* residual, float eps, int64_t size,
+              float* out) {
     Vec sum = set(0.0f);
     for (int64_t i = 0; i < size; i += kLanes) {
         const Vec v = load_up_to(x + i, size - i);
@@ -64,7 +65,28 @@ void rms_norm(const float* x, const float* weight, float eps, int64_t size, floa
     const float inverse = 1.0f / std::sqrt(reduce_add(sum) / static_cast<float>(size) + eps);
     for (int64_t i = 0; i < size; i += kLanes) {
         const Vec v = mul(load_up_to(x + i, size - i), set(inverse));
-        store_up_to(out + i, mul(v, load_up_to(weight + i, size - i)), size - i);
+        Vec scaled = mul(v, load_up_to(weight + i, size - i));
+        if (residual) scaled = add(load_up_to(residual + i, size - i), scaled);
+        store_up_to(out + i, scaled, size - i);
+    }
+}
+
+void layer_norm(const float* x, const float* weight, const float* bias, float eps, int64_t size,
+                float* out) {
+    Vec sum = set(0.0f), squares = set(0.0f);
+    for (int64_t i = 0; i < size; i += kLanes) sum = add(sum, load_up_to(x + i, size - i));
+    const Vec mean = set(reduce_add(sum) / static_cast<float>(size));
+    for (int64_t i = 0; i < size; i += kLanes) {
+        store_up_to(out + i, sub(load_up_to(x + i, size - i), mean), size - i);
+        const Vec centred = load_up_to(out + i, size - i);
+        squares = fma(centred, centred, squares);
+    }
+    const float variance = reduce_add(squares) / static_cast<float>(size);
+    const Vec inverse = set(1.0f / std::sqrt(variance + eps));
+    for (int64_t i = 0; i < size; i += kLanes) {
+        const Vec v = mul(load_up_to(out + i, size - i), inverse);
+        const Vec scaled = fma(v, load_up_to(weight + i, size - i), load_up_to(bias + i, size - i));
+        store_up_to(out + i, scaled, size - i);
     }
 }
 
@@ -73,6 +95,18 @@ void silu_mul(const float* gate, const float* up, int64_t size, float* out) {
         const Vec g = load_up_to(gate + i, size - i);
         const Vec silu = div(g, add(set(1.0f), exp_lanes(sub(set(0.0f), g))));
         store_up_to(out + i, mul(silu, load_up_to(up + i, size - i)), size - i);
+    }
+}
+
+// 0.5 x (1 + tanh(u)) = x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x³).
+void gelu(const float* gate, const float* up, int64_t size, float* out) {
+    const Vec linear = set(-1.59576912f), cubic = set(-0.0713548162f);  // of -2u
+    for (int64_t i = 0; i < size; i += kLanes) {
+        const Vec g = load_up_to(gate + i, size - i);
+        const Vec exponent = mul(g, fma(mul(g, g), cubic, linear));
+        Vec result = div(g, add(set(1.0f), exp_lanes(exponent)));
+        if (up) result = mul(result, load_up_to(up + i, size - i));
+        store_up_to(out + i, result, size - i);
     }
 }
 

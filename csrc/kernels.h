@@ -52,6 +52,7 @@ struct StoreKvTask {
     int64_t head;
 };
 
+constexpr int64_t kNoWindow = INT64_MAX;
 constexpr int kAttentionChunk = 256;  // positions whose partial softmax is merged at once
 constexpr int kQueryTokens = 12;      // most tokens of a task
 constexpr int kQueryBatch = 48;       // rows (token and head) that share a chunk in the near caches
@@ -62,8 +63,8 @@ constexpr int64_t attention_scratch(int64_t head_dim) {
 }
 
 // Attention of the query heads [head_begin, head_end), which share one kv head, of consecutive
-// tokens of a sequence. Token t sees positions 0 … position + t. The last positions of all tokens
-// are in the same chunk.
+// tokens of a sequence. Token t sees the last `window` positions up to position + t. The last
+// positions of all tokens are in the same chunk.
 struct AttentionTask {
     KvLayer kv;
     const float* q;  // (tokens, stride): heads * head_dim of each token
@@ -72,7 +73,8 @@ struct AttentionTask {
     const int32_t* block_table;
     int64_t position, tokens;
     int64_t head_begin, head_end, kv_head;
-    float scale;     // 1 / sqrt(head_dim)
+    float scale;     // of the scores, as a rule 1 / sqrt(head_dim)
+    int64_t window;  // at least 1; kNoWindow: all positions
     float* scratch;  // attention_scratch(head_dim) floats
 };
 
@@ -82,10 +84,16 @@ struct Kernels {
     void (*linear_float)(const LinearTask&);
     // `size`: a multiple of kGroup.
     void (*quantize)(const float* x, int64_t size, QuantizedGroup* out);
-    // out[i] = x[i] / sqrt(mean(x²) + eps) * weight[i]
-    void (*rms_norm)(const float* x, const float* weight, float eps, int64_t size, float* out);
+    // out[i] = (residual[i] +) x[i] / sqrt(mean(x²) + eps) * weight[i]; `residual` may be null.
+    void (*rms_norm)(const float* x, const float* weight, const float* residual, float eps,
+                     int64_t size, float* out);
+    // out[i] = (x[i] - mean(x)) / sqrt(variance(x) + eps) * weight[i] + bias[i]
+    void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps,
+                       int64_t size, float* out);
     // out[i] = silu(gate[i]) * up[i]
     void (*silu_mul)(const float* gate, const float* up, int64_t size, float* out);
+    // out[i] = gelu(gate[i]) (* up[i]), gelu in its tanh form; `up` may be null.
+    void (*gelu)(const float* gate, const float* up, int64_t size, float* out);
     void (*store_kv)(const StoreKvTask&);
     void (*attention)(const AttentionTask&);
     // One row of a packed matrix as float32, as exactly as the file's own dequantization.

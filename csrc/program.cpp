@@ -113,6 +113,11 @@ void Program::check_operands(const Op& op) const {
                 "a linear operation's shapes do not fit");
         require(op.codes < 0 || !m.format.is_float(), "float weights take float activations");
     }
+    if (op.kind == OpKind::layer_norm) {
+        require(vectors_.at(op.vector).size == 2 * buffers_.at(op.out).width,
+                "a layer norm's vector holds weights and biases");
+    }
+    require(op.window >= 0, "a window holds no fewer than 0 positions");
 }
 
 void Program::finish() {
@@ -120,6 +125,7 @@ void Program::finish() {
     Touched since;
     for (Op& op : ops_) {
         check_operands(op);
+        if (op.kind == OpKind::positions) num_positions_ = matrices_.at(op.matrix).rows;
         const Touched now = touched_by(op);
         op.wait = since.conflicts_with(now);
         if (op.wait) since = {};
@@ -146,7 +152,9 @@ void Program::check(const Step& step) const {
                                         : step.positions[n] == step.positions[n - 1] + 1,
                     "positions of a sequence are not consecutive");
         }
-        const int64_t blocks = step.positions[step.starts[s + 1] - 1] / kv_.block_size + 1;
+        const int64_t last = step.positions[step.starts[s + 1] - 1];
+        require(last < num_positions_, "position past the last that the model knows");
+        const int64_t blocks = last / kv_.block_size + 1;
         require(blocks <= step.table_width, "block table too short");
         for (int64_t i = 0; i < blocks; ++i) {
             const int32_t block = step.block_tables[s * step.table_width + i];

@@ -15,17 +15,21 @@
 
 namespace foretell {
 
+// Norms (of whole rows), attention and activations also quantize what they make, into `codes`.
 enum class OpKind : uint8_t {
-    embed,      // out = rows of `matrix`, by token id
-    rotary,     // out = cos, then sin, of position * inverse frequencies (`vector`)
-    rms_norm,   // out = a / rms(a) * vector; also quantized into `codes` if there are any
-    quantize,   // codes = a as int8
-    linear,     // out = (b +) matrix @ a, from `codes` if there are any, else from a
-    rope,       // out = a with its heads rotated by the angles in b
-    store_kv,   // writes keys a (rotated by the angles in c, if any) and values b to the cache
-    attention,  // out = attention of queries a; also quantized into `codes` if there are any
-    silu_mul,   // out = silu(a) * b; also quantized into `codes` if there are any
-    pick_rows,  // out = the wanted rows of a
+    embed,       // out = rows of `matrix`, by token id, times `number` (0: as they are)
+    positions,   // out = a + rows of `matrix`, by position
+    rotary,      // out = cos, then sin, of position * inverse frequencies (`vector`)
+    rms_norm,    // out = (b +) a / rms(a) * vector, for each of `heads` equal parts of a
+    layer_norm,  // out = (a - mean) / deviation * vector's first half + its second half
+    quantize,    // codes = a as int8
+    linear,      // out = (b +) matrix @ a, from `codes` if there are any, else from a
+    rope,        // out = a with its heads rotated by the angles in b
+    store_kv,    // writes keys a (rotated by the angles in c, if any) and values b to the cache
+    attention,   // out = attention of queries a to the last `window` positions (0: to all)
+    silu_mul,    // out = silu(a) * b
+    gelu,        // out = gelu(a) (* b), in its tanh form
+    pick_rows,   // out = the wanted rows of a
 };
 
 // Operands are indices of buffers, matrices and vectors; -1 where an operation has none.
@@ -35,8 +39,9 @@ struct Op {
     int codes = -1;
     int matrix = -1, vector = -1;
     int layer = -1;
-    int heads = 0;             // heads in a row of a (rope, store_kv, attention)
-    float number = 0;          // eps (rms_norm), scale (attention)
+    int heads = 0;             // heads in a row of a (rms_norm, rope, store_kv, attention)
+    float number = 0;          // factor (embed), eps (norms), scale (attention)
+    int window = 0;            // positions that a token sees, itself included (attention)
     bool interleaved = false;  // rope: pairs (2i, 2i + 1), else (i, i + half)
     bool wait = false;         // a barrier comes first; set by `finish`
 };
@@ -109,19 +114,23 @@ class Program {
     void run(const Op& op, int member);
     void embed(const Op& op, int member);
     void rotary(const Op& op, int member);
+    void positions(const Op& op, int member);
     void rms_norm(const Op& op, int member);
+    void layer_norm(const Op& op, int member);
     void quantize(const Op& op, int member);
+    void quantize_part(const Op& op, int64_t row, int64_t from, int64_t to);
     void linear(const Op& op, int member);
     void rope(const Op& op, int member);
     void store_kv(const Op& op, int member);
     void attention(const Op& op, int member);
-    void silu_mul(const Op& op, int member);
+    void activate(const Op& op, int member);
     void pick_rows(const Op& op, int member);
 
     const Kernels& kernels_;
     Team team_;
     const int64_t max_tokens_;
     const KvShape kv_;
+    int64_t num_positions_ = INT64_MAX;  // that the model has a row for
     Arena arena_;
     Buffer cache_;
     std::vector<Matrix> matrices_;

@@ -29,9 +29,10 @@ struct Tile {
 };
 
 // Positions that one head of tokens n … n + count - 1 reads, and a few for its other costs.
-int64_t attention_cost(const Step& step, int64_t n, int64_t count) {
+int64_t attention_cost(const Step& step, int64_t n, int64_t count, int64_t window) {
     constexpr int64_t kOther = 16;
-    return count * (step.positions[n] + kOther) + count * (count + 1) / 2;
+    const int64_t before = std::min<int64_t>(step.positions[n], window);
+    return count * (before + kOther) + count * (count + 1) / 2;
 }
 
 // Calls `use(n, count)` for every tile of the step: at most kQueryTokens tokens of one sequence,
@@ -50,13 +51,14 @@ void cut_tiles(const Step& step, Use use) {
 // Calls `use(tile)` for the tiles, and their heads, that fall to a member: an even share of the
 // positions read, for late tokens cost more than early ones.
 template <class Use>
-void each_tile(const Step& step, int64_t heads, int member, int size, Use use) {
+void each_tile(const Step& step, int64_t heads, int64_t window, int member, int size, Use use) {
     int64_t total = 0, before = 0;
-    cut_tiles(step,
-              [&](int64_t n, int64_t count) { total += heads * attention_cost(step, n, count); });
+    cut_tiles(step, [&](int64_t n, int64_t count) {
+        total += heads * attention_cost(step, n, count, window);
+    });
     const Share share = share_of(total, member, size);
     cut_tiles(step, [&](int64_t n, int64_t count) {
-        const int64_t cost = attention_cost(step, n, count);
+        const int64_t cost = attention_cost(step, n, count, window);
         const auto heads_before = [&](int64_t limit) {
             return std::clamp<int64_t>((limit - before + cost / 2) / cost, 0, heads);
         };
@@ -86,8 +88,12 @@ void Program::run(const Op& op, int member) {
             return embed(op, member);
         case OpKind::rotary:
             return rotary(op, member);
+        case OpKind::positions:
+            return positions(op, member);
         case OpKind::rms_norm:
             return rms_norm(op, member);
+        case OpKind::layer_norm:
+            return layer_norm(op, member);
         case OpKind::quantize:
             return quantize(op, member);
         case OpKind::linear:
@@ -99,7 +105,8 @@ void Program::run(const Op& op, int member) {
         case OpKind::attention:
             return attention(op, member);
         case OpKind::silu_mul:
-            return silu_mul(op, member);
+        case OpKind::gelu:
+            return activate(op, member);
         case OpKind::pick_rows:
             return pick_rows(op, member);
     }
@@ -120,8 +127,20 @@ int32_t Program::block_of(int64_t token) const {
 
 void Program::embed(const Op& op, int member) {
     const Share share = share_of(step_.num_tokens, member, team_.size());
+    const Rows& out = buffers_[op.out];
     for (int64_t n = share.begin; n < share.end; ++n) {
-        kernels_.decode_row(matrices_[op.matrix], step_.tokens[n], buffers_[op.out].row(n));
+        kernels_.decode_row(matrices_[op.matrix], step_.tokens[n], out.row(n));
+        if (op.number == 0) continue;
+        for (int64_t i = 0; i < out.width; ++i) out.row(n)[i] *= op.number;
+    }
+}
+
+void Program::positions(const Op& op, int member) {
+    const Share share = share_of(step_.num_tokens, member, team_.size());
+    const Rows& out = buffers_[op.out];
+    for (int64_t n = share.begin; n < share.end; ++n) {
+        kernels_.decode_row(matrices_[op.matrix], step_.positions[n], out.row(n));
+        for (int64_t i = 0; i < out.width; ++i) out.row(n)[i] += buffers_[op.a].row(n)[i];
     }
 }
 
@@ -141,15 +160,34 @@ void Program::rotary(const Op& op, int member) {
 
 void Program::rms_norm(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
-    const int64_t rows = rows_of(out.of_wanted);
-    const Share share = share_of(rows, member, team_.size());
+    const int64_t heads = std::max(op.heads, 1), dim = out.width / heads;
+    each_piece(rows_of(out.of_wanted), heads, member, team_.size(),
+               [&](int64_t n, int64_t begin, int64_t end) {
+                   for (int64_t at = begin * dim; at < end * dim; at += dim) {
+                       const float* residual = op.b >= 0 ? buffers_[op.b].row(n) + at : nullptr;
+                       kernels_.rms_norm(buffers_[op.a].row(n) + at, vectors_[op.vector].data,
+                                         residual, op.number, dim, out.row(n) + at);
+                   }
+                   quantize_part(op, n, begin * dim, end * dim);
+               });
+}
+
+void Program::layer_norm(const Op& op, int member) {
+    const Rows& out = buffers_[op.out];
+    const float* weight = vectors_[op.vector].data;
+    const Share share = share_of(rows_of(out.of_wanted), member, team_.size());
     for (int64_t n = share.begin; n < share.end; ++n) {
-        kernels_.rms_norm(buffers_[op.a].row(n), vectors_[op.vector].data, op.number, out.width,
-                          out.row(n));
-        if (op.codes >= 0) {
-            kernels_.quantize(out.row(n), out.width, codes_[op.codes].view.row(n));
-        }
+        kernels_.layer_norm(buffers_[op.a].row(n), weight, weight + out.width, op.number, out.width,
+                            out.row(n));
+        quantize_part(op, n, 0, out.width);
     }
+}
+
+// Values from … to - 1, whole groups, of one row of what the operation made.
+void Program::quantize_part(const Op& op, int64_t row, int64_t from, int64_t to) {
+    if (op.codes < 0) return;
+    kernels_.quantize(buffers_[op.out].row(row) + from, to - from,
+                      codes_[op.codes].view.row(row) + from / kGroup);
 }
 
 void Program::quantize(const Op& op, int member) {
@@ -220,9 +258,10 @@ void Program::attention(const Op& op, int member) {
     AttentionTask task{};
     task.kv = kv;
     task.scale = op.number;
+    task.window = op.window > 0 ? op.window : kNoWindow;
     task.stride = buffers_[op.a].stride;
     task.scratch = scratch_[member].as<float>();
-    each_tile(step_, op.heads, member, team_.size(), [&](const Tile& tile) {
+    each_tile(step_, op.heads, task.window, member, team_.size(), [&](const Tile& tile) {
         const int64_t n = tile.token, dim = kv.head_dim;
         task.q = buffers_[op.a].row(n);
         task.out = buffers_[op.out].row(n);
@@ -235,25 +274,21 @@ void Program::attention(const Op& op, int member) {
             task.head_end = std::min(tile.head_end, (task.kv_head + 1) * heads_per_kv);
             kernels_.attention(task);
         }
-        if (op.codes < 0) return;
-        const int64_t from = tile.head_begin * dim, size = tile.head_end * dim - from;
         for (int64_t t = n; t < n + tile.count; ++t) {
-            kernels_.quantize(buffers_[op.out].row(t) + from, size,
-                              codes_[op.codes].view.row(t) + from / kGroup);
+            quantize_part(op, t, tile.head_begin * dim, tile.head_end * dim);
         }
     });
 }
 
-void Program::silu_mul(const Op& op, int member) {
+void Program::activate(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
+    const auto apply = op.kind == OpKind::gelu ? kernels_.gelu : kernels_.silu_mul;
     const int64_t rows = rows_of(out.of_wanted), units = (out.width + kGroup - 1) / kGroup;
     each_piece(rows, units, member, team_.size(), [&](int64_t n, int64_t begin, int64_t end) {
         const int64_t from = begin * kGroup, to = std::min(end * kGroup, out.width);
-        kernels_.silu_mul(buffers_[op.a].row(n) + from, buffers_[op.b].row(n) + from, to - from,
-                          out.row(n) + from);
-        if (op.codes >= 0) {
-            kernels_.quantize(out.row(n) + from, to - from, codes_[op.codes].view.row(n) + begin);
-        }
+        const float* factor = op.b >= 0 ? buffers_[op.b].row(n) + from : nullptr;
+        apply(buffers_[op.a].row(n) + from, factor, to - from, out.row(n) + from);
+        quantize_part(op, n, from, to);
     });
 }
 

@@ -115,10 +115,19 @@ void check_quantize(const Kernels& kernels, Activations& input) {
 void check_rows(const Kernels& kernels, int64_t size, const char* what) {
     const std::vector<float> x = random_floats(size, 90.0f), weight = random_floats(size, 2.0f);
     std::vector<float> out(size);
-    kernels.rms_norm(x.data(), weight.data(), 1e-5f, size, out.data());
+    const std::vector<float> other = random_floats(size, 3.0f);
+    kernels.rms_norm(x.data(), weight.data(), nullptr, 1e-5f, size, out.data());
     print_hash("rms_norm", what, out);
+    kernels.rms_norm(x.data(), weight.data(), other.data(), 1e-5f, size, out.data());
+    print_hash("rms_norm", what, out);
+    kernels.layer_norm(x.data(), weight.data(), other.data(), 1e-5f, size, out.data());
+    print_hash("layer_norm", what, out);
     kernels.silu_mul(x.data(), weight.data(), size, out.data());
     print_hash("silu_mul", what, out);
+    kernels.gelu(other.data(), weight.data(), size, out.data());
+    print_hash("gelu", what, out);
+    kernels.gelu(other.data(), nullptr, size, out.data());
+    print_hash("gelu", what, out);
 }
 
 void check_attention(const Kernels& kernels, KvType type, int64_t dim, const char* what) {
@@ -139,9 +148,11 @@ void check_attention(const Kernels& kernels, KvType type, int64_t dim, const cha
     std::vector<float> out(kQueryTokens * stride), scratch(attention_scratch(dim));
     for (const int64_t last : {int64_t{11}, int64_t{16}, int64_t{255}, kLength - 1}) {
         for (const int64_t tokens : {int64_t{1}, int64_t{5}, int64_t{kQueryTokens}}) {
-            kernels.attention({kv, q.data(), out.data(), stride, table, last - tokens + 1, tokens,
-                               0, kHeads, 0, 0.2f, scratch.data()});
-            print_hash("attention", what, out);
+            for (const int64_t window : {kNoWindow, int64_t{7}}) {
+                kernels.attention({kv, q.data(), out.data(), stride, table, last - tokens + 1,
+                                   tokens, 0, kHeads, 0, 0.2f, window, scratch.data()});
+                print_hash("attention", what, out);
+            }
         }
     }
 }

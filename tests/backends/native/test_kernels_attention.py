@@ -48,7 +48,9 @@ def random_inputs(heads, count, size=1.0, seed=0):
     return q * np.float32(size), k, v
 
 
-def build(isa, heads, inputs, *, kv_dtype, threads=1, block_size=16, num_blocks=40, **ways):
+def build(
+    isa, heads, inputs, *, kv_dtype, threads=1, block_size=16, num_blocks=40, window=0, **ways
+):
     """A bench of store_kv and attention; `ways`: rotate by `angles`, or multiply by `factors`."""
     cache = Cache(heads.kv, heads.dim, block_size, num_blocks, kv_dtype)
     bench = Bench(isa, len(inputs[0]), threads=threads, cache=cache)
@@ -60,7 +62,8 @@ def build(isa, heads, inputs, *, kv_dtype, threads=1, block_size=16, num_blocks=
         k, v = (multiply(bench, x, ways["factors"], heads) for x in (k, v))
     bench.program.add_op(OpKind.store_kv, a=k, b=v, c=turn, layer=0, heads=heads.kv)
     width = heads.query * heads.dim
-    out = bench.op(OpKind.attention, width, a=q, layer=0, heads=heads.query, number=heads.dim**-0.5)
+    size = {"number": heads.dim**-0.5, "window": window}
+    out = bench.op(OpKind.attention, width, a=q, layer=0, heads=heads.query, **size)
     return bench.finish(out, width)
 
 
@@ -82,10 +85,11 @@ def as_cached(values, kv_dtype):
     return given.to(getattr(torch, kv_dtype)).to(torch.float32).numpy()
 
 
-def exact_attention(heads, inputs, length, kv_dtype):
+def exact_attention(heads, inputs, length, kv_dtype, window=0):
     """The last of `length` positions: output, and the error that float32 may make in it."""
     q = inputs[0][length - 1].reshape(heads.kv, heads.groups, heads.dim).astype(np.float64)
-    k, v = (values[:length].reshape(length, heads.kv, heads.dim) for values in inputs[1:])
+    first = max(0, length - window) if window else 0
+    k, v = (values[first:length].reshape(-1, heads.kv, heads.dim) for values in inputs[1:])
     k, v = (as_cached(values, kv_dtype).astype(np.float64) for values in (k, v))
     scores = np.einsum("hgd,phd->hgp", q, k) * heads.dim**-0.5
     sizes = np.einsum("hgd,phd->hgp", np.abs(q), np.abs(k)) * heads.dim**-0.5
@@ -110,6 +114,53 @@ def test_against_float64(isa, heads, kv_dtype, size):
         if length <= count:
             exact, allowed = exact_attention(heads, inputs, length, kv_dtype)
             np.testing.assert_allclose(result[length - 1], exact, rtol=0, atol=allowed)
+
+
+WINDOWS = (1, 2, 7, 16, 100, 255, 256, 257, 599)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_window_against_float64(isa, window):
+    heads = Heads(2, 2, 16)
+    inputs = random_inputs(heads, 600, 3.0)
+    bench = build(isa, heads, inputs, kv_dtype="float16", threads=2, window=window)
+    result = bench.forward([(np.arange(600), 0, shuffled_table())])
+    for length in range(1, 601):
+        exact, allowed = exact_attention(heads, inputs, length, "float16", window)
+        np.testing.assert_allclose(result[length - 1], exact, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_window_gives_a_token_in_a_chunk_what_it_gets_alone(window):
+    heads = Heads(1, 3, 16)
+    inputs = random_inputs(heads, 600)
+    bench = build(ISAS[0], heads, inputs, kv_dtype="float16", window=window)
+    alone = np.concatenate([bits(bench.forward([([n], n, list(range(40)))])) for n in range(600)])
+    for isa in ISAS:
+        for threads in (1, 2, 3):
+            bench = build(isa, heads, inputs, kv_dtype="float16", threads=threads, window=window)
+            for start, end in ((0, 250), (250, 263), (263, 600)):
+                rows = np.arange(start, end)
+                result = bits(bench.forward([(rows, start, shuffled_table())]))
+                np.testing.assert_array_equal(result, alone[rows], f"{isa} {threads}")
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("value", [0, 1], ids=["nan", "infinite"])
+def test_what_is_before_the_window_changes_nothing(isa, value):
+    heads = Heads(1, 3, 16)
+    q, k, v = random_inputs(heads, 345)
+    factors = np.ones(345)
+    ways = {"kv_dtype": "float32", "window": 20}
+    pieces = [(np.arange(345), 0, list(range(22)))]
+    sound = build(isa, heads, (q, k, v), factors=factors, **ways).forward(pieces)
+    for last in (16, 250):
+        factors[:] = 1
+        factors[:last], k[:last], v[:last] = 1e30, 0, value
+        spoilt = build(isa, heads, (q, k, v), factors=factors, **ways).forward(pieces)
+        np.testing.assert_array_equal(bits(spoilt[last + 19 :]), bits(sound[last + 19 :]))
+        assert not np.isfinite(spoilt[: last + 19]).any()
 
 
 @EVERY_SHAPE

@@ -7,6 +7,7 @@ import pytest
 from kernel_bench import ISAS, UNIT, Bench, Cache, bits
 
 from foretell.backends.native._core import OpKind
+from foretell.backends.native.weights.types import TensorType
 
 ROWS = 9
 TEAMS = [(isa, threads) for isa in ISAS for threads in (1, 2, 3)]
@@ -57,9 +58,137 @@ class TestRmsNorm:
             lambda isa, threads, rows: self.run(isa, x, weight, threads, rows)
         )
 
+    @pytest.mark.parametrize("heads", [1, 4])
+    def test_heads_apart_and_a_residual(self, heads):
+        x, residual = random_rows(heads * 20), random_rows(heads * 20, seed=2)
+        weight = random_rows(20, seed=1)[0]
+
+        def run(isa, threads, rows):
+            bench = Bench(isa, ROWS, threads=threads)
+            inputs = {"a": bench.input(x), "b": bench.input(residual)}
+            out = bench.op(
+                OpKind.rms_norm,
+                heads * 20,
+                **inputs,
+                vector=bench.vector(weight),
+                number=self.EPS,
+                heads=heads,
+            )
+            return bench.finish(out, heads * 20).run(rows)
+
+        parts = [self.run(ISAS[0], part, weight) for part in np.split(x, heads, axis=1)]
+        expected = residual + np.concatenate(parts, axis=1)
+        np.testing.assert_array_equal(bits(run(ISAS[0], 1, None)), bits(expected))
+        assert_same_bits_everywhere(run)
+
     def test_zeros_stay_zeros(self):
         zeros = np.zeros((ROWS, 20), np.float32)
         np.testing.assert_array_equal(self.run(ISAS[0], zeros, np.ones(20)), zeros)
+
+
+class TestLayerNorm:
+    EPS = 1e-5
+
+    def run(self, isa, x, weight, bias, threads=1, rows=None):
+        bench = Bench(isa, ROWS, threads=threads)
+        vector = bench.vector(np.concatenate([weight, bias]))
+        operands = {"a": bench.input(x), "vector": vector, "number": self.EPS}
+        width = x.shape[1]
+        return bench.finish(bench.op(OpKind.layer_norm, width, **operands), width).run(rows)
+
+    def operands(self, width):
+        return random_rows(width), random_rows(width, seed=1)[0], random_rows(width, seed=2)[0]
+
+    @ON_EVERY_ISA
+    @WIDTHS
+    @pytest.mark.parametrize(("size", "middle"), [(1e-6, 0.0), (1.0, 0.0), (1e6, 0.0), (1.0, 9.0)])
+    def test_against_float64(self, isa, width, size, middle):
+        x, weight, bias = self.operands(width)
+        x = x * np.float32(size) + np.float32(middle)
+        exact = x.astype(np.float64)
+        centred = exact - exact.mean(axis=1, keepdims=True)
+        inverse = 1 / np.sqrt((centred**2).mean(axis=1, keepdims=True) + self.EPS)
+        allowed = 12 * UNIT * (np.abs(centred * inverse * weight) + np.abs(bias))
+        # the mean is as exact as float32 has it
+        allowed += 6 * UNIT * np.abs(exact).max(axis=1, keepdims=True) * inverse * np.abs(weight)
+        error = np.abs(self.run(isa, x, weight, bias) - (centred * inverse * weight + bias))
+        np.testing.assert_array_less(error, allowed + np.finfo(np.float32).tiny)
+
+    @WIDTHS
+    def test_same_bits_everywhere(self, width):
+        operands = self.operands(width)
+        assert_same_bits_everywhere(
+            lambda isa, threads, rows: self.run(isa, *operands, threads, rows)
+        )
+
+    def test_needs_weights_and_biases(self):
+        bench = Bench(ISAS[0], ROWS)
+        a, vector = bench.input(random_rows(16)), bench.vector(np.ones(16))
+        out = bench.op(OpKind.layer_norm, 16, a=a, vector=vector)
+        with pytest.raises(ValueError, match="weights and biases"):
+            bench.finish(out, 16)
+
+
+class TestGelu:
+    EDGES = np.array([0, -0.0, 1e-30, -1e-30, 9, -9, 11, -11, 700, -700, 1e20, -1e20])
+
+    def run(self, isa, gate, up=None, threads=1, rows=None):
+        bench = Bench(isa, ROWS, threads=threads)
+        width = gate.shape[1]
+        operands = {"a": bench.input(gate)} | ({} if up is None else {"b": bench.input(up)})
+        return bench.finish(bench.op(OpKind.gelu, width, **operands), width).run(rows)
+
+    def operands(self, width):
+        gate, up = 3 * random_rows(width), random_rows(width, seed=1)
+        count = min(width, len(self.EDGES))
+        gate[-1, :count] = self.EDGES[:count]
+        return gate, up
+
+    @ON_EVERY_ISA
+    @WIDTHS
+    def test_against_float64(self, isa, width):
+        gate, up = self.operands(width)
+        wide = gate.astype(np.float64)
+        with np.errstate(over="ignore"):
+            u = np.sqrt(2 / np.pi) * (wide + 0.044715 * wide**3)
+            exact = wide / (1 + np.exp(-2 * u))
+        # an error of the exponent, which is a relative one of the result; below e^-88 nothing
+        relative = (10 + 3 * np.clip(np.abs(2 * u), 0, 90)) * UNIT
+        vanishing = np.abs(wide) * np.exp(-87)
+        for factor in (None, up):
+            size = 1 if factor is None else factor
+            error = np.abs(self.run(isa, gate, factor) - exact * size)
+            allowed = (relative * np.abs(exact) + vanishing) * np.abs(size)
+            np.testing.assert_array_less(error, allowed + np.finfo(np.float32).tiny)
+
+    @WIDTHS
+    def test_same_bits_everywhere(self, width):
+        gate, up = self.operands(width)
+        for factor in (None, up):
+            assert_same_bits_everywhere(
+                lambda isa, threads, rows, f=factor: self.run(isa, gate, f, threads, rows)
+            )
+
+
+class TestEmbeddings:
+    def test_a_factor(self):
+        matrix = random_rows(20)
+        for isa, threads in TEAMS:
+            bench = Bench(isa, ROWS, threads=threads)
+            weights = bench.matrix(TensorType.F32, matrix, 20)
+            out = bench.op(OpKind.embed, 20, matrix=weights, number=2.7)
+            expected = matrix * np.float32(2.7)
+            np.testing.assert_array_equal(bits(bench.finish(out, 20).run()), bits(expected))
+
+    def test_positions(self):
+        x, matrix = random_rows(20), random_rows(20, seed=1)
+        for isa, threads in TEAMS:
+            bench = Bench(isa, ROWS, threads=threads)
+            weights = bench.matrix(TensorType.F32, matrix, 20)
+            out = bench.op(OpKind.positions, 20, a=bench.input(x), matrix=weights)
+            result = bench.finish(out, 20).forward([([4, 2], 3, [0]), ([8], 0, [0])])
+            expected = x[[4, 2, 8]] + matrix[[3, 4, 0]]
+            np.testing.assert_array_equal(bits(result), bits(expected))
 
 
 class TestSiluMul:
@@ -98,7 +227,9 @@ class TestSiluMul:
 
 @ON_EVERY_ISA
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("kind", [OpKind.rms_norm, OpKind.silu_mul])
+@pytest.mark.parametrize(
+    "kind", [OpKind.rms_norm, OpKind.layer_norm, OpKind.silu_mul, OpKind.gelu], ids=str
+)
 def test_a_fused_quantization_is_the_separate_one(isa, threads, kind):
     """The codes that an operation makes on its way equal those made of its output."""
     x, width = random_rows(96), 96
@@ -107,7 +238,9 @@ def test_a_fused_quantization_is_the_separate_one(isa, threads, kind):
         bench = Bench(isa, ROWS, threads=threads)
         a = bench.input(x)
         second = {"vector": bench.vector(x[0]), "number": 1e-5}
-        if kind == OpKind.silu_mul:
+        if kind == OpKind.layer_norm:
+            second["vector"] = bench.vector(x[:2].reshape(-1))
+        if kind in (OpKind.silu_mul, OpKind.gelu):
             second = {"b": bench.input(x[::-1])}
         codes = bench.program.add_codes(width, False)
         out = bench.op(kind, width, a=a, codes=codes if fused else -1, **second)
@@ -122,8 +255,6 @@ def test_a_fused_quantization_is_the_separate_one(isa, threads, kind):
 def identity_q8_0(width):
     """The identity matrix in Q8_0: type, bytes, columns."""
     from random_tensors import quantize
-
-    from foretell.backends.native.weights.types import TensorType
 
     return TensorType.Q8_0, quantize(TensorType.Q8_0, np.eye(width, dtype=np.float32)), width
 

@@ -20,23 +20,29 @@ def measure_bandwidth(threads: int) -> float:
 class OpKind(enum.Enum):
     embed = 0
 
-    rotary = 1
+    rotary = 2
 
-    rms_norm = 2
+    positions = 1
 
-    quantize = 3
+    rms_norm = 3
 
-    linear = 4
+    layer_norm = 4
 
-    rope = 5
+    quantize = 5
 
-    store_kv = 6
+    linear = 6
 
-    attention = 7
+    rope = 7
 
-    silu_mul = 8
+    store_kv = 8
 
-    pick_rows = 9
+    attention = 9
+
+    silu_mul = 10
+
+    gelu = 11
+
+    pick_rows = 12
 
 class KvType(enum.Enum):
     float32 = 0
@@ -73,7 +79,7 @@ class Program:
 
     def add_codes(self, width: int, of_wanted: bool) -> int: ...
 
-    def add_op(self, kind: OpKind, *, a: int = -1, b: int = -1, c: int = -1, out: int = -1, codes: int = -1, matrix: int = -1, vector: int = -1, layer: int = -1, heads: int = 0, number: float = 0.0, interleaved: bool = False) -> None: ...
+    def add_op(self, kind: OpKind, *, a: int = -1, b: int = -1, c: int = -1, out: int = -1, codes: int = -1, matrix: int = -1, vector: int = -1, layer: int = -1, heads: int = 0, number: float = 0.0, window: int = 0, interleaved: bool = False) -> None: ...
 
     def finish(self) -> None: ...
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from foretell.backends.native._core import OpKind, Program
 from foretell.backends.native.plan import Node, Plan, Value
-from foretell.backends.native.weights.source import WeightSource
+from foretell.backends.native.weights.source import Part, WeightSource
 
+_Weight = tuple[str, Part | None]
 GROUP = 32  # inputs that share one activation scale: csrc/matrix.h
 
 
@@ -36,8 +37,8 @@ class _Compiler:
         self.weights = weights
         self.program = program
         self.int8 = int8
-        self.matrices: dict[str, int] = {}
-        self.products: set[str] = set()
+        self.matrices: dict[_Weight, int] = {}
+        self.products: set[_Weight] = set()
         self.vector_bytes = 0
         self.buffers = _Pool(program.add_buffer)
         self.codes = _Pool(program.add_codes)
@@ -67,6 +68,7 @@ class _Compiler:
             layer=node.layer,
             heads=node.heads,
             number=node.number,
+            window=node.window,
             interleaved=node.interleaved,
         )
         if to_quantize and not _can_quantize(node):
@@ -78,7 +80,7 @@ class _Compiler:
 
     def step_bytes(self) -> int:
         """Bytes of all weights that products and norms read in one step."""
-        sizes = (self.program.matrix_bytes(self.matrices[name]) for name in self.products)
+        sizes = (self.program.matrix_bytes(self.matrices[weight]) for weight in self.products)
         return sum(sizes) + self.vector_bytes
 
     def _takes_codes(self, node: Node) -> bool:
@@ -92,19 +94,23 @@ class _Compiler:
     def _matrix(self, node: Node) -> int:
         if node.matrix is None:
             return -1
+        weight = (node.matrix, node.part)
         if node.kind == OpKind.linear:
-            self.products.add(node.matrix)
-        if node.matrix not in self.matrices:
+            self.products.add(weight)
+        if weight not in self.matrices:
             width = _input(node).width if node.inputs else _result(node).width
-            self.matrices[node.matrix] = self.weights.pack(
-                self.program, node.matrix, node.matrix_rows, width
+            self.matrices[weight] = self.weights.pack(
+                self.program, node.matrix, node.matrix_rows, width, node.part
             )
-        return self.matrices[node.matrix]
+        return self.matrices[weight]
 
     def _vector(self, node: Node) -> int:
         values = node.constants
         if node.vector is not None:
-            values = self.weights.vector(node.vector, _result(node).width)
+            size = _result(node).width // max(node.heads, 1)
+            values = self.weights.vector(node.vector, size, node.part)
+            if node.bias is not None:
+                values = np.concatenate([values, self.weights.vector(node.bias, size)])
         if values is None:
             return -1
         self.vector_bytes += values.nbytes
@@ -142,7 +148,9 @@ def _can_quantize(node: Node) -> bool:
     """Whether the operation's threads each make whole groups of its result."""
     if node.kind == OpKind.attention:
         return _result(node).width // node.heads % GROUP == 0
-    return node.kind in (OpKind.rms_norm, OpKind.silu_mul)
+    if node.kind == OpKind.rms_norm:
+        return node.heads == 1
+    return node.kind in (OpKind.layer_norm, OpKind.silu_mul, OpKind.gelu)
 
 
 def _present(node: Node) -> list[Value]:

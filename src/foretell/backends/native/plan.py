@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native._core import OpKind
+from foretell.backends.native.weights.source import Part
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Node:
     """One operation: operands and attributes as in csrc/program.h; weights by their names.
 
     A matrix is expected to be `(matrix_rows, width of the first input)`, or for an embedding
-    `(matrix_rows, width of the result)`.
+    `(matrix_rows, width of the result)`. `vector` and `bias`, where both are needed, become one
+    vector. With a `part`, only that part of matrix and vector is used.
     """
 
     kind: OpKind
@@ -37,10 +39,13 @@ class Node:
     matrix: str | None = None
     matrix_rows: int = 0
     vector: str | None = None
+    bias: str | None = None
+    part: Part | None = None
     constants: NDArray[np.float32] | None = None
     layer: int = -1
     heads: int = 0
     number: float = 0.0
+    window: int = 0
     interleaved: bool = False
 
 
@@ -71,10 +76,20 @@ class Plan:
         self.nodes: list[Node] = []
         self._num_values = 0
 
-    def embed(self, weight: str, *, vocab_size: int, width: int) -> Value:
-        """Rows of the embedding matrix `(vocab_size, width)`, by token id."""
+    def embed(self, weight: str, *, vocab_size: int, width: int, factor: float = 0.0) -> Value:
+        """Rows of the matrix `(vocab_size, width)`, by token id; times `factor`, if any."""
         out = self._value(width)
-        self.nodes.append(Node(OpKind.embed, (), out, matrix=weight, matrix_rows=vocab_size))
+        self.nodes.append(
+            Node(OpKind.embed, (), out, matrix=weight, matrix_rows=vocab_size, number=factor)
+        )
+        return out
+
+    def add_positions(self, x: Value, weight: str, *, context_length: int) -> Value:
+        """x plus rows of the learned matrix `(context_length, x.width)`, by position."""
+        out = self._value(x.width)
+        self.nodes.append(
+            Node(OpKind.positions, (x,), out, matrix=weight, matrix_rows=context_length)
+        )
         return out
 
     def rotation(self, frequencies: NDArray[np.float32], *, interleaved: bool) -> Rotation:
@@ -86,10 +101,23 @@ class Plan:
         self.nodes.append(Node(OpKind.rotary, (), out, constants=frequencies))
         return Rotation(out, interleaved)
 
-    def rms_norm(self, x: Value, weight: str, eps: float) -> Value:
-        """x / sqrt(mean(x²) + eps) * weight (Zhang & Sennrich 2019, arXiv 1910.07467)."""
+    def rms_norm(
+        self, x: Value, weight: str, eps: float, *, heads: int = 1, residual: Value | None = None
+    ) -> Value:
+        """(residual +) x / sqrt(mean(x²) + eps) * weight, for each head apart.
+
+        Zhang & Sennrich 2019, arXiv 1910.07467.
+        """
         out = self._value(x.width, x.of_wanted)
-        self.nodes.append(Node(OpKind.rms_norm, (x,), out, vector=weight, number=eps))
+        self.nodes.append(
+            Node(OpKind.rms_norm, (x, residual), out, vector=weight, heads=heads, number=eps)
+        )
+        return out
+
+    def layer_norm(self, x: Value, weight: str, bias: str, eps: float) -> Value:
+        """(x - mean(x)) / sqrt(variance(x) + eps) * weight + bias (Ba et al. 2016, 1607.06450)."""
+        out = self._value(x.width, x.of_wanted)
+        self.nodes.append(Node(OpKind.layer_norm, (x,), out, vector=weight, bias=bias, number=eps))
         return out
 
     def linear(
@@ -100,22 +128,34 @@ class Plan:
         *,
         bias: str | None = None,
         residual: Value | None = None,
+        part: Part | None = None,
     ) -> Value:
-        """(residual +) (bias +) W x, with W `(width, x.width)`."""
+        """(residual +) (bias +) W x, with W `(width, x.width)`, or that part of weight and bias."""
         out = self._value(width, x.of_wanted)
         self.nodes.append(
-            Node(OpKind.linear, (x, residual), out, weight, matrix_rows=width, vector=bias)
+            Node(OpKind.linear, (x, residual), out, weight, width, vector=bias, part=part)
         )
         return out
 
     def attention(
-        self, q: Value, k: Value, v: Value, heads: Heads, *, layer: int, rotation: Rotation
+        self,
+        q: Value,
+        k: Value,
+        v: Value,
+        heads: Heads,
+        *,
+        layer: int,
+        rotation: Rotation | None = None,
+        scale: float | None = None,
+        window: int | None = None,
     ) -> Value:
         """Causal attention over the cache, which first takes up this batch's keys and values.
 
-        softmax(q kᵀ / sqrt(dim)) v for each head, queries and keys rotated.
+        softmax(scale q kᵀ) v for each head, queries and keys rotated, if so; a token sees `window`
+        positions, its own the last. Not given, the scale is 1 / sqrt(dim), and it sees all.
         """
-        angles, interleaved = rotation.angles, rotation.interleaved
+        angles = rotation.angles if rotation else None
+        interleaved = rotation is not None and rotation.interleaved
         self.nodes.append(
             Node(
                 OpKind.store_kv,
@@ -125,14 +165,27 @@ class Plan:
                 interleaved=interleaved,
             )
         )
-        turned = self._value(q.width)
-        self.nodes.append(
-            Node(OpKind.rope, (q, angles), turned, heads=heads.query, interleaved=interleaved)
-        )
+        if rotation:
+            q = self._rotate(q, rotation, heads.query)
         out = self._value(q.width)
-        scale = heads.dim**-0.5
         self.nodes.append(
-            Node(OpKind.attention, (turned,), out, layer=layer, heads=heads.query, number=scale)
+            Node(
+                OpKind.attention,
+                (q,),
+                out,
+                layer=layer,
+                heads=heads.query,
+                number=heads.dim**-0.5 if scale is None else scale,
+                window=window or 0,
+            )
+        )
+        return out
+
+    def _rotate(self, x: Value, rotation: Rotation, heads: int) -> Value:
+        out = self._value(x.width)
+        inputs = (x, rotation.angles)
+        self.nodes.append(
+            Node(OpKind.rope, inputs, out, heads=heads, interleaved=rotation.interleaved)
         )
         return out
 
@@ -140,6 +193,15 @@ class Plan:
         """silu(gate) * up, the gated unit of SwiGLU (Shazeer 2020, arXiv 2002.05202)."""
         out = self._value(gate.width, gate.of_wanted)
         self.nodes.append(Node(OpKind.silu_mul, (gate, up), out))
+        return out
+
+    def gelu(self, gate: Value, up: Value | None = None) -> Value:
+        """gelu(gate) (* up), in the tanh form (Hendrycks & Gimpel 2016, arXiv 1606.08415).
+
+        0.5 x (1 + tanh(sqrt(2 / π) (x + 0.044715 x³))).
+        """
+        out = self._value(gate.width, gate.of_wanted)
+        self.nodes.append(Node(OpKind.gelu, (gate, up), out))
         return out
 
     def wanted_rows(self, x: Value) -> Value:

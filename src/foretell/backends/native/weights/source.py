@@ -29,6 +29,14 @@ CHECKPOINT_TYPES = {"F32": TensorType.F32, "F16": TensorType.F16, "BF16": Tensor
 BASE_PREFIXES = ("model.", "transformer.")
 
 
+@dataclass(frozen=True)
+class Part:
+    """Rows of a weight that holds several: from `begin` on, of `total`."""
+
+    begin: int
+    total: int
+
+
 class WeightSource(Protocol):
     """Where the weights that a plan names come from."""
 
@@ -36,12 +44,14 @@ class WeightSource(Protocol):
         """Whether the matrix is packed as integer codes."""
         ...
 
-    def pack(self, program: Program, name: str, rows: int, cols: int) -> int:
-        """Pack the matrix into the program; return its index there."""
+    def pack(
+        self, program: Program, name: str, rows: int, cols: int, part: Part | None = None
+    ) -> int:
+        """Pack the matrix, or a part of it, into the program; return its index there."""
         ...
 
-    def vector(self, name: str, size: int) -> NDArray[np.float32]:
-        """A vector as float32 `(size,)`."""
+    def vector(self, name: str, size: int, part: Part | None = None) -> NDArray[np.float32]:
+        """A vector, or a part of one, as float32 `(size,)`."""
         ...
 
 
@@ -76,29 +86,32 @@ class GGUFWeights:
         """Whether the matrix is packed as integer codes."""
         return _packed_type(name, self._info(name).type, self._target) not in FLOAT_TYPES
 
-    def pack(self, program: Program, name: str, rows: int, cols: int) -> int:
-        """Pack the matrix into the program; return its index there.
+    def pack(
+        self, program: Program, name: str, rows: int, cols: int, part: Part | None = None
+    ) -> int:
+        """Pack the matrix, or a part of it, into the program; return its index there.
 
         The file's pages are given back to the system once they are copied, so that a model does
         not lie in memory twice.
         """
-        info = self._checked(name, (rows, cols))
-        kind = info.type
+        kind = self._checked(name, (part.total if part else rows, cols)).type
+        data = _rows_of(self._file.data(name), rows, part)
         matrix = _Matrix(self._file.path, name, kind, rows, cols)
-        index = matrix.pack(program, self._file.data(name), _packed_type(name, kind, self._target))
+        index = matrix.pack(program, data, _packed_type(name, kind, self._target))
         self._file.forget_pages(name)
-        self._on_packed(info.nbytes)
+        self._on_packed(data.nbytes)
         return index
 
-    def vector(self, name: str, size: int) -> NDArray[np.float32]:
-        """A vector as float32 `(size,)`."""
-        info = self._checked(name, (size,))
+    def vector(self, name: str, size: int, part: Part | None = None) -> NDArray[np.float32]:
+        """A vector, or a part of one, as float32 `(size,)`."""
+        info = self._checked(name, (part.total if part else size,))
         if info.type not in (TensorType.F32, TensorType.F16):
             raise ModelFileError(
                 f"{self._file.path}: tensor {name!r} is {info.type.name}: "
                 f"a vector must be F32 or F16"
             )
-        return _finite(to_float32(self._file.data(name), info.type), self._file.path, name)
+        values = to_float32(_rows_of(self._file.data(name), size, part), info.type)
+        return _finite(values, self._file.path, name)
 
     def _info(self, name: str) -> TensorInfo:
         info = self._file.tensors.get(name)
@@ -160,28 +173,33 @@ class CheckpointWeights:
         """Whether the matrix is packed as integer codes."""
         return self._target is not None and name not in KEPT
 
-    def pack(self, program: Program, name: str, rows: int, cols: int) -> int:
-        """Pack the matrix into the program; return its index there.
+    def pack(
+        self, program: Program, name: str, rows: int, cols: int, part: Part | None = None
+    ) -> int:
+        """Pack the matrix, or a part of it, into the program; return its index there.
 
         The files' pages are given back to the system once they are copied.
         """
         stored = self._stored(name)
-        shape = (cols, rows) if stored.transposed else (rows, cols)
+        height = part.total if part else rows
+        shape = (cols, height) if stored.transposed else (height, cols)
         kind = self._kind(stored.name, shape)
         data = self._checkpoint.data(stored.name)
         if stored.transposed:
             data = _transpose(data, shape)
+        data = _rows_of(data, rows, part)
         matrix = _Matrix(self._checkpoint.path, stored.name, kind, rows, cols)
         index = matrix.pack(program, data, _packed_type(name, kind, self._target))
         self._checkpoint.forget_pages(stored.name)
         self._on_packed(data.nbytes)
         return index
 
-    def vector(self, name: str, size: int) -> NDArray[np.float32]:
-        """A vector as float32 `(size,)`."""
+    def vector(self, name: str, size: int, part: Part | None = None) -> NDArray[np.float32]:
+        """A vector, or a part of one, as float32 `(size,)`."""
         stored = self._stored(name)
-        kind = self._kind(stored.name, (size,))
-        values = to_float32(self._checkpoint.data(stored.name), kind) + np.float32(stored.plus)
+        kind = self._kind(stored.name, (part.total if part else size,))
+        data = _rows_of(self._checkpoint.data(stored.name), size, part)
+        values = to_float32(data, kind) + np.float32(stored.plus)
         return _finite(values, self._checkpoint.path, stored.name)
 
     def _stored(self, name: str) -> HFName:
@@ -250,6 +268,14 @@ def _packed_type(name: str, stored: TensorType, target: TensorType | None) -> Te
 def _has_float_matrix(file: GGUFFile) -> bool:
     matrices = (info for info in file.tensors.values() if len(info.shape) > 1)
     return any(info.type in FLOAT_TYPES and info.name not in KEPT for info in matrices)
+
+
+def _rows_of(data: NDArray[np.uint8], rows: int, part: Part | None) -> NDArray[np.uint8]:
+    """The bytes of that part of a weight's rows."""
+    if part is None:
+        return data
+    row_bytes = len(data) // part.total
+    return data[part.begin * row_bytes : (part.begin + rows) * row_bytes]
 
 
 def _transpose(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
