@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from llama_files import make_model, metadata_of, tensors_of, write
 
-from foretell.backends.native.models import read_model
+from foretell.backends.native.models import ARCHITECTURES, read_model
 from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 
@@ -141,7 +141,8 @@ def test_heads_that_do_not_divide_the_width(fail):
 
 def test_an_unknown_architecture(fail):
     message = fail(UnsupportedModelError, architecture="mamba")
-    assert message == "architecture 'mamba' is not supported; supported: llama"
+    known = ", ".join(sorted(ARCHITECTURES))
+    assert message == f"architecture 'mamba' is not supported; supported: {known}"
 
 
 @pytest.mark.parametrize("name", ["blk.0.attn_q.weight", "blk.0.attn_norm.weight"])

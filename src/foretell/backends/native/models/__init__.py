@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from foretell.backends.native.models.gpt2 import GPT2
 from foretell.backends.native.models.llama import Llama
+from foretell.backends.native.models.shape import Model
 from foretell.backends.native.weights.checkpoint import Checkpoint
 from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.errors import UnsupportedModelError
 
-ARCHITECTURES = {"llama": Llama}
+ARCHITECTURES: dict[str, type[GPT2 | Llama]] = {"gpt2": GPT2, "llama": Llama}
 """By a GGUF file's `general.architecture`."""
 
-MODEL_TYPES = {"llama": Llama}
+MODEL_TYPES: dict[str, type[GPT2 | Llama]] = {"gpt2": GPT2, "llama": Llama}
 """By a checkpoint's `model_type`."""
 
 
-def read_model(file: GGUFFile | Checkpoint) -> Llama:
+def read_model(file: GGUFFile | Checkpoint) -> Model:
     """The model in this file or folder; UnsupportedModelError if its architecture is not known."""
     if isinstance(file, Checkpoint):
         return _read_checkpoint(file)
@@ -27,7 +29,7 @@ def read_model(file: GGUFFile | Checkpoint) -> Llama:
     return ARCHITECTURES[architecture].from_gguf(file)
 
 
-def _read_checkpoint(checkpoint: Checkpoint) -> Llama:
+def _read_checkpoint(checkpoint: Checkpoint) -> Model:
     model_type = checkpoint.config.get("model_type")
     if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
         known = ", ".join(sorted(MODEL_TYPES))

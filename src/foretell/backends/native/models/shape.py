@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
-from foretell.backends.native.plan import Heads
+from foretell.backends.native.plan import Heads, Plan
+from foretell.backends.native.weights.metadata import Settings
+from foretell.backends.native.weights.source import HFName
 
 
 @dataclass(frozen=True)
@@ -15,3 +18,38 @@ class ModelShape:
     heads: Heads
     vocab_size: int
     context_length: int
+
+
+class Model(Protocol):
+    """One model of a known architecture.
+
+    Attributes:
+        HF_NAMES: what checkpoints call each weight that the plan names.
+    """
+
+    HF_NAMES: ClassVar[dict[str, HFName]]
+
+    @property
+    def shape(self) -> ModelShape:
+        """Its sizes."""
+        ...
+
+    def define(self) -> Plan:
+        """Its computation, from token ids to logits."""
+        ...
+
+
+def check_heads(settings: Settings, heads: Heads) -> Heads:
+    """The heads, if the kernels take them.
+
+    Raises:
+        ModelFileError: they cannot be shared evenly.
+        UnsupportedModelError: they have an odd number of values.
+    """
+    if heads.query % heads.kv:
+        raise settings.wrong(f"{heads.query} query heads cannot share {heads.kv} kv heads")
+    if heads.dim % 16 or not 16 <= heads.dim <= 1024:
+        raise settings.unsupported(
+            f"a head of {heads.dim} values (not a multiple of 16 up to 1024)"
+        )
+    return heads

@@ -1,0 +1,137 @@
+"""Tiny random models of each family against transformers, from files and from folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from contract import Piece, run
+from family_files import GPT2, make_family, write_family
+from kernel_bench import ISAS, bits
+from test_llama import EXACT, assert_like_the_reference, prefill_and_decode, some_ids
+
+from foretell.backends.native.backend import NativeBackend
+from foretell.backends.native.weights.checkpoint import Checkpoint
+from foretell.errors import ModelFileError, UnsupportedModelError
+
+MODELS = {
+    "gpt2": (GPT2, {}),
+    "gpt2, untied, wide": (
+        GPT2,
+        {"tie_word_embeddings": False, "n_embd": 96, "n_head": 2, "n_inner": 100, "seed": 1},
+    ),
+}
+EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Models by their names, made when asked for."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            family, sizes = MODELS[name]
+            made[name] = make_family(family, **sizes)
+        return MODELS[name][0], made[name]
+
+    return get
+
+
+def save(folder: Path, model) -> Path:
+    model.save_pretrained(folder)
+    return folder
+
+
+def load_folder(folder: Path, **settings) -> NativeBackend:
+    with Checkpoint.open(folder) as checkpoint:
+        return NativeBackend.load(checkpoint, **settings)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@EVERY_MODEL
+def test_files(models, load, tmp_path, name, isa):
+    family, model = models(name)
+    backend = load(write_family(tmp_path / "m.gguf", family, model), isa, **EXACT)
+    assert_like_the_reference(backend, model)
+
+
+@EVERY_MODEL
+def test_folders(models, tmp_path, name):
+    _, model = models(name)
+    assert_like_the_reference(load_folder(save(tmp_path, model), **EXACT), model)
+
+
+@EVERY_MODEL
+def test_files_and_folders_agree_to_the_bit(models, load, tmp_path, name):
+    family, model = models(name)
+    path = write_family(tmp_path / "m.gguf", family, model)
+    ids = some_ids(model, 30)
+    results = [
+        prefill_and_decode(backend, ids, 25)
+        for backend in (
+            load(path, activations="float32"),
+            load_folder(save(tmp_path / "folder", model), activations="float32"),
+        )
+    ]
+    np.testing.assert_array_equal(bits(results[0]), bits(results[1]))
+
+
+@EVERY_MODEL
+def test_the_same_bits_on_every_instruction_set_team_and_chunk(models, load, tmp_path, name):
+    family, model = models(name)
+    whole_groups = all(size % 32 == 0 for size in widths(model))
+    path = write_family(tmp_path / "m.gguf", family, model, "Q8_0" if whole_groups else "F16")
+    ids = some_ids(model, 40)
+    expected = prefill_and_decode(load(path, ISAS[0], threads=1), ids, len(ids))
+    ways = [(isa, threads, prompt) for isa in ISAS for threads, prompt in ((1, 1), (2, 25))]
+    for isa, threads, prompt in [*ways, (ISAS[0], 3, 22)]:
+        result = prefill_and_decode(load(path, isa, threads=threads), ids, prompt)
+        np.testing.assert_array_equal(bits(result), bits(expected), f"{isa} {threads} {prompt}")
+
+
+def widths(model):
+    """What rows of its matrices may be long."""
+    return [size for weight in model.parameters() if weight.ndim == 2 for size in weight.shape[1:]]
+
+
+def test_quantized_at_load(models, tmp_path):
+    """Positions stay as they are; the transposed matrices are quantized by their rows."""
+    _, model = models("gpt2")
+    folder = save(tmp_path, model)
+    ids = some_ids(model, 30)
+    exact = prefill_and_decode(load_folder(folder, **EXACT), ids, 30)
+    error = prefill_and_decode(load_folder(folder, quantize="q8", **EXACT), ids, 30) - exact
+    assert 0 < np.sqrt((error**2).mean()) < 0.02 * exact.std()
+
+
+def test_positions_past_the_last_are_refused(models, load, tmp_path):
+    family, model = models("gpt2")
+    backend = load(write_family(tmp_path / "m.gguf", family, model))
+    table = list(range(9))
+    assert run(backend, Piece([1], table, 127)).shape == (1, 163)
+    with pytest.raises(ValueError, match="position past the last"):
+        run(backend, Piece([1], table, 128))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"n_head": 3}, ModelFileError, "64 values cannot be 3 heads"),
+        ({"n_head": 8}, UnsupportedModelError, "a head of 8 values"),
+        ({"activation_function": "gelu"}, UnsupportedModelError, "activation_function"),
+        ({"scale_attn_by_inverse_layer_idx": True}, UnsupportedModelError, "inverse_layer_idx"),
+        ({"n_positions": 256}, ModelFileError, r"wpe.weight' is 128 × 64.* asks for 256 × 64"),
+        ({"n_embd": "wide"}, ModelFileError, "'n_embd' is 'wide': must be an integer"),
+        ({"n_inner": 96}, ModelFileError, "c_fc.weight' is 64 × 256"),
+    ],
+    ids=str,
+)
+def test_gpt2_configs_that_cannot_be_run(models, tmp_path, changes, error, message):
+    folder = save(tmp_path, models("gpt2")[1])
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(error, match=message):
+        load_folder(folder)
