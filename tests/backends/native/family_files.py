@@ -14,7 +14,18 @@ import gguf
 import numpy as np
 import torch
 from llama_files import write
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 SIZES = {
     "vocab_size": 160,
@@ -106,3 +117,51 @@ def _gpt2_metadata(config: Any) -> dict[str, Any]:
 GPT2 = Family(
     "gpt2", _gpt2, _gpt2_metadata, transposed=("c_attn.weight", "c_proj.weight", "c_fc.weight")
 )
+
+
+def _maker(model: Any, config: Any, **fixed: Any) -> Callable[..., Any]:
+    return lambda **sizes: model(config(**SIZES | fixed | sizes))
+
+
+def _llama_metadata(config: Any) -> dict[str, Any]:
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    rope = config.rope_parameters
+    values = {
+        "context_length": config.max_position_embeddings,
+        "embedding_length": config.hidden_size,
+        "block_count": config.num_hidden_layers,
+        "feed_forward_length": config.intermediate_size,
+        "attention.head_count": config.num_attention_heads,
+        "attention.head_count_kv": config.num_key_value_heads,
+        "attention.key_length": head_dim,
+        "attention.value_length": head_dim,
+        "attention.layer_norm_rms_epsilon": config.rms_norm_eps,
+        "rope.freq_base": rope.get("full_attention", rope)["rope_theta"],
+    }
+    if config.model_type != "gemma3_text":
+        return values
+    values["attention.sliding_window"] = config.sliding_window
+    if rope["full_attention"]["rope_type"] == "linear":
+        factor = rope["full_attention"]["factor"]
+        values |= {"rope.scaling.type": "linear", "rope.scaling.factor": factor}
+    if rope["sliding_attention"]["rope_theta"] != 10_000.0:
+        values["rope.freq_base_swa"] = rope["sliding_attention"]["rope_theta"]
+    return values
+
+
+GEMMA3 = Family(
+    "gemma3",
+    _maker(
+        Gemma3ForCausalLM,
+        Gemma3TextConfig,
+        head_dim=32,
+        query_pre_attn_scalar=32,
+        sliding_window=20,
+        num_hidden_layers=7,
+    ),
+    _llama_metadata,
+    plus=1.0,
+)
+MISTRAL = Family("llama", _maker(MistralForCausalLM, MistralConfig), _llama_metadata)
+QWEN2 = Family("qwen2", _maker(Qwen2ForCausalLM, Qwen2Config), _llama_metadata)
+QWEN3 = Family("qwen3", _maker(Qwen3ForCausalLM, Qwen3Config, head_dim=32), _llama_metadata)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from contract import Piece, run
-from family_files import GPT2, make_family, write_family
+from family_files import GEMMA3, GPT2, MISTRAL, QWEN2, QWEN3, make_family, write_family
 from kernel_bench import ISAS, bits
 from test_llama import EXACT, assert_like_the_reference, prefill_and_decode, some_ids
 
@@ -22,6 +22,40 @@ MODELS = {
         GPT2,
         {"tie_word_embeddings": False, "n_embd": 96, "n_head": 2, "n_inner": 100, "seed": 1},
     ),
+    "gemma3": (GEMMA3, {}),
+    "gemma3, other bases": (
+        GEMMA3,
+        {
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 500_000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 3_000.0},
+            },
+            "num_key_value_heads": 1,
+            "head_dim": 64,
+            "query_pre_attn_scalar": 64,
+            "seed": 2,
+        },
+    ),
+    "qwen2": (QWEN2, {"seed": 3}),
+    "qwen3": (QWEN3, {"tie_word_embeddings": True, "seed": 4}),
+}
+ONLY_FOLDERS = {
+    "mistral": (MISTRAL, {"sliding_window": 13, "seed": 5}),
+    "mistral without a window": (MISTRAL, {"sliding_window": None, "seed": 6}),
+    "gemma3, scale of its own": (GEMMA3, {"query_pre_attn_scalar": 50, "seed": 7}),
+    "gemma3, layers of its own": (
+        GEMMA3,
+        {
+            "num_hidden_layers": 3,
+            "layer_types": ["full_attention", "sliding_attention", "full_attention"],
+            "tie_word_embeddings": False,
+            "seed": 8,
+        },
+    ),
+    "qwen3, windows above": (
+        QWEN3,
+        {"use_sliding_window": True, "sliding_window": 15, "max_window_layers": 1, "seed": 9},
+    ),
 }
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
 
@@ -29,13 +63,12 @@ EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
 @pytest.fixture(scope="module")
 def models():
     """Models by their names, made when asked for."""
-    made = {}
+    made, all_models = {}, MODELS | ONLY_FOLDERS
 
     def get(name):
         if name not in made:
-            family, sizes = MODELS[name]
-            made[name] = make_family(family, **sizes)
-        return MODELS[name][0], made[name]
+            made[name] = make_family(all_models[name][0], **all_models[name][1])
+        return all_models[name][0], made[name]
 
     return get
 
@@ -58,7 +91,7 @@ def test_files(models, load, tmp_path, name, isa):
     assert_like_the_reference(backend, model)
 
 
-@EVERY_MODEL
+@pytest.mark.parametrize("name", [*MODELS, *ONLY_FOLDERS])
 def test_folders(models, tmp_path, name):
     _, model = models(name)
     assert_like_the_reference(load_folder(save(tmp_path, model), **EXACT), model)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+from foretell.backends.native.models.gemma3 import Gemma3
 from foretell.backends.native.models.gpt2 import GPT2
 from foretell.backends.native.models.llama import Llama
 from foretell.backends.native.models.shape import Model
@@ -9,10 +12,25 @@ from foretell.backends.native.weights.checkpoint import Checkpoint
 from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.errors import UnsupportedModelError
 
-ARCHITECTURES: dict[str, type[GPT2 | Llama]] = {"gpt2": GPT2, "llama": Llama}
+Family: TypeAlias = type[Gemma3] | type[GPT2] | type[Llama]
+
+ARCHITECTURES: dict[str, Family] = {
+    "gemma3": Gemma3,
+    "gpt2": GPT2,
+    "llama": Llama,
+    "qwen2": Llama,
+    "qwen3": Llama,
+}
 """By a GGUF file's `general.architecture`."""
 
-MODEL_TYPES: dict[str, type[GPT2 | Llama]] = {"gpt2": GPT2, "llama": Llama}
+MODEL_TYPES: dict[str, Family] = {
+    "gemma3_text": Gemma3,
+    "gpt2": GPT2,
+    "llama": Llama,
+    "mistral": Llama,
+    "qwen2": Llama,
+    "qwen3": Llama,
+}
 """By a checkpoint's `model_type`."""
 
 

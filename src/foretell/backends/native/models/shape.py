@@ -53,3 +53,21 @@ def check_heads(settings: Settings, heads: Heads) -> Heads:
             f"a head of {heads.dim} values (not a multiple of 16 up to 1024)"
         )
     return heads
+
+
+def layer_windows(
+    settings: Settings, layers: int, *, window: int | None, pattern: int
+) -> tuple[int | None, ...]:
+    """How many positions each layer of a checkpoint sees: `window`, or None for all.
+
+    `layer_types` of `config.json` tells which layers have a window; not given, all but each
+    `pattern`-th.
+    """
+    local, everywhere = "sliding_attention", "full_attention"
+    usual = [local if (layer + 1) % pattern else everywhere for layer in range(layers)]
+    kinds = settings.texts("layer_types", usual)
+    if len(kinds) != layers or not set(kinds) <= {local, everywhere}:
+        raise settings.wrong(
+            f"layer_types must be one of {local!r} and {everywhere!r} for each of {layers} layers"
+        )
+    return tuple(window if kind == local else None for kind in kinds)

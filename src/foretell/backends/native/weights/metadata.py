@@ -58,6 +58,13 @@ class Settings:
             raise self._wrong(key, value, "a string")
         return value
 
+    def texts(self, key: str, default: list[str]) -> list[str]:
+        """The list of strings under this key."""
+        value = self._value(key, default)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self._wrong(key, value, "a list of strings")
+        return value
+
     def flag(self, key: str, default: bool) -> bool:
         """The boolean under this key."""
         value = self._value(key, default)
