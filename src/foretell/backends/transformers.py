@@ -6,9 +6,9 @@ blocks, and are shown to the model as a `Cache` of its own library.
     backend = TransformersBackend.load("path/to/folder")
 
 What holds: a row of logits is what the model itself computes of that sequence, and in float32 the
-greedy tokens are those of `model.generate`. What does not: torch may add in another order for
-another shape of input, so a row's last bits depend on what runs beside it and on how its prompt was
-cut. In float32 that is some 1e-6 of the logits' size: tokens differ only where two are that close.
+greedy tokens are those of `model.generate`. What does not: torch adds in another order for another
+shape of input, so a row's last digits depend on what runs beside it and on how its prompt was cut:
+in float32 by 1e-4 at most where it was measured. Tokens differ only where two are that close.
 """
 
 from __future__ import annotations
@@ -318,6 +318,8 @@ class _BlockLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     def get_max_length(self) -> int:
         """-1: there is no limit."""
         return -1
+
+    get_max_cache_shape = get_max_length  # its name in transformers 5.0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Nothing is left to be made here."""
