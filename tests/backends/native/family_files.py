@@ -27,6 +27,9 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from foretell.backends.native.weights.gguf import GGUFFile
+from foretell.backends.native.weights.types import TensorInfo
+
 SIZES = {
     "vocab_size": 160,
     "hidden_size": 64,
@@ -80,11 +83,40 @@ def _spread(family: Family, name: str, weight: torch.Tensor) -> float:
     return 1.5 / inputs**0.5
 
 
+def read_family(path: Path, family: Family, make: Callable[..., Any], config: Any) -> Any:
+    """The float32 model of this config with a file's weights, each dequantized by `gguf`.
+
+    `gguf` itself would take long over a vocabulary of 262,144 strings.
+    """
+    model = make(config).to(torch.float32).eval()
+    state = {}
+    with GGUFFile.open(path) as file:
+        for name in model.state_dict():
+            found = file.tensors.get(_file_name(family, config, name) or "")
+            if found is not None:
+                values = _dequantize(file, found)
+                state[name] = values - family.plus if values.ndim == 1 else values
+    if config.tie_word_embeddings:
+        state["lm_head.weight"] = state["model.embed_tokens.weight"]
+    model.load_state_dict(state, strict=True, assign=True)
+    return model
+
+
+def _dequantize(file: GGUFFile, tensor: TensorInfo) -> torch.Tensor:
+    rows = np.array(file.data(tensor.name)).reshape(*tensor.shape[:-1], -1)
+    values = gguf.dequantize(rows, gguf.GGMLQuantizationType(tensor.type.ggml_id))
+    return torch.from_numpy(values)
+
+
+def _file_name(family: Family, config: Any, name: str) -> str | None:
+    arch = next(k for k, title in gguf.MODEL_ARCH_NAMES.items() if title == family.architecture)
+    names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
+    return names.get_name(name, try_suffixes=(".weight", ".bias"))
+
+
 def write_family(path: Path, family: Family, model: Any, kind: str = "F32") -> Path:
     """Write the model as a GGUF file."""
     config = model.config
-    arch = next(k for k, name in gguf.MODEL_ARCH_NAMES.items() if name == family.architecture)
-    names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
     tensors = {}
     for name, weight in model.state_dict().items():
         if name == "lm_head.weight" and config.tie_word_embeddings:
@@ -94,7 +126,7 @@ def write_family(path: Path, family: Family, model: Any, kind: str = "F32") -> P
             values = values.T
         if "norm" in name and values.ndim == 1:
             values = values + np.float32(family.plus)
-        tensors[names.get_name(name, try_suffixes=(".weight", ".bias"))] = values
+        tensors[_file_name(family, config, name)] = values
     metadata = {f"{family.architecture}.{k}": v for k, v in family.metadata(config).items()}
     return write(path, tensors, metadata, kind, family.architecture)
 
