@@ -2,7 +2,9 @@
 
     python benchmarks/accuracy.py MODEL.gguf --threads 2
 
-The reference is transformers in float32 with the file's own weights (reference.py). At each
+The reference is transformers in float32 with the file's own weights (reference.py). Every context
+starts with the BOS token where the file asks for one: without it, Gemma computes differences of
+numbers so large that transformers itself, in float32, is 1e-3 off. At each
 position: KL(reference || engine) over the whole vocabulary in float64, every row normalized, and
 whether the most probable token is the same. With float32 activations
 (and keys and values) also the largest difference of logits, and 64 greedy tokens.
@@ -56,8 +58,11 @@ class Engines:
     """The engines under test, each in its own process, asked one after the other."""
 
     def __init__(self, arguments: argparse.Namespace, folder: str) -> None:
+        from reference import first_ids
+
         common = (arguments.model, arguments.threads)
         python = arguments.foretell_python
+        self.first = first_ids(arguments.model)
         self.folder = Path(folder)
         self.peers = {"llama.cpp": Peer("llama_cpp.py", *common)}
         if not arguments.only_llama_cpp:
@@ -73,7 +78,7 @@ class Engines:
         return np.load(path)
 
     def tokenize(self, text: str) -> list[int]:
-        """Ids of a text, by llama.cpp."""
+        """Ids of a text, by llama.cpp, without special tokens."""
         return self.peers["llama.cpp"].ask("tokenize", text=text)["ids"]
 
 
@@ -91,7 +96,8 @@ def measure_text(
     from reference import logits
 
     rows: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in engines.peers}
-    for ids in windows(engines.tokenize(text.text), positions, length):
+    for window in windows(engines.tokenize(text.text), positions, length):
+        ids = engines.first + window
         wanted = logits(model, ids)
         for name, runs in rows.items():
             runs.append(compare(wanted, engines.logits(name, ids)))
@@ -107,9 +113,9 @@ def measure_float32(engines: Engines, model: Any) -> dict[str, Any]:
     """foretell with float32 activations: largest difference of logits, and greedy tokens."""
     from reference import greedy, logits
 
-    ids = engines.tokenize(python_source().text)[:LOGIT_POSITIONS]
+    ids = (engines.first + engines.tokenize(python_source().text))[:LOGIT_POSITIONS]
     difference = np.abs(engines.logits("foretell float32", ids) - logits(model, ids)).max()
-    prompt = engines.tokenize(SHORT_PROMPT)
+    prompt = engines.first + engines.tokenize(SHORT_PROMPT)
     wanted = greedy(model, prompt, GREEDY_TOKENS)
     given = engines.peers["foretell float32"].ask(
         "generate", ids=prompt, max_new_tokens=GREEDY_TOKENS
