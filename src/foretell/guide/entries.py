@@ -325,7 +325,7 @@ FORMS: dict[str, str] = {
     "sequence_bias": "numbers by token ids",
     "negative_prompt": "a text or token ids",
     "exponential_decay_length_penalty": "start ≥ 0, factor > 0",
-    "early_stopping": "True, False or \"never\"",
+    "early_stopping": 'True, False or "never"',
     "repetition_detection": "True, or sizes and count",
     "logprobs_stage": "raw, processed, final",
 }
