@@ -122,7 +122,11 @@ UNFIT: dict[str, tuple[str, dict[str, Any], str]] = {
         {**GROUPED, "num_hidden_layers": 4, "layer_types": ["conv", "full_attention"] * 2},
         "does not work with a cache of keys and values only: Cannot get conv state",
     ),
-    "openai-gpt": ("OpenAIGPTConfig", OLD, "takes no past_key_values: must keep them in a Cache"),
+    "openai-gpt": (
+        "OpenAIGPTConfig",
+        OLD,
+        "takes no cache: must keep its keys and values in a Cache",
+    ),
 }
 """By name the same, and what is said of a model that cannot run on blocks."""
 

@@ -10,6 +10,7 @@ from foretell.errors import ConfigError, UnsupportedModelError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+CACHE_NAMES = ("past_key_values", "cache")
 LENGTH_NAMES = ("max_position_embeddings", "max_seq_len", "seq_length", "max_sequence_length")
 
 
@@ -28,9 +29,17 @@ def check_kind(model: PreTrainedModel) -> None:
             f"{kind} remembers a state that all its tokens share: must remember keys and values of "
             "each, which can be shared, forked and rolled back"
         )
-    if "past_key_values" not in inspect.signature(model.forward).parameters:
-        raise UnsupportedModelError(f"{kind} takes no past_key_values: must keep them in a Cache")
+    if cache_argument(model) is None:
+        raise UnsupportedModelError(
+            f"{kind} takes no cache: must keep its keys and values in a Cache of transformers"
+        )
     check_evaluates(model)
+
+
+def cache_argument(model: PreTrainedModel) -> str | None:
+    """By which argument the model takes a Cache: it was renamed in transformers 5.24."""
+    arguments = inspect.signature(model.forward).parameters
+    return next((name for name in CACHE_NAMES if name in arguments), None)
 
 
 def check_evaluates(model: PreTrainedModel) -> None:

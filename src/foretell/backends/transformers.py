@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from foretell.backends.base import BackendInfo, Batch, Logits
 from foretell.backends.padded import Places, View, Wanted, passes
 from foretell.backends.suitability import (
+    cache_argument,
     check_count,
     check_evaluates,
     check_kind,
@@ -90,6 +91,7 @@ class TransformersBackend:
         check_count("num_blocks", num_blocks)
         self.model = model
         self._device = cast(Tensor, model.get_input_embeddings().weight).device
+        self._cache_argument = cast(str, cache_argument(model))
         self._arguments = frozenset(inspect.signature(model.forward).parameters)
         self._pads = "position_ids" in self._arguments  # else it may count the padding
         self._num_layers = int(text_config(model).num_hidden_layers)
@@ -176,9 +178,9 @@ class TransformersBackend:
             "logits_to_keep": self._tensor(wanted.kept),
         }
         inputs = {name: value for name, value in inputs.items() if name in self._arguments}
-        cache = _BlockCache(self._store, view, self._num_layers)
+        inputs[self._cache_argument] = _BlockCache(self._store, view, self._num_layers)
         with torch.inference_mode():
-            answer = self.model(**inputs, past_key_values=cache, use_cache=True, return_dict=True)
+            answer = self.model(**inputs, use_cache=True, return_dict=True)
             logits: Tensor = answer.logits
             if "logits_to_keep" not in inputs:
                 logits = logits[:, torch.from_numpy(wanted.kept)]

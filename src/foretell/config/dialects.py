@@ -32,7 +32,8 @@ LENGTHS = (
     "logits_processor",
 )
 CUTOFFS = ("typical_p", "epsilon_cutoff", "eta_cutoff")
-LAST = ("mirostat", "adaptive_target", "renormalize_logits")
+LAST = ("mirostat", "adaptive_target")
+END = ("renormalize_logits",)
 
 SAMPLERS = ("top_n_sigma", "temperature", "top_h", "top_k", "top_p", "min_p", "xtc_probability")
 SAMPLER_STAGES = frozenset([*SAMPLERS, *CUTOFFS, *LAST])
@@ -66,7 +67,7 @@ class Dialect:
 
 TRANSFORMERS = Dialect(
     "transformers",
-    "5.23",
+    "5.24",
     (
         *BIASES,
         *PENALTIES,
@@ -77,6 +78,7 @@ TRANSFORMERS = Dialect(
         *CUTOFFS,
         "xtc_probability",
         *LAST,
+        *END,
     ),
 )
 VLLM = Dialect(
@@ -93,6 +95,7 @@ VLLM = Dialect(
         *CUTOFFS,
         "xtc_probability",
         *LAST,
+        *END,
     ),
     defaults={"temperature": 1.0},
     least_temperature=0.01,
@@ -108,6 +111,7 @@ LLAMA_CPP = Dialect(
         *("top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc_probability"),
         *("top_h", "epsilon_cutoff", "eta_cutoff", "temperature"),
         *LAST,
+        *END,
     ),
     defaults={"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05},
     ties="cut",

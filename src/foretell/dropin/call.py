@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 
 from foretell.config import GenerationConfig
 from foretell.config.ranges import MAX_SEED
-from foretell.decoding.processors.base import History
 from foretell.dropin.arrays import Arrays, arrays_for_functions, arrays_like
 from foretell.dropin.functions import (
     Ends,
@@ -23,7 +22,6 @@ from foretell.dropin.functions import (
     function_list,
     length_of,
     refuse_double,
-    renormalizing,
     stages_of,
     suppress_second,
     text_ends,
@@ -193,9 +191,8 @@ class Call:
         stages = stages_of(processors, config, row, self._for_functions)
         allow = self._arguments.get("prefix_allowed_tokens_fn")
         if allow is not None:
-            number = self._batch_id(place)
             stages["prefix_allowed_tokens_fn"] = [
-                allowed_tokens(allow, row, self._for_functions, number)
+                allowed_tokens(allow, row, self._for_functions, place)
             ]
         begin = config.begin_suppress_tokens
         if begin is not None and config.forced_bos_token_id is not None:
@@ -205,17 +202,9 @@ class Call:
     def _last(self, place: int) -> list[OnRow]:
         """What comes after all other processors."""
         last: list[OnRow] = []
-        if self._settings["renormalize_logits"]:
-            last.append(renormalizing())
         if self._records and self._settings["output_scores"]:
             last.append(self._records[place].keep_scores)
         return last
-
-    def _batch_id(self, place: int) -> Callable[[History], int]:
-        """transformers counts the samples of a row as rows, and its beams as one."""
-        if self._settings.num_beams > 1:
-            return lambda history: place
-        return lambda history: place * self._settings.num_samples + history.index
 
     def _ends(self, place: int, row: Row, sample: int) -> list[Ends]:
         ends: list[Ends] = []

@@ -108,7 +108,9 @@ REFUSED_ARGUMENTS: dict[str, tuple[tuple[Any, ...], str]] = {
     "custom_generate": ((), "the engine's own loop runs"),
     "synced_gpus": ((False,), "one process runs the model"),
     "inputs_embeds": ((), "prompts are token ids or text"),
-    "past_key_values": ((), "computed prefixes are found by themselves"),
+    **dict.fromkeys(
+        ("past_key_values", "cache"), ((), "computed prefixes are found by themselves")
+    ),
     "position_ids": ((), "positions count from a row's first token"),
     "token_type_ids": ((), "the model is given token ids only"),
     "cache_position": ((), "positions count from a row's first token"),

@@ -15,7 +15,6 @@ from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.custom import name_of
-from foretell.decoding.processors.guards import Renormalize
 from foretell.decoding.processors.masks import PrefixAllowed
 from foretell.dropin.arrays import Arrays, to_numpy, to_plain
 from foretell.dropin.fields import CRITERIA_FIELDS, PROCESSOR_FIELDS
@@ -58,18 +57,17 @@ def adapted(processor: Callable[..., Any], row: Row, arrays: Arrays) -> OnRow:
     return process
 
 
-def allowed_tokens(
-    function: Callable[..., Any], row: Row, arrays: Arrays, number: Callable[[History], int]
-) -> OnRow:
+def allowed_tokens(function: Callable[..., Any], row: Row, arrays: Arrays, batch_id: int) -> OnRow:
     """A `prefix_allowed_tokens_fn(batch_id, ids)` as a function on one row.
 
-    `number` tells a history's batch id.
+    The batch id is the row's place among the prompts, for all its samples and beams, as in
+    transformers from 5.24 on.
     """
 
     def allow(logits: Logits, history: History) -> None:
         def named(tokens: list[int]) -> Iterable[int]:
             ids = arrays.ids([*row.padding, *tokens])
-            found: Iterable[int] = to_plain(function(number(history), ids))
+            found: Iterable[int] = to_plain(function(batch_id, ids))
             return found
 
         PrefixAllowed(named)(logits, history)
@@ -96,7 +94,8 @@ def with_functions(
     chain: list[str | OnRow] = []
     for name in config.rules.order:
         chain += stages.get(name, [name])
-    replaced = dict.fromkeys(name for name in stages if name != "renormalize_logits")
+    neutral = GenerationConfig()
+    replaced = {name: getattr(neutral, name) for name in stages}
     return config.override(**replaced, processors=[*chain, *last])
 
 
@@ -122,11 +121,6 @@ def _is_on(config: GenerationConfig, name: str) -> bool:
     value = getattr(config, name)
     is_neutral = name in RANGES and RANGES[name].neutral == value
     return value not in (None, False, ()) and not is_neutral
-
-
-def renormalizing() -> OnRow:
-    """log-softmax, also where nothing is drawn."""
-    return Renormalize()
 
 
 def length_of(criteria: Sequence[Callable[..., Any]]) -> int | None:

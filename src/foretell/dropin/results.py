@@ -18,7 +18,7 @@ class GenerateOutput:
     """What comes back with `return_dict_in_generate=True`.
 
     It is read as transformers' outputs are: by attribute, by name, by place among what there is.
-    `past_key_values`, `attentions` and `hidden_states` are not told.
+    `past_key_values` or `cache`, `attentions` and `hidden_states` are not told.
 
     Attributes:
         sequences: ids, prompts included, `(batch * num_return_sequences, length)`.

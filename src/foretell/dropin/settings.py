@@ -19,7 +19,7 @@ DEFAULT_NEW_TOKENS = 20
 AS_THEY_ARE = (
     *("max_time", "repetition_penalty", "no_repeat_ngram_size", "bad_words_ids", "sequence_bias"),
     *("suppress_tokens", "begin_suppress_tokens", "forced_eos_token_id"),
-    *("exponential_decay_length_penalty", "remove_invalid_values"),
+    *("exponential_decay_length_penalty", "remove_invalid_values", "renormalize_logits"),
 )
 """Fields that mean the same here."""
 
