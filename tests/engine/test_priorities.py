@@ -6,7 +6,7 @@ from by_hand import answer_by_hand, request, run, scripted
 
 from foretell.engine.engine import Engine
 from foretell.engine.events import TokenEvent
-from foretell.engine.scheduler import PROMPT_TOKENS_BESIDE, PROMPT_TOKENS_BESIDE_EACH
+from foretell.engine.scheduler import PROMPT_TOKENS_BESIDE_EACH
 from foretell.engine.settings import EngineSettings
 
 
@@ -69,12 +69,13 @@ def test_no_more_sequences_run_than_may():
 
 
 def test_a_long_prompt_comes_in_small_pieces_beside_running_streams():
-    backend = scripted(context_length=400, num_blocks=200, max_batch_tokens=256)
+    sizes = {"context_length": 400, "num_blocks": 200, "max_batch_tokens": 256}
+    backend = scripted(**sizes, prompt_tokens_beside=11)
     engine = Engine(backend)
     streams = [engine.add(request([one], max_new_tokens=100)) for one in range(4)]
     engine.step()
     engine.add(request([1] * 300, max_new_tokens=1))
-    most = 4 + PROMPT_TOKENS_BESIDE + 4 * PROMPT_TOKENS_BESIDE_EACH
+    most = 4 + 11 + 4 * PROMPT_TOKENS_BESIDE_EACH
     for _ in range(15):
         written = [event.request_id for event in engine.step()]
         assert written == streams  # each has its token in each step
@@ -91,7 +92,7 @@ def test_its_pieces_grow_smaller_the_more_positions_they_attend_to():
     while sum(pieces) < 300:
         engine.step()
         pieces.append(len(backend.batches[-1].tokens) - 1)
-    assert pieces[0] == PROMPT_TOKENS_BESIDE + PROMPT_TOKENS_BESIDE_EACH
+    assert pieces[0] == backend.info.prompt_tokens_beside + PROMPT_TOKENS_BESIDE_EACH
     assert sorted(pieces[:-1], reverse=True) == pieces[:-1]
     assert pieces[-2] == 1
 

@@ -55,6 +55,8 @@ class BackendInfo:
         threads: threads that compute.
         attention_span: positions to attend to that cost a token as much as all its products; 0 if
             unknown. The scheduler cuts prompts by it, and nothing else depends on it.
+        prompt_tokens_beside: prompt tokens that a step with running sequences bears without taking
+            much longer. This, too, only cuts prompts.
     """
 
     name: str
@@ -68,6 +70,7 @@ class BackendInfo:
     kv_bytes_per_token: int = 0
     threads: int = 1
     attention_span: int = 0
+    prompt_tokens_beside: int = 8
 
 
 class Backend(Protocol):

@@ -71,6 +71,7 @@ class ScriptedBackend:
         num_blocks: int = 128,
         max_batch_tokens: int = 64,
         attention_span: int = 0,
+        prompt_tokens_beside: int = 8,
     ) -> None:
         self._script = script
         self._info = BackendInfo(
@@ -82,6 +83,7 @@ class ScriptedBackend:
             num_blocks=num_blocks,
             max_batch_tokens=max_batch_tokens,
             attention_span=attention_span,
+            prompt_tokens_beside=prompt_tokens_beside,
         )
         self._tokens = np.full((num_blocks, block_size), -1, dtype=np.int32)
         self._positions = np.full((num_blocks, block_size), -1, dtype=np.int32)

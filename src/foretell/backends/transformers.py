@@ -51,6 +51,7 @@ except ImportError as error:
 
 BLOCK_SIZE = 16
 MAX_BATCH_TOKENS = 512
+PROMPT_TOKENS_BESIDE = 128  # passes cost so much by themselves that few tokens are no cheaper
 DTYPES = ("auto", "float64", "float32", "bfloat16", "float16")
 
 
@@ -108,6 +109,7 @@ class TransformersBackend:
             weight_bytes=sum(one.numel() * one.element_size() for one in model.parameters()),
             kv_bytes_per_token=self._store.bytes_per_position,
             threads=torch.get_num_threads(),
+            prompt_tokens_beside=PROMPT_TOKENS_BESIDE,
         )
 
     @classmethod

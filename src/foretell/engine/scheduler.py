@@ -26,10 +26,9 @@ from foretell.engine.stats import Meter
 
 MAX_PROMPT_ROWS = 64  # rows of prompt logits in one step, so that a long scored text fits in memory
 
-# What prompts may cost in one step beside decoding sequences: so many tokens, and as many more for
-# each of these, a token counting more the more positions it attends to. A step then takes about
-# two to three times as long as without them.
-PROMPT_TOKENS_BESIDE = 8
+# Beside decoding sequences prompts may cost as much in one step as the backend bears, and so many
+# tokens more for each of these, a token counting more the more positions it attends to. A step then
+# takes about two to three times as long as without them.
 PROMPT_TOKENS_BESIDE_EACH = 1
 
 
@@ -76,6 +75,7 @@ class Scheduler:
     def __init__(self, info: BackendInfo, settings: EngineSettings, meter: Meter) -> None:
         self._block_size = info.block_size
         self._attention_span = info.attention_span
+        self._prompt_tokens_beside = info.prompt_tokens_beside
         most = info.max_batch_tokens
         self._batch_tokens = min(most, settings.max_batch_tokens or most)
         self.max_running = min(settings.max_running, self._batch_tokens)
@@ -289,7 +289,7 @@ class Scheduler:
         room = self._batch_tokens - num_decoding
         if not num_decoding:
             return _shares(jobs, room, lambda sequence: 1.0)
-        most = PROMPT_TOKENS_BESIDE + PROMPT_TOKENS_BESIDE_EACH * num_decoding
+        most = self._prompt_tokens_beside + PROMPT_TOKENS_BESIDE_EACH * num_decoding
         return _shares(jobs, min(room, most), self._cost_beside)
 
     def _cost_beside(self, sequence: Sequence) -> float:
