@@ -1,7 +1,7 @@
 """Beam search the whole way, backend and engine included, against transformers' `generate`.
 
-A random Llama in float32, on the native backend and on transformers'; all searches run at once in
-one engine.
+A random Llama and a random GPT-2 in float32, on the native backend and on transformers'; all
+searches run at once in one engine.
 """
 
 import random
@@ -9,16 +9,17 @@ import random
 import numpy as np
 import pytest
 import torch
-from llama_files import make_model, write_model
+from family_files import GPT2, make_family
+from llama_files import make_model
 
 from foretell.backends.native.backend import NativeBackend
-from foretell.backends.native.weights.gguf import GGUFFile
+from foretell.backends.native.weights.checkpoint import Checkpoint
 from foretell.backends.transformers import TransformersBackend
 from foretell.config import GenerationConfig
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
 
-NUM_SETTINGS = 300
+NUM_SETTINGS = 200  # of each model
 NUM_BLOCKS = 2000
 VOCAB = 160
 PAD = 0
@@ -38,6 +39,7 @@ def random_settings(number):
     eos = choose.sample(range(1, VOCAB), choose.choice([0, 1, 1, 4, 20]))
     if choose.random() < 0.4:
         settings["repetition_penalty"] = choose.choice([1.2, 1.5, 0.8])
+        settings["renormalize_logits"] = choose.random() < 0.5
     if choose.random() < 0.3:
         settings["no_repeat_ngram_size"] = choose.choice([2, 3])
     if choose.random() < 0.3 and eos:
@@ -78,22 +80,34 @@ def theirs(model, settings, eos, prompts):
     ]
 
 
-@pytest.fixture(scope="module")
-def model():
-    """Its logits are small, so that float32's errors in them are."""
+def llama():
     model = make_model(seed=3)
+    return model, [model.model.norm.weight]
+
+
+def gpt2():
+    model = make_family(GPT2, seed=3, vocab_size=VOCAB)
+    norm = model.transformer.ln_f
+    return model, [norm.weight, norm.bias]
+
+
+@pytest.fixture(scope="module", params=[llama, gpt2])
+def model(request):
+    """Its logits are small, so that float32's errors in them are."""
+    model, last_norm = request.param()
     with torch.no_grad():
-        model.model.norm.weight.mul_(0.25)
+        for weight in last_norm:
+            weight.mul_(0.25)
     return model
 
 
 @pytest.fixture(scope="module")
 def engines(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("beams") / "model.gguf"
-    write_model(path, model)
-    with GGUFFile.open(path) as file:
+    folder = tmp_path_factory.mktemp("beams")
+    model.save_pretrained(folder)
+    with Checkpoint.open(folder) as checkpoint:
         native = NativeBackend.load(
-            file, activations="float32", kv_dtype="float32", num_blocks=NUM_BLOCKS, threads=1
+            checkpoint, activations="float32", kv_dtype="float32", num_blocks=NUM_BLOCKS, threads=1
         )
     return Engine(native), Engine(TransformersBackend(model, num_blocks=NUM_BLOCKS))
 
