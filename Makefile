@@ -73,6 +73,10 @@ $(PEERS)/made: benchmarks/requirements.txt
 throughput: $(VENV)/built $(PEERS)/made ## many sequences at once, beside llama.cpp and transformers
 	@$(PEERS)/bin/python benchmarks/throughput.py $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
 
+.PHONY: beams
+beams: $(VENV)/built $(PEERS)/made ## beam search beside transformers, ONNX Runtime GenAI, CTranslate2
+	@$(PEERS)/bin/python benchmarks/beams.py $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
+
 .PHONY: prefix stalls soak
 prefix: ## time to first token with a shared system prompt
 stalls: ## gaps in running streams while a long prompt is read
