@@ -86,6 +86,22 @@ def test_tokens_beyond_the_tokenizer_are_empty(folder: Path) -> None:
     assert tokenizer.decode([size, size + 2]) == ""
 
 
+def test_added_tokens_beyond_the_model_are_left_out(folder: Path) -> None:
+    """As Gemma 3's `<image_soft_token>`, whose id is the size of the vocabulary."""
+    size = Tokenizer.from_folder(folder).vocab_size
+    unseen = {"id": size, "content": "<image>", "special": True}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    edit(folder / "tokenizer.json", lambda it: it["added_tokens"].append(unseen | flags))
+    edit(folder / "config.json", lambda values: values.update(vocab_size=size))
+    tokenizer = Tokenizer.from_folder(folder)
+    ids = tokenizer.encode("a<image>b", parse_special=True)
+    assert max(ids) < size
+    assert tokenizer.decode(ids) == "a<image>b"
+    edit(folder / "tokenizer_config.json", lambda values: values.update(eos_token="<image>"))
+    with pytest.raises(ModelFileError, match=rf"'<image>' has id {size}: must be below {size}"):
+        Tokenizer.from_folder(folder)
+
+
 def test_special_tokens_named_by_the_config_alone(folder: Path) -> None:
     edit(
         folder / "tokenizer.json",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,8 @@ def build(files: TokenizerFiles) -> tuple[Vocabulary, JsonCodec]:
     decoder = read_decoder(
         spec.get("decoder"), files.source, has_bytes=model.get("byte_fallback") is True
     )
+    if _drop_unseen(spec, files):
+        files = replace(files, text=json.dumps(spec))
     tokenizer = _load(files)
     vocab: dict[str, int] = tokenizer.get_vocab(with_added_tokens=True)
     _check_ids(vocab, files)
@@ -46,6 +50,25 @@ def build(files: TokenizerFiles) -> tuple[Vocabulary, JsonCodec]:
         strips_space=decoder.strips_space,
     )
     return vocabulary, JsonCodec(tokenizer, vocabulary, decoder, added)
+
+
+def _drop_unseen(spec: dict[str, Any], files: TokenizerFiles) -> bool:
+    """Drop the added tokens that the model has no row for, begins and ends aside; if any.
+
+    Gemma 3 has one: it stands for images, which larger models of the family read.
+    """
+    entries = spec.get("added_tokens")
+    if not isinstance(entries, list):
+        return False
+    spec["added_tokens"] = [entry for entry in entries if not _is_unseen(entry, files)]
+    return len(spec["added_tokens"]) < len(entries)
+
+
+def _is_unseen(entry: Any, files: TokenizerFiles) -> bool:
+    if files.vocab_size is None or not isinstance(entry, dict):
+        return False
+    index, marks = entry.get("id"), map(files.special_tokens.get, ("bos_token", "eos_token"))
+    return type(index) is int and index >= files.vocab_size and entry.get("content") not in marks
 
 
 def _load(files: TokenizerFiles) -> tokenizers.Tokenizer:
