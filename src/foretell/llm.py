@@ -65,7 +65,8 @@ class LLM:
         kv_dtype: in which keys and values are kept.
         context_length: most positions of one sequence; None for the model's own.
         num_blocks, kv_share: the size of the KV pool, in blocks or as a share (up to 0.95) of the
-            memory that is available now; neither: room for two full contexts.
+            memory that is available now; neither: room for two full contexts, or more where these
+            are short.
         max_batch_tokens, max_running, max_waiting, prefix_caching: see `EngineSettings`. None of
             them changes what is generated.
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from foretell.backends.base import BackendInfo, Batch, Logits
 from foretell.backends.padded import Places, View, Wanted, passes
+from foretell.backends.pool_size import default_num_blocks
 from foretell.backends.suitability import (
     cache_argument,
     check_count,
@@ -61,8 +62,8 @@ class TransformersBackend:
     Args:
         model: a causal language model in evaluation mode, on any device. It is not changed.
         context_length: most positions of a sequence; not given: what the model was made for.
-        num_blocks: KV blocks in the pool; not given: room for two full contexts. Memory is taken
-            as blocks come into use.
+        num_blocks: KV blocks in the pool; not given: see `default_num_blocks`. Memory is taken as
+            blocks come into use.
         block_size: positions in a block.
         max_batch_tokens: most tokens of one batch.
 
@@ -87,9 +88,8 @@ class TransformersBackend:
         context_length = choose_context(context_length, model)
         check_count("block_size", block_size)
         check_count("max_batch_tokens", max_batch_tokens)
-        if num_blocks is None:
-            num_blocks = 2 * -(-context_length // block_size)
-        check_count("num_blocks", num_blocks)
+        if num_blocks is not None:
+            check_count("num_blocks", num_blocks)
         self.model = model
         self._device = cast(Tensor, model.get_input_embeddings().weight).device
         self._cache_argument = cast(str, cache_argument(model))
@@ -98,16 +98,18 @@ class TransformersBackend:
         self._num_layers = int(text_config(model).num_hidden_layers)
         self._block_size = block_size
         self._store = _BlockStore(block_size)
+        vocab_size, kv_bytes = self._probe(), self._store.bytes_per_position
+        default = default_num_blocks(context_length, block_size, block_size * kv_bytes)
         self._info = BackendInfo(
             name="transformers",
             description=f"{type(model).__name__}, {_name_of(model.dtype)}, {self._device}",
-            vocab_size=self._probe(),
+            vocab_size=vocab_size,
             context_length=context_length,
             block_size=block_size,
-            num_blocks=num_blocks,
+            num_blocks=default if num_blocks is None else num_blocks,
             max_batch_tokens=max_batch_tokens,
             weight_bytes=sum(one.numel() * one.element_size() for one in model.parameters()),
-            kv_bytes_per_token=self._store.bytes_per_position,
+            kv_bytes_per_token=kv_bytes,
             threads=torch.get_num_threads(),
             prompt_tokens_beside=PROMPT_TOKENS_BESIDE,
         )

@@ -106,7 +106,9 @@ MODEL_OPTIONS = (
         help="How keys and values are kept.  [default: float16]",
     ),
     click.option(
-        "--num-blocks", type=int, help="Size of the KV pool, in blocks.  [default: two contexts]"
+        "--num-blocks",
+        type=int,
+        help="Size of the KV pool, in blocks.  [default: two contexts or more]",
     ),
     click.option(
         "--kv-share", type=float, help="... or as a share of the memory that is available."

@@ -64,8 +64,7 @@ def test_logits_do_not_depend_on_the_length_of_a_block(
     load, long_model_path, ids, expected, block_size
 ):
     backend = load(long_model_path, threads=2, block_size=block_size)
-    blocks = 2 * -(-POSITIONS // block_size)
-    assert (backend.info.block_size, backend.info.num_blocks) == (block_size, blocks)
+    assert (backend.info.block_size, backend.info.num_blocks) == (block_size, 8192 // block_size)
     np.testing.assert_array_equal(bits(in_chunks(backend, ids)), expected)
 
 
@@ -101,6 +100,12 @@ def test_bytes_of_a_position(load, tiny_model_path):
 def test_a_share_of_the_available_memory(monkeypatch, load, tiny_model_path, settings, blocks):
     monkeypatch.setattr(native, "available_memory", lambda: 1000 * BLOCK_BYTES + 1)
     assert load(tiny_model_path, **settings).info.num_blocks == blocks
+
+
+def test_short_contexts_leave_room_for_beams(load, tiny_model_path):
+    settings = {"context_length": 64, "block_size": 16}
+    assert load(tiny_model_path, **settings).info.num_blocks == 512
+    assert load(tiny_model_path, **settings, num_blocks=8).info.num_blocks == 8
 
 
 def test_a_share_too_small_for_a_block(monkeypatch, load, tiny_model_path):

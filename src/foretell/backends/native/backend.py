@@ -29,6 +29,7 @@ from foretell.backends.native.weights.source import (
     Quantize,
     WeightSource,
 )
+from foretell.backends.pool_size import default_num_blocks
 from foretell.errors import ConfigError
 from foretell.instruction_sets import choose_instruction_set
 
@@ -77,7 +78,7 @@ class NativeBackend:
             kv_dtype: how keys and values are stored. "float16" is more exact than "bfloat16", but
                 keeps finite values past 65504 as 65504.
             context_length: most positions of a sequence; not given: what the model was made for.
-            num_blocks: KV blocks in the pool; not given: room for two full contexts.
+            num_blocks: KV blocks in the pool; not given: see `default_num_blocks`.
             kv_share: instead, the pool's share of the memory available now; up to 0.95.
             block_size: positions in a block, a multiple of 16. Logits do not depend on it.
             on_packed: told the bytes of each matrix, as it lies in the file, when it is packed.
@@ -99,7 +100,7 @@ class NativeBackend:
         block_bytes = block_size * _kv_bytes(shape, kv_dtype)
         num_blocks = _choose_blocks(num_blocks, kv_share, block_bytes)
         if num_blocks is None:
-            num_blocks = 2 * -(-context_length // block_size)
+            num_blocks = default_num_blocks(context_length, block_size, block_bytes)
         pool = _Pool(num_blocks, block_size, block_bytes, KvType[kv_dtype])
         program = _allocate(isa, threads, shape, pool)
         int8 = activations == "int8"
