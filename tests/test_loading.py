@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from checkpoint_folders import save_llama
 from folder_tokenizers import save
 from llama_files import make_model, write_model
@@ -16,7 +18,7 @@ from safetensors.numpy import load_file
 from toy import toy_llm, toy_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPTNeoXConfig, GPTNeoXForCausalLM
 
-from foretell import LLM, loading, progress
+from foretell import LLM, AsyncLLM, loading, progress
 from foretell.cli import main
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 
@@ -95,6 +97,48 @@ def test_settings_of_native_are_refused_by_transformers(
         LLM(llama, backend="transformers", **settings)
 
 
+@pytest.mark.parametrize("settings", [{"device": "cpu"}, {"dtype": "bfloat16"}])
+def test_device_and_dtype_choose_transformers(
+    llama: Path, settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with LLM(llama, **settings) as llm:
+        assert llm.info.name == "transformers"
+        expected = settings.get("dtype", "float32")
+        assert llm.info.description == f"LlamaForCausalLM, {expected}, cpu"
+    (name, value), told = *settings.items(), capsys.readouterr().err
+    assert f"{name}={value!r}: running it with transformers" in told
+
+
+def test_device_and_dtype_reach_transformers(llama: Path) -> None:
+    async def describe() -> str:
+        async with AsyncLLM(llama, backend="transformers", dtype=torch.float16) as llm:
+            return llm.info.description
+
+    assert asyncio.run(describe()) == "LlamaForCausalLM, float16, cpu"
+    with pytest.raises(ConfigError, match="device='abacus' must be one of"):
+        LLM(llama, backend="transformers", device="abacus")
+    with pytest.raises(ConfigError, match="dtype='int3' must be one of"):
+        LLM(llama, backend="transformers", dtype="int3")
+
+
+@pytest.mark.parametrize("settings", [{"device": "cpu"}, {"dtype": "float32"}])
+def test_device_and_dtype_are_refused_elsewhere(
+    llama: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    (name,) = settings
+    file = write_model(tmp_path / "m.gguf", make_model())
+    model = AutoModelForCausalLM.from_pretrained(llama).eval()
+    tokenizer = AutoTokenizer.from_pretrained(llama)
+    with pytest.raises(ConfigError, match=f"{name}=.* no effect on backend='native'"):
+        LLM(llama, backend="native", **settings)
+    with pytest.raises(ConfigError, match=f"{name}=.* no effect on the GGUF file"):
+        LLM(file, **settings)
+    with pytest.raises(ConfigError, match=f"{name}=.* no effect on a model given as an object"):
+        LLM(model, tokenizer=tokenizer, **settings)
+    with pytest.raises(ConfigError, match=f"{name}=.* no effect on a model given as a Backend"):
+        LLM(toy_llm().backend, tokenizer=toy_tokenizer(), **settings)
+
+
 def test_quantized_folders_and_files_run(llama: Path, tmp_path: Path) -> None:
     with LLM(llama, quantize="q4") as llm:
         assert " in q4, " in llm.info.description
@@ -162,6 +206,8 @@ def test_the_command_line_opens_folders(llama: Path, capsys: pytest.CaptureFixtu
     with LLM(llama, quantize="q8") as llm:
         expected = llm.generate(PROMPT, max_new_tokens=3)
     assert json.loads(capsys.readouterr().out)["token_ids"] == expected.token_ids
+    assert run(*arguments, "--device", "cpu", "--dtype", "bfloat16") == 0
+    assert "running it with transformers" in capsys.readouterr().err
     assert run(*arguments, "--revision", "v1") == ConfigError.exit_code
     assert "revision='v1' has no effect" in capsys.readouterr().err
 

@@ -60,6 +60,9 @@ class LLM:
         backend: "native" or "transformers"; "auto" is native where that knows the model.
         quantize: pack float weights as 8-bit ("q8") or 4-bit codes ("q4").
         revision: branch, tag or commit of a Hugging Face id.
+        device, dtype: where transformers is to compute ("cpu", "cuda", "mps"), and in what
+            ("float32", "bfloat16", "float16"); not given: on an accelerator if there is one, in the
+            checkpoint's own. With "auto" they choose transformers.
         threads: threads that compute; None for all physical cores.
         activations: "int8" is fast; "float32" multiplies exactly.
         kv_dtype: in which keys and values are kept.
@@ -84,6 +87,8 @@ class LLM:
         backend: BackendName = "auto",
         quantize: Quantize | None = None,
         revision: str | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
         threads: int | None = None,
         activations: Activations = "int8",
         kv_dtype: KVDtype = "float16",
@@ -98,6 +103,8 @@ class LLM:
         engine_settings = EngineSettings(max_batch_tokens, max_running, max_waiting, prefix_caching)
         settings = {
             "quantize": quantize,
+            "device": device,
+            "dtype": dtype,
             "threads": threads,
             "activations": activations,
             "kv_dtype": kv_dtype,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -24,6 +24,8 @@ BACKENDS = ("auto", "native", "transformers")
 
 DEFAULTS: dict[str, Any] = {
     "quantize": None,
+    "device": None,
+    "dtype": None,
     "threads": None,
     "activations": "int8",
     "kv_dtype": "float16",
@@ -31,7 +33,8 @@ DEFAULTS: dict[str, Any] = {
     "num_blocks": None,
     "kv_share": None,
 }
-TRANSFORMERS_SETTINGS = ("context_length", "num_blocks")
+TORCH_SETTINGS = ("device", "dtype")
+TRANSFORMERS_SETTINGS = ("context_length", "num_blocks", *TORCH_SETTINGS)
 EXTRA = "pip install 'foretell[transformers]'"
 
 
@@ -114,6 +117,7 @@ def _load_file(
 
     if backend == "transformers":
         raise ConfigError(f"backend='transformers' cannot run the GGUF file {path}: native can")
+    _refuse(TORCH_SETTINGS, given, f"the GGUF file {path}: backend='native' runs it, on the CPU")
     with GGUFFile.open(path) as file:
         if tokenizer is None:
             tokenizer = Tokenizer.from_gguf(file.metadata, source=str(path))
@@ -142,7 +146,12 @@ def _load_folder(
 
 def _run_folder(path: Path, given: Mapping[str, Any], backend: BackendName) -> Backend:
     """The backend that was asked for; with "auto" transformers where native cannot."""
-    if backend == "transformers":
+    if backend == "native":
+        _refuse(TORCH_SETTINGS, given, "backend='native': must be backend='transformers'")
+    chosen = [f"{name}={given[name]!r}" for name in TORCH_SETTINGS if name in given]
+    if chosen and backend == "auto":
+        say(f"{path.name}: {' and '.join(chosen)}: running it with transformers")
+    if chosen or backend == "transformers":
         return _run_transformers(path, given)
     from foretell.backends.native.backend import NativeBackend
     from foretell.backends.native.weights.checkpoint import Checkpoint
@@ -176,6 +185,7 @@ def _take_model(
         raise ConfigError("backend='native' cannot run a model of transformers: give its folder")
     if tokenizer is None:
         raise ConfigError("tokenizer=None: a model of transformers needs its tokenizer")
+    _refuse(TORCH_SETTINGS, given, "a model given as an object: move it with its method to()")
     _check_for_transformers(given)
     from foretell.backends.transformers import TransformersBackend
 
@@ -188,9 +198,15 @@ def _take_model(
 
 
 def _check_for_transformers(given: Mapping[str, Any]) -> None:
-    for name, value in given.items():
-        if name not in TRANSFORMERS_SETTINGS:
-            raise ConfigError(f"{name}={value!r} has no effect on backend='transformers'")
+    others = [name for name in given if name not in TRANSFORMERS_SETTINGS]
+    _refuse(others, given, "backend='transformers'")
+
+
+def _refuse(names: Iterable[str], given: Mapping[str, Any], place: str) -> None:
+    """Raise ConfigError if one of these settings was given where it has no effect."""
+    for name in names:
+        if name in given:
+            raise ConfigError(f"{name}={given[name]!r} has no effect on {place}")
 
 
 def _has_transformers() -> bool:

@@ -14,7 +14,7 @@ from contract import BackendContract, Piece, run, some_tokens
 from engine_contract import EngineContract
 from safetensors.torch import load_file, save_file
 from tiny_models import CONTEXT, FAMILIES, GROUPED, UNFIT, VOCAB, make_tiny, tiny
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from foretell.backends.transformers import TransformersBackend
 from foretell.config import GenerationConfig
@@ -237,6 +237,7 @@ def test_a_folder_runs_as_the_model_that_it_holds(folder):
     [
         ({"dtype": "int8"}, "dtype='int8' must be one of 'auto', 'float64', 'float32'"),
         ({"device": "abacus"}, r"device='abacus' must be one of \[.*'cpu'\]"),
+        ({"device": "meta"}, r"device='meta' is not at hand: must be one of \[.*'cpu'\]"),
     ],
 )
 def test_unknown_dtypes_and_devices(folder, settings, message):
@@ -248,6 +249,15 @@ def test_a_device_that_is_not_there(folder, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=r"device='cuda' is not at hand: must be one of \["):
         TransformersBackend.load(str(folder), device="cuda")
+
+
+def test_a_device_that_has_no_room(folder, monkeypatch):
+    def fail(model, device):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB.")
+
+    monkeypatch.setattr(LlamaForCausalLM, "to", fail)
+    with pytest.raises(ConfigError, match=r"^device='cpu': CUDA out of memory\. Tried"):
+        TransformersBackend.load(str(folder), device="cpu")
 
 
 def drop_a_tensor(folder):
@@ -277,6 +287,10 @@ def rename_family(folder):
     path.write_text(json.dumps({**json.loads(path.read_text()), "model_type": "abacus"}))
 
 
+def save_an_encoder(folder):
+    T5Config().save_pretrained(folder)
+
+
 def empty(folder):
     (folder / "config.json").unlink()
 
@@ -289,6 +303,7 @@ def empty(folder):
         (truncate, ModelFileError, "model=.*: "),
         (leave_a_pickle, ModelNotFoundError, "model.safetensors"),
         (rename_family, UnsupportedModelError, "abacus"),
+        (save_an_encoder, UnsupportedModelError, r"T5Config'> for this .*AutoModelForCausalLM\.$"),
         (empty, ForetellError, "config.json|model_type"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -121,7 +121,7 @@ class TransformersBackend:
         *,
         revision: str | None = None,
         device: str | None = None,
-        dtype: str = "auto",
+        dtype: str | None = None,
         **sizes: Any,
     ) -> TransformersBackend:
         """Load a checkpoint with `AutoModelForCausalLM`; no pickle is read, no code in it is run.
@@ -130,7 +130,8 @@ class TransformersBackend:
             name_or_path: a folder, or the id of a repository on the hub.
             revision: branch, tag or commit of the repository; not given: its main branch.
             device: "cpu", "cuda", "mps", ...; not given: an accelerator if there is one.
-            dtype: "auto" for the checkpoint's own, "float64", "float32", "bfloat16" or "float16".
+            dtype: "float64", "float32", "bfloat16" or "float16"; not given, or "auto": the
+                checkpoint's own.
             sizes: `context_length`, `num_blocks`, ...: see the class.
 
         Raises:
@@ -140,11 +141,16 @@ class TransformersBackend:
             UnsupportedModelError: transformers does not know the architecture, or it is none of
                 keys and values.
         """
-        if dtype not in DTYPES:
+        chosen = "auto" if dtype is None else str(dtype).removeprefix("torch.")
+        if chosen not in DTYPES:
             raise ConfigError(f"dtype={dtype!r} must be one of {', '.join(map(repr, DTYPES))}")
         place = _choose_device(device)
-        model = _load_model(name_or_path, revision=revision or "main", dtype=dtype)
-        return cls(cast(Any, model).to(place), **sizes)
+        model = _load_model(name_or_path, revision=revision or "main", dtype=chosen)
+        try:
+            moved = cast(Any, model).to(place)
+        except RuntimeError as error:  # no such number, or no room
+            raise ConfigError(f"device={str(place)!r}: {_one_line(error)}") from error
+        return cls(moved, **sizes)
 
     @property
     def info(self) -> BackendInfo:
@@ -341,7 +347,7 @@ def _choose_device(wanted: str | None) -> torch.device:
         raise ConfigError(
             f"device={wanted!r} must be one of {names}: {_one_line(error)}"
         ) from error
-    if not available.get(device.type, True):
+    if not available.get(device.type, False):
         raise ConfigError(f"device={wanted!r} is not at hand: must be one of {names}")
     return device
 
@@ -377,4 +383,5 @@ def _name_of(dtype: torch.dtype) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    return f"{' '.join(str(error).split()):.200}"
+    text, _, _list_of_all = " ".join(str(error).split()).partition(" Model type should be one of")
+    return f"{text:.200}"

@@ -63,6 +63,8 @@ def _gather_model(command: Any) -> Any:
             "backend",
             "quantize",
             "revision",
+            "device",
+            "dtype",
             "threads",
             "context_length",
             "kv_dtype",
@@ -95,6 +97,16 @@ MODEL_OPTIONS = (
         "--quantize",
         type=click.Choice(["q8", "q4"]),
         help="Pack float weights as 8-bit or 4-bit codes.",
+    ),
+    click.option(
+        "--device",
+        metavar="NAME",
+        help="Where transformers computes: cpu, cuda, mps.  [default: an accelerator if any]",
+    ),
+    click.option(
+        "--dtype",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        help="In what transformers computes.  [default: the checkpoint's own]",
     ),
     click.option("--threads", type=int, help="Threads that compute.  [default: all cores]"),
     click.option(
