@@ -8,7 +8,7 @@ from itertools import accumulate
 import numpy as np
 
 from foretell.backends.base import Batch, IntArray
-from foretell.engine.scheduler import Span
+from foretell.engine.spans import Span
 
 
 def assemble(spans: Sequence[Span], block_size: int) -> Batch:

@@ -18,9 +18,10 @@ from foretell.decoding.trace import StepRecord
 from foretell.engine.batches import assemble
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request, RequestState
-from foretell.engine.scheduler import Plan, Scheduler, Span
+from foretell.engine.scheduler import Scheduler
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
+from foretell.engine.spans import Plan, Span
 from foretell.engine.stats import EngineStats, Meter
 from foretell.errors import ForetellError, NumericalError, QueueFullError
 from foretell.outputs import FinishReason

@@ -15,13 +15,14 @@ import heapq
 from bisect import insort
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Items
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from foretell.backends.base import BackendInfo
 from foretell.engine.blocks import BlockPool
 from foretell.engine.request import RequestState
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
+from foretell.engine.spans import Plan, Span
 from foretell.engine.stats import Meter
 
 MAX_PROMPT_ROWS = 64  # rows of prompt logits in one step, so that a long scored text fits in memory
@@ -30,28 +31,6 @@ MAX_PROMPT_ROWS = 64  # rows of prompt logits in one step, so that a long scored
 # tokens more for each of these, a token counting more the more positions it attends to. A step then
 # takes about two to three times as long as without them.
 PROMPT_TOKENS_BESIDE_EACH = 1
-
-
-@dataclass(frozen=True)
-class Span:
-    """Tokens `start:stop` of one of a request's sequences, to be computed in one step.
-
-    `num_rows` counts the positions, from the end, whose logits are wanted.
-    """
-
-    state: RequestState
-    sequence: Sequence
-    start: int
-    stop: int
-    num_rows: int
-
-
-@dataclass
-class Plan:
-    """One step: first blocks are copied, (source, destination), then the spans are computed."""
-
-    copies: list[tuple[int, int]] = field(default_factory=list)
-    spans: list[Span] = field(default_factory=list)
 
 
 @dataclass

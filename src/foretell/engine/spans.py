@@ -1,0 +1,30 @@
+"""What one step copies and computes (row 3 of the design)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from foretell.engine.request import RequestState
+from foretell.engine.sequence import Sequence
+
+
+class Span(NamedTuple):
+    """Tokens `start:stop` of one of a request's sequences, to be computed in one step.
+
+    `num_rows` counts the positions, from the end, whose logits are wanted.
+    """
+
+    state: RequestState
+    sequence: Sequence
+    start: int
+    stop: int
+    num_rows: int
+
+
+@dataclass
+class Plan:
+    """One step: first blocks are copied, (source, destination), then the spans are computed."""
+
+    copies: list[tuple[int, int]] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
