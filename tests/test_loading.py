@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +138,33 @@ def test_device_and_dtype_are_refused_elsewhere(
         LLM(model, tokenizer=tokenizer, **settings)
     with pytest.raises(ConfigError, match=f"{name}=.* no effect on a model given as a Backend"):
         LLM(toy_llm().backend, tokenizer=toy_tokenizer(), **settings)
+
+
+@pytest.mark.parametrize("backend", ["native", "transformers", "auto"])
+def test_broken_files_are_told_alike_on_all_backends(
+    llama: Path, tmp_path: Path, backend: Any
+) -> None:
+    folder = shutil.copytree(llama, tmp_path / "pickle")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(
+        UnsupportedModelError, match=r"pickle \(pytorch_model.bin\).*any code.*save"
+    ):
+        LLM(folder, backend=backend)
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../b"}}')
+    with pytest.raises(ModelFileError, match=r"puts tensor 'a' in '../b': must be the name of"):
+        LLM(folder, backend=backend)
+
+
+def test_auto_leaves_weights_quantized_by_others_to_transformers(
+    llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(llama, tmp_path / "other")
+    change(folder / "config.json", lambda it: it.update(quantization_config={"quant_method": "x"}))
+    with pytest.raises(UnsupportedModelError, match="weights quantized by 'x' are not supported"):
+        LLM(folder, backend="native")
+    with LLM(folder) as llm:
+        assert llm.info.name == "transformers"
+    assert "running it with transformers" in capsys.readouterr().err
 
 
 def test_quantized_folders_and_files_run(llama: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from foretell.progress import loading_bar
 from foretell.recommended import from_generation_config, read_recommended
 
 if TYPE_CHECKING:
+    from foretell.backends.native.weights.checkpoint import Checkpoint
     from foretell.text.tokenizer import Tokenizer
 
 BackendName = Literal["auto", "native", "transformers"]
@@ -146,28 +147,42 @@ def _load_folder(
 
 def _run_folder(path: Path, given: Mapping[str, Any], backend: BackendName) -> Backend:
     """The backend that was asked for; with "auto" transformers where native cannot."""
+    from foretell.backends.native.weights.checkpoint import Checkpoint
+
+    with Checkpoint.open(path) as checkpoint:  # what is wrong with its files is told by us
+        runner = _run_native(checkpoint, given, backend)
+    return runner or _run_transformers(path, given)
+
+
+def _run_native(
+    checkpoint: Checkpoint, given: Mapping[str, Any], backend: BackendName
+) -> Backend | None:
+    """The native backend; None where transformers is to run the folder."""
+    if backend == "transformers" or _chooses_torch(checkpoint, given, backend):
+        return None
+    from foretell.backends.native.backend import NativeBackend
+
+    size = sum(info.nbytes for info in checkpoint.tensors.values())
+    try:
+        with loading_bar(checkpoint.title, size) as show:
+            return NativeBackend.load(checkpoint, on_packed=show, **given)
+    except UnsupportedModelError as error:
+        if backend == "native":
+            raise UnsupportedModelError(f"{error}; backend='transformers' may run it") from None
+        if not _has_transformers():
+            raise UnsupportedModelError(f"{error}; transformers may run it: {EXTRA}") from None
+        say(f"{error}: running it with transformers")
+    return None
+
+
+def _chooses_torch(checkpoint: Checkpoint, given: Mapping[str, Any], backend: BackendName) -> bool:
+    """Whether a setting asks for transformers; ConfigError if native is asked for as well."""
     if backend == "native":
         _refuse(TORCH_SETTINGS, given, "backend='native': must be backend='transformers'")
     chosen = [f"{name}={given[name]!r}" for name in TORCH_SETTINGS if name in given]
-    if chosen and backend == "auto":
-        say(f"{path.name}: {' and '.join(chosen)}: running it with transformers")
-    if chosen or backend == "transformers":
-        return _run_transformers(path, given)
-    from foretell.backends.native.backend import NativeBackend
-    from foretell.backends.native.weights.checkpoint import Checkpoint
-
-    with Checkpoint.open(path) as checkpoint:
-        size = sum(info.nbytes for info in checkpoint.tensors.values())
-        try:
-            with loading_bar(checkpoint.title, size) as show:
-                return NativeBackend.load(checkpoint, on_packed=show, **given)
-        except UnsupportedModelError as error:
-            if backend == "native":
-                raise UnsupportedModelError(f"{error}; backend='transformers' may run it") from None
-            if not _has_transformers():
-                raise UnsupportedModelError(f"{error}; transformers may run it: {EXTRA}") from None
-            say(f"{error}: running it with transformers")
-    return _run_transformers(path, given)
+    if chosen:
+        say(f"{checkpoint.title}: {' and '.join(chosen)}: running it with transformers")
+    return bool(chosen)
 
 
 def _run_transformers(path: Path, given: Mapping[str, Any]) -> Backend:

@@ -15,6 +15,7 @@ from engine_contract import EngineContract
 from safetensors.torch import load_file, save_file
 from tiny_models import CONTEXT, FAMILIES, GROUPED, UNFIT, VOCAB, make_tiny, tiny
 from transformers import LlamaForCausalLM, T5Config, T5ForConditionalGeneration
+from transformers.utils import logging as transformers_logging
 
 from foretell.backends.transformers import TransformersBackend
 from foretell.config import GenerationConfig
@@ -272,6 +273,12 @@ def narrow_a_tensor(folder):
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def spoil_a_tensor(folder):
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.norm.weight"][3] = float("nan")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 def truncate(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:5000])
@@ -282,9 +289,21 @@ def leave_a_pickle(folder):
     (folder / "model.safetensors").unlink()
 
 
-def rename_family(folder):
+def configure(folder, **changes):
     path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "model_type": "abacus"}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def rename_family(folder):
+    configure(folder, model_type="abacus")
+
+
+def ask_for_layers(folder):
+    configure(folder, num_hidden_layers=10**9)
+
+
+def mistype_a_size(folder):
+    configure(folder, hidden_size="16")
 
 
 def save_an_encoder(folder):
@@ -299,7 +318,10 @@ def empty(folder):
     ("damage", "kind", "message"),
     [
         (drop_a_tensor, ModelFileError, "1 tensors are missing.*'model.layers.1.mlp.up_proj"),
-        (narrow_a_tensor, ModelFileError, "size mismatch|ignore_mismatched_sizes|mismatch"),
+        (narrow_a_tensor, ModelFileError, "tensors have other shapes than config.json asks for"),
+        (spoil_a_tensor, ModelFileError, "'model.norm.weight' holds NaN or infinite weights"),
+        (ask_for_layers, UnsupportedModelError, "num_hidden_layers in config.json is 1000000000"),
+        (mistype_a_size, ModelFileError, "cannot load it: .*'hidden_size' expected int, got str"),
         (truncate, ModelFileError, "model=.*: "),
         (leave_a_pickle, ModelNotFoundError, "model.safetensors"),
         (rename_family, UnsupportedModelError, "abacus"),
@@ -313,6 +335,18 @@ def test_damaged_folders_are_told_in_one_line(folder, damage, kind, message):
     with pytest.raises(kind, match=message) as caught:
         TransformersBackend.load(str(folder), device="cpu")
     assert "\n" not in str(caught.value)
+
+
+def test_a_context_beyond_all_bounds_is_cut(folder):
+    configure(folder, max_position_embeddings=10**12)
+    assert TransformersBackend.load(str(folder), device="cpu").info.context_length == 2**24
+
+
+def test_no_bar_where_nobody_looks(folder, capsys):
+    transformers_logging.enable_progress_bar()
+    TransformersBackend.load(str(folder), device="cpu")
+    assert "Loading weights" not in capsys.readouterr().err
+    assert transformers_logging.is_progress_bar_enabled()
 
 
 def test_without_torch_a_sentence_says_what_to_install(monkeypatch):

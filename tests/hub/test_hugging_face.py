@@ -42,6 +42,20 @@ def test_a_checkpoint_is_fetched_with_what_it_needs_and_nothing_else(
     assert loopback_hub.fetched()[-1] == "model.safetensors"
 
 
+def test_a_folder_that_is_no_model_is_told(
+    loopback_hub: LoopbackHub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    loopback_hub.publish("org/tiny", CHECKPOINT)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "org" / "tiny").mkdir(parents=True)
+    assert (hub.resolve("org/tiny") / "config.json").is_file()
+    told = "the folder 'org/tiny' has no config.json: asking Hugging Face"
+    assert told in capsys.readouterr().err
+
+
 def test_an_older_tokenizer_is_fetched_where_there_is_no_other(loopback_hub: LoopbackHub) -> None:
     files = {**CHECKPOINT, "vocab.json": b"{}", "merges.txt": b""}
     del files["tokenizer.json"]

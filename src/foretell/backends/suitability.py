@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.errors import ConfigError, UnsupportedModelError
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CACHE_NAMES = ("past_key_values", "cache")
+MAX_LAYERS = 1024
+MAX_CONTEXT = 1 << 24
 LENGTH_NAMES = ("max_position_embeddings", "max_seq_len", "seq_length", "max_sequence_length")
 
 
@@ -51,6 +56,48 @@ def check_evaluates(model: PreTrainedModel) -> None:
         )
 
 
+def check_layers(config: Any) -> None:
+    """ValueError if a configuration asks for more layers than any model has: it is damaged."""
+    layers = getattr(config.get_text_config(decoder=True), "num_hidden_layers", 1)
+    if type(layers) is not int or not 1 <= layers <= MAX_LAYERS:
+        raise ValueError(
+            f"num_hidden_layers in config.json is {layers!r}: must be from 1 to {MAX_LAYERS}"
+        )
+
+
+@contextmanager
+def quiet_bars(logging: Any) -> Iterator[None]:
+    """Turn off transformers' progress bars where nobody looks at a terminal.
+
+    Args:
+        logging: the module `transformers.utils.logging`.
+    """
+    is_seen = sys.stderr is not None and sys.stderr.isatty()
+    if is_seen or not logging.is_progress_bar_enabled():
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
+
+
+def load_reason(error: Exception) -> str:
+    """Why transformers could not load a model, in one line."""
+    if "ignore_mismatched_sizes" in str(error):
+        return "tensors have other shapes than config.json asks for: see the report above"
+    if isinstance(error, RuntimeError) or type(error).__name__ == "SafetensorError":
+        return one_line(error)
+    return f"transformers cannot load it: {type(error).__name__}: {one_line(error)}"
+
+
+def one_line(error: Exception) -> str:
+    """An error's text, cut short; transformers lists all kinds of models in some."""
+    text, _, _list_of_all = " ".join(str(error).split()).partition(" Model type should be one of")
+    return f"{text:.200}"
+
+
 def text_config(model: PreTrainedModel) -> Any:
     """The configuration of the part that writes text."""
     return cast(Any, model.config).get_text_config(decoder=True)
@@ -62,6 +109,7 @@ def choose_context(wanted: int | None, model: PreTrainedModel) -> int:
     ConfigError if that is not known, or more are wanted.
     """
     longest = _longest(text_config(model))
+    longest = longest and min(longest, MAX_CONTEXT)
     if wanted is None and longest is None:
         raise ConfigError(
             f"context_length=None: {type(model).__name__} does not say how long a sequence may be: "

@@ -28,7 +28,11 @@ from foretell.backends.suitability import (
     check_count,
     check_evaluates,
     check_kind,
+    check_layers,
     choose_context,
+    load_reason,
+    one_line,
+    quiet_bars,
     text_config,
 )
 from foretell.errors import (
@@ -40,10 +44,10 @@ from foretell.errors import (
 
 try:
     import torch
-    from safetensors import SafetensorError
     from torch import Tensor
-    from transformers import AutoModelForCausalLM, PreTrainedModel
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
     from transformers.cache_utils import Cache, CacheLayerMixin
+    from transformers.utils import logging as transformers_logging
 except ImportError as error:
     raise ConfigError(
         "backend='transformers' needs torch and transformers: run "
@@ -137,7 +141,7 @@ class TransformersBackend:
         Raises:
             ConfigError: a setting out of range.
             ModelNotFoundError: there is no such checkpoint, or no safetensors in it.
-            ModelFileError: a tensor is missing, damaged or of the wrong shape.
+            ModelFileError: a tensor is missing, damaged or of the wrong shape, or holds NaN.
             UnsupportedModelError: transformers does not know the architecture, or it is none of
                 keys and values.
         """
@@ -149,7 +153,8 @@ class TransformersBackend:
         try:
             moved = cast(Any, model).to(place)
         except RuntimeError as error:  # no such number, or no room
-            raise ConfigError(f"device={str(place)!r}: {_one_line(error)}") from error
+            raise ConfigError(f"device={str(place)!r}: {one_line(error)}") from error
+        _check_weights(moved, name_or_path)
         return cls(moved, **sizes)
 
     @property
@@ -210,7 +215,7 @@ class TransformersBackend:
             logits = self._run(batch, sequences, Wanted.of(batch, sequences))
         except (AttributeError, LookupError, TypeError, ValueError, NotImplementedError) as error:
             raise UnsupportedModelError(
-                f"{kind} does not work with a cache of keys and values only: {_one_line(error)}"
+                f"{kind} does not work with a cache of keys and values only: {one_line(error)}"
             ) from error
         if not self._store.bytes_per_position:
             raise UnsupportedModelError(
@@ -344,9 +349,7 @@ def _choose_device(wanted: str | None) -> torch.device:
     try:
         device = torch.device(names[0] if wanted is None else wanted)
     except RuntimeError as error:
-        raise ConfigError(
-            f"device={wanted!r} must be one of {names}: {_one_line(error)}"
-        ) from error
+        raise ConfigError(f"device={wanted!r} must be one of {names}: {one_line(error)}") from error
     if not available.get(device.type, False):
         raise ConfigError(f"device={wanted!r} is not at hand: must be one of {names}")
     return device
@@ -354,22 +357,25 @@ def _choose_device(wanted: str | None) -> torch.device:
 
 def _load_model(name: str, *, revision: str, dtype: str) -> PreTrainedModel:
     """A model in evaluation mode, with no tensor left at random."""
-    auto = cast(Any, AutoModelForCausalLM)
+    auto, at = cast(Any, AutoModelForCausalLM), {"revision": revision, "trust_remote_code": False}
     try:
-        model, report = auto.from_pretrained(
-            name,
-            revision=revision,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        config = AutoConfig.from_pretrained(name, **at)
+        check_layers(config)
+        with quiet_bars(transformers_logging):
+            model, report = auto.from_pretrained(
+                name,
+                config=config,
+                dtype=dtype,
+                use_safetensors=True,
+                output_loading_info=True,
+                **at,
+            )
     except OSError as error:
-        raise ModelNotFoundError(f"model={name!r}: {_one_line(error)}") from error
+        raise ModelNotFoundError(f"model={name!r}: {one_line(error)}") from error
     except (ValueError, KeyError) as error:
-        raise UnsupportedModelError(f"model={name!r}: {_one_line(error)}") from error
-    except (RuntimeError, SafetensorError) as error:
-        raise ModelFileError(f"model={name!r}: {_one_line(error)}") from error
+        raise UnsupportedModelError(f"model={name!r}: {one_line(error)}") from error
+    except Exception as error:  # what a config.json from anywhere makes of it has no end
+        raise ModelFileError(f"model={name!r}: {load_reason(error)}") from error
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelFileError(
@@ -378,10 +384,14 @@ def _load_model(name: str, *, revision: str, dtype: str) -> PreTrainedModel:
     return cast(PreTrainedModel, model.eval())
 
 
+def _check_weights(model: Any, name: str) -> None:
+    """ModelFileError if a weight is NaN or infinite."""
+    for title, weight in model.named_parameters():
+        if _name_of(weight.dtype) in DTYPES and not torch.isfinite(weight).all():
+            raise ModelFileError(
+                f"model={name!r}: tensor {title!r} holds NaN or infinite weights: must be finite"
+            )
+
+
 def _name_of(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-def _one_line(error: Exception) -> str:
-    text, _, _list_of_all = " ".join(str(error).split()).partition(" Model type should be one of")
-    return f"{text:.200}"

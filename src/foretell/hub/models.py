@@ -41,6 +41,8 @@ def resolve(model: str | os.PathLike[str], revision: str | None = None) -> Path:
     if isinstance(model, str):
         named = _find_named(model, revision)
         if named is not None:
+            if isinstance(named, HubModel) and Path(given).is_dir():
+                say(f"the folder {given!r} has no config.json: asking Hugging Face for the model")
             return _bring(named)
     raise ModelNotFoundError(_why_not(given, Path(given).expanduser()))
 

@@ -35,7 +35,10 @@ MODEL_TYPES: dict[str, Family] = {
 
 
 def read_model(file: GGUFFile | Checkpoint) -> Model:
-    """The model in this file or folder; UnsupportedModelError if its architecture is not known."""
+    """The model in this file or folder.
+
+    UnsupportedModelError if its architecture is not known, or its way of quantizing.
+    """
     if isinstance(file, Checkpoint):
         return _read_checkpoint(file)
     architecture = file.metadata.get("general.architecture")
@@ -48,6 +51,7 @@ def read_model(file: GGUFFile | Checkpoint) -> Model:
 
 
 def _read_checkpoint(checkpoint: Checkpoint) -> Model:
+    checkpoint.refuse_quantized()
     model_type = checkpoint.config.get("model_type")
     if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
         known = ", ".join(sorted(MODEL_TYPES))

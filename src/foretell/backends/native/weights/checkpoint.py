@@ -58,13 +58,11 @@ class Checkpoint:
         Raises:
             ModelNotFoundError: there is no such folder, or no `config.json` in it.
             ModelFileError: a file is missing, damaged, or at odds with another.
-            UnsupportedModelError: there are no safetensors, or the weights are quantized in a way
-                that foretell does not read.
+            UnsupportedModelError: there are no safetensors.
         """
         if not folder.is_dir():
             raise ModelNotFoundError(f"{folder} is not a folder: must be one with {CONFIG}")
         config = read_object(folder / CONFIG)
-        _refuse_quantized(folder, config)
         generation_config = read_optional_object(folder / "generation_config.json")
         return cls(folder, config, generation_config, _open_files(folder))
 
@@ -74,6 +72,16 @@ class Checkpoint:
         if self.path.parent.name == "snapshots":
             return self.path.parent.parent.name.removeprefix("models--").replace("--", "/")
         return self.path.name
+
+    def refuse_quantized(self) -> None:
+        """UnsupportedModelError if the weights are quantized in a way that native does not read."""
+        method = self.config.get("quantization_config")
+        if method is not None:
+            name = method.get("quant_method") if isinstance(method, dict) else method
+            raise UnsupportedModelError(
+                f"{self.path / CONFIG}: weights quantized by {shorten(name)} are not supported: "
+                "give the model's float checkpoint and quantize='q8' or 'q4', or a GGUF file"
+            )
 
     def data(self, name: str) -> NDArray[np.uint8]:
         """The bytes of one tensor: a read-only 1-D view of the map, nothing copied."""
@@ -97,16 +105,6 @@ class Checkpoint:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _refuse_quantized(folder: Path, config: dict[str, Any]) -> None:
-    method = config.get("quantization_config")
-    if method is not None:
-        name = method.get("quant_method") if isinstance(method, dict) else method
-        raise UnsupportedModelError(
-            f"{folder / CONFIG}: weights quantized by {shorten(name)} are not supported: give the "
-            "model's float checkpoint and quantize='q8' or 'q4', or a GGUF file"
-        )
 
 
 def _open_files(folder: Path) -> list[SafetensorsFile]:

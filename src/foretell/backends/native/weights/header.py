@@ -186,7 +186,10 @@ class HeaderReader:
     def preamble(self) -> tuple[int, int, int]:
         """Check magic and version; return the version and the numbers of tensors and pairs."""
         if self.mapped[:4] != b"GGUF":
-            raise ModelFileError(f"{self.path} is {self._guess_format()}: must be a GGUF file")
+            raise ModelFileError(
+                f"{self.path} is {self._guess_format()}: must be a GGUF file, "
+                "or give a checkpoint's folder"
+            )
         self.position = 4
         version = self.u32("version")
         if version & 0xFFFF == 0 and version:
