@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from foretell.config import GenerationConfig
 from foretell.decoding.arrays import Logits
-from foretell.decoding.beams import BeamSearch, Check, Hypothesis, Node
+from foretell.decoding.beams import BeamSearch, Check, Hypothesis, Node, Watch
 from foretell.decoding.context import ChainContext
 from foretell.decoding.processors.base import History
 from foretell.decoding.strategies import Choice, Said
@@ -17,15 +17,23 @@ from foretell.errors import RequestError
 
 
 class BeamStrategy:
-    """Runs one `BeamSearch`; its best texts are the request's samples, best first."""
+    """Runs one `BeamSearch`; its best texts are the request's samples, best first.
+
+    Who watches is told of each step of the search.
+    """
 
     generates = True
     speaks = True
 
     def __init__(
-        self, config: GenerationConfig, context: ChainContext, check: Check, max_new_tokens: int
+        self,
+        config: GenerationConfig,
+        context: ChainContext,
+        check: Check,
+        max_new_tokens: int,
+        watch: Watch | None = None,
     ) -> None:
-        self._search = BeamSearch(config, context, check, max_new_tokens)
+        self._search = BeamSearch(config, context, check, max_new_tokens, watch)
         self._num_samples = config.num_return_sequences
         self._certain: Node | None = None
 

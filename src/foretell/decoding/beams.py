@@ -5,7 +5,7 @@ goes on with the best `num_beams` of those that do not end. Those that end are h
 sum / length ** length_penalty (Wu et al. 2016, arXiv 1609.08144, with transformers' simpler
 penalty). What is kept and when the search ends is as in transformers' `generate`, whose processors
 also see log-probabilities, not logits. With sampling, the step's continuations are drawn without
-replacement in place of the best ones.
+replacement in place of the best ones. Who watches is told a `BeamStep` after each step.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,11 @@ from foretell.outputs import StopReason
 
 Check = Callable[[History], StopReason | None]
 """Why a sequence ends with its last token, if it does."""
+
+SearchEnd = Literal["exhausted", "enough", "settled"]
+"""Why a search ends: nothing goes on, `early_stopping=True` has its `num_beams` hypotheses, or the
+best live beam cannot outdo the worst of these.
+"""
 
 NEVER = "never"
 FIRST_STREAM = 16  # of the random numbers; those before are for draws and tosses of one token
@@ -70,7 +76,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class Candidate:
     """A continuation by one token of the live beam at place `parent`, whose sum was `before`."""
 
     parent: int
@@ -82,6 +88,47 @@ class _Candidate:
     def total(self) -> float:
         """The sum of the continuation's log-probabilities."""
         return self.before + self.logprob
+
+
+@dataclass(frozen=True)
+class Considered:
+    """A candidate, and what its step made of it.
+
+    Attributes:
+        candidate: the continuation.
+        reason: why it ends, if it does.
+        hypothesis: what it became, if it ends among the first `num_beams` candidates.
+        beam: its place among the next live beams, if it goes on.
+    """
+
+    candidate: Candidate
+    reason: StopReason | None
+    hypothesis: Hypothesis | None
+    beam: int | None
+
+
+@dataclass(frozen=True)
+class BeamStep:
+    """What one step of a search did.
+
+    Attributes:
+        live: the beams that it went on from, best first; None stands for the bare prompt.
+        considered: the candidates, best first, or in the order in which they were drawn.
+        runners_up: of each live beam the likeliest continuation that is no candidate, if any is
+            possible.
+        hypotheses: the best finished continuations after it, best first.
+        end: why the search ends with it, if it does; then the beams that go on go nowhere.
+    """
+
+    live: tuple[Node | None, ...]
+    considered: tuple[Considered, ...]
+    runners_up: tuple[Candidate, ...]
+    hypotheses: tuple[Hypothesis, ...]
+    end: SearchEnd | None
+
+
+Watch = Callable[[BeamStep], None]
+"""Is told of each step."""
 
 
 @dataclass(frozen=True)
@@ -114,16 +161,23 @@ class BeamSearch:
         context: what the processors must know.
         check: when a continuation ends.
         max_new_tokens: most tokens of a continuation.
+        watch: is told of each step, if given.
     """
 
     def __init__(
-        self, config: GenerationConfig, context: ChainContext, check: Check, max_new_tokens: int
+        self,
+        config: GenerationConfig,
+        context: ChainContext,
+        check: Check,
+        max_new_tokens: int,
+        watch: Watch | None = None,
     ) -> None:
         self._config = config
         self._num_beams = config.num_beams
         self._stages = chain(config, context)
         self._check = check
         self._max_new_tokens = max_new_tokens
+        self._watch = watch
         self._num_candidates = max(2, 1 + len(context.eos_token_ids)) * self._num_beams
         self._length_penalty = 1.0 if config.length_penalty is None else config.length_penalty
         self._length = 0  # of the live continuations
@@ -140,19 +194,27 @@ class BeamSearch:
         for row, history in zip(rows, histories, strict=True):
             self._to_log_probabilities(row, history)
         candidates = self._candidates(rows, len(histories[0].tokens))
-        reasons = [self._reason(candidate, histories) for candidate in candidates]
+        reasons = {candidate: self._reason(candidate, histories) for candidate in candidates}
         self._length += 1
-        for candidate, reason in [*zip(candidates, reasons, strict=True)][: self._num_beams]:
-            if reason is not None:
-                self._finish(self._node(candidate, raw), reason)
-        pairs = zip(candidates, reasons, strict=True)
-        going_on = sorted((one for one, reason in pairs if reason is None), key=_by_total)
-        survivors = [
-            Survivor(candidate.parent, self._node(candidate, raw))
-            for candidate in going_on[: self._num_beams]
-        ]
-        self.live = [survivor.node for survivor in survivors]
-        self.is_done = not survivors or self._is_full_early() or not self._can_improve(survivors[0])
+        made = {
+            candidate: self._finish(self._node(candidate, raw), reason)
+            for candidate, reason in [*reasons.items()][: self._num_beams]
+            if reason is not None
+        }
+        going_on = [candidate for candidate, reason in reasons.items() if reason is None]
+        going_on = sorted(going_on, key=_by_total)[: self._num_beams]
+        survivors = [Survivor(one.parent, self._node(one, raw)) for one in going_on]
+        live, self.live = self.live, [survivor.node for survivor in survivors]
+        end = self._end(survivors)
+        self.is_done = end is not None
+        if self._watch is not None:
+            beams = {candidate: place for place, candidate in enumerate(going_on)}
+            considered = (
+                Considered(one, reason, made.get(one), beams.get(one))
+                for one, reason in reasons.items()
+            )
+            others = _runners_up(rows, live, candidates)
+            self._watch(BeamStep((*live,), (*considered,), (*others,), (*self.hypotheses,), end))
         return [] if self.is_done else survivors
 
     def _to_log_probabilities(self, row: Logits, history: History) -> None:
@@ -160,15 +222,15 @@ class BeamSearch:
         for stage in self._stages:
             stage.processor(row, history)
 
-    def _candidates(self, rows: Sequence[Logits], position: int) -> list[_Candidate]:
+    def _candidates(self, rows: Sequence[Logits], position: int) -> list[Candidate]:
         """The step's best continuations, best first, or those drawn, in that order."""
-        totals = [0.0 if node is None else node.total for node in self.live]
+        totals = _totals(self.live)
         if self._config.samples:
             picks = draw(rows, totals, self._num_candidates, self._uniforms(position))
         else:
             picks = _best(rows, totals, self._num_candidates)
         return [
-            _Candidate(parent, token, float(rows[parent][token]), totals[parent])
+            Candidate(parent, token, float(rows[parent][token]), totals[parent])
             for parent, token in picks
         ]
 
@@ -176,12 +238,12 @@ class BeamSearch:
         seed = self._config.seed or 0
         return (uniform(seed, 0, position, stream) for stream in itertools.count(FIRST_STREAM))
 
-    def _reason(self, candidate: _Candidate, histories: Sequence[History]) -> StopReason | None:
+    def _reason(self, candidate: Candidate, histories: Sequence[History]) -> StopReason | None:
         history = histories[candidate.parent]
         tokens = [*history.tokens, candidate.token_id]
         return self._check(_Past(history.index, tokens, history.num_prompt_tokens))
 
-    def _node(self, candidate: _Candidate, raw: Sequence[Logits] | None) -> Node:
+    def _node(self, candidate: Candidate, raw: Sequence[Logits] | None) -> Node:
         told = None
         if raw is not None:
             told = report(raw[candidate.parent], candidate.token_id, self._config.logprobs or 0)
@@ -194,12 +256,21 @@ class BeamSearch:
             told,
         )
 
-    def _finish(self, node: Node, reason: StopReason) -> None:
+    def _finish(self, node: Node, reason: StopReason) -> Hypothesis:
         """Rank a continuation that ends among the hypotheses."""
         score = node.total / self._length**self._length_penalty
-        self.hypotheses.append(Hypothesis(node, score, reason))
+        made = Hypothesis(node, score, reason)
+        self.hypotheses.append(made)
         self.hypotheses.sort(key=lambda hypothesis: -hypothesis.score)
         del self.hypotheses[self._num_beams :]
+        return made
+
+    def _end(self, survivors: Sequence[Survivor]) -> SearchEnd | None:
+        if not survivors:
+            return "exhausted"
+        if self._is_full_early():
+            return "enough"
+        return None if self._can_improve(survivors[0]) else "settled"
 
     def _is_full_early(self) -> bool:
         """Whether there are enough hypotheses for a search that stops at the first ones."""
@@ -220,8 +291,24 @@ class BeamSearch:
         return possible > self.hypotheses[-1].score
 
 
-def _by_total(candidate: _Candidate) -> float:
+def _by_total(candidate: Candidate) -> float:
     return -candidate.total
+
+
+def _totals(live: Sequence[Node | None]) -> list[float]:
+    return [0.0 if node is None else node.total for node in live]
+
+
+def _runners_up(
+    rows: Sequence[Logits], live: Sequence[Node | None], candidates: Sequence[Candidate]
+) -> Iterator[Candidate]:
+    """The likeliest possible token of each row that is not among the candidates."""
+    for place, (row, total) in enumerate(zip(rows, _totals(live), strict=True)):
+        rest = row.copy()
+        rest[[one.token_id for one in candidates if one.parent == place]] = -np.inf
+        token = int(rest.argmax())
+        if rest[token] > -np.inf:
+            yield Candidate(place, token, float(row[token]), total)
 
 
 def _best(rows: Sequence[Logits], totals: Sequence[float], count: int) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from foretell.backends.base import BackendInfo, Logits
 from foretell.config import GenerationConfig
 from foretell.decoding.beam_strategy import BeamStrategy
+from foretell.decoding.beams import Watch
 from foretell.decoding.context import Breakers, ChainContext
 from foretell.decoding.processors.base import History
 from foretell.decoding.stopping import StopRules
@@ -36,6 +37,7 @@ class Request:
         ends_text: from generated ids to why the text that they make ends with the last one, if it
             does; for beams, whose texts are not written down until they are certain.
         priority: requests with a lower number run earlier; among equals, those that came earlier.
+        watch_beams: is told of each step of a beam search, if given.
     """
 
     prompt: Items[int]
@@ -47,6 +49,7 @@ class Request:
     dry_breakers: Breakers = field(default_factory=dict)
     ends_text: Callable[[Items[int]], StopReason | None] | None = None
     priority: int = 0
+    watch_beams: Watch | None = None
 
     @property
     def generates(self) -> bool:
@@ -252,7 +255,7 @@ def _beams(request: Request, context: ChainContext, rules: StopRules) -> BeamStr
         return request.ends_text(history.tokens[num_prompt_tokens:]) or reason
 
     most = (context.max_length or 0) - num_prompt_tokens
-    return BeamStrategy(request.config, context, check, most)
+    return BeamStrategy(request.config, context, check, most, request.watch_beams)
 
 
 def _check_ids(name: str, ids: Items[int], vocab_size: int) -> None:
