@@ -36,6 +36,14 @@ def test_ids_come_back_as_they_were_given(gpt2: Any):
     assert torch.equal(generate(gpt2, input_ids=torch.tensor(ROWS), max_new_tokens=4), expected)
 
 
+def test_what_a_tokenizer_gives_is_to_be_unpacked(gpt2: Any):
+    inputs = letters()("ab", return_tensors="pt")
+    with pytest.raises(RequestError, match=r"inputs is BatchEncoding: .*holds: \*\*inputs$"):
+        generate(gpt2, inputs, max_new_tokens=2)
+    ids = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    assert generate(gpt2, **ids, max_new_tokens=2).shape == (1, ids["input_ids"].shape[1] + 2)
+
+
 def test_a_tensor_stays_on_its_device():
     class OnAnotherDevice(torch.Tensor):
         pass

@@ -80,8 +80,9 @@ def _aligned(rows: list[Row], pad_token_id: int | None) -> list[Row]:
 
 def _integers(name: str, values: Any) -> list[list[int]]:
     if not (is_tensor(values) or isinstance(values, (np.ndarray, list, tuple))):
+        how = f"; give what it holds: **{name}" if hasattr(values, "keys") else ""
         raise RequestError(
-            f"{name} is {type(values).__name__}: must be ids (batch, length) or text"
+            f"{name} is {type(values).__name__}: must be ids (batch, length) or text{how}"
         )
     plain = to_plain(values)
     rows = [to_plain(row) for row in plain] if isinstance(plain, (list, tuple)) else []
