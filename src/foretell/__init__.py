@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from foretell.async_llm import AsyncLLM
+    from foretell.beam_tree import BeamTree
     from foretell.comparison import Comparison, StrategyResult
     from foretell.config import GenerationConfig
     from foretell.conversation import Conversation
@@ -44,6 +45,7 @@ _HOMES = {
     "LLM": "llm",
     "generate": "dropin",
     "AsyncLLM": "async_llm",
+    "BeamTree": "beam_tree",
     "GenerationConfig": "config",
     "Comparison": "comparison",
     "StrategyResult": "comparison",
@@ -84,6 +86,7 @@ _HOMES = {
 __all__ = [
     "LLM",
     "AsyncLLM",
+    "BeamTree",
     "Chunk",
     "Comparison",
     "ConfigError",

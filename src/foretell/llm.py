@@ -29,6 +29,7 @@ from foretell.reports import check_count, check_next, next_distribution, score_o
 from foretell.transcript import Job
 
 if TYPE_CHECKING:
+    from foretell.beam_tree import BeamTree
     from foretell.comparison import Comparison
     from foretell.explanation import Explanation
     from foretell.text.tokenizer import Tokenizer
@@ -313,6 +314,24 @@ class LLM:
         from foretell.explanation import explain
 
         return explain(self, prompt, config, **settings)
+
+    def beams(
+        self,
+        prompt: Prompt,
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        **settings: Any,
+    ) -> BeamTree:
+        """Continue a prompt by beam search, and tell the tree: what was kept, why the rest fell.
+
+            print(llm.beams("The cat sat on the", num_beams=3, max_new_tokens=6))
+
+        Arguments, errors and texts are those of `generate`; `num_beams` is 5 if it is not stated.
+        """
+        from foretell.beam_tree import beams
+
+        return beams(self, prompt, config, parse_special=parse_special, **settings)
 
     def compare(
         self,

@@ -25,8 +25,8 @@ from foretell import __version__
 from foretell.errors import ForetellError, SettingWarning
 
 COMMANDS = (
-    *("generate", "chat", "next", "score", "explain", "guide", "compare", "models", "bench"),
-    "demo",
+    *("generate", "chat", "next", "score", "explain", "beams", "guide", "compare", "models"),
+    *("bench", "demo"),
 )
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
