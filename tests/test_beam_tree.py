@@ -108,10 +108,10 @@ def check_fates(tree, settings):
             else:
                 expected = ("kept", place, f"kept as beam {place}")
                 assert (one.fate, one.beam, one.verdict) == expected
+        place = "drawn after the first" if tree.config.samples else "outside of the best"
         for one in dropped:
-            kind = one.stop_reason.kind
             assert one.fate == "fell"
-            assert f"ends ({kind}), but " in one.verdict
+            assert one.verdict == f"ends ({one.stop_reason.kind}), but {place} {beams}"
             assert one.score is None
     everyone.sort(key=lambda item: -item[0])
     check_hypotheses(tree, everyone, beams)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,6 +130,18 @@ def test_wide_and_hostile_texts_stay_in_their_columns():
     shown = [one for one in str(tree).splitlines() if one.startswith("  beam 0: ")]
     assert any("  …" in one and one.endswith('"') and width_of(one) in (99, 100) for one in shown)
     assert '"\\x1b"' in str(tree)
+
+
+def test_a_long_token_makes_way_for_a_long_verdict():
+    tree = odds_tree()
+    step, beam = tree.steps[0], tree.steps[0].beams[0]
+    long = [
+        replace(one, token=" internationalization", total=-12345.678, verdict=verdict)
+        for one, verdict in zip(beam.candidates, ["v" * 51, "v" * 58, *"vvv"], strict=True)
+    ]
+    steps = [replace(step, beams=[replace(beam, candidates=long)])]
+    check_drawing(replace(tree, steps=steps))
+    check_drawing(replace(tree, steps=[replace(step, beams=[replace(beam, candidates=long[2:])])]))
 
 
 def test_to_dict_is_json():

@@ -56,8 +56,8 @@ def test_a_drawn_tree_tells_its_seed(shell):
 
 
 def test_a_length_of_ones_own(shell):
-    result = shell.run("beams", "xyz", "--max-length", "5", "--json", "--ignore-eos")
-    assert len(json.loads(result.out)["steps"]) == 2
+    result = shell.run("beams", "xyz", "--max-length", "10", "--json", "--ignore-eos")
+    assert len(json.loads(result.out)["steps"]) == 7
 
 
 @pytest.mark.parametrize(
