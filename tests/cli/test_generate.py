@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,6 +95,29 @@ def test_samples_stand_under_headings(shell):
     assert result.out == "".join(expected)
     assert result.err.startswith("1 + 24 tokens, first after ")
     assert "ended by length (" in result.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "end"),
+    [
+        (["--stop", "n"], "a stop string"),
+        (["--stop-regex", "n."], "a stop regex"),
+        (["--max-new-tokens", "1"], "length"),
+        ([], "end of sequence"),
+    ],
+)
+def test_what_ended_the_text_is_told(shell, settings, end):
+    shell.model(lambda: reciting_llm("the one"))
+    result = shell.run("generate", "the", *settings)
+    assert re.search(rf" s, (then .*)?ended by {end}( \(|\n)", result.err)
+
+
+def test_a_search_tells_how_long_it_took(shell):
+    """Its tokens come at its end, all at once: there is no speed after the first."""
+    shell.model(toy_llm)
+    result = shell.run("generate", "the", "--num-beams", "3", "--max-new-tokens", "5")
+    assert re.match(r"1 \+ 5 tokens, after \d+\.\d\d s, ended by length \(", result.err)
+    assert "tokens/s" not in result.err
 
 
 SAMPLED = {"num_return_sequences": 3, "top_k": 9, "seed": 3, "max_new_tokens": 8}

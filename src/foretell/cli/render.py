@@ -98,6 +98,17 @@ def show_settings(config: GenerationConfig) -> str:
     return ", ".join(f"{name}={value}" for name, value in config.as_dict().items())
 
 
+ENDS = {
+    "token": "a stop token",
+    "string": "a stop string",
+    "regex": "a stop regex",
+    "loop": "repetition",
+    "criteria": "stopping criteria",
+    "max_time": "time",
+}
+"""What ended a text, by the kind of rule; other rules are told by the finish reason."""
+
+
 def statistics_line(outputs: Sequence[GenerationOutput]) -> str:
     """How much was read and written, how fast, why it ended, and the settings in force.
 
@@ -106,11 +117,8 @@ def statistics_line(outputs: Sequence[GenerationOutput]) -> str:
     usages = [output.usage for output in outputs]
     parts = [
         f"{_tokens_read(usages[0])} + {sum(usage.completion_tokens for usage in usages)} tokens",
-        f"first after {min(usage.time_to_first_token for usage in usages):.2f} s",
+        *_times(usages, searches=outputs[0].config.num_beams > 1),
     ]
-    speed = _decode_speed(usages)
-    if speed:
-        parts.append(f"then {speed:.1f} tokens/s")
     ends = Counter(_end_of(output) for output in outputs)
     if len(ends) == 1:
         parts.append(f"ended by {next(iter(ends))}")
@@ -125,6 +133,16 @@ def _tokens_read(usage: Usage) -> str:
     return f"{usage.prompt_tokens}{cached}"
 
 
+def _times(usages: Sequence[Usage], *, searches: bool) -> list[str]:
+    """How long it took; a search tells tokens when they are certain, many at its end."""
+    if searches:
+        seconds = max(usage.time_to_first_token + usage.decode_seconds for usage in usages)
+        return [f"after {seconds:.2f} s"]
+    parts = [f"first after {min(usage.time_to_first_token for usage in usages):.2f} s"]
+    speed = _decode_speed(usages)
+    return [*parts, f"then {speed:.1f} tokens/s"] if speed else parts
+
+
 def _decode_speed(usages: Sequence[Usage]) -> float:
     """Tokens a second after the first of each, all samples together; 0 if there are none."""
     if len(usages) == 1:
@@ -135,7 +153,8 @@ def _decode_speed(usages: Sequence[Usage]) -> float:
 
 
 def _end_of(output: GenerationOutput) -> str:
-    return "length" if output.finish_reason == "length" else "end of sequence"
+    usual = "length" if output.finish_reason == "length" else "end of sequence"
+    return usual if output.stop_reason is None else ENDS.get(output.stop_reason.kind, usual)
 
 
 def terminal_columns() -> int:
