@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.decoding.arrays import Logits
 from foretell.decoding.mass import check_logits, total_mass, weights_of
+from foretell.outputs import LogprobStage
 
 GROUP = 64  # logits that share one maximum in `kth_largest`
 
@@ -29,6 +32,10 @@ class TokenReport:
 
     chosen: RankedToken
     top: tuple[RankedToken, ...] = ()
+
+
+NO_REPORTS: Mapping[LogprobStage, TokenReport] = MappingProxyType({})
+"""Of a token whose log-probabilities were not asked for."""
 
 
 def log_normalizer(row: Logits) -> float:

@@ -7,8 +7,8 @@ A strategy is given the logits rows of its request's live sequences and answers 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, cast
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from foretell.decoding.chain import Stage, chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused import FusedChain, draw
 from foretell.decoding.fusing import fuse, fuse_each, fuse_watched
-from foretell.decoding.logprobs import TokenReport, report
+from foretell.decoding.logprobs import NO_REPORTS, TokenReport, report
 from foretell.decoding.mass import check_logits
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import Adaptive, History
@@ -29,8 +29,7 @@ from foretell.errors import ConfigError, RequestError
 from foretell.outputs import LogprobStage, StopReason
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """One token that goes on from a live sequence.
 
     `parent` is the sequence's place among the rows. `reports` has the log-probabilities at each
@@ -39,23 +38,21 @@ class Choice:
 
     parent: int
     token_id: int
-    reports: Mapping[LogprobStage, TokenReport] = field(default_factory=dict)
+    reports: Mapping[LogprobStage, TokenReport] = NO_REPORTS
     trace: StepRecord | None = None
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """A token of a sample, as certain as it will be; with its last one the reason and the score."""
 
     sample: int
     token_id: int
-    reports: Mapping[LogprobStage, TokenReport] = field(default_factory=dict)
+    reports: Mapping[LogprobStage, TokenReport] = NO_REPORTS
     stop_reason: StopReason | None = None
     score: float | None = None
 
 
-@dataclass(frozen=True)
-class FusedDraw:
+class FusedDraw(NamedTuple):
     """One row's choice, to be made in one call with those of other requests.
 
     `raw` is a copy of the model's row where its log-probabilities are to be reported, with

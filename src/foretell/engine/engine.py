@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from foretell.backends.base import Backend, Logits
 from foretell.decoding.fused import choose
@@ -27,8 +28,7 @@ from foretell.errors import ForetellError, NumericalError, QueueFullError
 from foretell.outputs import FinishReason
 
 
-@dataclass(frozen=True)
-class _Draw:
+class _Draw(NamedTuple):
     """A sequence whose token is to be chosen from this row of the step's logits."""
 
     state: RequestState

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from foretell.decoding.logprobs import TokenReport
+from foretell.decoding.logprobs import NO_REPORTS, TokenReport
 from foretell.decoding.trace import StepRecord
 from foretell.outputs import FinishReason, LogprobStage, StopReason
 
@@ -18,8 +19,7 @@ class PromptEvent:
     reports: list[TokenReport]
 
 
-@dataclass(frozen=True)
-class TokenEvent:
+class TokenEvent(NamedTuple):
     """A generated token; `stop_reason` is set if it is the last of its sample.
 
     `sequence` is the sample's number. `reports` has the log-probabilities at each stage that was
@@ -30,7 +30,7 @@ class TokenEvent:
 
     request_id: int
     token_id: int
-    reports: Mapping[LogprobStage, TokenReport] = field(default_factory=dict)
+    reports: Mapping[LogprobStage, TokenReport] = NO_REPORTS
     stop_reason: StopReason | None = None
     trace: StepRecord | None = None
     sequence: int = 0
