@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -53,13 +54,13 @@ class Answer:
 
 def alike(one: Any, other: Any, tolerance: float) -> bool:
     """Whether two answers, or parts of them, are equal but for the last bits of their floats."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):  # one of them may be read-only
+        same_keys = one.keys() == other.keys()
+        return same_keys and all(alike(one[key], other[key], tolerance) for key in one)
     if type(one) is not type(other):
         return False
     if is_dataclass(one):
         return alike(vars(one), vars(other), tolerance)
-    if isinstance(one, dict):
-        same_keys = one.keys() == other.keys()
-        return same_keys and all(alike(one[key], other[key], tolerance) for key in one)
     if isinstance(one, (list, tuple)):
         same_length = len(one) == len(other)
         return same_length and all(map(alike, one, other, [tolerance] * len(one)))
