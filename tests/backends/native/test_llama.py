@@ -155,4 +155,4 @@ def test_info_says_what_it_is(models, load, tmp_path):
 
 def test_contexts_default_to_the_models_own(models, load, tmp_path):
     info = load(write_model(tmp_path / "m.gguf", models("grouped, tied"))).info
-    assert (info.context_length, info.num_blocks) == (256, 2 * 256 // 16)
+    assert (info.context_length, info.num_blocks) == (256, 8192 // 16)
