@@ -117,7 +117,10 @@ class Usage(JsonMixin):
 
     @property
     def tokens_per_second(self) -> float:
-        """Decode speed: tokens after the first, over the seconds they took (0 if only one)."""
+        """Decode speed: tokens after the first, over the seconds they took (0 if only one).
+
+        It says little of a beam search, most of whose tokens become certain at its end.
+        """
         if self.completion_tokens < 2 or self.decode_seconds <= 0:
             return 0.0
         return (self.completion_tokens - 1) / self.decode_seconds
