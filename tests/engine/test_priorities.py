@@ -142,3 +142,56 @@ def test_a_batch_full_of_streams_still_has_room_for_a_prompt():
     for _ in range(8):
         found += [event for event in engine.step() if event.request_id == late]
     assert [type(event) for event in found] == [TokenEvent]
+
+
+def sampling(prompt, samples, **rest):
+    settings = {"temperature": 1.0, "seed": 1, "max_new_tokens": 4} | rest
+    return request(prompt, num_return_sequences=samples, **settings)
+
+
+def test_nobody_is_displaced_for_a_request_that_would_still_lack_places():
+    engine = Engine(scripted(), EngineSettings(max_running=3))
+    first = engine.add(sampling([1], 2, priority=0))
+    last = engine.add(request([2], max_new_tokens=4, priority=2))
+    engine.step()
+    between = engine.add(sampling([3], 2, priority=1))
+    assert {event.request_id for event in engine.step()} == {first, last}
+    assert engine.stats().preemptions == 0
+    assert set(ends(engine)) == {first, last, between}
+
+
+@pytest.mark.parametrize(("length", "displaces"), [(8, True), (15, False)])
+def test_nobody_is_displaced_for_a_request_that_would_still_lack_blocks(length, displaces):
+    """Of 8 blocks of 4 the first has 4, the last one's two samples share 2 and have one each."""
+    engine = Engine(scripted(num_blocks=8, block_size=4))
+    engine.add(request([1] * 14, max_new_tokens=3, priority=0))
+    engine.add(sampling([2] * 9, 2, max_new_tokens=3, priority=2))
+    engine.step()
+    between = engine.add(request([3] * length + [4], max_new_tokens=2, priority=1))
+    told = {event.request_id for event in engine.step()}
+    assert (between in told) == displaces
+    assert engine.stats().preemptions == displaces
+
+
+def test_blocks_that_only_the_displaced_hold_make_no_room():
+    """What the waiting request has in common with them must be taken for it all the same."""
+    engine = Engine(scripted(num_blocks=6, block_size=4))
+    first = engine.add(request([1] * 10, max_new_tokens=3, priority=0))
+    last = engine.add(request([2] * 9, max_new_tokens=4, priority=2))
+    engine.step()
+    between = engine.add(request([2] * 12, max_new_tokens=1, priority=1))
+    assert {event.request_id for event in engine.step()} == {first, last}
+    assert engine.stats().preemptions == 0
+    assert set(ends(engine)) == {first, last, between}
+
+
+def test_blocks_that_the_displaced_share_make_no_room():
+    engine = Engine(scripted(num_blocks=4, block_size=4))
+    first = engine.add(request([1] * 10, max_new_tokens=3, priority=0))
+    last = engine.add(request([*[1] * 8, 2], max_new_tokens=4, priority=2))
+    engine.step()
+    engine.step()
+    between = engine.add(request([3] * 6, max_new_tokens=1, priority=1))
+    assert {event.request_id for event in engine.step()} == {first, last}
+    assert engine.stats().preemptions == 0
+    assert set(ends(engine)) == {last, between}

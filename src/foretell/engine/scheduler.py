@@ -5,7 +5,8 @@ chunk each. Beside running streams the chunks are small, so that no stream stall
 
 KV blocks are taken as they are needed. Where there are none left, the request that came last makes
 way: it gives back its blocks and waits, and is computed again later. The order is that of priority,
-then of arrival; an earlier request never waits for a later one.
+then of arrival. What waits is let in by it; less important requests make way for that, if that is
+enough.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from __future__ import annotations
 import hashlib
 import heapq
 from bisect import insort
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from foretell.backends.base import BackendInfo
 from foretell.engine.blocks import BlockPool
@@ -46,6 +49,10 @@ class _Demand:
 
 
 Job = tuple[RequestState, Sequence]
+Holds = Mapping[int, int]
+"""How many of a block's holders, for each block."""
+
+NO_HOLDS: Holds = MappingProxyType({})
 
 
 class Scheduler:
@@ -202,10 +209,11 @@ class Scheduler:
     def _admit(self) -> None:
         while self._waiting:
             state = self._first_waiting()
-            while not self._has_room(state) and self._can_displace(state):
-                self._preempt(self._running[-1])
             if not self._has_room(state):
-                return
+                if not self._can_displace(state):
+                    return
+                while not self._has_room(state):
+                    self._preempt(self._running[-1])
             heapq.heappop(self._queue)
             del self._waiting[state.id]
             insort(self._running, state, key=lambda running: running.rank)
@@ -218,36 +226,49 @@ class Scheduler:
         return self._waiting[self._queue[0][1]]
 
     def _can_displace(self, state: RequestState) -> bool:
-        """Whether there is a running request of less importance, not only of later arrival."""
-        return bool(self._running) and self._running[-1].request.priority > state.request.priority
+        """Whether it has room without those of less importance, not only of later arrival."""
+        priority = state.request.priority
+        staying = [one for one in self._running if one.request.priority <= priority]
+        leaving = self._running[len(staying) :]
+        if not leaving or not staying:
+            return bool(leaving)
+        gone = Counter(block for one in leaving for line in one.live for block in line.blocks)
+        num_freed = sum(self.pool.num_holders(block) == count for block, count in gone.items())
+        demand = self._demand_of([*staying, state], gone)
+        has_places = demand.sequences <= self.max_running
+        return has_places and demand.blocks <= self.pool.num_free + num_freed
 
     def _has_room(self, state: RequestState) -> bool:
         """Whether a request can run up to its next token, as well as all those that run."""
         if not self._running:
             return True
         if self._demand is None:
-            self._demand = _Demand()
-            for running in self._running:
-                self._demand.add(running.num_sequences, self._num_blocks_ahead(running))
+            self._demand = self._demand_of(self._running)
         if self._demand.sequences + state.num_sequences > self.max_running:
             return False
         return self._demand.blocks + self._num_blocks_ahead(state) <= self.pool.num_free
 
-    def _num_blocks_ahead(self, state: RequestState) -> int:
-        """Free blocks that a request takes up to its next token."""
+    def _demand_of(self, states: Items[RequestState], gone: Holds = NO_HOLDS) -> _Demand:
+        demand = _Demand()
+        for state in states:
+            demand.add(state.num_sequences, self._num_blocks_ahead(state, gone))
+        return demand
+
+    def _num_blocks_ahead(self, state: RequestState, gone: Holds = NO_HOLDS) -> int:
+        """Free blocks that a request takes up to its next token, once `gone` are held no more."""
         num_new = state.num_sequences - len(state.live)  # each fork copies the block it writes to
         for sequence in state.live:
             num_new += -(-(len(sequence.tokens) + 1) // self._block_size) - len(sequence.blocks)
             if not sequence.is_decoding:
-                num_new -= self._num_held_by_others(state, sequence)
+                num_new -= self._num_held_by_others(state, sequence, gone)
         return num_new
 
-    def _num_held_by_others(self, state: RequestState, sequence: Sequence) -> int:
+    def _num_held_by_others(self, state: RequestState, sequence: Sequence, gone: Holds) -> int:
         """Blocks that it need not take, since others hold them already."""
         keys = self._keys(state, sequence)
         ahead = keys[len(sequence.blocks) : self._num_adoptable(state, sequence)]
-        found = (self.pool.find(key) for key in ahead)
-        return sum(block is not None and self.pool.num_holders(block) > 0 for block in found)
+        found = [block for key in ahead if (block := self.pool.find(key)) is not None]
+        return sum(self.pool.num_holders(block) > gone.get(block, 0) for block in found)
 
     # Prompts, and what is computed again
 
