@@ -111,6 +111,18 @@ class AsyncLLM:
     @overload
     async def generate(
         self,
+        prompt: str | list[int] | list[str] | list[list[int]],
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: int,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Any,
+    ) -> list[GenerationOutput]: ...
+
+    @overload
+    async def generate(
+        self,
         prompt: str | list[int],
         config: GenerationConfig | None = None,
         *,
