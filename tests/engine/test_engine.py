@@ -163,7 +163,8 @@ def test_prompt_logprobs_are_the_models(length):
 
 
 def test_scoring_and_generating_together():
-    engine = Engine(scripted(max_batch_tokens=100))
+    backend = scripted(max_batch_tokens=200)
+    engine = Engine(backend)
     scored = [
         engine.add(Request([4] * 50, strategy=Observe(), prompt_logprobs=0)) for _ in range(3)
     ]
@@ -173,6 +174,7 @@ def test_scoring_and_generating_together():
         assert sum(len(event.reports) for event in events[identity][:-1]) == 49
     assert len(events[written][0].reports) == 1
     assert tokens_of(events[written]) == greedy_by_hand([1, 2], 5)
+    assert max(len(batch.wanted) for batch in backend.batches) == MAX_PROMPT_ROWS
 
 
 def test_observe_sees_the_row_after_the_prompt():

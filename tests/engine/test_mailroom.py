@@ -94,3 +94,10 @@ def test_a_closed_room_says_so(engine):
         with pytest.raises(RequestError, match="this LLM is closed"):
             ask()
     assert not engine.has_work
+
+
+def test_what_was_closed_is_forgotten(engine):
+    room = Mailroom(engine)
+    for _ in range(3):
+        room.close(room.open(wish([1], 2)))
+    assert room._boxes == {}

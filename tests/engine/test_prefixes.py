@@ -206,3 +206,27 @@ def test_keys_stand_for_whole_ids_not_for_their_last_bytes(step):
     answered(engine, request([5, 1], max_new_tokens=1))
     answered(engine, request([5 + step, 1], max_new_tokens=1))
     assert engine.stats().cached_tokens == 0
+
+
+def test_what_was_found_of_a_negative_prompt_is_not_told():
+    engine = Engine(scripted(block_size=4))
+    negative = [19, *PROMPT]
+    answered(engine, request(negative, max_new_tokens=1))
+    wish = request(PROMPT, negative_prompt=negative, guidance_scale=1.5, max_new_tokens=2)
+    engine.add(wish)
+    cached = []
+    while engine.has_work:
+        cached += [event.cached_tokens for event in engine.step()]
+    assert cached == [0, 0]
+    assert engine.stats().cached_tokens == 8
+
+
+def test_who_stopped_within_a_block_goes_on_right_when_others_have_computed_it():
+    """A more important request with the same prompt overtakes it there."""
+    engine = Engine(scripted(block_size=4), EngineSettings(max_batch_tokens=6))
+    wishes = [request([1] * 30, max_new_tokens=3, priority=one) for one in (1, 0)]
+    first = engine.add(wishes[0])
+    engine.step()
+    second = engine.add(wishes[1])
+    answers = run(engine)
+    assert answers[first] == answers[second] == answer_by_hand(wishes[0])

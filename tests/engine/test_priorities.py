@@ -82,8 +82,11 @@ def test_a_long_prompt_comes_in_small_pieces_beside_running_streams():
         assert len(backend.batches[-1].tokens) == most
 
 
-def test_its_pieces_grow_smaller_the_more_positions_they_attend_to():
-    backend = scripted(context_length=400, num_blocks=200, max_batch_tokens=256, attention_span=20)
+@pytest.mark.parametrize("attention_span", [20, 4])
+def test_its_pieces_grow_smaller_the_more_positions_they_attend_to(attention_span):
+    """With the shorter span the last tokens cost more than a step's allowance: one goes on."""
+    sizes = {"context_length": 400, "num_blocks": 200, "max_batch_tokens": 256}
+    backend = scripted(**sizes, attention_span=attention_span)
     engine = Engine(backend)
     engine.add(request([1], max_new_tokens=390))
     engine.step()
@@ -183,6 +186,27 @@ def test_blocks_that_only_the_displaced_hold_make_no_room():
     assert {event.request_id for event in engine.step()} == {first, last}
     assert engine.stats().preemptions == 0
     assert set(ends(engine)) == {first, last, between}
+
+
+def test_blocks_that_others_hold_need_no_room():
+    """A prompt that is computed already is let in where there is room for its rest alone."""
+    engine = Engine(scripted(num_blocks=6, block_size=4))
+    first = engine.add(request([1] * 14, max_new_tokens=3))
+    engine.step()
+    alike = engine.add(request([*[1] * 12, 2], max_new_tokens=2))
+    assert {event.request_id for event in engine.step()} == {first, alike}
+
+
+def test_samples_are_let_in_where_there_is_room_for_the_blocks_that_they_copy():
+    engine = Engine(scripted(num_blocks=6, block_size=4))
+    first = engine.add(request([1] * 9, max_new_tokens=4))
+    engine.step()
+    engine.add(sampling([2, 3], 4, max_new_tokens=2))
+    while engine.has_work:
+        engine.step()
+        if first in engine._states:
+            assert engine.stats().running == 1
+    assert engine.stats().preemptions == 0
 
 
 def test_blocks_that_the_displaced_share_make_no_room():

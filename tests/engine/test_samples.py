@@ -15,6 +15,7 @@ from by_hand import (
     take,
 )
 
+from foretell.backends.scripted import ScriptedBackend
 from foretell.decoding.strategies import Choice, OneToken
 from foretell.engine.engine import Engine
 from foretell.engine.events import EndEvent
@@ -366,3 +367,29 @@ def test_the_order_of_events_is_that_of_steps():
     assert steps[0] == [0, 1, 2]
     for one, next_one in pairwise(steps):
         assert set(next_one) <= set(one)
+
+
+class ReusingBackend(ScriptedBackend):
+    """Gives logits that the next call overwrites, as a backend may."""
+
+    def forward(self, batch):
+        if len(self.batches):
+            self.given[:] = np.nan
+        self.given = super().forward(batch)
+        return self.given
+
+
+def test_a_row_that_waits_for_another_outlives_its_step():
+    backend = ReusingBackend(SCRIPT, vocab_size=VOCAB, max_batch_tokens=8)
+    wish = request([1, 2], negative_prompt=[3] * 20, guidance_scale=1.5, max_new_tokens=3)
+    engine = Engine(backend)
+    identity = engine.add(wish)
+    assert run(engine)[identity] == answer_by_hand(wish)
+
+
+def test_a_longer_negative_prompt_ends_a_text_where_the_context_ends_for_it():
+    engine = Engine(scripted(context_length=32))
+    identity = engine.add(request([1, 2], negative_prompt=[3] * 20, guidance_scale=1.5))
+    sample = run(engine)[identity].samples[0]
+    assert len(sample.tokens) == 32 - 20
+    assert sample.end.finish_reason == "length"

@@ -186,3 +186,15 @@ def test_a_catastrophic_pattern_is_ended(monkeypatch: pytest.MonkeyPatch) -> Non
     matcher = StopMatcher(patterns=[r"(a|aa)+\n"])
     with pytest.raises(ConfigError, match=r"took over 0.05 s on \d+ characters"):
         matcher.push("a" * 60 + "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "num_held"), [("ab", 2), ("xz", 1), ("azza", 1), ("azzab", 2), ("azz", 2), ("q", 0)]
+)
+def test_where_either_kind_may_yet_stop_the_longer_end_is_held_back(
+    text: str, num_held: int
+) -> None:
+    """A stop string that begins holds back, though no pattern does, and the other way round."""
+    matcher = StopMatcher(strings=["abc"], patterns=["z+q"])
+    assert matcher.push(text) == text[: len(text) - num_held]
+    assert matcher.num_held == num_held
