@@ -6,12 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import torch
 from llama_files import make_model
 from transformers import AutoModelForCausalLM
 
 from foretell.backends.base import Batch
+from foretell.backends.native.weights.quantize import quantize_rows
+from foretell.backends.native.weights.source import QUANTIZED_TYPES
+from foretell.backends.native.weights.types import TensorType
 
 IDS = list(range(5, 45))
 
@@ -51,3 +55,12 @@ def logits_of(backend: Any, ids: list[int] = IDS) -> np.ndarray:
     batch = Batch(*(np.array(v, np.int32) for v in (ids, range(count), [0, count], [blocks])),
                   np.arange(count, dtype=np.int32))  # fmt: skip
     return backend.forward(batch).copy()
+
+
+def quantized(weights: np.ndarray, kind: str) -> np.ndarray:
+    """What the weights are after quantizing, as the `gguf` package reads it."""
+    target = QUANTIZED_TYPES[kind]
+    packed = quantize_rows(weights.view(np.uint8).reshape(-1), TensorType.F32, target)
+    return gguf.dequantize(
+        packed.reshape(len(weights), -1), gguf.GGMLQuantizationType(target.ggml_id)
+    )

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gguf
 import numpy as np
 import pytest
-from checkpoint_folders import logits_of, reference_logits, save_llama
+from checkpoint_folders import logits_of, quantized, reference_logits, save_llama
 from llama_files import make_model, write_model
 
 from foretell.backends.native.backend import NativeBackend
 from foretell.backends.native.weights.checkpoint import Checkpoint
 from foretell.backends.native.weights.gguf import GGUFFile
-from foretell.backends.native.weights.quantize import quantize_rows
-from foretell.backends.native.weights.source import QUANTIZED_TYPES
-from foretell.backends.native.weights.types import TensorType
 from foretell.errors import ConfigError, UnsupportedModelError
 
 EXACT = {"activations": "float32", "kv_dtype": "float32", "threads": 1}
-
-
-def quantized(weights: np.ndarray, kind: str) -> np.ndarray:
-    """What the weights are after quantizing, as the `gguf` package reads it."""
-    target = QUANTIZED_TYPES[kind]
-    packed = quantize_rows(weights.view(np.uint8).reshape(-1), TensorType.F32, target)
-    return gguf.dequantize(
-        packed.reshape(len(weights), -1), gguf.GGMLQuantizationType(target.ggml_id)
-    )
 
 
 def load(folder: Path, **settings) -> NativeBackend:
@@ -130,3 +117,13 @@ def test_names_without_the_first_part_are_found(tmp_path: Path) -> None:
 def test_a_snapshot_is_called_as_its_repository(tmp_path: Path) -> None:
     folder = save_llama(tmp_path / "models--org--tiny" / "snapshots" / "0f3a")
     assert load(folder).info.description.startswith("org/tiny, ")
+
+
+def test_pages_are_given_back_once_they_are_packed(tmp_path: Path, monkeypatch) -> None:
+    """So that the weights do not lie in memory twice."""
+    forgotten = []
+    monkeypatch.setattr(Checkpoint, "forget_pages", lambda _, name: forgotten.append(name))
+    with Checkpoint.open(save_llama(tmp_path)) as checkpoint:
+        NativeBackend.load(checkpoint, **EXACT)
+        matrices = [name for name, info in checkpoint.tensors.items() if len(info.shape) == 2]
+    assert sorted(forgotten) == sorted(matrices)
