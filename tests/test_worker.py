@@ -1,162 +1,26 @@
-"""The worker: backlogs that stay short, channels, the desk, and the thread around it."""
+"""The worker: the desk, and the thread around it."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections import deque
-from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from toy import VOCAB_SIZE, toy_llm, toy_tokenizer
 
 from foretell.backends.scripted import ScriptedBackend, improvise
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError, QueueFullError, RequestError
 from foretell.llm import LLM
-from foretell.outputs import Chunk, TokenLogprob
+from foretell.outputs import Chunk
 from foretell.worker.backlog import Backlog
-from foretell.worker.channel import Channel, wake
+from foretell.worker.channel import Channel
 from foretell.worker.desk import NUM_AHEAD, Desk
 from foretell.worker.orders import Generation
 from foretell.worker.worker import CLOSED, ENDED, Worker
-
-SAMPLES = [(0, 0), (0, 1), (3, 0)]
-
-
-def stream_of(sample: tuple[int, int], texts: list[str]) -> list[Chunk]:
-    """Chunks of one sample, as a transcript makes them; the last one says so."""
-    chunks, start = [], 0
-    for number, text in enumerate(texts):
-        entry = TokenLogprob(number, text, text.encode(), logprob=-float(number))
-        chunks.append(
-            Chunk(
-                text,
-                [number],
-                start,
-                [entry],
-                {"raw": [entry], "final": [replace(entry, stage="final")]},
-                prompt_index=sample[0],
-                index=sample[1],
-            )
-        )
-        start += len(text.encode())
-    return [*chunks[:-1], replace(chunks[-1], finish_reason="stop")] if chunks else []
-
-
-def joined(chunks: list[Chunk], sample: tuple[int, int]) -> dict[str, object]:
-    own = [chunk for chunk in chunks if (chunk.prompt_index, chunk.index) == sample]
-    stages = {"raw", "final"}
-    return {
-        "text": "".join(chunk.text for chunk in own),
-        "token_ids": [token for chunk in own for token in chunk.token_ids],
-        "logprobs": [entry for chunk in own for entry in chunk.logprobs or ()],
-        "by_stage": {
-            stage: [entry for chunk in own for entry in (chunk.logprobs_by_stage or {})[stage]]
-            for stage in stages
-        },
-        "ends": [chunk.finish_reason for chunk in own][-1:],
-    }
-
-
-@given(
-    st.lists(st.lists(st.sampled_from(["a", "", "한", "🐈"]), max_size=12), min_size=3, max_size=3),
-    st.integers(1, 5),
-    st.randoms(use_true_random=False),
-)
-def test_a_backlog_stays_short_and_loses_nothing(texts, capacity, random):
-    streams = [stream_of(*pair) for pair in zip(SAMPLES, texts, strict=True)]
-    given_chunks = [chunk for chunks in streams for chunk in chunks]
-    waiting = [deque(chunks) for chunks in streams if chunks]
-    backlog, taken = Backlog(capacity), []
-    while waiting or len(backlog):
-        if waiting and (not len(backlog) or random.random() < 0.7):
-            source = random.choice(waiting)
-            backlog.append(source.popleft())
-            waiting = [chunks for chunks in waiting if chunks]
-        else:
-            taken.append(backlog.popleft())
-        assert len(backlog) <= capacity + len(SAMPLES) - 1
-    for sample in SAMPLES:
-        assert joined(taken, sample) == joined(given_chunks, sample)
-        own = [chunk for chunk in taken if (chunk.prompt_index, chunk.index) == sample]
-        read = ""
-        for chunk in own:
-            assert chunk.start_byte == len(read.encode())
-            read += chunk.text
-
-
-def test_a_backlog_that_is_kept_up_with_changes_no_chunk():
-    backlog = Backlog(capacity=2)
-    chunks = stream_of((0, 0), ["a", "b", "c"])
-    for chunk in chunks:
-        backlog.append(chunk)
-        assert backlog.popleft() is chunk
-    with pytest.raises(IndexError):
-        backlog.popleft()
-
-
-def test_chunks_without_logprobs_are_joined_to_one_without():
-    backlog = Backlog(capacity=1)
-    for chunk in stream_of((0, 0), ["a", "b"]):
-        backlog.append(replace(chunk, logprobs=None, logprobs_by_stage=None))
-    chunk = backlog.popleft()
-    assert (chunk.text, chunk.token_ids, chunk.finish_reason) == ("ab", [0, 1], "stop")
-    assert chunk.logprobs is None
-    assert chunk.logprobs_by_stage is None
-
-
-def test_a_channel_gives_items_then_its_error_then_nothing():
-    async def main() -> None:
-        channel: Channel[int] = Channel(asyncio.get_running_loop(), deque())
-
-        def work() -> None:
-            for item in (1, 2):
-                channel.put(item)
-                wake([channel])
-            channel.end(RequestError("over"))
-            wake([channel, channel])
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        assert [await channel.get(), await channel.get()] == [1, 2]
-        with pytest.raises(RequestError, match="over"):
-            await channel.get()
-        assert await channel.get() is None
-        thread.join()
-
-    asyncio.run(main())
-
-
-def test_a_reader_that_was_cancelled_or_whose_loop_is_closed_is_passed_over():
-    kept: list[Channel[int]] = []
-
-    async def main() -> None:
-        channel: Channel[int] = Channel(asyncio.get_running_loop(), deque())
-        kept.append(channel)
-        reader = asyncio.ensure_future(channel.get())
-        await asyncio.sleep(0)
-        reader.cancel()
-        channel.put(1)
-        wake([channel])
-        with pytest.raises(asyncio.CancelledError):
-            await reader
-        assert await channel.get() == 1
-        assert not channel.is_abandoned
-
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(main())
-    (channel,) = kept
-    reader = loop.create_task(channel.get())
-    loop.run_until_complete(asyncio.sleep(0))  # it waits
-    reader.cancel()
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
-    assert channel.is_abandoned
-    channel.put(2)
-    wake([channel])
 
 
 class Reader:
@@ -320,6 +184,7 @@ def test_what_a_reader_left_is_freed_and_nothing_else(reader):
         desk.work()
     assert reader.read(kept) == [llm.generate("the", max_new_tokens=9).text]
     assert llm.stats().free_blocks == llm.stats().num_blocks
+    assert desk._by_request == {}
 
 
 def test_a_text_that_ends_early_ends_its_request(reader):
@@ -445,3 +310,23 @@ def test_a_question_that_fails_is_its_askers_trouble():
     assert loaded(worker).stats().running == 0
     worker.stop()
     worker.join()
+
+
+def test_lists_of_one_priority_are_let_in_by_turns(reader):
+    llm = toy_llm()
+    desk = Desk(llm.engine)
+    orders = [reader.order(llm, ["a"] * NUM_AHEAD) for _ in range(2)]
+    for order in orders:
+        desk.accept(order)
+    desk._let_in_lists()
+    assert [len(order.requests) for order in orders] == [NUM_AHEAD // 2] * 2
+
+
+def test_a_worker_that_has_left_is_forgotten():
+    worker = Worker(toy_llm)
+    worker.stop()
+    worker.join()
+    gone = weakref.ref(worker)
+    del worker
+    gc.collect()
+    assert gone() is None
