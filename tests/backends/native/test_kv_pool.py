@@ -11,7 +11,7 @@ from contract import Piece, run
 from kernel_bench import ISAS, bits
 from llama_files import make_model, write_model
 
-from foretell.backends.native import backend as native
+from foretell.backends.native import kv_pool
 from foretell.errors import ConfigError
 
 POSITIONS = 640
@@ -45,10 +45,11 @@ def in_chunks(backend, ids, sizes=CHUNKS):
 @pytest.fixture(scope="module")
 def expected(long_model_path, ids):
     """Bits of the logits of each token, computed alone."""
+    from foretell.backends.native.backend import NativeBackend
     from foretell.backends.native.weights.gguf import GGUFFile
 
     with GGUFFile.open(long_model_path) as file:
-        backend = native.NativeBackend.load(file, threads=1)
+        backend = NativeBackend.load(file, threads=1)
     return bits(in_chunks(backend, ids, (1,) * POSITIONS))
 
 
@@ -98,7 +99,7 @@ def test_bytes_of_a_position(load, tiny_model_path):
     ids=str,
 )
 def test_a_share_of_the_available_memory(monkeypatch, load, tiny_model_path, settings, blocks):
-    monkeypatch.setattr(native, "available_memory", lambda: 1000 * BLOCK_BYTES + 1)
+    monkeypatch.setattr(kv_pool, "available_memory", lambda: 1000 * BLOCK_BYTES + 1)
     assert load(tiny_model_path, **settings).info.num_blocks == blocks
 
 
@@ -109,7 +110,7 @@ def test_short_contexts_leave_room_for_beams(load, tiny_model_path):
 
 
 def test_a_share_too_small_for_a_block(monkeypatch, load, tiny_model_path):
-    monkeypatch.setattr(native, "available_memory", lambda: 5 * BLOCK_BYTES)
+    monkeypatch.setattr(kv_pool, "available_memory", lambda: 5 * BLOCK_BYTES)
     with pytest.raises(ConfigError) as caught:
         load(tiny_model_path, kv_share=0.1)
     assert str(caught.value) == (
@@ -119,7 +120,7 @@ def test_a_share_too_small_for_a_block(monkeypatch, load, tiny_model_path):
 
 
 def test_a_share_of_an_unknown_amount(monkeypatch, load, tiny_model_path):
-    monkeypatch.setattr(native, "available_memory", lambda: None)
+    monkeypatch.setattr(kv_pool, "available_memory", lambda: None)
     with pytest.raises(ConfigError, match="does not tell how much memory is available"):
         load(tiny_model_path, kv_share=0.5)
 

@@ -6,15 +6,15 @@ batch → logits, one call into C++ a step, the GIL released.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from foretell.backends.base import BackendInfo, Batch, Logits
-from foretell.backends.native._core import KvType, OpKind, Program, instruction_sets
+from foretell.backends.native._core import OpKind, Program, instruction_sets
 from foretell.backends.native.compile import compile_plan
-from foretell.backends.native.machine import available_memory, choose_threads
+from foretell.backends.native.kv_pool import BLOCK_SIZE, KvDtype, PoolSettings, allocate
+from foretell.backends.native.machine import choose_threads
 from foretell.backends.native.models import read_model
 from foretell.backends.native.models.shape import ModelShape
 from foretell.backends.native.plan import Plan
@@ -29,18 +29,12 @@ from foretell.backends.native.weights.source import (
     Quantize,
     WeightSource,
 )
-from foretell.backends.pool_size import default_num_blocks
 from foretell.errors import ConfigError
 from foretell.instruction_sets import choose_instruction_set
 
 Activations = Literal["int8", "float32"]
-KvDtype = Literal["float16", "bfloat16", "float32"]
 
-BLOCK_SIZE = 16
 MAX_BATCH_TOKENS = 512
-MAX_POOL_BYTES = 2**47  # what a process can address
-MAX_KV_SHARE = 0.95
-MAX_BLOCK_SIZE = 4096
 
 
 class NativeBackend:
@@ -73,8 +67,7 @@ class NativeBackend:
             file: an open GGUF file or checkpoint folder.
             quantize: pack float matrices as 8-bit ("q8") or 4-bit codes ("q4"), in groups of 32.
             threads: threads to compute with; not given: FORETELL_THREADS, else one a core.
-            activations: "int8" is fast; "float32" computes every product in float32, to test
-                against.
+            activations: "int8" is fast; "float32" computes all products in float32, for tests.
             kv_dtype: how keys and values are stored. "float16" is more exact than "bfloat16", but
                 keeps finite values past 65504 as 65504.
             context_length: most positions of a sequence; not given: what the model was made for.
@@ -87,39 +80,29 @@ class NativeBackend:
             ConfigError: a setting out of range.
             ModelFileError, UnsupportedModelError: the file contradicts itself, or is not known.
         """
-        _check_choice("activations", activations, ("int8", "float32"))
-        _check_choice("kv_dtype", kv_dtype, ("float16", "bfloat16", "float32"))
-        _check_block_size(block_size)
-        if quantize is not None:
-            _check_choice("quantize", quantize, tuple(QUANTIZED_TYPES))
-        threads = choose_threads(threads)
-        isa = choose_instruction_set(instruction_sets())
-        model = read_model(file)
-        shape = model.shape
-        context_length = _choose_context(context_length, shape.context_length)
-        block_bytes = block_size * _kv_bytes(shape, kv_dtype)
-        num_blocks = _choose_blocks(num_blocks, kv_share, block_bytes)
-        if num_blocks is None:
-            num_blocks = default_num_blocks(context_length, block_size, block_bytes)
-        pool = _Pool(num_blocks, block_size, block_bytes, KvType[kv_dtype])
-        program = _allocate(isa, threads, shape, pool)
+        _check_choices(quantize, activations, kv_dtype)
+        settings = PoolSettings(kv_dtype, block_size, num_blocks, kv_share)
+        threads, isa = choose_threads(threads), choose_instruction_set(instruction_sets())
         int8 = activations == "int8"
+        model = read_model(file)
+        context_length = _choose_context(context_length, model.shape.context_length)
+        pool = settings.pool(model.shape, context_length)
+        program = allocate(pool, model.shape, isa=isa, threads=threads, max_tokens=MAX_BATCH_TOKENS)
         weights = _weights_of(file, model.HF_NAMES, quantize, on_packed)
         plan = model.define()
         weight_bytes = compile_plan(plan, weights, program, int8=int8)
-        title = _title(file) if quantize is None else f"{_title(file)} in {quantize}"
         info = BackendInfo(
             name="native",
-            description=f"{title}, {activations} activations, {isa}, {threads} threads",
-            vocab_size=shape.vocab_size,
+            description=f"{_arithmetic(file, quantize, activations)}, {isa}, {threads} threads",
+            vocab_size=model.shape.vocab_size,
             context_length=context_length,
-            block_size=block_size,
+            block_size=pool.block_size,
             num_blocks=pool.num_blocks,
             max_batch_tokens=MAX_BATCH_TOKENS,
             weight_bytes=weight_bytes,
-            kv_bytes_per_token=_kv_bytes(shape, kv_dtype),
+            kv_bytes_per_token=pool.bytes_per_token,
             threads=threads,
-            attention_span=_attention_span(plan, shape, int8=int8),
+            attention_span=_attention_span(plan, model.shape, int8=int8),
         )
         return cls(program, info)
 
@@ -140,6 +123,13 @@ class NativeBackend:
             self._program.copy_blocks(np.array(pairs, np.int32))
 
 
+def _check_choices(quantize: str | None, activations: str, kv_dtype: str) -> None:
+    _check_choice("activations", activations, ("int8", "float32"))
+    _check_choice("kv_dtype", kv_dtype, ("float16", "bfloat16", "float32"))
+    if quantize is not None:
+        _check_choice("quantize", quantize, tuple(QUANTIZED_TYPES))
+
+
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConfigError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}")
@@ -153,85 +143,6 @@ def _choose_context(wanted: int | None, longest: int) -> int:
             f"context_length={wanted!r} must be an integer from 1 to {longest}, the model's own"
         )
     return wanted
-
-
-def _check_block_size(wanted: int) -> None:
-    if type(wanted) is not int or not 0 < wanted <= MAX_BLOCK_SIZE or wanted % BLOCK_SIZE:
-        raise ConfigError(
-            f"block_size={wanted!r} must be a multiple of {BLOCK_SIZE}, at most {MAX_BLOCK_SIZE}"
-        )
-
-
-def _choose_blocks(num_blocks: int | None, kv_share: float | None, block_bytes: int) -> int | None:
-    """Blocks as told by either setting; None if by neither."""
-    if num_blocks is not None and (type(num_blocks) is not int or num_blocks < 1):
-        raise ConfigError(f"num_blocks={num_blocks!r} must be an integer ≥ 1")
-    if kv_share is None:
-        return num_blocks
-    if num_blocks is not None:
-        raise ConfigError(
-            f"num_blocks={num_blocks!r} and kv_share={kv_share!r} both size the KV pool: give one"
-        )
-    if type(kv_share) not in (int, float) or not 0 < kv_share <= MAX_KV_SHARE:
-        raise ConfigError(
-            f"kv_share={kv_share!r} must be a number, more than 0 and at most {MAX_KV_SHARE}"
-        )
-    return _blocks_of_share(kv_share, block_bytes)
-
-
-def _blocks_of_share(kv_share: float, block_bytes: int) -> int:
-    available = available_memory()
-    if available is None:
-        raise ConfigError(
-            f"kv_share={kv_share!r}: this system does not tell how much memory is available: "
-            "give num_blocks instead"
-        )
-    if available * kv_share < block_bytes:
-        raise ConfigError(
-            f"kv_share={kv_share!r} of {available / 1e9:.3g} GB available is less than one KV "
-            f"block of {block_bytes} bytes: give a larger share"
-        )
-    return int(available * kv_share) // block_bytes
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """The KV blocks: how many, of how many positions and bytes, and how values are kept."""
-
-    num_blocks: int
-    block_size: int
-    block_bytes: int
-    kv_type: KvType
-
-
-def _allocate(isa: str, threads: int, shape: ModelShape, pool: _Pool) -> Program:
-    """An empty program and its KV pool; ConfigError if the pool is more than memory can hold."""
-    pool_bytes = pool.num_blocks * pool.block_bytes
-    try:
-        if pool_bytes > MAX_POOL_BYTES:
-            raise MemoryError
-        return Program(
-            isa,
-            threads=threads,
-            max_tokens=MAX_BATCH_TOKENS,
-            layers=shape.layers,
-            kv_heads=shape.heads.kv,
-            head_dim=shape.heads.dim,
-            block_size=pool.block_size,
-            num_blocks=pool.num_blocks,
-            kv_type=pool.kv_type,
-        )
-    except MemoryError:
-        raise ConfigError(
-            f"num_blocks={pool.num_blocks}: a KV cache for {pool.num_blocks * pool.block_size} "
-            f"positions takes {pool_bytes / 1e9:.1f} GB, more than this machine can give: lower "
-            "context_length or num_blocks"
-        ) from None
-
-
-def _kv_bytes(shape: ModelShape, kv_dtype: KvDtype) -> int:
-    values = 2 * shape.layers * shape.heads.kv * shape.heads.dim
-    return values * (4 if kv_dtype == "float32" else 2)
 
 
 def _weights_of(
@@ -257,6 +168,14 @@ def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:
     )
     attention = 2 * shape.layers * shape.heads.query * shape.heads.dim
     return max(1, round(products / attention / (3.5 if int8 else 1)))
+
+
+def _arithmetic(
+    file: GGUFFile | Checkpoint, quantize: Quantize | None, activations: Activations
+) -> str:
+    """What tells one file's logits from another's: its name, and how it is computed."""
+    title = _title(file) if quantize is None else f"{_title(file)} in {quantize}"
+    return f"{title}, {activations} activations"
 
 
 def _title(file: GGUFFile | Checkpoint) -> str:

@@ -1,0 +1,138 @@
+"""The KV pool of the native backend: what it is to hold, and its memory (row 4 of the design)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from foretell.backends.native._core import KvType, Program
+from foretell.backends.native.machine import available_memory
+from foretell.backends.native.models.shape import ModelShape
+from foretell.backends.pool_size import default_num_blocks
+from foretell.errors import ConfigError
+
+KvDtype = Literal["float16", "bfloat16", "float32"]
+
+BLOCK_SIZE = 16
+MAX_BLOCK_SIZE = 4096
+MAX_POOL_BYTES = 2**47  # what a process can address
+MAX_KV_SHARE = 0.95
+
+
+@dataclass(frozen=True)
+class KvPool:
+    """The KV blocks.
+
+    Attributes:
+        num_blocks: blocks in all.
+        block_size: positions in a block.
+        kv_dtype: how keys and values are stored.
+        bytes_per_token: of keys and values at one position.
+    """
+
+    num_blocks: int
+    block_size: int
+    kv_dtype: KvDtype
+    bytes_per_token: int
+
+    @property
+    def block_bytes(self) -> int:
+        """Of a block's keys and values."""
+        return self.block_size * self.bytes_per_token
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """What a user may say of the pool; see `NativeBackend.load`.
+
+    Raises:
+        ConfigError: a setting out of range, or two that contradict each other.
+    """
+
+    kv_dtype: KvDtype
+    block_size: int
+    num_blocks: int | None
+    kv_share: float | None
+
+    def __post_init__(self) -> None:
+        _check_block_size(self.block_size)
+        _check_amount(self.num_blocks, self.kv_share)
+
+    def pool(self, shape: ModelShape, context_length: int) -> KvPool:
+        """The pool for a model; ConfigError if its share of memory is less than a block."""
+        values = 2 * shape.layers * shape.heads.kv * shape.heads.dim
+        bytes_per_token = values * (4 if self.kv_dtype == "float32" else 2)
+        block_bytes = self.block_size * bytes_per_token
+        num_blocks = self.num_blocks
+        if self.kv_share is not None:
+            num_blocks = _blocks_of_share(self.kv_share, block_bytes)
+        if num_blocks is None:
+            num_blocks = default_num_blocks(context_length, self.block_size, block_bytes)
+        return KvPool(num_blocks, self.block_size, self.kv_dtype, bytes_per_token)
+
+
+def allocate(
+    pool: KvPool, shape: ModelShape, *, isa: str, threads: int, max_tokens: int
+) -> Program:
+    """An empty program for steps of up to `max_tokens`, and its KV pool.
+
+    ConfigError if the pool is more than memory can hold.
+    """
+    pool_bytes = pool.num_blocks * pool.block_bytes
+    try:
+        if pool_bytes > MAX_POOL_BYTES:
+            raise MemoryError
+        return Program(
+            isa,
+            threads=threads,
+            max_tokens=max_tokens,
+            layers=shape.layers,
+            kv_heads=shape.heads.kv,
+            head_dim=shape.heads.dim,
+            block_size=pool.block_size,
+            num_blocks=pool.num_blocks,
+            kv_type=KvType[pool.kv_dtype],
+        )
+    except MemoryError:
+        raise ConfigError(
+            f"num_blocks={pool.num_blocks}: a KV cache for {pool.num_blocks * pool.block_size} "
+            f"positions takes {pool_bytes / 1e9:.1f} GB, more than this machine can give: lower "
+            "context_length or num_blocks"
+        ) from None
+
+
+def _check_block_size(wanted: int) -> None:
+    if type(wanted) is not int or not 0 < wanted <= MAX_BLOCK_SIZE or wanted % BLOCK_SIZE:
+        raise ConfigError(
+            f"block_size={wanted!r} must be a multiple of {BLOCK_SIZE}, at most {MAX_BLOCK_SIZE}"
+        )
+
+
+def _check_amount(num_blocks: int | None, kv_share: float | None) -> None:
+    if num_blocks is not None and (type(num_blocks) is not int or num_blocks < 1):
+        raise ConfigError(f"num_blocks={num_blocks!r} must be an integer ≥ 1")
+    if kv_share is None:
+        return
+    if num_blocks is not None:
+        raise ConfigError(
+            f"num_blocks={num_blocks!r} and kv_share={kv_share!r} both size the KV pool: give one"
+        )
+    if type(kv_share) not in (int, float) or not 0 < kv_share <= MAX_KV_SHARE:
+        raise ConfigError(
+            f"kv_share={kv_share!r} must be a number, more than 0 and at most {MAX_KV_SHARE}"
+        )
+
+
+def _blocks_of_share(kv_share: float, block_bytes: int) -> int:
+    available = available_memory()
+    if available is None:
+        raise ConfigError(
+            f"kv_share={kv_share!r}: this system does not tell how much memory is available: "
+            "give num_blocks instead"
+        )
+    if available * kv_share < block_bytes:
+        raise ConfigError(
+            f"kv_share={kv_share!r} of {available / 1e9:.3g} GB available is less than one KV "
+            f"block of {block_bytes} bytes: give a larger share"
+        )
+    return int(available * kv_share) // block_bytes
