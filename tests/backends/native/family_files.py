@@ -13,7 +13,7 @@ from typing import Any
 import gguf
 import numpy as np
 import torch
-from llama_files import write
+from llama_files import sizes_of, write
 from transformers import (
     Gemma3ForCausalLM,
     Gemma3TextConfig,
@@ -156,20 +156,8 @@ def _maker(model: Any, config: Any, **fixed: Any) -> Callable[..., Any]:
 
 
 def _llama_metadata(config: Any) -> dict[str, Any]:
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    rope = config.rope_parameters
-    values = {
-        "context_length": config.max_position_embeddings,
-        "embedding_length": config.hidden_size,
-        "block_count": config.num_hidden_layers,
-        "feed_forward_length": config.intermediate_size,
-        "attention.head_count": config.num_attention_heads,
-        "attention.head_count_kv": config.num_key_value_heads,
-        "attention.key_length": head_dim,
-        "attention.value_length": head_dim,
-        "attention.layer_norm_rms_epsilon": config.rms_norm_eps,
-        "rope.freq_base": rope.get("full_attention", rope)["rope_theta"],
-    }
+    rope, values = config.rope_parameters, sizes_of(config)
+    values["rope.freq_base"] = rope.get("full_attention", rope)["rope_theta"]
     if config.model_type != "gemma3_text":
         return values
     values["attention.sliding_window"] = config.sliding_window

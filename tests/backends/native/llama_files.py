@@ -58,12 +58,10 @@ def make_model(*, seed: int = 0, rope: dict[str, Any] | None = None, **sizes: An
     return model
 
 
-def metadata_of(config: LlamaConfig) -> dict[str, Any]:
-    """What a llama file says of itself."""
+def sizes_of(config: Any) -> dict[str, Any]:
+    """What a file of a model like Llama says of its sizes."""
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    rope = config.rope_parameters
-    values = {
-        "vocab_size": config.vocab_size,
+    return {
         "context_length": config.max_position_embeddings,
         "embedding_length": config.hidden_size,
         "block_count": config.num_hidden_layers,
@@ -73,7 +71,15 @@ def metadata_of(config: LlamaConfig) -> dict[str, Any]:
         "attention.key_length": head_dim,
         "attention.value_length": head_dim,
         "attention.layer_norm_rms_epsilon": config.rms_norm_eps,
-        "rope.dimension_count": head_dim,
+    }
+
+
+def metadata_of(config: LlamaConfig) -> dict[str, Any]:
+    """What a llama file says of itself."""
+    rope, values = config.rope_parameters, sizes_of(config)
+    values |= {
+        "vocab_size": config.vocab_size,
+        "rope.dimension_count": values["attention.key_length"],
         "rope.freq_base": rope["rope_theta"],
     }
     if rope["rope_type"] == "linear":

@@ -9,14 +9,13 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native.weights.header import HeaderReader, shorten
-from foretell.backends.native.weights.mapping import forget_pages, map_file, unmap
+from foretell.backends.native.weights.mapping import forget_pages, mapped_file, unmap
 from foretell.backends.native.weights.types import TensorInfo, TensorType
 from foretell.errors import ModelFileError, UnsupportedModelError
 
@@ -62,12 +61,8 @@ class GGUFFile:
                 foretell does not read.
         """
         path = Path(path)
-        mapped = map_file(path, "a GGUF file", ".gguf")
-        try:
+        with mapped_file(path, "a GGUF file", ".gguf") as mapped:
             return cls(path, mapped)
-        except BaseException:
-            unmap(mapped)
-            raise
 
     def data(self, name: str) -> NDArray[np.uint8]:
         """The bytes of one tensor: a read-only 1-D view of the map, nothing copied.
@@ -96,12 +91,7 @@ class GGUFFile:
     def __enter__(self) -> GGUFFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

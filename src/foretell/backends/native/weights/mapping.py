@@ -8,19 +8,32 @@ from __future__ import annotations
 
 import mmap
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from foretell.errors import ModelFileError, ModelNotFoundError
 
 
-def map_file(path: Path, kind: str, suffix: str) -> mmap.mmap:
-    """Map a regular file, read-only. `kind` ("a GGUF file") and `suffix` are for messages.
+@contextmanager
+def mapped_file(path: Path, kind: str, suffix: str) -> Iterator[mmap.mmap]:
+    """Map a regular file, read-only, and keep the map unless the block raises.
+
+    `kind` ("a GGUF file") and `suffix` are for messages.
 
     Raises:
         ModelNotFoundError: nothing lies at `path`.
         ModelFileError: it is no regular file, empty or unreadable.
     """
+    mapped = _map(path, kind, suffix)
+    try:
+        yield mapped
+    except BaseException:
+        unmap(mapped)
+        raise
+
+
+def _map(path: Path, kind: str, suffix: str) -> mmap.mmap:
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native.weights.header import shorten
-from foretell.backends.native.weights.mapping import forget_pages, map_file, unmap
+from foretell.backends.native.weights.mapping import forget_pages, mapped_file, unmap
 from foretell.errors import ModelFileError
 from foretell.json_files import parse_object
 
@@ -62,12 +62,8 @@ class SafetensorsFile:
             ModelNotFoundError: nothing lies at `path`.
             ModelFileError: not a safetensors file, unreadable, damaged or cut short.
         """
-        mapped = map_file(path, "a safetensors file", ".safetensors")
-        try:
+        with mapped_file(path, "a safetensors file", ".safetensors") as mapped:
             return cls(path, mapped)
-        except BaseException:
-            unmap(mapped)
-            raise
 
     def data(self, name: str) -> NDArray[np.uint8]:
         """The bytes of one tensor: a read-only 1-D view of the map, nothing copied."""
