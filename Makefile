@@ -56,8 +56,8 @@ format: $(VENV)/tested ## rewrite the sources in the house format
 stubs: $(VENV)/built ## rewrite the type stubs of the extensions
 	$(BIN)/python -m nanobind.stubgen -q -m foretell.backends.native._core \
 	    -o src/foretell/backends/native/_core.pyi
-	$(BIN)/python -m nanobind.stubgen -q -m foretell.decoding._sampling \
-	    -o src/foretell/decoding/_sampling.pyi
+	$(BIN)/python -m nanobind.stubgen -q -m foretell.decoding.fused._sampling \
+	    -o src/foretell/decoding/fused/_sampling.pyi
 
 .PHONY: bench
 bench: $(VENV)/built ## foretell's own speed on this machine

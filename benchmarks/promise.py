@@ -21,9 +21,9 @@ from harness import ROOT, options, write_result
 
 from foretell.backends.base import Backend
 from foretell.backends.native.backend import NativeBackend
-from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
+from foretell.formats.gguf import GGUFFile
 
 sys.path.insert(0, str(ROOT / "tests" / "engine"))
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foretell.decoding.fused import FusedChain, choose, kept
+from foretell.decoding.fused.chain import FusedChain, choose, kept
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.penalties import RepetitionPenalty
 from foretell.decoding.processors.temperature import Temperature

@@ -28,7 +28,7 @@ from toy import EOS, VOCAB_SIZE, toy_llm, toy_tokenizer
 from foretell import LLM, AsyncLLM, RequestError
 from foretell.backends.scripted import recite
 from foretell.outputs import Chunk, GenerationOutput
-from foretell.worker.backlog import CAPACITY
+from foretell.worker.coalescing import CAPACITY
 
 
 async def leave_the_loop(chunks: AsyncGenerator[Chunk, None]) -> None:

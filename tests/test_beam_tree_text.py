@@ -11,7 +11,7 @@ from searching import LIKELY, random_settings, tree_of
 from toy import EOS, VOCAB_SIZE, toy_llm, toy_tokenizer
 
 from foretell import RequestError
-from foretell.display import width_of
+from foretell.analysis.display import width_of
 
 
 def odds_script(history):

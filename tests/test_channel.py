@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from foretell.errors import RequestError
 from foretell.outputs import Chunk, TokenLogprob
-from foretell.worker.backlog import Backlog
 from foretell.worker.channel import Channel, wake
+from foretell.worker.coalescing import Backlog
 
 SAMPLES = [(0, 0), (0, 1), (3, 0)]
 

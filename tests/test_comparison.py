@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from toy import EOS, reciting_llm, toy_llm
 
 from foretell import ConfigError, GenerationConfig, RequestError
-from foretell.comparison import DEFAULT_STRATEGIES, compare
-from foretell.comparison.figures import agreement, distinct, figures_of, repeated_ngrams
-from foretell.comparison.tables import show_perplexity, table_lines, text_lines
+from foretell.analysis.compare import DEFAULT_STRATEGIES, compare
+from foretell.analysis.compare.figures import agreement, distinct, figures_of, repeated_ngrams
+from foretell.analysis.compare.tables import show_perplexity, table_lines, text_lines
 
 HOSTILE = "<script>alert(1)</script> & \x1b[2J"
 
@@ -260,7 +260,7 @@ def test_progress_counts_the_runs(monkeypatch, progress, total):
         seen.append(total)
         yield lambda chunk: seen.extend(["one"] * (chunk.output is not None))
 
-    monkeypatch.setattr("foretell.comparison.running.progress_bar", bar)
+    monkeypatch.setattr("foretell.analysis.compare.running.progress_bar", bar)
     wishes = {"greedy": {}, "hot": {"temperature": 1.0}}
     compare(toy_llm(), "a", wishes, max_new_tokens=2, progress=progress)
     assert seen == [total, *["one"] * 4]

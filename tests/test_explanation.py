@@ -12,9 +12,9 @@ import pytest
 from toy import VOCAB_SIZE, toy_llm, toy_tokenizer
 
 from foretell import ConfigError, RequestError
-from foretell.display import show_token, width_of
-from foretell.explanation import Explanation, explain
-from foretell.explanation_html import page
+from foretell.analysis.display import show_token, width_of
+from foretell.analysis.explain import Explanation, explain
+from foretell.analysis.html import page
 from foretell.outputs import CandidateTrace, DrawTrace, StageTrace, StepTrace
 
 ODDS = {" cat": 0.4, "the": 0.3, "a": 0.2, "b": 0.1}

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from foretell import ConfigError, GenerationConfig
-from foretell.comparison import Comparison, Figures, Run, StrategyResult
-from foretell.plots import TRACK, comparison_svg, save_plot
+from foretell.analysis.compare import Comparison, Figures, Run, StrategyResult
+from foretell.analysis.compare.plot import TRACK, comparison_svg, save_plot
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 HOSTILE = '</text><script>alert("1")</script> & ]]> \x00\x1b\ud800\ufffe'
@@ -119,7 +119,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no")
 
-    monkeypatch.setattr("foretell.plots.os.replace", fail)
+    monkeypatch.setattr("foretell.analysis.compare.plot.os.replace", fail)
     with pytest.raises(OSError, match="no"):
         save_plot(comparison(FIGURES), target)
     assert target.read_text() == "old"
@@ -134,7 +134,7 @@ def test_paths_that_cannot_be_are_errors(tmp_path):
 
 
 def test_a_png_without_its_package_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr("foretell.plots.find_spec", lambda _: None)
+    monkeypatch.setattr("foretell.analysis.compare.plot.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"pip install 'foretell\[plot\]'"):
         save_plot(comparison(FIGURES), tmp_path / "out.png")
     save_plot(comparison(FIGURES), tmp_path / "out.svg")

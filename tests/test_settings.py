@@ -11,7 +11,7 @@ from foretell import LLM, ConfigError, RequestError
 from foretell.config import GenerationConfig
 from foretell.decoding.logprobs import log_softmax
 from foretell.errors import ModelFileError, SettingWarning
-from foretell.recommended import read_recommended
+from foretell.loading.recommended import read_recommended
 
 STORY = "Once upon a time"
 

@@ -17,7 +17,7 @@ from foretell.engine.events import EndEvent, PromptEvent, TokenEvent
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, RequestError
 from foretell.outputs import Chunk, GenerationOutput, StopReason
-from foretell.transcript import Job, Transcript
+from foretell.streaming.sample import Job, Transcript
 
 TOKENIZER = toy_tokenizer()
 BYTE_IDS = {TOKENIZER.token_bytes(i): i for i in range(256)}

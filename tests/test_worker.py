@@ -16,11 +16,11 @@ from foretell.config import GenerationConfig
 from foretell.errors import ConfigError, QueueFullError, RequestError
 from foretell.llm import LLM
 from foretell.outputs import Chunk
-from foretell.worker.backlog import Backlog
 from foretell.worker.channel import Channel
-from foretell.worker.desk import NUM_AHEAD, Desk
-from foretell.worker.orders import Generation
-from foretell.worker.worker import CLOSED, ENDED, Worker
+from foretell.worker.coalescing import Backlog
+from foretell.worker.dispatcher import NUM_AHEAD, Desk
+from foretell.worker.submissions import Generation
+from foretell.worker.thread import CLOSED, ENDED, Worker
 
 
 class Reader:

@@ -18,7 +18,7 @@ from lines import serve
 import foretell
 from foretell.backends.base import Batch
 from foretell.backends.native.backend import NativeBackend
-from foretell.backends.native.weights.gguf import GGUFFile
+from foretell.formats.gguf import GGUFFile
 from foretell.llm import LLM
 from foretell.text.tokenizer import Tokenizer
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from foretell.analysis.beam_tree import BeamTree
+    from foretell.analysis.compare import Comparison, StrategyResult
+    from foretell.analysis.explain import Explanation
     from foretell.async_llm import AsyncLLM
-    from foretell.beam_tree import BeamTree
-    from foretell.comparison import Comparison, StrategyResult
     from foretell.config import GenerationConfig
     from foretell.conversation import Conversation
-    from foretell.dropin import generate
     from foretell.engine.stats import EngineStats
     from foretell.errors import (
         ConfigError,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         SettingWarning,
         UnsupportedModelError,
     )
-    from foretell.explanation import Explanation
+    from foretell.hf_generate import generate
     from foretell.llm import LLM
     from foretell.outputs import (
         Chunk,
@@ -43,15 +43,15 @@ if TYPE_CHECKING:
 # Where each public name lives: imported when first used, so that `import foretell` stays fast.
 _HOMES = {
     "LLM": "llm",
-    "generate": "dropin",
+    "generate": "hf_generate",
     "AsyncLLM": "async_llm",
-    "BeamTree": "beam_tree",
+    "BeamTree": "analysis.beam_tree",
     "GenerationConfig": "config",
-    "Comparison": "comparison",
-    "StrategyResult": "comparison",
+    "Comparison": "analysis.compare",
+    "StrategyResult": "analysis.compare",
     "Conversation": "conversation",
     "EngineStats": "engine.stats",
-    "Explanation": "explanation",
+    "Explanation": "analysis.explain",
     **dict.fromkeys(
         (
             "ConfigError",

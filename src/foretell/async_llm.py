@@ -25,16 +25,16 @@ from foretell.decoding.strategies import Observe
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
+from foretell.inputs.processor import Jobs, Preparation
+from foretell.inputs.prompts import Prompt, Prompts
 from foretell.llm import LLM
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
-from foretell.preparation import Jobs, Preparation
-from foretell.prompts import Prompt, Prompts
-from foretell.reports import check_count, check_next, next_distribution, score_of
-from foretell.transcript import Job
-from foretell.worker.backlog import Backlog
+from foretell.streaming.describe import check_count, check_next, next_distribution, score_of
+from foretell.streaming.sample import Job
 from foretell.worker.channel import Channel
-from foretell.worker.orders import Generation, Observation, Order
-from foretell.worker.worker import Worker
+from foretell.worker.coalescing import Backlog
+from foretell.worker.submissions import Generation, Observation, Order
+from foretell.worker.thread import Worker
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foretell.errors import ConfigError, RequestError
-from foretell.files import write_atomically
-from foretell.text.chat_template import ChatTemplate, check_messages
-from foretell.text.disguise import Disguise
+from foretell.text.chat.escaping import Disguise
+from foretell.text.chat.template import ChatTemplate, check_messages
+from foretell.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from foretell.config import GenerationConfig

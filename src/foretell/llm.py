@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
 from foretell.decoding.strategies import Observe
+from foretell.engine.client import CLOSED, Mailroom
 from foretell.engine.engine import Engine
-from foretell.engine.mailroom import CLOSED, Mailroom
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
-from foretell.jobs import observe, outputs_of, run_jobs
-from foretell.loading import BackendName, load_model
+from foretell.inputs.processor import Jobs, Preparation
+from foretell.inputs.prompts import Prompt, Prompts
+from foretell.loading.load import BackendName, load_model
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
-from foretell.preparation import Jobs, Preparation
-from foretell.progress import progress_bar
-from foretell.prompts import Prompt, Prompts
-from foretell.reports import check_count, check_next, next_distribution, score_of
-from foretell.transcript import Job
+from foretell.streaming.describe import check_count, check_next, next_distribution, score_of
+from foretell.streaming.progress import progress_bar
+from foretell.streaming.run import observe, outputs_of, run_jobs
+from foretell.streaming.sample import Job
 
 if TYPE_CHECKING:
-    from foretell.beam_tree import BeamTree
-    from foretell.comparison import Comparison
-    from foretell.explanation import Explanation
+    from foretell.analysis.beam_tree import BeamTree
+    from foretell.analysis.compare import Comparison
+    from foretell.analysis.explain import Explanation
     from foretell.text.tokenizer import Tokenizer
 
 Activations = Literal["int8", "float32"]
@@ -311,7 +311,7 @@ class LLM:
 
         Arguments and errors are those of `generate`. In a notebook the result shows itself.
         """
-        from foretell.explanation import explain
+        from foretell.analysis.explain import explain
 
         return explain(self, prompt, config, **settings)
 
@@ -329,7 +329,7 @@ class LLM:
 
         Arguments, errors and texts are those of `generate`; `num_beams` is 5 if it is not stated.
         """
-        from foretell.beam_tree import beams
+        from foretell.analysis.beam_tree import beams
 
         return beams(self, prompt, config, parse_special=parse_special, **settings)
 
@@ -351,7 +351,7 @@ class LLM:
             seeds: so many runs, or runs with these seeds, of each that samples.
             settings: in force for all of them.
         """
-        from foretell.comparison import DEFAULT_STRATEGIES, compare
+        from foretell.analysis.compare import DEFAULT_STRATEGIES, compare
 
         chosen = DEFAULT_STRATEGIES if strategies is None else strategies
         return compare(self, prompt, chosen, seeds=seeds, **settings)

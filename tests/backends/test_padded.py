@@ -9,7 +9,7 @@ from contract import Piece, batch_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.backends.padded import SPARE_POSITIONS, View, Wanted, passes
+from foretell.backends.transformers.padding import SPARE_POSITIONS, View, Wanted, passes
 
 SIZE = 4
 SEQUENCES = st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 5)), min_size=1, max_size=12)

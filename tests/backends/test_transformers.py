@@ -17,7 +17,7 @@ from tiny_models import CONTEXT, FAMILIES, GROUPED, UNFIT, VOCAB, make_tiny, tin
 from transformers import LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
-from foretell.backends.transformers import TransformersBackend
+from foretell.backends.transformers.backend import TransformersBackend
 from foretell.config import GenerationConfig
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
@@ -351,6 +351,6 @@ def test_no_bar_where_nobody_looks(folder, capsys):
 
 def test_without_torch_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "foretell.backends.transformers")
+    monkeypatch.delitem(sys.modules, "foretell.backends.transformers.backend")
     with pytest.raises(ConfigError, match=r"pip install 'foretell\[transformers\]'"):
-        importlib.import_module("foretell.backends.transformers")
+        importlib.import_module("foretell.backends.transformers.backend")

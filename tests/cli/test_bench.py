@@ -3,7 +3,7 @@ import json
 import pytest
 from toy import toy_llm, toy_tokenizer
 
-from foretell.cli.bench import PROMPT
+from foretell.cli.commands.bench import PROMPT
 from foretell.cli.measure import hash_logits
 
 SMALL = ("--tokens", "8", "--prompt-tokens", "20", "--rounds", "2")

@@ -129,7 +129,7 @@ def test_quit_leaves(piped: Any) -> None:
 
 
 def test_help_names_every_command(piped: Any) -> None:
-    from foretell.cli.chat_commands import SLASH_COMMANDS
+    from foretell.cli.chat.commands import SLASH_COMMANDS
 
     shown = piped("/help\n").err
     for name, known in SLASH_COMMANDS.items():

@@ -4,9 +4,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from toy import VOCAB_SIZE, toy_llm
 
+from foretell.analysis.compare import DEFAULT_STRATEGIES, compare
 from foretell.backends.scripted import improvise
-from foretell.cli.compare import read_settings
-from foretell.comparison import DEFAULT_STRATEGIES, compare
+from foretell.cli.commands.compare import read_settings
 
 HOT = "hot:temperature=1.5"
 
@@ -123,7 +123,7 @@ def test_a_closed_pipe_takes_no_picture_away(shell, tmp_path, monkeypatch):
     def broken(found, as_json):
         raise BrokenPipeError
 
-    monkeypatch.setattr("foretell.cli.compare._show", broken)
+    monkeypatch.setattr("foretell.cli.commands.compare._show", broken)
     path = tmp_path / "out.svg"
     shell.run("compare", "a", "--setting", HOT, "--max-new-tokens", "2", "--plot", str(path))
     assert ET.parse(path).getroot().tag.endswith("svg")
@@ -133,7 +133,7 @@ def test_a_picture_that_cannot_be_written_takes_no_table_away(shell, tmp_path, m
     def full(found, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("foretell.cli.compare.save_plot", full)
+    monkeypatch.setattr("foretell.cli.commands.compare.save_plot", full)
     arguments = ["--setting", HOT, "--max-new-tokens", "2", "--plot", str(tmp_path / "out.svg")]
     result = shell.run("compare", "a", *arguments)
     assert result.code != 0

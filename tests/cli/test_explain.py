@@ -55,7 +55,7 @@ def test_a_page_that_cannot_be_written_leaves_nothing(shell, improvising, tmp_pa
     def refuse(explanation):
         raise OSError(28, "No space left on device", "why.html")
 
-    monkeypatch.setattr("foretell.explanation_html.page", refuse)
+    monkeypatch.setattr("foretell.analysis.html.page", refuse)
     result = shell.run(*ARGUMENTS, "--html", str(target))
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert target.read_text() == "old"

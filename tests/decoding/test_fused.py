@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.decoding import _sampling
-from foretell.decoding.fused import FusedChain, apply, choose, instruction_sets, kept, sum_up
-from foretell.decoding.fused import draw as draw_fused
-from foretell.decoding.mass import POWERS, check_logits
+from foretell.decoding.fused import _sampling
+from foretell.decoding.fused.chain import FusedChain, apply, choose, instruction_sets, kept, sum_up
+from foretell.decoding.fused.chain import draw as draw_fused
 from foretell.decoding.processors.penalties import (
     FrequencyPenalty,
     PresencePenalty,
@@ -18,6 +17,7 @@ from foretell.decoding.processors.penalties import (
 from foretell.decoding.processors.temperature import Temperature
 from foretell.decoding.processors.truncation import MinP, TopK, TopP
 from foretell.decoding.sampler import draw, greedy
+from foretell.decoding.softmax import POWERS, check_logits
 from foretell.errors import ConfigError, NumericalError
 
 ISAS = instruction_sets()

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.decoding.mass import BLOCK, exp, integer_weights, total_weight
 from foretell.decoding.philox import uniform
 from foretell.decoding.sampler import draw, greedy
+from foretell.decoding.softmax import BLOCK, exp, integer_weights, total_weight
 from foretell.errors import NumericalError
 
 BELOW_ONE = 1 - 2.0**-53

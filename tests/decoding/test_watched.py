@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused import instruction_sets
-from foretell.decoding.fusing import fuse_each, fuse_watched
+from foretell.decoding.fused.build import fuse_each, fuse_watched
+from foretell.decoding.fused.chain import instruction_sets
 from foretell.decoding.sampler import draw, greedy
 from foretell.decoding.strategies import OneToken
 from foretell.decoding.trace import Recorder

@@ -15,8 +15,8 @@ from transformers import GenerationConfig, GPT2LMHeadModel, LlamaForCausalLM
 
 import foretell
 from foretell import ConfigError, RequestError, SettingWarning, generate
-from foretell.dropin import fields
-from foretell.dropin.settings import Settings
+from foretell.hf_generate import fields
+from foretell.hf_generate.settings import Settings
 
 IDS = torch.tensor([[3, 4, 5]])
 

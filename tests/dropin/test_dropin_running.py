@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from foretell import GenerationConfig
 from foretell.backends.scripted import ScriptedBackend, improvise
-from foretell.dropin.running import Line, Text, run
+from foretell.engine.client import Mailroom
 from foretell.engine.engine import Engine
-from foretell.engine.mailroom import Mailroom
 from foretell.engine.request import Request
+from foretell.hf_generate.running import Line, Text, run
 
 VOCAB = 20
 

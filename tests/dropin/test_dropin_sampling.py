@@ -121,7 +121,7 @@ def test_a_seed_repeats_the_draws_and_torch_gives_one(llama: Any):
 def test_the_first_row_draws_as_an_llm_with_that_seed(llama: Any):
     from toy import toy_tokenizer
 
-    from foretell.backends.transformers import TransformersBackend
+    from foretell.backends.transformers.backend import TransformersBackend
 
     llm = LLM(TransformersBackend(llama), tokenizer=toy_tokenizer())
     ids, settings = [[3, 9, 4, 17]], {"do_sample": True, "max_new_tokens": 8}

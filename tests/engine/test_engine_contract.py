@@ -7,8 +7,8 @@ from engine_contract import EngineContract
 from llama_files import make_model, write_model
 
 from foretell.backends.native.backend import NativeBackend
-from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.backends.scripted import ScriptedBackend, improvise
+from foretell.formats.gguf import GGUFFile
 
 VOCAB = 50
 

@@ -3,9 +3,9 @@ import pytest
 from foretell.backends.scripted import ScriptedBackend, improvise
 from foretell.config import GenerationConfig
 from foretell.decoding.strategies import Observe
+from foretell.engine.client import Mailroom
 from foretell.engine.engine import Engine
 from foretell.engine.events import TokenEvent
-from foretell.engine.mailroom import Mailroom
 from foretell.engine.request import Request
 from foretell.engine.settings import EngineSettings
 from foretell.errors import RequestError

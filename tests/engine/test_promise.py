@@ -12,9 +12,9 @@ from llama_files import make_model, write_model
 from promises import WAYS, Witness, make_requests, run_alone, run_squeezed, run_together, short_ones
 
 from foretell.backends.native.backend import NativeBackend
-from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.backends.scripted import ScriptedBackend
 from foretell.engine.engine import Engine
+from foretell.formats.gguf import GGUFFile
 
 
 class Model:

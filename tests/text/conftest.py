@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textbook_bpe import visible_bytes
 
-from foretell.backends.native.weights.gguf import GGUFFile
+from foretell.formats.gguf import GGUFFile
 from foretell.text.tokenizer import Tokenizer
 
 

@@ -8,8 +8,8 @@ import pytest
 from text_corpus import corpus
 from textbook_bpe import GPT2_CUTS, TextbookBPE, visible_bytes
 
-from foretell.text.byte_level import byte_alphabet
 from foretell.text.tokenizer import Tokenizer
+from foretell.text.tokenizers.byte_level import byte_alphabet
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from toy import BOS, EOS, toy_metadata, toy_tokenizer
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.conversation import chat_prompt
 from foretell.errors import ModelFileError, RequestError
-from foretell.text import chat_template, template_worker
-from foretell.text.chat_template import ChatTemplate
+from foretell.formats.gguf import GGUFFile
+from foretell.text.chat import template as chat_template
+from foretell.text.chat import template_worker
+from foretell.text.chat.template import ChatTemplate
 from foretell.text.tokenizer import Tokenizer
 
 USER = {"role": "user", "content": "Who are you? <b>&amp; “so” 고양이\n"}
@@ -292,7 +293,7 @@ def test_a_message_makes_no_special_token_with_its_neighbours(source: str, conte
 
 def chat_prompt_in_process(tokenizer: Tokenizer, contents: list[str]) -> list[int]:
     """As `chat_prompt`, without a process for each example."""
-    from foretell.text.disguise import Disguise
+    from foretell.text.chat.escaping import Disguise
 
     disguise = Disguise(tokenizer, [{"role": "user", "content": text} for text in contents])
     source = tokenizer.chat_template or ""

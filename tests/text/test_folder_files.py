@@ -12,7 +12,7 @@ from folder_tokenizers import byte_level, llama3, save
 from transformers import AutoTokenizer
 
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
-from foretell.text.chat_template import ChatTemplate
+from foretell.text.chat.template import ChatTemplate
 from foretell.text.tokenizer import Tokenizer
 
 TEMPLATE = (

@@ -7,7 +7,7 @@ from text_corpus import corpus
 from textbook_bpe import cut
 
 from foretell.errors import UnsupportedModelError
-from foretell.text.pretokenizers import PRETOKENIZERS, find_pretokenizer
+from foretell.text.tokenizers.pretokenizers import PRETOKENIZERS, find_pretokenizer
 
 RULES = {rule.patterns: name for name, rule in PRETOKENIZERS.items()}  # each rule once
 

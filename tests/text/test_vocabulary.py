@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from foretell.errors import ForetellError, ModelFileError, UnsupportedModelError
 from foretell.text.tokenizer import Tokenizer
-from foretell.text.vocabulary import MAX_TOKENS, read_vocabulary
+from foretell.text.tokenizers.vocabulary import MAX_TOKENS, read_vocabulary
 
 MISSING = object()
 

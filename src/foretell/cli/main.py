@@ -34,17 +34,19 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 class LazyGroup(click.Group):
-    """A click group whose commands are imported from `foretell/cli/<name>.py` when needed."""
+    """A click group whose commands are imported from `cli/commands/<name>.py` when needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the commands, in the order of COMMANDS."""
-        return [name for name in COMMANDS if find_spec(f"foretell.cli.{name}") is not None]
+        return [name for name in COMMANDS if find_spec(f"foretell.cli.commands.{name}") is not None]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command of this name; None if there is none."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"foretell.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(
+            f"foretell.cli.commands.{cmd_name}"
+        ).command
         return command
 
     def resolve_command(

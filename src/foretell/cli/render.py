@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import click
 
+from foretell.analysis.display import pad, show_probability, show_token, width_of
 from foretell.config import GenerationConfig
-from foretell.display import pad, show_probability, show_token, width_of
 from foretell.outputs import GenerationOutput, NextDistribution, Score, TokenLogprob, Usage
 
 __all__ = [

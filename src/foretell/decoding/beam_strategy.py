@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foretell.config import GenerationConfig
-from foretell.decoding.arrays import Logits
 from foretell.decoding.beams import BeamSearch, Check, Hypothesis, Node, Watch
 from foretell.decoding.context import ChainContext
 from foretell.decoding.processors.base import History
 from foretell.decoding.strategies import Choice, Said
 from foretell.errors import RequestError
+from foretell.utils.arrays import Logits
 
 
 class BeamStrategy:

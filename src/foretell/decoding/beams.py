@@ -20,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config import GenerationConfig
-from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused import likeliest, to_log_probabilities
+from foretell.decoding.fused.chain import likeliest, to_log_probabilities
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History
 from foretell.outputs import StopReason
+from foretell.utils.arrays import Logits
 
 Check = Callable[[History], StopReason | None]
 """Why a sequence ends with its last token, if it does."""

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config import GenerationConfig
-from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import softmax
 from foretell.decoding.processors.base import History
 from foretell.decoding.sampler import greedy
+from foretell.utils.arrays import Logits
 
 
 def final_probabilities(

@@ -10,9 +10,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.decoding.arrays import Logits
-from foretell.decoding.mass import check_logits, total_mass, weights_of
+from foretell.decoding.softmax import check_logits, total_mass, weights_of
 from foretell.outputs import LogprobStage
+from foretell.utils.arrays import Logits
 
 GROUP = 64  # logits that share one maximum in `kth_largest`
 

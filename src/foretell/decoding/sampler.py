@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from foretell.decoding.arrays import Logits
-from foretell.decoding.mass import (
+from foretell.decoding.softmax import (
     BLOCK,
     Weights,
     block_weights,
@@ -14,6 +13,7 @@ from foretell.decoding.mass import (
     integer_weights,
     sparse_ids,
 )
+from foretell.utils.arrays import Logits
 
 
 def greedy(row: Logits) -> int:

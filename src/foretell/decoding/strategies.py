@@ -13,20 +13,20 @@ from typing import NamedTuple, Protocol, cast
 import numpy as np
 
 from foretell.config import GenerationConfig
-from foretell.decoding.arrays import Logits
 from foretell.decoding.chain import Stage, chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused import FusedChain, draw
-from foretell.decoding.fusing import fuse, fuse_each, fuse_watched
+from foretell.decoding.fused.build import fuse, fuse_each, fuse_watched
+from foretell.decoding.fused.chain import FusedChain, draw
 from foretell.decoding.logprobs import NO_REPORTS, TokenReport, report
-from foretell.decoding.mass import check_logits
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import Adaptive, History
 from foretell.decoding.processors.guidance import guide
 from foretell.decoding.sampler import greedy
+from foretell.decoding.softmax import check_logits
 from foretell.decoding.trace import Recorder, StepRecord, WatchedChain
 from foretell.errors import ConfigError, RequestError
 from foretell.outputs import LogprobStage, StopReason
+from foretell.utils.arrays import Logits
 
 
 class Choice(NamedTuple):

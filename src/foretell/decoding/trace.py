@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.decoding.arrays import Logits
-from foretell.decoding.fused import FusedChain, likeliest, sum_up, watch
-from foretell.decoding.mass import BLOCK, check_logits
+from foretell.decoding.fused.chain import FusedChain, likeliest, sum_up, watch
+from foretell.decoding.softmax import BLOCK, check_logits
 from foretell.outputs import DrawTrace, StageTrace
+from foretell.utils.arrays import Logits
 
 if TYPE_CHECKING:
     from foretell.decoding.chain import Stage

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from foretell.backends.base import Backend, Logits
-from foretell.decoding.fused import choose
+from foretell.decoding.fused.chain import choose
 from foretell.decoding.logprobs import report
 from foretell.decoding.strategies import Choice, FusedDraw, Said
 from foretell.decoding.trace import StepRecord
-from foretell.engine.batches import assemble
+from foretell.engine.batch import assemble
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request, RequestState
 from foretell.engine.scheduler import Scheduler
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
-from foretell.engine.spans import Plan, Span
 from foretell.engine.stats import EngineStats, Meter
+from foretell.engine.step_plan import Plan, Span
 from foretell.errors import ForetellError, NumericalError, QueueFullError
 from foretell.outputs import FinishReason
 

@@ -25,8 +25,8 @@ from foretell.engine.blocks import BlockPool
 from foretell.engine.request import RequestState
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
-from foretell.engine.spans import Plan, Span
 from foretell.engine.stats import Meter
+from foretell.engine.step_plan import Plan, Span
 
 MAX_PROMPT_ROWS = 64  # rows of prompt logits in one step, so that a long scored text fits in memory
 

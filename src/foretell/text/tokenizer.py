@@ -13,13 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkable
 
 from foretell.errors import RequestError
+from foretell.formats.fields import has_surrogate
 from foretell.text.detokenizer import Detokenizer
-from foretell.text.fields import has_surrogate
-from foretell.text.special import SpecialTokens
-from foretell.text.vocabulary import SPECIAL_TYPES, MergedVocabulary, Vocabulary, read_vocabulary
+from foretell.text.tokenizers.special import SpecialTokens
+from foretell.text.tokenizers.vocabulary import (
+    SPECIAL_TYPES,
+    MergedVocabulary,
+    Vocabulary,
+    read_vocabulary,
+)
 
 if TYPE_CHECKING:
-    from foretell.text.tokenizer_files import TokenizerFiles
+    from foretell.text.tokenizers.hf_files import TokenizerFiles
 
 
 class Codec(Protocol):
@@ -96,14 +101,14 @@ class Tokenizer:
             ModelFileError: a file is damaged, or at odds with itself or with the model.
             UnsupportedModelError: there is no `tokenizer.json`, or it is of an unknown kind.
         """
-        from foretell.text.tokenizer_files import read_files
+        from foretell.text.tokenizers.hf_files import read_files
 
         return cls.from_files(read_files(folder))
 
     @classmethod
     def from_files(cls, files: TokenizerFiles) -> Tokenizer:
         """Build the tokenizer that such files describe; errors are those of `from_folder`."""
-        from foretell.text.json_vocabulary import build
+        from foretell.text.tokenizers.hf_vocabulary import build
 
         return cls(*build(files))
 
@@ -122,7 +127,7 @@ class Tokenizer:
             ConfigError: it is of another kind.
             ModelFileError, UnsupportedModelError: as for `from_folder`.
         """
-        from foretell.text.tokenizer_files import take_files
+        from foretell.text.tokenizers.hf_files import take_files
 
         return cls.from_files(take_files(tokenizer, vocab_size, frozenset(eos_token_ids)))
 
@@ -218,10 +223,10 @@ class Tokenizer:
 
 def _make_codec(vocabulary: MergedVocabulary) -> Codec:
     if vocabulary.model == "llama":
-        from foretell.text.sentencepiece import SentencePieceCodec
+        from foretell.text.tokenizers.sentencepiece import SentencePieceCodec
 
         return SentencePieceCodec(vocabulary)
-    from foretell.text.byte_level import ByteLevelCodec
+    from foretell.text.tokenizers.byte_level import ByteLevelCodec
 
     return ByteLevelCodec(vocabulary)
 

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from foretell.backends.base import Batch
 from foretell.backends.native.weights.quantize import quantize_rows
 from foretell.backends.native.weights.source import QUANTIZED_TYPES
-from foretell.backends.native.weights.types import TensorType
+from foretell.formats.types import TensorType
 
 IDS = list(range(5, 45))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from foretell.backends.native.backend import NativeBackend
-from foretell.backends.native.weights.gguf import GGUFFile
+from foretell.formats.gguf import GGUFFile
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from foretell.backends.native.weights.gguf import GGUFFile
-from foretell.backends.native.weights.types import TensorInfo
+from foretell.formats.gguf import GGUFFile
+from foretell.formats.types import TensorInfo
 
 SIZES = {
     "vocab_size": 160,

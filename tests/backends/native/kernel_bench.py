@@ -9,7 +9,7 @@ import numpy as np
 
 from foretell.backends.native import _core
 from foretell.backends.native._core import KvType, OpKind, Program
-from foretell.backends.native.weights.types import TensorType
+from foretell.formats.types import TensorType
 
 ISAS = tuple(_core.instruction_sets())
 UNIT = 2.0**-24  # the relative error of one float32 rounding

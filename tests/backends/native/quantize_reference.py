@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.native.weights.types import TensorType
+from foretell.formats.types import TensorType
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gguf
 import numpy as np
 
-from foretell.backends.native.weights.types import TensorType
+from foretell.formats.types import TensorType
 
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 QUANTIZED = tuple(kind for kind in TensorType if kind not in FLOATS)

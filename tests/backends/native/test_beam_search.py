@@ -13,11 +13,11 @@ from family_files import GPT2, make_family
 from llama_files import make_model
 
 from foretell.backends.native.backend import NativeBackend
-from foretell.backends.native.weights.checkpoint import Checkpoint
-from foretell.backends.transformers import TransformersBackend
+from foretell.backends.transformers.backend import TransformersBackend
 from foretell.config import GenerationConfig
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
+from foretell.formats.checkpoint import Checkpoint
 
 NUM_SETTINGS = 200  # of each model
 NUM_BLOCKS = 2000

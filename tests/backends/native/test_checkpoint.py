@@ -10,9 +10,9 @@ from checkpoint_folders import logits_of, quantized, reference_logits, save_llam
 from llama_files import make_model, write_model
 
 from foretell.backends.native.backend import NativeBackend
-from foretell.backends.native.weights.checkpoint import Checkpoint
-from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.errors import ConfigError, UnsupportedModelError
+from foretell.formats.checkpoint import Checkpoint
+from foretell.formats.gguf import GGUFFile
 
 EXACT = {"activations": "float32", "kv_dtype": "float32", "threads": 1}
 

@@ -19,14 +19,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from foretell.backends.native.backend import NativeBackend
-from foretell.backends.native.weights.checkpoint import Checkpoint
-from foretell.backends.native.weights.safetensors import ITEM_BITS, SafetensorsFile
 from foretell.errors import (
     ForetellError,
     ModelFileError,
     ModelNotFoundError,
     UnsupportedModelError,
 )
+from foretell.formats.checkpoint import Checkpoint
+from foretell.formats.safetensors import ITEM_BITS, SafetensorsFile
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"

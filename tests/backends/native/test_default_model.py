@@ -12,7 +12,7 @@ from contract import Piece, batch_of, run
 from kernel_bench import ISAS, bits
 from llama_files import reference_logits
 
-from foretell.backends.native.weights.gguf import GGUFFile
+from foretell.formats.gguf import GGUFFile
 from foretell.text.tokenizer import Tokenizer
 
 POSITIONS = 512

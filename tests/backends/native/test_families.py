@@ -16,8 +16,8 @@ from kernel_bench import ISAS, bits
 from test_llama import EXACT, assert_like_the_reference, prefill_and_decode, some_ids
 
 from foretell.backends.native.backend import NativeBackend
-from foretell.backends.native.weights.checkpoint import Checkpoint
 from foretell.errors import ModelFileError, UnsupportedModelError
+from foretell.formats.checkpoint import Checkpoint
 
 MODELS = {
     "gpt2": (GPT2, {}),

@@ -14,7 +14,7 @@ from kernel_bench import ISAS, bits
 from llama_files import reference_logits
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
-from foretell.backends.native.weights.gguf import GGUFFile
+from foretell.formats.gguf import GGUFFile
 from foretell.text.tokenizer import Tokenizer
 
 POSITIONS, GREEDY, SHARED = 80, 12, 24

@@ -9,9 +9,9 @@ import gguf
 import numpy as np
 import pytest
 
-from foretell.backends.native.weights.gguf import GGUFFile
-from foretell.backends.native.weights.types import UNSUPPORTED_NAMES, TensorType
 from foretell.errors import ModelFileError, ModelNotFoundError
+from foretell.formats.gguf import GGUFFile
+from foretell.formats.types import UNSUPPORTED_NAMES, TensorType
 
 SCALARS: dict[str, tuple[gguf.GGUFValueType, Any]] = {
     "u8": (gguf.GGUFValueType.UINT8, 255),

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from foretell.backends.native.weights import header
-from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.errors import ForetellError, ModelFileError, UnsupportedModelError
+from foretell.formats.gguf import GGUFFile
 
 U8, U32, F32, BOOL, STRING, ARRAY, U64 = 0, 4, 6, 7, 8, 9, 10
 ABSURD = [0, 1, 2**16 + 1, 2**31, 2**32 - 1, 2**61, 2**63 - 1, 2**63, 2**64 - 8, 2**64 - 1]

@@ -10,7 +10,7 @@ from kernel_bench import ISAS, UNIT, Bench, bits
 from random_tensors import FLOATS, QUANTIZED, dequantize, minima, random_weights
 
 from foretell.backends.native._core import OpKind
-from foretell.backends.native.weights.types import TensorType
+from foretell.formats.types import TensorType
 
 GROUP = 32
 COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 17)

@@ -7,7 +7,7 @@ import pytest
 from kernel_bench import ISAS, UNIT, Bench, Cache, bits
 
 from foretell.backends.native._core import OpKind
-from foretell.backends.native.weights.types import TensorType
+from foretell.formats.types import TensorType
 
 ROWS = 9
 TEAMS = [(isa, threads) for isa in ISAS for threads in (1, 2, 3)]

@@ -46,7 +46,7 @@ def in_chunks(backend, ids, sizes=CHUNKS):
 def expected(long_model_path, ids):
     """Bits of the logits of each token, computed alone."""
     from foretell.backends.native.backend import NativeBackend
-    from foretell.backends.native.weights.gguf import GGUFFile
+    from foretell.formats.gguf import GGUFFile
 
     with GGUFFile.open(long_model_path) as file:
         backend = NativeBackend.load(file, threads=1)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from llama_files import make_model, metadata_of, tensors_of, write
 
-from foretell.backends.native.models import ARCHITECTURES, read_model
-from foretell.backends.native.weights.gguf import GGUFFile
+from foretell.backends.native.architectures import ARCHITECTURES, read_model
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
+from foretell.formats.gguf import GGUFFile
 
 
 @pytest.fixture(scope="module")

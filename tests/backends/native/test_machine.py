@@ -11,7 +11,7 @@ from kernel_bench import ISAS
 
 from foretell.backends.native import machine
 from foretell.errors import ConfigError
-from foretell.instruction_sets import choose_instruction_set
+from foretell.utils.isa import choose_instruction_set
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from random_tensors import (
     random_bits,
 )
 
-from foretell.backends.native.weights.types import TensorType
+from foretell.formats.types import TensorType
 
 ROWS = (1, 15, 16, 17, 33)
 KINDS = pytest.mark.parametrize("kind", TensorType, ids=lambda kind: kind.name)

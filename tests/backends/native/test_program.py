@@ -8,7 +8,7 @@ from kernel_bench import ISAS, Bench, Cache, int32, make_program
 from random_tensors import random_weights
 
 from foretell.backends.native._core import OpKind
-from foretell.backends.native.weights.types import TensorType
+from foretell.formats.types import TensorType
 
 VOCABULARY = 8
 GOOD = {

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from quantize_reference import quantize_reference
 
 from foretell.backends.native.weights.quantize import quantize_rows, to_float32
-from foretell.backends.native.weights.types import TensorType
+from foretell.formats.types import TensorType
 
 PACKAGE_TYPES = {
     TensorType.Q8_0: gguf.GGMLQuantizationType.Q8_0,

@@ -10,9 +10,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from foretell.decoding.mass import integer_weights, nucleus_weight
 from foretell.decoding.processors.temperature import Temperature
 from foretell.decoding.processors.truncation import MinP, TopK, TopP
+from foretell.decoding.softmax import integer_weights, nucleus_weight
 from foretell.errors import ConfigError
 
 

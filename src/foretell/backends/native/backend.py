@@ -12,14 +12,12 @@ import numpy as np
 
 from foretell.backends.base import BackendInfo, Batch, Logits
 from foretell.backends.native._core import OpKind, Program, instruction_sets
+from foretell.backends.native.architectures import read_model
+from foretell.backends.native.architectures.shape import ModelShape
 from foretell.backends.native.compile import compile_plan
 from foretell.backends.native.kv_pool import BLOCK_SIZE, KvDtype, PoolSettings, allocate
 from foretell.backends.native.machine import choose_threads
-from foretell.backends.native.models import read_model
-from foretell.backends.native.models.shape import ModelShape
 from foretell.backends.native.plan import Plan
-from foretell.backends.native.weights.checkpoint import Checkpoint
-from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.backends.native.weights.source import (
     QUANTIZED_TYPES,
     CheckpointWeights,
@@ -30,7 +28,9 @@ from foretell.backends.native.weights.source import (
     WeightSource,
 )
 from foretell.errors import ConfigError
-from foretell.instruction_sets import choose_instruction_set
+from foretell.formats.checkpoint import Checkpoint
+from foretell.formats.gguf import GGUFFile
+from foretell.utils.isa import choose_instruction_set
 
 Activations = Literal["int8", "float32"]
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config.ranges import RANGES
-from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import softmax
 from foretell.decoding.processors.base import History
+from foretell.utils.arrays import Logits
 
 WIDTH = 0.3  # the distance from the aim that counts as 1
 PEAK = 5.0

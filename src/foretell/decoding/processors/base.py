@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from foretell.decoding.arrays import Logits
+from foretell.utils.arrays import Logits
 
 
 class History(Protocol):

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.masks import Endings
 from foretell.decoding.processors.rows import as_ids, check_possible, check_within, put
 from foretell.errors import ConfigError
+from foretell.utils.arrays import Logits
 
 
 class LogitBias:

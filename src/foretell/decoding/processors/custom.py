@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.errors import ConfigError
+from foretell.utils.arrays import Logits
 
 
 class UserProcessor:

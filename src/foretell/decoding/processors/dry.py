@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.rows import put
 from foretell.errors import ConfigError
+from foretell.utils.arrays import Logits
 
 MAX_LOG = 88.7228391  # natural log of the largest float32
 

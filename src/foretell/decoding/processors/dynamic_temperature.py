@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from foretell.config.ranges import RANGES
-from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import entropy, softmax
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.temperature import Temperature
+from foretell.utils.arrays import Logits
 
 
 class DynamicTemperature:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config.ranges import RANGES
-from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import entropy, log_softmax, softmax, top_ids
 from foretell.decoding.processors.base import History
+from foretell.utils.arrays import Logits
 
 NUM_TOP_H = 100  # candidates that top-h looks at
 NUM_BINS, BINS_PER_NAT = 1024, 32  # in which `TypicalP` counts tokens before it sorts any

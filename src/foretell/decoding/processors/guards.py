@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import log_softmax
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.rows import LARGEST
+from foretell.utils.arrays import Logits
 
 
 class RemoveInvalidValues:

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import log_softmax
 from foretell.decoding.processors.rows import LARGEST
 from foretell.errors import ConfigError, NumericalError
+from foretell.utils.arrays import Logits
 
 
 def guide(conditional: Logits, unconditional: Logits, scale: float) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.rows import LARGEST, as_ids, check_within, put, rule_out, within
 from foretell.errors import ConfigError
+from foretell.utils.arrays import Logits
 
 
 class MinLength:

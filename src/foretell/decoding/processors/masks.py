@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.rows import as_ids, check_possible, check_within, rule_out
 from foretell.errors import ConfigError
+from foretell.utils.arrays import Logits
 
 
 class Endings:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config.ranges import RANGES
-from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import log_softmax, softmax, top_ids
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.truncation import TopK
 from foretell.errors import ConfigError
+from foretell.utils.arrays import Logits
 
 NUM_ESTIMATE = 100  # likeliest tokens from which version 1 estimates the tail
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.rows import Ids, rule_out, within
 from foretell.errors import ConfigError
+from foretell.utils.arrays import Logits
 
 
 class NoRepeatNGram:

@@ -11,11 +11,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.rows import LARGEST, put
 from foretell.decoding.processors.scope import Scope, SeenTokens, check_scope, seen_tokens
 from foretell.errors import ConfigError
+from foretell.utils.arrays import Logits
 
 
 class Penalty:

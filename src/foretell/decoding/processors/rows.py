@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.decoding.arrays import Logits
 from foretell.errors import ConfigError, NumericalError
+from foretell.utils.arrays import Logits
 
 LARGEST = float(np.finfo(np.float32).max)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from foretell.config.ranges import RANGES
-from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
+from foretell.utils.arrays import Logits
 
 
 class TopNSigma:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from foretell.config import FINITE
-from foretell.decoding.arrays import Logits
 from foretell.decoding.processors.base import History
+from foretell.utils.arrays import Logits
 
 TINY = float(np.finfo(np.float32).tiny)  # the smallest divisor that keeps its precision in float32
 

@@ -12,17 +12,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import kth_largest, top_ids
-from foretell.decoding.mass import (
+from foretell.decoding.processors.base import History
+from foretell.decoding.softmax import (
     WEIGHT_BITS,
     Weights,
     integer_weights,
     nucleus_weight,
     total_weight,
 )
-from foretell.decoding.processors.base import History
 from foretell.errors import ConfigError
+from foretell.utils.arrays import Logits
 
 NUM_BINS = 512  # in which `TopP` counts logits before it sorts any
 

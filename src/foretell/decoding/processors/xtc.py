@@ -7,11 +7,11 @@ from collections.abc import Set
 import numpy as np
 
 from foretell.config.ranges import MAX_SEED, RANGES
-from foretell.decoding.arrays import Logits
 from foretell.decoding.logprobs import softmax
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History
 from foretell.errors import ConfigError
+from foretell.utils.arrays import Logits
 
 COIN = 1  # the stream of random numbers that the coin takes: not that of the draw
 

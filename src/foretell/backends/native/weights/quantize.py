@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native._core import CodeType, FloatType, quantize
-from foretell.backends.native.weights.types import TensorType
+from foretell.formats.types import TensorType
 
 FLOAT_TYPES = {
     TensorType.F32: FloatType.float32,

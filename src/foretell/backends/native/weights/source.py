@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native._core import Program
-from foretell.backends.native.weights.checkpoint import Checkpoint
-from foretell.backends.native.weights.gguf import GGUFFile
 from foretell.backends.native.weights.quantize import FLOAT_TYPES, quantize_rows, to_float32
-from foretell.backends.native.weights.types import TensorInfo, TensorType
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
+from foretell.formats.checkpoint import Checkpoint
+from foretell.formats.gguf import GGUFFile
+from foretell.formats.types import TensorInfo, TensorType
 
 Quantize = Literal["q8", "q4"]
 OnPacked = Callable[[int], None]

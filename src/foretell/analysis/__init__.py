@@ -1,0 +1,1 @@
+"""Looking inside: views of what was generated, and of what could have been."""

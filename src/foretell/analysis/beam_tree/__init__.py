@@ -1,0 +1,21 @@
+"""The tree of a beam search: what was considered, what was kept, and why the rest fell."""
+
+from foretell.analysis.beam_tree.results import (
+    BeamCandidate,
+    BeamHypothesis,
+    BeamTree,
+    LiveBeam,
+    TreeStep,
+)
+from foretell.analysis.beam_tree.running import DEFAULT_NUM_BEAMS, beams, require_beams
+
+__all__ = [
+    "DEFAULT_NUM_BEAMS",
+    "BeamCandidate",
+    "BeamHypothesis",
+    "BeamTree",
+    "LiveBeam",
+    "TreeStep",
+    "beams",
+    "require_beams",
+]

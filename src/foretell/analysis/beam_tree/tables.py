@@ -1,0 +1,94 @@
+"""A beam tree in plain text, at most 100 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from foretell.analysis.beam_tree.results import (
+    BeamCandidate,
+    BeamHypothesis,
+    BeamTree,
+    LiveBeam,
+    TreeStep,
+)
+from foretell.analysis.beam_tree.words import end_of
+from foretell.analysis.display import pad, show_token, width_of
+
+MAX_COLUMNS = 100
+MAX_TOKEN = 18  # columns for a candidate's token
+MIN_TOKEN = 8
+FIGURES = 34  # columns for the branch, rank, log-probability and sum
+NO_RANK = "·"
+
+
+def lines(tree: BeamTree) -> Iterator[str]:
+    """The steps, each live beam above its candidates; then the hypotheses."""
+    yield pad(show_token(tree.prompt), MAX_COLUMNS).rstrip()
+    for number, step in enumerate(tree.steps):
+        yield ""
+        yield from _step_lines(number, step)
+    yield ""
+    yield from _hypothesis_lines(tree)
+
+
+def _step_lines(number: int, step: TreeStep) -> Iterator[str]:
+    counts = [_count(len(step.beams), "live beam"), _count(step.num_candidates, "candidate")]
+    if step.num_hypotheses:
+        counts.append(f"{_count(step.num_hypotheses, 'hypothesis', 'hypotheses')} after it")
+    columns = _token_columns([one for beam in step.beams for one in beam.candidates])
+    yield f"step {number}: {', '.join(counts)}"
+    yield f"    rank  {pad('token', columns)}  {'log p':>9} {'sum':>10}  what became of it"
+    for place, beam in enumerate(step.beams):
+        yield _beam_line(place, beam)
+        for one in beam.candidates:
+            branch = "└" if one is beam.candidates[-1] else "├"
+            yield f"  {branch} {_candidate_figures(one, columns)}"
+
+
+def _token_columns(candidates: Sequence[BeamCandidate]) -> int:
+    """As many as the tokens need and the verdicts leave."""
+    wanted = max([MIN_TOKEN, *(width_of(show_token(one.token)) for one in candidates)])
+    verdict = max([0, *(len(one.verdict) for one in candidates)])
+    return max(MIN_TOKEN, min(MAX_TOKEN, wanted, MAX_COLUMNS - FIGURES - verdict))
+
+
+def _beam_line(place: int, beam: LiveBeam) -> str:
+    if not beam.token_ids:
+        return f"  beam {place}: the prompt"
+    start = f"  beam {place}: {beam.total:.3f}  "
+    return start + _end_of_text(show_token(beam.text), MAX_COLUMNS - len(start))
+
+
+def _candidate_figures(one: BeamCandidate, columns: int) -> str:
+    rank = NO_RANK if one.rank is None else str(one.rank)
+    token = pad(show_token(one.token), columns)
+    return f"{rank:>4}  {token}  {one.logprob:>9.3f} {one.total:>10.3f}  {one.verdict}"
+
+
+def _hypothesis_lines(tree: BeamTree) -> Iterator[str]:
+    penalty = tree.config.length_penalty
+    ranked = f"sum / length ** {1.0 if penalty is None else penalty:g}"
+    yield f"the search ended: {end_of(tree)}"
+    yield f"hypotheses by score = {ranked}"
+    yield f"     {'score':>9} {'sum':>10} {'length':>6}  {'ends by':<14}  text"
+    for place, one in enumerate(tree.hypotheses):
+        yield _hypothesis_line(place, one)
+
+
+def _hypothesis_line(place: int, one: BeamHypothesis) -> str:
+    figures = f"{one.score:>9.3f} {one.total:>10.3f} {one.length:>6}  {one.stop_reason.kind:<14}"
+    start = f"{place:>4} {figures}  "
+    return start + pad(show_token(one.text), MAX_COLUMNS - len(start)).rstrip()
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _end_of_text(text: str, columns: int) -> str:
+    """The text, with its beginning cut off where it is too wide."""
+    if width_of(text) <= columns:
+        return text
+    while width_of(text) > columns - 1:
+        text = text[1:]
+    return "…" + text

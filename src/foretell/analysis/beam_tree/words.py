@@ -1,0 +1,77 @@
+"""What became of a candidate, and why, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from foretell.analysis.beam_tree.results import BeamCandidate, BeamTree, LiveBeam, TreeStep
+from foretell.analysis.display import show_token
+from foretell.config import GenerationConfig
+from foretell.decoding.beams import Considered
+
+
+def kept(beam: int) -> str:
+    """It is the next step's live beam number `beam`."""
+    return f"kept as beam {beam}"
+
+
+def finished(one: Considered, place: int) -> str:
+    """It is the hypothesis number `place` in the end."""
+    return f"{_ends(one)}: hypothesis {place}, {_score(one)}"
+
+
+def fell(one: Considered, config: GenerationConfig) -> str:
+    """Why a candidate is neither."""
+    if one.hypothesis is not None:
+        return f"{_ends(one)}, outdone: {_score(one)}"
+    if one.beam is not None:
+        return "the search ended first"
+    if one.reason is None:
+        return f"below the best {config.num_beams}"
+    if config.samples:
+        return f"{_ends(one)}, but drawn after the first {config.num_beams}"
+    return f"{_ends(one)}, but outside of the best {config.num_beams}"
+
+
+def passed_over(num_candidates: int, config: GenerationConfig) -> str:
+    """Why a runner-up was no candidate."""
+    return "not drawn" if config.samples else f"not among the best {num_candidates}"
+
+
+def _ends(one: Considered) -> str:
+    return "ends" if one.reason is None else f"ends ({one.reason.kind})"
+
+
+def _score(one: Considered) -> str:
+    return "" if one.hypothesis is None else f"score {one.hypothesis.score:.3f}"
+
+
+def end_of(tree: BeamTree) -> str:
+    """Why the search ended."""
+    if tree.end == "exhausted":
+        return "no continuation goes on"
+    if tree.end == "enough":
+        return f"early_stopping=True, and there are {len(tree.hypotheses)} hypotheses"
+    return "the best live beam would not outdo the worst hypothesis"
+
+
+def sentences(step: TreeStep, token: str | int) -> Iterator[str]:
+    """The story of a token in each beam that had it; one sentence if none had."""
+    found = False
+    for place, beam in enumerate(step.beams):
+        for one in beam.candidates:
+            if token in (one.token, one.token_id):
+                found = True
+                yield _sentence(step, place, beam, one)
+    if not found:
+        name = show_token(token) if isinstance(token, str) else f"Token {token}"
+        yield f"{name} was not among the {step.num_candidates} candidates of any beam."
+
+
+def _sentence(step: TreeStep, place: int, beam: LiveBeam, one: BeamCandidate) -> str:
+    rank = "no candidate" if one.rank is None else f"rank {one.rank} of {step.num_candidates}"
+    before = f"beam {place}, {show_token(beam.text)} ({beam.total:.3f})"
+    return (
+        f"After {before if beam.token_ids else 'the prompt'}, {show_token(one.token)} has "
+        f"log-probability {one.logprob:.3f} and makes {one.total:.3f}, {rank}: {one.verdict}."
+    )

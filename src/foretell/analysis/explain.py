@@ -1,0 +1,220 @@
+"""The glass box: why each token was chosen, for people (row 8 of the design).
+
+    why = llm.explain("The cat sat on the", temperature=0.8, top_k=50)
+    print(why)  # what each processor did to the candidates, token by token
+    print(why.why(0))  # the first token's story in sentences
+
+In a notebook the explanation shows itself: tokens shaded by probability, the story on hover.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from foretell.analysis.display import pad, show_probability, show_token, width_of
+from foretell.config import GenerationConfig
+from foretell.errors import ConfigError, RequestError
+from foretell.inputs.prompts import Prompt, is_batch
+from foretell.outputs import CandidateTrace, GenerationOutput, StageTrace, StepTrace
+
+if TYPE_CHECKING:
+    from foretell.llm import LLM
+
+NUM_LOGPROBS = 5
+MAX_COLUMNS = 100  # of a table
+MAX_STAGE = 30  # columns for a stage's name and setting
+MAX_TOKEN = 12  # columns for a candidate
+NOTEWORTHY = 1e-9  # a relative change of a probability that is more than rounding
+FIGURES = 25  # columns for what a stage left: tokens, mass, entropy
+
+
+def explain(
+    llm: LLM,
+    prompt: Prompt,
+    config: GenerationConfig | None = None,
+    *,
+    parse_special: bool = False,
+    **settings: Any,
+) -> Explanation:
+    """Continue a prompt, recording what each processor did to each token.
+
+    Arguments and errors are those of `LLM.generate`, but for one prompt alone.
+    """
+    if settings.get("trace") is False:
+        raise ConfigError("trace=False contradicts explain: must be True or left out")
+    if is_batch(prompt):
+        raise RequestError(f"there are {len(prompt)} prompts: explain tells of one")
+    complete = (config or GenerationConfig()).override(**{**settings, "trace": True})
+    if complete.num_return_sequences > 1:
+        raise ConfigError(
+            f"num_return_sequences={complete.num_return_sequences} must be 1: explain tells of one"
+        )
+    if complete.logprobs is None:
+        complete = complete.override(logprobs=NUM_LOGPROBS)
+    one: Any = prompt
+    return Explanation(llm.generate(one, complete, parse_special=parse_special))
+
+
+class Explanation:
+    """Why each token of an output was chosen; `str()` gives tables, a notebook shows colours.
+
+    Attributes:
+        output: what was generated.
+        steps: for each generated token its way through the chain.
+
+    Raises:
+        RequestError: the output has no trace.
+    """
+
+    def __init__(self, output: GenerationOutput) -> None:
+        if output.trace is None:
+            raise RequestError("the output's trace is None: must be generated with trace=True")
+        self.output = output
+        self.steps: list[StepTrace] = list(output.trace)
+
+    def why(self, index: int) -> str:
+        """The story of one token, in a few sentences; `index` counts generated tokens from 0."""
+        return " ".join(_sentences(self.step(index)))
+
+    def table(self, index: int) -> str:
+        """What each stage did to the token and to the likeliest others; `index` as in `why`."""
+        return "\n".join(_table_lines(index, self.step(index)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data, ready for `json.dumps`; each step with its story."""
+        output = self.output.to_dict()
+        names = ("prompt", "prompt_token_ids", "text", "token_ids", "finish_reason", "config")
+        steps = [
+            {**step.to_dict(), "why": self.why(index)} for index, step in enumerate(self.steps)
+        ]
+        return {**{name: output[name] for name in names}, "steps": steps}
+
+    def __str__(self) -> str:
+        return "\n\n".join(self.table(index) for index in range(len(self.steps)))
+
+    def __repr__(self) -> str:
+        return f"Explanation({len(self.steps)} tokens)"
+
+    def _repr_html_(self) -> str:
+        from foretell.analysis.html import fragment
+
+        return fragment(self)
+
+    def step(self, index: int) -> StepTrace:
+        """The record of one token; `index` as in `why`, RequestError where there is none."""
+        place = operator.index(index)
+        if not 0 <= place < len(self.steps):
+            count = len(self.steps)
+            right = f"must be 0 to {count - 1}" if count else "no token was generated"
+            raise RequestError(f"token {index} is out of range: {right}")
+        return self.steps[place]
+
+
+def show_stage(stage: StageTrace) -> str:
+    """The setting's name and its value."""
+    return f"{stage.name} {stage.setting}".rstrip()
+
+
+def _sentences(step: StepTrace) -> Iterator[str]:
+    raw, token = step.stages[0], step.chosen
+    yield (
+        f"The model gave {show_token(token.token)} {show_probability(token.probabilities[0])}, "
+        f"rank {token.rank} of {raw.num_candidates}."
+    )
+    for place in range(1, len(step.stages)):
+        yield _stage_sentence(step, place)
+    favourite = min((token, *step.runners_up), key=lambda candidate: candidate.rank)
+    if favourite.rank < token.rank:
+        yield _favourite_sentence(step, favourite)
+    yield _choice_sentence(step)
+
+
+def _stage_sentence(step: StepTrace, place: int) -> str:
+    stage, before, token = step.stages[place], step.stages[place - 1], step.chosen
+    parts = []
+    cut = before.num_candidates - stage.num_candidates
+    if cut > 0:
+        held = show_probability(max(0.0, 1 - stage.mass))
+        parts.append(f"cut {_count(cut)}, which held {held}")
+    elif cut < 0:
+        parts.append(f"let {_count(-cut)} back in")
+    old, new = token.probabilities[place - 1 : place + 1]
+    if abs(new - old) > NOTEWORTHY * old:
+        verb = "raised" if new > old else "lowered"
+        parts.append(f"{verb} it to {show_probability(new)}")
+    elif parts:
+        parts.append("left it as likely")
+    else:
+        parts.append("changed nothing for it")
+    return f"{show_stage(stage)} {', and '.join(parts)}."
+
+
+def _count(number: int) -> str:
+    return f"{number} token" if number == 1 else f"{number} tokens"
+
+
+def _favourite_sentence(step: StepTrace, favourite: CandidateTrace) -> str:
+    name = f"The model's first choice, {show_token(favourite.token)}"
+    start = f"{name} ({show_probability(favourite.probabilities[0])}),"
+    if favourite.removed_by is not None:
+        return f"{start} was removed by {show_stage(step.stages[favourite.removed_by])}."
+    return f"{start} stood at {show_probability(favourite.probabilities[-1])} in the end."
+
+
+def _choice_sentence(step: StepTrace) -> str:
+    if step.draw is None:
+        return "Its logit was then the largest, and greedy decoding takes that."
+    return (
+        f"The number drawn was {step.draw.uniform:.6f}; with the probabilities summed by ascending "
+        f"ids, it fell between {step.draw.low:.6f} and {step.draw.high:.6f}, which is this token."
+    )
+
+
+def _table_lines(index: int, step: StepTrace) -> Iterator[str]:
+    names = [show_stage(stage) for stage in step.stages]
+    stage_columns = min(MAX_STAGE, max(map(width_of, names)))
+    shown = _candidates_that_fit(step, MAX_COLUMNS - stage_columns - FIGURES - 2)
+    tokens = "".join(f"  {_right(show_token(one.token), _columns_of(one))}" for one in shown)
+    yield f"{index}: {_headline(step)}"
+    yield f"  {pad('stage', stage_columns)}  {'tokens':>7}{'mass':>9}{'entropy':>9}{tokens}"
+    for place, stage in enumerate(step.stages):
+        figures = f"{stage.num_candidates:>7}{stage.mass:>9.2%}{stage.entropy:>9.3f}"
+        odds = "".join(f"  {_odds(one, place):>{_columns_of(one)}}" for one in shown)
+        yield f"  {pad(names[place], stage_columns)}  {figures}{odds}"
+
+
+def _headline(step: StepTrace) -> str:
+    token = show_token(step.chosen.token)
+    if step.draw is None:
+        return f"{token} has the largest logit"
+    draw = step.draw
+    return f"{token} was drawn: {draw.uniform:.4f} is in [{draw.low:.4f}, {draw.high:.4f})"
+
+
+def _candidates_that_fit(step: StepTrace, columns: int) -> list[CandidateTrace]:
+    """The chosen token first, then as many runners-up as there is room for."""
+    shown = [step.chosen]
+    for candidate in step.runners_up:
+        if sum(_columns_of(one) + 2 for one in (*shown, candidate)) > columns:
+            break
+        shown.append(candidate)
+    return shown
+
+
+def _columns_of(candidate: CandidateTrace) -> int:
+    return min(MAX_TOKEN, max(7, width_of(show_token(candidate.token))))
+
+
+def _right(text: str, columns: int) -> str:
+    """The text at the right end of so many columns, cut off if it is longer."""
+    cut = pad(text, columns)
+    spaces = len(cut) - len(cut.rstrip(" ")) if width_of(text) <= columns else 0
+    return " " * spaces + cut[: len(cut) - spaces]
+
+
+def _odds(candidate: CandidateTrace, place: int) -> str:
+    if candidate.logits[place] is None:
+        return "cut"
+    return show_probability(candidate.probabilities[place])

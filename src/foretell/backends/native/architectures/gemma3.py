@@ -1,0 +1,206 @@
+"""Gemma 3, its text part (Gemma Team 2025, arXiv 2503.19786).
+
+Norms before and after attention and MLP, norms of each query and key, layers that see a window
+between layers that see all, each kind with rotary frequencies of its own, an MLP gated by GELU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.backends.native.architectures.rope import (
+    file_frequencies,
+    kind_frequencies,
+    plain_frequencies,
+)
+from foretell.backends.native.architectures.shape import ModelShape, check_heads, layer_windows
+from foretell.backends.native.plan import Heads, Plan, Rotation, Value
+from foretell.backends.native.weights.source import GGUFWeights, HFName
+from foretell.formats.checkpoint import Checkpoint
+from foretell.formats.gguf import GGUFFile
+from foretell.formats.metadata import Settings
+
+PATTERN = 6  # every sixth layer sees all
+LOCAL_BASE, GLOBAL_BASE = 10_000.0, 1_000_000.0
+LAYERS_OF_27B = 62
+
+
+def _norm_name(name: str) -> HFName:
+    """Checkpoints keep a norm's weights less 1."""
+    return HFName(name, plus=1.0)
+
+
+@dataclass(frozen=True)
+class Gemma3:
+    """The sizes of one Gemma 3 model, and its computation.
+
+    Attributes:
+        scale: of the attention's scores.
+        windows: how many positions each layer sees; None: all.
+    """
+
+    HF_NAMES: ClassVar[dict[str, HFName]] = {
+        "token_embd.weight": HFName("model.embed_tokens.weight"),
+        "blk.{}.attn_norm.weight": _norm_name("model.layers.{}.input_layernorm.weight"),
+        "blk.{}.attn_q.weight": HFName("model.layers.{}.self_attn.q_proj.weight"),
+        "blk.{}.attn_k.weight": HFName("model.layers.{}.self_attn.k_proj.weight"),
+        "blk.{}.attn_v.weight": HFName("model.layers.{}.self_attn.v_proj.weight"),
+        "blk.{}.attn_q_norm.weight": _norm_name("model.layers.{}.self_attn.q_norm.weight"),
+        "blk.{}.attn_k_norm.weight": _norm_name("model.layers.{}.self_attn.k_norm.weight"),
+        "blk.{}.attn_output.weight": HFName("model.layers.{}.self_attn.o_proj.weight"),
+        "blk.{}.post_attention_norm.weight": _norm_name(
+            "model.layers.{}.post_attention_layernorm.weight"
+        ),
+        "blk.{}.ffn_norm.weight": _norm_name("model.layers.{}.pre_feedforward_layernorm.weight"),
+        "blk.{}.ffn_gate.weight": HFName("model.layers.{}.mlp.gate_proj.weight"),
+        "blk.{}.ffn_up.weight": HFName("model.layers.{}.mlp.up_proj.weight"),
+        "blk.{}.ffn_down.weight": HFName("model.layers.{}.mlp.down_proj.weight"),
+        "blk.{}.post_ffw_norm.weight": _norm_name(
+            "model.layers.{}.post_feedforward_layernorm.weight"
+        ),
+        "output_norm.weight": _norm_name("model.norm.weight"),
+        "output.weight": HFName("lm_head.weight"),
+    }
+
+    shape: ModelShape
+    width: int
+    hidden: int
+    eps: float
+    scale: float
+    windows: tuple[int | None, ...]
+    local_frequencies: NDArray[np.float32]
+    global_frequencies: NDArray[np.float32]
+    tied: bool
+
+    @staticmethod
+    def from_gguf(file: GGUFFile) -> Gemma3:
+        """Read the sizes from the metadata; raises ModelFileError where they make no sense."""
+        settings = Settings(file.metadata, "gemma3", str(file.path))
+        for name in ("attn_logit_softcapping", "final_logit_softcapping"):
+            if name in settings:
+                raise settings.unsupported(name)
+        width = settings.integer("embedding_length", 16, 2**16)
+        layers = settings.integer("block_count", 1, 1024)
+        heads = _file_heads(settings)
+        window = settings.integer("attention.sliding_window", 1, 2**24)
+        pattern = settings.integer("attention.sliding_window_pattern", 1, 1024, PATTERN)
+        local_base = settings.number("rope.freq_base_swa", 1, 1e12, LOCAL_BASE)
+        scaled = width // heads.query if layers == LAYERS_OF_27B else heads.dim
+        return Gemma3(
+            shape=ModelShape(
+                layers=layers,
+                heads=heads,
+                vocab_size=GGUFWeights(file).rows("token_embd.weight"),
+                context_length=settings.integer("context_length", 1, 2**24),
+            ),
+            width=width,
+            hidden=settings.integer("feed_forward_length", 1, 2**20),
+            eps=settings.number("attention.layer_norm_rms_epsilon", 0, 1),
+            scale=settings.number("attention.scale", 1e-6, 1e6, scaled**-0.5),
+            windows=tuple(window if (i + 1) % pattern else None for i in range(layers)),
+            local_frequencies=plain_frequencies(local_base, heads.dim),
+            global_frequencies=file_frequencies(file, settings, heads.dim, GLOBAL_BASE),
+            tied="output.weight" not in file.tensors,
+        )
+
+    @staticmethod
+    def from_config(checkpoint: Checkpoint) -> Gemma3:
+        """Read the sizes from `config.json`; raises ModelFileError where they make no sense."""
+        settings = Settings.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
+        _check_config(settings)
+        layers = settings.integer("num_hidden_layers", 1, 1024)
+        query_heads = settings.integer("num_attention_heads", 1, 2**12, 8)
+        kv_heads = settings.integer("num_key_value_heads", 1, query_heads, 4)
+        dim = settings.integer("head_dim", 1, 2**16, 256)
+        scalar = settings.number("query_pre_attn_scalar", 1e-6, 1e12, 256)
+        return Gemma3(
+            shape=ModelShape(
+                layers=layers,
+                heads=check_heads(settings, Heads(query_heads, kv_heads, dim)),
+                vocab_size=settings.integer("vocab_size", 1, 2**24, 262_208),
+                context_length=settings.integer("max_position_embeddings", 1, 2**24, 131_072),
+            ),
+            width=settings.integer("hidden_size", 16, 2**16),
+            hidden=settings.integer("intermediate_size", 1, 2**20),
+            eps=settings.number("rms_norm_eps", 0, 1, 1e-6),
+            scale=scalar**-0.5,
+            windows=layer_windows(
+                settings,
+                layers,
+                window=settings.integer("sliding_window", 1, 2**24, 4096),
+                pattern=settings.integer("sliding_window_pattern", 1, 1024, PATTERN),
+            ),
+            local_frequencies=kind_frequencies(
+                settings, dim, "sliding_attention", base="rope_local_base_freq", usual=LOCAL_BASE
+            ),
+            global_frequencies=kind_frequencies(
+                settings, dim, "full_attention", base="rope_theta", usual=GLOBAL_BASE
+            ),
+            tied=settings.flag("tie_word_embeddings", True),
+        )
+
+    def define(self) -> Plan:
+        """The model's computation, from token ids to logits."""
+        plan = Plan()
+        vocab_size, width = self.shape.vocab_size, self.width
+        x = plan.embed("token_embd.weight", vocab_size=vocab_size, width=width, factor=width**0.5)
+        near = plan.rotation(self.local_frequencies, interleaved=False)
+        far = plan.rotation(self.global_frequencies, interleaved=False)
+        for layer, window in enumerate(self.windows):
+            x = self._attention(plan, x, layer, far if window is None else near)
+            x = self._mlp(plan, x, f"blk.{layer}")
+        x = plan.rms_norm(plan.wanted_rows(x), "output_norm.weight", self.eps)
+        plan.linear(x, "token_embd.weight" if self.tied else "output.weight", vocab_size)
+        return plan
+
+    def _attention(self, plan: Plan, x: Value, layer: int, rotation: Rotation) -> Value:
+        name, heads, eps = f"blk.{layer}", self.shape.heads, self.eps
+        h = plan.rms_norm(x, f"{name}.attn_norm.weight", eps)
+        q = plan.linear(h, f"{name}.attn_q.weight", heads.query * heads.dim)
+        k = plan.linear(h, f"{name}.attn_k.weight", heads.kv * heads.dim)
+        v = plan.linear(h, f"{name}.attn_v.weight", heads.kv * heads.dim)
+        q = plan.rms_norm(q, f"{name}.attn_q_norm.weight", eps, heads=heads.query)
+        k = plan.rms_norm(k, f"{name}.attn_k_norm.weight", eps, heads=heads.kv)
+        a = plan.attention(
+            q,
+            k,
+            v,
+            heads,
+            layer=layer,
+            rotation=rotation,
+            scale=self.scale,
+            window=self.windows[layer],
+        )
+        h = plan.linear(a, f"{name}.attn_output.weight", self.width)
+        return plan.rms_norm(h, f"{name}.post_attention_norm.weight", eps, residual=x)
+
+    def _mlp(self, plan: Plan, x: Value, name: str) -> Value:
+        h = plan.rms_norm(x, f"{name}.ffn_norm.weight", self.eps)
+        gate = plan.linear(h, f"{name}.ffn_gate.weight", self.hidden)
+        up = plan.linear(h, f"{name}.ffn_up.weight", self.hidden)
+        h = plan.linear(plan.gelu(gate, up), f"{name}.ffn_down.weight", self.width)
+        return plan.rms_norm(h, f"{name}.post_ffw_norm.weight", self.eps, residual=x)
+
+
+def _file_heads(settings: Settings) -> Heads:
+    query_heads = settings.integer("attention.head_count", 1, 2**12)
+    kv_heads = settings.integer("attention.head_count_kv", 1, query_heads, query_heads)
+    dim = settings.integer("attention.key_length", 1, 2**16)
+    if settings.integer("attention.value_length", 1, 2**16, dim) != dim:
+        raise settings.unsupported("a value head longer or shorter than a key head")
+    return check_heads(settings, Heads(query_heads, kv_heads, dim))
+
+
+def _check_config(settings: Settings) -> None:
+    for name in ("attention_bias", "use_bidirectional_attention"):
+        if settings.flag(name, False):
+            raise settings.unsupported(f"{name}=true")
+    for name in ("attn_logit_softcapping", "final_logit_softcapping"):
+        if name in settings:
+            raise settings.unsupported(name)
+    if settings.text("hidden_activation", "gelu_pytorch_tanh") != "gelu_pytorch_tanh":
+        raise settings.unsupported("a hidden_activation other than gelu_pytorch_tanh")

@@ -1,0 +1,146 @@
+"""GPT-2 (Radford et al. 2019).
+
+Learned positions, layer norms with biases, queries, keys and values in one weight, an MLP with
+GELU; the output shares the embedding's matrix where the file has none of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from foretell.backends.native.architectures.shape import ModelShape, check_heads
+from foretell.backends.native.plan import Heads, Plan, Value
+from foretell.backends.native.weights.source import GGUFWeights, HFName, Part
+from foretell.formats.checkpoint import Checkpoint
+from foretell.formats.gguf import GGUFFile
+from foretell.formats.metadata import Settings
+
+TANH_GELUS = ("gelu_new", "gelu_pytorch_tanh")
+
+
+@dataclass(frozen=True)
+class GPT2:
+    """The sizes of one GPT-2 model, and its computation."""
+
+    HF_NAMES: ClassVar[dict[str, HFName]] = {
+        "token_embd.weight": HFName("transformer.wte.weight"),
+        "position_embd.weight": HFName("transformer.wpe.weight"),
+        "blk.{}.attn_norm.weight": HFName("transformer.h.{}.ln_1.weight"),
+        "blk.{}.attn_norm.bias": HFName("transformer.h.{}.ln_1.bias"),
+        "blk.{}.attn_qkv.weight": HFName("transformer.h.{}.attn.c_attn.weight", transposed=True),
+        "blk.{}.attn_qkv.bias": HFName("transformer.h.{}.attn.c_attn.bias"),
+        "blk.{}.attn_output.weight": HFName("transformer.h.{}.attn.c_proj.weight", transposed=True),
+        "blk.{}.attn_output.bias": HFName("transformer.h.{}.attn.c_proj.bias"),
+        "blk.{}.ffn_norm.weight": HFName("transformer.h.{}.ln_2.weight"),
+        "blk.{}.ffn_norm.bias": HFName("transformer.h.{}.ln_2.bias"),
+        "blk.{}.ffn_up.weight": HFName("transformer.h.{}.mlp.c_fc.weight", transposed=True),
+        "blk.{}.ffn_up.bias": HFName("transformer.h.{}.mlp.c_fc.bias"),
+        "blk.{}.ffn_down.weight": HFName("transformer.h.{}.mlp.c_proj.weight", transposed=True),
+        "blk.{}.ffn_down.bias": HFName("transformer.h.{}.mlp.c_proj.bias"),
+        "output_norm.weight": HFName("transformer.ln_f.weight"),
+        "output_norm.bias": HFName("transformer.ln_f.bias"),
+        "output.weight": HFName("lm_head.weight"),
+    }
+
+    shape: ModelShape
+    width: int
+    hidden: int
+    eps: float
+    tied: bool
+
+    @staticmethod
+    def from_gguf(file: GGUFFile) -> GPT2:
+        """Read the sizes from the metadata; raises ModelFileError where they make no sense."""
+        settings = Settings(file.metadata, "gpt2", str(file.path))
+        width = settings.integer("embedding_length", 16, 2**16)
+        return GPT2(
+            shape=ModelShape(
+                layers=settings.integer("block_count", 1, 1024),
+                heads=_heads(settings, width, settings.integer("attention.head_count", 1, 2**12)),
+                vocab_size=GGUFWeights(file).rows("token_embd.weight"),
+                context_length=settings.integer("context_length", 1, 2**24),
+            ),
+            width=width,
+            hidden=settings.integer("feed_forward_length", 1, 2**20),
+            eps=settings.number("attention.layer_norm_epsilon", 0, 1),
+            tied="output.weight" not in file.tensors,
+        )
+
+    @staticmethod
+    def from_config(checkpoint: Checkpoint) -> GPT2:
+        """Read the sizes from `config.json`; raises ModelFileError where they make no sense."""
+        settings = Settings.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
+        if settings.text("activation_function", "gelu_new") not in TANH_GELUS:
+            raise settings.unsupported("an activation_function other than gelu_new")
+        for name, usual in (
+            ("scale_attn_weights", True),
+            ("scale_attn_by_inverse_layer_idx", False),
+            ("add_cross_attention", False),
+        ):
+            if settings.flag(name, usual) != usual:
+                raise settings.unsupported(f"{name}={str(not usual).lower()}")
+        width = settings.integer("n_embd", 16, 2**16)
+        return GPT2(
+            shape=ModelShape(
+                layers=settings.integer("n_layer", 1, 1024),
+                heads=_heads(settings, width, settings.integer("n_head", 1, 2**12)),
+                vocab_size=settings.integer("vocab_size", 1, 2**24),
+                context_length=settings.integer("n_positions", 1, 2**24),
+            ),
+            width=width,
+            hidden=settings.integer("n_inner", 1, 2**20, 4 * width),
+            eps=settings.number("layer_norm_epsilon", 0, 1, 1e-5),
+            tied=settings.flag("tie_word_embeddings", True),
+        )
+
+    def define(self) -> Plan:
+        """The model's computation, from token ids to logits."""
+        plan = Plan()
+        shape = self.shape
+        x = plan.embed("token_embd.weight", vocab_size=shape.vocab_size, width=self.width)
+        x = plan.add_positions(x, "position_embd.weight", context_length=shape.context_length)
+        for layer in range(shape.layers):
+            x = self._attention(plan, x, layer)
+            x = self._mlp(plan, x, f"blk.{layer}")
+        x = self._norm(plan, plan.wanted_rows(x), "output_norm")
+        head = "token_embd.weight" if self.tied else "output.weight"
+        plan.linear(x, head, shape.vocab_size)
+        return plan
+
+    def _attention(self, plan: Plan, x: Value, layer: int) -> Value:
+        name, width = f"blk.{layer}", self.width
+        h = self._norm(plan, x, f"{name}.attn_norm")
+        q, k, v = (
+            self._linear(plan, h, f"{name}.attn_qkv", width, part=Part(i * width, 3 * width))
+            for i in range(3)
+        )
+        a = plan.attention(q, k, v, self.shape.heads, layer=layer)
+        return self._linear(plan, a, f"{name}.attn_output", width, residual=x)
+
+    def _mlp(self, plan: Plan, x: Value, name: str) -> Value:
+        h = self._norm(plan, x, f"{name}.ffn_norm")
+        h = plan.gelu(self._linear(plan, h, f"{name}.ffn_up", self.hidden))
+        return self._linear(plan, h, f"{name}.ffn_down", self.width, residual=x)
+
+    def _norm(self, plan: Plan, x: Value, name: str) -> Value:
+        return plan.layer_norm(x, f"{name}.weight", f"{name}.bias", self.eps)
+
+    def _linear(
+        self,
+        plan: Plan,
+        x: Value,
+        name: str,
+        width: int,
+        *,
+        residual: Value | None = None,
+        part: Part | None = None,
+    ) -> Value:
+        bias = f"{name}.bias"
+        return plan.linear(x, f"{name}.weight", width, bias=bias, residual=residual, part=part)
+
+
+def _heads(settings: Settings, width: int, count: int) -> Heads:
+    if width % count:
+        raise settings.wrong(f"{width} values cannot be {count} heads")
+    return check_heads(settings, Heads(count, count, width // count))

@@ -1,0 +1,194 @@
+"""Llama (Touvron et al. 2023, arXiv 2302.13971) and its kin: SmolLM2, Mistral, Qwen 2 and 3.
+
+norm, attention, residual, norm, gated MLP, residual; the output shares the embedding's matrix
+where the file has none of its own. Qwen 2 adds biases to queries, keys and values, Qwen 3 norms
+of each query and key, Mistral a window of attention.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.backends.native.architectures.rope import config_frequencies, file_frequencies
+from foretell.backends.native.architectures.shape import ModelShape, check_heads, layer_windows
+from foretell.backends.native.plan import Heads, Plan, Value
+from foretell.backends.native.weights.source import GGUFWeights, HFName
+from foretell.formats.checkpoint import Checkpoint
+from foretell.formats.gguf import GGUFFile
+from foretell.formats.metadata import Settings
+
+MISTRAL_WINDOW = 4096
+
+
+@dataclass(frozen=True)
+class Llama:
+    """The sizes of one Llama model, and its computation.
+
+    Attributes:
+        windows: how many positions each layer sees; None: all.
+        has_biases: whether queries, keys and values have.
+        has_head_norms: whether each query and key is normed.
+        interleaved: which values of a head are rotated together: GGUF files of Llama keep the rows
+            of queries and keys in another order than checkpoints.
+    """
+
+    HF_NAMES: ClassVar[dict[str, HFName]] = {
+        "token_embd.weight": HFName("model.embed_tokens.weight"),
+        "blk.{}.attn_norm.weight": HFName("model.layers.{}.input_layernorm.weight"),
+        "blk.{}.attn_q.weight": HFName("model.layers.{}.self_attn.q_proj.weight"),
+        "blk.{}.attn_k.weight": HFName("model.layers.{}.self_attn.k_proj.weight"),
+        "blk.{}.attn_v.weight": HFName("model.layers.{}.self_attn.v_proj.weight"),
+        "blk.{}.attn_q.bias": HFName("model.layers.{}.self_attn.q_proj.bias"),
+        "blk.{}.attn_k.bias": HFName("model.layers.{}.self_attn.k_proj.bias"),
+        "blk.{}.attn_v.bias": HFName("model.layers.{}.self_attn.v_proj.bias"),
+        "blk.{}.attn_q_norm.weight": HFName("model.layers.{}.self_attn.q_norm.weight"),
+        "blk.{}.attn_k_norm.weight": HFName("model.layers.{}.self_attn.k_norm.weight"),
+        "blk.{}.attn_output.weight": HFName("model.layers.{}.self_attn.o_proj.weight"),
+        "blk.{}.ffn_norm.weight": HFName("model.layers.{}.post_attention_layernorm.weight"),
+        "blk.{}.ffn_gate.weight": HFName("model.layers.{}.mlp.gate_proj.weight"),
+        "blk.{}.ffn_up.weight": HFName("model.layers.{}.mlp.up_proj.weight"),
+        "blk.{}.ffn_down.weight": HFName("model.layers.{}.mlp.down_proj.weight"),
+        "output_norm.weight": HFName("model.norm.weight"),
+        "output.weight": HFName("lm_head.weight"),
+    }
+
+    shape: ModelShape
+    width: int
+    hidden: int
+    eps: float
+    frequencies: NDArray[np.float32]
+    tied: bool
+    windows: tuple[int | None, ...]
+    has_biases: bool = False
+    has_head_norms: bool = False
+    interleaved: bool = False
+
+    @staticmethod
+    def from_gguf(file: GGUFFile) -> Llama:
+        """Read the sizes from the metadata; raises ModelFileError where they make no sense."""
+        architecture = str(file.metadata.get("general.architecture"))
+        settings = Settings(file.metadata, architecture, str(file.path))
+        _check_biases(file, settings, architecture)
+        if "expert_count" in settings and settings.integer("expert_count", 0, 2**16) > 0:
+            raise settings.unsupported("a mixture of experts")
+        width = settings.integer("embedding_length", 16, 2**16)
+        query_heads = settings.integer("attention.head_count", 1, 2**12)
+        kv_heads = settings.integer("attention.head_count_kv", 1, query_heads, query_heads)
+        dim = width // query_heads
+        if "attention.key_length" in settings:
+            dim = settings.integer("attention.key_length", 16, 1024)
+        if settings.integer("attention.value_length", 1, 2**16, dim) != dim:
+            raise settings.unsupported("a value head longer or shorter than a key head")
+        layers = settings.integer("block_count", 1, 1024)
+        return Llama(
+            shape=ModelShape(
+                layers=layers,
+                heads=check_heads(settings, Heads(query_heads, kv_heads, dim)),
+                vocab_size=GGUFWeights(file).rows("token_embd.weight"),
+                context_length=settings.integer("context_length", 1, 2**24),
+            ),
+            width=width,
+            hidden=settings.integer("feed_forward_length", 1, 2**20),
+            eps=settings.number("attention.layer_norm_rms_epsilon", 0, 1),
+            frequencies=file_frequencies(file, settings, dim),
+            tied="output.weight" not in file.tensors,
+            windows=(None,) * layers,
+            has_biases=architecture == "qwen2",
+            has_head_norms=architecture == "qwen3",
+            interleaved=architecture == "llama",
+        )
+
+    @staticmethod
+    def from_config(checkpoint: Checkpoint) -> Llama:
+        """Read the sizes from `config.json`; raises ModelFileError where they make no sense."""
+        settings = Settings.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
+        for name in ("attention_bias", "mlp_bias"):
+            if settings.flag(name, False):
+                raise settings.unsupported(f"{name}=true")
+        if settings.text("hidden_act", "silu") != "silu":
+            raise settings.unsupported("an activation other than silu")
+        width = settings.integer("hidden_size", 16, 2**16)
+        query_heads = settings.integer("num_attention_heads", 1, 2**12)
+        kv_heads = settings.integer("num_key_value_heads", 1, query_heads, query_heads)
+        dim = settings.integer("head_dim", 1, 2**16, width // query_heads)
+        layers = settings.integer("num_hidden_layers", 1, 1024)
+        model_type = checkpoint.config["model_type"]
+        return Llama(
+            shape=ModelShape(
+                layers=layers,
+                heads=check_heads(settings, Heads(query_heads, kv_heads, dim)),
+                vocab_size=settings.integer("vocab_size", 1, 2**24),
+                context_length=settings.integer("max_position_embeddings", 1, 2**24),
+            ),
+            width=width,
+            hidden=settings.integer("intermediate_size", 1, 2**20),
+            eps=settings.number("rms_norm_eps", 0, 1, 1e-6),
+            frequencies=config_frequencies(settings, dim),
+            tied=settings.flag("tie_word_embeddings", False),
+            windows=_config_windows(checkpoint, settings, layers),
+            has_biases=model_type == "qwen2",
+            has_head_norms=model_type == "qwen3",
+        )
+
+    def define(self) -> Plan:
+        """The model's computation, from token ids to logits."""
+        plan = Plan()
+        x = plan.embed("token_embd.weight", vocab_size=self.shape.vocab_size, width=self.width)
+        rotation = plan.rotation(self.frequencies, interleaved=self.interleaved)
+        heads = self.shape.heads
+        for layer in range(self.shape.layers):
+            name = f"blk.{layer}"
+            h = plan.rms_norm(x, f"{name}.attn_norm.weight", self.eps)
+            q = self._project(plan, h, f"{name}.attn_q", heads.query)
+            k = self._project(plan, h, f"{name}.attn_k", heads.kv)
+            v = self._project(plan, h, f"{name}.attn_v", heads.kv)
+            if self.has_head_norms:
+                q = plan.rms_norm(q, f"{name}.attn_q_norm.weight", self.eps, heads=heads.query)
+                k = plan.rms_norm(k, f"{name}.attn_k_norm.weight", self.eps, heads=heads.kv)
+            window = self.windows[layer]
+            a = plan.attention(q, k, v, heads, layer=layer, rotation=rotation, window=window)
+            x = plan.linear(a, f"{name}.attn_output.weight", self.width, residual=x)
+            x = self._mlp(plan, x, name)
+        x = plan.rms_norm(plan.wanted_rows(x), "output_norm.weight", self.eps)
+        head = "token_embd.weight" if self.tied else "output.weight"
+        plan.linear(x, head, self.shape.vocab_size)
+        return plan
+
+    def _project(self, plan: Plan, h: Value, name: str, heads: int) -> Value:
+        bias = f"{name}.bias" if self.has_biases else None
+        return plan.linear(h, f"{name}.weight", heads * self.shape.heads.dim, bias=bias)
+
+    def _mlp(self, plan: Plan, x: Value, name: str) -> Value:
+        h = plan.rms_norm(x, f"{name}.ffn_norm.weight", self.eps)
+        gate = plan.linear(h, f"{name}.ffn_gate.weight", self.hidden)
+        up = plan.linear(h, f"{name}.ffn_up.weight", self.hidden)
+        h = plan.silu_mul(gate, up)
+        return plan.linear(h, f"{name}.ffn_down.weight", self.width, residual=x)
+
+
+def _check_biases(file: GGUFFile, settings: Settings, architecture: str) -> None:
+    """Biases that the plan would leave out are refused."""
+    known = ("attn_q", "attn_k", "attn_v") if architecture == "qwen2" else ()
+    names = {f"blk.0.{part}.bias" for part in known}
+    for name in sorted(file.tensors):
+        if name.startswith("blk.0.") and name.endswith(".bias") and name not in names:
+            raise settings.unsupported(f"a bias ({name})")
+
+
+def _config_windows(
+    checkpoint: Checkpoint, settings: Settings, layers: int
+) -> tuple[int | None, ...]:
+    if checkpoint.config["model_type"] == "mistral":
+        if checkpoint.config.get("sliding_window", MISTRAL_WINDOW) is None:
+            return (None,) * layers
+        return (settings.integer("sliding_window", 1, 2**24, MISTRAL_WINDOW),) * layers
+    if not settings.flag("use_sliding_window", False):
+        return (None,) * layers
+    if "layer_types" not in settings:
+        raise settings.unsupported("use_sliding_window=true without layer_types")
+    window = settings.integer("sliding_window", 1, 2**24)
+    return layer_windows(settings, layers, window=window, pattern=1)

@@ -1,0 +1,1 @@
+"""The backend that runs any causal language model of transformers."""

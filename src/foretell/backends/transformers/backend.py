@@ -1,0 +1,397 @@
+"""The transformers backend: any causal model of that library, through torch (row 4 of the design).
+
+batch → logits, in as few padded passes as the batch allows. Keys and values lie in foretell's
+blocks, and are shown to the model as a `Cache` of its own library.
+
+    backend = TransformersBackend.load("path/to/folder")
+
+What holds: a row of logits is what the model itself computes of that sequence, and in float32 the
+greedy tokens are those of `model.generate`. What does not: torch adds in another order for another
+shape of input, so a row's last digits depend on what runs beside it and on how its prompt was cut:
+in float32 by 1e-4 at most where it was measured. Tokens differ only where two are that close.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.backends.base import BackendInfo, Batch, Logits
+from foretell.backends.pool_size import default_num_blocks
+from foretell.backends.transformers.checks import (
+    cache_argument,
+    check_count,
+    check_evaluates,
+    check_kind,
+    check_layers,
+    choose_context,
+    load_reason,
+    one_line,
+    quiet_bars,
+    text_config,
+)
+from foretell.backends.transformers.padding import Places, View, Wanted, passes
+from foretell.errors import (
+    ConfigError,
+    ModelFileError,
+    ModelNotFoundError,
+    UnsupportedModelError,
+)
+
+try:
+    import torch
+    from torch import Tensor
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+    from transformers.cache_utils import Cache, CacheLayerMixin
+    from transformers.utils import logging as transformers_logging
+except ImportError as error:
+    raise ConfigError(
+        "backend='transformers' needs torch and transformers: run "
+        f"pip install 'foretell[transformers]' ({error})"
+    ) from error
+
+BLOCK_SIZE = 16
+MAX_BATCH_TOKENS = 512
+PROMPT_TOKENS_BESIDE = 128  # passes cost so much by themselves that few tokens are no cheaper
+DTYPES = ("auto", "float64", "float32", "bfloat16", "float16")
+
+
+class TransformersBackend:
+    """Implements `backends.base.Backend` on a transformers model.
+
+    Args:
+        model: a causal language model in evaluation mode, on any device. It is not changed.
+        context_length: most positions of a sequence; not given: what the model was made for.
+        num_blocks: KV blocks in the pool; not given: see `default_num_blocks`. Memory is taken as
+            blocks come into use.
+        block_size: positions in a block.
+        max_batch_tokens: most tokens of one batch.
+
+    Attributes:
+        model: the model.
+
+    Raises:
+        ConfigError: a setting out of range, or a model in training mode.
+        UnsupportedModelError: the model remembers something else than keys and values.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        *,
+        context_length: int | None = None,
+        num_blocks: int | None = None,
+        block_size: int = BLOCK_SIZE,
+        max_batch_tokens: int = MAX_BATCH_TOKENS,
+    ) -> None:
+        check_kind(model)
+        context_length = choose_context(context_length, model)
+        check_count("block_size", block_size)
+        check_count("max_batch_tokens", max_batch_tokens)
+        if num_blocks is not None:
+            check_count("num_blocks", num_blocks)
+        self.model = model
+        self._device = cast(Tensor, model.get_input_embeddings().weight).device
+        self._cache_argument = cast(str, cache_argument(model))
+        self._arguments = frozenset(inspect.signature(model.forward).parameters)
+        self._pads = "position_ids" in self._arguments  # else it may count the padding
+        self._num_layers = int(text_config(model).num_hidden_layers)
+        self._block_size = block_size
+        self._store = _BlockStore(block_size)
+        vocab_size, kv_bytes = self._probe(), self._store.bytes_per_position
+        default = default_num_blocks(context_length, block_size, block_size * kv_bytes)
+        self._info = BackendInfo(
+            name="transformers",
+            description=f"{type(model).__name__}, {_name_of(model.dtype)}, {self._device}",
+            vocab_size=vocab_size,
+            context_length=context_length,
+            block_size=block_size,
+            num_blocks=default if num_blocks is None else num_blocks,
+            max_batch_tokens=max_batch_tokens,
+            weight_bytes=sum(one.numel() * one.element_size() for one in model.parameters()),
+            kv_bytes_per_token=kv_bytes,
+            threads=torch.get_num_threads(),
+            prompt_tokens_beside=PROMPT_TOKENS_BESIDE,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        name_or_path: str,
+        *,
+        revision: str | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        **sizes: Any,
+    ) -> TransformersBackend:
+        """Load a checkpoint with `AutoModelForCausalLM`; no pickle is read, no code in it is run.
+
+        Args:
+            name_or_path: a folder, or the id of a repository on the hub.
+            revision: branch, tag or commit of the repository; not given: its main branch.
+            device: "cpu", "cuda", "mps", ...; not given: an accelerator if there is one.
+            dtype: "float64", "float32", "bfloat16" or "float16"; not given, or "auto": the
+                checkpoint's own.
+            sizes: `context_length`, `num_blocks`, ...: see the class.
+
+        Raises:
+            ConfigError: a setting out of range.
+            ModelNotFoundError: there is no such checkpoint, or no safetensors in it.
+            ModelFileError: a tensor is missing, damaged or of the wrong shape, or holds NaN.
+            UnsupportedModelError: transformers does not know the architecture, or it is none of
+                keys and values.
+        """
+        chosen = "auto" if dtype is None else str(dtype).removeprefix("torch.")
+        if chosen not in DTYPES:
+            raise ConfigError(f"dtype={dtype!r} must be one of {', '.join(map(repr, DTYPES))}")
+        place = _choose_device(device)
+        model = _load_model(name_or_path, revision=revision or "main", dtype=chosen)
+        try:
+            moved = cast(Any, model).to(place)
+        except RuntimeError as error:  # no such number, or no room
+            raise ConfigError(f"device={str(place)!r}: {one_line(error)}") from error
+        _check_weights(moved, name_or_path)
+        return cls(moved, **sizes)
+
+    @property
+    def info(self) -> BackendInfo:
+        """What this backend is; constant over its life."""
+        return self._info
+
+    def forward(self, batch: Batch) -> Logits:
+        """Logits `(R, vocab_size)` of the wanted rows.
+
+        ConfigError if the model was set to training mode.
+        """
+        check_evaluates(self.model)
+        rows = np.empty((len(batch.wanted), self._info.vocab_size), dtype=np.float32)
+        for sequences in passes(batch, pads=self._pads):
+            wanted = Wanted.of(batch, sequences)
+            rows[wanted.places] = self._run(batch, sequences, wanted).float().cpu().numpy()
+        return rows
+
+    def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copy each (source, destination) KV block, in order."""
+        origins: dict[int, int] = {}
+        for source, destination in pairs:
+            origins[destination] = origins.get(source, source)
+        if origins:
+            self._store.copy([*origins.values()], [*origins])
+
+    def _run(self, batch: Batch, sequences: Places, wanted: Wanted) -> Tensor:
+        """Logits `(W, vocab_size)` of one pass over sequences that have as many new tokens."""
+        view = View.of(batch, sequences, self._block_size)
+        self._store.reserve(int(view.cells.max()) + 1)
+        inputs: dict[str, Any] = {
+            "input_ids": self._tensor(batch.tokens[view.places]),
+            "attention_mask": self._tensor(view.is_real),
+            "position_ids": self._tensor(batch.positions[view.places]),
+            "logits_to_keep": self._tensor(wanted.kept),
+        }
+        inputs = {name: value for name, value in inputs.items() if name in self._arguments}
+        inputs[self._cache_argument] = _BlockCache(self._store, view, self._num_layers)
+        with torch.inference_mode():
+            answer = self.model(**inputs, use_cache=True, return_dict=True)
+            logits: Tensor = answer.logits
+            if "logits_to_keep" not in inputs:
+                logits = logits[:, torch.from_numpy(wanted.kept)]
+            return logits[torch.from_numpy(wanted.rows), torch.from_numpy(wanted.columns)]
+
+    def _tensor(self, values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(values.astype(np.int64)).to(self._device)
+
+    def _probe(self) -> int:
+        """Run two tokens, to see that keys and values come; the length of a row of logits."""
+        zero = np.zeros(1, np.int32)
+        positions, ends = np.arange(2, dtype=np.int32), np.array([0, 2], np.int32)
+        batch = Batch(np.repeat(zero, 2), positions, ends, positions[None], zero + 1)
+        sequences = zero.astype(np.int64)
+        kind = type(self.model).__name__
+        try:
+            logits = self._run(batch, sequences, Wanted.of(batch, sequences))
+        except (AttributeError, LookupError, TypeError, ValueError, NotImplementedError) as error:
+            raise UnsupportedModelError(
+                f"{kind} does not work with a cache of keys and values only: {one_line(error)}"
+            ) from error
+        if not self._store.bytes_per_position:
+            raise UnsupportedModelError(
+                f"{kind} keeps no keys and values in transformers' cache: only models that do can "
+                "run here"
+            )
+        return logits.shape[1]
+
+
+class _BlockStore:
+    """Keys and values of all blocks: for each layer two tensors `(positions, kv_heads, head_dim)`.
+
+    The first block is nobody's and holds zeros, for padding. Layers are made when they are first
+    written, and grow with the blocks in use.
+    """
+
+    def __init__(self, block_size: int) -> None:
+        self._block_size = block_size
+        self._num_positions = block_size
+        self._layers: dict[int, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def bytes_per_position(self) -> int:
+        """What one position takes in all layers; 0 before anything was written."""
+        tensors = [one for layer in self._layers.values() for one in layer]
+        return sum(one[0].numel() * one.element_size() for one in tensors)
+
+    def reserve(self, num_positions: int) -> None:
+        """Make room for so many positions; twice as many as there were, if that is more."""
+        if num_positions <= self._num_positions:
+            return
+        self._num_positions = max(num_positions, 2 * self._num_positions)
+        for index, (keys, values) in self._layers.items():
+            self._layers[index] = self._grown(keys), self._grown(values)
+
+    def write(self, layer: int, cells: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Store states `(B, kv_heads, q, head_dim)` at the cells `(B, q)`."""
+        if layer not in self._layers:
+            self._layers[layer] = self._grown(_rows(keys)[:0]), self._grown(_rows(values)[:0])
+        for stored, states in zip(self._layers[layer], (keys, values), strict=True):
+            stored[cells.flatten()] = _rows(states)
+
+    def read(self, layer: int, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values `(B, kv_heads, L, head_dim)` of the cells `(B, L)`."""
+        keys, values = self._layers[layer]
+        return keys[cells].transpose(1, 2), values[cells].transpose(1, 2)
+
+    def copy(self, sources: Sequence[int], destinations: Sequence[int]) -> None:
+        """Copy blocks, all at once."""
+        self.reserve((max(*sources, *destinations) + 2) * self._block_size)
+        places = [self._cells(sources), self._cells(destinations)]
+        with torch.inference_mode():
+            for stored in [one for layer in self._layers.values() for one in layer]:
+                source, destination = (one.to(stored.device) for one in places)
+                stored[destination] = stored[source]
+
+    def _cells(self, blocks: Sequence[int]) -> Tensor:
+        firsts = (torch.tensor(blocks) + 1) * self._block_size
+        return (firsts[:, None] + torch.arange(self._block_size)).flatten()
+
+    def _grown(self, stored: Tensor) -> Tensor:
+        """The same with room for all positions; the first block is zeros."""
+        grown = stored.new_empty(self._num_positions, *stored.shape[1:])
+        grown[: self._block_size] = 0
+        grown[: len(stored)] = stored
+        return grown
+
+
+def _rows(states: Tensor) -> Tensor:
+    """`(B, kv_heads, q, head_dim)` as `(B * q, kv_heads, head_dim)`."""
+    return states.transpose(1, 2).flatten(0, 1)
+
+
+class _BlockCache(Cache):
+    """What one pass sees of the blocks, in transformers' terms."""
+
+    def __init__(self, store: _BlockStore, view: View, num_layers: int) -> None:
+        self.cells = torch.from_numpy(view.cells)
+        super().__init__([_BlockLayer(self, store, view, index) for index in range(num_layers)])
+
+
+class _BlockLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
+    """One layer of a `_BlockCache`."""
+
+    is_sliding = False  # all positions are there: the model's own mask narrows the window
+
+    def __init__(self, cache: _BlockCache, store: _BlockStore, view: View, index: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._cache = cache
+        self._store = store
+        self._num_seen = view.num_past
+        self._num_past = view.num_past
+        self._index = index
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Store the new tokens' states; return those of all tokens, padded on the left."""
+        if self._cache.cells.device != key_states.device:  # one move, unless layers lie apart
+            self._cache.cells = self._cache.cells.to(key_states.device)
+        cells = self._cache.cells
+        new = cells[:, self._num_past :]
+        if key_states.dim() != 4 or key_states.shape[::2] != new.shape:
+            raise ValueError(f"keys of shape {tuple(key_states.shape)} for {new.numel()} tokens")
+        self._store.write(self._index, new, key_states, value_states)
+        self._num_seen = cells.shape[1]
+        return self._store.read(self._index, cells)
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Length and first position of the states that `update` returns."""
+        return self._cache.cells.shape[1], 0
+
+    def get_seq_length(self) -> int:
+        """Positions seen so far, padding included."""
+        return self._num_seen
+
+    def get_max_length(self) -> int:
+        """-1: there is no limit."""
+        return -1
+
+    get_max_cache_shape = get_max_length  # its name in transformers 5.0
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Nothing is left to be made here."""
+
+
+def _choose_device(wanted: str | None) -> torch.device:
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available["cpu"] = True
+    names = [name for name, is_there in available.items() if is_there]
+    try:
+        device = torch.device(names[0] if wanted is None else wanted)
+    except RuntimeError as error:
+        raise ConfigError(f"device={wanted!r} must be one of {names}: {one_line(error)}") from error
+    if not available.get(device.type, False):
+        raise ConfigError(f"device={wanted!r} is not at hand: must be one of {names}")
+    return device
+
+
+def _load_model(name: str, *, revision: str, dtype: str) -> PreTrainedModel:
+    """A model in evaluation mode, with no tensor left at random."""
+    auto, at = cast(Any, AutoModelForCausalLM), {"revision": revision, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(name, **at)
+        check_layers(config)
+        with quiet_bars(transformers_logging):
+            model, report = auto.from_pretrained(
+                name,
+                config=config,
+                dtype=dtype,
+                use_safetensors=True,
+                output_loading_info=True,
+                **at,
+            )
+    except OSError as error:
+        raise ModelNotFoundError(f"model={name!r}: {one_line(error)}") from error
+    except (ValueError, KeyError) as error:
+        raise UnsupportedModelError(f"model={name!r}: {one_line(error)}") from error
+    except Exception as error:  # what a config.json from anywhere makes of it has no end
+        raise ModelFileError(f"model={name!r}: {load_reason(error)}") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelFileError(
+            f"model={name!r}: {len(missing)} tensors are missing, the first is {missing[0]!r}"
+        )
+    return cast(PreTrainedModel, model.eval())
+
+
+def _check_weights(model: Any, name: str) -> None:
+    """ModelFileError if a weight is NaN or infinite."""
+    for title, weight in model.named_parameters():
+        if _name_of(weight.dtype) in DTYPES and not torch.isfinite(weight).all():
+            raise ModelFileError(
+                f"model={name!r}: tensor {title!r} holds NaN or infinite weights: must be finite"
+            )
+
+
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,1 @@
+"""What a chat at a terminal reads and obeys."""

@@ -1,0 +1,142 @@
+"""What can be done in a chat besides talking: lines that begin with a slash."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foretell.cli.options import warn
+from foretell.errors import ForetellError, RequestError
+
+if TYPE_CHECKING:
+    from foretell.cli.commands.chat import Session
+
+
+@dataclass(frozen=True)
+class SlashCommand:
+    """One command: its argument's name, empty if it takes none; what it does, in words and code.
+
+    An argument in brackets may be left out.
+    """
+
+    argument: str
+    meaning: str
+    run: Callable[[Session, str], None]
+
+
+def run_command(session: Session, line: str) -> None:
+    """Run a command, given without its slash; RequestError if there is none of this name."""
+    name, _, argument = line.strip().partition(" ")
+    if name not in SLASH_COMMANDS:
+        close = difflib.get_close_matches(name, SLASH_COMMANDS, n=1)
+        hint = f"did you mean /{close[0]}?" if close else "/help lists all (// begins a message)"
+        raise RequestError(f"no command is called /{name}: {hint}")
+    command = SLASH_COMMANDS[name]
+    argument = argument.strip()
+    if argument and not command.argument:
+        raise RequestError(f"/{name} {argument:.60}: must stand alone")
+    if not argument and command.argument and not command.argument.startswith("["):
+        raise RequestError(f"/{name} needs {command.argument}")
+    command.run(session, argument)
+
+
+def tell(text: str) -> None:
+    """Show what is no answer."""
+    click.secho(text, err=True, dim=True)
+
+
+def _help(session: Session, argument: str) -> None:
+    forms = {f"/{name} {known.argument}": known.meaning for name, known in SLASH_COMMANDS.items()}
+    width = max(map(len, forms))
+    lines = [f"{form:<{width}}  {meaning}" for form, meaning in forms.items()]
+    lines += [
+        'A line ending in a backslash goes on in the next; lines between two """ are one message.',
+        "Ctrl-C stops an answer, Ctrl-D leaves. // begins a message with a slash.",
+    ]
+    tell("\n".join(lines))
+
+
+def _set(session: Session, argument: str) -> None:
+    name, _, text = argument.partition(" ")
+    config = session.config.override(**{name.replace("-", "_"): read_value(text.strip())})
+    warn(config)
+    session.config = config
+    _settings(session, "")
+
+
+def read_value(text: str) -> Any:
+    """A value in JSON, or else the text as it stands; None if there is none."""
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _settings(session: Session, argument: str) -> None:
+    settings = session.config.as_dict()
+    for name, value in settings.items():
+        tell(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+    if not session.config.samples:
+        tell("greedy: the likeliest token is taken")
+
+
+def _system(session: Session, argument: str) -> None:
+    session.conversation.system = argument or None
+
+
+def _undo(session: Session, argument: str) -> None:
+    tell(f"taken back: {session.conversation.undo()}")
+
+
+def _retry(session: Session, argument: str) -> None:
+    before = session.conversation.messages
+    text = session.conversation.undo()
+    try:
+        session.answer(text)
+    except ForetellError:
+        session.conversation.messages = before
+        raise
+
+
+def _clear(session: Session, argument: str) -> None:
+    session.conversation.clear()
+
+
+def _save(session: Session, argument: str) -> None:
+    session.conversation.save(argument)
+    tell(f"saved to {argument}")
+
+
+def _load(session: Session, argument: str) -> None:
+    session.conversation.load(argument)
+    tell(f"loaded {len(session.conversation.messages)} messages")
+
+
+def _quit(session: Session, argument: str) -> None:
+    session.is_over = True
+
+
+def _multi(session: Session, argument: str) -> None:
+    session.answer(session.reader.read_block())
+
+
+SLASH_COMMANDS = {
+    "help": SlashCommand("", "this list", _help),
+    "set": SlashCommand("NAME [VALUE]", "change a setting; without a value, take it back", _set),
+    "settings": SlashCommand("", "the settings in force", _settings),
+    "system": SlashCommand("[TEXT]", "what the model is told beforehand", _system),
+    "undo": SlashCommand("", "take back the last message and its answer", _undo),
+    "retry": SlashCommand("", "answer the last message again", _retry),
+    "clear": SlashCommand("", "forget all but the system message", _clear),
+    "save": SlashCommand("FILE", "write the conversation as JSON", _save),
+    "load": SlashCommand("FILE", "go on with a saved conversation", _load),
+    "multi": SlashCommand("", 'the lines up to a """ are one message', _multi),
+    "quit": SlashCommand("", "leave", _quit),
+}

@@ -1,0 +1,68 @@
+"""`foretell beams`: the tree of a beam search."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foretell.cli.options import (
+    JSON_OPTION,
+    MODEL_OPTIONS,
+    PROMPT_OPTIONS,
+    SETTING_OPTIONS,
+    ModelChoice,
+    SettingsCommand,
+    given,
+    load,
+    read_prompt,
+    with_options,
+)
+from foretell.cli.render import show_settings
+from foretell.config import GenerationConfig
+
+if TYPE_CHECKING:
+    from foretell.analysis.beam_tree import BeamTree
+
+NUM_BEAMS = 3
+MAX_NEW_TOKENS = 5
+
+
+@click.command(cls=SettingsCommand)
+@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *SETTING_OPTIONS, JSON_OPTION)
+def command(prompt: str | None, file: Path | None, as_json: bool, **others: Any) -> None:
+    """Continue PROMPT by beam search, and show the tree.
+
+    Step by step the live beams, and below each the continuations that were considered: the token's
+    log-probability, the sum with it, the rank among all of the step's candidates, and what became
+    of it: kept as a live beam, finished as a text, or why it fell. The last line below a beam may
+    have no rank: its likeliest continuation that was no candidate. Without --num-beams there are 3,
+    without --max-new-tokens 5 steps.
+
+    \b
+    Examples:
+      foretell beams "The cat sat on the"
+      foretell beams "The capital of France is" --num-beams 4 --stop "." --early-stopping on
+      foretell beams "Once upon a time" --do-sample --temperature 1.5 --seed 7
+      foretell beams "2 + 2 =" --json | python -m json.tool
+    """
+    tree = _search(read_prompt(prompt, file), **others)
+    click.echo(json.dumps(tree.to_dict(), ensure_ascii=False) if as_json else str(tree))
+    steps = "1 step" if len(tree.steps) == 1 else f"{len(tree.steps)} steps"
+    click.secho(f"{steps} ({show_settings(tree.config)})", err=True, dim=True)
+
+
+def _search(text: str, model: ModelChoice, parse_special: bool, **settings: Any) -> BeamTree:
+    from foretell.analysis.beam_tree import require_beams
+
+    require_beams(settings["num_beams"])
+    config = GenerationConfig().override(**_with_defaults(given(settings)))
+    with load(model) as llm:
+        return llm.beams(text, config, parse_special=parse_special)
+
+
+def _with_defaults(stated: dict[str, Any]) -> dict[str, Any]:
+    short = {} if "max_length" in stated else {"max_new_tokens": MAX_NEW_TOKENS}
+    return {"num_beams": NUM_BEAMS, **short, **stated}

@@ -1,0 +1,98 @@
+"""`foretell explain`: why each token was chosen, stage by stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foretell.cli.options import (
+    JSON_OPTION,
+    LENGTH_OPTIONS,
+    MODEL_OPTIONS,
+    PROMPT_OPTIONS,
+    SAMPLING_OPTIONS,
+    ModelChoice,
+    given,
+    load,
+    read_prompt,
+    with_options,
+)
+from foretell.cli.render import show_settings
+from foretell.config import GenerationConfig
+from foretell.errors import ConfigError
+from foretell.utils.files import write_atomically
+
+if TYPE_CHECKING:
+    from foretell.analysis.explain import Explanation
+
+MAX_NEW_TOKENS = 5
+
+
+@click.command()
+@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *LENGTH_OPTIONS, *SAMPLING_OPTIONS)
+@click.option("--token", type=int, help="Tell of this token alone, counted from 0, in sentences.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page to this file: tokens shaded by probability, their stories on hover.",
+)
+@with_options(JSON_OPTION)
+def command(
+    prompt: str | None,
+    file: Path | None,
+    token: int | None,
+    html: Path | None,
+    as_json: bool,
+    **others: Any,
+) -> None:
+    """Continue PROMPT by a few tokens, and show why each was chosen.
+
+    A table for each token: how many tokens each stage left possible, how much of the probability
+    these had, the entropy, and what became of the token chosen (first) and of the likeliest others.
+    Without --max-new-tokens there are 5.
+
+    \b
+    Examples:
+      foretell explain "The cat sat on the" --temperature 0.8 --top-k 50 --top-p 0.9 --seed 7
+      foretell explain "The capital of France is" --max-new-tokens 1 --token 0
+      foretell explain "Once upon a time" --max-new-tokens 40 --temperature 1 --html why.html
+      foretell explain "2 + 2 =" --json | python -m json.tool
+    """
+    if html is not None and not html.parent.is_dir():
+        raise ConfigError(f"the page {str(html)!r} must be a file in a folder that exists")
+    found = _explain(read_prompt(prompt, file), **others)
+    if html is not None:
+        _write_page(found, html)
+    if as_json:
+        click.echo(json.dumps(_data(found, token), ensure_ascii=False))
+    elif token is not None:
+        click.echo(f"{found.table(token)}\n\n  {found.why(token)}")
+    elif html is None:
+        click.echo(str(found))
+    settings = show_settings(found.output.config)
+    click.secho(f"{len(found.steps)} tokens ({settings})", err=True, dim=True)
+
+
+def _explain(text: str, model: ModelChoice, parse_special: bool, **settings: Any) -> Explanation:
+    from foretell.analysis.explain import explain
+
+    config = GenerationConfig().override(**given(settings))
+    if config.max_new_tokens is None and config.max_length is None:
+        config = config.override(max_new_tokens=MAX_NEW_TOKENS)
+    with load(model) as llm:
+        return explain(llm, text, config, parse_special=parse_special)
+
+
+def _data(found: Explanation, token: int | None) -> dict[str, Any]:
+    if token is None:
+        return found.to_dict()
+    return {**found.step(token).to_dict(), "why": found.why(token)}
+
+
+def _write_page(found: Explanation, path: Path) -> None:
+    from foretell.analysis.html import page
+
+    write_atomically(path, page(found).encode())

@@ -1,0 +1,1 @@
+"""The chain of processors in C++, and which chains it can run."""

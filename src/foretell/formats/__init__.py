@@ -1,0 +1,1 @@
+"""Files of models, which are never trusted."""

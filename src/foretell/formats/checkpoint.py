@@ -1,0 +1,193 @@
+"""Row 4 of the design, weights: a checkpoint folder, as transformers saves and the hub keeps it.
+
+`config.json`, and `model.safetensors` or the shards that `model.safetensors.index.json` names. A
+folder is never trusted: only files that lie in it by name are opened, and never a pickle.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.errors import ModelFileError, ModelNotFoundError, UnsupportedModelError
+from foretell.formats.header import shorten
+from foretell.formats.json import read_object, read_optional_object
+from foretell.formats.safetensors import SafetensorsFile, StoredTensor
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+MAX_INDEX_BYTES = 1 << 26
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+
+
+class Checkpoint:
+    """An open checkpoint: what its files say, and their tensors as views of memory maps.
+
+    Attributes:
+        path: the folder.
+        config: what `config.json` says.
+        generation_config: what `generation_config.json` says; None where there is none.
+        tensors: descriptions by name, of all files.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: dict[str, Any],
+        generation_config: dict[str, Any] | None,
+        files: list[SafetensorsFile],
+    ) -> None:
+        self.path = path
+        self.config = config
+        self.generation_config = generation_config
+        self._files = files
+        self._file_of = {name: file for file in files for name in file.tensors}
+        self.tensors: dict[str, StoredTensor] = {
+            name: file.tensors[name] for name, file in self._file_of.items()
+        }
+
+    @classmethod
+    def open(cls, folder: Path) -> Checkpoint:
+        """Read the folder's JSON, map its weights, and check everything but their elements.
+
+        Raises:
+            ModelNotFoundError: there is no such folder, or no `config.json` in it.
+            ModelFileError: a file is missing, damaged, or at odds with another.
+            UnsupportedModelError: there are no safetensors.
+        """
+        if not folder.is_dir():
+            raise ModelNotFoundError(f"{folder} is not a folder: must be one with {CONFIG}")
+        config = read_object(folder / CONFIG)
+        generation_config = read_optional_object(folder / "generation_config.json")
+        return cls(folder, config, generation_config, _open_files(folder))
+
+    @property
+    def title(self) -> str:
+        """What people call it: the folder's name, or the repository's in the hub's cache."""
+        if self.path.parent.name == "snapshots":
+            return self.path.parent.parent.name.removeprefix("models--").replace("--", "/")
+        return self.path.name
+
+    def refuse_quantized(self) -> None:
+        """UnsupportedModelError if the weights are quantized in a way that native does not read."""
+        method = self.config.get("quantization_config")
+        if method is not None:
+            name = method.get("quant_method") if isinstance(method, dict) else method
+            raise UnsupportedModelError(
+                f"{self.path / CONFIG}: weights quantized by {shorten(name)} are not supported: "
+                "give the model's float checkpoint and quantize='q8' or 'q4', or a GGUF file"
+            )
+
+    def data(self, name: str) -> NDArray[np.uint8]:
+        """The bytes of one tensor: a read-only 1-D view of the map, nothing copied."""
+        return self._file_of[name].data(name)
+
+    def forget_pages(self, name: str) -> None:
+        """Give the memory of a tensor's pages back; they are read again if they are needed."""
+        self._file_of[name].forget_pages(name)
+
+    def close(self) -> None:
+        """Let go of the maps. Views that `data` gave stay valid, and keep theirs until they go."""
+        _close(self._files)
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _open_files(folder: Path) -> list[SafetensorsFile]:
+    index = folder / INDEX
+    if not (index.exists() or index.is_symlink()):
+        return [SafetensorsFile.open(_find_weights(folder))]
+    places = _read_index(index)
+    files: list[SafetensorsFile] = []
+    try:
+        for name in sorted(set(places.values())):
+            files.append(_open_shard(folder, name))
+        _check_places(index, places, files)
+    except BaseException:
+        _close(files)
+        raise
+    return files
+
+
+def _find_weights(folder: Path) -> Path:
+    if (folder / WEIGHTS).exists() or (folder / WEIGHTS).is_symlink():
+        return folder / WEIGHTS
+    names = sorted(path.name for path in folder.iterdir())
+    weights = [name for name in names if name.endswith(".safetensors")]
+    if len(weights) == 1 and not weights[0].startswith("adapter_"):
+        return folder / weights[0]
+    if "adapter_config.json" in names:
+        raise UnsupportedModelError(
+            f"{folder} holds an adapter to another model: merge it into that model first"
+        )
+    if weights:
+        raise ModelFileError(
+            f"{folder} has {len(weights)} safetensors files, but no {INDEX}: must have the index"
+        )
+    pickle = next((name for name in names if name.endswith(PICKLES)), None)
+    if pickle is not None:
+        raise UnsupportedModelError(
+            f"{folder} has its weights only as a pickle ({pickle}), which can run any code when it "
+            f"is read: save them as {WEIGHTS}"
+        )
+    raise ModelFileError(f"{folder} has no weights: must have {WEIGHTS}, or shards and {INDEX}")
+
+
+def _read_index(index: Path) -> dict[str, str]:
+    places = read_object(index, MAX_INDEX_BYTES).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise ModelFileError(f"{index} has no weight_map: must say in which file each tensor lies")
+    for tensor, name in places.items():
+        if not _is_plain_name(name):
+            raise ModelFileError(
+                f"{index} puts tensor {shorten(tensor)} in {shorten(name)}: must be the name of a "
+                ".safetensors file in this folder"
+            )
+    return places
+
+
+def _is_plain_name(name: object) -> bool:
+    if not isinstance(name, str) or not name.isprintable():
+        return False
+    return name.endswith(".safetensors") and not set(name) & set("/\\:")
+
+
+def _open_shard(folder: Path, name: str) -> SafetensorsFile:
+    try:
+        return SafetensorsFile.open(folder / name)
+    except ModelNotFoundError:
+        raise ModelFileError(
+            f"{folder / name}, one of the shards that {INDEX} names, is missing: fetch it again"
+        ) from None
+
+
+def _check_places(index: Path, places: dict[str, str], files: list[SafetensorsFile]) -> None:
+    """Each tensor lies in the file that the index says, and in no other."""
+    found: dict[str, str] = {}
+    for file in files:
+        for tensor in file.tensors:
+            if tensor in found:
+                raise ModelFileError(
+                    f"{index.parent}: tensor {shorten(tensor)} lies in {found[tensor]} and in "
+                    f"{file.path.name}: must lie in one file"
+                )
+            found[tensor] = file.path.name
+    for tensor, name in places.items():
+        if found.get(tensor) != name:
+            raise ModelFileError(
+                f"{index} puts tensor {shorten(tensor)} in {name}, where it is not: fetch the "
+                "folder again"
+            )
+
+
+def _close(files: list[SafetensorsFile]) -> None:
+    for file in files:
+        file.close()

@@ -1,0 +1,104 @@
+"""Inputs → rows of token ids without their padding (row 1 of the design)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from foretell.errors import RequestError
+from foretell.hf_generate.arrays import is_tensor, to_plain
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prompt: its token ids, and those of the padding that stood before them."""
+
+    ids: list[int]
+    padding: list[int]
+
+    @property
+    def whole(self) -> list[int]:
+        """As it was given."""
+        return [*self.padding, *self.ids]
+
+
+def read_rows(
+    name: str,
+    inputs: Any,
+    mask: Any,
+    *,
+    pad_token_id: int | None,
+    eos_token_ids: Collection[int],
+) -> list[Row]:
+    """The rows of `inputs`, `(batch, length)`; padding on the left is told by the mask.
+
+    Without a mask it is told by the pad token, unless that is an end-of-sequence token too, as in
+    transformers. Lists may be of unequal lengths.
+
+    Raises RequestError for another shape, or for padding that is not on the left.
+    """
+    rows = _integers(name, inputs)
+    if mask is None:
+        can_tell = pad_token_id is not None and pad_token_id not in eos_token_ids
+        masks = [[not (can_tell and token == pad_token_id) for token in row] for row in rows]
+        told_by = f"the pad token {pad_token_id}"
+    else:
+        told_by = "input_ids" if name == "inputs" else name
+        told_by = told_by.replace("_ids", "_attention_mask").replace("input_", "")
+        masks = [[value != 0 for value in row] for row in _integers(told_by, mask)]
+        if [len(row) for row in masks] != [len(row) for row in rows]:
+            raise RequestError(f"{told_by} has not the shape of {name}: must have")
+    return _aligned(
+        [_row(name, place, row, told_by, masks[place]) for place, row in enumerate(rows)],
+        pad_token_id,
+    )
+
+
+def _row(name: str, place: int, ids: list[int], told_by: str, kept: list[bool]) -> Row:
+    if True not in kept:
+        raise RequestError(f"row {place} of {name} has no tokens: must have at least one")
+    start = kept.index(True)
+    if False in kept[start:]:
+        raise RequestError(
+            f"row {place} of {name} has padding at {start + kept[start:].index(False)}, after its "
+            f"first token (told by {told_by}): must be padded on the left"
+        )
+    return Row(ids[start:], ids[:start])
+
+
+def _aligned(rows: list[Row], pad_token_id: int | None) -> list[Row]:
+    """Rows of unequal length, padded on the left."""
+    length = max(len(row.whole) for row in rows)
+    if all(len(row.whole) == length for row in rows):
+        return rows
+    pad = 0 if pad_token_id is None else pad_token_id
+    return [Row(row.ids, [pad] * (length - len(row.whole)) + row.padding) for row in rows]
+
+
+def _integers(name: str, values: Any) -> list[list[int]]:
+    if not (is_tensor(values) or isinstance(values, (np.ndarray, list, tuple))):
+        how = f"; give what it holds: **{name}" if hasattr(values, "keys") else ""
+        raise RequestError(
+            f"{name} is {type(values).__name__}: must be ids (batch, length) or text{how}"
+        )
+    plain = to_plain(values)
+    rows = [to_plain(row) for row in plain] if isinstance(plain, (list, tuple)) else []
+    if not rows or not all(isinstance(row, (list, tuple)) for row in rows):
+        raise RequestError(f"{name} must have the shape (batch, length), with at least one row")
+    for place, row in enumerate(rows):
+        wrong = [one for one in row if not isinstance(one, int)]
+        if wrong:
+            raise RequestError(f"row {place} of {name} has {wrong[0]!r}: must have integers only")
+    return [[int(one) for one in row] for row in rows]
+
+
+def is_text(inputs: Any) -> bool:
+    """Whether the inputs are a text, or a list of texts."""
+    return isinstance(inputs, str) or (
+        isinstance(inputs, (list, tuple))
+        and bool(inputs)
+        and all(isinstance(one, str) for one in inputs)
+    )

@@ -1,0 +1,131 @@
+"""Keeps the logits and the scores that a caller wants returned (row 5 of the design)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.backends.base import BackendInfo
+from foretell.decoding.processors.base import History
+from foretell.decoding.strategies import Choice, FusedDraw, Said, Strategy
+from foretell.engine.request import Request, RequestState
+from foretell.hf_generate.arrays import Arrays
+from foretell.utils.arrays import Logits
+
+Rows = dict[int, Logits]
+
+
+class Record:
+    """What one prompt's sequences were chosen from, step by step.
+
+    A line is a sample's number, or a live beam's place.
+
+    Attributes:
+        logits: the model's rows of each step, by line.
+        scores: the same after all processors.
+    """
+
+    def __init__(self, num_lines: int, *, has_beams: bool) -> None:
+        self.logits: list[Rows] = []
+        self.scores: list[Rows] = []
+        self._num_lines = num_lines
+        self._has_beams = has_beams
+        self._beams: list[list[list[int]]] = []  # the live beams' tokens at each step
+
+    @property
+    def num_steps(self) -> int:
+        """Steps in which something was chosen."""
+        return len(self._beams)
+
+    def begin(self, histories: Sequence[History]) -> None:
+        """A step has come."""
+        self._beams.append([[*one.tokens[one.num_prompt_tokens :]] for one in histories])
+        self.logits.append({})
+        self.scores.append({})
+
+    def keep_logits(self, rows: Sequence[Logits], histories: Sequence[History]) -> None:
+        """Keep the rows of the model."""
+        self.logits[-1] = {
+            self._line(place, history): row.copy()
+            for place, (row, history) in enumerate(zip(rows, histories, strict=True))
+        }
+
+    def keep_scores(self, row: Logits, history: History) -> None:
+        """Keep a row after all processors; a step's rows come in their order."""
+        self.scores[-1][self._line(len(self.scores[-1]), history)] = row.copy()
+
+    def _line(self, place: int, history: History) -> int:
+        return place if self._has_beams else history.index
+
+    def table(self, rows: Rows, vocab_size: int) -> NDArray[np.float32]:
+        """One step of all lines, `(num_lines, vocab_size)`; zeros where a line has ended."""
+        table = np.zeros((self._num_lines, vocab_size), dtype=np.float32)
+        for line, row in rows.items():
+            table[line] = row
+        return table
+
+    def told_scores(self, lines: Sequence[int] | None, arrays: Arrays) -> tuple[Any, ...]:
+        """The scores so far of these lines, or of all, step by step."""
+        told = []
+        for rows in self.scores:
+            only = rows if lines is None else {line: rows.get(line, rows[0]) for line in lines}
+            told.append(arrays.floats(np.stack([*only.values()])))
+        return tuple(told)
+
+    def spread(self) -> None:
+        """Give the first step's only rows to all lines."""
+        for steps in (self.logits, self.scores):
+            if steps and len(steps[0]) == 1:
+                steps[0] = dict.fromkeys(range(self._num_lines), steps[0][0])
+
+    def beam_path(self, tokens: Sequence[int]) -> list[int]:
+        """The place of the live beam that each of a text's tokens was chosen from."""
+        steps = zip(range(len(tokens)), self._beams, strict=False)
+        return [beams.index([*tokens[:step]]) for step, beams in steps]
+
+
+class Watched:
+    """A strategy whose rows are kept on the way."""
+
+    def __init__(self, inner: Strategy, record: Record, *, is_guided: bool, logits: bool) -> None:
+        self._inner = inner
+        self._record = record
+        self._stride = 2 if is_guided else 1  # negative prompts' rows lie between
+        self._keeps_logits = logits
+
+    @property
+    def generates(self) -> bool:
+        """As the strategy within."""
+        return self._inner.generates
+
+    @property
+    def speaks(self) -> bool:
+        """As the strategy within."""
+        return self._inner.speaks
+
+    def choose(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Choice]:
+        """Keep the rows, and let the strategy within choose."""
+        seen = histories[:: self._stride]
+        self._record.begin(seen)
+        if self._keeps_logits:
+            self._record.keep_logits(rows[:: self._stride], seen)
+        return self._inner.choose(rows, histories)
+
+    def plan(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[FusedDraw] | None:
+        """Never: the rows are looked at."""
+        return None
+
+    def said(self) -> list[Said]:
+        """As the strategy within."""
+        return self._inner.said()
+
+
+def watch(request: Request, info: BackendInfo, record: Record, *, logits: bool) -> Request:
+    """The same request, its rows kept in `record`."""
+    inner = RequestState(0, request, info).strategy
+    is_guided = request.negative_prompt is not None
+    return replace(request, strategy=Watched(inner, record, is_guided=is_guided, logits=logits))

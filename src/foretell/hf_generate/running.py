@@ -1,0 +1,148 @@
+"""Requests → the engine as it has room → texts in ids (rows 3 and 8 of the design)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from foretell.engine.client import Mailroom
+from foretell.engine.events import EndEvent, TokenEvent
+from foretell.engine.request import Request
+from foretell.hf_generate.arrays import Arrays, to_host
+from foretell.hf_generate.functions import Ends
+
+
+class Streamer(Protocol):
+    """transformers' BaseStreamer."""
+
+    def put(self, value: Any) -> None:
+        """Take the prompts, and then each step's tokens."""
+        ...
+
+    def end(self) -> None:
+        """No more come."""
+        ...
+
+
+@dataclass
+class Text:
+    """What is generated for a row; `score` is what a beam search ranked it by."""
+
+    tokens: list[int] = field(default_factory=list)
+    has_ended: bool = False
+    score: float | None = None
+
+
+@dataclass
+class Line:
+    """A request under way, and its texts; `ends` tells of each what the engine does not know."""
+
+    request: Request
+    ends: Sequence[Sequence[Ends]]
+    texts: list[Text]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all texts have."""
+        return all(text.has_ended for text in self.texts)
+
+
+def run(room: Mailroom, lines: Sequence[Line]) -> Generator[None, None, None]:
+    """Run the lines' requests, as many at once as the engine takes, and write their texts.
+
+    Yields whenever a text may have grown. The first error ends all, and so does leaving early.
+    """
+    waiting = [*lines][::-1]
+    open_lines: dict[int, Line] = {}
+    try:
+        while waiting or open_lines:
+            _feed(room, waiting, open_lines)
+            for event in room.take(open_lines):
+                line = open_lines.get(event.request_id)
+                if line is not None and isinstance(event, (TokenEvent, EndEvent)):
+                    _take(room, line, event)
+                    if line.has_ended:
+                        room.close(event.request_id)
+                        del open_lines[event.request_id]
+            yield
+    finally:
+        for request_id in open_lines:
+            room.close(request_id)
+
+
+def _feed(room: Mailroom, waiting: list[Line], open_lines: dict[int, Line]) -> None:
+    while waiting:
+        add = room.offer if open_lines else room.open
+        request_id = add(waiting[-1].request)
+        if request_id is None:
+            return
+        open_lines[request_id] = waiting.pop()
+
+
+def _take(room: Mailroom, line: Line, event: TokenEvent | EndEvent) -> None:
+    text = line.texts[event.sequence]
+    if text.has_ended:
+        return
+    if isinstance(event, EndEvent):
+        if event.error is not None:
+            raise event.error
+        text.has_ended = True
+        return
+    text.tokens.append(event.token_id)
+    text.score = event.score
+    if event.stop_reason is not None:
+        text.has_ended = True
+    elif line.request.config.num_beams == 1 and _ends(line, event.sequence):
+        text.has_ended = True
+        room.drop(event.request_id, event.sequence)
+
+
+def _ends(line: Line, sample: int) -> bool:
+    tokens = line.texts[sample].tokens
+    return any(ends(tokens) for ends in line.ends[sample])
+
+
+class Stream:
+    """Hands a streamer the tokens as `generate` of transformers does: the prompts, then step by
+    step one token of each text, with the filling for those that have ended.
+    """
+
+    def __init__(
+        self, streamer: Streamer, texts: Sequence[Text], filling: int | None, arrays: Arrays
+    ) -> None:
+        self._streamer = streamer
+        self._texts = texts
+        self._filling = filling
+        self._arrays = arrays
+        self._num_told = 0
+
+    def begin(self, prompts: list[list[int]]) -> None:
+        """Tell the prompts, padding included, one for each text."""
+        self._put(prompts)
+
+    def go_on(self) -> None:
+        """Tell the steps that are complete by now."""
+        while self._is_complete():
+            step = self._num_told
+            self._put(
+                [
+                    text.tokens[step] if step < len(text.tokens) else self._filling
+                    for text in self._texts
+                ]
+            )
+            self._num_told += 1
+
+    def _is_complete(self) -> bool:
+        lengths = [len(text.tokens) for text in self._texts]
+        more = [length > self._num_told for length in lengths]
+        return any(more) and all(
+            has_more or text.has_ended for has_more, text in zip(more, self._texts, strict=True)
+        )
+
+    def end(self) -> None:
+        """Tell that no more come."""
+        self._streamer.end()
+
+    def _put(self, values: list[Any]) -> None:
+        self._streamer.put(to_host(self._arrays.ids(values)))

@@ -1,0 +1,1 @@
+"""From a prompt and settings to a request."""

@@ -1,0 +1,70 @@
+"""The settings that a model's own files recommend, for `preset="model"` (row 1 of the design)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from foretell.config import GenerationConfig
+from foretell.errors import ConfigError, ModelFileError
+from foretell.formats.json import read_optional_object
+
+GGUF_KEYS = {
+    "general.sampling.temp": "temperature",
+    "general.sampling.top_k": "top_k",
+    "general.sampling.top_p": "top_p",
+    "general.sampling.min_p": "min_p",
+    "general.sampling.xtc_probability": "xtc_probability",
+    "general.sampling.xtc_threshold": "xtc_threshold",
+    "general.sampling.penalty_last_n": "penalty_scope",
+    "general.sampling.penalty_repeat": "repetition_penalty",
+    "general.sampling.mirostat": "mirostat",
+    "general.sampling.mirostat_tau": "mirostat_tau",
+    "general.sampling.mirostat_eta": "mirostat_eta",
+}
+JSON_KEYS = (
+    *("do_sample", "temperature", "top_k", "top_p", "min_p", "typical_p", "top_h"),
+    *("epsilon_cutoff", "eta_cutoff", "repetition_penalty", "no_repeat_ngram_size"),
+    *("suppress_tokens", "begin_suppress_tokens", "eos_token_id", "max_new_tokens"),
+)
+
+
+def read_recommended(metadata: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """What the GGUF file says in `general.sampling.*`, else a generation_config.json beside it.
+
+    Raises ModelFileError if that file is damaged, or a value is impossible.
+    """
+    found = {name: metadata[key] for key, name in GGUF_KEYS.items() if key in metadata}
+    if found:
+        return _checked(found, path)
+    beside = path.parent / "generation_config.json"
+    return from_generation_config(read_optional_object(beside) or {}, beside)
+
+
+def from_generation_config(values: Mapping[str, Any], source: object) -> dict[str, Any]:
+    """What a `generation_config.json` recommends; `source` is for messages.
+
+    Raises ModelFileError if a value is impossible.
+    """
+    if not values:
+        return {}
+    found = {name: values[name] for name in JSON_KEYS if values.get(name) is not None}
+    if not found.get("do_sample"):
+        found = {**_without_sampling(found), "do_sample": False}
+    return _checked(found, source)
+
+
+def _checked(found: dict[str, Any], source: object) -> dict[str, Any]:
+    try:
+        GenerationConfig(**found)
+    except ConfigError as error:
+        raise ModelFileError(f"{source} recommends impossible settings: {error}") from error
+    return found
+
+
+def _without_sampling(found: dict[str, Any]) -> dict[str, Any]:
+    """transformers ignores sampling settings where the file does not say `do_sample`."""
+    kept = ("repetition_penalty", "no_repeat_ngram_size", "max_new_tokens")
+    ids = ("suppress_tokens", "begin_suppress_tokens", "eos_token_id")
+    return {name: found[name] for name in (*kept, *ids) if name in found}

@@ -1,0 +1,162 @@
+"""Jobs under way: fed to the engine as it has room, their events read as chunks (row 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeGuard
+
+from foretell.decoding.logprobs import TokenReport
+from foretell.engine.client import Mailroom
+from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
+from foretell.inputs.prompts import placed
+from foretell.outputs import Chunk, GenerationOutput
+from foretell.streaming.sample import Job, Transcript
+
+if TYPE_CHECKING:
+    from foretell.text.tokenizer import Tokenizer
+
+MAX_UNSTARTED = 64
+"""Requests that are with the engine and have no token yet: more would only take up memory."""
+
+
+class Samples:
+    """Writes down all samples of one job, each in a transcript of its own.
+
+    Raises:
+        ConfigError: a stop is empty, or its regular expression is malformed.
+    """
+
+    def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
+        self._place = job.place
+        number = job.request.config.num_return_sequences
+        self._transcripts = [Transcript(job, tokenizer, index) for index in range(number)]
+        self._num_open = number
+
+    @property
+    def have_ended(self) -> bool:
+        """Whether every sample has its output."""
+        return self._num_open == 0
+
+    def take(self, event: Event) -> Chunk | None:
+        """The chunk that an event makes; None if there is none to show, or its sample has ended.
+
+        If the event is the end by an error, that error is raised, with the prompt's place if it is
+        one of a list.
+        """
+        if isinstance(event, PromptEvent):
+            for transcript in self._transcripts:
+                transcript.take(event)
+            return None
+        if isinstance(event, EndEvent) and event.error is not None:
+            raise placed(event.error, self._place)
+        chunk = self._transcripts[event.sequence].take(event)
+        if chunk is not None and chunk.output is not None:
+            self._num_open -= 1
+        return chunk
+
+
+def ends_early(event: Event, chunk: Chunk | None) -> TypeGuard[TokenEvent]:
+    """Whether the text has ended a sample that the engine would go on with: it must be told."""
+    has_ended = chunk is not None and chunk.output is not None
+    return has_ended and isinstance(event, TokenEvent) and event.stop_reason is None
+
+
+def run_jobs(
+    room: Mailroom, jobs: Iterable[Job], tokenizer: Tokenizer
+) -> Generator[Chunk, None, None]:
+    """Run jobs, as many at once as the engine takes; their chunks as they come.
+
+    The jobs are taken one by one, as the engine has room for them. The first error ends all; so
+    does closing the generator.
+    """
+    return _Course(room, jobs, tokenizer).run()
+
+
+class _Course:
+    """One run of `run_jobs`."""
+
+    def __init__(self, room: Mailroom, jobs: Iterable[Job], tokenizer: Tokenizer) -> None:
+        self._room = room
+        self._jobs = iter(jobs)
+        self._next: Job | None = None  # taken, but not with the engine yet
+        self._tokenizer = tokenizer
+        self._open: dict[int, Samples] = {}
+        self._unstarted: set[int] = set()
+
+    def run(self) -> Generator[Chunk, None, None]:
+        try:
+            while self._feed():
+                for event in self._room.take(self._open):
+                    chunk = self._take(event)
+                    if chunk is not None:
+                        yield chunk
+        finally:
+            for request_id in self._open:
+                self._room.close(request_id)
+
+    def _feed(self) -> bool:
+        """Give the engine the next jobs; whether any is under way."""
+        while len(self._unstarted) < MAX_UNSTARTED:
+            self._next = self._next or next(self._jobs, None)
+            if self._next is None:
+                break
+            samples = Samples(self._next, self._tokenizer)
+            add = self._room.offer if self._open else self._room.open
+            request_id = add(self._next.request)
+            if request_id is None:
+                break
+            self._open[request_id] = samples
+            self._unstarted.add(request_id)
+            self._next = None
+        return bool(self._open)
+
+    def _take(self, event: Event) -> Chunk | None:
+        request_id = event.request_id
+        self._unstarted.discard(request_id)
+        if request_id not in self._open:
+            return None  # its text has ended before the engine's tokens
+        samples = self._open[request_id]
+        chunk = samples.take(event)
+        if samples.have_ended:
+            self._room.close(request_id)
+            del self._open[request_id]
+        elif ends_early(event, chunk):
+            self._room.drop(request_id, event.sequence)
+        return chunk
+
+
+def observe(room: Mailroom, job: Job) -> list[TokenReport]:
+    """Run a job that generates nothing; what is reported of its prompt."""
+    request_id = room.open(job.request)
+    reports: list[TokenReport] = []
+    try:
+        while True:
+            for event in room.take([request_id]):
+                if isinstance(event, PromptEvent):
+                    reports += event.reports
+                elif isinstance(event, EndEvent) and event.error is not None:
+                    raise event.error
+                else:
+                    return reports
+    finally:
+        room.close(request_id)
+
+
+def outputs_of(
+    chunks: Generator[Chunk, None, None], show: Callable[[Chunk], None] | None = None
+) -> list[GenerationOutput]:
+    """Read chunks to their end; the outputs in order, prompt after prompt.
+
+    Args:
+        chunks: those of some jobs, in any order.
+        show: is told each chunk, if given.
+    """
+    outputs: dict[tuple[int, int], GenerationOutput] = {}
+    with closing(chunks):
+        for chunk in chunks:
+            if show is not None:
+                show(chunk)
+            if chunk.output is not None:
+                outputs[chunk.prompt_index, chunk.index] = chunk.output
+    return [outputs[key] for key in sorted(outputs)]

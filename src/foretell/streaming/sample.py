@@ -1,0 +1,285 @@
+"""From a sample's events to what the user reads (row 8 of the design): chunks, then the output."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, cast
+
+from foretell.config import GenerationConfig
+from foretell.decoding.logprobs import TokenReport
+from foretell.decoding.trace import StepRecord
+from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
+from foretell.engine.request import Request
+from foretell.errors import RequestError
+from foretell.outputs import (
+    Chunk,
+    FinishReason,
+    GenerationOutput,
+    LogprobStage,
+    StepTrace,
+    StopReason,
+    TokenLogprob,
+    Usage,
+)
+from foretell.streaming.describe import describe, describe_trace
+from foretell.text.detokenizer import Detokenizer, unfinished_character
+from foretell.text.stops import StopMatcher
+
+if TYPE_CHECKING:
+    from foretell.text.tokenizer import Tokenizer
+
+EndsText = Callable[[Sequence[int]], "StopReason | None"]
+ByStage = dict[LogprobStage, list[TokenLogprob]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request, the text that its prompt is, and the settings as the user knows them.
+
+    `place` is the prompt's in the user's list; None where the user gave one prompt.
+    """
+
+    prompt: str
+    request: Request
+    config: GenerationConfig
+    place: int | None = None
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A generated token, and where its bytes are: in the characters `start:stop` of the text."""
+
+    token_id: int
+    start: int
+    stop: int
+    logprobs: dict[LogprobStage, TokenLogprob]
+    trace: StepRecord | None
+
+
+class Transcript:
+    """Writes down one sample of a request, number `index`, from its first event to its last.
+
+    It also ends the sample where the text says so: at a stop string, a regular expression or the
+    user's predicate. What the engine does after that is ignored.
+
+    Attributes:
+        output: the finished output; None until the last event, or until the text has ended.
+
+    Raises:
+        ConfigError: a stop is empty, or its regular expression is malformed.
+    """
+
+    def __init__(self, job: Job, tokenizer: Tokenizer, index: int = 0) -> None:
+        config, prompt = job.request.config, job.request.prompt
+        self.output: GenerationOutput | None = None
+        self._job = job
+        self._index = index
+        self._tokenizer = tokenizer
+        stages = () if config.logprobs is None else tuple(config.logprobs_stage)
+        self._stages = cast("tuple[LogprobStage, ...]", stages)
+        self._min_new_tokens = max(
+            config.min_new_tokens or 0, (config.min_length or 0) - len(prompt)
+        )
+        self._detokenizer = Detokenizer(
+            tokenizer, continuation=True, pending=unfinished_character(tokenizer, prompt)
+        )
+        self._matcher = StopMatcher(
+            config.stop, config.stop_regex, include=config.include_stop_str_in_output
+        )
+        self._text = ""  # all that was decoded; what was shown of it is in `_pieces`
+        self._pieces: list[str] = []
+        self._num_shown = self._num_bytes = 0
+        self._generated: list[int] = []
+        self._tokens: list[_Token] = []  # those whose text was shown
+        self._waiting: deque[_Token] = deque()  # the others
+        self._prompt_reports: list[TokenReport] = []
+        self._num_cached = 0
+        self._score: float | None = None
+        self._started = perf_counter()
+        self._first = self._latest = self._started
+
+    def take(self, event: Event) -> Chunk | None:
+        """The chunk that an event makes; None if there is none to show, or the text has ended."""
+        if self.output is not None:
+            return None
+        if isinstance(event, TokenEvent):
+            return self._take_token(event)
+        if isinstance(event, EndEvent):
+            return self._end("", event.finish_reason)
+        self._take_prompt(event)
+        return None
+
+    def require_output(self) -> GenerationOutput:
+        """The finished output; RequestError before the last event."""
+        if self.output is None:
+            raise RequestError(f"the request for {self._job.prompt!r} has not ended")
+        return self.output
+
+    def _take_prompt(self, event: PromptEvent) -> None:
+        self._prompt_reports += event.reports
+
+    def _take_token(self, event: TokenEvent) -> Chunk:
+        self._latest = perf_counter()
+        if not self._generated:
+            self._first = self._latest
+            self._num_cached = event.cached_tokens
+        self._score = event.score
+        self._generated.append(event.token_id)
+        text = self._write(event)
+        reason = self._found() or self._stop_reason(event.stop_reason)
+        if reason is None:
+            return self._chunk(text)
+        return self._end(text, reason.finish_reason, reason)
+
+    def _write(self, event: TokenEvent) -> str:
+        """Decode a token; what may be shown of the text now."""
+        start, piece = len(self._text), ""
+        if event.stop_reason is None or event.stop_reason.kind not in ("eos", "token"):
+            piece = self._detokenizer.push(event.token_id)
+            start += self._detokenizer.num_broken
+        self._text += piece
+        stop = len(self._text) + self._detokenizer.num_unfinished
+        logprobs = {
+            stage: _describe(event.reports[stage], stage, self._tokenizer) for stage in self._stages
+        }
+        self._waiting.append(_Token(event.token_id, start, stop, logprobs, event.trace))
+        return self._matcher.push(piece, acts=self._may_stop)
+
+    @property
+    def _may_stop(self) -> bool:
+        return len(self._generated) >= self._min_new_tokens
+
+    def _found(self) -> StopReason | None:
+        match = self._matcher.match
+        return None if match is None else StopReason(match.kind, match.value)
+
+    def _stop_reason(self, reason: StopReason | None) -> StopReason | None:
+        """Why a text without a stop in it ends here: the user's predicate goes before limits."""
+        if reason is not None and reason.finish_reason == "stop":
+            return reason
+        criteria = self._job.request.config.stopping_criteria
+        if criteria is not None and self._may_stop and criteria(self._text, [*self._generated]):
+            return StopReason("criteria")
+        return reason
+
+    def _end(
+        self, text: str, finish_reason: FinishReason, reason: StopReason | None = None
+    ) -> Chunk:
+        """Show what is left, unless it is or becomes a stop."""
+        if self._matcher.match is None:
+            text += self._matcher.push(self._detokenizer.finish(), acts=self._may_stop)
+            reason = self._found() or reason
+            text += self._matcher.finish()
+        return self._chunk(text, finish_reason if reason is None else reason.finish_reason, reason)
+
+    def _chunk(
+        self,
+        text: str,
+        finish_reason: FinishReason | None = None,
+        stop_reason: StopReason | None = None,
+    ) -> Chunk:
+        start_byte = self._num_bytes
+        self._pieces.append(text)
+        self._num_shown += len(text)
+        self._num_bytes += len(text.encode())
+        tokens = self._release(is_last=finish_reason is not None)
+        self._tokens += tokens
+        if finish_reason is not None:
+            self.output = self._finish(finish_reason, stop_reason)
+        return Chunk(
+            text=text,
+            token_ids=[token.token_id for token in tokens],
+            start_byte=start_byte,
+            logprobs=self._logprobs(tokens),
+            logprobs_by_stage=self._logprobs_by_stage(tokens),
+            finish_reason=finish_reason,
+            output=self.output,
+            prompt_index=self._job.place or 0,
+            index=self._index,
+        )
+
+    def _release(self, *, is_last: bool) -> list[_Token]:
+        """The waiting tokens whose text is shown now; at the end, those with any text shown."""
+        tokens = []
+        while self._waiting:
+            token = self._waiting[0]
+            if token.stop > self._num_shown and not (is_last and token.start < self._num_shown):
+                break
+            tokens.append(self._waiting.popleft())
+        return tokens
+
+    def _logprobs(self, tokens: Sequence[_Token]) -> list[TokenLogprob] | None:
+        return [token.logprobs[self._stages[0]] for token in tokens] if self._stages else None
+
+    def _logprobs_by_stage(self, tokens: Sequence[_Token]) -> ByStage | None:
+        if len(self._stages) < 2:
+            return None
+        return {stage: [token.logprobs[stage] for token in tokens] for stage in self._stages}
+
+    def _finish(self, reason: FinishReason, stop_reason: StopReason | None) -> GenerationOutput:
+        return GenerationOutput(
+            text="".join(self._pieces),
+            token_ids=[token.token_id for token in self._tokens],
+            finish_reason=reason,
+            usage=self._usage(),
+            config=self._job.config,
+            prompt=self._job.prompt,
+            prompt_token_ids=list(self._job.request.prompt),
+            logprobs=self._logprobs(self._tokens),
+            stop_reason=stop_reason,
+            logprobs_by_stage=self._logprobs_by_stage(self._tokens),
+            prompt_logprobs=self._prompt_logprobs(),
+            trace=self._traces() if self._job.request.config.trace else None,
+            index=self._index,
+            score=self._score,
+        )
+
+    def _traces(self) -> list[StepTrace]:
+        records = [token.trace for token in self._tokens if token.trace is not None]
+        return [describe_trace(record, self._tokenizer) for record in records]
+
+    def _usage(self) -> Usage:
+        return Usage(
+            prompt_tokens=len(self._job.request.prompt),
+            completion_tokens=len(self._generated),
+            time_to_first_token=self._first - self._started,
+            decode_seconds=self._latest - self._first,
+            cached_tokens=self._num_cached,
+        )
+
+    def _prompt_logprobs(self) -> list[TokenLogprob] | None:
+        """One entry a prompt token; nothing tells the probability of the first."""
+        if self._job.request.config.prompt_logprobs is None:
+            return None
+        first = self._job.request.prompt[0]
+        name, data = self._tokenizer.token_text(first), self._tokenizer.token_bytes(first)
+        others = [describe(report, self._tokenizer) for report in self._prompt_reports]
+        return [TokenLogprob(first, name, data, logprob=None), *others]
+
+
+def stop_in_text(job: Job, tokenizer: Tokenizer) -> EndsText | None:
+    """From generated ids to the stop that their text ends with; None if the settings have none.
+
+    It writes the text down anew each time, by the same rules as the transcript of its sample.
+    """
+    config = job.request.config
+    if not (config.stop or config.stop_regex or config.stopping_criteria):
+        return None
+    silent = replace(job, request=replace(job.request, config=config.override(logprobs=None)))
+
+    def stop_of(token_ids: Sequence[int]) -> StopReason | None:
+        transcript = Transcript(silent, tokenizer)
+        for token_id in token_ids:
+            transcript.take(TokenEvent(0, token_id))
+        return None if transcript.output is None else transcript.output.stop_reason
+
+    return stop_of
+
+
+def _describe(report: TokenReport, stage: LogprobStage, tokenizer: Tokenizer) -> TokenLogprob:
+    entry = describe(report, tokenizer)
+    top = tuple(replace(other, stage=stage) for other in entry.top)
+    return replace(entry, stage=stage, top=top)

@@ -1,0 +1,153 @@
+"""From messages to a prompt, by the Jinja template that a model comes with (row 2 of the design).
+
+    template = ChatTemplate(tokenizer.chat_template, bos_token="<s>", eos_token="</s>")
+    template.render([{"role": "user", "content": "Hello"}])
+
+A template comes from a stranger: it is rendered by another process (`template_worker.py`), which
+has so much time and memory and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from foretell.errors import ForetellError, ModelFileError, RequestError
+from foretell.formats.fields import has_surrogate
+
+MAX_SECONDS = 1.0  # of processor time, the start of the process apart
+MAX_WALL_SECONDS = 2.0 if sys.platform == "win32" else 20.0  # elsewhere only if the former fails
+MAX_BYTES = 2**29  # of address space
+MAX_CHARACTERS = 2**24  # of the prompt
+
+Message = Mapping[str, str]
+
+
+class ChatTemplate:
+    """Jinja source that turns a conversation into a prompt, with what it needs to know.
+
+    Args:
+        source: the template.
+        bos_token: text of the token that begins a sequence; empty if the model has none.
+        eos_token: text of the token that ends one.
+    """
+
+    def __init__(self, source: str, *, bos_token: str, eos_token: str) -> None:
+        self.source = source
+        self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
+
+    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
+        """The prompt: all messages, and the beginning of the assistant's answer unless unwanted.
+
+        Raises:
+            RequestError: the messages are malformed, or the template does not take them.
+            ModelFileError: the template is broken, does what it must not do, or does not come to
+                an end within a second of computing.
+        """
+        context = {
+            "messages": check_messages(messages),
+            "tools": None,
+            "documents": None,
+            "add_generation_prompt": add_generation_prompt,
+            **self._tokens,
+        }
+        answer = _run_worker(self.source, context)
+        if "error" in answer:
+            raise _error_of(answer["error"], answer["reason"])
+        return answer["text"]
+
+
+def check_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
+    """A copy of the messages; RequestError unless each has a role and a content, both texts."""
+    if not isinstance(messages, (list, tuple)):
+        raise RequestError(f"messages={messages!r:.60} must be a list of messages")
+    if not messages:
+        raise RequestError("messages=[] is empty: must have at least one message")
+    return [_check_message(index, message) for index, message in enumerate(messages)]
+
+
+def _check_message(index: int, message: Message) -> dict[str, str]:
+    if not isinstance(message, Mapping):
+        raise RequestError(
+            f'messages[{index}] is {message!r:.60}: must be {{"role": ..., "content": ...}}'
+        )
+    for name in message:
+        if name not in ("role", "content"):
+            raise RequestError(
+                f"messages[{index}] has {name!r:.60}: must have 'role' and 'content' alone"
+            )
+    return {name: _check_text(index, message, name) for name in ("role", "content")}
+
+
+def _check_text(index: int, message: Message, name: str) -> str:
+    if name not in message:
+        raise RequestError(f"messages[{index}] has no {name!r}: must have 'role' and 'content'")
+    text = message[name]
+    if not isinstance(text, str):
+        raise RequestError(f"messages[{index}][{name!r}] is {text!r:.60}: must be a string")
+    if has_surrogate(text):
+        raise RequestError(f"messages[{index}][{name!r}] has a lone surrogate: must be Unicode")
+    return text
+
+
+def _run_worker(source: str, context: Mapping[str, Any]) -> dict[str, str]:
+    """What the worker answers; a worker that the system ended has exceeded a limit."""
+    job = {
+        "path": sys.path,
+        "source": source,
+        "context": context,
+        "max_seconds": MAX_SECONDS,
+        "max_bytes": MAX_BYTES,
+        "max_characters": MAX_CHARACTERS,
+    }
+    command = [sys.executable, "-I", "-S", str(Path(__file__).with_name("template_worker.py"))]
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(job).encode(),
+            capture_output=True,
+            timeout=MAX_WALL_SECONDS,
+            check=False,
+        )
+        answer: dict[str, str] = json.loads(done.stdout) if done.stdout else {}
+    except subprocess.TimeoutExpired:
+        return {"error": "time", "reason": ""}
+    except OSError as error:
+        raise RequestError(f"the chat template cannot be rendered: {error}") from error
+    return answer or _post_mortem(done.returncode, done.stderr)
+
+
+def _post_mortem(code: int, stderr: bytes) -> dict[str, str]:
+    """Why a worker answered nothing: a signal ended it, or Python itself failed there."""
+    if code == -signal.SIGINT:  # Ctrl-C reached it before it could look away
+        raise KeyboardInterrupt
+    if code < 0:
+        ended_by_clock = signal.Signals(-code).name == "SIGPROF"
+        kind = "time" if ended_by_clock else "template"
+        return {"error": kind, "reason": f"its rendering was ended by signal {-code}"}
+    lines = stderr.decode(errors="replace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip()), f"exit code {code}")
+    return {"error": "size" if "MemoryError" in last else "worker", "reason": last}
+
+
+def _error_of(kind: str, reason: str) -> ForetellError:
+    reason = " ".join(reason.split())[:300]
+    if kind == "refused":
+        return RequestError(f"the chat template does not take these messages: {reason}")
+    if kind == "worker":
+        return RequestError(f"the chat template cannot be rendered: {reason}")
+    if kind == "time":
+        return ModelFileError(
+            f"the chat template does not come to an end: must be rendered in {MAX_SECONDS:g} s"
+        )
+    if kind == "size":
+        return ModelFileError(
+            f"the chat template takes too much memory: must stay below {MAX_BYTES >> 20} MiB, "
+            f"and {MAX_CHARACTERS} characters of text"
+        )
+    return ModelFileError(f"the chat template is broken: {reason}")

@@ -1,0 +1,1 @@
+"""Kinds of tokenizers, and what files say of them."""

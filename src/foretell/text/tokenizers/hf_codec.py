@@ -1,0 +1,122 @@
+"""Text to ids by a `tokenizer.json`, which the `tokenizers` library runs (row 2 of the design)."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Collection
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from foretell.errors import ModelFileError
+from foretell.text.tokenizers.hf_decoders import Decoder
+from foretell.text.tokenizers.vocabulary import TokenType, Vocabulary
+
+if TYPE_CHECKING:
+    import tokenizers
+
+
+class JsonCodec:
+    """Text to ids and ids to bytes as a `tokenizer.json` says.
+
+    In `encode` the names of control tokens are text: where the library would read one even so,
+    because the vocabulary itself spells it, the name is cut in two first.
+
+    Args:
+        tokenizer: of `load_tokenizer`. It belongs to the codec from now on.
+        vocabulary: its tokens.
+        decoder: its way back to text.
+        added: ids of the tokens that were added beside the model's own.
+    """
+
+    def __init__(
+        self,
+        tokenizer: tokenizers.Tokenizer,
+        vocabulary: Vocabulary,
+        decoder: Decoder,
+        added: Collection[int],
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._vocabulary = vocabulary
+        self._decoder = decoder
+        self._added = frozenset(added)
+        self._control = frozenset(vocabulary.ids_of(TokenType.CONTROL))
+        self._lock = threading.Lock()
+
+    def encode(self, text: str, *, continuation: bool = False) -> list[int]:
+        """Ids of a text in which no control token is read."""
+        ids = self._run(text, continuation)
+        if self._control.isdisjoint(ids):
+            return ids
+        first, *others = self._cut_names(text)
+        ids = self._run(first, continuation)
+        for part in others:
+            ids += self._run(part, True)
+        return [token_id for token_id in ids if token_id not in self._control]
+
+    def encode_special(self, text: str) -> list[int]:
+        """Ids of a text in which the names of control tokens count as such."""
+        with self._lock:
+            self._tokenizer.encode_special_tokens = False
+            return encode(self._tokenizer, text, with_template=False)
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes that a token stands for; control tokens give their name."""
+        token = self._vocabulary.tokens[token_id]
+        if self._vocabulary.types[token_id] in (TokenType.CONTROL, TokenType.UNKNOWN):
+            return token.encode()
+        return self._decoder.token_bytes(token, is_text=token_id not in self._added)
+
+    def _run(self, text: str, continuation: bool) -> list[int]:
+        tokenizer = self._continuing if continuation else self._tokenizer
+        with self._lock:
+            tokenizer.encode_special_tokens = True
+            return encode(tokenizer, text, with_template=False)
+
+    @cached_property
+    def _continuing(self) -> tokenizers.Tokenizer:
+        """The tokenizer without the space that some put at the begin of a text, once."""
+        spec = json.loads(self._tokenizer.to_str())
+        if not _drop_first_space(spec["pre_tokenizer"]):
+            return self._tokenizer
+        return type(self._tokenizer).from_str(json.dumps(spec))
+
+    def _cut_names(self, text: str) -> list[str]:
+        """The text in parts, cut after the first character of each control token's name."""
+        cuts = [match.start() + 1 for match in self._names.finditer(text)]
+        return [text[begin:end] for begin, end in pairwise([0, *cuts, len(text)])]
+
+    @cached_property
+    def _names(self) -> re.Pattern[str]:
+        tokens = self._vocabulary.tokens
+        names = "|".join(re.escape(tokens[token_id]) for token_id in self._control)
+        return re.compile(f"(?={names})")
+
+
+def encode(tokenizer: tokenizers.Tokenizer, text: str, *, with_template: bool) -> list[int]:
+    """Ids of a text, the special tokens of the file's template around it or not."""
+    ids: list[int] = guarded(lambda: tokenizer.encode(text, add_special_tokens=with_template).ids)
+    return ids
+
+
+def guarded(action: Callable[[], Any], source: str = "tokenizer.json") -> Any:
+    """What the action gives; what the library cannot do with a file is a ModelFileError."""
+    try:
+        return action()
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ModelFileError(f"{source} cannot be used: {reason}") from None
+
+
+def _drop_first_space(spec: Any) -> bool:
+    """Change Metaspace's `prepend_scheme` "first" to "never"; whether there was any."""
+    if not isinstance(spec, dict):
+        return False
+    if spec.get("prepend_scheme") == "first":
+        spec["prepend_scheme"] = "never"
+        return True
+    return any(map(_drop_first_space, spec.get("pretokenizers") or []))

@@ -1,0 +1,150 @@
+"""A tokenizer as a checkpoint's folder keeps it, every field checked (row 2 of the design).
+
+`tokenizer.json` says how text becomes ids, and what is put before it. `tokenizer_config.json` (or
+`special_tokens_map.json`) names the special tokens and has the chat template, unless
+`chat_template.jinja` does. `generation_config.json`, or else `config.json`, tells more tokens that
+end a generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
+from foretell.formats.json import read_optional_object, read_text
+
+TOKENIZER = "tokenizer.json"
+MAX_TOKENIZER_BYTES = 1 << 28
+MAX_TEMPLATE_BYTES = 1 << 20
+OLDER_FORMATS = ("tokenizer.model", "vocab.json", "tekken.json", "vocab.txt", "spiece.model")
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """What a folder, or a tokenizer of transformers, says of a tokenizer.
+
+    Attributes:
+        source: where it comes from, for messages.
+        text: the content of `tokenizer.json`.
+        special_tokens: names of the special tokens by role: "bos_token", "eos_token", ...
+        chat_template: Jinja source.
+        end_ids: ids of tokens that end a generation, besides "eos_token".
+        vocab_size: length of the model's logits; None if unknown.
+    """
+
+    source: str
+    text: str
+    special_tokens: Mapping[str, str] = field(default_factory=dict)
+    chat_template: str | None = None
+    end_ids: frozenset[int] = frozenset()
+    vocab_size: int | None = None
+
+
+def read_files(folder: Path) -> TokenizerFiles:
+    """Read a folder's files.
+
+    Raises:
+        ModelFileError: a file is damaged, or a value impossible.
+        UnsupportedModelError: there is no `tokenizer.json`.
+    """
+    path = folder / TOKENIZER
+    if not (path.exists() or path.is_symlink()):
+        raise UnsupportedModelError(_no_tokenizer(folder))
+    config = read_optional_object(folder / "tokenizer_config.json") or {}
+    older = read_optional_object(folder / "special_tokens_map.json") or {}
+    model = read_optional_object(folder / "config.json") or {}
+    generation = read_optional_object(folder / "generation_config.json") or {}
+    return TokenizerFiles(
+        source=str(path),
+        text=read_text(path, MAX_TOKENIZER_BYTES),
+        special_tokens=dict(_special_tokens({**older, **config}, folder)),
+        chat_template=_read_template(folder, config),
+        end_ids=frozenset(
+            _end_ids(generation, folder / "generation_config.json")
+            or _end_ids(model, folder / "config.json")
+        ),
+        vocab_size=_vocab_size(model, folder / "config.json"),
+    )
+
+
+def take_files(tokenizer: Any, vocab_size: int | None, end_ids: frozenset[int]) -> TokenizerFiles:
+    """What a fast tokenizer of transformers would be saved as; ConfigError if it is none."""
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    if not hasattr(backend, "to_str"):
+        raise ConfigError(
+            f"tokenizer={type(tokenizer).__name__} must be a Tokenizer of foretell, or one of "
+            "transformers that tokenizer.json can hold"
+        )
+    source = f"tokenizer {type(tokenizer).__name__}"
+    named = getattr(tokenizer, "special_tokens_map", {})
+    return TokenizerFiles(
+        source=source,
+        text=backend.to_str(),
+        special_tokens={role: name for role, name in named.items() if isinstance(name, str)},
+        chat_template=choose_template(getattr(tokenizer, "chat_template", None), source),
+        end_ids=end_ids,
+        vocab_size=vocab_size,
+    )
+
+
+def _no_tokenizer(folder: Path) -> str:
+    found = next((name for name in OLDER_FORMATS if (folder / name).is_file()), None)
+    if found is None:
+        return f"{folder} has no tokenizer: must have {TOKENIZER}, or give tokenizer="
+    return (
+        f"{folder} has {found}, but no {TOKENIZER}: load it with transformers' AutoTokenizer and "
+        "save it again, or give tokenizer="
+    )
+
+
+def _special_tokens(config: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
+    for key, value in config.items():
+        if key.endswith("_token") and not key.startswith("add_"):
+            name = value.get("content") if isinstance(value, dict) else value
+            if isinstance(name, str):
+                yield key, name
+            elif name is not None and key in ("bos_token", "eos_token"):
+                raise ModelFileError(
+                    f"{folder / 'tokenizer_config.json'}: {key} is {name!r:.40}: must be a string"
+                )
+
+
+def _read_template(folder: Path, config: Mapping[str, Any]) -> str | None:
+    path = folder / "chat_template.jinja"
+    if path.exists() or path.is_symlink():
+        return read_text(path, MAX_TEMPLATE_BYTES)
+    older = read_optional_object(folder / "chat_template.json") or {}
+    return choose_template(config.get("chat_template") or older.get("chat_template"), folder)
+
+
+def choose_template(value: object, source: object) -> str | None:
+    """The template itself, or of several named ones the one called "default"."""
+    if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
+        value = {entry.get("name"): entry.get("template") for entry in value}
+    if isinstance(value, dict):
+        value = value.get("default")
+    if value is None or isinstance(value, str):
+        return value
+    raise ModelFileError(f"{source}: chat_template is {value!r:.40}: must be a string")
+
+
+def _end_ids(config: Mapping[str, Any], path: Path) -> list[int]:
+    value = config.get("eos_token_id")
+    if value is None and isinstance(config.get("text_config"), dict):
+        value = config["text_config"].get("eos_token_id")
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    for token_id in values:
+        if type(token_id) is not int or token_id < 0:
+            raise ModelFileError(f"{path}: eos_token_id is {value!r:.60}: must be token ids")
+    return values
+
+
+def _vocab_size(config: Mapping[str, Any], path: Path) -> int | None:
+    inner = config.get("text_config")
+    size = (inner if isinstance(inner, dict) else config).get("vocab_size")
+    if size is not None and (type(size) is not int or not 0 < size < 2**24):
+        raise ModelFileError(f"{path}: vocab_size is {size!r:.40}: must be a number of tokens")
+    return size

@@ -1,0 +1,289 @@
+"""A tokenizer's vocabulary, and how a GGUF file states it, all checked (row 2 of the design).
+
+The keys are those of ggml's specification (docs/gguf.md, `tokenizer.ggml.*`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.errors import UnsupportedModelError
+from foretell.formats.fields import Fields
+from foretell.text.tokenizers.pretokenizers import NO_CUTS, PreTokenizer, find_pretokenizer
+
+MAX_TOKENS = 2**22
+MAX_TOKEN_LENGTH = 1024  # characters; the longest in known vocabularies has a few hundred
+
+END_PIECES = frozenset(
+    {
+        "<|im_end|>",  # ChatML
+        "<|endoftext|>",  # GPT-2
+        "<|end_of_text|>",  # Llama 3, Granite
+        "<|eot_id|>",  # Llama 3
+        "<|eom_id|>",  # Llama 3.1
+        "<|eot|>",  # Llama 4
+        "<end_of_turn>",  # Gemma
+        "<|end|>",  # Phi 3
+        "<|return|>",  # gpt-oss
+        "<|call|>",  # gpt-oss
+        "<end_of_utterance>",  # SmolVLM
+        "<｜end▁of▁sentence｜>",  # DeepSeek
+    }
+)
+"""Pieces that end a turn whichever id the file calls end-of-sequence. gpt-oss alone uses `<|end|>`
+inside a turn: where `<|return|>` exists, `<|end|>` does not count."""
+
+
+class TokenType(IntEnum):
+    """What a token is, by ggml's numbers."""
+
+    NORMAL = 1
+    UNKNOWN = 2
+    CONTROL = 3
+    USER_DEFINED = 4
+    UNUSED = 5
+    BYTE = 6
+
+
+SPECIAL_TYPES = (TokenType.UNKNOWN, TokenType.CONTROL)
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """Whether a token, where its name is found in a text, takes white space beside it along."""
+
+    left: bool = False
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens and what they are, consistent with each other.
+
+    Attributes:
+        source: the file's name, for messages.
+        tokens: text of each token, by id. An empty one is never produced.
+        ids: id of each text.
+        types: a `TokenType` value for each token.
+        adds_space_prefix: whether a space goes before the text, and is taken away again.
+        bos_token_id: put before a text where `adds_bos` says so.
+        eos_token_id: the file's end-of-sequence token.
+        eos_token_ids: every token that ends a generation.
+        chat_template: Jinja source.
+        spacing: of control tokens that take white space along, by name.
+    """
+
+    source: str
+    tokens: list[str]
+    ids: dict[str, int]
+    types: list[int]
+    adds_space_prefix: bool
+    bos_token_id: int | None
+    adds_bos: bool
+    eos_token_id: int | None
+    eos_token_ids: frozenset[int]
+    chat_template: str | None
+    spacing: Mapping[str, Spacing]
+
+    def ids_of(self, *types: TokenType) -> list[int]:
+        """Ids of the tokens of these types, ascending, empty tokens left out."""
+        wanted: list[int] = np.flatnonzero(np.isin(self._spelled_types, types)).tolist()
+        return wanted
+
+    @cached_property
+    def _spelled_types(self) -> NDArray[np.int8]:
+        types = np.array(self.types, dtype=np.int8)
+        if "" in self.ids:
+            types[[not token for token in self.tokens]] = 0
+        return types
+
+
+@dataclass(frozen=True)
+class MergedVocabulary(Vocabulary):
+    """A vocabulary, and the rules by which text is cut and merged into its tokens.
+
+    Attributes:
+        model: "gpt2" (byte-level BPE) or "llama" (SentencePiece BPE).
+        scores: for "llama", one number a token: of two merges the one whose result has the
+            higher score comes first. Empty for "gpt2".
+        merges: for "gpt2", pairs in order of rank. Empty for "llama".
+        pretokenizer: how text is cut before merging; "llama" does not cut.
+        unknown_token_id: what stands for a character that nothing else spells.
+    """
+
+    model: str
+    scores: list[float]
+    merges: list[tuple[str, str]]
+    pretokenizer: PreTokenizer
+    unknown_token_id: int | None
+
+
+def read_vocabulary(metadata: Mapping[str, Any], source: str) -> MergedVocabulary:
+    """Read and check a file's vocabulary.
+
+    Raises:
+        ModelFileError: a field is missing, of the wrong type or at odds with another.
+        UnsupportedModelError: the tokenizer's model or pre-tokenizer is not known here.
+    """
+    fields = Fields(metadata, source)
+    model = _read_model(fields)
+    tokens = _read_tokens(fields)
+    ids = _index(fields, tokens)
+    llama = model == "llama"
+    pretokenizer = NO_CUTS if llama else _read_pretokenizer(fields)
+    types = _read_types(fields, tokens, model)
+    bos, eos, unknown = (_special(fields, name, types, model) for name in ("bos", "eos", "unknown"))
+    ends = _end_ids(fields, ids, eos, len(tokens))
+    for index in ends if bos is None else {bos, *ends}:
+        types[index] = int(TokenType.CONTROL)  # some converters leave these at normal
+    return MergedVocabulary(
+        source=source,
+        model=model,
+        tokens=tokens,
+        ids=ids,
+        types=types,
+        scores=_read_scores(fields, len(tokens)) if llama else [],
+        merges=[] if llama else _read_merges(fields, ids, types),
+        pretokenizer=pretokenizer,
+        adds_space_prefix=llama and fields.flag("tokenizer.ggml.add_space_prefix", True),
+        unknown_token_id=unknown,
+        bos_token_id=bos,
+        adds_bos=_read_adds_bos(fields, bos, pretokenizer),
+        eos_token_id=eos,
+        eos_token_ids=ends,
+        chat_template=fields.string("tokenizer.chat_template"),
+        spacing={},
+    )
+
+
+def _read_model(fields: Fields) -> str:
+    model = fields.string("tokenizer.ggml.model")
+    if model is None:
+        fields.fail("tokenizer.ggml.model", "is missing: must name the kind of tokenizer")
+    if model not in ("gpt2", "llama"):
+        raise UnsupportedModelError(
+            f"{fields.source}: tokenizer.ggml.model is {model!r:.60}: must be 'gpt2' or 'llama'"
+        )
+    if model == "llama" and fields.flag("tokenizer.ggml.remove_extra_whitespaces", False):
+        raise UnsupportedModelError(
+            f"{fields.source}: tokenizer.ggml.remove_extra_whitespaces is true: must be false"
+        )
+    return model
+
+
+def _read_tokens(fields: Fields) -> list[str]:
+    key = "tokenizer.ggml.tokens"
+    tokens = fields.strings(key)
+    if not tokens:
+        fields.fail(key, "is missing or empty: must list the vocabulary")
+    if len(tokens) > MAX_TOKENS:
+        fields.fail(key, f"has {len(tokens)} entries: must have at most {MAX_TOKENS}")
+    longest = max(tokens, key=len)
+    if len(longest) > MAX_TOKEN_LENGTH:
+        index = tokens.index(longest)
+        problem = f"has {len(longest)} characters: must have at most {MAX_TOKEN_LENGTH}"
+        fields.fail(f"{key}[{index}]", problem)
+    return tokens
+
+
+def _index(fields: Fields, tokens: list[str]) -> dict[str, int]:
+    ids = dict(zip(tokens, range(len(tokens)), strict=True))
+    if len(ids) + max(0, tokens.count("") - 1) != len(tokens):
+        first: dict[str, int] = {}
+        for index, token in enumerate(tokens):
+            if token and first.setdefault(token, index) != index:
+                problem = f"is {token!r:.60} like entry {first[token]}: tokens must differ"
+                fields.fail(f"tokenizer.ggml.tokens[{index}]", problem)
+    return ids
+
+
+def _read_types(fields: Fields, tokens: list[str], model: str) -> list[int]:
+    key = "tokenizer.ggml.token_type"
+    types = fields.integers(key)
+    if types is None:
+        if model == "llama":
+            fields.fail(key, "is missing: must give each token's type")
+        return [int(TokenType.NORMAL)] * len(tokens)
+    _check_length(fields, key, types, len(tokens))
+    known = set(TokenType) if model == "llama" else set(TokenType) - {TokenType.BYTE}
+    for wrong in set(types) - known:
+        fields.fail(f"{key}[{types.index(wrong)}]", f"is {wrong}: must be 1 to {max(known)}")
+    return list(types)
+
+
+def _read_scores(fields: Fields, vocab_size: int) -> list[float]:
+    key = "tokenizer.ggml.scores"
+    scores = fields.numbers(key)
+    if scores is None:
+        fields.fail(key, "is missing: must give each token's score")
+    _check_length(fields, key, scores, vocab_size)
+    return scores
+
+
+def _read_merges(fields: Fields, ids: dict[str, int], types: list[int]) -> list[tuple[str, str]]:
+    key = "tokenizer.ggml.merges"
+    merges = fields.strings(key)
+    if merges is None:
+        fields.fail(key, "is missing: must list the merges")
+    special = {token for token, index in ids.items() if types[index] in SPECIAL_TYPES}
+    spelled = ids.keys() - special
+    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
+    for index, (left, right) in enumerate(pairs):
+        if not (left in spelled and right in spelled and left + right in spelled):
+            problem = f"is {merges[index]!r:.60}: must be two tokens whose join is a token"
+            fields.fail(f"{key}[{index}]", problem)
+    return pairs
+
+
+def _read_pretokenizer(fields: Fields) -> PreTokenizer:
+    name = fields.string("tokenizer.ggml.pre")
+    return find_pretokenizer("default" if name is None else name, fields.source)
+
+
+def _check_length(fields: Fields, key: str, values: list[Any], vocab_size: int) -> None:
+    if len(values) != vocab_size:
+        fields.fail(key, f"has {len(values)} entries: must have {vocab_size}, one for each token")
+
+
+SENTENCEPIECE_IDS = {  # SentencePiece's own defaults
+    "unknown": (0, TokenType.UNKNOWN),
+    "bos": (1, TokenType.CONTROL),
+    "eos": (2, TokenType.CONTROL),
+}
+
+
+def _special(fields: Fields, name: str, types: list[int], model: str) -> int | None:
+    stated = fields.token_id(f"tokenizer.ggml.{name}_token_id", len(types))
+    default, kind = SENTENCEPIECE_IDS[name]
+    if stated is None and model == "llama" and types[default : default + 1] == [kind]:
+        return default
+    return stated
+
+
+def _end_ids(
+    fields: Fields, ids: dict[str, int], eos: int | None, vocab_size: int
+) -> frozenset[int]:
+    keys = [f"tokenizer.ggml.{name}_token_id" for name in ("eot", "eom")]
+    stated = [eos, *(fields.token_id(key, vocab_size) for key in keys)]
+    return frozenset(index for index in stated if index is not None) | ids_of_ends(ids)
+
+
+def ids_of_ends(ids: Mapping[str, int]) -> frozenset[int]:
+    """Ids of the tokens that end a turn by their text: those of `END_PIECES`."""
+    pieces = END_PIECES - {"<|end|>"} if "<|return|>" in ids else END_PIECES
+    return frozenset(ids[piece] for piece in pieces if piece in ids)
+
+
+def _read_adds_bos(fields: Fields, bos: int | None, pretokenizer: PreTokenizer) -> bool:
+    key = "tokenizer.ggml.add_bos_token"
+    adds_bos = fields.flag(key, pretokenizer.adds_bos)
+    if adds_bos and bos is None:
+        fields.fail(key, "holds but tokenizer.ggml.bos_token_id is missing: must be given")
+    return adds_bos

@@ -1,0 +1,181 @@
+"""Orders and the engine that works on them, without a thread (row 8 of the design).
+
+    let in → step → events → orders → channels
+
+What goes wrong ends the order that it concerns, and no other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from foretell.engine.engine import Engine
+from foretell.engine.events import EndEvent, Event
+from foretell.errors import ForetellError
+from foretell.streaming.sample import Job
+from foretell.worker.channel import Channel, wake
+from foretell.worker.submissions import Order
+
+NUM_AHEAD = 32  # prompts of lists that wait in the engine; the others wait outside, unprepared
+
+
+class Desk:
+    """The orders that are under way.
+
+    A prompt that is alone goes to the engine at once, and is refused with QueueFullError where its
+    queue was full after the last step already. A list's prompts are prepared and go there as the
+    queue gets empty, so that they leave room for others, and not while their reader lags.
+
+    Args:
+        engine: runs the requests; nobody else may step it.
+        max_waiting: how many requests may wait in it; None for no bound.
+    """
+
+    def __init__(self, engine: Engine, max_waiting: int | None = None) -> None:
+        self._engine = engine
+        self._max_waiting = max_waiting
+        self._open: dict[Order, None] = {}
+        self._by_request: dict[int, Order] = {}
+        self._callers: deque[tuple[Order, Job]] = deque()  # alone, and not in the engine yet
+        self._lists: deque[Order] = deque()  # those that have jobs to be made
+        self._news: dict[Channel[Any], None] = {}
+        self._cause: BaseException | None = None  # what the last step raised
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is anything to do without another order."""
+        return bool(self._engine.has_work or self._callers or self._ready_lists() or self._news)
+
+    def accept(self, order: Order) -> None:
+        """Take on an order."""
+        self._open[order] = None
+        if order.is_list:
+            self._lists.append(order)
+            return
+        job = self._next_job(order)
+        if job is not None:
+            self._callers.append((order, job))
+
+    def close(self, order: Order) -> None:
+        """Let go of an order and free what it holds; nothing happens if it has ended."""
+        if order not in self._open:
+            return
+        del self._open[order]
+        for request_id in order.requests:
+            self._engine.abort(request_id)
+            self._by_request.pop(request_id, None)
+        self._callers = deque(pair for pair in self._callers if pair[0] is not order)
+        self._lists = deque(one for one in self._lists if one is not order)
+
+    def close_all(self, error: BaseException) -> None:
+        """End every order with an error."""
+        for order in list(self._open):
+            self._end(order, own_error(error))
+        self._tell()
+
+    def work(self) -> None:
+        """Let in what there is room for, run a step, and tell what came of it."""
+        for order in [order for order in self._open if order.channel.is_abandoned]:
+            self.close(order)
+        self._let_in_callers()
+        self._let_in_lists()
+        if self._engine.has_work:
+            self._step()
+        self._tell()
+
+    def _let_in_callers(self) -> None:
+        """As many as may wait; where none may, the engine refuses them all."""
+        count = len(self._callers)
+        if count and self._max_waiting is not None:
+            room = self._max_waiting - self._engine.stats().waiting
+            count = min(count, room) if room > 0 else count
+        for _ in range(count):
+            self._add(*self._callers.popleft())
+
+    def _let_in_lists(self) -> None:
+        """One prompt of each list in turn, as long as few wait."""
+        if not self._ready_lists():
+            return
+        most = NUM_AHEAD if self._max_waiting is None else max(1, self._max_waiting // 2)
+        room = min(NUM_AHEAD, most) - self._engine.stats().waiting
+        while room > 0 and (lists := self._ready_lists()):
+            order = min(lists, key=lambda one: one.priority)
+            self._lists.remove(order)
+            job = self._next_job(order)
+            if job is not None:
+                self._lists.append(order)
+                self._add(order, job)
+                room -= 1
+
+    def _ready_lists(self) -> list[Order]:
+        return [order for order in self._lists if not order.channel.lags]
+
+    def _next_job(self, order: Order) -> Job | None:
+        """Make an order's next job; None if it has no more, or it failed."""
+        job: Job | None = None
+        with self._failing(order):
+            job = next(order.jobs, None)
+            if job is None and not order.requests:
+                self._end(order)
+        return job
+
+    def _add(self, order: Order, job: Job) -> None:
+        with self._failing(order):
+            request_id = self._engine.add(job.request)
+            self._by_request[request_id] = order
+            order.opened(request_id, job)
+
+    def _step(self) -> None:
+        try:
+            events = self._engine.step()
+        except BaseException as error:  # noqa: BLE001  the next step tells whom it ended
+            self._cause = error
+            return
+        for event in events:
+            order = self._by_request.get(event.request_id)
+            if order is not None:
+                with self._failing(order):
+                    self._give(event, order)
+        self._cause = None
+
+    def _give(self, event: Event, order: Order) -> None:
+        """Let an order take an event of its own."""
+        if isinstance(event, EndEvent) and event.error and self._cause not in (None, event.error):
+            event.error.__cause__ = self._cause
+        self._news[order.channel] = None
+        ended_sample = order.take(event)
+        if ended_sample is not None:
+            self._engine.abort(event.request_id, ended_sample)
+        if event.request_id not in order.requests:
+            del self._by_request[event.request_id]
+            if not order.requests and order not in self._lists:
+                self._end(order)
+
+    @contextmanager
+    def _failing(self, order: Order) -> Iterator[None]:
+        """Whatever is raised here, by a function of the user's perhaps, is the order's end."""
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001
+            self._end(order, own_error(error))
+
+    def _end(self, order: Order, error: BaseException | None = None) -> None:
+        self.close(order)
+        order.channel.end(error)
+        self._news[order.channel] = None
+
+    def _tell(self) -> None:
+        wake(self._news)
+        self._news.clear()
+
+
+def own_error(error: BaseException) -> BaseException:
+    """The same error for one caller: shared, it would gather the tracebacks of all."""
+    if not isinstance(error, ForetellError):
+        return error  # raised by one request's own function
+    own = type(error)(*error.args)
+    own.__cause__ = error.__cause__
+    return own
