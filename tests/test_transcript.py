@@ -17,7 +17,8 @@ from foretell.engine.events import EndEvent, PromptEvent, TokenEvent
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, RequestError
 from foretell.outputs import Chunk, GenerationOutput, StopReason
-from foretell.streaming.sample import Job, Transcript
+from foretell.streaming.job import Job
+from foretell.streaming.sample import Transcript
 
 TOKENIZER = toy_tokenizer()
 BYTE_IDS = {TOKENIZER.token_bytes(i): i for i in range(256)}

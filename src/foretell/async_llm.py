@@ -30,7 +30,7 @@ from foretell.inputs.prompts import Prompt, Prompts
 from foretell.llm import LLM
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.describe import check_count, check_next, next_distribution, score_of
-from foretell.streaming.sample import Job
+from foretell.streaming.job import Job
 from foretell.worker.channel import Channel
 from foretell.worker.coalescing import Backlog
 from foretell.worker.submissions import Generation, Observation, Order

@@ -24,9 +24,9 @@ from foretell.inputs.prompts import Prompt, Prompts
 from foretell.loading.load import BackendName, load_model
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.describe import check_count, check_next, next_distribution, score_of
+from foretell.streaming.job import Job
 from foretell.streaming.progress import progress_bar
 from foretell.streaming.run import observe, outputs_of, run_jobs
-from foretell.streaming.sample import Job
 
 if TYPE_CHECKING:
     from foretell.analysis.beam_tree import BeamTree

@@ -13,9 +13,9 @@ from spm_oracle import processor
 from text_corpus import CODE, PROSE, SCRIPTS, corpus
 
 from foretell.errors import ModelFileError
-from foretell.text import merging
 from foretell.text import sentencepiece as room
 from foretell.text.tokenizer import Tokenizer
+from foretell.text.tokenizers import merging
 
 
 def tokenizer_of(metadata: dict[str, Any]) -> Tokenizer:

@@ -13,9 +13,10 @@ from foretell.config.contradictions import refuse_equal_samples
 from foretell.config.presets import MODEL_PRESET
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError, SettingWarning
-from foretell.inputs.prompts import Prompt, Prompts, is_batch, placed, read_prompt
+from foretell.inputs.prompts import Prompt, Prompts, is_batch, read_prompt
 from foretell.inputs.resolve import Resolved, Resolver
-from foretell.streaming.sample import Job, stop_in_text
+from foretell.streaming.job import Job, with_prompt_index
+from foretell.streaming.sample import stop_in_text
 from foretell.text.stops import StopMatcher
 
 if TYPE_CHECKING:
@@ -183,5 +184,5 @@ class Preparation:
             text, token_ids = read_prompt(prompt, self._tokenizer, parse_special=parse_special)
             self._check(plan.request(token_ids))
         except ForetellError as error:
-            raise placed(error, place) from error
+            raise with_prompt_index(error, place) from error
         return Draft(text, array("i", token_ids), place)

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from foretell.errors import ForetellError, RequestError
+from foretell.errors import RequestError
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -37,15 +37,6 @@ def read_prompt(
     in_range = all(0 <= token_id < tokenizer.vocab_size for token_id in token_ids)
     text = tokenizer.decode(token_ids, skip_special_tokens=False) if in_range else ""
     return text, token_ids  # the engine refuses what is out of range, with the numbers
-
-
-def placed(error: Exception, place: int | None) -> Exception:
-    """The error, telling which prompt of a list it is about; `place` is None for one alone."""
-    if place is None or not isinstance(error, ForetellError):
-        return error
-    told = type(error)(f"prompts[{place}]: {error}")
-    told.__cause__ = error
-    return told
 
 
 def _no_prompt(prompt: object) -> RequestError:

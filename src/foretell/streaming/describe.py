@@ -25,7 +25,7 @@ from foretell.outputs import (
 )
 
 if TYPE_CHECKING:
-    from foretell.streaming.sample import Job
+    from foretell.streaming.job import Job
     from foretell.text.tokenizer import Tokenizer
 
 NOT_FOR_NEXT = (

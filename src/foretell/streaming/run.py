@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeGuard
 from foretell.decoding.logprobs import TokenReport
 from foretell.engine.client import Mailroom
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
-from foretell.inputs.prompts import placed
 from foretell.outputs import Chunk, GenerationOutput
-from foretell.streaming.sample import Job, Transcript
+from foretell.streaming.job import Job, with_prompt_index
+from foretell.streaming.sample import Transcript
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -49,7 +49,7 @@ class Samples:
                 transcript.take(event)
             return None
         if isinstance(event, EndEvent) and event.error is not None:
-            raise placed(event.error, self._place)
+            raise with_prompt_index(event.error, self._place)
         chunk = self._transcripts[event.sequence].take(event)
         if chunk is not None and chunk.output is not None:
             self._num_open -= 1

@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from foretell.config import GenerationConfig
 from foretell.decoding.logprobs import TokenReport
 from foretell.decoding.trace import StepRecord
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
-from foretell.engine.request import Request
 from foretell.errors import RequestError
 from foretell.outputs import (
     Chunk,
@@ -25,6 +23,7 @@ from foretell.outputs import (
     Usage,
 )
 from foretell.streaming.describe import describe, describe_trace
+from foretell.streaming.job import Job
 from foretell.text.detokenizer import Detokenizer, unfinished_character
 from foretell.text.stops import StopMatcher
 
@@ -33,19 +32,6 @@ if TYPE_CHECKING:
 
 EndsText = Callable[[Sequence[int]], "StopReason | None"]
 ByStage = dict[LogprobStage, list[TokenLogprob]]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A request, the text that its prompt is, and the settings as the user knows them.
-
-    `place` is the prompt's in the user's list; None where the user gave one prompt.
-    """
-
-    prompt: str
-    request: Request
-    config: GenerationConfig
-    place: int | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 from foretell.engine.engine import Engine
 from foretell.engine.events import EndEvent, Event
 from foretell.errors import ForetellError
-from foretell.streaming.sample import Job
+from foretell.streaming.job import Job
 from foretell.worker.channel import Channel, wake
 from foretell.worker.submissions import Order
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from foretell.decoding.logprobs import TokenReport
 from foretell.engine.events import EndEvent, Event, PromptEvent
 from foretell.outputs import Chunk
+from foretell.streaming.job import Job
 from foretell.streaming.run import Samples, ends_early
-from foretell.streaming.sample import Job
 from foretell.worker.channel import Channel
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from foretell.decoding.beams import BeamStep, Candidate, Considered, Hypothesis,
 from foretell.engine.events import TokenEvent
 from foretell.errors import ConfigError, RequestError
 from foretell.inputs.prompts import Prompt, is_batch
+from foretell.streaming.job import Job
 from foretell.streaming.run import outputs_of, run_jobs
-from foretell.streaming.sample import Job, Transcript
+from foretell.streaming.sample import Transcript
 from foretell.text.detokenizer import Detokenizer, unfinished_character
 
 if TYPE_CHECKING:
