@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/promise.py MODEL.gguf --threads 2 --requests 200
 
-Random requests (tests/engine/promises.py: prompts of 1 to 1,000 tokens, short ones more often, half
-of them with a beginning that others share; greedy, samplers, penalties, beams, guidance, log-
+Random requests (tests/support/promises.py: prompts of 1 to 1,000 tokens, short ones more often,
+half of them with a beginning that others share; greedy, samplers, penalties, beams, guidance, log-
 probabilities, several samples, seeds) run alone, each in an engine of its own, and then in every
 other way. Counted are requests whose token ids, log-probabilities or ends differ from those alone,
 and rows of logits that are not what they were, bit for bit, for the same tokens. All must be 0.
@@ -25,9 +25,9 @@ from foretell.engine.engine import Engine
 from foretell.engine.request import Request
 from foretell.formats.gguf import GGUFFile
 
-sys.path.insert(0, str(ROOT / "tests" / "engine"))
+sys.path.insert(0, str(ROOT / "tests"))
 
-from promises import (
+from support.promises import (
     WAYS,
     Outcome,
     Witness,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_hub import FakeHub
-from loopback_hub import LoopbackHub, loopback_hub_in
+from support.fake_hub import FakeHub
+from support.loopback_hub import LoopbackHub, loopback_hub_in
 
 from foretell import hub
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from async_toys import (
+from support.async_toys import (
     SCRIPT,
     WISHES,
     GatedBackend,
@@ -21,7 +21,7 @@ from async_toys import (
     settled,
     toy_async_llm,
 )
-from toy import VOCAB_SIZE, toy_llm, toy_tokenizer
+from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
 
 import foretell
 from foretell import LLM, AsyncLLM, ConfigError, ModelNotFoundError, NumericalError, RequestError

@@ -16,7 +16,7 @@ TESTS = Path(__file__).parent
 PROLOGUE = """
     import asyncio, gc, signal, sys, threading
     from foretell import AsyncLLM
-    from toy import EOS, VOCAB_SIZE, toy_tokenizer
+    from support.toy import EOS, VOCAB_SIZE, toy_tokenizer
     from foretell.backends.scripted import ScriptedBackend, improvise
 
     def make():

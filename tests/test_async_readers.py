@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
-from async_toys import (
+from support.async_toys import (
     WISHES,
     GatedBackend,
     content,
@@ -23,7 +23,7 @@ from async_toys import (
     settled,
     toy_async_llm,
 )
-from toy import EOS, VOCAB_SIZE, toy_llm, toy_tokenizer
+from support.toy import EOS, VOCAB_SIZE, toy_llm, toy_tokenizer
 
 from foretell import LLM, AsyncLLM, RequestError
 from foretell.backends.scripted import recite

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from chatting import chatting_llm, chatting_tokenizer
-from toy import BOS, EOS, toy_llm
+from support.chatting import chatting_llm, chatting_tokenizer
+from support.toy import BOS, EOS, toy_llm
 
 from foretell import LLM, GenerationConfig
 from foretell.conversation import Conversation, Turn, chat_prompt, go_on

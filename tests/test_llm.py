@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy import BOS, EOS, VOCAB_SIZE, reciting_llm, toy_llm, toy_tokenizer
+from support.toy import BOS, EOS, VOCAB_SIZE, reciting_llm, toy_llm, toy_tokenizer
 
 from foretell import ConfigError, GenerationConfig, ModelNotFoundError, NumericalError, RequestError
 from foretell.backends.scripted import ScriptedBackend, improvise

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from contract import BackendContract, Piece, batch_of, run
+from support.backend_contract import BackendContract, Piece, batch_of, run
 
 from foretell.backends.scripted import ScriptedBackend, improvise, recite
 

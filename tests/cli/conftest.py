@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from toy import reciting_llm
+from support.toy import reciting_llm
 
 from foretell.cli import main
 from foretell.llm import LLM

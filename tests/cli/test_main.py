@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 import pytest
-from fake_hub import FakeHub
+from support.fake_hub import FakeHub
 
 import foretell
 from foretell.cli import main

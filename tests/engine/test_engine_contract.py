@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from engine_contract import EngineContract
-from llama_files import make_model, write_model
+from support.engine_contract import EngineContract
+from support.llama_files import make_model, write_model
 
 from foretell.backends.native.backend import NativeBackend
 from foretell.backends.scripted import ScriptedBackend, improvise

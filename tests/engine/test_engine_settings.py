@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from by_hand import request, run, scripted
+from support.by_hand import request, run, scripted
 
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings

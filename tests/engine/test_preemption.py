@@ -1,7 +1,7 @@
 """Where blocks run out, what came last makes way, and nothing is lost."""
 
 import pytest
-from by_hand import answer_by_hand, request, run, scripted, take
+from support.by_hand import answer_by_hand, request, run, scripted, take
 
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings

@@ -1,7 +1,7 @@
 """What was computed of a prompt's beginning is not computed again, and changes no answer."""
 
 import pytest
-from by_hand import answer_by_hand, request, run, scripted, tokens_of
+from support.by_hand import answer_by_hand, request, run, scripted, tokens_of
 
 from foretell.backends.scripted import ScriptedBackend, improvise
 from foretell.engine.engine import Engine

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from by_hand import answer_by_hand, request, run, scripted
+from support.by_hand import answer_by_hand, request, run, scripted
 
 from foretell.engine.engine import Engine
 from foretell.engine.events import TokenEvent

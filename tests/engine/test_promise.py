@@ -6,10 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from by_hand import SCRIPT, VOCAB
-from by_hand import request as wish_for
-from llama_files import make_model, write_model
-from promises import WAYS, Witness, make_requests, run_alone, run_squeezed, run_together, short_ones
+from support.by_hand import SCRIPT, VOCAB
+from support.by_hand import request as wish_for
+from support.llama_files import make_model, write_model
+from support.promises import (
+    WAYS,
+    Witness,
+    make_requests,
+    run_alone,
+    run_squeezed,
+    run_together,
+    short_ones,
+)
 
 from foretell.backends.native.backend import NativeBackend
 from foretell.backends.scripted import ScriptedBackend

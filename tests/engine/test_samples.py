@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from by_hand import (
+from support.by_hand import (
     SCRIPT,
     VOCAB,
     answer_by_hand,

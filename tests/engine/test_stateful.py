@@ -4,10 +4,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from by_hand import VOCAB, Answer, answer_by_hand, request, scripted, take
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.by_hand import VOCAB, Answer, answer_by_hand, request, scripted, take
 
 from foretell.backends.scripted import ScriptedBackend
 from foretell.engine.engine import Engine

@@ -12,7 +12,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from fake_hub import FakeHub, sha256
+from support.fake_hub import FakeHub, sha256
 
 from foretell import hub
 from foretell.errors import DownloadError

@@ -7,7 +7,7 @@ import shutil
 from collections import namedtuple
 
 import pytest
-from loopback_hub import CHECKPOINT, LoopbackHub
+from support.loopback_hub import CHECKPOINT, LoopbackHub
 
 from foretell import hub
 from foretell.errors import DownloadError, ModelNotFoundError

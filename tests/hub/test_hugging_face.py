@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from loopback_hub import CHECKPOINT, GGUFS, SHARDED, WEIGHTS, LoopbackHub
+from support.loopback_hub import CHECKPOINT, GGUFS, SHARDED, WEIGHTS, LoopbackHub
 
 from foretell import hub
 from foretell.errors import DownloadError, ModelNotFoundError, UnsupportedModelError

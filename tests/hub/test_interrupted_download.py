@@ -7,7 +7,7 @@ import signal
 import sys
 
 import pytest
-from fake_hub import FakeHub, wait_until
+from support.fake_hub import FakeHub, wait_until
 
 from foretell import hub
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_hub import FakeHub
+from support.fake_hub import FakeHub
 
 from foretell import hub
 from foretell.errors import ConfigError, DownloadError, ModelFileError, ModelNotFoundError

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from loopback_hub import CHECKPOINT, GGUFS, SHARDED, LoopbackHub
+from support.loopback_hub import CHECKPOINT, GGUFS, SHARDED, LoopbackHub
 
 from foretell import hub
 from foretell.errors import ModelFileError, ModelNotFoundError

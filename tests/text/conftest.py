@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textbook_bpe import visible_bytes
+from support.textbook_bpe import visible_bytes
 
 from foretell.formats.gguf import GGUFFile
 from foretell.text.tokenizer import Tokenizer

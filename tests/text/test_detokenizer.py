@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from text_corpus import corpus
+from support.text_corpus import corpus
 
 from foretell.text.detokenizer import Detokenizer, unfinished_character
 from foretell.text.tokenizer import Tokenizer

@@ -15,7 +15,7 @@ from foretell.formats.gguf import GGUFFile
 @pytest.fixture(scope="session")
 def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random two-layer Llama in Q8_0."""
-    from llama_files import make_model, write_model
+    from support.llama_files import make_model, write_model
 
     return write_model(tmp_path_factory.mktemp("tiny") / "tiny.gguf", make_model(), "Q8_0")
 
@@ -23,7 +23,7 @@ def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def reference_model(default_model_path: Path) -> Any:
     """transformers' float32 model with the default model's dequantized weights."""
-    from llama_files import read_reference
+    from support.llama_files import read_reference
 
     return read_reference(default_model_path)
 

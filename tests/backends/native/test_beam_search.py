@@ -9,8 +9,8 @@ import random
 import numpy as np
 import pytest
 import torch
-from family_files import GPT2, make_family
-from llama_files import make_model
+from support.family_files import GPT2, make_family
+from support.llama_files import make_model
 
 from foretell.backends.native.backend import NativeBackend
 from foretell.backends.transformers.backend import TransformersBackend

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from contract import Piece, batch_of, run
-from kernel_bench import ISAS, bits
-from llama_files import reference_logits
+from support.backend_contract import Piece, batch_of, run
+from support.kernel_bench import ISAS, bits
+from support.llama_files import reference_logits
 
 from foretell.formats.gguf import GGUFFile
 from foretell.text.tokenizer import Tokenizer

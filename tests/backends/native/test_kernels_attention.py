@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from kernel_bench import ISAS, UNIT, Bench, Cache, bits
+from support.kernel_bench import ISAS, UNIT, Bench, Cache, bits
 
 from foretell.backends.native._core import OpKind
 

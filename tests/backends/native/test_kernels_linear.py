@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from kernel_bench import ISAS, UNIT, Bench, bits
-from random_tensors import FLOATS, QUANTIZED, dequantize, minima, random_weights
+from support.kernel_bench import ISAS, UNIT, Bench, bits
+from support.random_tensors import FLOATS, QUANTIZED, dequantize, minima, random_weights
 
 from foretell.backends.native._core import OpKind
 from foretell.formats.types import TensorType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kernel_bench import ISAS, UNIT, Bench, Cache, bits
+from support.kernel_bench import ISAS, UNIT, Bench, Cache, bits
 
 from foretell.backends.native._core import OpKind
 from foretell.formats.types import TensorType
@@ -254,7 +254,7 @@ def test_a_fused_quantization_is_the_separate_one(isa, threads, kind):
 
 def identity_q8_0(width):
     """The identity matrix in Q8_0: type, bytes, columns."""
-    from random_tensors import quantize
+    from support.random_tensors import quantize
 
     return TensorType.Q8_0, quantize(TensorType.Q8_0, np.eye(width, dtype=np.float32)), width
 

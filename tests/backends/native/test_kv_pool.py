@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contract import Piece, run
-from kernel_bench import ISAS, bits
-from llama_files import make_model, write_model
+from support.backend_contract import Piece, run
+from support.kernel_bench import ISAS, bits
+from support.llama_files import make_model, write_model
 
 from foretell.backends.native import kv_pool
 from foretell.errors import ConfigError

@@ -7,7 +7,7 @@ import os
 import sys
 
 import pytest
-from kernel_bench import ISAS
+from support.kernel_bench import ISAS
 
 from foretell.backends.native import machine
 from foretell.errors import ConfigError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from contract import BackendContract
-from kernel_bench import ISAS
+from support.backend_contract import BackendContract
+from support.kernel_bench import ISAS
 
 WAYS = [(isa, threads) for isa in ISAS for threads in (1, 3)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 CSRC = Path(__file__).parents[3] / "csrc"
-DRIVER = Path(__file__).with_name("neon_check.cpp")
+DRIVER = Path(__file__).parents[2] / "support" / "neon_check.cpp"
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64-static"
 FLAGS = ["-std=c++20", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", f"-I{CSRC}"]
 FORMATS = 13

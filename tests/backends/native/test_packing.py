@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kernel_bench import ISAS, bits, make_program
-from random_tensors import (
+from support.kernel_bench import ISAS, bits, make_program
+from support.random_tensors import (
     EXPONENTS,
     FLOATS,
     HALVES,

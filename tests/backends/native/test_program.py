@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kernel_bench import ISAS, Bench, Cache, int32, make_program
-from random_tensors import random_weights
+from support.kernel_bench import ISAS, Bench, Cache, int32, make_program
+from support.random_tensors import random_weights
 
 from foretell.backends.native._core import OpKind
 from foretell.formats.types import TensorType

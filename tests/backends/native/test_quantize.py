@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from quantize_reference import quantize_reference
+from support.quantize_reference import quantize_reference
 
 from foretell.backends.native.weights.quantize import quantize_rows, to_float32
 from foretell.formats.types import TensorType

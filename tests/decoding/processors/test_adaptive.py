@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_rows import logits, long_logits, ours
+from support.processor_rows import logits, long_logits, ours
 
 from foretell.decoding.processors.adaptive import AdaptiveP
 from foretell.decoding.processors.base import Adaptive

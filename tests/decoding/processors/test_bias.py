@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_rows import Past, logits, long_logits, ours, theirs
+from support.processor_rows import Past, logits, long_logits, ours, theirs
 from transformers import SequenceBiasLogitsProcessor
 
 from foretell.decoding.processors.bias import LogitBias, SequenceBias

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_rows import Past, ours
+from support.processor_rows import Past, ours
 
 from foretell.decoding.processors.dry import DRY, prefix_lengths
 from foretell.errors import ConfigError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_rows import logits, long_logits, ours
+from support.processor_rows import logits, long_logits, ours
 
 from foretell.decoding.processors.dynamic_temperature import DynamicTemperature
 from foretell.errors import ConfigError

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from processor_rows import logits, long_logits, ours, theirs
+from support.processor_rows import logits, long_logits, ours, theirs
 from transformers import InfNanRemoveLogitsProcessor, LogitNormalization
 
 from foretell.decoding.processors.guards import RemoveInvalidValues, Renormalize

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from processor_rows import FINITE, LEVELS, logits
+from support.processor_rows import FINITE, LEVELS, logits
 from transformers import UnbatchedClassifierFreeGuidanceLogitsProcessor
 
 from foretell.decoding.processors.guidance import guide

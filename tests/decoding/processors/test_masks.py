@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_rows import Past, agree, logits, long_logits, ours, theirs
+from support.processor_rows import Past, agree, logits, long_logits, ours, theirs
 from transformers import (
     NoBadWordsLogitsProcessor,
     PrefixConstrainedLogitsProcessor,

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_rows import Past
+from support.processor_rows import Past
 
 from foretell.decoding.processors.scope import check_scope, scoped_tokens, seen_tokens
 from foretell.errors import ConfigError

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from processor_rows import Past, logits, ours, theirs
+from support.processor_rows import Past, logits, ours, theirs
 from transformers import (
     MinPLogitsWarper,
     TemperatureLogitsWarper,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from processor_rows import Past, logits, long_logits, ours
+from support.processor_rows import Past, logits, long_logits, ours
 
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.xtc import XTC

@@ -1,1 +1,0 @@
-"""Makes `contract.py` importable from the folders below."""

@@ -1,0 +1,187 @@
+"""Tiny models of other families, made with transformers; as folders, and as GGUF files.
+
+What a GGUF file calls a weight is asked of the `gguf` package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import torch
+from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from foretell.formats.gguf import GGUFFile
+from foretell.formats.types import TensorInfo
+from support.llama_files import sizes_of, write
+
+SIZES = {
+    "vocab_size": 160,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+}
+GPT2_SIZES = {"vocab_size": 163, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 128}
+
+
+@dataclass(frozen=True)
+class Family:
+    """How to make a family's tiny models, and what its GGUF files say.
+
+    Attributes:
+        architecture: what GGUF files call it.
+        make: a transformers model of these sizes, its weights not yet set.
+        metadata: a config's values, by the keys of a file without the architecture's name.
+        transposed: parts of names whose matrices the checkpoint keeps transposed.
+        plus: what the file's norms have more than the checkpoint's.
+    """
+
+    architecture: str
+    make: Callable[..., Any]
+    metadata: Callable[[Any], dict[str, Any]]
+    transposed: tuple[str, ...] = ()
+    plus: float = 0.0
+
+
+def make_family(family: Family, seed: int = 0, **sizes: Any) -> Any:
+    """A random model whose logits differ by a few units, so that errors show."""
+    torch.manual_seed(seed)
+    model = family.make(**sizes).to(torch.float32).eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim == 1:
+                is_norm = "norm" in name or "ln_" in name
+                middle = 1 - family.plus if is_norm and not name.endswith("bias") else 0
+                weight.copy_(middle + 0.2 * torch.randn_like(weight))
+            else:
+                weight.copy_(torch.randn_like(weight) * _spread(family, name, weight))
+    return model
+
+
+def _spread(family: Family, name: str, weight: torch.Tensor) -> float:
+    if "embed" in name or ".wte." in name or ".wpe." in name:
+        return 0.5
+    inputs = weight.shape[0 if any(part in name for part in family.transposed) else 1]
+    return 1.5 / inputs**0.5
+
+
+def read_family(path: Path, family: Family, make: Callable[..., Any], config: Any) -> Any:
+    """The float32 model of this config with a file's weights, each dequantized by `gguf`.
+
+    `gguf` itself would take long over a vocabulary of 262,144 strings.
+    """
+    model = make(config).to(torch.float32).eval()
+    state = {}
+    with GGUFFile.open(path) as file:
+        for name in model.state_dict():
+            found = file.tensors.get(_file_name(family, config, name) or "")
+            if found is not None:
+                values = _dequantize(file, found)
+                state[name] = values - family.plus if values.ndim == 1 else values
+    if config.tie_word_embeddings:
+        state["lm_head.weight"] = state["model.embed_tokens.weight"]
+    model.load_state_dict(state, strict=True, assign=True)
+    return model
+
+
+def _dequantize(file: GGUFFile, tensor: TensorInfo) -> torch.Tensor:
+    rows = np.array(file.data(tensor.name)).reshape(*tensor.shape[:-1], -1)
+    values = gguf.dequantize(rows, gguf.GGMLQuantizationType(tensor.type.ggml_id))
+    return torch.from_numpy(values)
+
+
+def _file_name(family: Family, config: Any, name: str) -> str | None:
+    arch = next(k for k, title in gguf.MODEL_ARCH_NAMES.items() if title == family.architecture)
+    names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
+    return names.get_name(name, try_suffixes=(".weight", ".bias"))
+
+
+def write_family(path: Path, family: Family, model: Any, kind: str = "F32") -> Path:
+    """Write the model as a GGUF file."""
+    config = model.config
+    tensors = {}
+    for name, weight in model.state_dict().items():
+        if name == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        values = weight.numpy()
+        if values.ndim == 2 and any(part in name for part in family.transposed):
+            values = values.T
+        if "norm" in name and values.ndim == 1:
+            values = values + np.float32(family.plus)
+        tensors[_file_name(family, config, name)] = values
+    metadata = {f"{family.architecture}.{k}": v for k, v in family.metadata(config).items()}
+    return write(path, tensors, metadata, kind, family.architecture)
+
+
+def _gpt2(**sizes: Any) -> Any:
+    return GPT2LMHeadModel(GPT2Config(**GPT2_SIZES | sizes, bos_token_id=0, eos_token_id=0))
+
+
+def _gpt2_metadata(config: Any) -> dict[str, Any]:
+    return {
+        "context_length": config.n_positions,
+        "embedding_length": config.n_embd,
+        "feed_forward_length": config.n_inner or 4 * config.n_embd,
+        "block_count": config.n_layer,
+        "attention.head_count": config.n_head,
+        "attention.layer_norm_epsilon": config.layer_norm_epsilon,
+    }
+
+
+GPT2 = Family(
+    "gpt2", _gpt2, _gpt2_metadata, transposed=("c_attn.weight", "c_proj.weight", "c_fc.weight")
+)
+
+
+def _maker(model: Any, config: Any, **fixed: Any) -> Callable[..., Any]:
+    return lambda **sizes: model(config(**SIZES | fixed | sizes))
+
+
+def _llama_metadata(config: Any) -> dict[str, Any]:
+    rope, values = config.rope_parameters, sizes_of(config)
+    values["rope.freq_base"] = rope.get("full_attention", rope)["rope_theta"]
+    if config.model_type != "gemma3_text":
+        return values
+    values["attention.sliding_window"] = config.sliding_window
+    if rope["full_attention"]["rope_type"] == "linear":
+        factor = rope["full_attention"]["factor"]
+        values |= {"rope.scaling.type": "linear", "rope.scaling.factor": factor}
+    if rope["sliding_attention"]["rope_theta"] != 10_000.0:
+        values["rope.freq_base_swa"] = rope["sliding_attention"]["rope_theta"]
+    return values
+
+
+GEMMA3 = Family(
+    "gemma3",
+    _maker(
+        Gemma3ForCausalLM,
+        Gemma3TextConfig,
+        head_dim=32,
+        query_pre_attn_scalar=32,
+        sliding_window=20,
+        num_hidden_layers=7,
+    ),
+    _llama_metadata,
+    plus=1.0,
+)
+MISTRAL = Family("llama", _maker(MistralForCausalLM, MistralConfig), _llama_metadata)
+QWEN2 = Family("qwen2", _maker(Qwen2ForCausalLM, Qwen2Config), _llama_metadata)
+QWEN3 = Family("qwen3", _maker(Qwen3ForCausalLM, Qwen3Config, head_dim=32), _llama_metadata)
