@@ -1,4 +1,4 @@
-"""AsyncLLM: LLM for asyncio (rows 1 and 8 of the design).
+"""AsyncLLM: LLM for asyncio.
 
 prompts + settings → an order → the worker thread → chunks, on the caller's event loop
 """
@@ -21,19 +21,19 @@ from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
 from foretell.conversation import chat_prompt
 from foretell.decoding.logprobs import TokenReport
-from foretell.decoding.strategies import Observe
+from foretell.decoding.strategies import LogitsProbe
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
-from foretell.inputs.processor import Jobs, Preparation
+from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
 from foretell.llm import LLM
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.describe import check_count, check_next, next_distribution, score_of
 from foretell.streaming.job import Job
 from foretell.worker.channel import Channel
-from foretell.worker.coalescing import Backlog
-from foretell.worker.submissions import Generation, Observation, Order
+from foretell.worker.coalescing import CoalescingQueue
+from foretell.worker.submissions import Generation, Observation, Submission
 from foretell.worker.thread import Worker
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class _Opened:
     info: BackendInfo
     tokenizer: Tokenizer
     recommended: dict[str, Any]
-    preparation: Preparation
+    preparation: InputProcessor
 
 
 class AsyncLLM:
@@ -225,7 +225,11 @@ class AsyncLLM:
     ) -> NextDistribution:
         """P(x_t | x_<t): how probable each next token is; see `LLM.next`."""
         check_next(top, settings)
-        complete, observer, tokenizer = self._settings(config, settings), Observe(), self.tokenizer
+        complete, observer, tokenizer = (
+            self._settings(config, settings),
+            LogitsProbe(),
+            self.tokenizer,
+        )
 
         def result(job: Job, _: list[TokenReport]) -> NextDistribution:
             return next_distribution(job, observer.require_row(), tokenizer, top)
@@ -243,7 +247,7 @@ class AsyncLLM:
         def result(job: Job, reports: list[TokenReport]) -> Score:
             return score_of(job.prompt, job.request.prompt, reports, tokenizer)
 
-        extras = {"strategy": Observe(), "prompt_logprobs": top, "priority": priority}
+        extras = {"strategy": LogitsProbe(), "prompt_logprobs": top, "priority": priority}
         return await self._observe(text, complete, parse_special, extras, result)
 
     async def stats(self) -> EngineStats:
@@ -298,7 +302,7 @@ class AsyncLLM:
             while (chunk := await channel.get()) is not None:
                 outputs[chunk.prompt_index, chunk.index] = chunk.require_output()
         ordered = [outputs[key] for key in sorted(outputs)]
-        return ordered[0] if jobs.are_one else ordered
+        return ordered[0] if jobs.is_single else ordered
 
     async def _stream(
         self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
@@ -310,26 +314,28 @@ class AsyncLLM:
 
     async def _jobs(
         self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
-    ) -> Jobs:
+    ) -> PreparedPrompts:
         """Read and check prompts, beside the event loop and beside the engine's steps.
 
         A long list takes its time, and so does a chat template, which another process renders.
         """
         preparation = self._require_open().preparation
 
-        def prepare() -> Jobs:
+        def prepare() -> PreparedPrompts:
             plan = preparation.plan(config, priority=priority)
             return preparation.jobs(read(), plan, parse_special=parse_special)
 
         return await asyncio.to_thread(prepare)
 
     @contextmanager
-    def _run(self, jobs: Jobs, priority: int, *, streams: bool) -> Iterator[Channel[Chunk]]:
+    def _run(
+        self, jobs: PreparedPrompts, priority: int, *, streams: bool
+    ) -> Iterator[Channel[Chunk]]:
         """Have jobs worked on, and see their chunks come, as long as the block is not left."""
         opened, loop = self._require_open(), asyncio.get_running_loop()
         channel: Channel[Chunk] = Channel(loop, deque())
         if streams:
-            channel = Channel(loop, Backlog(), opened.worker.nudge)
+            channel = Channel(loop, CoalescingQueue(), opened.worker.wake)
         order = Generation(
             channel,
             iter(jobs),
@@ -363,7 +369,7 @@ class AsyncLLM:
 
 
 @contextmanager
-def _placed(order: Order, worker: Worker) -> Iterator[None]:
+def _placed(order: Submission, worker: Worker) -> Iterator[None]:
     """An order is worked on as long as the block is not left.
 
     It is left also by a task that is cancelled, or destroyed before it has ended: nothing here may

@@ -1,4 +1,4 @@
-"""Conversations: messages to a prompt, and a history that grows (row 8 of the design).
+"""Conversations: messages to a prompt, and a history that grows.
 
 conversation = Conversation(llm, system="Answer in one sentence.")
 for chunk in conversation.say("Why is the sky blue?", temperature=0.7):
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foretell.errors import ConfigError, RequestError
-from foretell.text.chat.escaping import Disguise
+from foretell.text.chat.escaping import SpecialTokenEscaper
 from foretell.text.chat.template import ChatTemplate, check_messages
 from foretell.utils.files import write_atomically
 
@@ -40,7 +40,7 @@ def chat_prompt(tokenizer: Tokenizer, messages: Sequence[Mapping[str, str]]) -> 
         ModelFileError: the template is broken.
     """
     template = template_of(tokenizer)
-    disguise = Disguise(tokenizer, check_messages(messages))
+    disguise = SpecialTokenEscaper(tokenizer, check_messages(messages))
     return disguise.encode(template.render(disguise.messages))
 
 

@@ -1,4 +1,4 @@
-"""LLM: a model and its tokenizer, ready to write (rows 1 and 8 of the design). Start reading here.
+"""LLM: a model and its tokenizer, ready to write. Start reading here.
 
 prompts + settings → `Job`s → `Engine` → events → `Chunk`s → `GenerationOutput`s
 """
@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
-from foretell.decoding.strategies import Observe
-from foretell.engine.client import CLOSED, Mailroom
+from foretell.decoding.strategies import LogitsProbe
+from foretell.engine.client import CLOSED, EngineClient
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
-from foretell.inputs.processor import Jobs, Preparation
+from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
 from foretell.loading.load import BackendName, load_model
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.describe import check_count, check_next, next_distribution, score_of
 from foretell.streaming.job import Job
 from foretell.streaming.progress import progress_bar
-from foretell.streaming.run import observe, outputs_of, run_jobs
+from foretell.streaming.run import collect_outputs, run_prompt_only, stream_jobs
 
 if TYPE_CHECKING:
     from foretell.analysis.beam_tree import BeamTree
@@ -120,8 +120,8 @@ class LLM:
         self.info: BackendInfo = loaded.backend.info
         self._backend: Backend | None = loaded.backend
         self._engine: Engine | None = Engine(loaded.backend, engine_settings)
-        self._room = Mailroom(self._engine)
-        self._preparation = Preparation(self.tokenizer, self.recommended, self._room.check)
+        self._client = EngineClient(self._engine)
+        self._preparation = InputProcessor(self.tokenizer, self.recommended, self._client.check)
 
     @property
     def backend(self) -> Backend:
@@ -141,14 +141,14 @@ class LLM:
         return self._engine
 
     @property
-    def room(self) -> Mailroom:
-        """Where requests are opened and their events taken; RequestError once the LLM is closed."""
+    def client(self) -> EngineClient:
+        """Takes requests and gives their events; RequestError once the LLM is closed."""
         if self._engine is None:
             raise RequestError(CLOSED)
-        return self._room
+        return self._client
 
     @property
-    def preparation(self) -> Preparation:
+    def preparation(self) -> InputProcessor:
         """What makes requests of prompts and settings; RequestError once the LLM is closed."""
         if self._engine is None:
             raise RequestError(CLOSED)
@@ -224,8 +224,8 @@ class LLM:
         """
         jobs = self._jobs(prompt, parse_special, config, settings)
         with progress_bar(jobs.num_outputs if progress else 0) as show:
-            outputs = outputs_of(run_jobs(self._room, jobs, self.tokenizer), show)
-        return outputs[0] if jobs.are_one else outputs
+            outputs = collect_outputs(stream_jobs(self._client, jobs, self.tokenizer), show)
+        return outputs[0] if jobs.is_single else outputs
 
     def stream(
         self,
@@ -242,7 +242,7 @@ class LLM:
         `index` tell them apart, and each has a last chunk. Leaving the loop early ends all.
         """
         jobs = self._jobs(prompt, parse_special, config, settings)
-        return run_jobs(self._room, jobs, self.tokenizer)
+        return stream_jobs(self._client, jobs, self.tokenizer)
 
     def next(
         self,
@@ -259,9 +259,9 @@ class LLM:
         so all final probability is on one token.
         """
         check_next(top, settings)
-        observer = Observe()
+        observer = LogitsProbe()
         job = self._observer(prompt, parse_special, config, settings, strategy=observer)
-        observe(self._room, job)
+        run_prompt_only(self._client, job)
         return next_distribution(job, observer.require_row(), self.tokenizer, top)
 
     def score(self, text: Prompt, top: int = 0, *, parse_special: bool = False) -> Score:
@@ -271,8 +271,8 @@ class LLM:
         log-probability, unless the tokenizer puts a beginning-of-sequence token before it.
         """
         check_count("top", top, 0)
-        job = self._observer(text, parse_special, strategy=Observe(), prompt_logprobs=top)
-        reports = observe(self._room, job)
+        job = self._observer(text, parse_special, strategy=LogitsProbe(), prompt_logprobs=top)
+        reports = run_prompt_only(self._client, job)
         return score_of(job.prompt, job.request.prompt, reports, self.tokenizer)
 
     def chat(
@@ -359,7 +359,7 @@ class LLM:
     def close(self) -> None:
         """End all requests and let go of the model; closing twice does nothing."""
         if self._engine is not None:
-            self._room.close_all()
+            self._client.close()
             self._engine = self._backend = None
 
     def __enter__(self) -> LLM:
@@ -379,7 +379,7 @@ class LLM:
         parse_special: bool,
         config: GenerationConfig | None,
         settings: dict[str, Any],
-    ) -> Jobs:
+    ) -> PreparedPrompts:
         """Check settings and prompts, before any work."""
         preparation = self.preparation
         plan = preparation.plan(preparation.settings(config, settings))

@@ -10,8 +10,8 @@ import pytest
 from support.toy import toy_llm
 
 from foretell import GenerationConfig
-from foretell.cli import next as next_token
 from foretell.cli.commands import generate
+from foretell.cli.commands import next as next_token
 from foretell.cli.options import given, warn
 from foretell.cli.settings import FUNCTIONS, USUAL, SettingOption
 from foretell.config import RANGES

@@ -7,7 +7,7 @@ from foretell.config import GenerationConfig
 from foretell.decoding.chain import chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import log_softmax, softmax
-from foretell.decoding.strategies import Observe, OneToken
+from foretell.decoding.strategies import LogitsProbe, SamplingStrategy
 from foretell.errors import ConfigError, NumericalError
 
 
@@ -19,7 +19,7 @@ class Line:
 
 
 def one_token(config, size=50):
-    return OneToken(config, ChainContext(size))
+    return SamplingStrategy(config, ChainContext(size))
 
 
 def rows_of(number, size=50, seed=0):
@@ -88,7 +88,7 @@ def test_nan_is_refused_before_any_processor(settings):
 
 def test_observe_keeps_a_copy_and_ends():
     rows = rows_of(1)
-    observer = Observe()
+    observer = LogitsProbe()
     assert observer.choose(rows, [Line()]) == []
     rows[:] = 0
     np.testing.assert_array_equal(observer.row, rows_of(1)[0])

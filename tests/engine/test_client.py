@@ -2,8 +2,8 @@ import pytest
 
 from foretell.backends.scripted import ScriptedBackend, improvise
 from foretell.config import GenerationConfig
-from foretell.decoding.strategies import Observe
-from foretell.engine.client import Mailroom
+from foretell.decoding.strategies import LogitsProbe
+from foretell.engine.client import EngineClient
 from foretell.engine.engine import Engine
 from foretell.engine.events import TokenEvent
 from foretell.engine.request import Request
@@ -23,39 +23,39 @@ def wish(prompt, count):
 
 
 def test_events_wait_for_their_reader(engine):
-    room = Mailroom(engine)
-    first, second = room.open(wish([1], 3)), room.open(wish([2], 2))
-    assert [event.request_id for event in room.take([first])] == [first]
-    assert [event.request_id for event in room.take([first])] == [first]
-    waiting = room.take([second])
+    client = EngineClient(engine)
+    first, second = client.submit(wish([1], 3)), client.submit(wish([2], 2))
+    assert [event.request_id for event in client.poll([first])] == [first]
+    assert [event.request_id for event in client.poll([first])] == [first]
+    waiting = client.poll([second])
     assert [event.request_id for event in waiting] == [second, second]
     assert isinstance(waiting[-1], TokenEvent)
     assert waiting[-1].stop_reason.kind == "max_new_tokens"
 
 
 def test_events_of_closed_requests_are_dropped(engine):
-    room = Mailroom(engine)
-    first, second = room.open(wish([1], 3)), room.open(wish([2], 3))
-    room.close(first)
-    room.close(first)
-    assert {event.request_id for event in room.take([second])} == {second}
-    room.close_all()
+    client = EngineClient(engine)
+    first, second = client.submit(wish([1], 3)), client.submit(wish([2], 3))
+    client.release(first)
+    client.release(first)
+    assert {event.request_id for event in client.poll([second])} == {second}
+    client.close()
     assert not engine.has_work
 
 
 def test_an_ended_request_has_no_more(engine):
-    room = Mailroom(engine)
-    request_id = room.open(wish([1], 1))
-    room.take([request_id])
+    client = EngineClient(engine)
+    request_id = client.submit(wish([1], 1))
+    client.poll([request_id])
     with pytest.raises(RequestError, match="no more to take"):
-        room.take([request_id])
+        client.poll([request_id])
 
 
 def test_an_observer_has_no_row_before_it_runs(engine):
-    observer = Observe()
+    observer = LogitsProbe()
     with pytest.raises(RequestError, match="no logits were seen"):
         observer.require_row()
-    Mailroom(engine).open(Request([1], strategy=observer))
+    EngineClient(engine).submit(Request([1], strategy=observer))
     engine.step()
     assert observer.require_row().shape == (VOCAB,)
 
@@ -63,33 +63,33 @@ def test_an_observer_has_no_row_before_it_runs(engine):
 def test_an_offer_is_declined_while_too_many_wait():
     backend = ScriptedBackend(improvise(VOCAB), vocab_size=VOCAB)
     engine = Engine(backend, EngineSettings(max_running=1, max_waiting=1))
-    room = Mailroom(engine)
-    first, second = room.open(wish([1], 2)), room.open(wish([2], 2))
-    assert room.offer(wish([3], 2)) is None
-    third = room.open(wish([3], 2))  # steps until the first has ended
-    assert len(room.take([first])) == 2
-    room.close(second)
-    room.close(third)
+    client = EngineClient(engine)
+    first, second = client.submit(wish([1], 2)), client.submit(wish([2], 2))
+    assert client.try_submit(wish([3], 2)) is None
+    third = client.submit(wish([3], 2))  # steps until the first has ended
+    assert len(client.poll([first])) == 2
+    client.release(second)
+    client.release(third)
     assert not engine.has_work
 
 
 def test_one_sample_can_be_dropped(engine):
-    room = Mailroom(engine)
+    client = EngineClient(engine)
     config = GenerationConfig(max_new_tokens=4, top_k=5, seed=1, num_return_sequences=3)
-    request_id = room.open(Request([1, 2], config))
-    assert {event.sequence for event in room.take([request_id])} == {0, 1, 2}
-    room.drop(request_id, 1)
-    assert {event.sequence for event in room.take([request_id])} == {0, 2}
+    request_id = client.submit(Request([1, 2], config))
+    assert {event.sequence for event in client.poll([request_id])} == {0, 1, 2}
+    client.abort_sample(request_id, 1)
+    assert {event.sequence for event in client.poll([request_id])} == {0, 2}
 
 
 def test_a_closed_room_says_so(engine):
-    room = Mailroom(engine)
-    request_id = room.open(wish([1], 3))
-    room.close_all()
+    client = EngineClient(engine)
+    request_id = client.submit(wish([1], 3))
+    client.close()
     for ask in (
-        lambda: room.open(wish([1], 1)),
-        lambda: room.offer(wish([1], 1)),
-        lambda: room.take([request_id]),
+        lambda: client.submit(wish([1], 1)),
+        lambda: client.try_submit(wish([1], 1)),
+        lambda: client.poll([request_id]),
     ):
         with pytest.raises(RequestError, match="this LLM is closed"):
             ask()
@@ -97,7 +97,7 @@ def test_a_closed_room_says_so(engine):
 
 
 def test_what_was_closed_is_forgotten(engine):
-    room = Mailroom(engine)
+    client = EngineClient(engine)
     for _ in range(3):
-        room.close(room.open(wish([1], 2)))
-    assert room._boxes == {}
+        client.release(client.submit(wish([1], 2)))
+    assert client._pending == {}

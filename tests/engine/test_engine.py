@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from foretell.backends.scripted import ScriptedBackend, improvise, recite
 from foretell.config import GenerationConfig
 from foretell.decoding.logprobs import log_softmax
-from foretell.decoding.strategies import Observe
+from foretell.decoding.strategies import LogitsProbe
 from foretell.engine.engine import Engine
 from foretell.engine.events import EndEvent, PromptEvent, TokenEvent
 from foretell.engine.request import Request
@@ -137,7 +137,7 @@ def test_what_can_never_run_is_refused_with_the_numbers(prompt, config, message)
 def test_the_context_can_be_filled_to_the_last_position():
     engine = Engine(scripted(context_length=32, num_blocks=8))
     first = engine.add(request([1] * 31, max_new_tokens=1))
-    second = engine.add(Request([1] * 32, strategy=Observe()))
+    second = engine.add(Request([1] * 32, strategy=LogitsProbe()))
     events = run(engine)
     assert len(tokens_of(events[first])) == 1
     assert events[second] == [EndEvent(second, "stop")]
@@ -148,7 +148,7 @@ def test_prompt_logprobs_are_the_models(length):
     backend = scripted()
     engine = Engine(backend)
     prompt = [(7 * place) % VOCAB for place in range(length)]
-    identity = engine.add(Request(prompt, strategy=Observe(), prompt_logprobs=2))
+    identity = engine.add(Request(prompt, strategy=LogitsProbe(), prompt_logprobs=2))
     events = run(engine)[identity]
     reports = [
         entry for event in events if isinstance(event, PromptEvent) for entry in event.reports
@@ -166,7 +166,7 @@ def test_scoring_and_generating_together():
     backend = scripted(max_batch_tokens=200)
     engine = Engine(backend)
     scored = [
-        engine.add(Request([4] * 50, strategy=Observe(), prompt_logprobs=0)) for _ in range(3)
+        engine.add(Request([4] * 50, strategy=LogitsProbe(), prompt_logprobs=0)) for _ in range(3)
     ]
     written = engine.add(Request([1, 2], GenerationConfig(max_new_tokens=5), prompt_logprobs=0))
     events = run(engine)
@@ -178,7 +178,7 @@ def test_scoring_and_generating_together():
 
 
 def test_observe_sees_the_row_after_the_prompt():
-    observer = Observe()
+    observer = LogitsProbe()
     engine = Engine(scripted())
     engine.add(Request([1, 2, 3, 4, 5], strategy=observer))
     run(engine)
@@ -260,7 +260,7 @@ def test_a_request_whose_logits_are_nan_ends_alone():
 def test_what_a_strategy_raises_ends_its_request_only():
     error = LookupError("a user's own strategy")
 
-    class Raising(Observe):
+    class Raising(LogitsProbe):
         def choose(self, rows, histories):
             raise error
 

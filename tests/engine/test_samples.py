@@ -16,7 +16,7 @@ from support.by_hand import (
 )
 
 from foretell.backends.scripted import ScriptedBackend
-from foretell.decoding.strategies import Choice, OneToken
+from foretell.decoding.strategies import Choice, SamplingStrategy
 from foretell.engine.engine import Engine
 from foretell.engine.events import EndEvent
 from foretell.engine.settings import EngineSettings
@@ -243,7 +243,7 @@ def test_samples_that_the_pool_could_not_hold_are_refused_and_those_it_can_run()
     assert only_answer(engine) == answer_by_hand(fits)
 
 
-class Shrinking(OneToken):
+class Shrinking(SamplingStrategy):
     """Lets a sample go without a last token once it is so long."""
 
     def choose(self, rows, histories):
@@ -270,7 +270,7 @@ def test_a_sample_that_a_strategy_leaves_without_a_sequence_ends_with_its_reques
     assert engine.num_free_blocks == 128
 
 
-class Branching(OneToken):
+class Branching(SamplingStrategy):
     """Two children of the first sequence in each step, and one of each other."""
 
     def __init__(self, *arguments):

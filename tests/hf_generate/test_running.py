@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foretell import GenerationConfig
 from foretell.backends.scripted import ScriptedBackend, improvise
-from foretell.engine.client import Mailroom
+from foretell.engine.client import EngineClient
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
 from foretell.hf_generate.running import Line, Text, run
@@ -17,7 +17,7 @@ def test_a_text_that_a_function_ends_is_computed_no_further() -> None:
     config = GenerationConfig(max_new_tokens=9, temperature=1.0, seed=1, num_return_sequences=2)
     ends = [[lambda tokens: len(tokens) == 3], [lambda tokens: False]]
     line = Line(Request([1, 2], config), ends, [Text(), Text()])
-    assert [*run(Mailroom(engine), [line])]
+    assert [*run(EngineClient(engine), [line])]
     assert [len(text.tokens) for text in line.texts] == [3, 9]
     assert engine.stats().generated_tokens == 3 + 9
     assert engine.num_free_blocks == 128

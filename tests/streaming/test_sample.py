@@ -18,7 +18,7 @@ from foretell.engine.request import Request
 from foretell.errors import ConfigError, RequestError
 from foretell.outputs import Chunk, GenerationOutput, StopReason
 from foretell.streaming.job import Job
-from foretell.streaming.sample import Transcript
+from foretell.streaming.sample import SampleStreamer
 
 TOKENIZER = toy_tokenizer()
 BYTE_IDS = {TOKENIZER.token_bytes(i): i for i in range(256)}
@@ -66,9 +66,9 @@ class Run:
         return self.output.stop_reason.kind, self.output.stop_reason.value
 
 
-def transcript_of(prompt: Sequence[int] = (0,), **wishes: Any) -> Transcript:
+def transcript_of(prompt: Sequence[int] = (0,), **wishes: Any) -> SampleStreamer:
     config = GenerationConfig(**wishes)
-    return Transcript(Job("the prompt", Request(prompt, config), config), TOKENIZER)
+    return SampleStreamer(Job("the prompt", Request(prompt, config), config), TOKENIZER)
 
 
 def read(

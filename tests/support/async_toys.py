@@ -69,7 +69,7 @@ async def noticed() -> None:
 
 async def mailed(llm: AsyncLLM, number: int) -> None:
     """Wait until so many orders lie before the worker, which is held in a step."""
-    while llm._worker._mail.qsize() < number:
+    while llm._worker._inbox.qsize() < number:
         await asyncio.sleep(0.001)
 
 

@@ -11,7 +11,7 @@ from foretell.backends.scripted import Script, ScriptedBackend, improvise
 from foretell.config import GenerationConfig
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.stopping import StopRules
-from foretell.decoding.strategies import Guided, OneToken
+from foretell.decoding.strategies import GuidedStrategy, SamplingStrategy
 from foretell.engine.engine import Engine
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request
@@ -99,7 +99,7 @@ def tokens_of(events: list[Event]) -> list[int]:
 def sample_by_hand(request: Request, script: Script = SCRIPT, *, index: int = 0) -> Sample:
     """A sample, token by token with the script itself: no blocks, no batches, no siblings."""
     config = request.config.override(num_return_sequences=1)
-    kind = OneToken if request.negative_prompt is None else Guided
+    kind = SamplingStrategy if request.negative_prompt is None else GuidedStrategy
     vocab_size = len(script(tuple(request.prompt)))
     strategy = kind(config, request.context(vocab_size, request.min_length))
     rules = StopRules(config, request.eos_token_ids, request.min_length)

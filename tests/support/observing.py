@@ -1,12 +1,12 @@
 """The logits that a model gives after some ids, for oracles that choose tokens themselves."""
 
-from foretell.decoding.strategies import Observe
+from foretell.decoding.strategies import LogitsProbe
 from foretell.engine.request import Request
 
 
 def logits_after(llm, ids):
     """The row at the last position, `(vocab_size,)`: `model(input_ids).logits[:, -1, :]`."""
-    observer = Observe()
+    observer = LogitsProbe()
     engine = llm.engine
     engine.add(Request(ids, strategy=observer))
     while engine.has_work:

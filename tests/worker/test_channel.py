@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from foretell.errors import RequestError
 from foretell.outputs import Chunk, TokenLogprob
 from foretell.worker.channel import Channel, wake
-from foretell.worker.coalescing import Backlog
+from foretell.worker.coalescing import CoalescingQueue
 
 SAMPLES = [(0, 0), (0, 1), (3, 0)]
 
@@ -63,7 +63,7 @@ def test_a_backlog_stays_short_and_loses_nothing(texts, capacity, random):
     streams = [stream_of(*pair) for pair in zip(SAMPLES, texts, strict=True)]
     given_chunks = [chunk for chunks in streams for chunk in chunks]
     waiting = [deque(chunks) for chunks in streams if chunks]
-    backlog, taken = Backlog(capacity), []
+    backlog, taken = CoalescingQueue(capacity), []
     while waiting or len(backlog):
         if waiting and (not len(backlog) or random.random() < 0.7):
             source = random.choice(waiting)
@@ -82,7 +82,7 @@ def test_a_backlog_stays_short_and_loses_nothing(texts, capacity, random):
 
 
 def test_a_backlog_that_is_kept_up_with_changes_no_chunk():
-    backlog = Backlog(capacity=2)
+    backlog = CoalescingQueue(capacity=2)
     chunks = stream_of((0, 0), ["a", "b", "c"])
     for chunk in chunks:
         backlog.append(chunk)
@@ -92,7 +92,7 @@ def test_a_backlog_that_is_kept_up_with_changes_no_chunk():
 
 
 def test_chunks_without_logprobs_are_joined_to_one_without():
-    backlog = Backlog(capacity=1)
+    backlog = CoalescingQueue(capacity=1)
     for chunk in stream_of((0, 0), ["a", "b"]):
         backlog.append(replace(chunk, logprobs=None, logprobs_by_stage=None))
     chunk = backlog.popleft()

@@ -1,4 +1,4 @@
-"""The glass box: why each token was chosen, for people (row 8 of the design).
+"""The glass box: why each token was chosen, for people.
 
     why = llm.explain("The cat sat on the", temperature=0.8, top_k=50)
     print(why)  # what each processor did to the candidates, token by token

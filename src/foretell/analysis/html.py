@@ -1,4 +1,4 @@
-"""An explanation as HTML: no script, and nothing of the text is markup (row 8 of the design).
+"""An explanation as HTML: no script, and nothing of the text is markup.
 
 Everything that a model or a user wrote is escaped here. Colours are washes over the page's own
 background, and text keeps the page's own colour, so that both light and dark pages stay legible.

@@ -1,4 +1,4 @@
-"""The one boundary between the engine and whatever runs the model (row 4 of the design).
+"""The one boundary between the engine and whatever runs the model.
 
 batch → logits `(rows, vocab_size)`. The engine owns the KV blocks: it decides which block belongs
 to which sequence. A backend only reads and writes the blocks that a batch names.

@@ -1,4 +1,4 @@
-"""How many KV blocks a backend has where the user does not say (row 4 of the design)."""
+"""How many KV blocks a backend has where the user does not say."""
 
 from __future__ import annotations
 

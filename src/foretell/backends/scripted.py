@@ -1,4 +1,4 @@
-"""A public fake: a backend that recites a script (row 4 of the design).
+"""A public fake: a backend that recites a script.
 
 It has no weights, but keeps the protocol to the letter and checks that its caller does. What a
 sequence is, it reads back out of the KV blocks, through the batch's block tables: a wrong table, or

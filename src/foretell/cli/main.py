@@ -1,4 +1,4 @@
-"""The command line (row 8 of the design): `foretell COMMAND ...`, one file a command.
+"""The command line: `foretell COMMAND ...`, one file a command.
 
 A command's file is imported when the command is named, so that `foretell --version` stays fast.
 Whatever goes wrong reaches the user as one line on stderr and an exit code ≠ 0.

@@ -1,4 +1,4 @@
-"""What `foretell bench` measures of a backend (row 8 of the design): speeds, and a fingerprint."""
+"""What `foretell bench` measures of a backend: speeds, and a fingerprint."""
 
 from __future__ import annotations
 

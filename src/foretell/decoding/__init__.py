@@ -1,1 +1,1 @@
-"""Choosing the next token: processors, the sampler, random numbers (row 5 of the design)."""
+"""Choosing the next token: processors, the sampler, random numbers."""

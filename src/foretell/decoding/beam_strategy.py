@@ -1,4 +1,4 @@
-"""Beam search as a strategy (row 5 of the design): sequences are live beams, samples are texts.
+"""Beam search as a strategy: sequences are live beams, samples are texts.
 
 A token is said as soon as all texts that may yet be returned have it in its place.
 """
@@ -11,7 +11,7 @@ from foretell.config import GenerationConfig
 from foretell.decoding.beams import BeamSearch, Check, Hypothesis, Node, Watch
 from foretell.decoding.context import ChainContext
 from foretell.decoding.processors.base import History
-from foretell.decoding.strategies import Choice, Said
+from foretell.decoding.strategies import Choice, SampleToken
 from foretell.errors import RequestError
 from foretell.utils.arrays import Logits
 
@@ -45,7 +45,7 @@ class BeamStrategy:
     def plan(self, rows: Sequence[Logits], histories: Sequence[History]) -> None:
         """Never: beams choose among each other's tokens."""
 
-    def said(self) -> list[Said]:
+    def said(self) -> list[SampleToken]:
         """What all texts agree on; with the end of the search, the rest of each.
 
         Raises RequestError if the search ended with fewer texts than were asked for.
@@ -64,25 +64,25 @@ class BeamStrategy:
             for said in self._rest(sample, hypothesis)
         ]
 
-    def _agreed(self) -> list[Said]:
+    def _agreed(self) -> list[SampleToken]:
         ends = [*self._search.live, *(one.node for one in self._search.hypotheses)]
         agreed = _common(ends)
         path = _after(self._certain, agreed)
         self._certain = agreed
         return [_said(sample, node) for node in path for sample in range(self._num_samples)]
 
-    def _rest(self, sample: int, hypothesis: Hypothesis) -> list[Said]:
+    def _rest(self, sample: int, hypothesis: Hypothesis) -> list[SampleToken]:
         *path, last = _after(self._certain, hypothesis.node)
         said = [_said(sample, node) for node in path]
         end = _said(sample, last)
         return [
             *said,
-            Said(sample, end.token_id, end.reports, hypothesis.reason, hypothesis.score),
+            SampleToken(sample, end.token_id, end.reports, hypothesis.reason, hypothesis.score),
         ]
 
 
-def _said(sample: int, node: Node) -> Said:
-    return Said(sample, node.token_id, {} if node.report is None else {"raw": node.report})
+def _said(sample: int, node: Node) -> SampleToken:
+    return SampleToken(sample, node.token_id, {} if node.report is None else {"raw": node.report})
 
 
 def _common(ends: Sequence[Node | None]) -> Node | None:

@@ -1,4 +1,4 @@
-"""Beam search (row 5 of the design): the likeliest few continuations, kept side by side.
+"""Beam search: the likeliest few continuations, kept side by side.
 
 Each step looks at every continuation of every live beam, by the sum of its log-probabilities, and
 goes on with the best `num_beams` of those that do not end. Those that end are hypotheses, ranked by

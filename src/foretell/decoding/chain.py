@@ -1,4 +1,4 @@
-"""From settings to the processors that they turn on, in the dialect's order (row 5)."""
+"""From settings to the processors that they turn on, in the dialect's order."""
 
 from __future__ import annotations
 

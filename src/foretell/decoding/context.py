@@ -1,4 +1,4 @@
-"""What a chain of processors must know of the model and the request (row 5 of the design)."""
+"""What a chain of processors must know of the model and the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log-probabilities of the raw model, for reporting (row 5 of the design). float64 throughout."""
+"""Log-probabilities of the raw model, for reporting. float64 throughout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random numbers that can be recomputed alone (row 5 of the design): Philox4x64-10.
+"""Random numbers that can be recomputed alone: Philox4x64-10.
 
 A counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the
 number at a position depends on the key and the position only, not on any draw before it. So what a

@@ -1,4 +1,4 @@
-"""From a processed row to one token (row 5 of the design)."""
+"""From a processed row to one token."""
 
 from __future__ import annotations
 

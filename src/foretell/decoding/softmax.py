@@ -1,4 +1,4 @@
-"""Sums of exp(logits) (row 5 of the design): in float64 for reports, in integers for choices.
+"""Sums of exp(logits): in float64 for reports, in integers for choices.
 
 What is kept and drawn rests on integer weights round(exp(x - max) · 2^44). Their sums are exact in
 any order, and exp is a table and a polynomial of plain multiplies and adds: so the C++ twin

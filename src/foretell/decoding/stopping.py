@@ -1,4 +1,4 @@
-"""When a sequence has ended, as far as ids and limits tell (row 6 of the design).
+"""When a sequence has ended, as far as ids and limits tell.
 
 Texts, regular expressions and the user's predicate are looked at where text is made.
 """

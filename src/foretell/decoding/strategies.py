@@ -1,4 +1,4 @@
-"""Strategies: what the sequences of one request do next (row 5 of the design).
+"""Strategies: what the sequences of one request do next.
 
 A strategy is given the logits rows of its request's live sequences and answers with choices
 `(parent, token)`. The first child of a parent goes on in place, a parent without children is freed.
@@ -15,7 +15,7 @@ import numpy as np
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import Stage, chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused.build import fuse, fuse_each, fuse_watched
+from foretell.decoding.fused.build import fuse, fuse_each, fuse_traced
 from foretell.decoding.fused.chain import FusedChain, draw
 from foretell.decoding.logprobs import NO_REPORTS, TokenReport, report
 from foretell.decoding.philox import uniform
@@ -23,7 +23,7 @@ from foretell.decoding.processors.base import Adaptive, History
 from foretell.decoding.processors.guidance import guide
 from foretell.decoding.sampler import greedy
 from foretell.decoding.softmax import check_logits
-from foretell.decoding.trace import Recorder, StepRecord, WatchedChain
+from foretell.decoding.trace import Recorder, StepRecord, TracedChain
 from foretell.errors import ConfigError, RequestError
 from foretell.outputs import LogprobStage, StopReason
 from foretell.utils.arrays import Logits
@@ -42,7 +42,7 @@ class Choice(NamedTuple):
     trace: StepRecord | None = None
 
 
-class Said(NamedTuple):
+class SampleToken(NamedTuple):
     """A token of a sample, as certain as it will be; with its last one the reason and the score."""
 
     sample: int
@@ -71,12 +71,12 @@ class FusedDraw(NamedTuple):
         return Choice(0, token_id, {"raw": report(self.raw, token_id, self.num_top)})
 
 
-class Silent:
+class PerSequence:
     """A strategy whose sequences are the samples: it has no more to say than they grow by."""
 
     speaks = False
 
-    def said(self) -> list[Said]:
+    def said(self) -> list[SampleToken]:
         """Nothing."""
         return []
 
@@ -106,18 +106,18 @@ class Strategy(Protocol):
         """How each sequence's token can be chosen in C++; None where `choose` must."""
         ...
 
-    def said(self) -> list[Said]:
+    def said(self) -> list[SampleToken]:
         """The samples' tokens that have become certain with the last choice, if it speaks."""
         ...
 
 
 @dataclass(frozen=True)
-class _Line:
+class _SequenceChain:
     """A sequence's chain: stage by stage, and whole or watched in C++, where it may run so."""
 
     stages: list[Stage]
     whole: FusedChain | None
-    watched: WatchedChain | None
+    watched: TracedChain | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class _Sample:
     num_prompt_tokens: int
 
 
-class OneToken(Silent):
+class SamplingStrategy(PerSequence):
     """Greedy decoding, or sampling through the settings' processors: one token a sequence.
 
     Of several samples each has its own chain and its own random stream, by its number.
@@ -142,7 +142,7 @@ class OneToken(Silent):
             raise ConfigError("seed=None cannot sample: must be an integer (see with_seed)")
         self._config = config
         self._context = context
-        self._lines: dict[int, _Line] = {}
+        self._lines: dict[int, _SequenceChain] = {}
         self._has_forked = False
 
     def choose(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Choice]:
@@ -197,7 +197,7 @@ class OneToken(Silent):
         self, parent: int, row: Logits, history: History, stages: Sequence[Stage]
     ) -> Choice:
         """Run one row through the stages, and take or draw its token."""
-        observer = _Observer(self._config, row)
+        observer = LogprobRecorder(self._config, row)
         if not self._config.remove_invalid_values:
             check_logits(row)
         for stage in stages:
@@ -229,22 +229,22 @@ class OneToken(Silent):
             return None
         return uniform(self._config.seed, history.index, len(history.tokens))
 
-    def _line(self, history: History) -> _Line:
+    def _line(self, history: History) -> _SequenceChain:
         """The sequence's own chain: processors may learn from what was drawn."""
         if history.index not in self._lines:
             stages = chain(self._config, self._context)
             whole = watched = None
             if tuple(self._config.logprobs_stage) == ("raw",):
                 if self._config.trace:
-                    watched = fuse_watched(stages, self._config, self._context)
+                    watched = fuse_traced(stages, self._config, self._context)
                 else:
                     whole = fuse(stages, self._config, self._context)
             each = fuse_each(stages, self._config, self._context)
-            self._lines[history.index] = _Line(each, whole, watched)
+            self._lines[history.index] = _SequenceChain(each, whole, watched)
         return self._lines[history.index]
 
 
-class Guided(Silent):
+class GuidedStrategy(PerSequence):
     """Classifier-free guidance (arXiv 2306.17806): two sequences, and one token for both.
 
     The first follows the prompt, the second the negative prompt; the first's row is pulled away
@@ -255,7 +255,7 @@ class Guided(Silent):
 
     def __init__(self, config: GenerationConfig, context: ChainContext) -> None:
         self._scale = 1.0 if config.guidance_scale is None else config.guidance_scale
-        self._inner = OneToken(config, context)
+        self._inner = SamplingStrategy(config, context)
 
     def choose(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Choice]:
         """For each sample one token, for both of its sequences, which lie side by side."""
@@ -278,7 +278,7 @@ class Guided(Silent):
         """Never: two rows make one token."""
 
 
-class _Observer:
+class LogprobRecorder:
     """Keeps of one row's way through the chain what the request wants told."""
 
     def __init__(self, config: GenerationConfig, row: Logits) -> None:
@@ -321,7 +321,7 @@ def _certain(row: Logits, token: int) -> Logits:
     return certain
 
 
-class Observe(Silent):
+class LogitsProbe(PerSequence):
     """Looks at the logits after the prompt and generates nothing.
 
     Attributes:

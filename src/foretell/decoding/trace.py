@@ -1,7 +1,7 @@
-"""Why this token: what each stage of the chain made of the distribution (row 5 of the design).
+"""Why this token: what each stage of the chain made of the distribution.
 
 `Recorder` watches one row on its way through the chain, and tells the step in ids and numbers. Once
-few tokens are possible only they are looked at. `WatchedChain` tells the same of the usual chain,
+few tokens are possible only they are looked at. `TracedChain` tells the same of the usual chain,
 from one call in C++ (csrc/sampling_watch.h), which is several times as fast.
 """
 
@@ -232,7 +232,7 @@ def _mass_left(before: _View, row: Logits, view: _View) -> float:
     return 1.0 - before.share_of(gone) if len(gone) else 1.0
 
 
-class WatchedChain:
+class TracedChain:
     """The stages in C++ in one call that also tells what a Recorder would.
 
     `whole` is the chain of all the stages.

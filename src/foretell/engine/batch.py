@@ -1,4 +1,4 @@
-"""From spans to the ragged batch that a backend runs (row 3 of the design)."""
+"""From spans to the ragged batch that a backend runs."""
 
 from __future__ import annotations
 

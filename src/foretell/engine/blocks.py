@@ -1,4 +1,4 @@
-"""Who holds which KV block (row 6 of the design): allocate, share, free; and find again.
+"""Who holds which KV block: allocate, share, free; and find again.
 
 A full block may be given a key, which stands for its tokens and all before them. When its last
 holder goes it keeps its content, and can be taken again by that key until its place is needed.

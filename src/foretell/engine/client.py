@@ -1,4 +1,4 @@
-"""Sorts a step's events by request, so that several readers can share one engine (row 6).
+"""Sorts a step's events by request, so that several readers can share one engine.
 
 Whoever wants an event and finds none steps the engine for all: two streams read in turns run in the
 same batches.
@@ -16,28 +16,28 @@ from foretell.errors import QueueFullError, RequestError
 CLOSED = "this LLM is closed: make another"
 
 
-class Mailroom:
+class EngineClient:
     """The open requests of an engine, and the events that wait for their readers."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._boxes: dict[int, list[Event]] = {}
+        self._pending: dict[int, list[Event]] = {}
         self._is_closed = False
 
     def check(self, request: Request) -> None:
         """Raise RequestError if the request could never run."""
         self._engine.check(request)
 
-    def open(self, request: Request) -> int:
+    def submit(self, request: Request) -> int:
         """Add a request to the engine and return its id; steps the engine while too many wait.
 
         RequestError if it could never run.
         """
-        while (request_id := self.offer(request)) is None:
+        while (request_id := self.try_submit(request)) is None:
             self._step()
         return request_id
 
-    def offer(self, request: Request) -> int | None:
+    def try_submit(self, request: Request) -> int | None:
         """Add a request to the engine and return its id; None if too many wait for now.
 
         RequestError if it could never run.
@@ -49,16 +49,16 @@ class Mailroom:
             if not self._engine.has_work:
                 raise
             return None
-        self._boxes[request_id] = []
+        self._pending[request_id] = []
         return request_id
 
-    def take(self, request_ids: Collection[int]) -> list[Event]:
+    def poll(self, request_ids: Collection[int]) -> list[Event]:
         """The next events of these open requests, at least one; steps the engine if need be.
 
         A request that has given its last event must be left out.
         """
         self._require_open()
-        while not any(self._boxes[request_id] for request_id in request_ids):
+        while not any(self._pending[request_id] for request_id in request_ids):
             if not self._engine.has_work:
                 raise RequestError(
                     f"requests {list(request_ids)} have ended: there is no more to take"
@@ -66,25 +66,25 @@ class Mailroom:
             self._step()
         events: list[Event] = []
         for request_id in request_ids:
-            if self._boxes[request_id]:
-                events += self._boxes[request_id]
-                self._boxes[request_id] = []
+            if self._pending[request_id]:
+                events += self._pending[request_id]
+                self._pending[request_id] = []
         return events
 
-    def drop(self, request_id: int, sequence: int) -> None:
+    def abort_sample(self, request_id: int, sample: int) -> None:
         """Abort one sample of a request; the others go on."""
-        self._engine.abort(request_id, sequence)
+        self._engine.abort(request_id, sample)
 
-    def close(self, request_id: int) -> None:
+    def release(self, request_id: int) -> None:
         """Abort the request if it has not ended, and forget it."""
-        self._boxes.pop(request_id, None)
+        self._pending.pop(request_id, None)
         self._engine.abort(request_id)
 
-    def close_all(self) -> None:
+    def close(self) -> None:
         """Close every open request; nothing can be opened or taken any more."""
         self._is_closed = True
-        for request_id in list(self._boxes):
-            self.close(request_id)
+        for request_id in list(self._pending):
+            self.release(request_id)
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -92,5 +92,5 @@ class Mailroom:
 
     def _step(self) -> None:
         for event in self._engine.step():
-            if event.request_id in self._boxes:
-                self._boxes[event.request_id].append(event)
+            if event.request_id in self._pending:
+                self._pending[event.request_id].append(event)

@@ -1,4 +1,4 @@
-"""The engine: requests in, events out, one ragged batch a step (rows 3 to 6 of the design).
+"""The engine: requests in, events out, one ragged batch a step.
 
     schedule → copy, forward → choose → commit
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from foretell.backends.base import Backend, Logits
 from foretell.decoding.fused.chain import choose
 from foretell.decoding.logprobs import report
-from foretell.decoding.strategies import Choice, FusedDraw, Said
+from foretell.decoding.strategies import Choice, FusedDraw, SampleToken
 from foretell.decoding.trace import StepRecord
 from foretell.engine.batch import assemble
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
@@ -23,7 +23,7 @@ from foretell.engine.scheduler import Scheduler
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats, Meter
-from foretell.engine.step_plan import Plan, Span
+from foretell.engine.step_plan import Span, StepPlan
 from foretell.errors import ForetellError, NumericalError, QueueFullError
 from foretell.outputs import FinishReason
 
@@ -139,7 +139,7 @@ class Engine:
         events, self._events = self._events, []
         return events
 
-    def _forward(self, plan: Plan) -> Logits:
+    def _forward(self, plan: StepPlan) -> Logits:
         if plan.copies:
             self._backend.copy_blocks(plan.copies)
         return self._backend.forward(assemble(plan.spans, self._info.block_size))
@@ -262,12 +262,14 @@ class Engine:
             self._close(state, [sequence.index])
             return
         reason = state.stop_rules.check(sequence)
-        said = Said(sequence.index, choice.token_id, choice.reports, reason)
+        said = SampleToken(sequence.index, choice.token_id, choice.reports, reason)
         self._tell(state, said, choice.trace)
         if reason is not None:
             self._close(state, [sequence.index])
 
-    def _tell(self, state: RequestState, said: Said, trace: StepRecord | None = None) -> None:
+    def _tell(
+        self, state: RequestState, said: SampleToken, trace: StepRecord | None = None
+    ) -> None:
         """Report a sample's token."""
         is_first = said.sample not in state.told_samples
         state.told_samples.add(said.sample)

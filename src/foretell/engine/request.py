@@ -1,4 +1,4 @@
-"""A request: what the user asked for, and the sequences that it owns (row 1 of the design)."""
+"""A request: what the user asked for, and the sequences that it owns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foretell.decoding.beams import Watch
 from foretell.decoding.context import Breakers, ChainContext
 from foretell.decoding.processors.base import History
 from foretell.decoding.stopping import StopRules
-from foretell.decoding.strategies import Guided, OneToken, Strategy
+from foretell.decoding.strategies import GuidedStrategy, SamplingStrategy, Strategy
 from foretell.engine.sequence import Sequence
 from foretell.errors import RequestError
 from foretell.outputs import StopReason
@@ -241,7 +241,7 @@ class RequestState:
 def _strategy(request: Request, context: ChainContext, rules: StopRules) -> Strategy:
     if request.config.num_beams > 1:
         return _beams(request, context, rules)
-    kind = OneToken if request.negative_prompt is None else Guided
+    kind = SamplingStrategy if request.negative_prompt is None else GuidedStrategy
     return kind(request.config, context)
 
 

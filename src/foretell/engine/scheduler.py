@@ -1,4 +1,4 @@
-"""What runs in the next step (row 3 of the design): waiting and running requests → spans.
+"""What runs in the next step: waiting and running requests → spans.
 
 In a step each decoding sequence has its one token; what is left of the batch goes to prompts, a
 chunk each. Beside running streams the chunks are small, so that no stream stalls.
@@ -26,7 +26,7 @@ from foretell.engine.request import RequestState
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import Meter
-from foretell.engine.step_plan import Plan, Span
+from foretell.engine.step_plan import Span, StepPlan
 
 MAX_PROMPT_ROWS = 64  # rows of prompt logits in one step, so that a long scored text fits in memory
 
@@ -71,7 +71,7 @@ class Scheduler:
         self._queue: list[tuple[int, int]] = []  # a heap of ranks, with those of some that left
         self._waiting: dict[int, RequestState] = {}
         self._running: list[RequestState] = []  # by rank
-        self._plan = Plan()
+        self._plan = StepPlan()
         self._demand: _Demand | None = None  # of those that run, until one has to make way
         self.pool = BlockPool(info.num_blocks, keeps=settings.prefix_caching)
         self.preemptions = 0
@@ -114,9 +114,9 @@ class Scheduler:
         self.pool.share(sequence.blocks)
         return sequence.fork(index)
 
-    def schedule(self) -> Plan:
+    def schedule(self) -> StepPlan:
         """Let in what fits, and share out the next batch; has spans while there is work."""
-        self._plan = Plan()
+        self._plan = StepPlan()
         self._decode()
         self._demand = None
         self._admit()
@@ -148,7 +148,7 @@ class Scheduler:
         return state.id not in self._waiting
 
     def _add_span(self, state: RequestState, sequence: Sequence, size: int) -> int:
-        """Plan the next tokens of a sequence, if it has blocks for them; how many these are."""
+        """StepPlan the next tokens of a sequence, if it has blocks for them; how many these are."""
         start = sequence.num_computed
         stop = min(start + size, len(sequence.tokens))
         if not self._make_room(state, sequence, stop):

@@ -1,4 +1,4 @@
-"""What one step copies and computes (row 3 of the design)."""
+"""What one step copies and computes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Span(NamedTuple):
 
 
 @dataclass
-class Plan:
+class StepPlan:
     """One step: first blocks are copied, (source, destination), then the spans are computed."""
 
     copies: list[tuple[int, int]] = field(default_factory=list)

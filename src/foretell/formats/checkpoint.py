@@ -1,4 +1,4 @@
-"""Row 4 of the design, weights: a checkpoint folder, as transformers saves and the hub keeps it.
+"""A checkpoint folder, as transformers saves and the hub keeps it.
 
 `config.json`, and `model.safetensors` or the shards that `model.safetensors.index.json` names. A
 folder is never trusted: only files that lie in it by name are opened, and never a pickle.

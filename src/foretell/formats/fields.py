@@ -1,4 +1,4 @@
-"""Typed, checked reading of GGUF metadata (row 2 of the design)."""
+"""Typed, checked reading of GGUF metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row 4 of the design, weights: GGUF files, versions 2 and 3, read through a memory map.
+"""GGUF files, versions 2 and 3, read through a memory map.
 
 The layout is ggml's specification (docs/gguf.md): magic, version, two counts, metadata pairs,
 tensor descriptions, padding, tensor data; all little-endian. `header.py` reads and checks it.

@@ -1,4 +1,4 @@
-"""Row 4 of the design, weights: the header of a GGUF file, read once, every step checked.
+"""The header of a GGUF file, read once, every step checked.
 
 A file is never trusted. Each count, length, offset and size is checked against the file before it
 is used, the header may take at most `MAX_HEADER_BYTES`, and nothing is allocated for a number that

@@ -1,4 +1,4 @@
-"""Row 4 of the design, weights: a file's bytes, mapped into memory and never written.
+"""A file's bytes, mapped into memory and never written.
 
 One thing is out of reach: a file that another process cuts short while it is mapped ends this
 process with SIGBUS, as with every memory map.

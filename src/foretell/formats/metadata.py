@@ -1,4 +1,4 @@
-"""Row 4 of the design, weights: typed, bounded reading of a model file's settings."""
+"""Typed, bounded reading of a model file's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row 4 of the design, weights: safetensors files, read through a memory map.
+"""Safetensors files, read through a memory map.
 
 The layout: the header's length (8 bytes, little-endian), a JSON object that tells of each tensor
 its dtype, shape and place, then the tensors' bytes, end to end. Every number is checked against the

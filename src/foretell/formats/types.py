@@ -1,4 +1,4 @@
-"""Row 4 of the design, weights: the tensor types of GGUF, and how many bytes each takes."""
+"""The tensor types of GGUF, and how many bytes each takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guide (row 1 of the design): every setting in words, numbers and a worked example.
+"""The guide: every setting in words, numbers and a worked example.
 
 Nothing here loads a model.
 """

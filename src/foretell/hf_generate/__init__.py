@@ -1,4 +1,4 @@
-"""generate(): what transformers' `model.generate` takes, and what it returns (rows 1 and 8).
+"""generate(): what transformers' `model.generate` takes, and what it returns.
 
     from foretell import generate
 

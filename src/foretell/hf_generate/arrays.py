@@ -1,4 +1,4 @@
-"""Arrays of the kind that the user gave: torch tensors, numpy arrays or lists (row 1).
+"""Arrays of the kind that the user gave: torch tensors, numpy arrays or lists.
 
 torch is never imported: a tensor makes tensors like itself.
 """

@@ -1,4 +1,4 @@
-"""One call of generate(), from its arguments to what it returns (rows 1 and 8 of the design)."""
+"""One call of generate(), from its arguments to what it returns."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Call:
         self._records = self._new_records()
         self._lines = [self._line(place, row) for place, row in enumerate(self._rows)]
         for line in self._lines:
-            source.room.check(line.request)
+            source.client.check(line.request)
 
     def run(self) -> Any:
         """Generate; ids, or a GenerateOutput."""
@@ -85,7 +85,7 @@ class Call:
         stream = self._stream(texts, filling)
         if stream is not None:
             stream.begin(prompts)
-        with closing(run(self._source.room, self._lines)) as steps:
+        with closing(run(self._source.client, self._lines)) as steps:
             for _ in steps:
                 if stream is not None:
                     stream.go_on()

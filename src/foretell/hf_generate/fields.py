@@ -1,4 +1,4 @@
-"""What becomes of each thing that transformers' `generate` takes (row 1 of the design).
+"""What becomes of each thing that transformers' `generate` takes.
 
 Every field of its GenerationConfig, and every further argument, is in one of three tables: it is
 honoured, or it changes nothing here, or it is refused wherever it would change something.

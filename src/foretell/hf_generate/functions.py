@@ -1,4 +1,4 @@
-"""Users' functions in transformers' shape → foretell's (row 5 of the design).
+"""Users' functions in transformers' shape → foretell's.
 
 Each is called with one row at a time, its padding put back: `(1, length)` ids, `(1, vocab_size)`
 scores.

@@ -1,4 +1,4 @@
-"""Inputs → rows of token ids without their padding (row 1 of the design)."""
+"""Inputs → rows of token ids without their padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what the user calls a model to where its requests run (row 1 of the design)."""
+"""From what the user calls a model to where its requests run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from foretell.backends.base import BackendInfo
 from foretell.config.ranges import MAX_SAMPLES
-from foretell.engine.client import Mailroom
+from foretell.engine.client import EngineClient
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings
 from foretell.errors import UnsupportedModelError
@@ -30,14 +30,14 @@ class Source:
     """A model that runs requests.
 
     Attributes:
-        room: where they are opened.
+        client: where they are opened.
         info: what runs them.
         own: what the model's own files say of generating, by transformers' names.
         tokenizer: None where there is none.
         arrays: what comes back for text.
     """
 
-    room: Mailroom
+    client: EngineClient
     info: BackendInfo
     own: Mapping[str, Any]
     tokenizer: Tokenizer | None
@@ -76,7 +76,7 @@ def _source_of_object(model: Any, tokenizer: Any) -> Source:
         )
     backend = TransformersBackend(model, num_blocks=NUM_BLOCKS, max_batch_tokens=MAX_BATCH_TOKENS)
     return Source(
-        Mailroom(Engine(backend, EngineSettings(max_running=MAX_SAMPLES))),
+        EngineClient(Engine(backend, EngineSettings(max_running=MAX_SAMPLES))),
         backend.info,
         fields_of_model(model.generation_config),
         _own_tokenizer(tokenizer, backend.info.vocab_size),
@@ -93,7 +93,7 @@ def _source_of_llm(llm: LLM) -> Source:
     }
     stated = llm.generation_config or llm.recommended
     own = {**known, **{name: value for name, value in stated.items() if value is not None}}
-    return Source(llm.room, llm.info, own, llm.tokenizer, NumpyArrays())
+    return Source(llm.client, llm.info, own, llm.tokenizer, NumpyArrays())
 
 
 def _own_tokenizer(tokenizer: Any, vocab_size: int | None = None) -> Tokenizer | None:

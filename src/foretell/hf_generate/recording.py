@@ -1,4 +1,4 @@
-"""Keeps the logits and the scores that a caller wants returned (row 5 of the design)."""
+"""Keeps the logits and the scores that a caller wants returned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from foretell.backends.base import BackendInfo
 from foretell.decoding.processors.base import History
-from foretell.decoding.strategies import Choice, FusedDraw, Said, Strategy
+from foretell.decoding.strategies import Choice, FusedDraw, SampleToken, Strategy
 from foretell.engine.request import Request, RequestState
 from foretell.hf_generate.arrays import Arrays
 from foretell.utils.arrays import Logits
@@ -119,7 +119,7 @@ class Watched:
         """Never: the rows are looked at."""
         return None
 
-    def said(self) -> list[Said]:
+    def said(self) -> list[SampleToken]:
         """As the strategy within."""
         return self._inner.said()
 

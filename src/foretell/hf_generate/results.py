@@ -1,4 +1,4 @@
-"""Texts in ids → what `generate` returns (row 8 of the design)."""
+"""Texts in ids → what `generate` returns."""
 
 from __future__ import annotations
 

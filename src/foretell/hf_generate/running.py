@@ -1,4 +1,4 @@
-"""Requests → the engine as it has room → texts in ids (rows 3 and 8 of the design)."""
+"""Requests → the engine as it has room → texts in ids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from foretell.engine.client import Mailroom
+from foretell.engine.client import EngineClient
 from foretell.engine.events import EndEvent, TokenEvent
 from foretell.engine.request import Request
 from foretell.hf_generate.arrays import Arrays, to_host
@@ -48,7 +48,7 @@ class Line:
         return all(text.has_ended for text in self.texts)
 
 
-def run(room: Mailroom, lines: Sequence[Line]) -> Generator[None, None, None]:
+def run(client: EngineClient, lines: Sequence[Line]) -> Generator[None, None, None]:
     """Run the lines' requests, as many at once as the engine takes, and write their texts.
 
     Yields whenever a text may have grown. The first error ends all, and so does leaving early.
@@ -57,30 +57,30 @@ def run(room: Mailroom, lines: Sequence[Line]) -> Generator[None, None, None]:
     open_lines: dict[int, Line] = {}
     try:
         while waiting or open_lines:
-            _feed(room, waiting, open_lines)
-            for event in room.take(open_lines):
+            _feed(client, waiting, open_lines)
+            for event in client.poll(open_lines):
                 line = open_lines.get(event.request_id)
                 if line is not None and isinstance(event, (TokenEvent, EndEvent)):
-                    _take(room, line, event)
+                    _take(client, line, event)
                     if line.has_ended:
-                        room.close(event.request_id)
+                        client.release(event.request_id)
                         del open_lines[event.request_id]
             yield
     finally:
         for request_id in open_lines:
-            room.close(request_id)
+            client.release(request_id)
 
 
-def _feed(room: Mailroom, waiting: list[Line], open_lines: dict[int, Line]) -> None:
+def _feed(client: EngineClient, waiting: list[Line], open_lines: dict[int, Line]) -> None:
     while waiting:
-        add = room.offer if open_lines else room.open
+        add = client.try_submit if open_lines else client.submit
         request_id = add(waiting[-1].request)
         if request_id is None:
             return
         open_lines[request_id] = waiting.pop()
 
 
-def _take(room: Mailroom, line: Line, event: TokenEvent | EndEvent) -> None:
+def _take(client: EngineClient, line: Line, event: TokenEvent | EndEvent) -> None:
     text = line.texts[event.sequence]
     if text.has_ended:
         return
@@ -95,7 +95,7 @@ def _take(room: Mailroom, line: Line, event: TokenEvent | EndEvent) -> None:
         text.has_ended = True
     elif line.request.config.num_beams == 1 and _ends(line, event.sequence):
         text.has_ended = True
-        room.drop(event.request_id, event.sequence)
+        client.abort_sample(event.request_id, event.sequence)
 
 
 def _ends(line: Line, sample: int) -> bool:

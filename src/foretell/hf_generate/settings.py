@@ -1,4 +1,4 @@
-"""generation_config and keyword arguments → the settings of one call (row 1 of the design)."""
+"""generation_config and keyword arguments → the settings of one call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model names → local files; what happens before row 1 of the design.
+"""Model names → local files.
 
 `resolve` is all that most callers need: a path is taken as it is, a known name or a Hugging Face id
 is looked up in its cache, and fetched when it is missing. The other functions manage the caches:

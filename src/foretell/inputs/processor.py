@@ -1,4 +1,4 @@
-"""From prompts and settings to requests that can run (row 1 of the design)."""
+"""From prompts and settings to requests that can run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foretell.config.presets import MODEL_PRESET
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError, SettingWarning
 from foretell.inputs.prompts import Prompt, Prompts, is_batch, read_prompt
-from foretell.inputs.resolve import Resolved, Resolver
+from foretell.inputs.resolve import SettingsTokenizer, TokenizedSettings
 from foretell.streaming.job import Job, with_prompt_index
 from foretell.streaming.sample import stop_in_text
 from foretell.text.stops import StopMatcher
@@ -27,7 +27,7 @@ Check = Callable[[Request], None]
 
 
 @dataclass(frozen=True)
-class Draft:
+class TokenizedPrompt:
     """A prompt that was read and checked, in less memory than its job will take.
 
     `place` is the prompt's in the user's list; None where the user gave one prompt.
@@ -39,7 +39,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RequestTemplate:
     """Settings, checked once for all prompts that they are for.
 
     Attributes:
@@ -50,7 +50,7 @@ class Plan:
     """
 
     config: GenerationConfig
-    resolved: Resolved
+    resolved: TokenizedSettings
     extras: Mapping[str, Any]
     tokenizer: Tokenizer
 
@@ -65,7 +65,7 @@ class Plan:
             **{"prompt_logprobs": self.config.prompt_logprobs, **self.extras},
         )
 
-    def job(self, draft: Draft) -> Job:
+    def job(self, draft: TokenizedPrompt) -> Job:
         """A job for this prompt. A seed is drawn where sampling lacks one."""
         seeded = self._with_seed()
         job = Job(draft.text, seeded.request(draft.token_ids), seeded.config, draft.place)
@@ -75,7 +75,7 @@ class Plan:
             job, request=replace(job.request, ends_text=stop_in_text(job, self.tokenizer))
         )
 
-    def _with_seed(self) -> Plan:
+    def _with_seed(self) -> RequestTemplate:
         config = self.config.with_seed()
         if config is self.config or "strategy" in self.extras:
             return self
@@ -84,27 +84,27 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Jobs:
+class PreparedPrompts:
     """The jobs of one call; each is made when its turn comes."""
 
-    plan: Plan
-    drafts: Sequence[Draft]
+    plan: RequestTemplate
+    drafts: Sequence[TokenizedPrompt]
 
     def __iter__(self) -> Iterator[Job]:
         return map(self.plan.job, self.drafts)
 
     @property
     def num_outputs(self) -> int:
-        """Samples of all prompts."""
+        """RequestStreamer of all prompts."""
         return len(self.drafts) * self.plan.config.num_return_sequences
 
     @property
-    def are_one(self) -> bool:
+    def is_single(self) -> bool:
         """Whether one sample of one prompt was asked for, and not a list."""
         return self.num_outputs == 1 and self.drafts[0].place is None
 
 
-class Preparation:
+class InputProcessor:
     """Checks settings and prompts, before any work, and makes jobs of them.
 
     Args:
@@ -117,7 +117,7 @@ class Preparation:
         self._tokenizer = tokenizer
         self._recommended = recommended
         self._check = check
-        self._resolver = Resolver(tokenizer)
+        self._resolver = SettingsTokenizer(tokenizer)
 
     def settings(
         self, config: GenerationConfig | None, settings: Mapping[str, Any]
@@ -146,7 +146,7 @@ class Preparation:
         refuse_equal_samples(complete)
         return complete
 
-    def plan(self, complete: GenerationConfig, **extras: Any) -> Plan:
+    def plan(self, complete: GenerationConfig, **extras: Any) -> RequestTemplate:
         """The settings in force, for the engine; `extras` are fields of the requests.
 
         A strategy among them that looks at a prompt does so once.
@@ -155,9 +155,11 @@ class Preparation:
             complete = complete.override(
                 num_return_sequences=None, num_beams=None, length_penalty=None, early_stopping=None
             )
-        return Plan(complete, self._resolver.resolve(complete), extras, self._tokenizer)
+        return RequestTemplate(complete, self._resolver.resolve(complete), extras, self._tokenizer)
 
-    def jobs(self, prompt: Prompts, plan: Plan, *, parse_special: bool) -> Jobs:
+    def jobs(
+        self, prompt: Prompts, plan: RequestTemplate, *, parse_special: bool
+    ) -> PreparedPrompts:
         """The jobs of a prompt, or of a list of prompts, which are all read and checked now.
 
         Args:
@@ -169,20 +171,24 @@ class Preparation:
             RequestError: a prompt is neither text nor ids, is empty or cannot fit.
         """
         if not is_batch(prompt):
-            return Jobs(plan, [self._draft(cast(Prompt, prompt), plan, parse_special, None)])
-        return Jobs(
+            return PreparedPrompts(
+                plan, [self._draft(cast(Prompt, prompt), plan, parse_special, None)]
+            )
+        return PreparedPrompts(
             plan,
             [self._draft(one, plan, parse_special, place) for place, one in enumerate(prompt)],
         )
 
-    def job(self, prompt: Prompt, plan: Plan, *, parse_special: bool) -> Job:
+    def job(self, prompt: Prompt, plan: RequestTemplate, *, parse_special: bool) -> Job:
         """The job of one prompt; errors as in `jobs`."""
         return plan.job(self._draft(prompt, plan, parse_special, None))
 
-    def _draft(self, prompt: Prompt, plan: Plan, parse_special: bool, place: int | None) -> Draft:
+    def _draft(
+        self, prompt: Prompt, plan: RequestTemplate, parse_special: bool, place: int | None
+    ) -> TokenizedPrompt:
         try:
             text, token_ids = read_prompt(prompt, self._tokenizer, parse_special=parse_special)
             self._check(plan.request(token_ids))
         except ForetellError as error:
             raise with_prompt_index(error, place) from error
-        return Draft(text, array("i", token_ids), place)
+        return TokenizedPrompt(text, array("i", token_ids), place)

@@ -1,4 +1,4 @@
-"""What counts as a prompt: text or token ids (row 1 of the design)."""
+"""What counts as a prompt: text or token ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that name texts, turned into ids for the engine (row 1 of the design)."""
+"""Settings that name texts, turned into ids for the engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DRY_BREAKERS = ("\n", ":", '"', "*")  # llama.cpp's
 
 
 @dataclass(frozen=True)
-class Resolved:
+class TokenizedSettings:
     """Settings without texts, and what else a request takes from them.
 
     `negative_prompt` is None where the settings give none, `is_guided` whether one is needed.
@@ -36,18 +36,18 @@ class Resolved:
         return list(prompt[-1:])
 
 
-class Resolver:
+class SettingsTokenizer:
     """Reads settings with one tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._breakers: dict[tuple[str, ...], Breakers] = {}
 
-    def resolve(self, config: GenerationConfig) -> Resolved:
+    def resolve(self, config: GenerationConfig) -> TokenizedSettings:
         """The settings in ids. A bad word is also looked for with a space before it."""
         stated = config.eos_token_id
         eos = self._tokenizer.eos_token_ids if stated is None else frozenset(_items(stated))
-        return Resolved(
+        return TokenizedSettings(
             config=config.override(**self._changes(config), stop_token_ids=self._stop_ids(config)),
             eos_token_ids=eos,
             is_guided=config.guidance_scale not in (None, 1),

@@ -1,4 +1,4 @@
-"""The settings that a model's own files recommend, for `preset="model"` (row 1 of the design)."""
+"""The settings that a model's own files recommend, for `preset="model"`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probabilities as the user reads them: ids become text (row 8 of the design)."""
+"""Probabilities as the user reads them: ids become text."""
 
 from __future__ import annotations
 

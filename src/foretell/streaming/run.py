@@ -1,4 +1,4 @@
-"""Jobs under way: fed to the engine as it has room, their events read as chunks (row 8)."""
+"""PreparedPrompts under way: fed to the engine as it has client, their events read as chunks."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, TypeGuard
 
 from foretell.decoding.logprobs import TokenReport
-from foretell.engine.client import Mailroom
+from foretell.engine.client import EngineClient
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.outputs import Chunk, GenerationOutput
 from foretell.streaming.job import Job, with_prompt_index
-from foretell.streaming.sample import Transcript
+from foretell.streaming.sample import SampleStreamer
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -20,7 +20,7 @@ MAX_UNSTARTED = 64
 """Requests that are with the engine and have no token yet: more would only take up memory."""
 
 
-class Samples:
+class RequestStreamer:
     """Writes down all samples of one job, each in a transcript of its own.
 
     Raises:
@@ -30,7 +30,7 @@ class Samples:
     def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
         self._place = job.place
         number = job.request.config.num_return_sequences
-        self._transcripts = [Transcript(job, tokenizer, index) for index in range(number)]
+        self._transcripts = [SampleStreamer(job, tokenizer, index) for index in range(number)]
         self._num_open = number
 
     @property
@@ -62,38 +62,38 @@ def ends_early(event: Event, chunk: Chunk | None) -> TypeGuard[TokenEvent]:
     return has_ended and isinstance(event, TokenEvent) and event.stop_reason is None
 
 
-def run_jobs(
-    room: Mailroom, jobs: Iterable[Job], tokenizer: Tokenizer
+def stream_jobs(
+    client: EngineClient, jobs: Iterable[Job], tokenizer: Tokenizer
 ) -> Generator[Chunk, None, None]:
     """Run jobs, as many at once as the engine takes; their chunks as they come.
 
     The jobs are taken one by one, as the engine has room for them. The first error ends all; so
     does closing the generator.
     """
-    return _Course(room, jobs, tokenizer).run()
+    return _JobStream(client, jobs, tokenizer).run()
 
 
-class _Course:
-    """One run of `run_jobs`."""
+class _JobStream:
+    """One run of `stream_jobs`."""
 
-    def __init__(self, room: Mailroom, jobs: Iterable[Job], tokenizer: Tokenizer) -> None:
-        self._room = room
+    def __init__(self, client: EngineClient, jobs: Iterable[Job], tokenizer: Tokenizer) -> None:
+        self._client = client
         self._jobs = iter(jobs)
         self._next: Job | None = None  # taken, but not with the engine yet
         self._tokenizer = tokenizer
-        self._open: dict[int, Samples] = {}
+        self._open: dict[int, RequestStreamer] = {}
         self._unstarted: set[int] = set()
 
     def run(self) -> Generator[Chunk, None, None]:
         try:
             while self._feed():
-                for event in self._room.take(self._open):
+                for event in self._client.poll(self._open):
                     chunk = self._take(event)
                     if chunk is not None:
                         yield chunk
         finally:
             for request_id in self._open:
-                self._room.close(request_id)
+                self._client.release(request_id)
 
     def _feed(self) -> bool:
         """Give the engine the next jobs; whether any is under way."""
@@ -101,8 +101,8 @@ class _Course:
             self._next = self._next or next(self._jobs, None)
             if self._next is None:
                 break
-            samples = Samples(self._next, self._tokenizer)
-            add = self._room.offer if self._open else self._room.open
+            samples = RequestStreamer(self._next, self._tokenizer)
+            add = self._client.try_submit if self._open else self._client.submit
             request_id = add(self._next.request)
             if request_id is None:
                 break
@@ -119,20 +119,20 @@ class _Course:
         samples = self._open[request_id]
         chunk = samples.take(event)
         if samples.have_ended:
-            self._room.close(request_id)
+            self._client.release(request_id)
             del self._open[request_id]
         elif ends_early(event, chunk):
-            self._room.drop(request_id, event.sequence)
+            self._client.abort_sample(request_id, event.sequence)
         return chunk
 
 
-def observe(room: Mailroom, job: Job) -> list[TokenReport]:
+def run_prompt_only(client: EngineClient, job: Job) -> list[TokenReport]:
     """Run a job that generates nothing; what is reported of its prompt."""
-    request_id = room.open(job.request)
+    request_id = client.submit(job.request)
     reports: list[TokenReport] = []
     try:
         while True:
-            for event in room.take([request_id]):
+            for event in client.poll([request_id]):
                 if isinstance(event, PromptEvent):
                     reports += event.reports
                 elif isinstance(event, EndEvent) and event.error is not None:
@@ -140,10 +140,10 @@ def observe(room: Mailroom, job: Job) -> list[TokenReport]:
                 else:
                     return reports
     finally:
-        room.close(request_id)
+        client.release(request_id)
 
 
-def outputs_of(
+def collect_outputs(
     chunks: Generator[Chunk, None, None], show: Callable[[Chunk], None] | None = None
 ) -> list[GenerationOutput]:
     """Read chunks to their end; the outputs in order, prompt after prompt.

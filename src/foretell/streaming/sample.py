@@ -1,4 +1,4 @@
-"""From a sample's events to what the user reads (row 8 of the design): chunks, then the output."""
+"""From a sample's events to what the user reads: chunks, then the output."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Token:
     trace: StepRecord | None
 
 
-class Transcript:
+class SampleStreamer:
     """Writes down one sample of a request, number `index`, from its first event to its last.
 
     It also ends the sample where the text says so: at a stop string, a regular expression or the
@@ -257,7 +257,7 @@ def stop_in_text(job: Job, tokenizer: Tokenizer) -> EndsText | None:
     silent = replace(job, request=replace(job.request, config=config.override(logprobs=None)))
 
     def stop_of(token_ids: Sequence[int]) -> StopReason | None:
-        transcript = Transcript(silent, tokenizer)
+        transcript = SampleStreamer(silent, tokenizer)
         for token_id in token_ids:
             transcript.take(TokenEvent(0, token_id))
         return None if transcript.output is None else transcript.output.stop_reason

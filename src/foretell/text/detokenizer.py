@@ -1,4 +1,4 @@
-"""Token ids to text, one token at a time (row 7 of the design)."""
+"""Token ids to text, one token at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tokens break a sequence for DRY (row 2 of the design)."""
+"""Which tokens break a sequence for DRY."""
 
 from __future__ import annotations
 

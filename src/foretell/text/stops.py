@@ -1,4 +1,4 @@
-"""Texts that end a generation: found across token boundaries, held back until it is sure (row 7).
+"""Texts that end a generation: found across token boundaries, held back until it is sure.
 
 A text is read character by character, as if each had come alone. So where a stop is found, and what
 is shown before it, depends on the text and not on how tokens cut it.

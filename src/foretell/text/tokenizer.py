@@ -1,4 +1,4 @@
-"""Strings to token ids and back (rows 2 and 7 of the design).
+"""Strings to token ids and back.
 
 tokenizer = Tokenizer.from_gguf(file.metadata, source=file.path.name)
 ids = tokenizer.encode("The cat sat on the")

@@ -1,4 +1,4 @@
-"""The way back from the worker thread to one task of an event loop (row 8 of the design).
+"""The way back from the worker thread to one task of an event loop.
 
 The worker puts and never waits; the task waits and never blocks its loop. The worker wakes all
 tasks that wait once a step, one call for each loop.
@@ -18,7 +18,7 @@ LAG = 1024  # items unread from which on a reader lags; more than come of one st
 
 
 class Store(Protocol[T]):
-    """A queue: a `deque`, or a `Backlog` where memory needs a bound."""
+    """A queue: a `deque`, or a `CoalescingQueue` where memory needs a bound."""
 
     def __len__(self) -> int: ...
 

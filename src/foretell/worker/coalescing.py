@@ -1,4 +1,4 @@
-"""Chunks that their reader has not taken yet (row 8 of the design).
+"""Chunks that their reader has not taken yet.
 
 The engine does not wait for readers, and its memory must not grow for one that is slow: past its
 capacity a backlog makes longer chunks, not more. What it holds is then no more than the output.
@@ -17,7 +17,7 @@ Sample = tuple[int, int]
 """Whose chunk it is: the prompt's place, and the sample of it."""
 
 
-class Backlog:
+class CoalescingQueue:
     """A queue of chunks: at most `capacity`, or one for each sample if these are more.
 
     When it is full, a chunk is joined to the last one of its sample. Texts, token ids and

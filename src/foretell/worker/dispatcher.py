@@ -1,8 +1,8 @@
-"""Orders and the engine that works on them, without a thread (row 8 of the design).
+"""Orders and the engine that works on them, without a thread.
 
-    let in → step → events → orders → channels
+    let in → step → events → submissions → channels
 
-What goes wrong ends the order that it concerns, and no other.
+What goes wrong ends the submission that it concerns, and no other.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from foretell.engine.events import EndEvent, Event
 from foretell.errors import ForetellError
 from foretell.streaming.job import Job
 from foretell.worker.channel import Channel, wake
-from foretell.worker.submissions import Order
+from foretell.worker.submissions import Submission
 
 NUM_AHEAD = 32  # prompts of lists that wait in the engine; the others wait outside, unprepared
 
 
-class Desk:
-    """The orders that are under way.
+class Dispatcher:
+    """The submissions that are under way.
 
     A prompt that is alone goes to the engine at once, and is refused with QueueFullError where its
     queue was full after the last step already. A list's prompts are prepared and go there as the
@@ -37,49 +37,51 @@ class Desk:
     def __init__(self, engine: Engine, max_waiting: int | None = None) -> None:
         self._engine = engine
         self._max_waiting = max_waiting
-        self._open: dict[Order, None] = {}
-        self._by_request: dict[int, Order] = {}
-        self._callers: deque[tuple[Order, Job]] = deque()  # alone, and not in the engine yet
-        self._lists: deque[Order] = deque()  # those that have jobs to be made
+        self._open: dict[Submission, None] = {}
+        self._by_request: dict[int, Submission] = {}
+        self._callers: deque[tuple[Submission, Job]] = deque()  # alone, and not in the engine yet
+        self._lists: deque[Submission] = deque()  # those that have jobs to be made
         self._news: dict[Channel[Any], None] = {}
         self._cause: BaseException | None = None  # what the last step raised
 
     @property
     def is_busy(self) -> bool:
-        """Whether there is anything to do without another order."""
+        """Whether there is anything to do without another submission."""
         return bool(self._engine.has_work or self._callers or self._ready_lists() or self._news)
 
-    def accept(self, order: Order) -> None:
-        """Take on an order."""
-        self._open[order] = None
-        if order.is_list:
-            self._lists.append(order)
+    def accept(self, submission: Submission) -> None:
+        """Take on an submission."""
+        self._open[submission] = None
+        if submission.is_list:
+            self._lists.append(submission)
             return
-        job = self._next_job(order)
+        job = self._next_job(submission)
         if job is not None:
-            self._callers.append((order, job))
+            self._callers.append((submission, job))
 
-    def close(self, order: Order) -> None:
-        """Let go of an order and free what it holds; nothing happens if it has ended."""
-        if order not in self._open:
+    def close(self, submission: Submission) -> None:
+        """Let go of an submission and free what it holds; nothing happens if it has ended."""
+        if submission not in self._open:
             return
-        del self._open[order]
-        for request_id in order.requests:
+        del self._open[submission]
+        for request_id in submission.requests:
             self._engine.abort(request_id)
             self._by_request.pop(request_id, None)
-        self._callers = deque(pair for pair in self._callers if pair[0] is not order)
-        self._lists = deque(one for one in self._lists if one is not order)
+        self._callers = deque(pair for pair in self._callers if pair[0] is not submission)
+        self._lists = deque(one for one in self._lists if one is not submission)
 
     def close_all(self, error: BaseException) -> None:
-        """End every order with an error."""
-        for order in list(self._open):
-            self._end(order, own_error(error))
+        """End every submission with an error."""
+        for submission in list(self._open):
+            self._end(submission, own_error(error))
         self._tell()
 
     def work(self) -> None:
         """Let in what there is room for, run a step, and tell what came of it."""
-        for order in [order for order in self._open if order.channel.is_abandoned]:
-            self.close(order)
+        for submission in [
+            submission for submission in self._open if submission.channel.is_abandoned
+        ]:
+            self.close(submission)
         self._let_in_callers()
         self._let_in_lists()
         if self._engine.has_work:
@@ -102,31 +104,31 @@ class Desk:
         most = NUM_AHEAD if self._max_waiting is None else max(1, self._max_waiting // 2)
         room = min(NUM_AHEAD, most) - self._engine.stats().waiting
         while room > 0 and (lists := self._ready_lists()):
-            order = min(lists, key=lambda one: one.priority)
-            self._lists.remove(order)
-            job = self._next_job(order)
+            submission = min(lists, key=lambda one: one.priority)
+            self._lists.remove(submission)
+            job = self._next_job(submission)
             if job is not None:
-                self._lists.append(order)
-                self._add(order, job)
+                self._lists.append(submission)
+                self._add(submission, job)
                 room -= 1
 
-    def _ready_lists(self) -> list[Order]:
-        return [order for order in self._lists if not order.channel.lags]
+    def _ready_lists(self) -> list[Submission]:
+        return [submission for submission in self._lists if not submission.channel.lags]
 
-    def _next_job(self, order: Order) -> Job | None:
-        """Make an order's next job; None if it has no more, or it failed."""
+    def _next_job(self, submission: Submission) -> Job | None:
+        """Make an submission's next job; None if it has no more, or it failed."""
         job: Job | None = None
-        with self._failing(order):
-            job = next(order.jobs, None)
-            if job is None and not order.requests:
-                self._end(order)
+        with self._failing(submission):
+            job = next(submission.jobs, None)
+            if job is None and not submission.requests:
+                self._end(submission)
         return job
 
-    def _add(self, order: Order, job: Job) -> None:
-        with self._failing(order):
+    def _add(self, submission: Submission, job: Job) -> None:
+        with self._failing(submission):
             request_id = self._engine.add(job.request)
-            self._by_request[request_id] = order
-            order.opened(request_id, job)
+            self._by_request[request_id] = submission
+            submission.opened(request_id, job)
 
     def _step(self) -> None:
         try:
@@ -135,37 +137,37 @@ class Desk:
             self._cause = error
             return
         for event in events:
-            order = self._by_request.get(event.request_id)
-            if order is not None:
-                with self._failing(order):
-                    self._give(event, order)
+            submission = self._by_request.get(event.request_id)
+            if submission is not None:
+                with self._failing(submission):
+                    self._give(event, submission)
         self._cause = None
 
-    def _give(self, event: Event, order: Order) -> None:
-        """Let an order take an event of its own."""
+    def _give(self, event: Event, submission: Submission) -> None:
+        """Let an submission take an event of its own."""
         if isinstance(event, EndEvent) and event.error and self._cause not in (None, event.error):
             event.error.__cause__ = self._cause
-        self._news[order.channel] = None
-        ended_sample = order.take(event)
+        self._news[submission.channel] = None
+        ended_sample = submission.take(event)
         if ended_sample is not None:
             self._engine.abort(event.request_id, ended_sample)
-        if event.request_id not in order.requests:
+        if event.request_id not in submission.requests:
             del self._by_request[event.request_id]
-            if not order.requests and order not in self._lists:
-                self._end(order)
+            if not submission.requests and submission not in self._lists:
+                self._end(submission)
 
     @contextmanager
-    def _failing(self, order: Order) -> Iterator[None]:
-        """Whatever is raised here, by a function of the user's perhaps, is the order's end."""
+    def _failing(self, submission: Submission) -> Iterator[None]:
+        """Whatever is raised here, by a function of the user's perhaps, is the submission's end."""
         try:
             yield
         except BaseException as error:  # noqa: BLE001
-            self._end(order, own_error(error))
+            self._end(submission, own_error(error))
 
-    def _end(self, order: Order, error: BaseException | None = None) -> None:
-        self.close(order)
-        order.channel.end(error)
-        self._news[order.channel] = None
+    def _end(self, submission: Submission, error: BaseException | None = None) -> None:
+        self.close(submission)
+        submission.channel.end(error)
+        self._news[submission.channel] = None
 
     def _tell(self) -> None:
         wake(self._news)

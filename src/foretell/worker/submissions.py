@@ -1,6 +1,6 @@
-"""What callers want of the worker (row 8 of the design): requests, and who hears of them.
+"""What callers want of the worker: requests, and who hears of them.
 
-An order is the worker thread's alone, once it is placed; only its channel is seen by two.
+An submission is the worker thread's alone, once it is placed; only its channel is seen by two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from foretell.decoding.logprobs import TokenReport
 from foretell.engine.events import EndEvent, Event, PromptEvent
 from foretell.outputs import Chunk
 from foretell.streaming.job import Job
-from foretell.streaming.run import Samples, ends_early
+from foretell.streaming.run import RequestStreamer, ends_early
 from foretell.worker.channel import Channel
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Order(ABC):
+class Submission(ABC):
     """Requests that are one to their caller.
 
     Attributes:
@@ -59,7 +59,7 @@ class Order(ABC):
         """
 
 
-class Generation(Order):
+class Generation(Submission):
     """Continues prompts.
 
     Args:
@@ -82,12 +82,12 @@ class Generation(Order):
         super().__init__(channel, jobs, **rest)
         self._tokenizer = tokenizer
         self._streams = streams
-        self._samples: dict[int, Samples] = {}
+        self._samples: dict[int, RequestStreamer] = {}
 
     def opened(self, request_id: int, job: Job) -> None:
         """Get ready to write its samples down."""
         self.requests.add(request_id)
-        self._samples[request_id] = Samples(job, self._tokenizer)
+        self._samples[request_id] = RequestStreamer(job, self._tokenizer)
 
     def take(self, event: Event) -> int | None:
         """Put the chunk that an event makes into the channel."""
@@ -101,7 +101,7 @@ class Generation(Order):
         return event.sequence if ends_early(event, chunk) else None
 
 
-class Observation(Order, Generic[T]):
+class Observation(Submission, Generic[T]):
     """Looks at one prompt and generates nothing.
 
     Args:

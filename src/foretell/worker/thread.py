@@ -1,7 +1,7 @@
-"""The thread that owns a model and works on all orders at once (row 8 of the design).
+"""The thread that owns a model and works on all submissions at once.
 
-Between two steps it reads its mail: orders, questions, orders that nobody wants any more. With
-nothing to do it sleeps until mail comes.
+Between two steps it reads its inbox: submissions, questions, submissions that nobody wants any
+more. With nothing to do it sleeps until something comes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from foretell.errors import RequestError
 from foretell.worker.channel import Channel, wake
-from foretell.worker.dispatcher import Desk, own_error
-from foretell.worker.submissions import Order
+from foretell.worker.dispatcher import Dispatcher, own_error
+from foretell.worker.submissions import Submission
 
 if TYPE_CHECKING:
     from foretell.llm import LLM
@@ -34,15 +34,15 @@ For a step it waits as long as that takes: a thread must not be stopped in the m
 
 
 @dataclass(frozen=True)
-class Letter:
+class Command:
     """Something for the worker to do between two steps; `channel` is that of who waits for it."""
 
-    act: Callable[[LLM, Desk], None]
+    act: Callable[[LLM, Dispatcher], None]
     channel: Channel[Any] | None = None
 
 
 class Worker:
-    """A thread, the LLM that it loads and owns, and the orders that it works on.
+    """A thread, the LLM that it loads and owns, and the submissions that it works on.
 
     Its methods may be called from any thread; only `join` waits.
 
@@ -54,7 +54,7 @@ class Worker:
     def __init__(self, load: Callable[[], LLM], max_waiting: int | None = None) -> None:
         self._load = load
         self._max_waiting = max_waiting
-        self._mail: SimpleQueue[Letter] = SimpleQueue()
+        self._inbox: SimpleQueue[Command] = SimpleQueue()
         self._lock = Lock()  # for `_refusal`
         self._refusal: BaseException | None = None  # why nothing is taken on any more
         self._is_loaded = self._is_stopping = False
@@ -62,42 +62,42 @@ class Worker:
         atexit.register(self._leave_with_program)
         self._thread.start()
 
-    def place(self, order: Order) -> None:
-        """Work on an order; raises what ended the worker, RequestError if that was `stop`."""
-        self._post(Letter(lambda _, desk: desk.accept(order), order.channel))
+    def place(self, submission: Submission) -> None:
+        """Work on an submission; raises what ended the worker, RequestError if that was `stop`."""
+        self._post(Command(lambda _, dispatcher: dispatcher.accept(submission), submission.channel))
 
     def ask(self, answer: Callable[[LLM], T], channel: Channel[T]) -> None:
         """Put `answer(llm)` into the channel; raises as `place` does."""
 
-        def act(llm: LLM, _: Desk) -> None:
+        def act(llm: LLM, _: Dispatcher) -> None:
             channel.put(answer(llm))
             channel.end()
             wake([channel])
 
-        self._post(Letter(act, channel))
+        self._post(Command(act, channel))
 
-    def drop(self, order: Order) -> None:
-        """End an order before the next step; nothing happens if it has ended."""
-        self._mail.put(Letter(lambda _, desk: desk.close(order)))
+    def drop(self, submission: Submission) -> None:
+        """End an submission before the next step; nothing happens if it has ended."""
+        self._inbox.put(Command(lambda _, dispatcher: dispatcher.close(submission)))
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Look again whether there is something to do."""
-        self._mail.put(Letter(lambda _, __: None))
+        self._inbox.put(Command(lambda _, __: None))
 
     def stop(self) -> None:
         """Leave after the current step; what is under way ends with an error."""
         self._is_stopping = True
-        self.nudge()
+        self.wake()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the thread has left."""
         self._thread.join(timeout)
 
-    def _post(self, letter: Letter) -> None:
+    def _post(self, command: Command) -> None:
         with self._lock:
             if self._refusal is not None:
                 raise own_error(self._refusal)
-            self._mail.put(letter)
+            self._inbox.put(command)
 
     def _leave_with_program(self) -> None:
         self.stop()
@@ -120,37 +120,37 @@ class Worker:
         atexit.unregister(self._leave_with_program)
 
     def _work(self, llm: LLM) -> None:
-        desk = Desk(llm.engine, self._max_waiting)
+        dispatcher = Dispatcher(llm.engine, self._max_waiting)
         told: BaseException = RequestError(ENDED)
         try:
             while not self._is_stopping:
-                self._read_mail(llm, desk)
-                desk.work()
+                self._read_mail(llm, dispatcher)
+                dispatcher.work()
         except BaseException as error:
             told = error
             raise
         finally:
-            desk.close_all(told)
+            dispatcher.close_all(told)
 
-    def _read_mail(self, llm: LLM, desk: Desk) -> None:
+    def _read_mail(self, llm: LLM, dispatcher: Dispatcher) -> None:
         """All that has come; sleep until something comes if there is nothing else to do."""
-        may_sleep = not desk.is_busy
+        may_sleep = not dispatcher.is_busy
         with suppress(Empty):
             while True:
-                letter = self._mail.get(block=may_sleep)
+                command = self._inbox.get(block=may_sleep)
                 may_sleep = False
                 try:
-                    letter.act(llm, desk)
+                    command.act(llm, dispatcher)
                 except BaseException as error:  # noqa: BLE001  it is the writer's
-                    _answer(letter, error)
+                    _answer(command, error)
 
     def _return_mail(self, error: BaseException) -> None:
         with suppress(Empty):
             while True:
-                _answer(self._mail.get(block=False), error)
+                _answer(self._inbox.get(block=False), error)
 
 
-def _answer(letter: Letter, error: BaseException) -> None:
-    if letter.channel is not None:
-        letter.channel.end(own_error(error))
-        wake([letter.channel])
+def _answer(command: Command, error: BaseException) -> None:
+    if command.channel is not None:
+        command.channel.end(own_error(error))
+        wake([command.channel])

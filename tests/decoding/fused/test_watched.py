@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused.build import fuse_each, fuse_watched
+from foretell.decoding.fused.build import fuse_each, fuse_traced
 from foretell.decoding.fused.chain import instruction_sets
 from foretell.decoding.sampler import draw, greedy
-from foretell.decoding.strategies import OneToken
+from foretell.decoding.strategies import SamplingStrategy
 from foretell.decoding.trace import Recorder
 from foretell.errors import NumericalError
 
@@ -44,7 +44,7 @@ def recorded(row, config, past, uniform, num_runners_up=5):
 def watched(row, config, past, uniform, num_runners_up=5, isa=None):
     """The record by one call; the row must stay as it is."""
     context = ChainContext(len(row))
-    whole = fuse_watched(chain(config, context), config, context)
+    whole = fuse_traced(chain(config, context), config, context)
     before = row.copy()
     record = whole.choose(row, past, uniform, num_runners_up, isa=isa)
     np.testing.assert_array_equal(row, before)
@@ -181,7 +181,7 @@ def test_a_sequence_is_followed_as_it_grows_and_is_cut():
     rng = np.random.default_rng(5)
     context = ChainContext(300)
     config = GenerationConfig(repetition_penalty=1.3, frequency_penalty=0.4, top_p=0.8, seed=1)
-    whole = fuse_watched(chain(config, context), config, context)
+    whole = fuse_traced(chain(config, context), config, context)
     for tokens in [(5,), (5, 9), (5, 9, 9, 12), (5, 9)]:
         row = rng.normal(0, 3, 300).astype(np.float32)
         found = whole.choose(row, Past(tokens), 0.4)
@@ -207,7 +207,7 @@ def test_a_broken_row_is_refused(bad):
 def test_unusual_chains_are_left_to_a_recorder(given):
     config = GenerationConfig(do_sample=True, seed=1, **given)
     context = ChainContext(9)
-    assert fuse_watched(chain(config, context), config, context) is None
+    assert fuse_traced(chain(config, context), config, context) is None
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,10 @@ def test_a_strategy_tells_the_record_and_the_reports(given):
     past = Past((3, 4), 2)
     told = {"trace": True, "logprobs": 2}
     plain = GenerationConfig(**given, **told, logprobs_stage=("raw", "final"))  # takes the long way
-    [expected] = OneToken(plain, ChainContext(500)).choose([row.copy()], [past])
-    [found] = OneToken(GenerationConfig(**given, **told), ChainContext(500)).choose([row], [past])
+    [expected] = SamplingStrategy(plain, ChainContext(500)).choose([row.copy()], [past])
+    [found] = SamplingStrategy(GenerationConfig(**given, **told), ChainContext(500)).choose(
+        [row], [past]
+    )
     assert found.token_id == expected.token_id == found.trace.chosen.token_id
     assert found.reports["raw"] == expected.reports["raw"]
     assert_same(found.trace, expected.trace)

@@ -293,9 +293,11 @@ def test_a_message_makes_no_special_token_with_its_neighbours(source: str, conte
 
 def chat_prompt_in_process(tokenizer: Tokenizer, contents: list[str]) -> list[int]:
     """As `chat_prompt`, without a process for each example."""
-    from foretell.text.chat.escaping import Disguise
+    from foretell.text.chat.escaping import SpecialTokenEscaper
 
-    disguise = Disguise(tokenizer, [{"role": "user", "content": text} for text in contents])
+    disguise = SpecialTokenEscaper(
+        tokenizer, [{"role": "user", "content": text} for text in contents]
+    )
     source = tokenizer.chat_template or ""
     return disguise.encode(
         template_worker.render(source, {"messages": disguise.messages}, max_characters=10**6)

@@ -1,4 +1,4 @@
-"""A beam search as data: steps, live beams, candidates, hypotheses (row 8 of the design)."""
+"""A beam search as data: steps, live beams, candidates, hypotheses."""
 
 from __future__ import annotations
 

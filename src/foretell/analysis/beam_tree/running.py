@@ -20,8 +20,8 @@ from foretell.engine.events import TokenEvent
 from foretell.errors import ConfigError, RequestError
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.streaming.job import Job
-from foretell.streaming.run import outputs_of, run_jobs
-from foretell.streaming.sample import Transcript
+from foretell.streaming.run import collect_outputs, stream_jobs
+from foretell.streaming.sample import SampleStreamer
 from foretell.text.detokenizer import Detokenizer, unfinished_character
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def beams(
     steps: list[BeamStep] = []
     plan = preparation.plan(complete, watch_beams=steps.append)
     job = preparation.job(prompt, plan, parse_special=parse_special)
-    outputs = outputs_of(run_jobs(llm.room, [job], llm.tokenizer))
+    outputs = collect_outputs(stream_jobs(llm.client, [job], llm.tokenizer))
     teller = _Teller(job, llm.tokenizer, steps[-1].hypotheses)
     return BeamTree(
         prompt=job.prompt,
@@ -106,7 +106,7 @@ class _Teller:
         token_ids = _token_ids(one.node)
         config = self._config.override(logprobs=None, stopping_criteria=None)
         request = replace(self._job.request, config=config)
-        transcript = Transcript(replace(self._job, request=request), self._tokenizer)
+        transcript = SampleStreamer(replace(self._job, request=request), self._tokenizer)
         for token_id in token_ids[:-1]:
             transcript.take(TokenEvent(0, token_id))
         transcript.take(TokenEvent(0, token_ids[-1], stop_reason=one.reason))

@@ -1,1 +1,1 @@
-"""The native backend: foretell's own kernels (row 4 of the design)."""
+"""The native backend: foretell's own kernels."""

@@ -1,4 +1,4 @@
-"""The native backend: a model run by foretell's own kernels (row 4 of the design).
+"""The native backend: a model run by foretell's own kernels.
 
 batch → logits, one call into C++ a step, the GIL released.
 """

@@ -1,4 +1,4 @@
-"""From a plan to a program: weights are packed, values get buffers (row 4 of the design).
+"""From a plan to a program: weights are packed, values get buffers.
 
 Values that do not live at the same time share a buffer. A value that int8 products read is
 quantized once: by the operation that makes it, if that one can, else by an operation of its own.

@@ -1,4 +1,4 @@
-"""The KV pool of the native backend: what it is to hold, and its memory (row 4 of the design)."""
+"""The KV pool of the native backend: what it is to hold, and its memory."""
 
 from __future__ import annotations
 

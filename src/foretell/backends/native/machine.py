@@ -1,4 +1,4 @@
-"""What machine this is: threads to compute with, and memory to spare (row 4 of the design)."""
+"""What machine this is: threads to compute with, and memory to spare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The transformers backend: any causal model of that library, through torch (row 4 of the design).
+"""The transformers backend: any causal model of that library, through torch.
 
 batch → logits, in as few padded passes as the batch allows. Keys and values lie in foretell's
 blocks, and are shown to the model as a `Cache` of its own library.

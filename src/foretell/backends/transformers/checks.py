@@ -1,4 +1,4 @@
-"""Whether a transformers model can run on KV blocks, and how long its sequences may be (row 4)."""
+"""Whether a transformers model can run on KV blocks, and how long its sequences may be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a ragged batch to padded passes, for models that take `(B, q)` tokens (row 4 of the design).
+"""From a ragged batch to padded passes, for models that take `(B, q)` tokens.
 
 for sequences in passes(batch):
     view, wanted = View.of(batch, sequences, block_size), Wanted.of(batch, sequences)

@@ -61,7 +61,7 @@ def command(
     Several samples (-n) stand under headings, or, with --json, in a list. `foretell guide`
     explains each setting.
     """
-    from foretell.streaming.run import outputs_of
+    from foretell.streaming.run import collect_outputs
 
     config = GenerationConfig().override(**given(settings))
     _require_json(config, as_json)
@@ -69,7 +69,7 @@ def command(
     warn(config)
     with load(model) as llm:
         if as_json:
-            outputs = outputs_of(llm.stream(text, config, parse_special=parse_special))
+            outputs = collect_outputs(llm.stream(text, config, parse_special=parse_special))
             told = [output.to_dict() for output in outputs]
             click.echo(json.dumps(told if len(told) > 1 else told[0], ensure_ascii=False))
         else:

@@ -1,4 +1,4 @@
-"""Which chains run fused in C++ (row 5 of the design)."""
+"""Which chains run fused in C++."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from foretell.decoding.processors.penalties import (
 )
 from foretell.decoding.processors.temperature import Temperature
 from foretell.decoding.processors.truncation import MinP, TopK, TopP
-from foretell.decoding.trace import WatchedChain
+from foretell.decoding.trace import TracedChain
 from foretell.utils.arrays import Logits
 
 ORDER = (RepetitionPenalty, FrequencyPenalty, PresencePenalty)
@@ -52,9 +52,9 @@ def fuse(
     )
 
 
-def fuse_watched(
+def fuse_traced(
     stages: Sequence[Stage], config: GenerationConfig, context: ChainContext
-) -> WatchedChain | None:
+) -> TracedChain | None:
     """The same chain in C++, watched stage by stage; None where a Recorder must watch it.
 
     That is also where a stage is nothing in float32, and where a temperature rules out what had a
@@ -63,7 +63,7 @@ def fuse_watched(
     whole = fuse(stages, config, context)
     if whole is None or whole.num_stages != len(stages) or any(map(_is_freezing, stages)):
         return None
-    return WatchedChain(stages, whole)
+    return TracedChain(stages, whole)
 
 
 def _is_freezing(stage: Stage) -> bool:

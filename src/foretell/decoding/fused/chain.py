@@ -1,4 +1,4 @@
-"""The usual chain in C++ (row 5 of the design): the twin of the numpy processors and sampler.
+"""The usual chain in C++: the twin of the numpy processors and sampler.
 
 Penalties, temperature, top-k, top-p, min-p and the draw of many rows are one call, without a sort
 of the vocabulary. What is kept and drawn equals the processors' answer bit for bit, in any order of

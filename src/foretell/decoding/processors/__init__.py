@@ -1,1 +1,1 @@
-"""Processors, one idea a file: each maps a row of logits to a row of logits (row 5)."""
+"""Processors, one idea a file: each maps a row of logits to a row of logits."""

@@ -1,4 +1,4 @@
-"""Adaptive-p: aims at a given probability of the chosen tokens (row 5 of the design)."""
+"""Adaptive-p: aims at a given probability of the chosen tokens."""
 
 from __future__ import annotations
 

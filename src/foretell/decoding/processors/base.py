@@ -1,4 +1,4 @@
-"""What a processor is (row 5 of the design): logits → logits, in place.
+"""What a processor is: logits → logits, in place.
 
 One contract: `processor(row, history)` writes in place into a float32 row that it owns, and returns
 nothing. A token that is ruled out gets -inf. A row that comes in has a finite maximum, and so has

@@ -1,4 +1,4 @@
-"""Biases: numbers added to the logits of tokens and of sequences (row 5 of the design).
+"""Biases: numbers added to the logits of tokens and of sequences.
 
 A bias of -inf bans. Sums are taken in float64, rounded once, and stop at float32's bounds; if every
 token ends up banned, NumericalError names the setting.

@@ -1,4 +1,4 @@
-"""A user's own processor: any function on a row (row 5 of the design)."""
+"""A user's own processor: any function on a row."""
 
 from __future__ import annotations
 

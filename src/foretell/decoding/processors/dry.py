@@ -1,4 +1,4 @@
-"""DRY: don't repeat yourself (row 5 of the design)."""
+"""DRY: don't repeat yourself."""
 
 from __future__ import annotations
 

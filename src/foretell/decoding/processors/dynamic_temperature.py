@@ -1,4 +1,4 @@
-"""Dynamic temperature: hotter where the model is unsure (row 5 of the design)."""
+"""Dynamic temperature: hotter where the model is unsure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samplers that cut by entropy and by absolute probability (row 5 of the design)."""
+"""Samplers that cut by entropy and by absolute probability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guards: rows made valid, and rows made log-probabilities (row 5 of the design)."""
+"""Guards: rows made valid, and rows made log-probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classifier-free guidance: away from what a negative prompt leads to (row 5 of the design)."""
+"""Classifier-free guidance: away from what a negative prompt leads to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lengths: when a text may end, and when it must (row 5 of the design).
+"""Lengths: when a text may end, and when it must.
 
 Ids of an end of sequence that the vocabulary lacks are passed over: they can't be drawn anyway.
 """

@@ -1,4 +1,4 @@
-"""Masks: which tokens are possible at all (row 5 of the design).
+"""Masks: which tokens are possible at all.
 
 A mask that would leave no token possible raises NumericalError, naming its setting.
 """

@@ -1,4 +1,4 @@
-"""Mirostat: a cut that steers towards a given surprise (row 5 of the design).
+"""Mirostat: a cut that steers towards a given surprise.
 
 Basu et al. 2020, arXiv 2007.14966, as in llama.cpp: µ begins at 2τ bits; after each token
 µ -= η · (S - τ), where S = -log2 p is the surprise of that token under what the cut left of the

@@ -1,4 +1,4 @@
-"""No n-gram twice (row 5 of the design)."""
+"""No n-gram twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Penalties on tokens that were seen before (row 5 of the design).
+"""Penalties on tokens that were seen before.
 
 All three leave ruled-out tokens ruled out, exempt ones alone, and finite logits finite: a penalty
 that would overflow float32 stops at its bounds. Nothing is ever ruled out.

@@ -1,4 +1,4 @@
-"""How processors write into a row: bounded, and never so that no token is left (row 5)."""
+"""How processors write into a row: bounded, and never so that no token is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a penalty looks back on (row 5 of the design)."""
+"""What a penalty looks back on."""
 
 from __future__ import annotations
 

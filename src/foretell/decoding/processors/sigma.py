@@ -1,4 +1,4 @@
-"""Top-n-sigma: a cut by the spread of the logits (row 5 of the design)."""
+"""Top-n-sigma: a cut by the spread of the logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Temperature: how sharp the distribution is (row 5 of the design)."""
+"""Temperature: how sharp the distribution is."""
 
 from __future__ import annotations
 

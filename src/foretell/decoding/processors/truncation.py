@@ -1,4 +1,4 @@
-"""Samplers that cut off the unlikely: top-k, top-p and min-p (row 5 of the design).
+"""Samplers that cut off the unlikely: top-k, top-p and min-p.
 
 Each keeps `min_tokens_to_keep` of the largest logits in any case (transformers' parameter of the
 same name), the lower id first among equals; so at least the largest stays.

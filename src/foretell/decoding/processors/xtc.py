@@ -1,4 +1,4 @@
-"""XTC, "exclude top choices": now and then, not the obvious (row 5 of the design)."""
+"""XTC, "exclude top choices": now and then, not the obvious."""
 
 from __future__ import annotations
 

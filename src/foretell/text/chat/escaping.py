@@ -1,4 +1,4 @@
-"""Messages that cannot pose as special tokens (row 2 of the design).
+"""Messages that cannot pose as special tokens.
 
 A template mixes its own text with what people wrote, and the tokenizer then reads the names of
 special tokens in all of it. So the first character of each such name in a message is exchanged for
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PRIVATE_USE = range(0xF0000, 0xFFFFE)  # code points that mean nothing by themselves
 
 
-class Disguise:
+class SpecialTokenEscaper:
     """The messages of one prompt with stand-ins in them, and the way back to token ids.
 
     Control tokens' names are disguised everywhere. User-defined tokens, which are read as such even

@@ -1,4 +1,4 @@
-"""From messages to a prompt, by the Jinja template that a model comes with (row 2 of the design).
+"""From messages to a prompt, by the Jinja template that a model comes with.
 
     template = ChatTemplate(tokenizer.chat_template, bos_token="<s>", eos_token="</s>")
     template.render([{"role": "user", "content": "Hello"}])

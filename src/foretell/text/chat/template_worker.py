@@ -1,4 +1,4 @@
-"""Renders one chat template in a process of its own (row 2 of the design).
+"""Renders one chat template in a process of its own.
 
 `template.py` runs this file as a script: one JSON object comes on stdin, one goes to stdout.
 A template is a program of a stranger's. Jinja's sandbox keeps it from what it must not touch; the

@@ -1,4 +1,4 @@
-"""Byte-level BPE, GPT-2's kind of tokenizer (row 2 of the design).
+"""Byte-level BPE, GPT-2's kind of tokenizer.
 
 A token is spelled in an alphabet of 256 visible characters, one for each byte (Radford et al.
 2019). Merging runs in `tokenizers`.

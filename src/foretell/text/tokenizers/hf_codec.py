@@ -1,4 +1,4 @@
-"""Text to ids by a `tokenizer.json`, which the `tokenizers` library runs (row 2 of the design)."""
+"""Text to ids by a `tokenizer.json`, which the `tokenizers` library runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a `tokenizer.json` says of turning tokens back into text (row 7 of the design)."""
+"""What a `tokenizer.json` says of turning tokens back into text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tokenizer as a checkpoint's folder keeps it, every field checked (row 2 of the design).
+"""A tokenizer as a checkpoint's folder keeps it, every field checked.
 
 `tokenizer.json` says how text becomes ids, and what is put before it. `tokenizer_config.json` (or
 `special_tokens_map.json`) names the special tokens and has the chat template, unless

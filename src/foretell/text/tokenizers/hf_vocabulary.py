@@ -1,4 +1,4 @@
-"""From a `tokenizer.json` to a vocabulary and a codec (row 2 of the design)."""
+"""From a `tokenizer.json` to a vocabulary and a codec."""
 
 from __future__ import annotations
 

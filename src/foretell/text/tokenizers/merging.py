@@ -1,4 +1,4 @@
-"""SentencePiece's merging: of two neighbours whose join is a piece, the best score first (row 2).
+"""SentencePiece's merging: of two neighbours whose join is a piece, the best score first.
 
 Equal scores go from left to right (Kudo and Richardson 2018, arXiv 1808.06226, BPE model).
 

@@ -1,4 +1,4 @@
-r"""How byte-level BPE cuts text before it merges: one rule a name of `tokenizer.ggml.pre` (row 2).
+r"""How byte-level BPE cuts text before it merges: one rule a name of `tokenizer.ggml.pre`.
 
 The patterns are those of the models' own tokenizers; the names, and which of them share a rule,
 are llama.cpp's. A rule is a list of patterns: each cuts every piece that the one before it left,

@@ -1,4 +1,4 @@
-"""Finding special tokens in a text, for whoever asks that they be read (row 2 of the design)."""
+"""Finding special tokens in a text, for whoever asks that they be read."""
 
 from __future__ import annotations
 

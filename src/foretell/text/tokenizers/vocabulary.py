@@ -1,4 +1,4 @@
-"""A tokenizer's vocabulary, and how a GGUF file states it, all checked (row 2 of the design).
+"""A tokenizer's vocabulary, and how a GGUF file states it, all checked.
 
 The keys are those of ggml's specification (docs/gguf.md, `tokenizer.ggml.*`).
 """

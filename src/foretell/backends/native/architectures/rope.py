@@ -1,4 +1,4 @@
-"""Rotary frequencies, as files and `config.json` state them (row 4 of the design).
+"""Rotary frequencies, as files and `config.json` state them.
 
 float32 throughout, as transformers computes them.
 """

@@ -1,4 +1,4 @@
-"""Row 4 of the design, weights: float matrices to integer codes, as a model is loaded.
+"""Float matrices to integer codes, as a model is loaded.
 
 A group of 32 neighbours in a row shares a float16 scale. The bytes are those of GGUF's blocks:
 

@@ -1,4 +1,4 @@
-"""Row 4 of the design, weights: what a plan asks of a model file, with every shape checked."""
+"""What a plan asks of a model file, with every shape checked."""
 
 from __future__ import annotations
 
