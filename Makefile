@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := bench-env
 MODEL := smollm2-135m-instruct# of the benchmarks; OPTIONS="--rounds 1" is passed on to them
 PIP := $(BIN)/python -m pip --quiet
-CSRC := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.h csrc/*/*.cpp)
+CSRC := $(wildcard csrc/*/*.h csrc/*/*.cpp csrc/*/*/*.h csrc/*/*/*.cpp)
 
 .DEFAULT_GOAL := help
 

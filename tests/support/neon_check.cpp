@@ -5,9 +5,9 @@
 #include <cstdio>
 #include <vector>
 
-#include "half.h"
-#include "kernels.h"
-#include "packing.h"
+#include "kernels/kernels.h"
+#include "weights/half.h"
+#include "weights/packing.h"
 
 namespace foretell {
 const Kernels& KERNELS();

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def start_build(compiler, isa, program, *flags):
-    sources = [DRIVER, CSRC / f"kernels_{isa}.cpp", CSRC / "packing.cpp"]
+    sources = [DRIVER, CSRC / f"kernels/isa/{isa}.cpp", CSRC / "weights/packing.cpp"]
     command = [compiler, *FLAGS, *flags, f"-DKERNELS={isa}_kernels", *sources, "-o", program]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 

@@ -67,7 +67,7 @@ def quantize(source: FloatType, weights: Annotated[NDArray[numpy.uint8], dict(sh
     """Quantize runs of 32 weights into blocks of GGUF's Q8_0 or Q4_1."""
 
 class Program:
-    """A model as a flat list of kernel calls; see csrc/program.h."""
+    """A model as a flat list of kernel calls; see csrc/program/program.h."""
 
     def __init__(self, isa: str, *, threads: int, max_tokens: int, layers: int, kv_heads: int, head_dim: int, block_size: int, num_blocks: int, kv_type: KvType) -> None: ...
 

@@ -16,7 +16,7 @@ from foretell.backends.native.plan import Node, Plan, Value
 from foretell.backends.native.weights.source import Part, WeightSource
 
 _Weight = tuple[str, Part | None]
-GROUP = 32  # inputs that share one activation scale: csrc/matrix.h
+GROUP = 32  # inputs that share one activation scale: csrc/weights/matrix.h
 
 
 def compile_plan(plan: Plan, weights: WeightSource, program: Program, *, int8: bool) -> int:

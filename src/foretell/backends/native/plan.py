@@ -26,7 +26,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Node:
-    """One operation: operands and attributes as in csrc/program.h; weights by their names.
+    """One operation: operands and attributes as in csrc/program/program.h; weights by name.
 
     A matrix is expected to be `(matrix_rows, width of the first input)`, or for an embedding
     `(matrix_rows, width of the result)`. `vector` and `bias`, where both are needed, become one

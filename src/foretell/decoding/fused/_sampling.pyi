@@ -1,4 +1,4 @@
-"""The usual sampling chain over rows of logits; see csrc/sampling.h."""
+"""The usual sampling chain over rows of logits; see csrc/sampling/chain.h."""
 
 from collections.abc import Sequence
 import enum

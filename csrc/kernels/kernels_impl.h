@@ -1,0 +1,18 @@
+// The kernels, written once on the sixteen lanes of simd/*.h. Each isa/*.cpp includes one
+// simd header, then this file, and is compiled with that instruction set's flags. Everything here
+// has internal linkage, so that no function of one instruction set is called by another.
+#pragma once
+
+#include "kernels/attention_impl.h"
+#include "kernels/elementwise_impl.h"
+#include "kernels/linear_impl.h"
+
+#define FORETELL_KERNELS(function, label)                                            \
+    namespace foretell {                                                             \
+    const Kernels& function() {                                                      \
+        static const Kernels table = {label,    linear_int8, linear_float, quantize, \
+                                      rms_norm, layer_norm,  silu_mul,     gelu,     \
+                                      store_kv, attention,   decode_row};            \
+        return table;                                                                \
+    }                                                                                \
+    }

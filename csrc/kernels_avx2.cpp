@@ -1,5 +1,0 @@
-#include "simd/avx2.h"
-// The lanes come first: the kernels are written on them.
-#include "kernels_impl.h"
-
-FORETELL_KERNELS(avx2_kernels, "avx2")

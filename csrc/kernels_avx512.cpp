@@ -1,5 +1,0 @@
-#include "simd/avx512.h"
-// The lanes come first: the kernels are written on them.
-#include "kernels_impl.h"
-
-FORETELL_KERNELS(avx512_kernels, "avx512")

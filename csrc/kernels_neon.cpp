@@ -1,5 +1,0 @@
-#include "simd/neon.h"
-// The lanes come first: the kernels are written on them.
-#include "kernels_impl.h"
-
-FORETELL_KERNELS(neon_kernels, "neon")

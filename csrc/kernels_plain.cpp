@@ -1,5 +1,0 @@
-#include "simd/plain.h"
-// The lanes come first: the kernels are written on them.
-#include "kernels_impl.h"
-
-FORETELL_KERNELS(plain_kernels, "plain")

@@ -1,0 +1,204 @@
+#include "program/program.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <set>
+#include <stdexcept>
+
+namespace foretell {
+namespace {
+
+void require(bool holds, const char* what) {
+    if (!holds) throw std::invalid_argument(what);
+}
+
+// What an operation reads and writes, as (kind of thing, index).
+using Thing = std::pair<char, int>;
+
+struct Touched {
+    std::set<Thing> reads, writes;
+
+    bool conflicts_with(const Touched& later) const {
+        const auto overlap = [](const std::set<Thing>& x, const std::set<Thing>& y) {
+            return std::any_of(x.begin(), x.end(), [&](const Thing& t) { return y.count(t); });
+        };
+        return overlap(writes, later.reads) || overlap(writes, later.writes) ||
+               overlap(reads, later.writes);
+    }
+    void join(const Touched& other) {
+        reads.insert(other.reads.begin(), other.reads.end());
+        writes.insert(other.writes.begin(), other.writes.end());
+    }
+};
+
+Touched touched_by(const Op& op) {
+    Touched t;
+    for (const int input : {op.a, op.b, op.c}) {
+        if (input >= 0) t.reads.insert({'b', input});
+    }
+    if (op.out >= 0) t.writes.insert({'b', op.out});
+    if (op.codes >= 0) (op.kind == OpKind::linear ? t.reads : t.writes).insert({'c', op.codes});
+    if (op.kind == OpKind::store_kv) t.writes.insert({'k', op.layer});
+    if (op.kind == OpKind::attention) t.reads.insert({'k', op.layer});
+    return t;
+}
+
+int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+}  // namespace
+
+Program::Program(const Kernels& kernels, int threads, int64_t max_tokens, const KvShape& kv)
+    : kernels_(kernels), team_(threads), max_tokens_(max_tokens), kv_(kv) {
+    require(kv.head_dim % kRows == 0 && kv.head_dim <= kMaxHeadDim,
+            "head_dim must be a multiple of 16, at most 1024");
+    require(kv.block_size % kRows == 0, "block_size must be a multiple of 16");
+    cache_ = Buffer(kv.layers * kv.num_blocks * 2 * kv.kv_heads * kv.head_dim * kv.block_size *
+                    bytes_of(kv.type));
+    for (int member = 0; member < threads; ++member) {
+        scratch_.emplace_back(attention_scratch(kv.head_dim) * sizeof(float));
+    }
+}
+
+int Program::add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols) {
+    Matrix matrix{type.format, rows, cols};
+    matrix.data = arena_.take(matrix.bytes());
+    std::atomic<bool> finite{true};
+    team_.run([&](int member) {
+        const Share share = share_of(matrix.num_blocks(), member, team_.size());
+        if (!pack_blocks(type, bytes, matrix, share.begin, share.end)) finite = false;
+    });
+    require(finite, "holds NaN or infinite weights");
+    matrices_.push_back(matrix);
+    return static_cast<int>(matrices_.size()) - 1;
+}
+
+int Program::add_vector(const float* values, int64_t size) {
+    float* data = reinterpret_cast<float*>(arena_.take(size * sizeof(float)));
+    std::copy(values, values + size, data);
+    vectors_.push_back({data, size});
+    return static_cast<int>(vectors_.size()) - 1;
+}
+
+int Program::add_buffer(int64_t width, bool of_wanted) {
+    const int64_t stride = rounded_up(width, kRows);
+    buffers_.push_back({width, stride, of_wanted, Buffer(max_tokens_ * stride * sizeof(float))});
+    return static_cast<int>(buffers_.size()) - 1;
+}
+
+int Program::add_codes(int64_t width, bool of_wanted) {
+    require(width % kGroup == 0, "quantized rows must be multiples of 32 wide");
+    const int64_t groups = max_tokens_ * (width / kGroup);
+    QuantizedRows rows{of_wanted, Buffer(groups * sizeof(QuantizedGroup)), {}};
+    rows.view = {rows.memory.as<QuantizedGroup>(), width};
+    codes_.push_back(std::move(rows));
+    return static_cast<int>(codes_.size()) - 1;
+}
+
+void Program::check_operands(const Op& op) const {
+    const auto within = [](int index, size_t count) {
+        return index >= -1 && index < static_cast<int>(count);
+    };
+    for (const int buffer : {op.a, op.b, op.c, op.out}) {
+        require(within(buffer, buffers_.size()), "an operation names a buffer that is not there");
+    }
+    require(within(op.codes, codes_.size()) && within(op.matrix, matrices_.size()) &&
+                within(op.vector, vectors_.size()) && within(op.layer, kv_.layers),
+            "an operation names a weight, code buffer or layer that is not there");
+    if (op.kind == OpKind::linear) {
+        const Matrix& m = matrices_.at(op.matrix);
+        const int64_t inputs =
+            op.codes >= 0 ? codes_.at(op.codes).view.cols : buffers_.at(op.a).width;
+        require(inputs == m.cols && buffers_.at(op.out).width == m.rows,
+                "a linear operation's shapes do not fit");
+        require(op.codes < 0 || !m.format.is_float(), "float weights take float activations");
+    }
+    if (op.kind == OpKind::layer_norm) {
+        require(vectors_.at(op.vector).size == 2 * buffers_.at(op.out).width,
+                "a layer norm's vector holds weights and biases");
+    }
+    require(op.window >= 0, "a window holds no fewer than 0 positions");
+}
+
+void Program::finish() {
+    require(!ops_.empty() && ops_.back().out >= 0, "a program ends with its logits");
+    Touched since;
+    for (Op& op : ops_) {
+        check_operands(op);
+        if (op.kind == OpKind::positions) num_positions_ = matrices_.at(op.matrix).rows;
+        const Touched now = touched_by(op);
+        op.wait = since.conflicts_with(now);
+        if (op.wait) since = {};
+        since.join(now);
+    }
+    Rows& logits = buffers_[ops_.back().out];
+    require(logits.of_wanted, "logits are made of the wanted rows");
+    logits.stride = logits.width;
+    logits.memory = Buffer();
+}
+
+void Program::check(const Step& step) const {
+    require(step.num_tokens >= 1 && step.num_tokens <= max_tokens_, "too many tokens in the batch");
+    require(step.num_wanted <= step.num_tokens, "more rows wanted than there are tokens");
+    require(step.starts[0] == 0 && step.starts[step.num_sequences] == step.num_tokens,
+            "starts do not span the tokens");
+    const int64_t vocabulary = matrices_.at(ops_.front().matrix).rows;
+    for (int64_t s = 0; s < step.num_sequences; ++s) {
+        require(step.starts[s] < step.starts[s + 1] && step.starts[s + 1] <= step.num_tokens,
+                "starts do not ascend");
+        for (int64_t n = step.starts[s]; n < step.starts[s + 1]; ++n) {
+            require(step.tokens[n] >= 0 && step.tokens[n] < vocabulary, "token id out of range");
+            require(n == step.starts[s] ? step.positions[n] >= 0
+                                        : step.positions[n] == step.positions[n - 1] + 1,
+                    "positions of a sequence are not consecutive");
+        }
+        const int64_t last = step.positions[step.starts[s + 1] - 1];
+        require(last < num_positions_, "position past the last that the model knows");
+        const int64_t blocks = last / kv_.block_size + 1;
+        require(blocks <= step.table_width, "block table too short");
+        for (int64_t i = 0; i < blocks; ++i) {
+            const int32_t block = step.block_tables[s * step.table_width + i];
+            require(block >= 0 && block < kv_.num_blocks, "KV block out of range");
+        }
+    }
+    for (int64_t r = 0; r < step.num_wanted; ++r) {
+        require(step.wanted[r] >= 0 && step.wanted[r] < step.num_tokens, "wanted row out of range");
+    }
+}
+
+void Program::fit_logits(int64_t rows) {
+    Rows& logits = buffers_[ops_.back().out];
+    const size_t bytes = rows * logits.stride * sizeof(float);
+    if (logits.memory.size() < bytes) logits.memory = Buffer(bytes);
+}
+
+const float* Program::forward(const Step& step) {
+    check(step);
+    step_ = step;
+    fit_logits(step.num_wanted);
+    sequence_of_.resize(step.num_tokens);
+    for (int64_t s = 0; s < step.num_sequences; ++s) {
+        std::fill(sequence_of_.begin() + step.starts[s], sequence_of_.begin() + step.starts[s + 1],
+                  static_cast<int32_t>(s));
+    }
+    team_.run([this](int member) {
+        for (const Op& op : ops_) {
+            if (op.wait) team_.barrier();
+            run(op, member);
+        }
+    });
+    return buffers_[ops_.back().out].row(0);
+}
+
+void Program::copy_blocks(const int32_t* pairs, int64_t count) {
+    const int64_t bytes = cache_.size() / kv_.num_blocks;
+    for (int64_t i = 0; i < 2 * count; ++i) {
+        require(pairs[i] >= 0 && pairs[i] < kv_.num_blocks, "KV block out of range");
+    }
+    for (int64_t i = 0; i < count; ++i) {
+        std::memmove(cache_.data() + pairs[2 * i + 1] * bytes, cache_.data() + pairs[2 * i] * bytes,
+                     bytes);
+    }
+}
+
+}  // namespace foretell

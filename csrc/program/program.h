@@ -1,0 +1,146 @@
+// A model as a flat list of kernel calls, walked by a team of threads once a step.
+//
+// The list is written from Python (backends/native/plan.py): buffers, weights, then operations in
+// order. `finish` works out where threads must wait for each other; `forward` walks the list.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "system/memory.h"
+#include "system/threads.h"
+#include "weights/packing.h"
+
+namespace foretell {
+
+// Norms (of whole rows), attention and activations also quantize what they make, into `codes`.
+enum class OpKind : uint8_t {
+    embed,       // out = rows of `matrix`, by token id, times `number` (0: as they are)
+    positions,   // out = a + rows of `matrix`, by position
+    rotary,      // out = cos, then sin, of position * inverse frequencies (`vector`)
+    rms_norm,    // out = (b +) a / rms(a) * vector, for each of `heads` equal parts of a
+    layer_norm,  // out = (a - mean) / deviation * vector's first half + its second half
+    quantize,    // codes = a as int8
+    linear,      // out = (b +) matrix @ a, from `codes` if there are any, else from a
+    rope,        // out = a with its heads rotated by the angles in b
+    store_kv,    // writes keys a (rotated by the angles in c, if any) and values b to the cache
+    attention,   // out = attention of queries a to the last `window` positions (0: to all)
+    silu_mul,    // out = silu(a) * b
+    gelu,        // out = gelu(a) (* b), in its tanh form
+    pick_rows,   // out = the wanted rows of a
+};
+
+// Operands are indices of buffers, matrices and vectors; -1 where an operation has none.
+struct Op {
+    OpKind kind;
+    int a = -1, b = -1, c = -1, out = -1;
+    int codes = -1;
+    int matrix = -1, vector = -1;
+    int layer = -1;
+    int heads = 0;             // heads in a row of a (rms_norm, rope, store_kv, attention)
+    float number = 0;          // factor (embed), eps (norms), scale (attention)
+    int window = 0;            // positions that a token sees, itself included (attention)
+    bool interleaved = false;  // rope: pairs (2i, 2i + 1), else (i, i + half)
+    bool wait = false;         // a barrier comes first; set by `finish`
+};
+
+// One batch; shapes as in backends/base.py.
+struct Step {
+    const int32_t* tokens;
+    const int32_t* positions;
+    const int32_t* starts;
+    const int32_t* block_tables;
+    const int32_t* wanted;
+    int64_t num_tokens, num_sequences, table_width, num_wanted;
+};
+
+struct KvShape {
+    int64_t layers, kv_heads, head_dim, block_size, num_blocks;
+    KvType type;
+};
+
+class Program {
+  public:
+    Program(const Kernels& kernels, int threads, int64_t max_tokens, const KvShape& kv);
+
+    // Weights are copied (packed); `bytes` is a whole tensor in the file's layout.
+    int add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols);
+    int add_vector(const float* values, int64_t size);
+    // `of_wanted`: a row for each wanted row, else for each token.
+    int add_buffer(int64_t width, bool of_wanted);
+    int add_codes(int64_t width, bool of_wanted);
+    void add_op(const Op& op) { ops_.push_back(op); }
+    // The last operation's output is the logits.
+    void finish();
+
+    // Returns (num_wanted, vocab_size) logits, valid until the next call. Throws
+    // std::invalid_argument if the batch names what is not there.
+    const float* forward(const Step& step);
+    void copy_blocks(const int32_t* pairs, int64_t count);
+
+    int64_t vocab_size() const { return buffers_[ops_.back().out].width; }
+    const Matrix& matrix(int index) const { return matrices_.at(index); }
+    const Kernels& kernels() const { return kernels_; }
+    int threads() const { return team_.size(); }
+
+  private:
+    struct Rows {
+        int64_t width, stride;
+        bool of_wanted;
+        Buffer memory;
+        float* row(int64_t i) const { return memory.as<float>() + i * stride; }
+    };
+    struct QuantizedRows {
+        bool of_wanted;
+        Buffer memory;
+        Quantized view;
+    };
+    struct Vector {
+        const float* data;
+        int64_t size;
+    };
+
+    void check(const Step& step) const;
+    void check_operands(const Op& op) const;
+    void fit_logits(int64_t rows);
+    int64_t rows_of(bool of_wanted) const {
+        return of_wanted ? step_.num_wanted : step_.num_tokens;
+    }
+    KvLayer layer(int index) const;
+    int32_t block_of(int64_t token) const;
+
+    void run(const Op& op, int member);
+    void embed(const Op& op, int member);
+    void rotary(const Op& op, int member);
+    void positions(const Op& op, int member);
+    void rms_norm(const Op& op, int member);
+    void layer_norm(const Op& op, int member);
+    void quantize(const Op& op, int member);
+    void quantize_part(const Op& op, int64_t row, int64_t from, int64_t to);
+    void linear(const Op& op, int member);
+    void rope(const Op& op, int member);
+    void store_kv(const Op& op, int member);
+    void attention(const Op& op, int member);
+    void activate(const Op& op, int member);
+    void pick_rows(const Op& op, int member);
+
+    const Kernels& kernels_;
+    Team team_;
+    const int64_t max_tokens_;
+    const KvShape kv_;
+    int64_t num_positions_ = INT64_MAX;  // that the model has a row for
+    Arena arena_;
+    Buffer cache_;
+    std::vector<Matrix> matrices_;
+    std::vector<Vector> vectors_;
+    std::vector<Rows> buffers_;
+    std::vector<QuantizedRows> codes_;
+    std::vector<Op> ops_;
+    std::vector<Buffer> scratch_;       // a member each
+    std::vector<int32_t> sequence_of_;  // of each token of the step
+    Step step_{};
+};
+
+}  // namespace foretell

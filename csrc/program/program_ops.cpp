@@ -1,0 +1,303 @@
+// Each operation's part for one member of the team. See program.h.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "program/program.h"
+
+namespace foretell {
+namespace {
+
+// Calls `use(row, begin, end)` for the member's share of `rows` rows of `units` units each,
+// a call for each row that the share touches.
+template <class Use>
+void each_piece(int64_t rows, int64_t units, int member, int size, Use use) {
+    const Share share = share_of(rows * units, member, size);
+    for (int64_t at = share.begin; at < share.end;) {
+        const int64_t row = at / units, begin = at % units;
+        const int64_t end = std::min(units, begin + share.end - at);
+        use(row, begin, end);
+        at += end - begin;
+    }
+}
+
+// Tokens of one sequence that attend together, and the heads of them that are a member's.
+struct Tile {
+    int64_t token, count;
+    int64_t head_begin, head_end;
+};
+
+// Positions that one head of tokens n … n + count - 1 reads, and a few for its other costs.
+int64_t attention_cost(const Step& step, int64_t n, int64_t count, int64_t window) {
+    constexpr int64_t kOther = 16;
+    const int64_t before = std::min<int64_t>(step.positions[n], window);
+    return count * (before + kOther) + count * (count + 1) / 2;
+}
+
+// Calls `use(n, count)` for every tile of the step: at most kQueryTokens tokens of one sequence,
+// whose last positions are in the same chunk.
+template <class Use>
+void cut_tiles(const Step& step, Use use) {
+    for (int64_t s = 0; s < step.num_sequences; ++s) {
+        for (int64_t n = step.starts[s], count; n < step.starts[s + 1]; n += count) {
+            const int64_t to_chunk_end = kAttentionChunk - step.positions[n] % kAttentionChunk;
+            count = std::min({int64_t{kQueryTokens}, step.starts[s + 1] - n, to_chunk_end});
+            use(n, count);
+        }
+    }
+}
+
+// Calls `use(tile)` for the tiles, and their heads, that fall to a member: an even share of the
+// positions read, for late tokens cost more than early ones.
+template <class Use>
+void each_tile(const Step& step, int64_t heads, int64_t window, int member, int size, Use use) {
+    int64_t total = 0, before = 0;
+    cut_tiles(step, [&](int64_t n, int64_t count) {
+        total += heads * attention_cost(step, n, count, window);
+    });
+    const Share share = share_of(total, member, size);
+    cut_tiles(step, [&](int64_t n, int64_t count) {
+        const int64_t cost = attention_cost(step, n, count, window);
+        const auto heads_before = [&](int64_t limit) {
+            return std::clamp<int64_t>((limit - before + cost / 2) / cost, 0, heads);
+        };
+        const Tile tile{n, count, heads_before(share.begin), heads_before(share.end)};
+        if (tile.head_begin < tile.head_end) use(tile);
+        before += heads * cost;
+    });
+}
+
+void rotate(const float* x, const float* angles, int64_t half, int64_t dim, bool interleaved,
+            float* out) {
+    const int64_t next = interleaved ? 1 : half, step = interleaved ? 2 : 1;
+    for (int64_t i = 0; i < half; ++i) {
+        const float cos = angles[i], sin = angles[half + i];
+        const float x0 = x[i * step], x1 = x[i * step + next];
+        out[i * step] = x0 * cos - x1 * sin;
+        out[i * step + next] = x1 * cos + x0 * sin;
+    }
+    for (int64_t i = 2 * half; i < dim; ++i) out[i] = x[i];
+}
+
+}  // namespace
+
+void Program::run(const Op& op, int member) {
+    switch (op.kind) {
+        case OpKind::embed:
+            return embed(op, member);
+        case OpKind::rotary:
+            return rotary(op, member);
+        case OpKind::positions:
+            return positions(op, member);
+        case OpKind::rms_norm:
+            return rms_norm(op, member);
+        case OpKind::layer_norm:
+            return layer_norm(op, member);
+        case OpKind::quantize:
+            return quantize(op, member);
+        case OpKind::linear:
+            return linear(op, member);
+        case OpKind::rope:
+            return rope(op, member);
+        case OpKind::store_kv:
+            return store_kv(op, member);
+        case OpKind::attention:
+            return attention(op, member);
+        case OpKind::silu_mul:
+        case OpKind::gelu:
+            return activate(op, member);
+        case OpKind::pick_rows:
+            return pick_rows(op, member);
+    }
+}
+
+KvLayer Program::layer(int index) const {
+    KvLayer layer{cache_.data(), kv_.type, kv_.kv_heads, kv_.head_dim, kv_.block_size, 0};
+    const int64_t layer_bytes = 2 * layer.part_bytes();
+    layer.data += index * layer_bytes;
+    layer.block_bytes = kv_.layers * layer_bytes;
+    return layer;
+}
+
+int32_t Program::block_of(int64_t token) const {
+    const int32_t* table = step_.block_tables + sequence_of_[token] * step_.table_width;
+    return table[step_.positions[token] / kv_.block_size];
+}
+
+void Program::embed(const Op& op, int member) {
+    const Share share = share_of(step_.num_tokens, member, team_.size());
+    const Rows& out = buffers_[op.out];
+    for (int64_t n = share.begin; n < share.end; ++n) {
+        kernels_.decode_row(matrices_[op.matrix], step_.tokens[n], out.row(n));
+        if (op.number == 0) continue;
+        for (int64_t i = 0; i < out.width; ++i) out.row(n)[i] *= op.number;
+    }
+}
+
+void Program::positions(const Op& op, int member) {
+    const Share share = share_of(step_.num_tokens, member, team_.size());
+    const Rows& out = buffers_[op.out];
+    for (int64_t n = share.begin; n < share.end; ++n) {
+        kernels_.decode_row(matrices_[op.matrix], step_.positions[n], out.row(n));
+        for (int64_t i = 0; i < out.width; ++i) out.row(n)[i] += buffers_[op.a].row(n)[i];
+    }
+}
+
+void Program::rotary(const Op& op, int member) {
+    const Vector& frequencies = vectors_[op.vector];
+    each_piece(step_.num_tokens, frequencies.size, member, team_.size(),
+               [&](int64_t n, int64_t begin, int64_t end) {
+                   float* row = buffers_[op.out].row(n);
+                   const float position = static_cast<float>(step_.positions[n]);
+                   for (int64_t i = begin; i < end; ++i) {
+                       const float angle = position * frequencies.data[i];
+                       row[i] = std::cos(angle);
+                       row[frequencies.size + i] = std::sin(angle);
+                   }
+               });
+}
+
+void Program::rms_norm(const Op& op, int member) {
+    const Rows& out = buffers_[op.out];
+    const int64_t heads = std::max(op.heads, 1), dim = out.width / heads;
+    each_piece(rows_of(out.of_wanted), heads, member, team_.size(),
+               [&](int64_t n, int64_t begin, int64_t end) {
+                   for (int64_t at = begin * dim; at < end * dim; at += dim) {
+                       const float* residual = op.b >= 0 ? buffers_[op.b].row(n) + at : nullptr;
+                       kernels_.rms_norm(buffers_[op.a].row(n) + at, vectors_[op.vector].data,
+                                         residual, op.number, dim, out.row(n) + at);
+                   }
+                   quantize_part(op, n, begin * dim, end * dim);
+               });
+}
+
+void Program::layer_norm(const Op& op, int member) {
+    const Rows& out = buffers_[op.out];
+    const float* weight = vectors_[op.vector].data;
+    const Share share = share_of(rows_of(out.of_wanted), member, team_.size());
+    for (int64_t n = share.begin; n < share.end; ++n) {
+        kernels_.layer_norm(buffers_[op.a].row(n), weight, weight + out.width, op.number, out.width,
+                            out.row(n));
+        quantize_part(op, n, 0, out.width);
+    }
+}
+
+// Values from … to - 1, whole groups, of one row of what the operation made.
+void Program::quantize_part(const Op& op, int64_t row, int64_t from, int64_t to) {
+    if (op.codes < 0) return;
+    kernels_.quantize(buffers_[op.out].row(row) + from, to - from,
+                      codes_[op.codes].view.row(row) + from / kGroup);
+}
+
+void Program::quantize(const Op& op, int member) {
+    const QuantizedRows& codes = codes_[op.codes];
+    const int64_t rows = rows_of(codes.of_wanted);
+    each_piece(rows, codes.view.cols / kGroup, member, team_.size(),
+               [&](int64_t n, int64_t begin, int64_t end) {
+                   kernels_.quantize(buffers_[op.a].row(n) + begin * kGroup, (end - begin) * kGroup,
+                                     codes.view.row(n) + begin);
+               });
+}
+
+void Program::linear(const Op& op, int member) {
+    const Matrix& matrix = matrices_[op.matrix];
+    const Rows& out = buffers_[op.out];
+    const Share share = share_of(matrix.num_blocks(), member, team_.size());
+    LinearTask task{};
+    task.weights = &matrix;
+    task.bias = op.vector >= 0 ? vectors_[op.vector].data : nullptr;
+    task.residual = op.b >= 0 ? buffers_[op.b].row(0) : nullptr;
+    task.y = out.row(0);
+    task.tokens = rows_of(out.of_wanted);
+    task.y_stride = out.stride;
+    task.block_begin = share.begin;
+    task.block_end = share.end;
+    if (op.codes >= 0) {
+        task.codes = &codes_[op.codes].view;
+        kernels_.linear_int8(task);
+    } else {
+        task.x = buffers_[op.a].row(0);
+        task.x_stride = buffers_[op.a].stride;
+        kernels_.linear_float(task);
+    }
+}
+
+void Program::rope(const Op& op, int member) {
+    const int64_t dim = buffers_[op.a].width / op.heads, half = buffers_[op.b].width / 2;
+    each_piece(step_.num_tokens, op.heads, member, team_.size(),
+               [&](int64_t n, int64_t begin, int64_t end) {
+                   for (int64_t head = begin; head < end; ++head) {
+                       rotate(buffers_[op.a].row(n) + head * dim, buffers_[op.b].row(n), half, dim,
+                              op.interleaved, buffers_[op.out].row(n) + head * dim);
+                   }
+               });
+}
+
+void Program::store_kv(const Op& op, int member) {
+    const KvLayer kv = layer(op.layer);
+    each_piece(step_.num_tokens, kv.kv_heads, member, team_.size(),
+               [&](int64_t n, int64_t begin, int64_t end) {
+                   for (int64_t head = begin; head < end; ++head) {
+                       const float* k = buffers_[op.a].row(n) + head * kv.head_dim;
+                       float rotated[kMaxHeadDim];
+                       if (op.c >= 0) {
+                           rotate(k, buffers_[op.c].row(n), buffers_[op.c].width / 2, kv.head_dim,
+                                  op.interleaved, rotated);
+                           k = rotated;
+                       }
+                       kernels_.store_kv({kv, k, buffers_[op.b].row(n) + head * kv.head_dim,
+                                          block_of(n), step_.positions[n] % kv.block_size, head});
+                   }
+               });
+}
+
+void Program::attention(const Op& op, int member) {
+    const KvLayer kv = layer(op.layer);
+    const int64_t heads_per_kv = op.heads / kv.kv_heads;
+    AttentionTask task{};
+    task.kv = kv;
+    task.scale = op.number;
+    task.window = op.window > 0 ? op.window : kNoWindow;
+    task.stride = buffers_[op.a].stride;
+    task.scratch = scratch_[member].as<float>();
+    each_tile(step_, op.heads, task.window, member, team_.size(), [&](const Tile& tile) {
+        const int64_t n = tile.token, dim = kv.head_dim;
+        task.q = buffers_[op.a].row(n);
+        task.out = buffers_[op.out].row(n);
+        task.block_table = step_.block_tables + sequence_of_[n] * step_.table_width;
+        task.position = step_.positions[n];
+        task.tokens = tile.count;
+        for (int64_t head = tile.head_begin; head < tile.head_end; head = task.head_end) {
+            task.kv_head = head / heads_per_kv;
+            task.head_begin = head;
+            task.head_end = std::min(tile.head_end, (task.kv_head + 1) * heads_per_kv);
+            kernels_.attention(task);
+        }
+        for (int64_t t = n; t < n + tile.count; ++t) {
+            quantize_part(op, t, tile.head_begin * dim, tile.head_end * dim);
+        }
+    });
+}
+
+void Program::activate(const Op& op, int member) {
+    const Rows& out = buffers_[op.out];
+    const auto apply = op.kind == OpKind::gelu ? kernels_.gelu : kernels_.silu_mul;
+    const int64_t rows = rows_of(out.of_wanted), units = (out.width + kGroup - 1) / kGroup;
+    each_piece(rows, units, member, team_.size(), [&](int64_t n, int64_t begin, int64_t end) {
+        const int64_t from = begin * kGroup, to = std::min(end * kGroup, out.width);
+        const float* factor = op.b >= 0 ? buffers_[op.b].row(n) + from : nullptr;
+        apply(buffers_[op.a].row(n) + from, factor, to - from, out.row(n) + from);
+        quantize_part(op, n, from, to);
+    });
+}
+
+void Program::pick_rows(const Op& op, int member) {
+    const Rows& out = buffers_[op.out];
+    const Share share = share_of(step_.num_wanted, member, team_.size());
+    for (int64_t r = share.begin; r < share.end; ++r) {
+        std::memcpy(out.row(r), buffers_[op.a].row(step_.wanted[r]), out.width * sizeof(float));
+    }
+}
+
+}  // namespace foretell

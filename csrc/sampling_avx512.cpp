@@ -1,3 +1,0 @@
-#include "sampling_dense_impl.h"
-
-FORETELL_DENSE_LOOPS(avx512_dense_loops, "avx512")

@@ -1,0 +1,89 @@
+#include "system/threads.h"
+
+#include <limits>
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+
+namespace foretell {
+namespace {
+
+inline void pause() {
+#if defined(_MSC_VER) && defined(FORETELL_X86)
+    _mm_pause();
+#elif defined(FORETELL_X86)
+    __builtin_ia32_pause();
+#elif defined(FORETELL_ARM64) && !defined(_MSC_VER)
+    __asm__ volatile("yield");
+#endif
+}
+
+// Waiting starts hot, since the others are mostly a few microseconds away; then it gives the
+// processor away between looks, so that the team gets on where other programs, or its own members,
+// share the cores.
+constexpr int kHotLooks = 300;
+constexpr int kYieldingLooks = 2000;  // before a member that has no step to walk goes to sleep
+
+// Looks until `value` is no longer `old`, or `looks` times.
+bool await_change(const std::atomic<uint32_t>& value, uint32_t old, int64_t looks) {
+    for (int64_t i = 0; i < looks; ++i) {
+        if (value.load(std::memory_order_acquire) != old) return true;
+        if (i < kHotLooks) {
+            pause();
+        } else {
+            std::this_thread::yield();
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+Team::Team(int size) : size_(size) {
+    for (int member = 1; member < size; ++member) {
+        threads_.emplace_back([this, member] { serve(member); });
+    }
+}
+
+Team::~Team() {
+    stopping_ = true;
+    round_.fetch_add(1, std::memory_order_release);
+    round_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+}
+
+void Team::run(const std::function<void(int)>& work) {
+    work_ = &work;
+    if (size_ > 1) {
+        round_.fetch_add(1, std::memory_order_release);
+        round_.notify_all();
+    }
+    work(0);
+    barrier();
+}
+
+void Team::serve(int member) {
+    for (uint32_t seen = 0;;) {
+        if (!await_change(round_, seen, kHotLooks + kYieldingLooks)) {
+            round_.wait(seen, std::memory_order_acquire);
+        }
+        ++seen;
+        if (stopping_) return;
+        (*work_)(member);
+        barrier();
+    }
+}
+
+void Team::barrier() {
+    if (size_ == 1) return;
+    const uint32_t phase = phase_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == size_ - 1) {
+        arrived_.store(0, std::memory_order_relaxed);
+        phase_.store(phase + 1, std::memory_order_release);
+    } else {
+        await_change(phase_, phase, std::numeric_limits<int64_t>::max());
+    }
+}
+
+}  // namespace foretell
