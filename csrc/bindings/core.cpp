@@ -90,19 +90,19 @@ FloatTable forward(nb::handle self, Ints tokens, Ints positions, Ints starts, In
     Program& program = nb::cast<Program&>(self);
     require(positions.size() == tokens.size(), "one position a token");
     require(starts.size() >= 2 && tables.shape(0) == starts.size() - 1, "one table a sequence");
-    const Step step{tokens.data(),
-                    positions.data(),
-                    starts.data(),
-                    tables.data(),
-                    wanted.data(),
-                    int64_t(tokens.size()),
-                    int64_t(tables.shape(0)),
-                    int64_t(tables.shape(1)),
-                    int64_t(wanted.size())};
+    const Batch batch{tokens.data(),
+                      positions.data(),
+                      starts.data(),
+                      tables.data(),
+                      wanted.data(),
+                      int64_t(tokens.size()),
+                      int64_t(tables.shape(0)),
+                      int64_t(tables.shape(1)),
+                      int64_t(wanted.size())};
     const float* logits = nullptr;
     {
         nb::gil_scoped_release release;
-        logits = program.forward(step);
+        logits = program.forward(batch);
     }
     return FloatTable(const_cast<float*>(logits), {wanted.size(), size_t(program.vocab_size())},
                       self);

@@ -137,32 +137,34 @@ void Program::finish() {
     logits.memory = Buffer();
 }
 
-void Program::check(const Step& step) const {
-    require(step.num_tokens >= 1 && step.num_tokens <= max_tokens_, "too many tokens in the batch");
-    require(step.num_wanted <= step.num_tokens, "more rows wanted than there are tokens");
-    require(step.starts[0] == 0 && step.starts[step.num_sequences] == step.num_tokens,
+void Program::check(const Batch& batch) const {
+    require(batch.num_tokens >= 1 && batch.num_tokens <= max_tokens_,
+            "too many tokens in the batch");
+    require(batch.num_wanted <= batch.num_tokens, "more rows wanted than there are tokens");
+    require(batch.starts[0] == 0 && batch.starts[batch.num_sequences] == batch.num_tokens,
             "starts do not span the tokens");
     const int64_t vocabulary = matrices_.at(ops_.front().matrix).rows;
-    for (int64_t s = 0; s < step.num_sequences; ++s) {
-        require(step.starts[s] < step.starts[s + 1] && step.starts[s + 1] <= step.num_tokens,
+    for (int64_t s = 0; s < batch.num_sequences; ++s) {
+        require(batch.starts[s] < batch.starts[s + 1] && batch.starts[s + 1] <= batch.num_tokens,
                 "starts do not ascend");
-        for (int64_t n = step.starts[s]; n < step.starts[s + 1]; ++n) {
-            require(step.tokens[n] >= 0 && step.tokens[n] < vocabulary, "token id out of range");
-            require(n == step.starts[s] ? step.positions[n] >= 0
-                                        : step.positions[n] == step.positions[n - 1] + 1,
+        for (int64_t n = batch.starts[s]; n < batch.starts[s + 1]; ++n) {
+            require(batch.tokens[n] >= 0 && batch.tokens[n] < vocabulary, "token id out of range");
+            require(n == batch.starts[s] ? batch.positions[n] >= 0
+                                         : batch.positions[n] == batch.positions[n - 1] + 1,
                     "positions of a sequence are not consecutive");
         }
-        const int64_t last = step.positions[step.starts[s + 1] - 1];
+        const int64_t last = batch.positions[batch.starts[s + 1] - 1];
         require(last < num_positions_, "position past the last that the model knows");
         const int64_t blocks = last / kv_.block_size + 1;
-        require(blocks <= step.table_width, "block table too short");
+        require(blocks <= batch.table_width, "block table too short");
         for (int64_t i = 0; i < blocks; ++i) {
-            const int32_t block = step.block_tables[s * step.table_width + i];
+            const int32_t block = batch.block_tables[s * batch.table_width + i];
             require(block >= 0 && block < kv_.num_blocks, "KV block out of range");
         }
     }
-    for (int64_t r = 0; r < step.num_wanted; ++r) {
-        require(step.wanted[r] >= 0 && step.wanted[r] < step.num_tokens, "wanted row out of range");
+    for (int64_t r = 0; r < batch.num_wanted; ++r) {
+        require(batch.wanted[r] >= 0 && batch.wanted[r] < batch.num_tokens,
+                "wanted row out of range");
     }
 }
 
@@ -172,14 +174,14 @@ void Program::fit_logits(int64_t rows) {
     if (logits.memory.size() < bytes) logits.memory = Buffer(bytes);
 }
 
-const float* Program::forward(const Step& step) {
-    check(step);
-    step_ = step;
-    fit_logits(step.num_wanted);
-    sequence_of_.resize(step.num_tokens);
-    for (int64_t s = 0; s < step.num_sequences; ++s) {
-        std::fill(sequence_of_.begin() + step.starts[s], sequence_of_.begin() + step.starts[s + 1],
-                  static_cast<int32_t>(s));
+const float* Program::forward(const Batch& batch) {
+    check(batch);
+    batch_ = batch;
+    fit_logits(batch.num_wanted);
+    sequence_of_.resize(batch.num_tokens);
+    for (int64_t s = 0; s < batch.num_sequences; ++s) {
+        std::fill(sequence_of_.begin() + batch.starts[s],
+                  sequence_of_.begin() + batch.starts[s + 1], static_cast<int32_t>(s));
     }
     team_.run([this](int member) {
         for (const Op& op : ops_) {

@@ -1,4 +1,4 @@
-// A model as a flat list of kernel calls, walked by a team of threads once a step.
+// A model as a flat list of kernel calls, walked by a team of threads once a batch.
 //
 // The list is written from Python (backends/native/plan.py): buffers, weights, then operations in
 // order. `finish` works out where threads must wait for each other; `forward` walks the list.
@@ -47,7 +47,7 @@ struct Op {
 };
 
 // One batch; shapes as in backends/base.py.
-struct Step {
+struct Batch {
     const int32_t* tokens;
     const int32_t* positions;
     const int32_t* starts;
@@ -77,7 +77,7 @@ class Program {
 
     // Returns (num_wanted, vocab_size) logits, valid until the next call. Throws
     // std::invalid_argument if the batch names what is not there.
-    const float* forward(const Step& step);
+    const float* forward(const Batch& batch);
     void copy_blocks(const int32_t* pairs, int64_t count);
 
     int64_t vocab_size() const { return buffers_[ops_.back().out].width; }
@@ -102,11 +102,11 @@ class Program {
         int64_t size;
     };
 
-    void check(const Step& step) const;
+    void check(const Batch& batch) const;
     void check_operands(const Op& op) const;
     void fit_logits(int64_t rows);
     int64_t rows_of(bool of_wanted) const {
-        return of_wanted ? step_.num_wanted : step_.num_tokens;
+        return of_wanted ? batch_.num_wanted : batch_.num_tokens;
     }
     KvLayer layer(int index) const;
     int32_t block_of(int64_t token) const;
@@ -139,8 +139,8 @@ class Program {
     std::vector<QuantizedRows> codes_;
     std::vector<Op> ops_;
     std::vector<Buffer> scratch_;       // a member each
-    std::vector<int32_t> sequence_of_;  // of each token of the step
-    Step step_{};
+    std::vector<int32_t> sequence_of_;  // of each token of the batch
+    Batch batch_{};
 };
 
 }  // namespace foretell

@@ -29,20 +29,20 @@ struct Tile {
 };
 
 // Positions that one head of tokens n … n + count - 1 reads, and a few for its other costs.
-int64_t attention_cost(const Step& step, int64_t n, int64_t count, int64_t window) {
+int64_t attention_cost(const Batch& batch, int64_t n, int64_t count, int64_t window) {
     constexpr int64_t kOther = 16;
-    const int64_t before = std::min<int64_t>(step.positions[n], window);
+    const int64_t before = std::min<int64_t>(batch.positions[n], window);
     return count * (before + kOther) + count * (count + 1) / 2;
 }
 
-// Calls `use(n, count)` for every tile of the step: at most kQueryTokens tokens of one sequence,
+// Calls `use(n, count)` for every tile of the batch: at most kQueryTokens tokens of one sequence,
 // whose last positions are in the same chunk.
 template <class Use>
-void cut_tiles(const Step& step, Use use) {
-    for (int64_t s = 0; s < step.num_sequences; ++s) {
-        for (int64_t n = step.starts[s], count; n < step.starts[s + 1]; n += count) {
-            const int64_t to_chunk_end = kAttentionChunk - step.positions[n] % kAttentionChunk;
-            count = std::min({int64_t{kQueryTokens}, step.starts[s + 1] - n, to_chunk_end});
+void cut_tiles(const Batch& batch, Use use) {
+    for (int64_t s = 0; s < batch.num_sequences; ++s) {
+        for (int64_t n = batch.starts[s], count; n < batch.starts[s + 1]; n += count) {
+            const int64_t to_chunk_end = kAttentionChunk - batch.positions[n] % kAttentionChunk;
+            count = std::min({int64_t{kQueryTokens}, batch.starts[s + 1] - n, to_chunk_end});
             use(n, count);
         }
     }
@@ -51,14 +51,14 @@ void cut_tiles(const Step& step, Use use) {
 // Calls `use(tile)` for the tiles, and their heads, that fall to a member: an even share of the
 // positions read, for late tokens cost more than early ones.
 template <class Use>
-void each_tile(const Step& step, int64_t heads, int64_t window, int member, int size, Use use) {
+void each_tile(const Batch& batch, int64_t heads, int64_t window, int member, int size, Use use) {
     int64_t total = 0, before = 0;
-    cut_tiles(step, [&](int64_t n, int64_t count) {
-        total += heads * attention_cost(step, n, count, window);
+    cut_tiles(batch, [&](int64_t n, int64_t count) {
+        total += heads * attention_cost(batch, n, count, window);
     });
     const Share share = share_of(total, member, size);
-    cut_tiles(step, [&](int64_t n, int64_t count) {
-        const int64_t cost = attention_cost(step, n, count, window);
+    cut_tiles(batch, [&](int64_t n, int64_t count) {
+        const int64_t cost = attention_cost(batch, n, count, window);
         const auto heads_before = [&](int64_t limit) {
             return std::clamp<int64_t>((limit - before + cost / 2) / cost, 0, heads);
         };
@@ -121,35 +121,35 @@ KvLayer Program::layer(int index) const {
 }
 
 int32_t Program::block_of(int64_t token) const {
-    const int32_t* table = step_.block_tables + sequence_of_[token] * step_.table_width;
-    return table[step_.positions[token] / kv_.block_size];
+    const int32_t* table = batch_.block_tables + sequence_of_[token] * batch_.table_width;
+    return table[batch_.positions[token] / kv_.block_size];
 }
 
 void Program::embed(const Op& op, int member) {
-    const Share share = share_of(step_.num_tokens, member, team_.size());
+    const Share share = share_of(batch_.num_tokens, member, team_.size());
     const Rows& out = buffers_[op.out];
     for (int64_t n = share.begin; n < share.end; ++n) {
-        kernels_.decode_row(matrices_[op.matrix], step_.tokens[n], out.row(n));
+        kernels_.decode_row(matrices_[op.matrix], batch_.tokens[n], out.row(n));
         if (op.number == 0) continue;
         for (int64_t i = 0; i < out.width; ++i) out.row(n)[i] *= op.number;
     }
 }
 
 void Program::positions(const Op& op, int member) {
-    const Share share = share_of(step_.num_tokens, member, team_.size());
+    const Share share = share_of(batch_.num_tokens, member, team_.size());
     const Rows& out = buffers_[op.out];
     for (int64_t n = share.begin; n < share.end; ++n) {
-        kernels_.decode_row(matrices_[op.matrix], step_.positions[n], out.row(n));
+        kernels_.decode_row(matrices_[op.matrix], batch_.positions[n], out.row(n));
         for (int64_t i = 0; i < out.width; ++i) out.row(n)[i] += buffers_[op.a].row(n)[i];
     }
 }
 
 void Program::rotary(const Op& op, int member) {
     const Vector& frequencies = vectors_[op.vector];
-    each_piece(step_.num_tokens, frequencies.size, member, team_.size(),
+    each_piece(batch_.num_tokens, frequencies.size, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
                    float* row = buffers_[op.out].row(n);
-                   const float position = static_cast<float>(step_.positions[n]);
+                   const float position = static_cast<float>(batch_.positions[n]);
                    for (int64_t i = begin; i < end; ++i) {
                        const float angle = position * frequencies.data[i];
                        row[i] = std::cos(angle);
@@ -225,7 +225,7 @@ void Program::linear(const Op& op, int member) {
 
 void Program::rope(const Op& op, int member) {
     const int64_t dim = buffers_[op.a].width / op.heads, half = buffers_[op.b].width / 2;
-    each_piece(step_.num_tokens, op.heads, member, team_.size(),
+    each_piece(batch_.num_tokens, op.heads, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
                    for (int64_t head = begin; head < end; ++head) {
                        rotate(buffers_[op.a].row(n) + head * dim, buffers_[op.b].row(n), half, dim,
@@ -236,7 +236,7 @@ void Program::rope(const Op& op, int member) {
 
 void Program::store_kv(const Op& op, int member) {
     const KvLayer kv = layer(op.layer);
-    each_piece(step_.num_tokens, kv.kv_heads, member, team_.size(),
+    each_piece(batch_.num_tokens, kv.kv_heads, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
                    for (int64_t head = begin; head < end; ++head) {
                        const float* k = buffers_[op.a].row(n) + head * kv.head_dim;
@@ -247,7 +247,7 @@ void Program::store_kv(const Op& op, int member) {
                            k = rotated;
                        }
                        kernels_.store_kv({kv, k, buffers_[op.b].row(n) + head * kv.head_dim,
-                                          block_of(n), step_.positions[n] % kv.block_size, head});
+                                          block_of(n), batch_.positions[n] % kv.block_size, head});
                    }
                });
 }
@@ -261,12 +261,12 @@ void Program::attention(const Op& op, int member) {
     task.window = op.window > 0 ? op.window : kNoWindow;
     task.stride = buffers_[op.a].stride;
     task.scratch = scratch_[member].as<float>();
-    each_tile(step_, op.heads, task.window, member, team_.size(), [&](const Tile& tile) {
+    each_tile(batch_, op.heads, task.window, member, team_.size(), [&](const Tile& tile) {
         const int64_t n = tile.token, dim = kv.head_dim;
         task.q = buffers_[op.a].row(n);
         task.out = buffers_[op.out].row(n);
-        task.block_table = step_.block_tables + sequence_of_[n] * step_.table_width;
-        task.position = step_.positions[n];
+        task.block_table = batch_.block_tables + sequence_of_[n] * batch_.table_width;
+        task.position = batch_.positions[n];
         task.tokens = tile.count;
         for (int64_t head = tile.head_begin; head < tile.head_end; head = task.head_end) {
             task.kv_head = head / heads_per_kv;
@@ -294,9 +294,9 @@ void Program::activate(const Op& op, int member) {
 
 void Program::pick_rows(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
-    const Share share = share_of(step_.num_wanted, member, team_.size());
+    const Share share = share_of(batch_.num_wanted, member, team_.size());
     for (int64_t r = share.begin; r < share.end; ++r) {
-        std::memcpy(out.row(r), buffers_[op.a].row(step_.wanted[r]), out.width * sizeof(float));
+        std::memcpy(out.row(r), buffers_[op.a].row(batch_.wanted[r]), out.width * sizeof(float));
     }
 }
 
