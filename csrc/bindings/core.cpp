@@ -120,8 +120,8 @@ NB_MODULE(_core, m) {
 
     nb::enum_<OpKind>(m, "OpKind")
         .value("embed", OpKind::embed)
-        .value("rotary", OpKind::rotary)
-        .value("positions", OpKind::positions)
+        .value("add_positions", OpKind::add_positions)
+        .value("rope_table", OpKind::rope_table)
         .value("rms_norm", OpKind::rms_norm)
         .value("layer_norm", OpKind::layer_norm)
         .value("quantize", OpKind::quantize)

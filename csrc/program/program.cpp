@@ -125,7 +125,7 @@ void Program::finish() {
     Touched since;
     for (Op& op : ops_) {
         check_operands(op);
-        if (op.kind == OpKind::positions) num_positions_ = matrices_.at(op.matrix).rows;
+        if (op.kind == OpKind::add_positions) num_positions_ = matrices_.at(op.matrix).rows;
         const Touched now = touched_by(op);
         op.wait = since.conflicts_with(now);
         if (op.wait) since = {};

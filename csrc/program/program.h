@@ -17,19 +17,19 @@ namespace foretell {
 
 // Norms (of whole rows), attention and activations also quantize what they make, into `codes`.
 enum class OpKind : uint8_t {
-    embed,       // out = rows of `matrix`, by token id, times `number` (0: as they are)
-    positions,   // out = a + rows of `matrix`, by position
-    rotary,      // out = cos, then sin, of position * inverse frequencies (`vector`)
-    rms_norm,    // out = (b +) a / rms(a) * vector, for each of `heads` equal parts of a
-    layer_norm,  // out = (a - mean) / deviation * vector's first half + its second half
-    quantize,    // codes = a as int8
-    linear,      // out = (b +) matrix @ a, from `codes` if there are any, else from a
-    rope,        // out = a with its heads rotated by the angles in b
-    store_kv,    // writes keys a (rotated by the angles in c, if any) and values b to the cache
-    attention,   // out = attention of queries a to the last `window` positions (0: to all)
-    silu_mul,    // out = silu(a) * b
-    gelu,        // out = gelu(a) (* b), in its tanh form
-    pick_rows,   // out = the wanted rows of a
+    embed,          // out = rows of `matrix`, by token id, times `number` (0: as they are)
+    add_positions,  // out = a + rows of `matrix`, by position
+    rope_table,     // out = cos, then sin, of position * inverse frequencies (`vector`)
+    rms_norm,       // out = (b +) a / rms(a) * vector, for each of `heads` equal parts of a
+    layer_norm,     // out = (a - mean) / deviation * vector's first half + its second half
+    quantize,       // codes = a as int8
+    linear,         // out = (b +) matrix @ a, from `codes` if there are any, else from a
+    rope,           // out = a with its heads rotated by the rope table b
+    store_kv,       // writes keys a (rotated by the rope table c, if any) and values b to the cache
+    attention,      // out = attention of queries a to the last `window` positions (0: to all)
+    silu_mul,       // out = silu(a) * b
+    gelu,           // out = gelu(a) (* b), in its tanh form
+    pick_rows,      // out = the wanted rows of a
 };
 
 // Operands are indices of buffers, matrices and vectors; -1 where an operation has none.
@@ -113,8 +113,8 @@ class Program {
 
     void run(const Op& op, int member);
     void embed(const Op& op, int member);
-    void rotary(const Op& op, int member);
-    void positions(const Op& op, int member);
+    void rope_table(const Op& op, int member);
+    void add_positions(const Op& op, int member);
     void rms_norm(const Op& op, int member);
     void layer_norm(const Op& op, int member);
     void quantize(const Op& op, int member);

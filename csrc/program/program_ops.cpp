@@ -68,11 +68,12 @@ void each_tile(const Batch& batch, int64_t heads, int64_t window, int member, in
     });
 }
 
-void rotate(const float* x, const float* angles, int64_t half, int64_t dim, bool interleaved,
+// `table`: cos, then sin, of `half` angles.
+void rotate(const float* x, const float* table, int64_t half, int64_t dim, bool interleaved,
             float* out) {
     const int64_t next = interleaved ? 1 : half, step = interleaved ? 2 : 1;
     for (int64_t i = 0; i < half; ++i) {
-        const float cos = angles[i], sin = angles[half + i];
+        const float cos = table[i], sin = table[half + i];
         const float x0 = x[i * step], x1 = x[i * step + next];
         out[i * step] = x0 * cos - x1 * sin;
         out[i * step + next] = x1 * cos + x0 * sin;
@@ -86,10 +87,10 @@ void Program::run(const Op& op, int member) {
     switch (op.kind) {
         case OpKind::embed:
             return embed(op, member);
-        case OpKind::rotary:
-            return rotary(op, member);
-        case OpKind::positions:
-            return positions(op, member);
+        case OpKind::rope_table:
+            return rope_table(op, member);
+        case OpKind::add_positions:
+            return add_positions(op, member);
         case OpKind::rms_norm:
             return rms_norm(op, member);
         case OpKind::layer_norm:
@@ -135,7 +136,7 @@ void Program::embed(const Op& op, int member) {
     }
 }
 
-void Program::positions(const Op& op, int member) {
+void Program::add_positions(const Op& op, int member) {
     const Share share = share_of(batch_.num_tokens, member, team_.size());
     const Rows& out = buffers_[op.out];
     for (int64_t n = share.begin; n < share.end; ++n) {
@@ -144,7 +145,7 @@ void Program::positions(const Op& op, int member) {
     }
 }
 
-void Program::rotary(const Op& op, int member) {
+void Program::rope_table(const Op& op, int member) {
     const Vector& frequencies = vectors_[op.vector];
     each_piece(batch_.num_tokens, frequencies.size, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {

@@ -57,7 +57,9 @@ def build(
     q, k, v = (bench.input(values) for values in inputs)
     turn = -1
     if "angles" in ways:
-        turn = bench.op(OpKind.rotary, 2 * len(ways["angles"]), vector=bench.vector(ways["angles"]))
+        turn = bench.op(
+            OpKind.rope_table, 2 * len(ways["angles"]), vector=bench.vector(ways["angles"])
+        )
     if "factors" in ways:
         k, v = (multiply(bench, x, ways["factors"], heads) for x in (k, v))
     bench.program.add_op(OpKind.store_kv, a=k, b=v, c=turn, layer=0, heads=heads.kv)
@@ -263,7 +265,7 @@ def test_keys_are_rotated_on_their_way_into_the_cache(isa, kv_dtype):
     stored = build(isa, heads, (q, k, v), kv_dtype=kv_dtype, angles=angles).forward(pieces)
     bench = Bench(isa, 40, cache=Cache(num_blocks=3))
     a = bench.input(k)
-    turn = bench.op(OpKind.rotary, 16, vector=bench.vector(angles))
+    turn = bench.op(OpKind.rope_table, 16, vector=bench.vector(angles))
     turned = bench.op(OpKind.rope, 32, a=a, b=turn, heads=heads.kv)
     rotated = bench.finish(turned, 32).forward(pieces)
     given = build(isa, heads, (q, rotated, v), kv_dtype=kv_dtype).forward(pieces)

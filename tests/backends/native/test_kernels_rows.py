@@ -185,7 +185,7 @@ class TestEmbeddings:
         for isa, threads in TEAMS:
             bench = Bench(isa, ROWS, threads=threads)
             weights = bench.matrix(TensorType.F32, matrix, 20)
-            out = bench.op(OpKind.positions, 20, a=bench.input(x), matrix=weights)
+            out = bench.op(OpKind.add_positions, 20, a=bench.input(x), matrix=weights)
             result = bench.finish(out, 20).forward([([4, 2], 3, [0]), ([8], 0, [0])])
             expected = x[[4, 2, 8]] + matrix[[3, 4, 0]]
             np.testing.assert_array_equal(bits(result), bits(expected))
@@ -265,7 +265,7 @@ class TestRope:
     def run(self, isa, x, frequencies, *, interleaved=False, first=0, threads=1, rows=None):
         bench = Bench(isa, ROWS, threads=threads, cache=Cache(num_blocks=1))
         a, width = bench.input(x), x.shape[1]
-        angles = bench.op(OpKind.rotary, 2 * len(frequencies), vector=bench.vector(frequencies))
+        angles = bench.op(OpKind.rope_table, 2 * len(frequencies), vector=bench.vector(frequencies))
         out = bench.op(OpKind.rope, width, a=a, b=angles, heads=self.HEADS, interleaved=interleaved)
         rows = np.arange(ROWS) if rows is None else rows
         table = [0] * ((first + len(rows)) // 16 + 1)

@@ -20,9 +20,9 @@ def measure_bandwidth(threads: int) -> float:
 class OpKind(enum.Enum):
     embed = 0
 
-    rotary = 2
+    add_positions = 1
 
-    positions = 1
+    rope_table = 2
 
     rms_norm = 3
 

@@ -88,7 +88,7 @@ class Plan:
         """x plus rows of the learned matrix `(context_length, x.width)`, by position."""
         out = self._value(x.width)
         self.nodes.append(
-            Node(OpKind.positions, (x,), out, matrix=weight, matrix_rows=context_length)
+            Node(OpKind.add_positions, (x,), out, matrix=weight, matrix_rows=context_length)
         )
         return out
 
@@ -98,7 +98,7 @@ class Plan:
         Su et al. 2021, arXiv 2104.09864.
         """
         out = self._value(2 * len(frequencies))
-        self.nodes.append(Node(OpKind.rotary, (), out, constants=frequencies))
+        self.nodes.append(Node(OpKind.rope_table, (), out, constants=frequencies))
         return Rotation(out, interleaved)
 
     def rms_norm(
