@@ -164,13 +164,13 @@ NB_MODULE(_core, m) {
         .def(
             "add_op",
             [](Program& program, OpKind kind, int a, int b, int c, int out, int codes, int matrix,
-               int vector, int layer, int heads, float number, int window, bool interleaved) {
-                program.add_op({kind, a, b, c, out, codes, matrix, vector, layer, heads, number,
+               int vector, int layer, int heads, float scalar, int window, bool interleaved) {
+                program.add_op({kind, a, b, c, out, codes, matrix, vector, layer, heads, scalar,
                                 window, interleaved});
             },
             "kind"_a, nb::kw_only(), "a"_a = -1, "b"_a = -1, "c"_a = -1, "out"_a = -1,
             "codes"_a = -1, "matrix"_a = -1, "vector"_a = -1, "layer"_a = -1, "heads"_a = 0,
-            "number"_a = 0.0f, "window"_a = 0, "interleaved"_a = false)
+            "scalar"_a = 1.0f, "window"_a = 0, "interleaved"_a = false)
         .def("finish", &Program::finish)
         .def("forward", &forward, "tokens"_a, "positions"_a, "starts"_a, "block_tables"_a,
              "wanted"_a, "Logits (wanted, vocab_size) of one batch, valid until the next call.")

@@ -17,7 +17,7 @@ namespace foretell {
 
 // Norms (of whole rows), attention and activations also quantize what they make, into `codes`.
 enum class OpKind : uint8_t {
-    embed,          // out = rows of `matrix`, by token id, times `number` (0: as they are)
+    embed,          // out = rows of `matrix`, by token id, times `scalar`
     add_positions,  // out = a + rows of `matrix`, by position
     rope_table,     // out = cos, then sin, of position * inverse frequencies (`vector`)
     rms_norm,       // out = (b +) a / rms(a) * vector, for each of `heads` equal parts of a
@@ -40,7 +40,7 @@ struct Op {
     int matrix = -1, vector = -1;
     int layer = -1;
     int heads = 0;             // heads in a row of a (rms_norm, rope, store_kv, attention)
-    float number = 0;          // factor (embed), eps (norms), scale (attention)
+    float scalar = 1;          // factor (embed), eps (norms), scale (attention)
     int window = 0;            // positions that a token sees, itself included (attention)
     bool interleaved = false;  // rope: pairs (2i, 2i + 1), else (i, i + half)
     bool wait = false;         // a barrier comes first; set by `finish`

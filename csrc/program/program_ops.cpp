@@ -131,8 +131,8 @@ void Program::embed(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
     for (int64_t n = share.begin; n < share.end; ++n) {
         kernels_.decode_row(matrices_[op.matrix], batch_.tokens[n], out.row(n));
-        if (op.number == 0) continue;
-        for (int64_t i = 0; i < out.width; ++i) out.row(n)[i] *= op.number;
+        if (op.scalar == 1) continue;
+        for (int64_t i = 0; i < out.width; ++i) out.row(n)[i] *= op.scalar;
     }
 }
 
@@ -167,7 +167,7 @@ void Program::rms_norm(const Op& op, int member) {
                    for (int64_t at = begin * dim; at < end * dim; at += dim) {
                        const float* residual = op.b >= 0 ? buffers_[op.b].row(n) + at : nullptr;
                        kernels_.rms_norm(buffers_[op.a].row(n) + at, vectors_[op.vector].data,
-                                         residual, op.number, dim, out.row(n) + at);
+                                         residual, op.scalar, dim, out.row(n) + at);
                    }
                    quantize_part(op, n, begin * dim, end * dim);
                });
@@ -178,7 +178,7 @@ void Program::layer_norm(const Op& op, int member) {
     const float* weight = vectors_[op.vector].data;
     const Share share = share_of(rows_of(out.of_wanted), member, team_.size());
     for (int64_t n = share.begin; n < share.end; ++n) {
-        kernels_.layer_norm(buffers_[op.a].row(n), weight, weight + out.width, op.number, out.width,
+        kernels_.layer_norm(buffers_[op.a].row(n), weight, weight + out.width, op.scalar, out.width,
                             out.row(n));
         quantize_part(op, n, 0, out.width);
     }
@@ -258,7 +258,7 @@ void Program::attention(const Op& op, int member) {
     const int64_t heads_per_kv = op.heads / kv.kv_heads;
     AttentionTask task{};
     task.kv = kv;
-    task.scale = op.number;
+    task.scale = op.scalar;
     task.window = op.window > 0 ? op.window : kNoWindow;
     task.stride = buffers_[op.a].stride;
     task.scratch = scratch_[member].as<float>();

@@ -64,7 +64,7 @@ def build(
         k, v = (multiply(bench, x, ways["factors"], heads) for x in (k, v))
     bench.program.add_op(OpKind.store_kv, a=k, b=v, c=turn, layer=0, heads=heads.kv)
     width = heads.query * heads.dim
-    size = {"number": heads.dim**-0.5, "window": window}
+    size = {"scalar": heads.dim**-0.5, "window": window}
     out = bench.op(OpKind.attention, width, a=q, layer=0, heads=heads.query, **size)
     return bench.finish(out, width)
 

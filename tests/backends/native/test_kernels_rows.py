@@ -35,7 +35,7 @@ class TestRmsNorm:
 
     def run(self, isa, x, weight, threads=1, rows=None):
         bench = Bench(isa, ROWS, threads=threads)
-        operands = {"a": bench.input(x), "vector": bench.vector(weight), "number": self.EPS}
+        operands = {"a": bench.input(x), "vector": bench.vector(weight), "scalar": self.EPS}
         width = x.shape[1]
         return bench.finish(bench.op(OpKind.rms_norm, width, **operands), width).run(rows)
 
@@ -71,7 +71,7 @@ class TestRmsNorm:
                 heads * 20,
                 **inputs,
                 vector=bench.vector(weight),
-                number=self.EPS,
+                scalar=self.EPS,
                 heads=heads,
             )
             return bench.finish(out, heads * 20).run(rows)
@@ -92,7 +92,7 @@ class TestLayerNorm:
     def run(self, isa, x, weight, bias, threads=1, rows=None):
         bench = Bench(isa, ROWS, threads=threads)
         vector = bench.vector(np.concatenate([weight, bias]))
-        operands = {"a": bench.input(x), "vector": vector, "number": self.EPS}
+        operands = {"a": bench.input(x), "vector": vector, "scalar": self.EPS}
         width = x.shape[1]
         return bench.finish(bench.op(OpKind.layer_norm, width, **operands), width).run(rows)
 
@@ -176,7 +176,7 @@ class TestEmbeddings:
         for isa, threads in TEAMS:
             bench = Bench(isa, ROWS, threads=threads)
             weights = bench.matrix(TensorType.F32, matrix, 20)
-            out = bench.op(OpKind.embed, 20, matrix=weights, number=2.7)
+            out = bench.op(OpKind.embed, 20, matrix=weights, scalar=2.7)
             expected = matrix * np.float32(2.7)
             np.testing.assert_array_equal(bits(bench.finish(out, 20).run()), bits(expected))
 
@@ -237,7 +237,7 @@ def test_a_fused_quantization_is_the_separate_one(isa, threads, kind):
     for fused in (True, False):
         bench = Bench(isa, ROWS, threads=threads)
         a = bench.input(x)
-        second = {"vector": bench.vector(x[0]), "number": 1e-5}
+        second = {"vector": bench.vector(x[0]), "scalar": 1e-5}
         if kind == OpKind.layer_norm:
             second["vector"] = bench.vector(x[:2].reshape(-1))
         if kind in (OpKind.silu_mul, OpKind.gelu):

@@ -67,7 +67,7 @@ class _Compiler:
             vector=self._vector(node),
             layer=node.layer,
             heads=node.heads,
-            number=node.number,
+            scalar=node.scalar,
             window=node.window,
             interleaved=node.interleaved,
         )

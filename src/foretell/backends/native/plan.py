@@ -44,7 +44,7 @@ class Node:
     constants: NDArray[np.float32] | None = None
     layer: int = -1
     heads: int = 0
-    number: float = 0.0
+    scalar: float = 1.0
     window: int = 0
     interleaved: bool = False
 
@@ -76,11 +76,11 @@ class Plan:
         self.nodes: list[Node] = []
         self._num_values = 0
 
-    def embed(self, weight: str, *, vocab_size: int, width: int, factor: float = 0.0) -> Value:
-        """Rows of the matrix `(vocab_size, width)`, by token id; times `factor`, if any."""
+    def embed(self, weight: str, *, vocab_size: int, width: int, factor: float = 1.0) -> Value:
+        """Rows of the matrix `(vocab_size, width)`, by token id, times `factor`."""
         out = self._value(width)
         self.nodes.append(
-            Node(OpKind.embed, (), out, matrix=weight, matrix_rows=vocab_size, number=factor)
+            Node(OpKind.embed, (), out, matrix=weight, matrix_rows=vocab_size, scalar=factor)
         )
         return out
 
@@ -110,14 +110,14 @@ class Plan:
         """
         out = self._value(x.width, x.of_wanted)
         self.nodes.append(
-            Node(OpKind.rms_norm, (x, residual), out, vector=weight, heads=heads, number=eps)
+            Node(OpKind.rms_norm, (x, residual), out, vector=weight, heads=heads, scalar=eps)
         )
         return out
 
     def layer_norm(self, x: Value, weight: str, bias: str, eps: float) -> Value:
         """(x - mean(x)) / sqrt(variance(x) + eps) * weight + bias (Ba et al. 2016, 1607.06450)."""
         out = self._value(x.width, x.of_wanted)
-        self.nodes.append(Node(OpKind.layer_norm, (x,), out, vector=weight, bias=bias, number=eps))
+        self.nodes.append(Node(OpKind.layer_norm, (x,), out, vector=weight, bias=bias, scalar=eps))
         return out
 
     def linear(
@@ -175,7 +175,7 @@ class Plan:
                 out,
                 layer=layer,
                 heads=heads.query,
-                number=heads.dim**-0.5 if scale is None else scale,
+                scalar=heads.dim**-0.5 if scale is None else scale,
                 window=window or 0,
             )
         )
