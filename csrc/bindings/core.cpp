@@ -86,7 +86,7 @@ FloatTable read_matrix(const Program& program, int index) {
 }
 
 FloatTable forward(nb::handle self, Ints tokens, Ints positions, Ints starts, IntTable tables,
-                   Ints wanted) {
+                   Ints logits_indices) {
     Program& program = nb::cast<Program&>(self);
     require(positions.size() == tokens.size(), "one position a token");
     require(starts.size() >= 2 && tables.shape(0) == starts.size() - 1, "one table a sequence");
@@ -94,18 +94,18 @@ FloatTable forward(nb::handle self, Ints tokens, Ints positions, Ints starts, In
                       positions.data(),
                       starts.data(),
                       tables.data(),
-                      wanted.data(),
+                      logits_indices.data(),
                       int64_t(tokens.size()),
                       int64_t(tables.shape(0)),
                       int64_t(tables.shape(1)),
-                      int64_t(wanted.size())};
+                      int64_t(logits_indices.size())};
     const float* logits = nullptr;
     {
         nb::gil_scoped_release release;
         logits = program.forward(batch);
     }
-    return FloatTable(const_cast<float*>(logits), {wanted.size(), size_t(program.vocab_size())},
-                      self);
+    return FloatTable(const_cast<float*>(logits),
+                      {logits_indices.size(), size_t(program.vocab_size())}, self);
 }
 
 }  // namespace
@@ -131,7 +131,7 @@ NB_MODULE(_core, m) {
         .value("attention", OpKind::attention)
         .value("silu_mul", OpKind::silu_mul)
         .value("gelu", OpKind::gelu)
-        .value("pick_rows", OpKind::pick_rows);
+        .value("gather_rows", OpKind::gather_rows);
 
     nb::enum_<KvType>(m, "KvType")
         .value("float32", KvType::float32)
@@ -159,8 +159,8 @@ NB_MODULE(_core, m) {
                 return program.add_vector(values.data(), values.size());
             },
             "values"_a)
-        .def("add_buffer", &Program::add_buffer, "width"_a, "of_wanted"_a)
-        .def("add_codes", &Program::add_codes, "width"_a, "of_wanted"_a)
+        .def("add_buffer", &Program::add_buffer, "width"_a, "per_output"_a)
+        .def("add_codes", &Program::add_codes, "width"_a, "per_output"_a)
         .def(
             "add_op",
             [](Program& program, OpKind kind, int a, int b, int c, int out, int codes, int matrix,
@@ -173,7 +173,8 @@ NB_MODULE(_core, m) {
             "scalar"_a = 1.0f, "window"_a = 0, "interleaved"_a = false)
         .def("finish", &Program::finish)
         .def("forward", &forward, "tokens"_a, "positions"_a, "starts"_a, "block_tables"_a,
-             "wanted"_a, "Logits (wanted, vocab_size) of one batch, valid until the next call.")
+             "logits_indices"_a,
+             "Logits (num_logits, vocab_size) of one batch, valid until the next call.")
         .def(
             "copy_blocks",
             [](Program& program, IntTable pairs) {

@@ -80,16 +80,16 @@ int Program::add_vector(const float* values, int64_t size) {
     return static_cast<int>(vectors_.size()) - 1;
 }
 
-int Program::add_buffer(int64_t width, bool of_wanted) {
+int Program::add_buffer(int64_t width, bool per_output) {
     const int64_t stride = rounded_up(width, kRows);
-    buffers_.push_back({width, stride, of_wanted, Buffer(max_tokens_ * stride * sizeof(float))});
+    buffers_.push_back({width, stride, per_output, Buffer(max_tokens_ * stride * sizeof(float))});
     return static_cast<int>(buffers_.size()) - 1;
 }
 
-int Program::add_codes(int64_t width, bool of_wanted) {
+int Program::add_codes(int64_t width, bool per_output) {
     require(width % kGroup == 0, "quantized rows must be multiples of 32 wide");
     const int64_t groups = max_tokens_ * (width / kGroup);
-    QuantizedRows rows{of_wanted, Buffer(groups * sizeof(QuantizedGroup)), {}};
+    QuantizedRows rows{per_output, Buffer(groups * sizeof(QuantizedGroup)), {}};
     rows.view = {rows.memory.as<QuantizedGroup>(), width};
     codes_.push_back(std::move(rows));
     return static_cast<int>(codes_.size()) - 1;
@@ -132,7 +132,7 @@ void Program::finish() {
         since.join(now);
     }
     Rows& logits = buffers_[ops_.back().out];
-    require(logits.of_wanted, "logits are made of the wanted rows");
+    require(logits.per_output, "a program ends with a buffer per output");
     logits.stride = logits.width;
     logits.memory = Buffer();
 }
@@ -140,7 +140,7 @@ void Program::finish() {
 void Program::check(const Batch& batch) const {
     require(batch.num_tokens >= 1 && batch.num_tokens <= max_tokens_,
             "too many tokens in the batch");
-    require(batch.num_wanted <= batch.num_tokens, "more rows wanted than there are tokens");
+    require(batch.num_logits <= batch.num_tokens, "more logits asked for than there are tokens");
     require(batch.starts[0] == 0 && batch.starts[batch.num_sequences] == batch.num_tokens,
             "starts do not span the tokens");
     const int64_t vocabulary = matrices_.at(ops_.front().matrix).rows;
@@ -162,9 +162,9 @@ void Program::check(const Batch& batch) const {
             require(block >= 0 && block < kv_.num_blocks, "KV block out of range");
         }
     }
-    for (int64_t r = 0; r < batch.num_wanted; ++r) {
-        require(batch.wanted[r] >= 0 && batch.wanted[r] < batch.num_tokens,
-                "wanted row out of range");
+    for (int64_t r = 0; r < batch.num_logits; ++r) {
+        require(batch.logits_indices[r] >= 0 && batch.logits_indices[r] < batch.num_tokens,
+                "logits index out of range");
     }
 }
 
@@ -177,7 +177,7 @@ void Program::fit_logits(int64_t rows) {
 const float* Program::forward(const Batch& batch) {
     check(batch);
     batch_ = batch;
-    fit_logits(batch.num_wanted);
+    fit_logits(batch.num_logits);
     sequence_of_.resize(batch.num_tokens);
     for (int64_t s = 0; s < batch.num_sequences; ++s) {
         std::fill(sequence_of_.begin() + batch.starts[s],

@@ -29,7 +29,7 @@ enum class OpKind : uint8_t {
     attention,      // out = attention of queries a to the last `window` positions (0: to all)
     silu_mul,       // out = silu(a) * b
     gelu,           // out = gelu(a) (* b), in its tanh form
-    pick_rows,      // out = the wanted rows of a
+    gather_rows,    // out = the rows of a whose logits are asked for
 };
 
 // Operands are indices of buffers, matrices and vectors; -1 where an operation has none.
@@ -46,14 +46,14 @@ struct Op {
     bool wait = false;         // a barrier comes first; set by `finish`
 };
 
-// One batch; shapes as in backends/base.py.
+// N tokens of S sequences, end to end, R of which need logits: see Batch in backends/base.py.
 struct Batch {
-    const int32_t* tokens;
-    const int32_t* positions;
-    const int32_t* starts;
-    const int32_t* block_tables;
-    const int32_t* wanted;
-    int64_t num_tokens, num_sequences, table_width, num_wanted;
+    const int32_t* tokens;          // (N)
+    const int32_t* positions;       // (N), in each token's sequence
+    const int32_t* starts;          // (S + 1): of the sequences' tokens
+    const int32_t* block_tables;    // (S, table_width)
+    const int32_t* logits_indices;  // (R), into tokens
+    int64_t num_tokens, num_sequences, table_width, num_logits;
 };
 
 struct KvShape {
@@ -68,14 +68,14 @@ class Program {
     // Weights are copied (packed); `bytes` is a whole tensor in the file's layout.
     int add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols);
     int add_vector(const float* values, int64_t size);
-    // `of_wanted`: a row for each wanted row, else for each token.
-    int add_buffer(int64_t width, bool of_wanted);
-    int add_codes(int64_t width, bool of_wanted);
+    // `per_output`: a row for each row of logits, else for each token.
+    int add_buffer(int64_t width, bool per_output);
+    int add_codes(int64_t width, bool per_output);
     void add_op(const Op& op) { ops_.push_back(op); }
     // The last operation's output is the logits.
     void finish();
 
-    // Returns (num_wanted, vocab_size) logits, valid until the next call. Throws
+    // Returns (num_logits, vocab_size) logits, valid until the next call. Throws
     // std::invalid_argument if the batch names what is not there.
     const float* forward(const Batch& batch);
     void copy_blocks(const int32_t* pairs, int64_t count);
@@ -88,12 +88,12 @@ class Program {
   private:
     struct Rows {
         int64_t width, stride;
-        bool of_wanted;
+        bool per_output;
         Buffer memory;
         float* row(int64_t i) const { return memory.as<float>() + i * stride; }
     };
     struct QuantizedRows {
-        bool of_wanted;
+        bool per_output;
         Buffer memory;
         Quantized view;
     };
@@ -105,8 +105,8 @@ class Program {
     void check(const Batch& batch) const;
     void check_operands(const Op& op) const;
     void fit_logits(int64_t rows);
-    int64_t rows_of(bool of_wanted) const {
-        return of_wanted ? batch_.num_wanted : batch_.num_tokens;
+    int64_t rows_of(bool per_output) const {
+        return per_output ? batch_.num_logits : batch_.num_tokens;
     }
     KvLayer layer(int index) const;
     int32_t block_of(int64_t token) const;
@@ -124,7 +124,7 @@ class Program {
     void store_kv(const Op& op, int member);
     void attention(const Op& op, int member);
     void activate(const Op& op, int member);
-    void pick_rows(const Op& op, int member);
+    void gather_rows(const Op& op, int member);
 
     const Kernels& kernels_;
     Team team_;

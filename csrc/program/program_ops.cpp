@@ -108,8 +108,8 @@ void Program::run(const Op& op, int member) {
         case OpKind::silu_mul:
         case OpKind::gelu:
             return activate(op, member);
-        case OpKind::pick_rows:
-            return pick_rows(op, member);
+        case OpKind::gather_rows:
+            return gather_rows(op, member);
     }
 }
 
@@ -162,7 +162,7 @@ void Program::rope_table(const Op& op, int member) {
 void Program::rms_norm(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
     const int64_t heads = std::max(op.heads, 1), dim = out.width / heads;
-    each_piece(rows_of(out.of_wanted), heads, member, team_.size(),
+    each_piece(rows_of(out.per_output), heads, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
                    for (int64_t at = begin * dim; at < end * dim; at += dim) {
                        const float* residual = op.b >= 0 ? buffers_[op.b].row(n) + at : nullptr;
@@ -176,7 +176,7 @@ void Program::rms_norm(const Op& op, int member) {
 void Program::layer_norm(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
     const float* weight = vectors_[op.vector].data;
-    const Share share = share_of(rows_of(out.of_wanted), member, team_.size());
+    const Share share = share_of(rows_of(out.per_output), member, team_.size());
     for (int64_t n = share.begin; n < share.end; ++n) {
         kernels_.layer_norm(buffers_[op.a].row(n), weight, weight + out.width, op.scalar, out.width,
                             out.row(n));
@@ -193,7 +193,7 @@ void Program::quantize_part(const Op& op, int64_t row, int64_t from, int64_t to)
 
 void Program::quantize(const Op& op, int member) {
     const QuantizedRows& codes = codes_[op.codes];
-    const int64_t rows = rows_of(codes.of_wanted);
+    const int64_t rows = rows_of(codes.per_output);
     each_piece(rows, codes.view.cols / kGroup, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
                    kernels_.quantize(buffers_[op.a].row(n) + begin * kGroup, (end - begin) * kGroup,
@@ -210,7 +210,7 @@ void Program::linear(const Op& op, int member) {
     task.bias = op.vector >= 0 ? vectors_[op.vector].data : nullptr;
     task.residual = op.b >= 0 ? buffers_[op.b].row(0) : nullptr;
     task.y = out.row(0);
-    task.tokens = rows_of(out.of_wanted);
+    task.tokens = rows_of(out.per_output);
     task.y_stride = out.stride;
     task.block_begin = share.begin;
     task.block_end = share.end;
@@ -284,7 +284,7 @@ void Program::attention(const Op& op, int member) {
 void Program::activate(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
     const auto apply = op.kind == OpKind::gelu ? kernels_.gelu : kernels_.silu_mul;
-    const int64_t rows = rows_of(out.of_wanted), units = (out.width + kGroup - 1) / kGroup;
+    const int64_t rows = rows_of(out.per_output), units = (out.width + kGroup - 1) / kGroup;
     each_piece(rows, units, member, team_.size(), [&](int64_t n, int64_t begin, int64_t end) {
         const int64_t from = begin * kGroup, to = std::min(end * kGroup, out.width);
         const float* factor = op.b >= 0 ? buffers_[op.b].row(n) + from : nullptr;
@@ -293,11 +293,12 @@ void Program::activate(const Op& op, int member) {
     });
 }
 
-void Program::pick_rows(const Op& op, int member) {
+void Program::gather_rows(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
-    const Share share = share_of(batch_.num_wanted, member, team_.size());
+    const Share share = share_of(batch_.num_logits, member, team_.size());
     for (int64_t r = share.begin; r < share.end; ++r) {
-        std::memcpy(out.row(r), buffers_[op.a].row(batch_.wanted[r]), out.width * sizeof(float));
+        std::memcpy(out.row(r), buffers_[op.a].row(batch_.logits_indices[r]),
+                    out.width * sizeof(float));
     }
 }
 

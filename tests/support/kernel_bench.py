@@ -93,8 +93,8 @@ class Bench:
 
     def finish(self, out: int, width: int) -> Bench:
         """End the program with buffer `out`."""
-        picked = self.program.add_buffer(width, True)
-        self.program.add_op(OpKind.pick_rows, a=out, out=picked)
+        gathered = self.program.add_buffer(width, True)
+        self.program.add_op(OpKind.gather_rows, a=out, out=gathered)
         self.program.finish()
         return self
 

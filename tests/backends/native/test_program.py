@@ -16,7 +16,7 @@ GOOD = {
     "positions": [0, 1, 2, 14, 15],
     "starts": [0, 3, 5],
     "block_tables": [[0], [3]],
-    "wanted": [0, 4],
+    "logits_indices": [0, 4],
 }
 
 
@@ -31,9 +31,9 @@ def forward(program, **changes):
     return program.forward(**{name: int32(values) for name, values in (GOOD | changes).items()})
 
 
-def test_rows_come_as_wanted():
+def test_rows_come_as_asked_for():
     np.testing.assert_array_equal(forward(copier()), [[3, 4, 5], [15, 16, 17]])
-    assert forward(copier(), wanted=[]).shape == (0, 3)
+    assert forward(copier(), logits_indices=[]).shape == (0, 3)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_rows_come_as_wanted():
         ({"block_tables": [[0], [4]]}, "KV block out of range"),
         ({"block_tables": [[-1], [0]]}, "KV block out of range"),
         ({"block_tables": np.zeros((2, 0))}, "block table too short"),
-        ({"wanted": [5]}, "wanted row out of range"),
-        ({"wanted": [-1]}, "wanted row out of range"),
-        ({"wanted": [0] * 6}, "more rows wanted"),
+        ({"logits_indices": [5]}, "logits index out of range"),
+        ({"logits_indices": [-1]}, "logits index out of range"),
+        ({"logits_indices": [0] * 6}, "more logits asked for"),
     ],
 )
 def test_a_broken_batch_is_refused(changes, message):

@@ -42,7 +42,7 @@ class OpKind(enum.Enum):
 
     gelu = 11
 
-    pick_rows = 12
+    gather_rows = 12
 
 class KvType(enum.Enum):
     float32 = 0
@@ -75,16 +75,18 @@ class Program:
 
     def add_vector(self, values: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int: ...
 
-    def add_buffer(self, width: int, of_wanted: bool) -> int: ...
+    def add_buffer(self, width: int, per_output: bool) -> int: ...
 
-    def add_codes(self, width: int, of_wanted: bool) -> int: ...
+    def add_codes(self, width: int, per_output: bool) -> int: ...
 
     def add_op(self, kind: OpKind, *, a: int = -1, b: int = -1, c: int = -1, out: int = -1, codes: int = -1, matrix: int = -1, vector: int = -1, layer: int = -1, heads: int = 0, scalar: float = 1.0, window: int = 0, interleaved: bool = False) -> None: ...
 
     def finish(self) -> None: ...
 
-    def forward(self, tokens: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], positions: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], block_tables: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)], wanted: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C')]:
-        """Logits (wanted, vocab_size) of one batch, valid until the next call."""
+    def forward(self, tokens: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], positions: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], block_tables: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)], logits_indices: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C')]:
+        """
+        Logits (num_logits, vocab_size) of one batch, valid until the next call.
+        """
 
     def copy_blocks(self, pairs: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> None: ...
 

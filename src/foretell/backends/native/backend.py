@@ -164,7 +164,7 @@ def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:
     products = sum(
         node.matrix_rows * node.inputs[0].width
         for node in plan.nodes
-        if node.kind == OpKind.linear and node.inputs[0] and not node.inputs[0].of_wanted
+        if node.kind == OpKind.linear and node.inputs[0] and not node.inputs[0].per_output
     )
     attention = 2 * shape.layers * shape.heads.query * shape.heads.dim
     return max(1, round(products / attention / (3.5 if int8 else 1)))

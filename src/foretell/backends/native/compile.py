@@ -133,15 +133,15 @@ class _Pool:
         return -1 if value is None else self._of[value.index]
 
     def take(self, value: Value) -> int:
-        free = self._free.get((value.width, value.of_wanted))
-        buffer = free.popleft() if free else self._make(value.width, value.of_wanted)
+        free = self._free.get((value.width, value.per_output))
+        buffer = free.popleft() if free else self._make(value.width, value.per_output)
         self._of[value.index] = buffer
         return buffer
 
     def release(self, value: Value) -> None:
         buffer = self._of.pop(value.index, None)
         if buffer is not None:
-            self._free.setdefault((value.width, value.of_wanted), deque()).append(buffer)
+            self._free.setdefault((value.width, value.per_output), deque()).append(buffer)
 
 
 def _can_quantize(node: Node) -> bool:

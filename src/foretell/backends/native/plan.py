@@ -17,11 +17,11 @@ from foretell.backends.native.weights.source import Part
 
 @dataclass(frozen=True)
 class Value:
-    """Rows of `width` float32: one for each token of the batch, or for each wanted row."""
+    """Rows of `width` float32: one for each token of the batch, or for each row of logits."""
 
     index: int
     width: int
-    of_wanted: bool
+    per_output: bool
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Plan:
 
         Zhang & Sennrich 2019, arXiv 1910.07467.
         """
-        out = self._value(x.width, x.of_wanted)
+        out = self._value(x.width, x.per_output)
         self.nodes.append(
             Node(OpKind.rms_norm, (x, residual), out, vector=weight, heads=heads, scalar=eps)
         )
@@ -116,7 +116,7 @@ class Plan:
 
     def layer_norm(self, x: Value, weight: str, bias: str, eps: float) -> Value:
         """(x - mean(x)) / sqrt(variance(x) + eps) * weight + bias (Ba et al. 2016, 1607.06450)."""
-        out = self._value(x.width, x.of_wanted)
+        out = self._value(x.width, x.per_output)
         self.nodes.append(Node(OpKind.layer_norm, (x,), out, vector=weight, bias=bias, scalar=eps))
         return out
 
@@ -131,7 +131,7 @@ class Plan:
         part: Part | None = None,
     ) -> Value:
         """(residual +) (bias +) W x, with W `(width, x.width)`, or that part of weight and bias."""
-        out = self._value(width, x.of_wanted)
+        out = self._value(width, x.per_output)
         self.nodes.append(
             Node(OpKind.linear, (x, residual), out, weight, width, vector=bias, part=part)
         )
@@ -191,7 +191,7 @@ class Plan:
 
     def silu_mul(self, gate: Value, up: Value) -> Value:
         """silu(gate) * up, the gated unit of SwiGLU (Shazeer 2020, arXiv 2002.05202)."""
-        out = self._value(gate.width, gate.of_wanted)
+        out = self._value(gate.width, gate.per_output)
         self.nodes.append(Node(OpKind.silu_mul, (gate, up), out))
         return out
 
@@ -200,16 +200,16 @@ class Plan:
 
         0.5 x (1 + tanh(sqrt(2 / π) (x + 0.044715 x³))).
         """
-        out = self._value(gate.width, gate.of_wanted)
+        out = self._value(gate.width, gate.per_output)
         self.nodes.append(Node(OpKind.gelu, (gate, up), out))
         return out
 
     def wanted_rows(self, x: Value) -> Value:
         """Only the rows whose logits the batch asks for."""
-        out = self._value(x.width, of_wanted=True)
-        self.nodes.append(Node(OpKind.pick_rows, (x,), out))
+        out = self._value(x.width, per_output=True)
+        self.nodes.append(Node(OpKind.gather_rows, (x,), out))
         return out
 
-    def _value(self, width: int, of_wanted: bool = False) -> Value:
+    def _value(self, width: int, per_output: bool = False) -> Value:
         self._num_values += 1
-        return Value(self._num_values - 1, width, of_wanted)
+        return Value(self._num_values - 1, width, per_output)
