@@ -128,23 +128,23 @@ void apply_to(FloatRow row, const SamplingChain& chain, const std::string& isa) 
 // Stages, and tokens, and the interval: see sampling/trace.h.
 using Stage = std::tuple<int64_t, double, double>;
 using Token = std::tuple<int32_t, int64_t, std::vector<float>, std::vector<double>>;
-using Watched = std::tuple<std::vector<Stage>, std::vector<Token>, double, double>;
+using Traced = std::tuple<std::vector<Stage>, std::vector<Token>, double, double>;
 
-Watched watch(ConstRow row, const SamplingChain& chain, double uniform, int64_t num_others,
-              const std::string& isa) {
+Traced trace(ConstRow row, const SamplingChain& chain, double uniform, int64_t num_others,
+             const std::string& isa) {
     require(static_cast<int64_t>(row.shape(0)) == chain.vocab_size(),
             "a row is not vocab_size long");
     require(uniform >= 0 && uniform < 1, "a uniform must be in [0, 1)");
     require(num_others >= 0 && num_others <= kMaxVocab, "the others must be 0 to 524287");
     const DenseLoops& loops = loops_of(isa);
     nb::gil_scoped_release release;
-    WatchedStep step = watch_token(loops, chain, row.data(), uniform, num_others);
+    TracedStep step = trace_token(loops, chain, row.data(), uniform, num_others);
     std::vector<Stage> stages;
-    for (const WatchedStage& stage : step.stages) {
+    for (const TracedStage& stage : step.stages) {
         stages.push_back({stage.num_possible, stage.mass, stage.entropy});
     }
     std::vector<Token> tokens;
-    for (WatchedToken& token : step.tokens) {
+    for (TracedToken& token : step.tokens) {
         tokens.push_back(
             {token.id, token.rank, std::move(token.logits), std::move(token.probabilities)});
     }
@@ -233,8 +233,9 @@ NB_MODULE(_sampling, m) {
     m.def("draw", &draw, "row"_a, "uniform"_a, "isa"_a, "The token at a quantile of the row.");
     m.def("apply", &apply_to, "row"_a, "chain"_a, "isa"_a,
           "Writes what the chain makes of the row, -inf for what it rules out.");
-    m.def("watch", &watch, "row"_a, "chain"_a, "uniform"_a, "num_others"_a, "isa"_a,
-          "The chosen token, first of those told, and what each stage made of the row.");
+    m.def("trace", &trace, "row"_a, "chain"_a, "uniform"_a, "num_others"_a, "isa"_a,
+          "What each stage made of the row; the traced tokens, the chosen one first; and the "
+          "interval of the draw.");
     m.def("sum_up", &sum_up, "row"_a, "block"_a, "isa"_a,
           "Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with "
           "x = row - largest, never below -64; and the ids of the first, if they are few. The "

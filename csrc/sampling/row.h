@@ -50,7 +50,7 @@ class RowSampler {
     std::vector<int64_t> kept();
     void write();  // what is left into the row, -inf for the rest
 
-    // For who watches the row; each applies what was put off.
+    // For a trace; each applies what was put off.
     RowSums sum_up();
     std::vector<int32_t> largest_ids(int64_t k);  // of the possible tokens, by key
     const std::vector<float>& maxima();           // of the dense row's groups

@@ -1,4 +1,6 @@
-"""The usual sampling chain over rows of logits; see csrc/sampling/chain.h."""
+"""
+The usual sampling chain over rows of logits; see csrc/sampling/chain.h.
+"""
 
 from collections.abc import Sequence
 import enum
@@ -63,9 +65,9 @@ def draw(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', d
 def apply(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], chain: SamplingChain, isa: str) -> None:
     """Writes what the chain makes of the row, -inf for what it rules out."""
 
-def watch(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], chain: SamplingChain, uniform: float, num_others: int, isa: str) -> tuple[list[tuple[int, float, float]], list[tuple[int, int, list[float], list[float]]], float, float]:
+def trace(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], chain: SamplingChain, uniform: float, num_others: int, isa: str) -> tuple[list[tuple[int, float, float]], list[tuple[int, int, list[float], list[float]]], float, float]:
     """
-    The chosen token, first of those told, and what each stage made of the row.
+    What each stage made of the row; the traced tokens, the chosen one first; and the interval of the draw.
     """
 
 def sum_up(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], block: int, isa: str) -> tuple[int, float, list[float], float, list[int]]:

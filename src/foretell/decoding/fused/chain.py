@@ -169,7 +169,7 @@ def watch(
     """
     isa = isa or choose_instruction_set(_AVAILABLE)
     try:
-        return Watched(*_sampling.watch(row, chain._chain, uniform, num_others, isa))
+        return Watched(*_sampling.trace(row, chain._chain, uniform, num_others, isa))
     except _sampling.BrokenRow as error:
         raise NumericalError(str(error)) from None
 
