@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "system/cpu.h"
+
 namespace foretell {
 
 #if defined(FORETELL_X86)
@@ -11,10 +13,6 @@ const Kernels& avx2_kernels();
 const Kernels& neon_kernels();
 #endif
 const Kernels& plain_kernels();
-
-bool cpu_runs_avx512();  // system/cpu.cpp
-bool cpu_runs_avx2();
-bool cpu_runs_neon_dot();
 
 namespace {
 

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "system/cpu.h"
+
 namespace foretell {
 
 #if defined(FORETELL_X86)
@@ -9,9 +11,6 @@ const DenseLoops& avx512_dense_loops();
 const DenseLoops& avx2_dense_loops();
 #endif
 const DenseLoops& plain_dense_loops();
-
-bool cpu_runs_avx512();  // system/cpu.cpp
-bool cpu_runs_avx2();
 
 namespace {
 

@@ -1,4 +1,4 @@
-// What the processor can do, asked of the processor itself.
+#include "system/cpu.h"
 
 #if defined(FORETELL_X86)
 #if defined(_MSC_VER)
