@@ -1,5 +1,4 @@
-// All that knows Python of the backend: foretell.backends.native._core (sampling.cpp is the
-// other file that does).
+// The bindings, here foretell.backends.native._core: no other folder knows Python.
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>

@@ -1,4 +1,4 @@
-// All that knows Python of sampling: foretell.decoding._sampling.
+// The bindings of sampling: foretell.decoding._sampling.
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -71,7 +71,7 @@ void advance(SamplingChain& chain, const std::vector<int32_t>& new_tokens,
     chain.advance(new_tokens, num_prompt_tokens);
 }
 
-// A row's token, or what is wrong with the row.
+// A row's token, or the message of what is wrong with it.
 using Answer = std::variant<int64_t, std::string>;
 
 Answer answer(const DenseLoops& loops, const SamplingChain& chain, float* row, double uniform) {
@@ -151,7 +151,7 @@ Traced trace(ConstRow row, const SamplingChain& chain, double uniform, int64_t n
     return {std::move(stages), std::move(tokens), step.low, step.high};
 }
 
-// How many logits are possible, the largest, Σ e^x of each block and Σ x · e^x of all; and the ids
+// The number of possible logits, the largest, Σ e^x of each block and Σ x · e^x of all; and the ids
 // of the possible ones, if they are at most kFew.
 using Sums = std::tuple<int64_t, float, std::vector<double>, double, std::vector<int32_t>>;
 constexpr int64_t kFew = 1024;
@@ -196,7 +196,7 @@ Sums sum_up(FloatRow row, int64_t block, const std::string& isa) {
 
 NB_MODULE(_sampling, m) {
     nb::set_leak_warnings(false);  // a chain may live in a traceback when the interpreter ends
-    m.doc() = "The usual sampling chain over rows of logits; see csrc/sampling/chain.h.";
+    m.doc() = "The fusable sampling chain over rows of logits; see csrc/sampling/chain.h.";
     nb::exception<BrokenRow>(m, "BrokenRow");
     m.def("instruction_sets", &instruction_sets,
           "Names of the instruction sets that this build has and this processor runs, best first.");

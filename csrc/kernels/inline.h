@@ -1,4 +1,4 @@
-// FORETELL_INLINE: into the caller, whatever the compiler reckons. For what must stay in registers.
+// FORETELL_INLINE: inlined whatever the compiler estimates. For what must stay in registers.
 #pragma once
 
 #include <utility>

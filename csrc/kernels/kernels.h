@@ -1,5 +1,5 @@
-// The boundary between the model's walk (program/) and the instruction sets: one table of
-// functions for each, all with the same results.
+// The kernels: one table of functions for each instruction set, all with the same results.
+// program/ calls them through it.
 #pragma once
 
 #include <cstdint>
@@ -57,7 +57,7 @@ constexpr int kAttentionChunk = 256;  // positions whose partial softmax is merg
 constexpr int kQueryTokens = 12;      // most tokens of a task
 constexpr int kQueryBatch = 48;       // rows (token and head) that share a chunk in the near caches
 constexpr int kMaxQueryRows = 12;     // rows that share a loaded key
-constexpr int64_t kWeightStride = kAttentionChunk + 16;  // apart, lest rows share cache sets
+constexpr int64_t kWeightStride = kAttentionChunk + 16;  // so that rows lie in different cache sets
 constexpr int64_t attention_scratch(int64_t head_dim) {
     return kMaxQueryRows * (kWeightStride + head_dim) + kQueryBatch * head_dim;
 }
@@ -68,9 +68,9 @@ constexpr int64_t attention_scratch(int64_t head_dim) {
 struct AttentionTask {
     KvLayer kv;
     const float* q;  // (tokens, stride): heads * head_dim of each token
-    float* out;      // the same
+    float* out;      // the same shape
     int64_t stride;
-    const int32_t* block_table;
+    const int32_t* block_table;  // (blocks of the sequence)
     int64_t position, tokens;
     int64_t head_begin, head_end, kv_head;
     float scale;     // of the scores, as a rule 1 / sqrt(head_dim)

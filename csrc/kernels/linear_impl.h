@@ -121,9 +121,9 @@ struct Output {
     }
 };
 
-// From so many columns on a product has time to ask for its next block early. The processor's own
-// prefetching loses its track where a block is read again for the next columns; with fewer columns
-// memory is the limit, and asking only delays.
+// From this number of columns on a product has time to ask for its next block early. The
+// processor's own prefetching loses its track where a block is read again for the next columns;
+// with fewer columns memory is the limit, and asking only delays.
 constexpr int kBusyColumns = kMaxColumns < 5 ? kMaxColumns : 5;
 
 template <Format F, int W>

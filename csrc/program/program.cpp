@@ -13,7 +13,8 @@ void require(bool holds, const char* what) {
     if (!holds) throw std::invalid_argument(what);
 }
 
-// What an operation reads and writes, as (kind of thing, index).
+// What an operation reads and writes: buffers 'b', codes 'c', a layer's part of the cache 'k'; and
+// which of them.
 using Thing = std::pair<char, int>;
 
 struct Touched {

@@ -1,4 +1,5 @@
-// A model as a flat list of kernel calls, walked by a team of threads once a batch.
+// The walk: a model as a flat list of kernel calls, which a team of threads walks once a batch.
+// bindings/core.cpp makes it and calls it.
 //
 // The list is written from Python (backends/native/plan.py): buffers, weights, then operations in
 // order. `finish` works out where threads must wait for each other; `forward` walks the list.
@@ -15,7 +16,7 @@
 
 namespace foretell {
 
-// Norms (of whole rows), attention and activations also quantize what they make, into `codes`.
+// Norms (of whole rows), attention and activations also quantize their results, into `codes`.
 enum class OpKind : uint8_t {
     embed,          // out = rows of `matrix`, by token id, times `scalar`
     add_positions,  // out = a + rows of `matrix`, by position
@@ -56,6 +57,7 @@ struct Batch {
     int64_t num_tokens, num_sequences, table_width, num_logits;
 };
 
+// The whole KV cache; one layer's part of it is a KvLayer (kernels.h).
 struct KvShape {
     int64_t layers, kv_heads, head_dim, block_size, num_blocks;
     KvType type;
@@ -89,16 +91,16 @@ class Program {
     struct Rows {
         int64_t width, stride;
         bool per_output;
-        Buffer memory;
+        Buffer memory;  // float32 (max_tokens, stride); of the logits: (num_logits, vocab_size)
         float* row(int64_t i) const { return memory.as<float>() + i * stride; }
     };
     struct QuantizedRows {
         bool per_output;
-        Buffer memory;
+        Buffer memory;  // (max_tokens, width / kGroup) groups
         Quantized view;
     };
     struct Vector {
-        const float* data;
+        const float* data;  // (size)
         int64_t size;
     };
 
@@ -130,7 +132,7 @@ class Program {
     Team team_;
     const int64_t max_tokens_;
     const KvShape kv_;
-    int64_t num_positions_ = INT64_MAX;  // that the model has a row for
+    int64_t num_positions_ = INT64_MAX;  // rows of learned positions, if the model has any
     Arena arena_;
     Buffer cache_;
     std::vector<Matrix> matrices_;
@@ -138,8 +140,8 @@ class Program {
     std::vector<Rows> buffers_;
     std::vector<QuantizedRows> codes_;
     std::vector<Op> ops_;
-    std::vector<Buffer> scratch_;       // a member each
-    std::vector<int32_t> sequence_of_;  // of each token of the batch
+    std::vector<Buffer> scratch_;       // one a member: attention_scratch floats
+    std::vector<int32_t> sequence_of_;  // (N): of each token of the batch
     Batch batch_{};
 };
 

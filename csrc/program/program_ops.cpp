@@ -22,7 +22,8 @@ void each_piece(int64_t rows, int64_t units, int member, int size, Use use) {
     }
 }
 
-// Tokens of one sequence that attend together, and the heads of them that are a member's.
+// `count` tokens of one sequence, from `token` of the batch on, that attend together, and the heads
+// that a member computes for them.
 struct Tile {
     int64_t token, count;
     int64_t head_begin, head_end;
@@ -49,7 +50,7 @@ void cut_tiles(const Batch& batch, Use use) {
 }
 
 // Calls `use(tile)` for the tiles, and their heads, that fall to a member: an even share of the
-// positions read, for late tokens cost more than early ones.
+// positions read, since late tokens cost more than early ones.
 template <class Use>
 void each_tile(const Batch& batch, int64_t heads, int64_t window, int member, int size, Use use) {
     int64_t total = 0, before = 0;

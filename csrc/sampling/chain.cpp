@@ -52,7 +52,7 @@ void SamplingChain::clear() {
     counts_.clear();
 }
 
-// What is ruled out stays so.
+// A token that is ruled out stays so.
 float SamplingChain::penalized(PenaltyKind kind, float logit, int32_t count) const {
     if (count == 0 || logit == -kInfinity) return logit;
     switch (kind) {

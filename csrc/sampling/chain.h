@@ -1,6 +1,6 @@
-// The usual sampling chain over rows of logits: penalties, then temperature and truncations in the
-// order asked for, then the draw. Its twin in numpy is foretell.decoding (processors, sampler):
-// what is kept and what is drawn is the same, bit for bit.
+// Sampling: the fusable chain over rows of logits, in one call of bindings/sampling.cpp. Penalties
+// come first, then temperature and truncations in the order asked for, then the draw. Its twin in
+// numpy is foretell.decoding (processors, sampler), which keeps and draws the same, bit for bit.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,7 @@ class SamplingChain {
                   int64_t min_tokens_to_keep, bool greedy);
 
     void advance(const std::vector<int32_t>& new_tokens, int64_t num_prompt_tokens);
-    void clear();  // forgets all tokens
+    void clear();  // as before the first token
 
     int64_t vocab_size() const { return vocab_size_; }
     int64_t num_seen() const { return static_cast<int64_t>(tokens_.size()); }
@@ -47,10 +47,11 @@ class SamplingChain {
     int64_t min_tokens_to_keep() const { return min_tokens_to_keep_; }
     const std::vector<SamplingStep>& steps() const { return steps_; }
 
-    // Applies the penalties. Answers whether one of the logits that they read was +inf.
+    // Applies the penalties to the row (vocab_size). Returns whether one of the logits that they
+    // read was +inf.
     bool penalize(float* row) const;
 
-    // One by one, in their order: those that do something, on which tokens, and what.
+    // One by one: the penalties that do something, in their order, their tokens, their effect.
     std::vector<PenaltyKind> penalties() const;
     const TokenCounts& counts_of(PenaltyKind kind) const;
     float penalized(PenaltyKind kind, float logit, int32_t count) const;
@@ -73,8 +74,8 @@ class RowSampler;
 // Temperature or a truncation.
 void apply_step(RowSampler& row, const SamplingStep& step, int64_t at_least);
 
-// The token at quantile `uniform` in [0, 1) of what the chain leaves of the row, which is
-// overwritten; greedily the largest logit, the lowest id among equals. Throws BrokenRow.
+// The token at quantile `uniform` in [0, 1) of what the chain leaves of the row (vocab_size), which
+// is overwritten; greedily the largest logit, the lowest id among equals. Throws BrokenRow.
 int64_t choose_token(const DenseLoops& loops, const SamplingChain& chain, float* row,
                      double uniform);
 

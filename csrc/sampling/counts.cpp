@@ -22,17 +22,17 @@ void TokenCounts::push(const std::vector<int32_t>& tokens, int64_t num_prompt_to
 
 void TokenCounts::clear() {
     entries_.clear();
-    places_.clear();
+    index_of_.clear();
 }
 
 int32_t TokenCounts::count_of(int32_t id) const {
-    const auto found = places_.find(id);
-    return found == places_.end() ? 0 : entries_[found->second].count;
+    const auto found = index_of_.find(id);
+    return found == index_of_.end() ? 0 : entries_[found->second].count;
 }
 
 void TokenCounts::add(int32_t id, int32_t change) {
     if (id >= vocab_size_ || std::binary_search(exempt_.begin(), exempt_.end(), id)) return;
-    const auto [found, is_new] = places_.try_emplace(id, entries_.size());
+    const auto [found, is_new] = index_of_.try_emplace(id, entries_.size());
     if (is_new) entries_.push_back({id, 0});
     entries_[found->second].count += change;
 }

@@ -12,7 +12,7 @@ enum class ScopeKind { prompt, output, all, last };
 
 struct Scope {
     ScopeKind kind;
-    int64_t window;  // of `last`: how many tokens
+    int64_t window;  // of `last`: tokens
 };
 
 struct TokenCount {
@@ -40,7 +40,7 @@ class TokenCounts {
     int64_t vocab_size_;
     std::vector<int32_t> exempt_;  // ascending
     std::vector<TokenCount> entries_;
-    std::unordered_map<int32_t, std::size_t> places_;  // id -> place in entries_
+    std::unordered_map<int32_t, std::size_t> index_of_;  // id -> index in entries_
 };
 
 }  // namespace foretell

@@ -1,5 +1,6 @@
 // The passes over a whole row of logits: one table of functions for each instruction set, all with
-// the same results. The row is cut into groups of kGroupSize; the last one may be shorter.
+// the same results. The row (size) is cut into groups of kGroupSize, of which the last may be
+// shorter; `maxima` and `masses` are (num_groups).
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@ struct Moments {
 
 struct DenseLoops {
     const char* name;
-    // The largest logit of each group. Answers whether the row has a NaN, which spoils maxima.
+    // The largest logit of each group. Returns whether the row has a NaN, which spoils maxima.
     bool (*group_maxima)(const float* row, int64_t size, float* maxima);
     // row[i] /= divisor
     void (*divide)(float* row, int64_t size, float divisor);
@@ -24,7 +25,7 @@ struct DenseLoops {
     // The sum of each group's weights.
     void (*group_masses)(const float* row, int64_t size, const float* maxima, double largest,
                          int64_t* masses);
-    // How many logits are not -inf.
+    // The number of logits that are not -inf.
     int64_t (*count_possible)(const float* row, int64_t size, const float* maxima);
     // Σ w and Σ x · w in float64, with x = row[i] - largest, never below -64, and w = e^x; groups
     // of -inf alone are left out if `maxima` is not null. Unless `masses` is, gives them on the

@@ -124,7 +124,7 @@ int64_t count_possible(const float* row, int64_t size, const float* maxima) {
     return found;
 }
 
-// One sum for each place in a group, so that they are the same on every instruction set.
+// One sum for each index in a group, so that they are the same on every instruction set.
 Moments moments(const float* row, int64_t size, const float* maxima, double largest,
                 int64_t* masses) {
     double mass[kGroupSize] = {}, moment[kGroupSize] = {};

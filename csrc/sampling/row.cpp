@@ -133,9 +133,9 @@ void RowSampler::min_p(double log_p, int64_t at_least) {
     if (bound == -kInfinity || at_least >= (listed_ ? count_ : size_)) return;
     if (!listed_) {
         const float kth = at_least > 1 ? kth_largest(at_least) : kMax;
-        const float wanted = at_least > 1 ? std::min(bound, scaled(kth)) : bound;
+        const float lowest = at_least > 1 ? std::min(bound, scaled(kth)) : bound;
         const float top = *std::max_element(s_.maxima.begin(), s_.maxima.end());
-        list_from(lowest_reaching(std::max(wanted, -kMax), top));
+        list_from(lowest_reaching(std::max(lowest, -kMax), top));
     }
     if (at_least >= count_) return;
     if (at_least == 1) return keep_from(bound);
@@ -154,9 +154,9 @@ Drawn RowSampler::draw(double uniform) {
     if (!listed_) return draw_dense(uniform);
     const int64_t total = weigh_list();
     int64_t before;
-    const int64_t place =
+    const int64_t index =
         first_above(s_.weights.data(), count_, drawn_mass(uniform, total), &before);
-    return {s_.ids[place], before, s_.weights[place], total};
+    return {s_.ids[index], before, s_.weights[index], total};
 }
 
 Drawn RowSampler::draw_dense(double uniform) {
@@ -167,8 +167,8 @@ Drawn RowSampler::draw_dense(double uniform) {
     int64_t weights[kGroupSize];
     const int64_t count = std::min(kGroupSize, size_ - start);
     loops_.weigh(row_ + start, count, largest_, weights);
-    const int64_t place = first_above(weights, count, target - before, &within);
-    return {start + place, before + within, weights[place], total};
+    const int64_t index = first_above(weights, count, target - before, &within);
+    return {start + index, before + within, weights[index], total};
 }
 
 std::vector<int64_t> RowSampler::kept() {
@@ -308,7 +308,7 @@ int64_t RowSampler::weigh_list() {
     return sum(s_.weights.data(), count_);
 }
 
-uint64_t RowSampler::key(int64_t place) const { return key_of(s_.logits[place], s_.ids[place]); }
+uint64_t RowSampler::key(int64_t index) const { return key_of(s_.logits[index], s_.ids[index]); }
 
 uint64_t RowSampler::kth_key(int64_t k) {
     s_.keys.resize(count_);
@@ -368,10 +368,10 @@ uint64_t RowSampler::key_among(std::vector<Weighted>& all, int64_t before, int64
 }
 
 template <class F>
-void RowSampler::keep_if(F wanted) {
+void RowSampler::keep_if(F keeps) {
     int64_t kept = 0;
     for (int64_t i = 0; i < count_; ++i) {
-        const bool keep = wanted(i);
+        const bool keep = keeps(i);
         s_.logits[kept] = s_.logits[i];
         s_.ids[kept] = s_.ids[i];
         kept += keep;

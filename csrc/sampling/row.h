@@ -1,5 +1,5 @@
-// One row on its way through the chain. It stays as it is, dense, until a truncation leaves few
-// enough tokens to list; from then on only the list is worked on.
+// One row on its way through the chain. It stays dense until a truncation leaves few enough tokens
+// to list; from then on only the list is worked on.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct Drawn {
     int64_t id, before, weight, total;
 };
 
-// What is left of a row adds up to: see Moments.
+// Sums over what is left of a row; see Moments in dense.h.
 struct RowSums {
     int64_t num_possible;
     Moments sums;
@@ -36,7 +36,7 @@ class RowSampler {
     // Throws BrokenRow if the row has NaN or +inf (or had, if `infinite`), or is all -inf.
     RowSampler(const DenseLoops& loops, float* row, int64_t size, bool infinite);
 
-    // Looks at the row anew, which was written to; only while all of it is left.
+    // Reads the row again after it was written to; only while all of it is left.
     void begin(bool infinite);
 
     void temperature(double value);
@@ -50,7 +50,7 @@ class RowSampler {
     std::vector<int64_t> kept();
     void write();  // what is left into the row, -inf for the rest
 
-    // For a trace; each applies what was put off.
+    // For a trace; each first applies the pending temperatures.
     RowSums sum_up();
     std::vector<int32_t> largest_ids(int64_t k);  // of the possible tokens, by key
     const std::vector<float>& maxima();           // of the dense row's groups
@@ -72,7 +72,7 @@ class RowSampler {
     void list_from(float bound);
     void list_within(int64_t need, int64_t at_least);
     int64_t weigh_list();
-    uint64_t key(int64_t place) const;
+    uint64_t key(int64_t index) const;
     uint64_t kth_key(int64_t k);
     uint64_t key_reaching(int64_t need);
     void fill_bins();
@@ -80,7 +80,7 @@ class RowSampler {
     void keep_keys(uint64_t last);
     void keep_from(float bound);
     template <class F>
-    void keep_if(F wanted);
+    void keep_if(F keeps);
     Drawn draw_dense(double uniform);
 
     const DenseLoops& loops_;

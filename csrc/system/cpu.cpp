@@ -48,7 +48,7 @@ uint64_t saved_state() {
 #endif
 }
 
-bool has_all(uint32_t bits, uint32_t wanted) { return (bits & wanted) == wanted; }
+bool has_all(uint32_t bits, uint32_t flags) { return (bits & flags) == flags; }
 
 }  // namespace
 

@@ -19,17 +19,17 @@ inline void pause() {
 #endif
 }
 
-// Waiting starts hot, since the others are mostly a few microseconds away; then it gives the
-// processor away between looks, so that the team gets on where other programs, or its own members,
+// Waiting starts by spinning, since the others are mostly a few microseconds away; then it yields
+// the processor between polls, so that the team gets on where other programs, or its own members,
 // share the cores.
-constexpr int kHotLooks = 300;
-constexpr int kYieldingLooks = 2000;  // before a member that has no step to walk goes to sleep
+constexpr int kSpinningPolls = 300;
+constexpr int kYieldingPolls = 2000;  // before a member without work goes to sleep
 
-// Looks until `value` is no longer `old`, or `looks` times.
-bool await_change(const std::atomic<uint32_t>& value, uint32_t old, int64_t looks) {
-    for (int64_t i = 0; i < looks; ++i) {
+// Polls until `value` is no longer `old`, at most `polls` times; returns whether it changed.
+bool await_change(const std::atomic<uint32_t>& value, uint32_t old, int64_t polls) {
+    for (int64_t i = 0; i < polls; ++i) {
         if (value.load(std::memory_order_acquire) != old) return true;
-        if (i < kHotLooks) {
+        if (i < kSpinningPolls) {
             pause();
         } else {
             std::this_thread::yield();
@@ -65,7 +65,7 @@ void Team::run(const std::function<void(int)>& work) {
 
 void Team::serve(int member) {
     for (uint32_t seen = 0;;) {
-        if (!await_change(round_, seen, kHotLooks + kYieldingLooks)) {
+        if (!await_change(round_, seen, kSpinningPolls + kYieldingPolls)) {
             round_.wait(seen, std::memory_order_acquire);
         }
         ++seen;

@@ -1,4 +1,5 @@
-// A fixed team of threads that walk the same code together, with a barrier between parts.
+// A fixed team of threads that run the same code together, with a barrier between parts.
+// program/ walks its operations with one.
 #pragma once
 
 #include <atomic>

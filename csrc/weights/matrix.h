@@ -1,5 +1,5 @@
-// How weights and quantized activations lie in memory: the contract between packing.cpp, which
-// writes them, and the kernels, which read them.
+// Weights: how they and quantized activations lie in memory. packing.cpp writes them as a model is
+// loaded; the kernels read them.
 #pragma once
 
 #include <cstddef>
@@ -48,15 +48,15 @@ struct Format {
 struct Matrix {
     Format format{};
     int64_t rows = 0, cols = 0;
-    uint8_t* data = nullptr;
+    uint8_t* data = nullptr;  // (num_blocks, cols / format.group) groups
 
     int64_t num_blocks() const { return (rows + kRows - 1) / kRows; }
     size_t block_bytes() const { return format.group_bytes() * (cols / format.group); }
     size_t bytes() const { return block_bytes() * num_blocks(); }
 };
 
-// 32 activations of one token as int8, x ≈ scale * code, side by side with all that a product needs
-// to know of them: threads that quantize different tokens write to different cache lines.
+// 32 activations of one token as int8, x ≈ scale * code, side by side with the sums that a
+// product needs, so that threads that quantize different tokens write to different cache lines.
 struct QuantizedGroup {
     int8_t codes[kGroup];
     float scale;
@@ -65,9 +65,9 @@ struct QuantizedGroup {
     int32_t half_sum;  // of the first 16 codes
 };
 
-// Activations of several tokens, `(tokens, cols / kGroup)`.
+// Activations of several tokens.
 struct Quantized {
-    QuantizedGroup* groups = nullptr;
+    QuantizedGroup* groups = nullptr;  // (tokens, cols / kGroup)
     int64_t cols = 0;
 
     int64_t groups_of_row() const { return cols / kGroup; }

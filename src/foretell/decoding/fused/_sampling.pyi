@@ -1,5 +1,5 @@
 """
-The usual sampling chain over rows of logits; see csrc/sampling/chain.h.
+The fusable sampling chain over rows of logits; see csrc/sampling/chain.h.
 """
 
 from collections.abc import Sequence
