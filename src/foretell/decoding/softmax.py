@@ -2,7 +2,7 @@
 
 What is kept and drawn rests on integer weights round(exp(x - max) · 2^44). Their sums are exact in
 any order, and exp is a table and a polynomial of plain multiplies and adds: so the C++ twin
-(csrc/sampling_exp.h) and every instruction set choose the same tokens, bit for bit. A row may have
+(csrc/sampling/exp.h) and every instruction set choose the same tokens, bit for bit. A row may have
 up to 2^19 - 1 logits, or the sums could overflow.
 
 A vocabulary is walked block by block: the float64 copies of one block stay in the cache, while

@@ -2,7 +2,7 @@
 
 `Recorder` watches one row on its way through the chain, and tells the step in ids and numbers. Once
 few tokens are possible only they are looked at. `TracedChain` tells the same of the usual chain,
-from one call in C++ (csrc/sampling_watch.h), which is several times as fast.
+from one call in C++ (csrc/sampling/trace.h), which is several times as fast.
 """
 
 from __future__ import annotations

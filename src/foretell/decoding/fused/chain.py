@@ -2,7 +2,7 @@
 
 Penalties, temperature, top-k, top-p, min-p and the draw of many rows are one call, without a sort
 of the vocabulary. What is kept and drawn equals the processors' answer bit for bit, in any order of
-steps (see csrc/sampling.h, and mass.py for the integer weights).
+steps (see csrc/sampling/chain.h, and softmax.py for the integer weights).
 """
 
 from __future__ import annotations
