@@ -1,4 +1,4 @@
-// The bindings of sampling: foretell.decoding._sampling.
+// The bindings of sampling: foretell.decoding.fused._sampling.
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>

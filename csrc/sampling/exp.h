@@ -1,5 +1,5 @@
 // exp for sampling: a table and a short polynomial, in float64 multiplies and adds that are never
-// fused, so that every instruction set and decoding/mass.py give the same bits.
+// fused, so that every instruction set and decoding/softmax.py give the same bits.
 #pragma once
 
 #include <cstdint>
