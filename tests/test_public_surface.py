@@ -34,8 +34,8 @@ from typing import Any
 
 import click
 import pytest
-from fake_hub import FakeHub
-from toy import toy_llm
+from support.fake_hub import FakeHub
+from support.toy import toy_llm
 
 import foretell
 from foretell import GenerationConfig, errors
