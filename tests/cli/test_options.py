@@ -13,11 +13,17 @@ from foretell import GenerationConfig
 from foretell.cli.commands import generate
 from foretell.cli.commands import next as next_token
 from foretell.cli.options import given, warn
-from foretell.cli.settings import FUNCTIONS, USUAL, SettingOption
+from foretell.cli.settings import USUAL, SettingOption
 from foretell.config import RANGES
-from foretell.config.values import RepetitionDetection
+from foretell.config.settings import SETTINGS
+from foretell.config.validators import Notation, RepetitionDetection, Values
 from foretell.errors import SettingWarning
 
+FUNCTIONS = {
+    name
+    for name, row in SETTINGS.items()
+    if isinstance(row.values, Values) and row.values.notation is Notation.NONE
+}
 EVERY = {field.name for field in dataclasses.fields(GenerationConfig) if field.init}
 OTHERS = {"prompt", "file", "parse_special", "model", "threads", "as_json", "quiet", "top"}
 
@@ -33,8 +39,13 @@ def settings_of(command: click.Command) -> set[str]:
 
 
 def test_every_setting_is_an_option_or_a_function():
-    assert settings_of(generate.command) | set(FUNCTIONS) == EVERY
-    assert not settings_of(generate.command) & set(FUNCTIONS)
+    assert settings_of(generate.command) | FUNCTIONS == EVERY
+    assert not settings_of(generate.command) & FUNCTIONS
+    assert sorted(FUNCTIONS) == [
+        "logits_processor",
+        "prefix_allowed_tokens_fn",
+        "stopping_criteria",
+    ]
 
 
 def test_next_has_what_shapes_the_distribution():

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import pickle
 
@@ -5,6 +6,9 @@ import numpy as np
 import pytest
 
 from foretell import ConfigError, GenerationConfig
+from foretell.config.ranges import Range
+from foretell.config.settings import ALIASES, GROUPS, SAMPLING_SETTINGS, SETTINGS, Kind
+from foretell.config.validators import Notation
 
 
 @pytest.mark.parametrize(
@@ -106,3 +110,54 @@ def test_it_is_hashable_frozen_data():
     assert len({config, GenerationConfig(top_k=5)}) == 1
     with pytest.raises(AttributeError):
         config.top_k = 6
+
+
+FIELDS = {field.name: field.default for field in dataclasses.fields(GenerationConfig) if field.init}
+
+
+def test_the_table_and_the_fields_agree():
+    assert set(SETTINGS) == set(FIELDS)
+    assert [name for names in GROUPS.values() for name in names] == list(SETTINGS)
+
+
+OTHER_DEFAULTS = {"dialect": "transformers", "logprobs_stage": ("raw",)}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_setting_that_is_not_stated_does_nothing(name):
+    row, default = SETTINGS[name], FIELDS[name]
+    if isinstance(row.values, Range):
+        assert default in (None, row.neutral_value)
+    elif row.values.notation is Notation.FLAG:
+        assert default in (None, False)
+    else:
+        assert default in (None, (), False, OTHER_DEFAULTS.get(name))
+    if default not in (None, ()):
+        assert row.values.check(name, default) == default
+
+
+def test_rows_name_settings():
+    for name, row in SETTINGS.items():
+        assert {*row.needs, *filter(None, [row.at_most])} <= set(SETTINGS), name
+        assert bool(row.needs) or row.kind is not Kind.DETAIL or name == "min_tokens_to_keep"
+    assert not set(ALIASES) & set(SETTINGS)
+    places = sorted(row.usual for row in SETTINGS.values() if row.usual)
+    assert places == list(range(1, len(places) + 1))
+
+
+def test_what_samples_is_what_the_table_says():
+    for name in SAMPLING_SETTINGS:
+        values = SETTINGS[name].values
+        assert isinstance(values, Range)
+        value = values.kind(1) if values.high >= 1 else 0.5
+        assert GenerationConfig(**{name: value}).samples
+        with pytest.raises(ConfigError, match=f"{name}={value!r} has no effect with do_sample"):
+            GenerationConfig(**{name: value}, do_sample=False)
+
+
+def test_what_changes_nothing_makes_no_other_config():
+    config = GenerationConfig(top_k=5, preset="code")
+    assert config.override(seed=None, ignore_eos=False, temperature=None) is config
+    assert config.override(temperature=0.3).stated["temperature"] == 0.3
+    assert config.override(top_k=6).top_k == 6
+    assert config.override(top_k=None).stated == {"preset": "code"}

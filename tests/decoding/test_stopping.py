@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretell.config import GenerationConfig
-from foretell.config.values import RepetitionDetection
+from foretell.config.validators import RepetitionDetection
 from foretell.decoding.stopping import StopRules, repeated_pattern
 from foretell.engine.sequence import Sequence
 from foretell.outputs import StopReason

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pytest
 
 from foretell import ConfigError, GenerationConfig
 from foretell.config import FINITE, RANGES
-from foretell.config.contradictions import NEEDS, SAMPLING_SETTINGS
+from foretell.config.conflicts import needs_of
 from foretell.config.dialects import DIALECTS
 from foretell.config.presets import PRESETS
-from foretell.config.values import VALUES
-from foretell.decoding import chain
-from foretell.guide.entries import ENTRIES, FORMS, GROUPS, IF_NOT_SET, NEUTRAL, meaning_of
+from foretell.config.settings import GROUPS, SAMPLING_SETTINGS, SETTINGS
+from foretell.decoding.chain import chain
+from foretell.decoding.context import ChainContext
 from foretell.guide.topics import find_topic, setting_topic, topic_names
 from foretell.guide.worked import CASES, WORDS, WRITTEN, distribution, work_out
 
 EVERY = {field.name for field in dataclasses.fields(GenerationConfig) if field.init}
 P = np.array(list(WORDS.values()))
 HAVE_NEUTRAL = [
-    name
-    for name in CASES
-    if name in RANGES and (name in NEUTRAL or RANGES[name].neutral is not None)
+    name for name in CASES if name in SETTINGS and SETTINGS[name].neutral_value is not None
 ]
 COUNTS = np.array([1, 2, 0, 0, 0, 0, 0])
 
@@ -39,20 +38,20 @@ def ours(settings: dict[str, object], topic: str) -> np.ndarray:
 
 def test_every_setting_has_an_entry_and_one_group():
     grouped = [name for names in GROUPS.values() for name in names]
-    assert set(ENTRIES) == EVERY
+    assert set(SETTINGS) == EVERY
     assert set(grouped) == EVERY
     assert len(grouped) == len(EVERY)
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))
 def test_every_entry_says_enough(name):
-    entry = ENTRIES[name]
-    assert meaning_of(name)
-    assert bool(entry.what) == (name not in RANGES)  # a number is described once, by its range
-    assert bool(entry.low) == bool(entry.high)
-    assert (name in FORMS) == (name in VALUES)
+    row = SETTINGS[name]
+    assert row.meaning
+    assert bool(row.what) == (name not in RANGES)  # a number is described once, by its range
+    assert bool(row.low) == bool(row.high)
+    assert setting_topic(name).form
     if name in RANGES and RANGES[name].useful:
-        assert entry.low
+        assert row.low
 
 
 @pytest.mark.parametrize("name", RANGES)
@@ -95,18 +94,41 @@ def test_neutral_values_change_nothing(name):
     assert ours({name: neutral}, name) == pytest.approx(P, rel=1e-6)
 
 
-def test_what_holds_if_not_set_is_the_chains():
-    assert IF_NOT_SET == {
+HOSTS = {
+    "dynatemp_exponent": {"dynatemp_range": 0.5},
+    "xtc_threshold": {"xtc_probability": 1.0},
+    "mirostat_tau": {"mirostat": 2},
+    "mirostat_eta": {"mirostat": 2},
+    "adaptive_decay": {"adaptive_target": 0.3},
+    "dry_base": {"dry_multiplier": 1.0},
+    "dry_allowed_length": {"dry_multiplier": 1.0},
+}
+
+
+def test_what_holds_if_not_set_is_told_of_every_such_number():
+    told = {name: row.if_not_set for name, row in SETTINGS.items() if row.if_not_set is not None}
+    assert told == {
         "dynatemp_exponent": 1,
-        "xtc_threshold": chain.XTC_THRESHOLD,
-        "mirostat_tau": chain.MIROSTAT_TAU,
-        "mirostat_eta": chain.MIROSTAT_ETA,
-        "adaptive_decay": chain.ADAPTIVE_DECAY,
-        "dry_base": chain.DRY_BASE,
-        "dry_allowed_length": chain.DRY_ALLOWED_LENGTH,
+        "xtc_threshold": 0.1,
+        "mirostat_tau": 5,
+        "mirostat_eta": 0.1,
+        "adaptive_decay": 0.9,
+        "dry_base": 1.75,
+        "dry_allowed_length": 2,
     }
-    both = [{"dynatemp_range": 0.5}, {"dynatemp_range": 0.5, "dynatemp_exponent": 1.0}]
-    assert distribution(both[0]) == distribution(both[1])
+    assert set(told) == set(HOSTS)
+
+
+def processors(settings: dict[str, object]) -> list[bytes]:
+    config = GenerationConfig(**settings, seed=0)
+    return [pickle.dumps(stage.processor) for stage in chain(config, ChainContext(len(P)))]
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_what_holds_if_not_set_is_the_chains(name):
+    host, value = HOSTS[name], SETTINGS[name].if_not_set
+    assert processors(host) == processors({**host, name: value})
+    assert processors(host) != processors({**host, name: value * 0.9 if value % 1 else value + 1})
 
 
 FORMULAS = {
@@ -170,10 +192,25 @@ def test_stated_contradictions_are_enforced(name):
         assert GenerationConfig(**settings, mirostat=2).samples
 
 
-@pytest.mark.parametrize("name", NEEDS)
+ALONE = {
+    "xtc_exempt_tokens": [1],
+    "penalty_scope": "all",
+    "penalty_exempt_tokens": [1],
+    "dry_sequence_breakers": ["x"],
+    "negative_prompt": "x",
+    "include_stop_str_in_output": True,
+    "logprobs_stage": "final",
+    "early_stopping": True,
+}
+
+
+@pytest.mark.parametrize("name", [name for name, row in SETTINGS.items() if row.needs])
 def test_stated_needs_are_enforced(name):
     (clause,) = (c for c in setting_topic(name).contradictions if "without" in c)
-    assert all(host in clause for host in NEEDS[name])
+    assert all(host in clause for host in SETTINGS[name].needs)
+    value = ALONE[name] if name in ALONE else (RANGES[name].useful or (1,))[0]
+    with pytest.raises(ConfigError, match=f"has no effect without {needs_of(name)}"):
+        GenerationConfig(**{name: value})
 
 
 def test_dialect_notes():

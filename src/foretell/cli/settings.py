@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretell.config import RANGES, GenerationConfig
-from foretell.config.dialects import DIALECTS
-from foretell.config.presets import MODEL_PRESET, PRESETS
-from foretell.config.values import VALUES, RepetitionDetection, boolean
+from foretell.config import GenerationConfig, Range
+from foretell.config.dialects import DIALECT_NAMES, DIALECTS
+from foretell.config.settings import SETTINGS, Kind
+from foretell.config.validators import Notation, RepetitionDetection, Values
 from foretell.errors import ConfigError, SettingWarning
-from foretell.guide.entries import GROUPS, meaning_of
 
-FUNCTIONS = ("logits_processor", "prefix_allowed_tokens_fn", "stopping_criteria")
-"""Settings that are functions of Python, and so no options."""
-
-USUAL = (
-    *("max_new_tokens", "do_sample", "temperature", "top_k", "top_p", "min_p"),
-    *("repetition_penalty", "frequency_penalty", "presence_penalty", "stop", "seed", "preset"),
+USUAL = tuple(
+    sorted((name for name in SETTINGS if SETTINGS[name].usual), key=lambda x: SETTINGS[x].usual)
 )
 """What most people need, listed first."""
 
@@ -130,75 +125,49 @@ def _flat(values: Iterable[Iterable[Any]]) -> tuple[Any, ...]:
 
 
 IDS = Written("ID[,ID...]", _ids)
-CHAIN = Written("NAME[,NAME...]", _names)
 
-REPEATED: dict[str, tuple[AnyType, Callable[[Any], Any]]] = {
-    **dict.fromkeys(
-        ("stop", "stop_regex", "bad_words", "dry_sequence_breakers"), (click.STRING, tuple)
-    ),
-    **dict.fromkeys(
-        (
-            *("eos_token_id", "stop_token_ids", "allowed_token_ids", "suppress_tokens"),
-            *("begin_suppress_tokens", "penalty_exempt_tokens", "xtc_exempt_tokens"),
-            "forced_eos_token_id",
-        ),
-        (IDS, _flat),
-    ),
-    "bad_words_ids": (IDS, tuple),
-    "logit_bias": (Written("TOKEN=BIAS", _token_bias), dict),
-    "sequence_bias": (Written("ID[,ID...]=BIAS", _sequence_bias), dict),
-    "processors": (CHAIN, _flat),
-    "logprobs_stage": (CHAIN, _flat),
+REPEATED: dict[Notation, tuple[AnyType, Callable[[Any], Any]]] = {
+    Notation.TEXTS: (click.STRING, tuple),
+    Notation.TOKEN_IDS: (IDS, _flat),
+    Notation.ID_SEQUENCES: (IDS, tuple),
+    Notation.TOKEN_BIASES: (Written("TOKEN=BIAS", _token_bias), dict),
+    Notation.SEQUENCE_BIASES: (Written("ID[,ID...]=BIAS", _sequence_bias), dict),
+    Notation.NAMES: (Written("NAME[,NAME...]", _names), _flat),
 }
 """Options that may be given several times: the form of one, and how they are put together."""
 
-SINGLE: dict[str, AnyType] = {
-    "forced_bos_token_id": click.INT,
-    "negative_prompt": click.STRING,
-    "penalty_scope": Written("prompt|output|all|N", _scope),
-    "exponential_decay_length_penalty": Written("START,FACTOR", _decay),
-    "early_stopping": Written("on|off|never", _early),
-    "repetition_detection": Written("on|MAX,MIN,COUNT", _detection),
-    "preset": click.Choice((*PRESETS, MODEL_PRESET)),
-    "dialect": click.Choice(
-        (*DIALECTS, *(f"{known.name}@{known.version}" for known in DIALECTS.values()))
-    ),
+SINGLE: dict[Notation, AnyType] = {
+    Notation.TOKEN_ID: click.INT,
+    Notation.TEXT: click.STRING,
+    Notation.SCOPE: Written("prompt|output|all|N", _scope),
+    Notation.DECAY: Written("START,FACTOR", _decay),
+    Notation.EARLY_STOPPING: Written("on|off|never", _early),
+    Notation.DETECTION: Written("on|MAX,MIN,COUNT", _detection),
+    Notation.DIALECT: click.Choice(DIALECT_NAMES),
 }
-
-NOTES = {
-    "max_new_tokens": "[default: to the end]",
-    "num_return_sequences": "[default: 1]",
-    "do_sample": "[default: greedy without sampling settings]",
-    "seed": "[default: drawn anew, and told]",
-    "stop": "[repeatable]",
-    "bad_words": "[repeatable]",
-    "logit_bias": "[repeatable]",
-    **dict.fromkeys(("logprobs", "prompt_logprobs", "trace"), "[needs --json]"),
-}
-"""What `--help` adds to the guide's words."""
-
-SHORT = {"num_return_sequences": ("-n",)}
-"""One-letter spellings."""
-
-METAVARS = {
-    "dialect": "[" + "|".join(DIALECTS) + "]",
-    **{name: kind.name for name, kind in SINGLE.items() if isinstance(kind, Written)},
-}
+"""Options that are given once."""
 
 
 def setting_option(name: str) -> Callable[[Any], Any]:
     """The option of one setting, as a decorator."""
-    words = meaning_of(name)
-    note = f"  {NOTES[name]}" if name in NOTES else ""
+    row = SETTINGS[name]
+    note = "[needs --json]" if row.needs_json else row.note
+    help_text = f"{row.meaning[0].upper()}{row.meaning[1:]}."
     return click.option(
-        *SHORT.get(name, ()),
+        *([row.short] if row.short else []),
         flag_of(name),
         name,
         cls=SettingOption,
-        heading=_heading_of(name),
-        help=f"{words[0].upper()}{words[1:]}.{note}",
-        **_kind_of(name),
+        heading=USUAL_HEADING if row.usual else row.group,
+        help=f"{help_text}  {note}" if note else help_text,
+        **_kind_of(row.values),
     )
+
+
+def is_option(name: str) -> bool:
+    """Whether the setting can be written on a command line."""
+    values = SETTINGS[name].values
+    return isinstance(values, Range) or values.notation is not Notation.NONE
 
 
 def flag_of(name: str) -> str:
@@ -206,21 +175,22 @@ def flag_of(name: str) -> str:
     return "--do-sample/--greedy" if name == "do_sample" else f"--{name.replace('_', '-')}"
 
 
-def _kind_of(name: str) -> dict[str, Any]:
-    """What click needs to know to read the setting."""
-    if VALUES.get(name) is boolean:
+def _kind_of(values: Range | Values) -> dict[str, Any]:
+    """What click needs to know to read such values."""
+    if isinstance(values, Range):
+        return {"type": click.INT if values.kind is int else click.FLOAT}
+    if values.notation is Notation.FLAG:
         return {"is_flag": True, "default": None}
-    if name in REPEATED:
-        item, combine = REPEATED[name]
+    if values.notation in REPEATED:
+        item, combine = REPEATED[values.notation]
         form = item.name if isinstance(item, Written) else None
         return {"type": item, "multiple": True, "callback": _combined(combine), "metavar": form}
-    return {"type": _type_of(name), "metavar": METAVARS.get(name)}
-
-
-def _type_of(name: str) -> AnyType:
-    if name in RANGES:
-        return click.INT if RANGES[name].kind is int else click.FLOAT
-    return SINGLE[name]
+    if values.notation is Notation.CHOICE:
+        return {"type": click.Choice(values.choices)}
+    kind = SINGLE[values.notation]
+    if values.notation is Notation.DIALECT:
+        return {"type": kind, "metavar": f"[{'|'.join(DIALECTS)}]"}
+    return {"type": kind, "metavar": kind.name if isinstance(kind, Written) else None}
 
 
 def _combined(combine: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -230,21 +200,9 @@ def _combined(combine: Callable[[Any], Any]) -> Callable[..., Any]:
     return call
 
 
-def _heading_of(name: str) -> str:
-    if name in USUAL:
-        return USUAL_HEADING
-    return next(heading for heading, names in GROUPS.items() if name in names)
-
-
-_ALL = tuple(
-    dict.fromkeys(name for name in (*USUAL, *_flat(GROUPS.values())) if name not in FUNCTIONS)
-)
-_SHAPING_BY_LENGTH = ("min_new_tokens", "min_length", "exponential_decay_length_penalty")
-_RUN = tuple(
-    name
-    for name in ("seed", "num_return_sequences", *GROUPS["Length and end"], *GROUPS["Reports"])
-    if name in _ALL and name not in _SHAPING_BY_LENGTH
-)
+_ALL = tuple(dict.fromkeys(name for name in (*USUAL, *SETTINGS) if is_option(name)))
+_OF_RUN = (Kind.RUN, Kind.REPORT, Kind.END, Kind.LAST)
+_RUN = tuple(name for name in _ALL if SETTINGS[name].kind in _OF_RUN)
 
 SETTING_OPTIONS = tuple(setting_option(name) for name in _ALL)
 """Every setting that can be written on a command line, the usual ones first."""
@@ -252,7 +210,7 @@ SETTING_OPTIONS = tuple(setting_option(name) for name in _ALL)
 CHAT_OPTIONS = tuple(
     setting_option(name)
     for name in _ALL
-    if name not in (*GROUPS["Reports"], "num_return_sequences")
+    if SETTINGS[name].kind is not Kind.REPORT and name != "num_return_sequences"
 )
 """The settings that make sense where nothing but text is shown."""
 

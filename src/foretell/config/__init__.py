@@ -5,6 +5,7 @@ llama.cpp gave it.
 """
 
 from foretell.config.generation import GenerationConfig
-from foretell.config.ranges import FINITE, RANGES, Range
+from foretell.config.ranges import FINITE, Range
+from foretell.config.settings import RANGES
 
 __all__ = ["FINITE", "RANGES", "GenerationConfig", "Range"]

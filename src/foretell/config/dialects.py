@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from foretell.config.settings import SETTINGS, STAGES
 from foretell.errors import ConfigError
 
 Scope = Literal["prompt", "output", "all"] | int
@@ -35,10 +36,6 @@ CUTOFFS = ("typical_p", "epsilon_cutoff", "eta_cutoff")
 LAST = ("mirostat", "adaptive_target")
 END = ("renormalize_logits",)
 
-SAMPLERS = ("top_n_sigma", "temperature", "top_h", "top_k", "top_p", "min_p", "xtc_probability")
-SAMPLER_STAGES = frozenset([*SAMPLERS, *CUTOFFS, *LAST])
-"""Stages that shape the draw; the rest (penalties, masks, lengths) also apply to greedy."""
-
 
 @dataclass(frozen=True)
 class Dialect:
@@ -48,6 +45,7 @@ class Dialect:
         name: what `dialect=` takes.
         version: the release whose behaviour this is.
         order: the stages, first to last; each bears the name of the setting that turns it on.
+            Written here, by hand, are those that any of the systems has.
         defaults: sampling settings in force where nothing is said and decoding is not greedy.
         ties: whether top-k keeps all that equal the k-th logit, or cuts at k.
         repetition_scope, count_scope: what the repetition penalty, and the frequency and presence
@@ -63,6 +61,21 @@ class Dialect:
     repetition_scope: Scope = "all"
     count_scope: Scope = "output"
     least_temperature: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "order", _with_own_stages(self.order))
+
+
+def _with_own_stages(order: tuple[str, ...]) -> tuple[str, ...]:
+    """The order, with each stage that no system has after the one that its row names."""
+    complete = list(order)
+    for name in SETTINGS:
+        if name in STAGES and name not in order:
+            before = SETTINGS[name].after
+            if before not in complete:
+                raise ValueError(f"{name} has no place in a dialect's order, nor {before=} its row")
+            complete.insert(complete.index(before) + 1, name)
+    return tuple(complete)
 
 
 TRANSFORMERS = Dialect(
@@ -121,12 +134,18 @@ LLAMA_CPP = Dialect(
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (TRANSFORMERS, VLLM, LLAMA_CPP)
 }
+_BY_NAME = {
+    **DIALECTS,
+    **{f"{dialect.name}@{dialect.version}": dialect for dialect in DIALECTS.values()},
+}
+DIALECT_NAMES = tuple(_BY_NAME)
+"""What `dialect=` takes."""
 
 
 def find_dialect(name: object) -> Dialect:
     """The dialect of this name, or of `name@version`; ConfigError if there is none such."""
-    known = {f"{dialect.name}@{dialect.version}": dialect for dialect in DIALECTS.values()}
-    found = {**DIALECTS, **known}.get(name) if isinstance(name, str) else None
+    found = _BY_NAME.get(name) if isinstance(name, str) else None
     if found is None:
-        raise ConfigError(f"dialect={name!r} is not known: must be one of {', '.join(known)}")
+        known = ", ".join(f"{dialect.name}@{dialect.version}" for dialect in DIALECTS.values())
+        raise ConfigError(f"dialect={name!r} is not known: must be one of {known}")
     return found

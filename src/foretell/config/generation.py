@@ -7,30 +7,15 @@ import difflib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from foretell.config.contradictions import SAMPLING_SETTINGS, refuse, warnings_of
+from foretell.config.conflicts import refuse, warnings_of
 from foretell.config.dialects import Dialect, Scope, find_dialect
 from foretell.config.presets import MODEL_PRESET, PRESETS
-from foretell.config.ranges import RANGES
-from foretell.config.values import VALUES, RepetitionDetection
+from foretell.config.settings import ALIASES, SAMPLING_SETTINGS, SETTINGS
+from foretell.config.validators import RepetitionDetection
 from foretell.errors import ConfigError
-
-ELSEWHERE = {
-    "max_tokens": "max_new_tokens",
-    "n": "num_return_sequences",
-    "n_predict": "max_new_tokens",
-    "min_tokens": "min_new_tokens",
-    "stop_strings": "stop",
-    "repeat_penalty": "repetition_penalty",
-    "repeat_last_n": "penalty_scope",
-    "typ_p": "typical_p",
-    "temp": "temperature",
-    "negative_prompt_ids": "negative_prompt",
-    "top_logprobs": "logprobs",
-    "logits_processors": "logits_processor",
-}
-"""Names that other systems use, and what they are called here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,18 +178,16 @@ class GenerationConfig:
 
     def __post_init__(self) -> None:
         stated = {}
+        values = vars(self)
         for name, default in _DEFAULTS.items():
-            value = getattr(self, name)
-            if value is None or value is default:
-                self._set(name, default)
+            if values[name] is default:
                 continue
-            if name in RANGES:
-                RANGES[name].check(name, value)
-            else:
-                value = VALUES[name](name, value)
-                self._set(name, value)
-            if value != default:
-                stated[name] = value
+            value = default
+            if values[name] is not None:
+                value = SETTINGS[name].values.check(name, values[name])
+                if value != default:
+                    stated[name] = value
+            self._set(name, value)
         self._set("_stated", stated)
         self._fill()
         refuse(self)
@@ -235,12 +218,12 @@ class GenerationConfig:
         """The settings that were stated, rather than filled in by a preset or a dialect."""
         return dict(self._stated)
 
-    @property
+    @cached_property
     def rules(self) -> Dialect:
         """What the settings mean: the dialect in force."""
         return find_dialect(self.dialect)
 
-    @property
+    @cached_property
     def samples(self) -> bool:
         """Whether tokens are drawn at random rather than taken greedily."""
         if self.do_sample is not None:
@@ -262,7 +245,15 @@ class GenerationConfig:
         for name in settings:
             if name not in _DEFAULTS:
                 raise ConfigError(f"unknown setting {name!r}: {_hint(name)}")
+        if all(self._has(name, value) for name, value in settings.items()):
+            return self
         return GenerationConfig(**{**self._stated, **settings})
+
+    def _has(self, name: str, value: Any) -> bool:
+        """Whether stating the value would change nothing."""
+        if name in self._stated:
+            return value is self._stated[name]
+        return value is None or value is _DEFAULTS[name]
 
     def with_seed(self) -> GenerationConfig:
         """Return settings that can be run again alike: a seed is drawn where sampling lacks one."""
@@ -277,8 +268,8 @@ class GenerationConfig:
 
 
 def _hint(name: str) -> str:
-    if name in ELSEWHERE:
-        return f"here it is called {ELSEWHERE[name]!r}"
+    if name in ALIASES:
+        return f"here it is called {ALIASES[name]!r}"
     close = difflib.get_close_matches(name, _DEFAULTS, n=1)
     return f"did you mean {close[0]!r}?" if close else "`foretell guide` lists all"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foretell.config import GenerationConfig
-from foretell.config.dialects import SAMPLER_STAGES
+from foretell.config.settings import SAMPLER_STAGES, SETTINGS
 from foretell.decoding.context import ChainContext
 from foretell.decoding.processors.adaptive import AdaptiveP
 from foretell.decoding.processors.base import Processor
@@ -43,11 +43,6 @@ from foretell.decoding.processors.temperature import Temperature
 from foretell.decoding.processors.truncation import MinP, TopK, TopP
 from foretell.decoding.processors.xtc import XTC
 from foretell.errors import ConfigError
-
-XTC_THRESHOLD = 0.1
-MIROSTAT_TAU, MIROSTAT_ETA = 5.0, 0.1
-ADAPTIVE_DECAY = 0.9
-DRY_BASE, DRY_ALLOWED_LENGTH = 1.75, 2
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ def _shown(value: Any) -> str:
 def _temperature(value: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
     temperature = max(value, config.rules.least_temperature)
     if config.dynatemp_range:
-        exponent = config.dynatemp_exponent or 1.0
+        exponent = _in_force("dynatemp_exponent", config)
         return DynamicTemperature(temperature, config.dynatemp_range, exponent)
     return Temperature(temperature) if temperature != 1 else None
 
@@ -126,28 +121,31 @@ def _typical_p(p: float, config: GenerationConfig, _: ChainContext) -> Processor
     return TypicalP(p, min_tokens_to_keep=_keep(config)) if p < 1 else None
 
 
+def _in_force(name: str, config: GenerationConfig) -> Any:
+    """The setting, or what holds where it is not set."""
+    value = getattr(config, name)
+    return SETTINGS[name].if_not_set if value is None else value
+
+
 def _keep(config: GenerationConfig) -> int:
     return config.min_tokens_to_keep or 1
 
 
 def _mirostat(version: int, config: GenerationConfig, context: ChainContext) -> Processor | None:
-    tau = MIROSTAT_TAU if config.mirostat_tau is None else config.mirostat_tau
-    eta = MIROSTAT_ETA if config.mirostat_eta is None else config.mirostat_eta
+    tau, eta = _in_force("mirostat_tau", config), _in_force("mirostat_eta", config)
     if version == 1:
         return MirostatV1(tau, eta, context.vocab_size)
     return MirostatV2(tau, eta) if version == 2 else None
 
 
 def _adaptive(target: float, config: GenerationConfig, _: ChainContext) -> Processor:
-    return AdaptiveP(
-        target, ADAPTIVE_DECAY if config.adaptive_decay is None else config.adaptive_decay
-    )
+    return AdaptiveP(target, _in_force("adaptive_decay", config))
 
 
 def _xtc(probability: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
     if not probability:
         return None
-    threshold = XTC_THRESHOLD if config.xtc_threshold is None else config.xtc_threshold
+    threshold = _in_force("xtc_threshold", config)
     return XTC(probability, threshold, config.seed or 0, _ids(config.xtc_exempt_tokens))
 
 
@@ -168,8 +166,7 @@ def _counting(kind: type[FrequencyPenalty] | type[PresencePenalty]) -> Maker:
 def _dry(multiplier: float, config: GenerationConfig, context: ChainContext) -> Processor | None:
     if not multiplier:
         return None
-    base = DRY_BASE if config.dry_base is None else config.dry_base
-    allowed = DRY_ALLOWED_LENGTH if config.dry_allowed_length is None else config.dry_allowed_length
+    base, allowed = _in_force("dry_base", config), _in_force("dry_allowed_length", config)
     return DRY(multiplier, base, allowed, config.dry_penalty_last_n, context.dry_breakers)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from foretell.config import GenerationConfig
-from foretell.config.values import RepetitionDetection
+from foretell.config.validators import RepetitionDetection
 from foretell.decoding.processors.base import History
 from foretell.outputs import StopReason
 

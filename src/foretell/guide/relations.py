@@ -1,47 +1,40 @@
-"""How a setting relates to others, and where the dialects differ: drawn from their own tables."""
+"""How a setting relates to others, and where the dialects differ: drawn from the tables."""
 
 from __future__ import annotations
 
-from foretell.config.contradictions import (
-    BEAM_SETTINGS,
-    NEEDS,
-    NOT_WITH_BEAMS,
-    SAMPLING_SETTINGS,
-    TRUNCATIONS,
-)
-from foretell.config.dialects import CUTOFFS, DIALECTS, SAMPLERS, Dialect, Scope
+from collections.abc import Iterator
 
-PAIRS = {
-    "min_new_tokens": "must not be above max_new_tokens",
-    "max_new_tokens": "must not be below min_new_tokens",
-    "min_length": "must not be above max_length",
-    "max_length": "must not be below min_length",
-    "processors": "must name every setting that is on; contradicts logits_processor",
-    "logits_processor": "contradicts processors: put all in one",
-    "logprobs_stage": "has no effect without logprobs",
-    "forced_eos_token_id": "has no effect without max_new_tokens or max_length",
-    "mirostat": "contradicts what cuts: " + ", ".join((*TRUNCATIONS, "adaptive_target")),
-    "num_return_sequences": "above 1 contradicts greedy decoding, which writes one text; "
-    "must not be above num_beams where that is above 1",
-    "num_beams": "above 1 contradicts " + ", ".join(NOT_WITH_BEAMS),
-    **dict.fromkeys(BEAM_SETTINGS, "has no effect without num_beams above 1"),
-    "do_sample": "False contradicts what samples: " + ", ".join(SAMPLING_SETTINGS),
-    "temperature": "0 (greedy) contradicts do_sample=True, and passes over all samplers",
-}
+from foretell.config.conflicts import NOT_WITH_BEAMS, PAIRS, RIVALS_OF_MIROSTAT, needs_of
+from foretell.config.dialects import DIALECTS, Dialect, Scope
+from foretell.config.settings import SAMPLING_SETTINGS, SETTINGS, Kind
 
 
 def contradictions(name: str) -> tuple[str, ...]:
     """What a setting does not go with, and what it has no effect without, a clause each."""
-    found = []
-    if name in SAMPLING_SETTINGS:
-        found.append("contradicts do_sample=False (greedy)")
-    if name in (*TRUNCATIONS, "adaptive_target"):
-        found.append("contradicts mirostat, which chooses the cut itself")
-    if name in NEEDS:
-        found.append(f"has no effect without {' or '.join(NEEDS[name])}")
-    if name in PAIRS:
-        found.append(PAIRS[name])
-    return tuple(found)
+    return tuple(clause for clause in _clauses(name) if clause)
+
+
+def _clauses(name: str) -> Iterator[str]:
+    row = SETTINGS[name]
+    if row.kind.is_sampling:
+        yield "contradicts do_sample=False (greedy)"
+    if name in RIVALS_OF_MIROSTAT:
+        yield "contradicts mirostat, which chooses the cut itself"
+    if row.needs:
+        yield f"has no effect without {needs_of(name)}"
+    if row.at_most:
+        yield f"must not be above {row.at_most}"
+    yield from (f"must not be below {low}" for low, high in PAIRS.items() if high == name)
+    yield _ALL_OF_THEM.get(name, "")
+    yield row.with_others
+
+
+_ALL_OF_THEM = {
+    "do_sample": "False contradicts what samples: " + ", ".join(SAMPLING_SETTINGS),
+    "mirostat": "contradicts what cuts: " + ", ".join(RIVALS_OF_MIROSTAT),
+    "num_beams": "above 1 contradicts " + ", ".join(NOT_WITH_BEAMS),
+}
+"""What contradicts many: they are those that the table says."""
 
 
 def dialect_notes(name: str) -> dict[str, str]:
@@ -54,7 +47,7 @@ def _notes(name: str, dialect: Dialect) -> list[str]:
     found = []
     if name in dialect.defaults:
         found.append(f"{dialect.defaults[name]:g} if not set and not greedy")
-    if name in (*SAMPLERS, *CUTOFFS) and name != "temperature":
+    if SETTINGS[name].kind is Kind.TRUNCATION:
         order = dialect.order
         place = "before" if order.index(name) < order.index("temperature") else "after"
         found.append(f"{place} temperature")

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from foretell.config.dialects import DIALECTS, Dialect, Scope, find_dialect
-from foretell.config.generation import ELSEWHERE
 from foretell.config.presets import PRESETS
-from foretell.config.ranges import FINITE, RANGES
+from foretell.config.ranges import FINITE, Range
+from foretell.config.settings import ALIASES, RANGES, SETTINGS, Setting
 from foretell.errors import ConfigError
-from foretell.guide.entries import ENTRIES, FORMS, GROUPS, IF_NOT_SET, NEUTRAL, meaning_of
 from foretell.guide.relations import contradictions, dialect_notes
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ Topic = SettingTopic | PresetTopic | DialectTopic
 
 def topic_names() -> tuple[str, ...]:
     """All that can be asked about: settings, presets, dialects."""
-    return (*ENTRIES, *PRESETS, *DIALECTS)
+    return (*SETTINGS, *PRESETS, *DIALECTS)
 
 
 def find_topic(name: str) -> Topic:
@@ -106,8 +105,8 @@ def find_topic(name: str) -> Topic:
     """
     wanted = name.strip().lower()
     setting = wanted.lstrip("-").replace("-", "_")
-    setting = ELSEWHERE.get(setting, setting)
-    if setting in ENTRIES:
+    setting = ALIASES.get(setting, setting)
+    if setting in SETTINGS:
         return setting_topic(setting)
     if wanted in PRESETS:
         return preset_topic(wanted)
@@ -118,7 +117,7 @@ def find_topic(name: str) -> Topic:
 
 def _hint(*spellings: str) -> str:
     for spelling in spellings:
-        close = difflib.get_close_matches(spelling, (*topic_names(), *ELSEWHERE), n=1)
+        close = difflib.get_close_matches(spelling, (*topic_names(), *ALIASES), n=1)
         if close:
             return f"did you mean {close[0]!r}?"
     return "`foretell guide` lists all"
@@ -126,33 +125,33 @@ def _hint(*spellings: str) -> str:
 
 def setting_topic(name: str) -> SettingTopic:
     """All there is to say on a setting."""
-    entry = ENTRIES[name]
+    row = SETTINGS[name]
     return SettingTopic(
         name=name,
-        group=next(group for group, names in GROUPS.items() if name in names),
-        meaning=meaning_of(name),
-        **_numbers(name),
-        low_effect=entry.low,
-        high_effect=entry.high,
-        formula=entry.formula,
-        source=entry.source,
+        group=row.group,
+        meaning=row.meaning,
+        **_numbers(row),
+        low_effect=row.low,
+        high_effect=row.high,
+        formula=row.formula,
+        source=row.source,
         contradictions=contradictions(name),
         dialects=dialect_notes(name),
     )
 
 
-def _numbers(name: str) -> dict[str, Any]:
-    if name not in RANGES:
-        return {"form": FORMS[name]}
-    span = RANGES[name]
+def _numbers(row: Setting) -> dict[str, Any]:
+    span = row.values
+    if not isinstance(span, Range):
+        return {"form": span.form or ", ".join(DIALECTS)}
     return {
         "form": "an integer" if span.kind is int else "a number",
         "low": span.low if span.low > -FINITE else None,
         "high": span.high if span.high < FINITE else None,
         "open_low": span.open_low,
         "useful": span.useful,
-        "neutral": NEUTRAL.get(name, span.neutral),
-        "if_not_set": IF_NOT_SET.get(name),
+        "neutral": row.neutral_value,
+        "if_not_set": row.if_not_set,
     }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from foretell.config import GenerationConfig
 from foretell.config.dialects import DIALECTS
 from foretell.config.presets import PRESETS
+from foretell.config.settings import SETTINGS
 from foretell.decoding.chain import chain
 from foretell.decoding.context import ChainContext
 
@@ -31,47 +32,20 @@ WORDS = {
 
 Settings = Mapping[str, Any]
 
-SEEN = ("mat", "floor", "floor")
-LOOP = ("mat", "floor", "bed", "mat", "floor")
+_HOT = {"temperature": 2.0, "top_p": 0.75}
+
 WRITTEN = {
-    "repetition_penalty": SEEN,
-    "frequency_penalty": SEEN,
-    "presence_penalty": SEEN,
-    "dry_multiplier": LOOP,
-    "no_repeat_ngram_size": LOOP,
-    "precise": SEEN,
+    **{name: tuple(row.example_text.split()) for name, row in SETTINGS.items() if row.example_text},
+    "precise": tuple(SETTINGS["repetition_penalty"].example_text.split()),
 }
 """Words written before, where the setting looks back on them."""
 
-VALUES: dict[str, tuple[Any, ...]] = {
-    "temperature": (0.2, 1.0, 2.0),
-    "top_k": (1, 3),
-    "top_p": (0.6, 0.9),
-    "min_p": (0.2, 0.45),
-    "typical_p": (0.3, 0.7),
-    "epsilon_cutoff": (0.06, 0.09),
-    "eta_cutoff": (0.02, 0.1),
-    "top_h": (0.3, 0.8),
-    "top_n_sigma": (0.5, 1.5),
-    "adaptive_target": (0.1, 0.3),
-    "repetition_penalty": (1.1, 1.5),
-    "frequency_penalty": (0.5, 1.5),
-    "presence_penalty": (0.5, 1.5),
-    "dry_multiplier": (0.8, 2.0),
-    "no_repeat_ngram_size": (3,),
-}
-_XTC = tuple({"xtc_probability": 1.0, "xtc_threshold": value} for value in (0.11, 0.18))
-_MIROSTAT = tuple({"mirostat": 2, "mirostat_tau": value} for value in (1.0, 1.5))
-_DYNAMIC = tuple({"dynatemp_range": value} for value in (0.5, 1.0))
-_HOT = {"temperature": 2.0, "top_p": 0.75}
-
 CASES: dict[str, tuple[Settings, ...]] = {
-    **{name: tuple({name: value} for value in values) for name, values in VALUES.items()},
-    "dynatemp_range": _DYNAMIC,
-    "xtc_probability": _XTC,
-    "xtc_threshold": _XTC,
-    "mirostat": _MIROSTAT,
-    "mirostat_tau": _MIROSTAT,
+    **{
+        name: tuple(one if isinstance(one, dict) else {name: one} for one in row.examples)
+        for name, row in SETTINGS.items()
+        if row.examples
+    },
     **{name: (preset.settings,) for name, preset in PRESETS.items() if name != "greedy"},
     **{name: tuple({"dialect": other, **_HOT} for other in DIALECTS) for name in DIALECTS},
 }

@@ -10,25 +10,16 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from foretell.config.generation import ELSEWHERE
-from foretell.config.generation import GenerationConfig as OwnConfig
+from foretell.config.settings import ALIASES, SAMPLING_SETTINGS, SETTINGS
 from foretell.errors import ConfigError
-
-SAMPLING = (
-    *("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p"),
-    *("epsilon_cutoff", "eta_cutoff"),
-)
-"""In force with `do_sample=True` only."""
-
-BEAMS = ("length_penalty", "early_stopping")
-"""In force with `num_beams` above 1 only."""
 
 RECORDS = ("output_scores", "output_logits")
 """In force with `return_dict_in_generate=True` only."""
 
 HONOURED = (
-    *("do_sample", *SAMPLING),
-    *("num_beams", *BEAMS, "num_return_sequences"),
+    *("do_sample", "temperature", "top_k", "top_p", "min_p", "top_h", "typical_p"),
+    *("epsilon_cutoff", "eta_cutoff"),
+    *("num_beams", "length_penalty", "early_stopping", "num_return_sequences"),
     *("max_length", "max_new_tokens", "min_length", "min_new_tokens", "max_time", "stop_strings"),
     *("repetition_penalty", "no_repeat_ngram_size", "bad_words_ids", "sequence_bias"),
     *("suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id", "forced_eos_token_id"),
@@ -37,6 +28,14 @@ HONOURED = (
     *("bos_token_id", "eos_token_id", "pad_token_id"),
     *("return_dict_in_generate", *RECORDS),
 )
+
+SAMPLING = tuple(name for name in HONOURED if name in SAMPLING_SETTINGS)
+"""In force with `do_sample=True` only."""
+
+BEAMS = tuple(
+    name for name in HONOURED if name in SETTINGS and SETTINGS[name].needs == ("num_beams",)
+)
+"""In force with `num_beams` above 1 only."""
 
 ACCEPTED = {
     **dict.fromkeys(
@@ -178,7 +177,7 @@ def refuse_unknown(names: Iterable[str]) -> None:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    if name in ELSEWHERE or name in OwnConfig.__dataclass_fields__:
+    if name in ALIASES or name in SETTINGS:
         return "generate() takes what transformers' takes, LLM.generate() has foretell's own"
     close = difflib.get_close_matches(name, [*known], n=1)
     return f"did you mean {close[0]!r}?" if close else "transformers' generate() has none such"

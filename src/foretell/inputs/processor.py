@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.config import GenerationConfig
-from foretell.config.contradictions import refuse_equal_samples
+from foretell.config.conflicts import refuse_equal_samples
 from foretell.config.presets import MODEL_PRESET
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError, SettingWarning

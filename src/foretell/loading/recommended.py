@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from foretell.config import GenerationConfig
+from foretell.config.settings import SETTINGS
 from foretell.errors import ConfigError, ModelFileError
 from foretell.formats.json import read_optional_object
 
@@ -26,7 +27,7 @@ GGUF_KEYS = {
 JSON_KEYS = (
     *("do_sample", "temperature", "top_k", "top_p", "min_p", "typical_p", "top_h"),
     *("epsilon_cutoff", "eta_cutoff", "repetition_penalty", "no_repeat_ngram_size"),
-    *("suppress_tokens", "begin_suppress_tokens", "eos_token_id", "max_new_tokens"),
+    *("max_new_tokens", "suppress_tokens", "begin_suppress_tokens", "eos_token_id"),
 )
 
 
@@ -65,6 +66,8 @@ def _checked(found: dict[str, Any], source: object) -> dict[str, Any]:
 
 def _without_sampling(found: dict[str, Any]) -> dict[str, Any]:
     """transformers ignores sampling settings where the file does not say `do_sample`."""
-    kept = ("repetition_penalty", "no_repeat_ngram_size", "max_new_tokens")
-    ids = ("suppress_tokens", "begin_suppress_tokens", "eos_token_id")
-    return {name: found[name] for name in (*kept, *ids) if name in found}
+    return {
+        name: value
+        for name, value in found.items()
+        if not SETTINGS[name].kind.is_sampling and name != "do_sample"
+    }

@@ -10,6 +10,7 @@ import numpy as np
 
 from foretell.backends.base import Logits
 from foretell.config import Range
+from foretell.config.settings import SETTINGS, Kind
 from foretell.decoding.distribution import final_probabilities
 from foretell.decoding.logprobs import RankedToken, TokenReport, entropy, log_softmax, top_ids
 from foretell.decoding.trace import CandidateRecord, StepRecord
@@ -28,12 +29,10 @@ if TYPE_CHECKING:
     from foretell.streaming.job import Job
     from foretell.text.tokenizer import Tokenizer
 
-NOT_FOR_NEXT = (
-    *("num_return_sequences", "max_new_tokens", "max_length", "max_time", "ignore_eos"),
-    *("stop_token_ids", "stop", "include_stop_str_in_output", "stop_regex"),
-    *("repetition_detection", "stopping_criteria"),
-    *("seed", "logprobs", "logprobs_stage", "prompt_logprobs", "trace"),
-    *("guidance_scale", "negative_prompt"),  # they take a second sequence
+NOT_FOR_NEXT = tuple(
+    name
+    for name, row in SETTINGS.items()
+    if row.kind in (Kind.RUN, Kind.REPORT, Kind.GUIDANCE)  # guidance takes a second sequence
 )
 """Settings that say nothing of the distribution of the next token."""
 

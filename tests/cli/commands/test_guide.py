@@ -10,7 +10,7 @@ from support.toy import toy_llm
 from foretell.cli.render import width_of
 from foretell.config import RANGES
 from foretell.config.presets import PRESETS
-from foretell.guide.entries import ENTRIES
+from foretell.config.settings import SETTINGS
 from foretell.guide.topics import topic_names
 
 
@@ -26,7 +26,7 @@ def test_the_table_lists_every_setting_and_task(shell, asked):
     assert (result.code, result.err, asked) == (0, "", [])
     firsts = [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "]
     headers = ["setting"] * firsts.count("setting") + ["preset"]
-    every = [*ENTRIES, *PRESETS, "transformers", "vllm", "llama.cpp"]
+    every = [*SETTINGS, *PRESETS, "transformers", "vllm", "llama.cpp"]
     assert sorted(firsts) == sorted(every + headers)
     assert "  temperature           ≥ 0        0.1 to 2.0     deterministic" in result.out
     assert "  top_k                 ≥ 0        1 to 100       safe, plain → varied" in lines
@@ -58,7 +58,7 @@ def test_a_setting_is_explained_with_bars(shell, asked):
 def test_json_agrees_with_what_is_enforced(shell, asked):
     found = json.loads(shell.run("guide", "--json").out)
     settings = {setting["name"]: setting for setting in found["settings"]}
-    assert set(settings) == set(ENTRIES)
+    assert set(settings) == set(SETTINGS)
     for name, span in RANGES.items():
         assert settings[name]["useful"] == (None if span.useful is None else list(span.useful))
     assert {task["name"]: task["settings"] for task in found["tasks"]} == {

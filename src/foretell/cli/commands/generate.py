@@ -24,6 +24,7 @@ from foretell.cli.options import (
 )
 from foretell.cli.render import statistics_line
 from foretell.config import GenerationConfig
+from foretell.config.settings import SETTINGS
 
 if TYPE_CHECKING:
     from foretell.llm import LLM
@@ -80,7 +81,7 @@ def command(
 
 def _require_json(config: GenerationConfig, as_json: bool) -> None:
     """Raise UsageError if something is to be reported that only JSON can hold."""
-    for name in ("logprobs", "prompt_logprobs", "trace"):
+    for name in (name for name, row in SETTINGS.items() if row.needs_json):
         if getattr(config, name) not in (None, False) and not as_json:
             flag = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{flag} needs --json", click.get_current_context())

@@ -12,10 +12,10 @@ import click
 
 from foretell.cli.options import JSON_OPTION, with_options
 from foretell.cli.render import bar, show_token, terminal_columns
-from foretell.cli.settings import FUNCTIONS, flag_of
+from foretell.cli.settings import flag_of, is_option
 from foretell.config.dialects import DIALECTS
 from foretell.config.presets import PRESETS
-from foretell.guide.entries import GROUPS
+from foretell.config.settings import GROUPS, SETTINGS
 from foretell.guide.relations import show_scope
 from foretell.guide.topics import (
     DialectTopic,
@@ -66,7 +66,7 @@ def command(topic: str | None, as_json: bool) -> None:
 def overview() -> dict[str, list[dict[str, Any]]]:
     """All topics, ready for JSON."""
     return {
-        "settings": [_plain(setting_topic(name)) for names in GROUPS.values() for name in names],
+        "settings": [_plain(setting_topic(name)) for name in SETTINGS],
         "tasks": [_plain(preset_topic(name)) for name in PRESETS],
         "dialects": [_plain(dialect_topic(dialect)) for dialect in DIALECTS.values()],
     }
@@ -161,7 +161,7 @@ def topic_lines(topic: Topic) -> list[str]:
 
 
 def _setting_rows(topic: SettingTopic) -> Rows:
-    yield "option", "" if topic.name in FUNCTIONS else flag_of(topic.name)
+    yield "option", flag_of(topic.name) if is_option(topic.name) else ""
     yield "legal", topic.legal()
     yield "useful", show_span(topic.useful) if topic.useful else ""
     yield "neutral", "" if topic.neutral is None else f"{topic.neutral:g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.config.ranges import RANGES
+from foretell.config import RANGES
 from foretell.decoding.logprobs import softmax
 from foretell.decoding.processors.base import History
 from foretell.utils.arrays import Logits

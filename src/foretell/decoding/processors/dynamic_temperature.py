@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from foretell.config.ranges import RANGES
+from foretell.config import RANGES
 from foretell.decoding.logprobs import entropy, softmax
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.temperature import Temperature

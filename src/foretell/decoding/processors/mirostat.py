@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.config.ranges import RANGES
+from foretell.config import RANGES
 from foretell.decoding.logprobs import log_softmax, softmax, top_ids
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.truncation import TopK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from foretell.config.ranges import RANGES
+from foretell.config import RANGES
 from foretell.decoding.processors.base import History
 from foretell.utils.arrays import Logits
 

@@ -6,7 +6,8 @@ from collections.abc import Set
 
 import numpy as np
 
-from foretell.config.ranges import MAX_SEED, RANGES
+from foretell.config import RANGES
+from foretell.config.ranges import MAX_SEED
 from foretell.decoding.logprobs import softmax
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History

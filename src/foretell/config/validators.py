@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from foretell.config.ranges import FINITE, TOKEN_ID
@@ -194,39 +195,65 @@ def prompt(name: str, value: Any) -> str | tuple[int, ...]:
     return kept
 
 
-VALUES: dict[str, Callable[[str, Any], Any]] = {
-    "do_sample": boolean,
-    "ignore_eos": boolean,
-    "include_stop_str_in_output": boolean,
-    "remove_invalid_values": boolean,
-    "renormalize_logits": boolean,
-    "trace": boolean,
-    "early_stopping": early_stopping,
-    "dialect": text,
-    "preset": text,
-    "stop": strings,
-    "stop_regex": strings,
-    "bad_words": strings,
-    "dry_sequence_breakers": strings,
-    "eos_token_id": token_ids,
-    "stop_token_ids": token_ids,
-    "allowed_token_ids": token_ids,
-    "suppress_tokens": token_ids,
-    "begin_suppress_tokens": token_ids,
-    "penalty_exempt_tokens": token_ids,
-    "xtc_exempt_tokens": token_ids,
-    "forced_bos_token_id": token_id,
-    "forced_eos_token_id": token_ids,
-    "bad_words_ids": id_sequences,
-    "logit_bias": token_biases,
-    "sequence_bias": sequence_biases,
-    "penalty_scope": scope,
-    "exponential_decay_length_penalty": decay,
-    "repetition_detection": detection,
-    "prefix_allowed_tokens_fn": function,
-    "stopping_criteria": function,
-    "logits_processor": functions,
-    "processors": stages,
-    "logprobs_stage": logprob_stages,
-    "negative_prompt": prompt,
-}
+class Notation(Enum):
+    """How values are written on a command line."""
+
+    FLAG = auto()
+    TEXT = auto()
+    TEXTS = auto()
+    CHOICE = auto()
+    DIALECT = auto()
+    TOKEN_ID = auto()
+    TOKEN_IDS = auto()
+    ID_SEQUENCES = auto()
+    TOKEN_BIASES = auto()
+    SEQUENCE_BIASES = auto()
+    NAMES = auto()
+    SCOPE = auto()
+    DECAY = auto()
+    EARLY_STOPPING = auto()
+    DETECTION = auto()
+    NONE = auto()
+    """A function of Python, and so no option."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of a setting that is no plain number.
+
+    Attributes:
+        check: from the setting's name and a value to the form that is kept; raises ConfigError.
+        form: what values look like, in words.
+        notation: how they are written on a command line.
+        choices: all of them, if they are few.
+    """
+
+    check: Callable[[str, Any], Any]
+    form: str
+    notation: Notation
+    choices: tuple[str, ...] = ()
+
+
+BOOLEAN = Values(boolean, "True or False", Notation.FLAG)
+DIALECT = Values(text, "", Notation.DIALECT)  # which there are, `dialects.py` knows
+TEXTS = Values(strings, "texts", Notation.TEXTS)
+REGEXES = Values(strings, "regular expressions", Notation.TEXTS)
+PROMPT = Values(prompt, "a text or token ids", Notation.TEXT)
+ONE_TOKEN_ID = Values(token_id, "a token id", Notation.TOKEN_ID)
+TOKEN_IDS = Values(token_ids, "token ids", Notation.TOKEN_IDS)
+ID_SEQUENCES = Values(id_sequences, "lists of token ids", Notation.ID_SEQUENCES)
+TOKEN_BIASES = Values(token_biases, "numbers by token id or text", Notation.TOKEN_BIASES)
+SEQUENCE_BIASES = Values(sequence_biases, "numbers by token ids", Notation.SEQUENCE_BIASES)
+SCOPE = Values(scope, "prompt, output, all or a number", Notation.SCOPE)
+DECAY = Values(decay, "start ≥ 0, factor > 0", Notation.DECAY)
+DETECTION = Values(detection, "True, or sizes and count", Notation.DETECTION)
+EARLY_STOPPING = Values(early_stopping, f'True, False or "{NEVER}"', Notation.EARLY_STOPPING)
+FUNCTION = Values(function, "a function", Notation.NONE)
+FUNCTIONS = Values(functions, "a function", Notation.NONE)
+CHAIN = Values(stages, "names of settings, and functions", Notation.NAMES)
+LOGPROB_STAGES = Values(logprob_stages, "raw, processed, final", Notation.NAMES)
+
+
+def one_of(*names: str) -> Values:
+    """One of these texts; which of them it may be is checked where they are looked up."""
+    return Values(text, ", ".join(names), Notation.CHOICE, names)

@@ -5,56 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from foretell.config.presets import MODEL_PRESET
-from foretell.config.ranges import RANGES
+from foretell.config.settings import RANGES, SAMPLING_SETTINGS, SETTINGS
 from foretell.errors import ConfigError
 
 if TYPE_CHECKING:
     from foretell.config.generation import GenerationConfig
 
-SAMPLING_SETTINGS = (
-    "temperature",
-    "dynatemp_range",
-    "top_k",
-    "top_p",
-    "min_p",
-    "typical_p",
-    "epsilon_cutoff",
-    "eta_cutoff",
-    "top_h",
-    "top_n_sigma",
-    "xtc_probability",
-    "mirostat",
-    "adaptive_target",
+RIVALS_OF_MIROSTAT = tuple(
+    name for name, row in SETTINGS.items() if row.kind.cuts and name != "mirostat"
 )
-"""Any of them makes decoding sample."""
+"""Mirostat chooses the cut itself."""
 
-TRUNCATIONS = SAMPLING_SETTINGS[2:11]
+PAIRS = {name: row.at_most for name, row in SETTINGS.items() if row.at_most}
+"""A setting, and the one that it must not be above."""
 
-NEEDS = {
-    "dynatemp_exponent": ("dynatemp_range",),
-    "xtc_threshold": ("xtc_probability",),
-    "xtc_exempt_tokens": ("xtc_probability",),
-    "mirostat_tau": ("mirostat",),
-    "mirostat_eta": ("mirostat",),
-    "adaptive_decay": ("adaptive_target",),
-    "penalty_scope": ("repetition_penalty", "frequency_penalty", "presence_penalty"),
-    "penalty_exempt_tokens": ("repetition_penalty", "frequency_penalty", "presence_penalty"),
-    "dry_base": ("dry_multiplier",),
-    "dry_allowed_length": ("dry_multiplier",),
-    "dry_penalty_last_n": ("dry_multiplier",),
-    "dry_sequence_breakers": ("dry_multiplier",),
-    "negative_prompt": ("guidance_scale",),
-    "include_stop_str_in_output": ("stop", "stop_regex"),
-}
-"""A setting that has no effect without another (or without any of several)."""
-
-BEAM_SETTINGS = ("length_penalty", "early_stopping")
-NOT_WITH_BEAMS = {
-    "mirostat": "it learns from one line of tokens",
-    "adaptive_target": "it learns from one line of tokens",
-    "guidance_scale": "it takes two sequences for one text",
-    "trace": "a search chooses among whole texts",
-}
+NOT_WITH_BEAMS = {name: row.not_with_beams for name, row in SETTINGS.items() if row.not_with_beams}
+"""What beam search does not go with, and why."""
 
 
 def refuse(config: GenerationConfig) -> None:
@@ -80,12 +46,8 @@ def refuse_equal_samples(config: GenerationConfig) -> None:
 
 
 def _refuse_beams(config: GenerationConfig) -> None:
-    """What beam search does not go with, and what goes with it only."""
+    """What beam search does not go with."""
     if config.num_beams == 1:
-        for name in BEAM_SETTINGS:
-            if name in config.stated:
-                value = getattr(config, name)
-                raise ConfigError(f"{name}={value!r} has no effect without num_beams above 1")
         return
     if config.num_return_sequences > config.num_beams:
         raise ConfigError(
@@ -119,9 +81,9 @@ def _refuse_greedy_sampling(config: GenerationConfig) -> None:
 
 
 def _refuse_rivals(config: GenerationConfig) -> None:
-    """Mirostat and adaptive-p each choose the cut themselves."""
+    """Settings that cut, beside mirostat."""
     if config.mirostat:
-        for name in (*TRUNCATIONS, "adaptive_target"):
+        for name in RIVALS_OF_MIROSTAT:
             value = getattr(config, name)
             if value is not None and not RANGES[name].neutral == value:
                 raise ConfigError(
@@ -130,24 +92,28 @@ def _refuse_rivals(config: GenerationConfig) -> None:
                 )
 
 
+def needs_of(name: str) -> str:
+    """What a setting has no effect without, in words; empty if it needs nothing."""
+    hosts = SETTINGS[name].needs
+    return " or ".join(f"{host} {SETTINGS[host].on_when}".rstrip() for host in hosts)
+
+
 def _refuse_lonely(config: GenerationConfig) -> None:
-    for name, hosts in NEEDS.items():
-        value = getattr(config, name)
-        if value is None or value is False:
-            continue
-        if not any(getattr(config, host) not in (None, ()) for host in hosts):
-            raise ConfigError(f"{name}={value!r} has no effect without {' or '.join(hosts)}")
-    if config.logprobs is None and tuple(config.logprobs_stage) != ("raw",):
-        raise ConfigError(
-            f"logprobs_stage={config.logprobs_stage!r} has no effect without logprobs"
-        )
+    for name, value in config.stated.items():
+        hosts = SETTINGS[name].needs
+        if hosts and not any(_is_set(config, host) for host in hosts):
+            raise ConfigError(f"{name}={value!r} has no effect without {needs_of(name)}")
     if config.processors is not None and config.logits_processor is not None:
         raise ConfigError("processors and logits_processor contradict each other: put all in one")
 
 
+def _is_set(config: GenerationConfig, name: str) -> bool:
+    """Whether a setting was stated or filled in: the default is the class's attribute."""
+    return bool(getattr(config, name) != getattr(type(config), name))
+
+
 def _refuse_lengths(config: GenerationConfig) -> None:
-    pairs = (("min_new_tokens", "max_new_tokens"), ("min_length", "max_length"))
-    for low, high in pairs:
+    for low, high in PAIRS.items():
         least, most = getattr(config, low), getattr(config, high)
         if least is not None and most is not None and least > most:
             raise ConfigError(f"{low}={least} is above {high}={most}: must not be")
@@ -174,13 +140,13 @@ def _refuse_chain(config: GenerationConfig) -> None:
 def warnings_of(config: GenerationConfig) -> tuple[str, ...]:
     """Values outside the useful range, and samplers that greedy decoding passes over."""
     found = []
-    for name, span in RANGES.items():
-        value = getattr(config, name)
-        if value is not None and (warning := span.warning(name, value)):
+    for name, value in vars(config).items():
+        span = RANGES.get(name)
+        if span is not None and value is not None and (warning := span.warning(name, value)):
             found.append(warning)
     if config.temperature == 0:
-        for name in SAMPLING_SETTINGS[1:]:
+        for name in SAMPLING_SETTINGS:
             value = getattr(config, name)
-            if value is not None:
+            if value is not None and name != "temperature":
                 found.append(f"{name}={value!r} has no effect with temperature=0 (greedy)")
     return tuple(found)

@@ -1,0 +1,61 @@
+"""The one table of settings: a row each, in a file for each group.
+
+Whatever else is to be known of a setting by its name (its range, whether it samples, its option,
+its page in the guide) is read from here. A test holds `GenerationConfig`'s fields to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from foretell.config.ranges import Range
+from foretell.config.settings import (
+    cutting,
+    ending,
+    repetition,
+    reports,
+    steering,
+    strategy,
+    temperature,
+    tokens,
+)
+from foretell.config.settings.setting import Kind, Setting
+
+__all__ = [
+    "ALIASES",
+    "GROUPS",
+    "RANGES",
+    "SAMPLER_STAGES",
+    "SAMPLING_SETTINGS",
+    "SETTINGS",
+    "STAGES",
+    "Kind",
+    "Setting",
+]
+
+_GROUPS = (strategy, temperature, cutting, steering, repetition, tokens, ending, reports)
+
+SETTINGS: dict[str, Setting] = {
+    name: replace(row, group=group.HEADING) for group in _GROUPS for name, row in group.ROWS.items()
+}
+"""Every setting's row, in the order of the guide and of `--help`."""
+
+GROUPS: dict[str, tuple[str, ...]] = {group.HEADING: tuple(group.ROWS) for group in _GROUPS}
+"""The names of the settings under each heading."""
+
+RANGES: dict[str, Range] = {
+    name: row.values for name, row in SETTINGS.items() if isinstance(row.values, Range)
+}
+"""The legal and the useful values of each number."""
+
+SAMPLING_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.kind.is_sampling)
+"""Any of them makes decoding sample."""
+
+STAGES = frozenset(name for name, row in SETTINGS.items() if row.kind.is_stage)
+"""The stages of a chain; each bears the name of the setting that turns it on."""
+
+SAMPLER_STAGES = frozenset(name for name in STAGES if SETTINGS[name].kind.is_sampling)
+"""Stages that shape the draw; the rest (penalties, masks, lengths) also apply to greedy."""
+
+ALIASES: dict[str, str] = {alias: name for name, row in SETTINGS.items() for alias in row.aliases}
+"""Names that other systems use, and what they are called here."""

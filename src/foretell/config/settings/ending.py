@@ -1,0 +1,116 @@
+"""Length and end."""
+
+from __future__ import annotations
+
+import math
+
+from foretell.config.ranges import FINITE, Range
+from foretell.config.settings.setting import Kind, Setting
+from foretell.config.validators import (
+    BOOLEAN,
+    DECAY,
+    DETECTION,
+    FUNCTION,
+    REGEXES,
+    TEXTS,
+    TOKEN_IDS,
+)
+
+HEADING = "Length and end"
+
+ROWS: dict[str, Setting] = {
+    "max_new_tokens": Setting(
+        Range(int, 1, math.inf, "tokens to generate at most"),
+        Kind.RUN,
+        low="cut short",
+        high="to the end of sequence, or a full context",
+        aliases=("max_tokens", "n_predict"),
+        usual=1,
+        note="[default: to the end]",
+    ),
+    "max_length": Setting(
+        Range(int, 1, math.inf, "tokens of prompt and output together at most"),
+        Kind.RUN,
+        low="cut short",
+        high="to the end of sequence, or a full context",
+    ),
+    "min_new_tokens": Setting(
+        Range(int, 0, math.inf, "tokens to generate at least", neutral=0),
+        Kind.LENGTH,
+        low="may end at once",
+        high="goes on, needed or not",
+        at_most="max_new_tokens",
+        aliases=("min_tokens",),
+    ),
+    "min_length": Setting(
+        Range(int, 0, math.inf, "tokens of prompt and output at least", neutral=0),
+        Kind.LENGTH,
+        low="may end at once",
+        high="goes on, needed or not",
+        at_most="max_length",
+    ),
+    "max_time": Setting(
+        Range(float, 0.0, FINITE, "seconds after which to stop", open_low=True),
+        Kind.RUN,
+        low="cut short",
+        high="as long as it takes",
+    ),
+    "stop": Setting(
+        TEXTS,
+        Kind.RUN,
+        "texts that end the output",
+        aliases=("stop_strings",),
+        usual=10,
+        note="[repeatable]",
+    ),
+    "include_stop_str_in_output": Setting(
+        BOOLEAN,
+        Kind.RUN,
+        "keep the text that ended the output",
+        needs=("stop", "stop_regex"),
+    ),
+    "stop_regex": Setting(
+        REGEXES,
+        Kind.RUN,
+        "regular expressions that end the output",
+    ),
+    "stop_token_ids": Setting(
+        TOKEN_IDS,
+        Kind.RUN,
+        "token ids that end the output, and are no part of its text",
+    ),
+    "eos_token_id": Setting(
+        TOKEN_IDS,
+        Kind.END,
+        "end-of-sequence ids in place of the model's own",
+    ),
+    "ignore_eos": Setting(
+        BOOLEAN,
+        Kind.RUN,
+        "go on past end-of-sequence tokens",
+    ),
+    "forced_eos_token_id": Setting(
+        TOKEN_IDS,
+        Kind.LAST,
+        "the token ids of which one comes last at the length limit",
+        with_others="has no effect without max_new_tokens or max_length",
+    ),
+    "exponential_decay_length_penalty": Setting(
+        DECAY,
+        Kind.LENGTH,
+        "(start, factor): from `start` tokens on, the end of sequence gains weight",
+        formula="x + |x| · (factor^(t - start) - 1)",
+        source="transformers",
+    ),
+    "repetition_detection": Setting(
+        DETECTION,
+        Kind.RUN,
+        "end the output when it loops",
+        source="vLLM",
+    ),
+    "stopping_criteria": Setting(
+        FUNCTION,
+        Kind.RUN,
+        "a function: from the text and the ids so far to whether to stop",
+    ),
+}

@@ -1,0 +1,89 @@
+"""Words and tokens."""
+
+from __future__ import annotations
+
+from foretell.config.ranges import FINITE, Range
+from foretell.config.settings.setting import Kind, Setting
+from foretell.config.validators import (
+    FUNCTION,
+    ID_SEQUENCES,
+    ONE_TOKEN_ID,
+    PROMPT,
+    SEQUENCE_BIASES,
+    TEXTS,
+    TOKEN_BIASES,
+    TOKEN_IDS,
+)
+
+HEADING = "Words and tokens"
+
+ROWS: dict[str, Setting] = {
+    "bad_words": Setting(
+        TEXTS,
+        Kind.MASK,
+        "texts that must not be written",
+        note="[repeatable]",
+    ),
+    "bad_words_ids": Setting(
+        ID_SEQUENCES,
+        Kind.MASK,
+        "sequences of token ids that must not be written",
+    ),
+    "allowed_token_ids": Setting(
+        TOKEN_IDS,
+        Kind.MASK,
+        "the only token ids that may be written",
+    ),
+    "suppress_tokens": Setting(
+        TOKEN_IDS,
+        Kind.MASK,
+        "token ids that must not be written",
+    ),
+    "begin_suppress_tokens": Setting(
+        TOKEN_IDS,
+        Kind.MASK,
+        "token ids that must not come first",
+    ),
+    "logit_bias": Setting(
+        TOKEN_BIASES,
+        Kind.BIAS,
+        "added to the logit of a token, named by id or text; -inf bans it",
+        formula="x + bias",
+        source="OpenAI",
+        note="[repeatable]",
+    ),
+    "sequence_bias": Setting(
+        SEQUENCE_BIASES,
+        Kind.BIAS,
+        "added to the last token's logit where the other ids have just been written",
+        formula="x + bias",
+        source="transformers",
+    ),
+    "forced_bos_token_id": Setting(
+        ONE_TOKEN_ID,
+        Kind.MASK,
+        "the token id that comes first",
+    ),
+    "prefix_allowed_tokens_fn": Setting(
+        FUNCTION,
+        Kind.MASK,
+        "a function: from the ids so far to the ids allowed next",
+    ),
+    "guidance_scale": Setting(
+        Range(float, 0.0, FINITE, "pull away from the negative prompt; 1 is off", (1, 10)),
+        Kind.GUIDANCE,
+        low="as without guidance",
+        high="away from what the negative prompt suggests",
+        formula="u + s · (c - u), on log-probabilities with (c) and without (u) the prompt",
+        source="Sanchez et al. 2023, arXiv 2306.17806",
+        neutral=1,
+        not_with_beams="it takes two sequences for one text",
+    ),
+    "negative_prompt": Setting(
+        PROMPT,
+        Kind.GUIDANCE,
+        "the text to be guided away from; not set: the prompt's last token",
+        needs=("guidance_scale",),
+        aliases=("negative_prompt_ids",),
+    ),
+}
