@@ -22,6 +22,8 @@ PAIRS = {name: row.at_most for name, row in SETTINGS.items() if row.at_most}
 NOT_WITH_BEAMS = {name: row.not_with_beams for name, row in SETTINGS.items() if row.not_with_beams}
 """What beam search does not go with, and why."""
 
+_USEFUL = {name: span for name, span in RANGES.items() if span.useful is not None}
+
 
 def refuse(config: GenerationConfig) -> None:
     """Raise ConfigError where two settings contradict each other, or one could have no effect."""
@@ -139,11 +141,12 @@ def _refuse_chain(config: GenerationConfig) -> None:
 
 def warnings_of(config: GenerationConfig) -> tuple[str, ...]:
     """Values outside the useful range, and samplers that greedy decoding passes over."""
-    found = []
-    for name, value in vars(config).items():
-        span = RANGES.get(name)
-        if span is not None and value is not None and (warning := span.warning(name, value)):
-            found.append(warning)
+    odd = {}
+    for name, span in _USEFUL.items():
+        value = getattr(config, name)
+        if value is not None and (warning := span.warning(name, value)):
+            odd[name] = warning
+    found = [odd[name] for name in vars(config) if name in odd] if odd else []
     if config.temperature == 0:
         for name in SAMPLING_SETTINGS:
             value = getattr(config, name)
