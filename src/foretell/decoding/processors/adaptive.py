@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.config import RANGES
+from foretell.config import RANGES, GenerationConfig
+from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import softmax
-from foretell.decoding.processors.base import History
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, in_force
 from foretell.utils.arrays import Logits
 
 WIDTH = 0.3  # the distance from the aim that counts as 1
@@ -52,3 +54,10 @@ class AdaptiveP:
         self._weighted_sum *= self._decay
         self._weighted_sum += float(self._probabilities[token_id])
         self._total_weight = 1 + self._decay * self._total_weight
+
+
+def _adaptive(target: float, config: GenerationConfig, _: ChainContext) -> Processor:
+    return AdaptiveP(target, in_force("adaptive_decay", config))
+
+
+BUILDERS: dict[str, Builder] = {"adaptive_target": _adaptive}

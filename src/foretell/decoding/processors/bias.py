@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
-from foretell.decoding.processors.base import History
+from foretell.config import GenerationConfig
+from foretell.decoding.context import ChainContext
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, texts_left
 from foretell.decoding.processors.masks import Endings
 from foretell.decoding.processors.rows import as_ids, check_possible, check_within, put
 from foretell.errors import ConfigError
@@ -64,3 +68,17 @@ def _add(row: Logits, ids: np.ndarray, biases: np.ndarray, setting: str) -> None
     put(row, ids, row[ids] + biases)
     row[ids[biases == -np.inf]] = -np.inf
     check_possible(row, setting)
+
+
+def _logit_bias(
+    biases: Mapping[Any, float], config: GenerationConfig, context: ChainContext
+) -> Processor | None:
+    if any(isinstance(key, str) for key in biases):
+        raise texts_left("logit_bias")
+    return LogitBias(biases) if biases else None
+
+
+BUILDERS: dict[str, Builder] = {
+    "logit_bias": _logit_bias,
+    "sequence_bias": lambda biases, *_: SequenceBias(biases),
+}

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from foretell.decoding.processors.base import History
+from foretell.config import GenerationConfig
+from foretell.decoding.context import ChainContext
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.rows import put
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
@@ -115,3 +118,13 @@ def prefix_lengths(ids: Sequence[int]) -> list[int]:
         if place + length > end:
             start, end = place, place + length
     return lengths
+
+
+def _dry(multiplier: float, config: GenerationConfig, context: ChainContext) -> Processor | None:
+    if not multiplier:
+        return None
+    base, allowed = in_force("dry_base", config), in_force("dry_allowed_length", config)
+    return DRY(multiplier, base, allowed, config.dry_penalty_last_n, context.dry_breakers)
+
+
+BUILDERS: dict[str, Builder] = {"dry_multiplier": _dry}

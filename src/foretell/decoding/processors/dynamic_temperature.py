@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 
-from foretell.config import RANGES
+from foretell.config import RANGES, GenerationConfig
+from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import entropy, softmax
-from foretell.decoding.processors.base import History
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.temperature import Temperature
 from foretell.utils.arrays import Logits
 
@@ -41,3 +43,14 @@ class DynamicTemperature:
             Temperature(temperature)(row, history)
         else:
             np.putmask(row, row < row.max(), -np.inf)
+
+
+def _temperature(value: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    temperature = max(value, config.rules.least_temperature)
+    if config.dynatemp_range:
+        exponent = in_force("dynatemp_exponent", config)
+        return DynamicTemperature(temperature, config.dynatemp_range, exponent)
+    return Temperature(temperature) if temperature != 1 else None
+
+
+BUILDERS: dict[str, Builder] = {"temperature": _temperature}

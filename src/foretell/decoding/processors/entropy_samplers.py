@@ -7,9 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.config import RANGES
+from foretell.config import RANGES, GenerationConfig
+from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import entropy, log_softmax, softmax, top_ids
-from foretell.decoding.processors.base import History
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, min_tokens
 from foretell.utils.arrays import Logits
 
 NUM_TOP_H = 100  # candidates that top-h looks at
@@ -123,3 +125,15 @@ def _weighted_quantile(
     before = reached[last - 1] if last else 0.0
     place = int(np.searchsorted(before + np.cumsum(weights[edge]), wanted, side="left"))
     return float(values[edge[min(place, len(edge) - 1)]])
+
+
+def _typical_p(p: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    return TypicalP(p, min_tokens_to_keep=min_tokens(config)) if p < 1 else None
+
+
+BUILDERS: dict[str, Builder] = {
+    "typical_p": _typical_p,
+    "epsilon_cutoff": lambda epsilon, *_: EpsilonCutoff(epsilon) if epsilon else None,
+    "eta_cutoff": lambda epsilon, *_: EtaCutoff(epsilon) if epsilon else None,
+    "top_h": lambda share, *_: TopH(share),
+}

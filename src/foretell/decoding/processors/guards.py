@@ -6,6 +6,7 @@ import numpy as np
 
 from foretell.decoding.logprobs import log_softmax
 from foretell.decoding.processors.base import History
+from foretell.decoding.processors.builders import Builder
 from foretell.decoding.processors.rows import LARGEST
 from foretell.utils.arrays import Logits
 
@@ -33,3 +34,9 @@ class Renormalize:
         """Replace logits by log-probabilities."""
         with np.errstate(over="ignore"):
             row[:] = log_softmax(row)
+
+
+BUILDERS: dict[str, Builder] = {
+    "remove_invalid_values": lambda *_: RemoveInvalidValues(),
+    "renormalize_logits": lambda *_: Renormalize(),
+}

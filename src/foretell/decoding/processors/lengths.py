@@ -10,7 +10,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from foretell.decoding.processors.base import History
+from foretell.config import GenerationConfig
+from foretell.decoding.context import ChainContext
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, ids
 from foretell.decoding.processors.rows import LARGEST, as_ids, check_within, put, rule_out, within
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
@@ -140,3 +143,35 @@ def _count(setting: str, value: int) -> int:
     if value < 0:
         raise ConfigError(f"{setting}={value!r} must be 0 or more")
     return value
+
+
+def _forced_eos(
+    token_ids: Iterable[int], config: GenerationConfig, context: ChainContext
+) -> Processor | None:
+    return None if context.max_length is None else ForcedEOS(context.max_length, token_ids)
+
+
+def _min_length(total: int, config: GenerationConfig, context: ChainContext) -> Processor | None:
+    return MinLength(total, _ends(config, context)) if total else None
+
+
+def _min_new_tokens(n: int, config: GenerationConfig, context: ChainContext) -> Processor | None:
+    return MinNewTokens(n, _ends(config, context)) if n else None
+
+
+def _ends(config: GenerationConfig, context: ChainContext) -> frozenset[int]:
+    return context.eos_token_ids | ids(config.stop_token_ids)
+
+
+def _decay(decay: tuple[int, float], config: GenerationConfig, context: ChainContext) -> Processor:
+    start, factor = decay
+    return ExponentialDecay(start, factor, context.eos_token_ids)
+
+
+BUILDERS: dict[str, Builder] = {
+    "min_length": _min_length,
+    "min_new_tokens": _min_new_tokens,
+    "forced_bos_token_id": lambda token_id, *_: ForcedBOS(token_id),
+    "forced_eos_token_id": _forced_eos,
+    "exponential_decay_length_penalty": _decay,
+}

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
-from foretell.decoding.processors.base import History
+from foretell.config import GenerationConfig
+from foretell.decoding.context import ChainContext
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, texts_left
 from foretell.decoding.processors.rows import as_ids, check_possible, check_within, rule_out
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
@@ -129,3 +133,17 @@ class PrefixAllowed:
         kept = row[ids]
         row.fill(-np.inf)
         row[ids] = kept if kept.max() > -np.inf else 0.0
+
+
+def _bad_words(words: Any, config: GenerationConfig, context: ChainContext) -> Processor:
+    raise texts_left("bad_words")
+
+
+BUILDERS: dict[str, Builder] = {
+    "bad_words": _bad_words,
+    "bad_words_ids": lambda sequences, *_: BadWords(sequences),
+    "allowed_token_ids": lambda ids, *_: AllowedTokens(ids),
+    "suppress_tokens": lambda ids, *_: SuppressTokens(ids),
+    "begin_suppress_tokens": lambda ids, *_: BeginSuppress(ids),
+    "prefix_allowed_tokens_fn": lambda function, *_: PrefixAllowed(function),
+}

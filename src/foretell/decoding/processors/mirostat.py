@@ -12,9 +12,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.config import RANGES
+from foretell.config import RANGES, GenerationConfig
+from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import log_softmax, softmax, top_ids
-from foretell.decoding.processors.base import History
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.truncation import TopK
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
@@ -105,3 +107,13 @@ def _zipf_exponent(logits: NDArray[np.float64]) -> float:
     ranks = np.arange(1, len(logits))
     steps = np.log((ranks + 1) / ranks)
     return float(steps @ (logits[:-1] - logits[1:]) / (steps @ steps))
+
+
+def _mirostat(version: int, config: GenerationConfig, context: ChainContext) -> Processor | None:
+    tau, eta = in_force("mirostat_tau", config), in_force("mirostat_eta", config)
+    if version == 1:
+        return MirostatV1(tau, eta, context.vocab_size)
+    return MirostatV2(tau, eta) if version == 2 else None
+
+
+BUILDERS: dict[str, Builder] = {"mirostat": _mirostat}

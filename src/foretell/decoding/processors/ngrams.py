@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from foretell.decoding.processors.base import History
+from foretell.decoding.processors.builders import Builder
 from foretell.decoding.processors.rows import Ids, rule_out, within
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
@@ -41,3 +42,8 @@ def completions(tokens: Sequence[int], size: int) -> Ids:
     for offset in range(size - 1):
         starts = starts[ids[starts + offset] == ids[num_ngrams + offset]]
     return ids[starts + size - 1]
+
+
+BUILDERS: dict[str, Builder] = {
+    "no_repeat_ngram_size": lambda size, *_: NoRepeatNGram(size) if size else None,
+}

@@ -11,7 +11,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from foretell.decoding.processors.base import History
+from foretell.config import GenerationConfig
+from foretell.decoding.context import ChainContext
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, ids
 from foretell.decoding.processors.rows import LARGEST, put
 from foretell.decoding.processors.scope import Scope, SeenTokens, check_scope, seen_tokens
 from foretell.errors import ConfigError
@@ -99,3 +102,24 @@ class PresencePenalty(Penalty):
     def _penalized(self, logits: Logits, seen: SeenTokens) -> Logits:
         penalized: Logits = logits - self.penalty
         return penalized
+
+
+def _repetition(penalty: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    scope = config.rules.repetition_scope if config.penalty_scope is None else config.penalty_scope
+    exempt = ids(config.penalty_exempt_tokens)
+    return RepetitionPenalty(penalty, scope, exempt) if penalty != 1 else None
+
+
+def _counting(kind: type[FrequencyPenalty] | type[PresencePenalty]) -> Builder:
+    def build(penalty: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+        scope = config.rules.count_scope if config.penalty_scope is None else config.penalty_scope
+        return kind(penalty, scope, ids(config.penalty_exempt_tokens)) if penalty else None
+
+    return build
+
+
+BUILDERS: dict[str, Builder] = {
+    "repetition_penalty": _repetition,
+    "frequency_penalty": _counting(FrequencyPenalty),
+    "presence_penalty": _counting(PresencePenalty),
+}

@@ -6,6 +6,7 @@ import numpy as np
 
 from foretell.config import RANGES
 from foretell.decoding.processors.base import History
+from foretell.decoding.processors.builders import Builder
 from foretell.utils.arrays import Logits
 
 
@@ -29,3 +30,6 @@ class TopNSigma:
         possible = logits[logits > -np.inf]
         threshold = possible.max() - self._n * possible.std()
         np.putmask(row, logits < threshold, -np.inf)
+
+
+BUILDERS: dict[str, Builder] = {"top_n_sigma": lambda n, *_: TopNSigma(n) if n else None}

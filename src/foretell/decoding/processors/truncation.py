@@ -12,8 +12,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.config import GenerationConfig
+from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import kth_largest, top_ids
-from foretell.decoding.processors.base import History
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, min_tokens
 from foretell.decoding.softmax import (
     WEIGHT_BITS,
     Weights,
@@ -161,3 +164,18 @@ def _heaviest(logits: Logits, weights: Weights, needed: int, reach: float) -> ND
     before = reached[last - 1] if last else 0
     count = 1 + int(np.searchsorted(before + np.cumsum(weights[edge]), needed, side="left"))
     return np.concatenate([np.flatnonzero(bins < last), edge[:count]])
+
+
+def _top_k(k: int, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    return TopK(k, ties=config.rules.ties, min_tokens_to_keep=min_tokens(config)) if k else None
+
+
+def _top_p(p: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    return TopP(p, min_tokens_to_keep=min_tokens(config)) if p < 1 else None
+
+
+def _min_p(p: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    return MinP(p, min_tokens_to_keep=min_tokens(config)) if p else None
+
+
+BUILDERS: dict[str, Builder] = {"top_k": _top_k, "top_p": _top_p, "min_p": _min_p}

@@ -6,11 +6,13 @@ from collections.abc import Set
 
 import numpy as np
 
-from foretell.config import RANGES
+from foretell.config import RANGES, GenerationConfig
 from foretell.config.ranges import MAX_SEED
+from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import softmax
 from foretell.decoding.philox import uniform
-from foretell.decoding.processors.base import History
+from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.builders import Builder, ids, in_force
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
 
@@ -51,3 +53,13 @@ class XTC:
             return
         falling = likely[np.argsort(-row[likely], kind="stable")]
         row[np.setdiff1d(falling[:-1], self._exempt)] = -np.inf
+
+
+def _xtc(probability: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    if not probability:
+        return None
+    threshold = in_force("xtc_threshold", config)
+    return XTC(probability, threshold, config.seed or 0, ids(config.xtc_exempt_tokens))
+
+
+BUILDERS: dict[str, Builder] = {"xtc_probability": _xtc}
