@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from foretell import ConfigError, GenerationConfig
+from foretell.config.dialects import TRANSFORMERS, Dialect
 from foretell.config.ranges import Range
 from foretell.config.settings import ALIASES, GROUPS, SAMPLING_SETTINGS, SETTINGS, Kind
 from foretell.config.validators import Notation
@@ -161,3 +162,8 @@ def test_what_changes_nothing_makes_no_other_config():
     assert config.override(temperature=0.3).stated["temperature"] == 0.3
     assert config.override(top_k=6).top_k == 6
     assert config.override(top_k=None).stated == {"preset": "code"}
+
+
+def test_an_order_that_forgets_a_stage_is_noticed():
+    with pytest.raises(ValueError, match="min_p has no place"):
+        Dialect("theirs", "1", tuple(name for name in TRANSFORMERS.order if name != "min_p"))

@@ -71,10 +71,9 @@ def _with_own_stages(order: tuple[str, ...]) -> tuple[str, ...]:
     complete = list(order)
     for name in SETTINGS:
         if name in STAGES and name not in order:
-            before = SETTINGS[name].after
-            if before not in complete:
-                raise ValueError(f"{name} has no place in a dialect's order, nor {before=} its row")
-            complete.insert(complete.index(before) + 1, name)
+            if SETTINGS[name].after not in complete:
+                raise ValueError(f"{name} has no place: neither an order nor its row gives it one")
+            complete.insert(complete.index(SETTINGS[name].after) + 1, name)
     return tuple(complete)
 
 
