@@ -29,6 +29,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ def _members(thing: type) -> dict[str, str]:
 
 
 def _member(member: Any) -> str:
-    if isinstance(member, property):
+    if isinstance(member, (property, cached_property)):
         return "property"
     if isinstance(member, (staticmethod, classmethod)):
         return f"{type(member).__name__} {_signature(member.__func__)}"
@@ -446,7 +447,7 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_commands_and_options() -> None:
-    context = click.Context(main.cli, info_name="foretell")
+    context = click.Context(main.cli, info_name="foretell", **main.cli.context_settings)
     hold("commands", dict(_commands(main.cli, context, "foretell")))
 
 

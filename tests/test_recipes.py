@@ -26,7 +26,11 @@ STEP = re.compile(
     r"```\w+\n(?P<block>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-WALK_ALL_SETTINGS = ("tests/test_config.py", "tests/test_guide.py", "tests/cli/test_options.py")
+WALK_ALL_SETTINGS = (
+    "tests/config/test_config.py",
+    "tests/guide/test_guide.py",
+    "tests/cli/test_options.py",
+)
 
 
 @dataclass(frozen=True)

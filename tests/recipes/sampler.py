@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from toy import VOCAB_SIZE, toy_llm
+from support.toy import VOCAB_SIZE, toy_llm
 
 import foretell
 from foretell import LLM, ConfigError, GenerationConfig
@@ -20,7 +20,7 @@ from foretell.config.dialects import DIALECTS
 from foretell.config.settings import SAMPLER_STAGES, SAMPLING_SETTINGS
 from foretell.decoding.chain import chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fusing import fuse
+from foretell.decoding.fused.build import fuse
 from foretell.decoding.philox import uniform
 from foretell.decoding.sampler import draw
 from foretell.engine.sequence import Sequence

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from toy import toy_llm
+from support.toy import toy_llm
 
 import foretell
 from foretell import ConfigError, GenerationConfig
