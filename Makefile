@@ -69,20 +69,23 @@ $(PEERS)/made: benchmarks/requirements.txt
 	$(PEERS)/bin/python -m pip --quiet install -r benchmarks/requirements.txt
 	@touch $@
 
-.PHONY: throughput
-throughput: $(VENV)/built $(PEERS)/made ## many sequences at once, beside llama.cpp and transformers
-	@$(PEERS)/bin/python benchmarks/throughput.py $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
+.PHONY: throughput beams
+throughput: ## many sequences at once, beside llama.cpp and transformers
+beams: ## beam search beside transformers, ONNX Runtime GenAI, CTranslate2
+throughput beams: $(VENV)/built $(PEERS)/made
+	@$(PEERS)/bin/python -m benchmarks.speed.$@ $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
 
-.PHONY: beams
-beams: $(VENV)/built $(PEERS)/made ## beam search beside transformers, ONNX Runtime GenAI, CTranslate2
-	@$(PEERS)/bin/python benchmarks/beams.py $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
-
-.PHONY: prefix stalls soak
+.PHONY: prefix stalls
 prefix: ## time to first token with a shared system prompt
 stalls: ## gaps in running streams while a long prompt is read
+prefix stalls: $(VENV)/built
+	@$(BIN)/python -m benchmarks.speed.$@ $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
+
+.PHONY: soak promise
 soak: ## ten minutes of random requests: blocks, memory, answers
-prefix stalls soak: $(VENV)/built
-	@$(BIN)/python benchmarks/$@.py $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
+promise: ## 200 random requests, run in every way: the same bits
+soak promise: $(VENV)/built
+	@$(BIN)/python -m benchmarks.stress.$@ $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
 
 .PHONY: clean
 clean: ## remove what was built

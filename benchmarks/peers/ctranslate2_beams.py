@@ -1,6 +1,6 @@
 """CTranslate2 as a peer, with beams: int8, made by its own converter.
 
-usage: python ctranslate2_beams.py MODEL THREADS FOLDER
+usage: python -m benchmarks.peers.ctranslate2_beams MODEL THREADS FOLDER
 
 FOLDER keeps the converted model.
 """
@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import ctranslate2
-from checkpoint import checkpoint, converted
 from ctranslate2.converters import TransformersConverter
-from lines import serve
+
+from benchmarks.common.checkpoint import checkpoint, converted
+from benchmarks.common.lines import serve
 
 COMPUTE_TYPE = "int8"
 

@@ -1,6 +1,6 @@
 """foretell as a peer, with beams, run by the interpreter that foretell is installed in.
 
-usage: python foretell_beams.py MODEL THREADS
+usage: python -m benchmarks.peers.foretell_beams MODEL THREADS
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from foretell_native import Foretell
-from lines import serve
-
+from benchmarks.common.lines import serve
+from benchmarks.peers.foretell_native import Foretell
 from foretell import GenerationConfig
 from foretell.backends.base import Backend, BackendInfo, Batch, Logits
 from foretell.engine.engine import Engine

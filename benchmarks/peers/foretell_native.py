@@ -1,6 +1,6 @@
 """foretell as a peer: its native backend, run by the interpreter that foretell is installed in.
 
-usage: python foretell_native.py MODEL THREADS [int8|float32]
+usage: python -m benchmarks.peers.foretell_native MODEL THREADS [int8|float32]
 
 With float32, keys and values are kept in float32 too: the road that is compared with the reference
 number by number.
@@ -13,9 +13,9 @@ import time
 from typing import Any
 
 import numpy as np
-from lines import serve
 
 import foretell
+from benchmarks.common.lines import serve
 from foretell.backends.base import Batch
 from foretell.backends.native.backend import NativeBackend
 from foretell.formats.gguf import GGUFFile

@@ -1,6 +1,6 @@
 """llama.cpp as a peer, through the HTTP server inside xllamacpp.
 
-usage: python llama_cpp.py MODEL THREADS [SLOTS [SETTINGS]]
+usage: python -m benchmarks.peers.llama_cpp MODEL THREADS [SLOTS [SETTINGS]]
 
 SLOTS sequences run at once, batched continuously. SETTINGS is a JSON object of the server's own
 parameters, by their names in xllamacpp's `CommonParams`.
@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 import xllamacpp
-from lines import serve
+
+from benchmarks.common.lines import serve
 
 CONTEXT = 4096
 SLOT_CONTEXT = 512  # positions of a slot, where there are several

@@ -1,6 +1,6 @@
 """ONNX Runtime GenAI as a peer, with beams: int4, made by its own model builder.
 
-usage: python onnx_genai.py MODEL THREADS FOLDER
+usage: python -m benchmarks.peers.onnx_genai MODEL THREADS FOLDER
 
 FOLDER keeps the converted model. It has the builder's defaults for a CPU: symmetric 4-bit groups of
 32, activations in int8.
@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime_genai as og
-from checkpoint import checkpoint, converted
-from lines import serve
+
+from benchmarks.common.checkpoint import checkpoint, converted
+from benchmarks.common.lines import serve
 
 PRECISION = "int4"
 

@@ -1,6 +1,6 @@
 """transformers as a peer: batched `generate` with a GGUF file's own weights, dequantized.
 
-usage: python transformers_batched.py MODEL THREADS [bfloat16|float32]
+usage: python -m benchmarks.peers.transformers_batched MODEL THREADS [bfloat16|float32]
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lines import serve
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from reference import load_reference
+from benchmarks.common.lines import serve
+from benchmarks.oracles.reference import load_reference
 
 
 class Transformers:

@@ -1,6 +1,6 @@
 """transformers as a peer: `generate` with beams, of a GGUF file's own weights, dequantized.
 
-usage: python transformers_beams.py MODEL THREADS [bfloat16|float32]
+usage: python -m benchmarks.peers.transformers_beams MODEL THREADS [bfloat16|float32]
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 
 import gguf
 import torch
-from lines import serve
-from transformers_batched import Transformers
+
+from benchmarks.common.lines import serve
+from benchmarks.peers.transformers_batched import Transformers
 
 
 class TransformersBeams(Transformers):

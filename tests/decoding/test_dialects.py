@@ -1,4 +1,4 @@
-"""The llama.cpp dialect against values that llama.cpp computed (benchmarks/dialects.py)."""
+"""The llama.cpp dialect against values that llama.cpp computed (benchmarks/oracles/dialects.py)."""
 
 import json
 from pathlib import Path

@@ -3,8 +3,9 @@
 import math
 
 import pytest
-from support.by_hand import request, run, scripted
+from support.by_hand import run, scripted
 
+from benchmarks.stress.answers import request
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import SPEED_STEPS, EngineStats, Meter

@@ -1,8 +1,9 @@
 """Where blocks run out, what came last makes way, and nothing is lost."""
 
 import pytest
-from support.by_hand import answer_by_hand, request, run, scripted, take
+from support.by_hand import answer_by_hand, run, scripted
 
+from benchmarks.stress.answers import request, take
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings
 

@@ -1,8 +1,9 @@
 """What was computed of a prompt's beginning is not computed again, and changes no answer."""
 
 import pytest
-from support.by_hand import answer_by_hand, request, run, scripted, tokens_of
+from support.by_hand import answer_by_hand, run, scripted, tokens_of
 
+from benchmarks.stress.answers import request
 from foretell.backends.scripted import ScriptedBackend, improvise
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings

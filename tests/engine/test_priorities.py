@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from support.by_hand import answer_by_hand, request, run, scripted
+from support.by_hand import answer_by_hand, run, scripted
 
+from benchmarks.stress.answers import request
 from foretell.engine.engine import Engine
 from foretell.engine.events import TokenEvent
 from foretell.engine.scheduler import PROMPT_TOKENS_BESIDE_EACH

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.by_hand import SCRIPT, VOCAB
-from support.by_hand import request as wish_for
 from support.llama_files import make_model, write_model
-from support.promises import (
+
+from benchmarks.stress.answers import request as wish_for
+from benchmarks.stress.ways import (
     WAYS,
     Witness,
     make_requests,
@@ -18,7 +19,6 @@ from support.promises import (
     run_together,
     short_ones,
 )
-
 from foretell.backends.native.backend import NativeBackend
 from foretell.backends.scripted import ScriptedBackend
 from foretell.engine.engine import Engine

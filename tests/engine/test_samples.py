@@ -4,17 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.by_hand import (
-    SCRIPT,
-    VOCAB,
-    answer_by_hand,
-    request,
-    run,
-    sample_by_hand,
-    scripted,
-    take,
-)
+from support.by_hand import SCRIPT, VOCAB, answer_by_hand, run, sample_by_hand, scripted
 
+from benchmarks.stress.answers import request, take
 from foretell.backends.scripted import ScriptedBackend
 from foretell.decoding.strategies import Choice, SamplingStrategy
 from foretell.engine.engine import Engine

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.by_hand import VOCAB, Answer, answer_by_hand, request, scripted, take
+from support.by_hand import VOCAB, answer_by_hand, scripted
 
+from benchmarks.stress.answers import Answer, request, take
 from foretell.backends.scripted import ScriptedBackend
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings

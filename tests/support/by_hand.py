@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import is_dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from benchmarks.stress.answers import Answer, Sample, take
 from foretell.backends.scripted import Script, ScriptedBackend, improvise
-from foretell.config import GenerationConfig
-from foretell.decoding.logprobs import TokenReport, report
+from foretell.decoding.logprobs import report
 from foretell.decoding.stopping import StopRules
 from foretell.decoding.strategies import GuidedStrategy, SamplingStrategy
 from foretell.engine.engine import Engine
-from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
+from foretell.engine.events import Event, TokenEvent
 from foretell.engine.request import Request
 
 VOCAB = 20
 SCRIPT = improvise(VOCAB)
-
-
-@dataclass
-class Sample:
-    """Tokens with their reports, and the reason for the end: a stop reason, or an EndEvent's."""
-
-    tokens: list[int] = field(default_factory=list)
-    reports: list[Any] = field(default_factory=list)
-    end: Any = None
-
-
-@dataclass
-class Answer:
-    """All that a request was answered, however it was cut into events."""
-
-    prompt: list[TokenReport] = field(default_factory=list)
-    samples: dict[int, Sample] = field(default_factory=dict)
-
-    def take(self, event: Event) -> None:
-        """Note an event; nothing may come after a sample's end."""
-        if isinstance(event, PromptEvent):
-            assert not self.samples
-            self.prompt += event.reports
-            return
-        sample = self.samples.setdefault(event.sequence, Sample())
-        assert sample.end is None
-        if isinstance(event, EndEvent):
-            sample.end = event.finish_reason
-            return
-        sample.tokens.append(event.token_id)
-        sample.reports.append(event.reports)
-        sample.end = event.stop_reason
 
 
 def alike(one: Any, other: Any, tolerance: float) -> bool:
@@ -71,12 +39,6 @@ def scripted(script: Script = SCRIPT, **sizes: int) -> ScriptedBackend:
     return ScriptedBackend(script, vocab_size=VOCAB, **sizes)
 
 
-def request(prompt: list[int], **settings: Any) -> Request:
-    """A request; what is not a setting of GenerationConfig is the request's own."""
-    own = {name: settings.pop(name) for name in [*settings] if name in Request.__annotations__}
-    return Request(prompt, GenerationConfig(**settings), **own)
-
-
 def run(engine: Engine, *, most_steps: int = 2000) -> dict[int, Answer]:
     """Step until nothing is left; what each request was answered."""
     answers: dict[int, Answer] = {}
@@ -85,11 +47,6 @@ def run(engine: Engine, *, most_steps: int = 2000) -> dict[int, Answer]:
         most_steps -= 1
         assert most_steps, "the engine goes on and on"
     return answers
-
-
-def take(events: list[Event], answers: dict[int, Answer]) -> None:
-    for event in events:
-        answers.setdefault(event.request_id, Answer()).take(event)
 
 
 def tokens_of(events: list[Event]) -> list[int]:

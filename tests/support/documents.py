@@ -1,7 +1,8 @@
 """Snippets of the documents: found, run, and held to the output that is printed beside them.
 
 A fenced block is a snippet if its language is `python` or `sh`. If a `text` block comes next, it
-is what the snippet prints. `python tests/documents.py docs/chapter.md` rewrites these.
+is what the snippet prints. `python tests/support/documents.py docs/chapter.md` rewrites
+these.
 """
 
 from __future__ import annotations

@@ -15,11 +15,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.stress.answers import request, take
+from benchmarks.stress.ways import Witness
 from foretell.backends.base import Batch
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings
-from support.by_hand import alike, answer_by_hand, request, run, take
-from support.promises import Witness
+from support.by_hand import alike, answer_by_hand, run
 
 SAMPLING = {"temperature": 1.2, "seed": 3, "logprobs": 2}
 GUIDANCE = {"guidance_scale": 1.6}

@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from texts import prose
-
+from benchmarks.common.texts import prose
 from foretell import AsyncLLM
 from foretell.errors import ForetellError, QueueFullError
 from foretell.outputs import GenerationOutput

@@ -1,6 +1,6 @@
 """Beam search: foretell beside transformers, ONNX Runtime GenAI and CTranslate2; and its KV blocks.
 
-    python benchmarks/beams.py MODEL.gguf --threads 2 --rounds 5
+    python -m benchmarks.speed.beams MODEL.gguf --threads 2 --rounds 5
 
 Each engine continues one prompt of 16 tokens with 5 beams by 128 tokens; the end-of-sequence token
 is banned until then. A round takes a prompt of its own, with every engine in turn. The figure is
@@ -23,14 +23,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness import Peer, options, show, spread, verdict, write_result
-from texts import prose
-from throughput import PAUSE, Prompts
+from benchmarks.common.harness import Peer, options, show, spread, verdict, write_result
+from benchmarks.common.texts import prose
+from benchmarks.speed.throughput import PAUSE, Prompts
 
-PEERS = {  # script, the module that it needs, the ratio that is asked for
-    "transformers": ("transformers_beams.py", "transformers", 5),
-    "ONNX Runtime GenAI": ("onnx_genai.py", "onnxruntime_genai", 3),
-    "CTranslate2": ("ctranslate2_beams.py", "ctranslate2", 5),
+PEERS = {  # peers/, the module that it needs, the ratio that is asked for
+    "transformers": ("transformers_beams", "transformers", 5),
+    "ONNX Runtime GenAI": ("onnx_genai", "onnxruntime_genai", 3),
+    "CTranslate2": ("ctranslate2_beams", "ctranslate2", 5),
 }
 MOST_BLOCKS = 1.2  # of one sequence's, without what the beams add
 
@@ -42,9 +42,9 @@ class Engines:
         self._arguments = arguments
         common = (arguments.model, arguments.threads)
         python = arguments.foretell_python
-        self.foretell = stack.enter_context(Peer("foretell_beams.py", *common, python=python))
+        self.foretell = stack.enter_context(Peer("foretell_beams", *common, python=python))
         self._peers = {"foretell": self.foretell}
-        for name, (script, module, _) in PEERS.items():
+        for name, (peer, module, _) in PEERS.items():
             if name in arguments.skip:
                 continue
             if find_spec(module) is None:
@@ -53,7 +53,7 @@ class Engines:
                     f"or leave it out with --skip {name!r}"
                 )
             extra = () if name == "transformers" else (folder,)
-            self._peers[name] = stack.enter_context(Peer(script, *common, *extra))
+            self._peers[name] = stack.enter_context(Peer(peer, *common, *extra))
         self.info = {name: peer.ask("load") for name, peer in self._peers.items()}
         self._text = self.foretell.ask("tokenize", text=prose().text)["ids"]
         self.prompts = Prompts(self._text, arguments.prompt_tokens)
@@ -68,7 +68,7 @@ class Engines:
         beams = self._arguments.beams
         reply = peer.ask("generate_beams", ids=prompt, num_beams=beams, max_new_tokens=tokens)
         if len(reply["ids"]) != tokens:
-            raise SystemExit(f"{peer.script} gave {len(reply['ids'])} tokens, not {tokens}")
+            raise SystemExit(f"{peer.name} gave {len(reply['ids'])} tokens, not {tokens}")
         speed = tokens / reply["wall_seconds"]
         return {"prompt": prompt, "ids": reply["ids"], "tokens_per_second": speed}
 
@@ -118,7 +118,8 @@ def summarize_blocks(runs: list[dict[str, Any]], num_beams: int) -> dict[str, An
 
 def summarize(rounds: list[dict[str, dict[str, Any]]], model: Path) -> dict[str, Any]:
     """Speeds by engine, and how likely their texts are by the model in float32."""
-    from reference import load_reference  # torch stays out of this process while it measures
+    # torch stays out of this process while it measures
+    from benchmarks.oracles.reference import load_reference
 
     reference = load_reference(model)
     return {
@@ -135,7 +136,8 @@ def summarize(rounds: list[dict[str, dict[str, Any]]], model: Path) -> dict[str,
 def logprob_per_token(reference: Any, found: dict[str, Any]) -> float:
     """Mean log-probability of a text's tokens, those of its prompt left out."""
     import torch
-    from reference import logits
+
+    from benchmarks.oracles.reference import logits
 
     ids = found["ids"]
     rows = torch.from_numpy(logits(reference, found["prompt"] + ids))[-len(ids) - 1 : -1]
@@ -206,7 +208,6 @@ def main() -> None:
         "--converted", type=Path, help="folder that keeps the peers' models (default: none does)"
     )
     arguments = parser.parse_args()
-    arguments.model = Path(arguments.model).resolve()
     result = measure(arguments)
     report(result)
     write_result("beams", arguments, result)

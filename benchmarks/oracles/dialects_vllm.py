@@ -1,6 +1,6 @@
 """What vLLM's own functions make of random rows: values for the dialect's tests.
 
-usage: python benchmarks/dialects_vllm.py SITE_PACKAGES OUT.json   (needs torch, and vLLM's files)
+usage: python -m benchmarks.oracles.dialects_vllm SITE_PACKAGES OUT.json   (torch, vLLM's files)
 
 vLLM itself runs on GPUs; its torch functions are taken out of its files and called in the order of
 its sampler: penalties, temperature, min-p, then top-k and top-p.

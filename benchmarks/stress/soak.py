@@ -1,6 +1,6 @@
 """Many random requests for many minutes: no block lost, memory flat, every answer the same.
 
-    .venv/bin/python benchmarks/soak.py MODEL.gguf --threads 2 --minutes 10
+    .venv/bin/python -m benchmarks.stress.soak MODEL.gguf --threads 2 --minutes 10
 
 Clients send requests of mixed settings through one `AsyncLLM` with few KV blocks. Some read to the
 end, some dawdle, some leave in the middle, forget their stream or are cancelled (soak_clients.py).
@@ -24,9 +24,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import options, write_result
-from soak_clients import Clients
-
+from benchmarks.common.harness import options, write_result
+from benchmarks.stress.soak_clients import Clients
 from foretell import AsyncLLM
 
 MAX_PERIOD = 60.0  # seconds between two rests
@@ -212,7 +211,6 @@ def main() -> None:
     parser.add_argument("--flat-mb", type=float, default=8, help="growth that counts as flat")
     parser.add_argument("--flat-objects", type=int, default=2000)
     arguments = parser.parse_args()
-    arguments.model = Path(arguments.model).resolve()
     result = asyncio.run(soak(arguments))
     write_result("soak", arguments, result)
     for complaint in result["complaints"]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from transformers import AutoTokenizer
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from reference import load_reference
+from benchmarks.oracles.reference import load_reference
 
 
 def converted(folder: Path, make: Callable[[Path], object]) -> Path:

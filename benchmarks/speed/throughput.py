@@ -1,6 +1,6 @@
 """Tokens per second in all, of many sequences at once: foretell beside llama.cpp and transformers.
 
-    python benchmarks/throughput.py MODEL.gguf --threads 2 --rounds 5
+    python -m benchmarks.speed.throughput MODEL.gguf --threads 2 --rounds 5
 
 At 1, 2, 4, ... sequences each engine continues so many distinct prompts of 16 tokens by 128 tokens,
 greedily, end-of-sequence not minded. A round takes every number of sequences with every engine in
@@ -18,17 +18,16 @@ import argparse
 import json
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-from chart import save_chart
-from harness import HERE, Peer, options, show, spread, verdict, write_result
-from texts import prose
+from benchmarks.common.chart import save_chart
+from benchmarks.common.harness import RESULTS, Peer, options, show, spread, verdict, write_result
+from benchmarks.common.texts import prose
 
 PAUSE = 0.3  # seconds between turns, in which the other engines' threads go to sleep
 STRIDE = 5  # tokens from the start of one prompt to that of the next
 ENGINES = ("foretell", "llama.cpp", "transformers")
-PICTURE = HERE / "results" / "throughput.svg"
+PICTURE = RESULTS / "throughput.svg"
 
 NO_STORE = {"cache_ram_mib": 0, "cache_idle_slots": False}  # no copies of prompts between requests
 LLAMA_CPP_SETTINGS: tuple[dict[str, Any], ...] = (
@@ -66,7 +65,7 @@ def turn(peer: Peer, prompts: list[list[int]], tokens: int) -> Figures:
     reply = peer.ask("generate_many", prompts=prompts, max_new_tokens=tokens)
     lengths = [len(ids) for ids in reply["ids"]]
     if lengths != [tokens] * len(prompts):
-        raise SystemExit(f"{peer.script} gave {lengths} tokens, not {tokens} to each")
+        raise SystemExit(f"{peer.name} gave {lengths} tokens, not {tokens} to each")
     figures = {"total": len(prompts) * tokens / reply["wall_seconds"]}
     if "decode_tokens_per_second" in reply:
         figures["decode"] = reply["decode_tokens_per_second"]
@@ -76,7 +75,7 @@ def turn(peer: Peer, prompts: list[list[int]], tokens: int) -> Figures:
 def llama_cpp(arguments: argparse.Namespace, slots: int, settings: dict[str, Any]) -> Peer:
     """A server of its own for this number of sequences."""
     common = (arguments.model, arguments.threads, slots, json.dumps(settings))
-    return Peer("llama_cpp.py", *common)
+    return Peer("llama_cpp", *common)
 
 
 def choose_settings(arguments: argparse.Namespace, prompts: Prompts) -> list[dict[str, Any]]:
@@ -111,7 +110,7 @@ class Engines:
         self._peers: dict[str, dict[int, Peer]] = {}
         if "foretell" not in arguments.skip:
             python = arguments.foretell_python
-            self._add("foretell", Peer("foretell_native.py", *common, python=python), arguments)
+            self._add("foretell", Peer("foretell_native", *common, python=python), arguments)
         if "llama.cpp" not in arguments.skip:
             self.trials = choose_settings(arguments, self.prompts)
             best = self.trials[0]["settings"]
@@ -121,7 +120,7 @@ class Engines:
             }
         if "transformers" not in arguments.skip:
             dtype = arguments.transformers_dtype
-            self._add("transformers", Peer("transformers_batched.py", *common, dtype), arguments)
+            self._add("transformers", Peer("transformers_batched", *common, dtype), arguments)
 
     def _add(self, name: str, peer: Peer, arguments: argparse.Namespace) -> None:
         self._stack.enter_context(peer)
@@ -212,7 +211,6 @@ def main() -> None:
     parser.add_argument("--skip", action="append", choices=ENGINES, default=[])
     parser.add_argument("--transformers-dtype", choices=("bfloat16", "float32"), default="bfloat16")
     arguments = parser.parse_args()
-    arguments.model = Path(arguments.model).resolve()
     result = measure(arguments)
     report(result)
     path = write_result("throughput", arguments, result)

@@ -1,6 +1,6 @@
 """foretell beside llama.cpp on one GGUF file, in turns, in one run.
 
-    python benchmarks/speed.py MODEL.gguf --threads 2 --rounds 7
+    python -m benchmarks.speed.speed MODEL.gguf --threads 2 --rounds 7
 
 Greedy decoding of 128 tokens from a short prompt, prefill of 512 tokens, seconds from the
 shell prompt to the first byte of text, and peak memory.
@@ -13,11 +13,10 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from harness import Peer, options, show, spread, write_result
-from texts import SHORT_PROMPT, python_source
+from benchmarks.common.harness import Peer, options, show, spread, write_result
+from benchmarks.common.texts import SHORT_PROMPT, python_source
 
 PAUSE = 0.3  # seconds between turns, in which the other engine's threads go to sleep
 
@@ -96,8 +95,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Start the engines, take turns, and gather everything."""
     model, threads = arguments.model, arguments.threads
     with (
-        Peer("foretell_native.py", model, threads, python=arguments.foretell_python) as foretell,
-        Peer("llama_cpp.py", model, threads) as llama_cpp,
+        Peer("foretell_native", model, threads, python=arguments.foretell_python) as foretell,
+        Peer("llama_cpp", model, threads) as llama_cpp,
     ):
         peers = {"foretell": foretell, "llama.cpp": llama_cpp}
         engines = {name: peer.ask("info") for name, peer in peers.items()}
@@ -129,7 +128,6 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--prompt-tokens", type=int, default=512, help="for prefill")
     arguments = parser.parse_args()
-    arguments.model = Path(arguments.model).resolve()
     result = measure(arguments)
     report(result)
     write_result("speed", arguments, result)

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.stress.answers import Answer, request, take
 from foretell.backends.base import Backend, BackendInfo, Batch, Logits
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
-from support.by_hand import Answer, request, take
 
 SETTINGS: tuple[dict[str, Any], ...] = (
     {},

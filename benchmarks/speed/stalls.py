@@ -1,6 +1,6 @@
 """How long running streams stall when a long prompt arrives.
 
-    .venv/bin/python benchmarks/stalls.py MODEL.gguf --threads 2
+    .venv/bin/python -m benchmarks.speed.stalls MODEL.gguf --threads 2
 
 Eight streams write, greedily, through one `AsyncLLM`. Once each has written for a while, a prompt
 of 4,000 tokens arrives; it is measured until its first token, and the streams write on a little.
@@ -16,12 +16,10 @@ import statistics
 import time
 from contextlib import aclosing
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-from harness import options, show, spread, verdict, write_result
-from texts import prose, python_source
-
+from benchmarks.common.harness import options, show, spread, verdict, write_result
+from benchmarks.common.texts import prose, python_source
 from foretell import AsyncLLM
 
 ASKED = 4  # longest gap over the stream's median gap, below this
@@ -158,7 +156,6 @@ def main() -> None:
     parser.add_argument("--before", type=int, default=100, help="tokens of each stream before it")
     parser.add_argument("--after", type=int, default=30, help="tokens of each stream after it")
     arguments = parser.parse_args()
-    arguments.model = Path(arguments.model).resolve()
     result = asyncio.run(measure(arguments))
     report(result)
     write_result("stalls", arguments, result)

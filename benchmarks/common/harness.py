@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
 ISA_FLAGS = ("avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16")
 ISA_FLAGS += ("amx_int8", "asimd", "asimddp", "i8mm", "sve")
 
@@ -24,15 +24,16 @@ ISA_FLAGS += ("amx_int8", "asimd", "asimddp", "i8mm", "sve")
 class Peer:
     """One engine with the model loaded, in a process of its own; `ask` runs one operation there."""
 
-    def __init__(self, script: str, *arguments: object, python: str = sys.executable) -> None:
+    def __init__(self, name: str, *arguments: object, python: str = sys.executable) -> None:
         self.process = subprocess.Popen(
-            [python, str(HERE / "peers" / script), *map(str, arguments)],
+            [python, "-m", f"benchmarks.peers.{name}", *map(str, arguments)],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self.script = script
+        self.name = name
 
     def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
         """Send one request and wait for the reply."""
@@ -45,10 +46,10 @@ class Peer:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise SystemExit(f"{self.script} ended with exit code {self.process.wait()}")
+            raise SystemExit(f"{self.name} ended with exit code {self.process.wait()}")
         reply = json.loads(line)
         if "error" in reply:
-            raise SystemExit(f"{self.script}, {op}: {reply['error']}")
+            raise SystemExit(f"{self.name}, {op}: {reply['error']}")
         return reply
 
     def __enter__(self) -> Peer:
@@ -66,7 +67,7 @@ class Peer:
 def options(description: str, *, has_peers: bool = True) -> argparse.ArgumentParser:
     """A parser with the options that every benchmark takes; without peers it is foretell's own."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("model", type=Path, help="GGUF file")
+    parser.add_argument("model", type=_resolved, help="GGUF file")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="to compute with")
     if has_peers:
         parser.add_argument(
@@ -77,6 +78,11 @@ def options(description: str, *, has_peers: bool = True) -> argparse.ArgumentPar
     parser.add_argument("--note", default="", help="kept in the result")
     parser.add_argument("--output", type=Path, help="default: results/<date>-<benchmark>.json")
     return parser
+
+
+def _resolved(path: str) -> Path:
+    """The same file for peers, which run in the repository's root."""
+    return Path(path).resolve()
 
 
 def spread(values: list[float]) -> dict[str, Any]:
@@ -137,7 +143,7 @@ def git(*arguments: str) -> str:
 
 def write_result(name: str, arguments: argparse.Namespace, result: dict[str, Any]) -> Path:
     """Write `result` with model, machine, date and commit beside it; the file's path."""
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     whole = {
         "benchmark": name,
         "date": now.isoformat(timespec="seconds"),
@@ -151,7 +157,7 @@ def write_result(name: str, arguments: argparse.Namespace, result: dict[str, Any
         "note": arguments.note,
         **result,
     }
-    path = arguments.output or HERE / "results" / f"{now:%Y-%m-%d-%H%M}-{name}.json"
+    path = arguments.output or RESULTS / f"{now:%Y-%m-%d-%H%M}-{name}.json"
     path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
     print(f"written: {path}")
     return path

@@ -1,6 +1,6 @@
 """How soon an answer begins where many requests share one long system prompt.
 
-    .venv/bin/python benchmarks/prefix.py MODEL.gguf --threads 2
+    .venv/bin/python -m benchmarks.speed.prefix MODEL.gguf --threads 2
 
 Each round has a system prompt of its own, 2,000 tokens long, and 20 questions about it, streamed as
 chats through `AsyncLLM`: one after another; then, with another system prompt, the first alone and
@@ -15,12 +15,10 @@ import argparse
 import asyncio
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
-from harness import options, show, spread, verdict, write_result
-from texts import PROSE_TOPICS, prose
-
+from benchmarks.common.harness import options, show, spread, verdict, write_result
+from benchmarks.common.texts import PROSE_TOPICS, prose
 from foretell import AsyncLLM
 
 ASKED = 0.10  # of the first's time to first token
@@ -130,7 +128,6 @@ def main() -> None:
     parser.add_argument("--system-tokens", type=int, default=2000)
     parser.add_argument("--tokens", type=int, default=16, help="of each answer")
     arguments = parser.parse_args()
-    arguments.model = Path(arguments.model).resolve()
     result = asyncio.run(measure(arguments))
     report(result)
     write_result("prefix", arguments, result)

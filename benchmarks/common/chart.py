@@ -1,6 +1,6 @@
 """Throughput as a picture: an SVG with a line an engine, from a result of throughput.py.
 
-    python benchmarks/chart.py results/2026-01-31-1200-throughput.json [PICTURE.svg]
+    python -m benchmarks.common.chart results/2026-01-31-1200-throughput.json [PICTURE.svg]
 
 Points are medians, bars reach from the least to the most. Colours follow the reader's light or dark
 mode.

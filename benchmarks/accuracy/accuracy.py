@@ -1,6 +1,6 @@
 """How far foretell and llama.cpp are from the model itself, on the same GGUF file and real text.
 
-    python benchmarks/accuracy.py MODEL.gguf --threads 2
+    python -m benchmarks.accuracy.accuracy MODEL.gguf --threads 2
 
 The reference is transformers in float32 with the file's own weights (reference.py). Every context
 starts with the BOS token where the file asks for one: without it, Gemma computes differences of
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import Peer, options, write_result
-from texts import SHORT_PROMPT, Text, prose, python_source
+
+from benchmarks.common.harness import Peer, options, write_result
+from benchmarks.common.texts import SHORT_PROMPT, Text, prose, python_source
 
 LOGIT_POSITIONS = 200
 GREEDY_TOKENS = 64
@@ -58,16 +59,16 @@ class Engines:
     """The engines under test, each in its own process, asked one after the other."""
 
     def __init__(self, arguments: argparse.Namespace, folder: str) -> None:
-        from reference import first_ids
+        from benchmarks.oracles.reference import first_ids
 
         common = (arguments.model, arguments.threads)
         python = arguments.foretell_python
         self.first = first_ids(arguments.model)
         self.folder = Path(folder)
-        self.peers = {"llama.cpp": Peer("llama_cpp.py", *common)}
+        self.peers = {"llama.cpp": Peer("llama_cpp", *common)}
         if not arguments.only_llama_cpp:
             for kind in ("int8", "float32"):
-                peer = Peer("foretell_native.py", *common, kind, python=python)
+                peer = Peer("foretell_native", *common, kind, python=python)
                 self.peers[f"foretell {kind}"] = peer
 
     def logits(self, name: str, ids: list[int]) -> np.ndarray:
@@ -93,7 +94,7 @@ def measure_text(
     engines: Engines, model: Any, text: Text, positions: int, length: int
 ) -> dict[str, Any]:
     """Compare every engine with the reference on one text."""
-    from reference import logits
+    from benchmarks.oracles.reference import logits
 
     rows: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in engines.peers}
     for window in windows(engines.tokenize(text.text), positions, length):
@@ -111,7 +112,7 @@ def measure_text(
 
 def measure_float32(engines: Engines, model: Any) -> dict[str, Any]:
     """foretell with float32 activations: largest difference of logits, and greedy tokens."""
-    from reference import greedy, logits
+    from benchmarks.oracles.reference import greedy, logits
 
     ids = (engines.first + engines.tokenize(python_source().text))[:LOGIT_POSITIONS]
     difference = np.abs(engines.logits("foretell float32", ids) - logits(model, ids)).max()
@@ -147,9 +148,8 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=500, help="tokens of one context")
     parser.add_argument("--only-llama-cpp", action="store_true")
     arguments = parser.parse_args()
-    arguments.model = arguments.model.resolve()
 
-    from reference import load_reference
+    from benchmarks.oracles.reference import load_reference
 
     model = load_reference(arguments.model)
     texts = ((python_source(), arguments.python_positions), (prose(), arguments.prose_positions))

@@ -1,6 +1,6 @@
 """How long the choice of one token takes: the fused chain in C++ and numpy's, in turns.
 
-    python benchmarks/sampling.py --step-ms 2.6
+    python -m benchmarks.speed.sampling --step-ms 2.6
 
 Each case draws from rows shaped like a language model's: a head that falls off by rank (Zipf) over
 a bulk of normal noise. `--rows ROWS.npy` takes logits `(rows, vocab_size)` of a real model instead.

@@ -1,6 +1,6 @@
 """What llama.cpp's own sampler chain leaves of one distribution: values for the dialect's tests.
 
-usage: python benchmarks/dialects.py MODEL.gguf OUT.json   (in an environment with xllamacpp)
+usage: python -m benchmarks.oracles.dialects MODEL.gguf OUT.json   (where xllamacpp is installed)
 
 The server answers with the candidates after its whole chain. Each case begins with top-k 200, so
 that the 200 likeliest logits are all that a test needs to know of the model's row.
@@ -14,8 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent / "peers"))
-from llama_cpp import LlamaCpp
+from benchmarks.peers.llama_cpp import LlamaCpp
 
 PROMPT = "The cat sat on the mat. The dog saw a bird. One day the cat and the dog saw a"
 TOP = 200

@@ -1,6 +1,6 @@
 """What `trace=True` adds to a decode step of the default model: plain and traced runs in turns.
 
-    python benchmarks/tracing.py --rounds 7
+    python -m benchmarks.speed.tracing --rounds 7
 
 Steps are timed from the first token on, the making of texts included. Prints a table, then one line
 of JSON.

@@ -1,8 +1,8 @@
 """The promise: a request's answer is the same, bit for bit, however it is run.
 
-    .venv/bin/python benchmarks/promise.py MODEL.gguf --threads 2 --requests 200
+    .venv/bin/python -m benchmarks.stress.promise MODEL.gguf --threads 2 --requests 200
 
-Random requests (tests/support/promises.py: prompts of 1 to 1,000 tokens, short ones more often,
+Random requests (ways.py: prompts of 1 to 1,000 tokens, short ones more often,
 half of them with a beginning that others share; greedy, samplers, penalties, beams, guidance, log-
 probabilities, several samples, seeds) run alone, each in an engine of its own, and then in every
 other way. Counted are requests whose token ids, log-probabilities or ends differ from those alone,
@@ -17,17 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness import ROOT, options, write_result
-
-from foretell.backends.base import Backend
-from foretell.backends.native.backend import NativeBackend
-from foretell.engine.engine import Engine
-from foretell.engine.request import Request
-from foretell.formats.gguf import GGUFFile
-
-sys.path.insert(0, str(ROOT / "tests"))
-
-from support.promises import (
+from benchmarks.common.harness import options, write_result
+from benchmarks.stress.ways import (
     WAYS,
     Outcome,
     Witness,
@@ -37,6 +28,11 @@ from support.promises import (
     run_together,
     short_ones,
 )
+from foretell.backends.base import Backend
+from foretell.backends.native.backend import NativeBackend
+from foretell.engine.engine import Engine
+from foretell.engine.request import Request
+from foretell.formats.gguf import GGUFFile
 
 POSITIONS = 32_768  # in the KV pool, where it is not made small
 OTHER_BACKENDS: tuple[dict[str, int], ...] = (
@@ -113,8 +109,8 @@ class Trial:
         self.ways.append(result)
         print(
             f"{name:<32} {result['requests_that_differ']:>4} of {len(places)} requests differ, "
-            f"{witness.num_differing:>4} of {witness.num_known} rows; {stats.preemptions} made "
-            f"way, {stats.hit_rate:.0%} found, {seconds:.1f} s",
+            f"{witness.num_differing:>4} of {witness.num_known} rows; {stats.preemptions} "
+            f"preempted, {stats.hit_rate:.0%} in the cache, {seconds:.1f} s",
             flush=True,
         )
 

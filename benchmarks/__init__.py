@@ -1,0 +1,1 @@
+"""What foretell claims of its speed, accuracy and robustness, measured; see README.md."""

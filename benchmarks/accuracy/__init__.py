@@ -1,0 +1,1 @@
+"""How far foretell is from the model itself."""

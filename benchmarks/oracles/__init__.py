@@ -1,0 +1,1 @@
+"""What others compute, for comparisons and for the tests: no part of foretell."""

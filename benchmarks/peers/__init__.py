@@ -1,0 +1,1 @@
+"""foretell and its peers, each in a process that answers one JSON request a line."""

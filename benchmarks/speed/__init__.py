@@ -1,0 +1,1 @@
+"""How fast foretell is: alone, beside its peers, and in the parts of a step."""

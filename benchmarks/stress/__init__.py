@@ -1,0 +1,1 @@
+"""No speed: what must hold after minutes of random requests, and however they are run."""
