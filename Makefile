@@ -23,8 +23,12 @@ $(VENV)/built: $(VENV)/made pyproject.toml CMakeLists.txt $(CSRC)
 	$(PIP) install --no-build-isolation --editable .
 	@touch $@
 
+$(VENV)/tested-fast: $(VENV)/built
+	$(PIP) install --no-build-isolation --editable ".[test]"
+	@touch $@
+
 $(VENV)/tested: $(VENV)/built
-	$(PIP) install --no-build-isolation --editable ".[test,dev]"
+	$(PIP) install --no-build-isolation --editable ".[test,oracles,dev]"
 	@touch $@
 
 .PHONY: build
@@ -37,6 +41,10 @@ demo: $(VENV)/built ## watch the default model write
 .PHONY: test
 test: $(VENV)/tested ## all tests (fetches the default model)
 	$(BIN)/python -m pytest
+
+.PHONY: test-fast
+test-fast: $(VENV)/tested-fast ## the quick half: no torch, no model
+	$(BIN)/python -m pytest -m "not torch and not model"
 
 .PHONY: check
 check: $(VENV)/tested ## formatting, lint, types, import contracts

@@ -4,16 +4,46 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import markers
 from support.fake_hub import FakeHub
 from support.loopback_hub import LoopbackHub, loopback_hub_in
 
 from foretell import hub
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a hub other than `loopback_hub`
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without the tests of torch there is no torch, so that a marker that lacks shows anywhere."""
+    if markers.leaves_out(config, "torch"):
+        sys.modules.update(dict.fromkeys(markers.LIBRARIES))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without the tests of torch, files that import it are not imported."""
+    if collection_path.suffix != ".py" or not markers.leaves_out(config, "torch"):
+        return None
+    return markers.imports_torch(collection_path) or None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests, before those that were not asked for are left out."""
+    for item in items:
+        markers.mark(item)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_model(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Without the tests of real models there is none, and none can be fetched."""
+    if markers.leaves_out(pytestconfig, "model"):
+        os.environ["FORETELL_HOME"] = str(tmp_path_factory.mktemp("no-models"))
+        os.environ["PIP_NO_INDEX"] = "1"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.toy import BOS, EOS, VOCAB_SIZE, reciting_llm, toy_llm, toy_tokenizer
@@ -115,7 +114,10 @@ def test_settings_win_over_the_config():
     assert len(output.token_ids) == 2
 
 
+@pytest.mark.torch
 def test_logprobs_are_the_raw_models():
+    import torch
+
     llm = toy_llm()
     output = llm.generate("ab", max_new_tokens=3, logprobs=2, temperature=0.5, top_k=3, seed=1)
     history = list(output.prompt_token_ids)
@@ -189,7 +191,10 @@ def test_broken_logits_are_an_error():
             ask("ab")
 
 
+@pytest.mark.torch
 def test_next_is_the_softmax_before_and_after():
+    import torch
+
     llm = toy_llm()
     found = llm.next("ab", top=4, temperature=0.5, top_k=3)
     row = torch.from_numpy(improvise(VOCAB_SIZE)(tuple(toy_tokenizer().encode("ab")))).double()
@@ -214,8 +219,11 @@ def test_next_is_greedy_without_settings():
     assert found.candidates == 1
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("adds_bos", [False, True])
 def test_score_is_the_product_rule(adds_bos):
+    import torch
+
     llm = toy_llm(adds_bos=adds_bos)
     text = "the cat sat " * 20
     found = llm.score(text, top=1)

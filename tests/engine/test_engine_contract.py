@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from support.engine_contract import EngineContract
-from support.llama_files import make_model, write_model
 
 from foretell.backends.native.backend import NativeBackend
 from foretell.backends.scripted import ScriptedBackend, improvise
@@ -22,6 +21,8 @@ class TestScripted(EngineContract):
 @pytest.fixture(scope="module")
 def tiny_path(tmp_path_factory):
     """A random two-layer Llama in Q8_0."""
+    from support.llama_files import make_model, write_model
+
     return write_model(tmp_path_factory.mktemp("contract") / "tiny.gguf", make_model(), "Q8_0")
 
 

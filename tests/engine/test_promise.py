@@ -45,7 +45,7 @@ class Model:
             )
 
 
-@pytest.fixture(scope="module", params=["tiny", "default"])
+@pytest.fixture(scope="module", params=["tiny", pytest.param("default", marks=pytest.mark.model)])
 def model(request, tmp_path_factory):
     """A random model with many requests, and the default model with some."""
     if request.param == "default":

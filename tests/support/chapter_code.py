@@ -12,9 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.nn.functional import log_softmax, softmax
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from support.folder_tokenizers import byte_level
 
 EOS_TEXT = "<|endoftext|>"
 CONTEXT_LENGTH = 192
@@ -64,16 +65,7 @@ def save_tiny_gpt2(folder: Path) -> Path:
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
     """Byte-level BPE with a few merges: any text, a character may be several tokens."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=[EOS_TEXT],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer = byte_level(CORPUS, vocab_size=300, special_tokens=[EOS_TEXT])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token=EOS_TEXT, eos_token=EOS_TEXT
     )

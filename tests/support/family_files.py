@@ -28,17 +28,8 @@ from transformers import (
 
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import TensorInfo
-from support.llama_files import sizes_of, write
+from support.llama_files import SIZES, sizes_of, write
 
-SIZES = {
-    "vocab_size": 160,
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-}
 GPT2_SIZES = {"vocab_size": 163, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 128}
 
 

@@ -29,21 +29,22 @@ LAYER_NAMES = {
 NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 
 
+SIZES = {
+    "vocab_size": 160,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+}
+"""Of tiny models, by the names that transformers' configs have."""
+
+
 def make_model(*, seed: int = 0, rope: dict[str, Any] | None = None, **sizes: Any) -> Any:
     """A random model whose logits differ by a few units, so that errors show."""
     config = LlamaConfig(
-        **{
-            "vocab_size": 160,
-            "hidden_size": 64,
-            "intermediate_size": 96,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "max_position_embeddings": 256,
-            "rms_norm_eps": 1e-5,
-            "tie_word_embeddings": True,
-        }
-        | sizes,
+        **SIZES | {"rms_norm_eps": 1e-5, "tie_word_embeddings": True} | sizes,
         rope_parameters={"rope_type": "default", "rope_theta": 10_000.0} | (rope or {}),
     )
     torch.manual_seed(seed)
