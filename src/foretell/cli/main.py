@@ -1,4 +1,4 @@
-"""The command line: `foretell COMMAND ...`, one file a command.
+"""The command line: `foretell COMMAND ...`, one file of `cli/commands/` a command.
 
 A command's file is imported when the command is named, so that `foretell --version` stays fast.
 Whatever goes wrong reaches the user as one line on stderr and an exit code ≠ 0.
@@ -12,41 +12,44 @@ import errno
 import importlib
 import io
 import os
+import pkgutil
 import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from typing import Any, NoReturn
 
 import click
 
 from foretell import __version__
+from foretell.cli import commands
 from foretell.errors import ForetellError, SettingWarning
 
-COMMANDS = (
+HELP_ORDER = (
     *("generate", "chat", "next", "score", "explain", "beams", "guide", "compare", "models"),
     *("bench", "demo"),
 )
+"""The commands that `foretell --help` lists first, in this order; others follow by name."""
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 class LazyGroup(click.Group):
-    """A click group whose commands are imported from `cli/commands/<name>.py` when needed."""
+    """A click group whose commands are the files of `cli/commands/`, imported when needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands, in the order of COMMANDS."""
-        return [name for name in COMMANDS if find_spec(f"foretell.cli.commands.{name}") is not None]
+        """The names of the files in `cli/commands/`, in the order of `foretell --help`."""
+        names = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+        first = [name for name in HELP_ORDER if name in names]
+        return [*first, *sorted(names.difference(first))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command of this name; None if there is none."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(
-            f"foretell.cli.commands.{cmd_name}"
-        ).command
+        module = importlib.import_module(f"{commands.__name__}.{cmd_name}")
+        command: click.Command = module.command
         return command
 
     def resolve_command(

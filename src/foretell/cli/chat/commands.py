@@ -6,15 +6,11 @@ import difflib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import click
-
+from foretell.cli.chat.session import Session, note
 from foretell.cli.options import warn
 from foretell.errors import ForetellError, RequestError
-
-if TYPE_CHECKING:
-    from foretell.cli.commands.chat import Session
 
 
 @dataclass(frozen=True)
@@ -45,11 +41,6 @@ def run_command(session: Session, line: str) -> None:
     command.run(session, argument)
 
 
-def tell(text: str) -> None:
-    """Show what is no answer."""
-    click.secho(text, err=True, dim=True)
-
-
 def _help(session: Session, argument: str) -> None:
     forms = {f"/{name} {known.argument}": known.meaning for name, known in SLASH_COMMANDS.items()}
     width = max(map(len, forms))
@@ -58,7 +49,7 @@ def _help(session: Session, argument: str) -> None:
         'A line ending in a backslash goes on in the next; lines between two """ are one message.',
         "Ctrl-C stops an answer, Ctrl-D leaves. // begins a message with a slash.",
     ]
-    tell("\n".join(lines))
+    note("\n".join(lines))
 
 
 def _set(session: Session, argument: str) -> None:
@@ -82,9 +73,9 @@ def read_value(text: str) -> Any:
 def _settings(session: Session, argument: str) -> None:
     settings = session.config.as_dict()
     for name, value in settings.items():
-        tell(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+        note(f"{name} = {json.dumps(value, ensure_ascii=False)}")
     if not session.config.samples:
-        tell("greedy: the likeliest token is taken")
+        note("greedy: the likeliest token is taken")
 
 
 def _system(session: Session, argument: str) -> None:
@@ -92,7 +83,7 @@ def _system(session: Session, argument: str) -> None:
 
 
 def _undo(session: Session, argument: str) -> None:
-    tell(f"taken back: {session.conversation.undo()}")
+    note(f"taken back: {session.conversation.undo()}")
 
 
 def _retry(session: Session, argument: str) -> None:
@@ -111,12 +102,12 @@ def _clear(session: Session, argument: str) -> None:
 
 def _save(session: Session, argument: str) -> None:
     session.conversation.save(argument)
-    tell(f"saved to {argument}")
+    note(f"saved to {argument}")
 
 
 def _load(session: Session, argument: str) -> None:
     session.conversation.load(argument)
-    tell(f"loaded {len(session.conversation.messages)} messages")
+    note(f"loaded {len(session.conversation.messages)} messages")
 
 
 def _quit(session: Session, argument: str) -> None:
