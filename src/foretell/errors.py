@@ -1,17 +1,20 @@
 """Everything that foretell raises on purpose.
 
-ForetellError
-├── ConfigError             a setting is unknown, out of range or contradicts another
-├── RequestError            a prompt is empty, or the request cannot fit the context or KV pool
-│   └── QueueFullError      as many requests wait as may
-├── ModelNotFoundError      no such model name, file or cached download
-├── DownloadError           a model could not be fetched or stored
-├── ModelFileError          a model file is damaged, truncated or malicious
-├── UnsupportedModelError   the file is sound, but foretell cannot run what is in it
-└── NumericalError          the model answered with NaN, or with no token possible
+                          exit  HTTP
+ForetellError                1   500
+├── ConfigError              2   400   a setting is unknown, out of range or contradicts another
+├── RequestError             2   400   a prompt is empty, or exceeds the context or the KV pool
+│   └── QueueFullError       2   429   as many requests wait as may
+├── ModelNotFoundError       1   404   no such model name, file or cached download
+├── DownloadError            1   502   a model could not be fetched or stored
+├── ModelFileError           1   500   a model file is damaged, truncated or malicious
+├── UnsupportedModelError    1   501   the file is sound, but foretell cannot run what is in it
+└── NumericalError           1   500   the model answered with NaN, or with no token possible
 
 A message names the thing, its value and what would be right, in one line. The command line prints
-it and exits with `ForetellError.exit_code`; nothing else reaches the user as a traceback.
+it and exits with `exit_code`; nothing else reaches the user as a traceback. A server answers with
+`http_status`, where OpenAI's clients try 429 and 5xx again: what computes the same again (500, 501)
+needs a header that says not to.
 """
 
 
@@ -19,30 +22,39 @@ class ForetellError(Exception):
     """Root of the tree; catching it catches every error that foretell raises on purpose."""
 
     exit_code = 1
+    http_status = 500
 
 
 class ConfigError(ForetellError, ValueError):
     """A setting is unknown, out of range or contradicts another."""
 
     exit_code = 2
+    http_status = 400
 
 
 class RequestError(ForetellError, ValueError):
     """A prompt is empty, or the request cannot fit the context or the KV pool."""
 
     exit_code = 2
+    http_status = 400
 
 
 class QueueFullError(RequestError):
     """As many requests wait as the engine was told to let wait: try again later."""
 
+    http_status = 429
+
 
 class ModelNotFoundError(ForetellError, LookupError):
     """No model has this name, or no file lies at this path."""
 
+    http_status = 404
+
 
 class DownloadError(ForetellError, OSError):
     """A model could not be fetched, verified or stored."""
+
+    http_status = 502
 
 
 class ModelFileError(ForetellError):
@@ -51,6 +63,8 @@ class ModelFileError(ForetellError):
 
 class UnsupportedModelError(ForetellError):
     """The file is sound, but its architecture, tensor type or tokenizer is not known here."""
+
+    http_status = 501
 
 
 class SettingWarning(UserWarning):
