@@ -1,4 +1,4 @@
-"""Typed, bounded reading of a model file's settings."""
+"""Typed, bounded reading of what a model file says of itself: GGUF metadata, `config.json`."""
 
 from __future__ import annotations
 
@@ -9,99 +9,163 @@ from typing import Any
 from foretell.errors import ModelFileError, UnsupportedModelError
 
 
-class Settings:
-    """One architecture's keys of a GGUF file: `settings.integer("block_count", 1, 1000)`.
+class MetadataReader:
+    """Values by key, each checked before it is handed out: `reader.integer("vocab_size", 1, 100)`.
 
-    A key that is missing without a default, of another type, or out of bounds raises
-    ModelFileError with the file, the key, the value and what would be right.
+    A key that is absent, or null, gives the default. Without one, and where the value has another
+    type or is out of bounds, ModelFileError names the source, the key, the value and what would be
+    right.
+
+    Attributes:
+        source: what is read, for messages.
     """
 
-    def __init__(self, metadata: Mapping[str, Any], architecture: str, source: str) -> None:
+    def __init__(self, metadata: Mapping[str, Any], source: str) -> None:
+        self.source = source
         self._metadata = metadata
-        self._architecture = architecture
-        self._source = source
-        self._prefix = f"{architecture}."
+        self._architecture = ""
+        self._prefix = ""
+        self._spelling = "{}"
 
     @classmethod
-    def of_config(cls, config: Mapping[str, Any], source: str) -> Settings:
-        """The keys of a checkpoint's `config.json`, or of an object in it; null counts as absent.
+    def of_architecture(
+        cls, metadata: Mapping[str, Any], architecture: str, source: str
+    ) -> MetadataReader:
+        """The keys of a GGUF file that begin with its architecture's name, which is left out."""
+        reader = cls(metadata, source)
+        reader._architecture = architecture
+        reader._prefix = f"{architecture}."
+        reader._spelling = "metadata '{}'"
+        return reader
 
-        `source` is for messages.
-        """
-        present = {key: value for key, value in config.items() if value is not None}
-        settings = cls(present, str(config.get("model_type")), source)
-        settings._prefix = ""
-        return settings
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any], source: str) -> MetadataReader:
+        """The keys of a checkpoint's `config.json`, or of an object in it."""
+        reader = cls(config, source)
+        reader._architecture = str(config.get("model_type"))
+        reader._spelling = "'{}'"
+        return reader
 
     def __contains__(self, key: str) -> bool:
-        return f"{self._prefix}{key}" in self._metadata
+        return self._metadata.get(f"{self._prefix}{key}") is not None
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
         """The integer under this key, low ≤ value ≤ high."""
         value = self._value(key, default)
         if type(value) is not int or not low <= value <= high:
-            raise self._wrong(key, value, f"an integer from {low} to {high}")
+            raise self._mistyped(key, value, f"an integer from {low} to {high}")
+        return value
+
+    def token_id(self, key: str, vocab_size: int) -> int | None:
+        """The token id under this key; None where there is none."""
+        if key not in self:
+            return None
+        value = self._value(key, None)
+        if type(value) is not int:
+            raise self._mistyped(key, value, "an integer")
+        if not 0 <= value < vocab_size:
+            raise self._mistyped(key, value, f"a token id from 0 to {vocab_size - 1}")
         return value
 
     def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
         """The finite number under this key, low ≤ value ≤ high."""
         value = self._value(key, default)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or not low <= value <= high:
-            raise self._wrong(key, value, f"a number from {low:g} to {high:g}")
+        if not is_number or not low <= value <= high:
+            raise self._mistyped(key, value, f"a number from {low:g} to {high:g}")
         return float(value)
 
-    def text(self, key: str, default: str) -> str:
-        """The string under this key."""
-        value = self._value(key, default)
-        if not isinstance(value, str):
-            raise self._wrong(key, value, "a string")
-        return value
-
-    def texts(self, key: str, default: list[str]) -> list[str]:
-        """The list of strings under this key."""
-        value = self._value(key, default)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self._wrong(key, value, "a list of strings")
-        return value
-
-    def flag(self, key: str, default: bool) -> bool:
+    def flag(self, key: str, default: bool | None = None) -> bool:
         """The boolean under this key."""
         value = self._value(key, default)
         if not isinstance(value, bool):
-            raise self._wrong(key, value, "true or false")
+            raise self._mistyped(key, value, "true or false")
         return value
 
-    def part(self, key: str) -> Settings | None:
-        """The object under this key of a `config.json`, as settings; None where there is none."""
+    def text(self, key: str, default: str | None = None) -> str:
+        """The string under this key."""
+        value = self._value(key, default)
+        if not isinstance(value, str):
+            raise self._mistyped(key, value, "a string")
+        return value
+
+    def texts(self, key: str, default: list[str] | None = None) -> list[str]:
+        """The list of strings under this key, all of them valid Unicode."""
+        values = self._list(key, default, {str}, "strings")
+        try:
+            "".join(values).encode()
+        except UnicodeEncodeError:
+            index = next(i for i, value in enumerate(values) if has_surrogate(value))
+            raise self._mistyped(f"{key}[{index}]", values[index], "valid UTF-8") from None
+        return values
+
+    def integers(self, key: str, default: list[int] | None = None) -> list[int]:
+        """The list of integers under this key."""
+        return self._list(key, default, {int}, "integers")
+
+    def numbers(self, key: str, default: list[float] | None = None) -> list[float]:
+        """The list of finite numbers under this key."""
+        values = self._list(key, default, {int, float}, "numbers")
+        if not all(map(math.isfinite, values)):
+            index = next(i for i, value in enumerate(values) if not math.isfinite(value))
+            raise self._mistyped(f"{key}[{index}]", values[index], "finite")
+        return values
+
+    def part(self, key: str) -> MetadataReader | None:
+        """A reader of the object under this key of a `config.json`; None where there is none."""
         value = self._metadata.get(key)
         if value is None:
             return None
         if not isinstance(value, dict):
-            raise self._wrong(key, value, "an object")
-        inner = Settings.of_config(value, f"{self._source}: {key}")
+            raise self._mistyped(key, value, "an object")
+        inner = MetadataReader.of_config(value, f"{self.source}: {key}")
         inner._architecture = self._architecture
         return inner
 
     def unsupported(self, what: str) -> UnsupportedModelError:
-        """The error that says that foretell cannot run this variant."""
+        """The error that says that foretell cannot run this variant of the architecture."""
         return UnsupportedModelError(
-            f"{self._source}: {what} is not supported for architecture {self._architecture!r}"
+            f"{self.source}: {what} is not supported for architecture {self._architecture!r}"
         )
 
     def wrong(self, what: str) -> ModelFileError:
-        """The error that says that settings contradict each other."""
-        return ModelFileError(f"{self._source}: {what}")
+        """The error that says what is missing, or contradicts something else."""
+        return ModelFileError(f"{self.source}: {what}")
 
     def _value(self, key: str, default: Any) -> Any:
-        value = self._metadata.get(f"{self._prefix}{key}", default)
+        value = self._metadata.get(f"{self._prefix}{key}")
         if value is None:
-            raise ModelFileError(f"{self._source}: {self._place(key)} is missing")
+            value = default
+        if value is None:
+            raise self.wrong(f"{self._spell(key)} is missing")
         return value
 
-    def _place(self, key: str) -> str:
-        return f"metadata '{self._prefix}{key}'" if self._prefix else repr(key)
+    def _list(self, key: str, default: Any, kinds: set[type], noun: str) -> list[Any]:
+        values = self._value(key, default)
+        if not isinstance(values, list):
+            raise self._mistyped(key, values, f"a list of {noun}")
+        for wrong in set(map(type, values)) - kinds:
+            index = next(i for i, value in enumerate(values) if type(value) is wrong)
+            raise self._mistyped(f"{key}[{index}]", values[index], f"one of the {noun}")
+        return values
 
-    def _wrong(self, key: str, value: object, right: str) -> ModelFileError:
-        shown = repr(value)[:60]
-        return ModelFileError(f"{self._source}: {self._place(key)} is {shown}: must be {right}")
+    def _mistyped(self, key: str, value: object, right: str) -> ModelFileError:
+        return self.wrong(f"{self._spell(key)} is {_show(value)}: must be {right}")
+
+    def _spell(self, key: str) -> str:
+        return self._spelling.format(f"{self._prefix}{key}")
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether the text holds a lone surrogate, which no UTF-8 can spell."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _show(value: object) -> str:
+    if isinstance(value, (list, dict)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"{value!r:.60}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkable
 
 from foretell.errors import RequestError
-from foretell.formats.fields import has_surrogate
+from foretell.formats.metadata import has_surrogate
 from foretell.text.detokenizer import Detokenizer
 from foretell.text.tokenizers.special import SpecialTokens
 from foretell.text.tokenizers.vocabulary import (

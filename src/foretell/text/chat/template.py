@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from foretell.errors import ForetellError, ModelFileError, RequestError
-from foretell.formats.fields import has_surrogate
+from foretell.formats.metadata import has_surrogate
 
 MAX_SECONDS = 1.0  # of processor time, the start of the process apart
 MAX_WALL_SECONDS = 2.0 if sys.platform == "win32" else 20.0  # elsewhere only if the former fails

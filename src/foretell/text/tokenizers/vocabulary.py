@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.errors import UnsupportedModelError
-from foretell.formats.fields import Fields
+from foretell.formats.metadata import MetadataReader
 from foretell.text.tokenizers.pretokenizers import NO_CUTS, PreTokenizer, find_pretokenizer
 
 MAX_TOKENS = 2**22
@@ -132,15 +132,15 @@ def read_vocabulary(metadata: Mapping[str, Any], source: str) -> MergedVocabular
         ModelFileError: a field is missing, of the wrong type or at odds with another.
         UnsupportedModelError: the tokenizer's model or pre-tokenizer is not known here.
     """
-    fields = Fields(metadata, source)
-    model = _read_model(fields)
-    tokens = _read_tokens(fields)
-    ids = _index(fields, tokens)
+    reader = MetadataReader(metadata, source)
+    model = _read_model(reader)
+    tokens = _read_tokens(reader)
+    ids = _index(reader, tokens)
     llama = model == "llama"
-    pretokenizer = NO_CUTS if llama else _read_pretokenizer(fields)
-    types = _read_types(fields, tokens, model)
-    bos, eos, unknown = (_special(fields, name, types, model) for name in ("bos", "eos", "unknown"))
-    ends = _end_ids(fields, ids, eos, len(tokens))
+    pretokenizer = NO_CUTS if llama else _read_pretokenizer(reader)
+    types = _read_types(reader, tokens, model)
+    bos, eos, unknown = (_special(reader, name, types, model) for name in ("bos", "eos", "unknown"))
+    ends = _end_ids(reader, ids, eos, len(tokens))
     for index in ends if bos is None else {bos, *ends}:
         types[index] = int(TokenType.CONTROL)  # some converters leave these at normal
     return MergedVocabulary(
@@ -149,107 +149,121 @@ def read_vocabulary(metadata: Mapping[str, Any], source: str) -> MergedVocabular
         tokens=tokens,
         ids=ids,
         types=types,
-        scores=_read_scores(fields, len(tokens)) if llama else [],
-        merges=[] if llama else _read_merges(fields, ids, types),
+        scores=_read_scores(reader, len(tokens)) if llama else [],
+        merges=[] if llama else _read_merges(reader, ids, types),
         pretokenizer=pretokenizer,
-        adds_space_prefix=llama and fields.flag("tokenizer.ggml.add_space_prefix", True),
+        adds_space_prefix=llama and reader.flag("tokenizer.ggml.add_space_prefix", True),
         unknown_token_id=unknown,
         bos_token_id=bos,
-        adds_bos=_read_adds_bos(fields, bos, pretokenizer),
+        adds_bos=_read_adds_bos(reader, bos, pretokenizer),
         eos_token_id=eos,
         eos_token_ids=ends,
-        chat_template=fields.string("tokenizer.chat_template"),
+        chat_template=_read_template(reader),
         spacing={},
     )
 
 
-def _read_model(fields: Fields) -> str:
-    model = fields.string("tokenizer.ggml.model")
-    if model is None:
-        fields.fail("tokenizer.ggml.model", "is missing: must name the kind of tokenizer")
+def _read_model(reader: MetadataReader) -> str:
+    key = "tokenizer.ggml.model"
+    if key not in reader:
+        raise reader.wrong(f"{key} is missing: must name the kind of tokenizer")
+    model = reader.text(key)
     if model not in ("gpt2", "llama"):
         raise UnsupportedModelError(
-            f"{fields.source}: tokenizer.ggml.model is {model!r:.60}: must be 'gpt2' or 'llama'"
+            f"{reader.source}: {key} is {model!r:.60}: must be 'gpt2' or 'llama'"
         )
-    if model == "llama" and fields.flag("tokenizer.ggml.remove_extra_whitespaces", False):
+    if model == "llama" and reader.flag("tokenizer.ggml.remove_extra_whitespaces", False):
         raise UnsupportedModelError(
-            f"{fields.source}: tokenizer.ggml.remove_extra_whitespaces is true: must be false"
+            f"{reader.source}: tokenizer.ggml.remove_extra_whitespaces is true: must be false"
         )
     return model
 
 
-def _read_tokens(fields: Fields) -> list[str]:
+def _read_tokens(reader: MetadataReader) -> list[str]:
     key = "tokenizer.ggml.tokens"
-    tokens = fields.strings(key)
+    tokens = reader.texts(key, [])
     if not tokens:
-        fields.fail(key, "is missing or empty: must list the vocabulary")
+        raise reader.wrong(f"{key} is missing or empty: must list the vocabulary")
     if len(tokens) > MAX_TOKENS:
-        fields.fail(key, f"has {len(tokens)} entries: must have at most {MAX_TOKENS}")
+        raise reader.wrong(f"{key} has {len(tokens)} entries: must have at most {MAX_TOKENS}")
     longest = max(tokens, key=len)
     if len(longest) > MAX_TOKEN_LENGTH:
         index = tokens.index(longest)
-        problem = f"has {len(longest)} characters: must have at most {MAX_TOKEN_LENGTH}"
-        fields.fail(f"{key}[{index}]", problem)
+        raise reader.wrong(
+            f"{key}[{index}] has {len(longest)} characters: must have at most {MAX_TOKEN_LENGTH}"
+        )
     return tokens
 
 
-def _index(fields: Fields, tokens: list[str]) -> dict[str, int]:
+def _index(reader: MetadataReader, tokens: list[str]) -> dict[str, int]:
     ids = dict(zip(tokens, range(len(tokens)), strict=True))
     if len(ids) + max(0, tokens.count("") - 1) != len(tokens):
         first: dict[str, int] = {}
         for index, token in enumerate(tokens):
             if token and first.setdefault(token, index) != index:
-                problem = f"is {token!r:.60} like entry {first[token]}: tokens must differ"
-                fields.fail(f"tokenizer.ggml.tokens[{index}]", problem)
+                raise reader.wrong(
+                    f"tokenizer.ggml.tokens[{index}] is {token!r:.60} like entry {first[token]}: "
+                    "tokens must differ"
+                )
     return ids
 
 
-def _read_types(fields: Fields, tokens: list[str], model: str) -> list[int]:
+def _read_types(reader: MetadataReader, tokens: list[str], model: str) -> list[int]:
     key = "tokenizer.ggml.token_type"
-    types = fields.integers(key)
-    if types is None:
+    if key not in reader:
         if model == "llama":
-            fields.fail(key, "is missing: must give each token's type")
+            raise reader.wrong(f"{key} is missing: must give each token's type")
         return [int(TokenType.NORMAL)] * len(tokens)
-    _check_length(fields, key, types, len(tokens))
+    types = reader.integers(key)
+    _check_length(reader, key, types, len(tokens))
     known = set(TokenType) if model == "llama" else set(TokenType) - {TokenType.BYTE}
     for wrong in set(types) - known:
-        fields.fail(f"{key}[{types.index(wrong)}]", f"is {wrong}: must be 1 to {max(known)}")
+        index = types.index(wrong)
+        raise reader.wrong(f"{key}[{index}] is {wrong}: must be 1 to {max(known)}")
     return list(types)
 
 
-def _read_scores(fields: Fields, vocab_size: int) -> list[float]:
+def _read_scores(reader: MetadataReader, vocab_size: int) -> list[float]:
     key = "tokenizer.ggml.scores"
-    scores = fields.numbers(key)
-    if scores is None:
-        fields.fail(key, "is missing: must give each token's score")
-    _check_length(fields, key, scores, vocab_size)
+    if key not in reader:
+        raise reader.wrong(f"{key} is missing: must give each token's score")
+    scores = reader.numbers(key)
+    _check_length(reader, key, scores, vocab_size)
     return scores
 
 
-def _read_merges(fields: Fields, ids: dict[str, int], types: list[int]) -> list[tuple[str, str]]:
+def _read_merges(
+    reader: MetadataReader, ids: dict[str, int], types: list[int]
+) -> list[tuple[str, str]]:
     key = "tokenizer.ggml.merges"
-    merges = fields.strings(key)
-    if merges is None:
-        fields.fail(key, "is missing: must list the merges")
+    if key not in reader:
+        raise reader.wrong(f"{key} is missing: must list the merges")
+    merges = reader.texts(key)
     special = {token for token, index in ids.items() if types[index] in SPECIAL_TYPES}
     spelled = ids.keys() - special
     pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
     for index, (left, right) in enumerate(pairs):
         if not (left in spelled and right in spelled and left + right in spelled):
-            problem = f"is {merges[index]!r:.60}: must be two tokens whose join is a token"
-            fields.fail(f"{key}[{index}]", problem)
+            raise reader.wrong(
+                f"{key}[{index}] is {merges[index]!r:.60}: must be two tokens whose join is a token"
+            )
     return pairs
 
 
-def _read_pretokenizer(fields: Fields) -> PreTokenizer:
-    name = fields.string("tokenizer.ggml.pre")
-    return find_pretokenizer("default" if name is None else name, fields.source)
+def _read_pretokenizer(reader: MetadataReader) -> PreTokenizer:
+    return find_pretokenizer(reader.text("tokenizer.ggml.pre", "default"), reader.source)
 
 
-def _check_length(fields: Fields, key: str, values: list[Any], vocab_size: int) -> None:
+def _read_template(reader: MetadataReader) -> str | None:
+    key = "tokenizer.chat_template"
+    return reader.text(key) if key in reader else None
+
+
+def _check_length(reader: MetadataReader, key: str, values: list[Any], vocab_size: int) -> None:
     if len(values) != vocab_size:
-        fields.fail(key, f"has {len(values)} entries: must have {vocab_size}, one for each token")
+        raise reader.wrong(
+            f"{key} has {len(values)} entries: must have {vocab_size}, one for each token"
+        )
 
 
 SENTENCEPIECE_IDS = {  # SentencePiece's own defaults
@@ -259,8 +273,8 @@ SENTENCEPIECE_IDS = {  # SentencePiece's own defaults
 }
 
 
-def _special(fields: Fields, name: str, types: list[int], model: str) -> int | None:
-    stated = fields.token_id(f"tokenizer.ggml.{name}_token_id", len(types))
+def _special(reader: MetadataReader, name: str, types: list[int], model: str) -> int | None:
+    stated = reader.token_id(f"tokenizer.ggml.{name}_token_id", len(types))
     default, kind = SENTENCEPIECE_IDS[name]
     if stated is None and model == "llama" and types[default : default + 1] == [kind]:
         return default
@@ -268,10 +282,10 @@ def _special(fields: Fields, name: str, types: list[int], model: str) -> int | N
 
 
 def _end_ids(
-    fields: Fields, ids: dict[str, int], eos: int | None, vocab_size: int
+    reader: MetadataReader, ids: dict[str, int], eos: int | None, vocab_size: int
 ) -> frozenset[int]:
     keys = [f"tokenizer.ggml.{name}_token_id" for name in ("eot", "eom")]
-    stated = [eos, *(fields.token_id(key, vocab_size) for key in keys)]
+    stated = [eos, *(reader.token_id(key, vocab_size) for key in keys)]
     return frozenset(index for index in stated if index is not None) | ids_of_ends(ids)
 
 
@@ -281,9 +295,9 @@ def ids_of_ends(ids: Mapping[str, int]) -> frozenset[int]:
     return frozenset(ids[piece] for piece in pieces if piece in ids)
 
 
-def _read_adds_bos(fields: Fields, bos: int | None, pretokenizer: PreTokenizer) -> bool:
+def _read_adds_bos(reader: MetadataReader, bos: int | None, pretokenizer: PreTokenizer) -> bool:
     key = "tokenizer.ggml.add_bos_token"
-    adds_bos = fields.flag(key, pretokenizer.adds_bos)
+    adds_bos = reader.flag(key, pretokenizer.adds_bos)
     if adds_bos and bos is None:
-        fields.fail(key, "holds but tokenizer.ggml.bos_token_id is missing: must be given")
+        raise reader.wrong(f"{key} holds but tokenizer.ggml.bos_token_id is missing: must be given")
     return adds_bos

@@ -22,7 +22,7 @@ from foretell.backends.native.plan import Heads, Plan, Rotation, Value
 from foretell.backends.native.weights.source import GGUFWeights, HFName
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
-from foretell.formats.metadata import Settings
+from foretell.formats.metadata import MetadataReader
 
 PATTERN = 6  # every sixth layer sees all
 LOCAL_BASE, GLOBAL_BASE = 10_000.0, 1_000_000.0
@@ -79,68 +79,68 @@ class Gemma3:
     @staticmethod
     def from_gguf(file: GGUFFile) -> Gemma3:
         """Read the sizes from the metadata; raises ModelFileError where they make no sense."""
-        settings = Settings(file.metadata, "gemma3", str(file.path))
+        reader = MetadataReader.of_architecture(file.metadata, "gemma3", str(file.path))
         for name in ("attn_logit_softcapping", "final_logit_softcapping"):
-            if name in settings:
-                raise settings.unsupported(name)
-        width = settings.integer("embedding_length", 16, 2**16)
-        layers = settings.integer("block_count", 1, 1024)
-        heads = _file_heads(settings)
-        window = settings.integer("attention.sliding_window", 1, 2**24)
-        pattern = settings.integer("attention.sliding_window_pattern", 1, 1024, PATTERN)
-        local_base = settings.number("rope.freq_base_swa", 1, 1e12, LOCAL_BASE)
+            if name in reader:
+                raise reader.unsupported(name)
+        width = reader.integer("embedding_length", 16, 2**16)
+        layers = reader.integer("block_count", 1, 1024)
+        heads = _file_heads(reader)
+        window = reader.integer("attention.sliding_window", 1, 2**24)
+        pattern = reader.integer("attention.sliding_window_pattern", 1, 1024, PATTERN)
+        local_base = reader.number("rope.freq_base_swa", 1, 1e12, LOCAL_BASE)
         scaled = width // heads.query if layers == LAYERS_OF_27B else heads.dim
         return Gemma3(
             shape=ModelShape(
                 layers=layers,
                 heads=heads,
                 vocab_size=GGUFWeights(file).rows("token_embd.weight"),
-                context_length=settings.integer("context_length", 1, 2**24),
+                context_length=reader.integer("context_length", 1, 2**24),
             ),
             width=width,
-            hidden=settings.integer("feed_forward_length", 1, 2**20),
-            eps=settings.number("attention.layer_norm_rms_epsilon", 0, 1),
-            scale=settings.number("attention.scale", 1e-6, 1e6, scaled**-0.5),
+            hidden=reader.integer("feed_forward_length", 1, 2**20),
+            eps=reader.number("attention.layer_norm_rms_epsilon", 0, 1),
+            scale=reader.number("attention.scale", 1e-6, 1e6, scaled**-0.5),
             windows=tuple(window if (i + 1) % pattern else None for i in range(layers)),
             local_frequencies=plain_frequencies(local_base, heads.dim),
-            global_frequencies=file_frequencies(file, settings, heads.dim, GLOBAL_BASE),
+            global_frequencies=file_frequencies(file, reader, heads.dim, GLOBAL_BASE),
             tied="output.weight" not in file.tensors,
         )
 
     @staticmethod
     def from_config(checkpoint: Checkpoint) -> Gemma3:
         """Read the sizes from `config.json`; raises ModelFileError where they make no sense."""
-        settings = Settings.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
-        _check_config(settings)
-        layers = settings.integer("num_hidden_layers", 1, 1024)
-        query_heads = settings.integer("num_attention_heads", 1, 2**12, 8)
-        kv_heads = settings.integer("num_key_value_heads", 1, query_heads, 4)
-        dim = settings.integer("head_dim", 1, 2**16, 256)
-        scalar = settings.number("query_pre_attn_scalar", 1e-6, 1e12, 256)
+        reader = MetadataReader.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
+        _check_config(reader)
+        layers = reader.integer("num_hidden_layers", 1, 1024)
+        query_heads = reader.integer("num_attention_heads", 1, 2**12, 8)
+        kv_heads = reader.integer("num_key_value_heads", 1, query_heads, 4)
+        dim = reader.integer("head_dim", 1, 2**16, 256)
+        scalar = reader.number("query_pre_attn_scalar", 1e-6, 1e12, 256)
         return Gemma3(
             shape=ModelShape(
                 layers=layers,
-                heads=check_heads(settings, Heads(query_heads, kv_heads, dim)),
-                vocab_size=settings.integer("vocab_size", 1, 2**24, 262_208),
-                context_length=settings.integer("max_position_embeddings", 1, 2**24, 131_072),
+                heads=check_heads(reader, Heads(query_heads, kv_heads, dim)),
+                vocab_size=reader.integer("vocab_size", 1, 2**24, 262_208),
+                context_length=reader.integer("max_position_embeddings", 1, 2**24, 131_072),
             ),
-            width=settings.integer("hidden_size", 16, 2**16),
-            hidden=settings.integer("intermediate_size", 1, 2**20),
-            eps=settings.number("rms_norm_eps", 0, 1, 1e-6),
+            width=reader.integer("hidden_size", 16, 2**16),
+            hidden=reader.integer("intermediate_size", 1, 2**20),
+            eps=reader.number("rms_norm_eps", 0, 1, 1e-6),
             scale=scalar**-0.5,
             windows=layer_windows(
-                settings,
+                reader,
                 layers,
-                window=settings.integer("sliding_window", 1, 2**24, 4096),
-                pattern=settings.integer("sliding_window_pattern", 1, 1024, PATTERN),
+                window=reader.integer("sliding_window", 1, 2**24, 4096),
+                pattern=reader.integer("sliding_window_pattern", 1, 1024, PATTERN),
             ),
             local_frequencies=kind_frequencies(
-                settings, dim, "sliding_attention", base="rope_local_base_freq", usual=LOCAL_BASE
+                reader, dim, "sliding_attention", base="rope_local_base_freq", usual=LOCAL_BASE
             ),
             global_frequencies=kind_frequencies(
-                settings, dim, "full_attention", base="rope_theta", usual=GLOBAL_BASE
+                reader, dim, "full_attention", base="rope_theta", usual=GLOBAL_BASE
             ),
-            tied=settings.flag("tie_word_embeddings", True),
+            tied=reader.flag("tie_word_embeddings", True),
         )
 
     def define(self) -> Plan:
@@ -186,21 +186,21 @@ class Gemma3:
         return plan.rms_norm(h, f"{name}.post_ffw_norm.weight", self.eps, residual=x)
 
 
-def _file_heads(settings: Settings) -> Heads:
-    query_heads = settings.integer("attention.head_count", 1, 2**12)
-    kv_heads = settings.integer("attention.head_count_kv", 1, query_heads, query_heads)
-    dim = settings.integer("attention.key_length", 1, 2**16)
-    if settings.integer("attention.value_length", 1, 2**16, dim) != dim:
-        raise settings.unsupported("a value head longer or shorter than a key head")
-    return check_heads(settings, Heads(query_heads, kv_heads, dim))
+def _file_heads(reader: MetadataReader) -> Heads:
+    query_heads = reader.integer("attention.head_count", 1, 2**12)
+    kv_heads = reader.integer("attention.head_count_kv", 1, query_heads, query_heads)
+    dim = reader.integer("attention.key_length", 1, 2**16)
+    if reader.integer("attention.value_length", 1, 2**16, dim) != dim:
+        raise reader.unsupported("a value head longer or shorter than a key head")
+    return check_heads(reader, Heads(query_heads, kv_heads, dim))
 
 
-def _check_config(settings: Settings) -> None:
+def _check_config(reader: MetadataReader) -> None:
     for name in ("attention_bias", "use_bidirectional_attention"):
-        if settings.flag(name, False):
-            raise settings.unsupported(f"{name}=true")
+        if reader.flag(name, False):
+            raise reader.unsupported(f"{name}=true")
     for name in ("attn_logit_softcapping", "final_logit_softcapping"):
-        if name in settings:
-            raise settings.unsupported(name)
-    if settings.text("hidden_activation", "gelu_pytorch_tanh") != "gelu_pytorch_tanh":
-        raise settings.unsupported("a hidden_activation other than gelu_pytorch_tanh")
+        if name in reader:
+            raise reader.unsupported(name)
+    if reader.text("hidden_activation", "gelu_pytorch_tanh") != "gelu_pytorch_tanh":
+        raise reader.unsupported("a hidden_activation other than gelu_pytorch_tanh")

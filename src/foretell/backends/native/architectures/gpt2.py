@@ -14,7 +14,7 @@ from foretell.backends.native.plan import Heads, Plan, Value
 from foretell.backends.native.weights.source import GGUFWeights, HFName, Part
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
-from foretell.formats.metadata import Settings
+from foretell.formats.metadata import MetadataReader
 
 TANH_GELUS = ("gelu_new", "gelu_pytorch_tanh")
 
@@ -52,46 +52,46 @@ class GPT2:
     @staticmethod
     def from_gguf(file: GGUFFile) -> GPT2:
         """Read the sizes from the metadata; raises ModelFileError where they make no sense."""
-        settings = Settings(file.metadata, "gpt2", str(file.path))
-        width = settings.integer("embedding_length", 16, 2**16)
+        reader = MetadataReader.of_architecture(file.metadata, "gpt2", str(file.path))
+        width = reader.integer("embedding_length", 16, 2**16)
         return GPT2(
             shape=ModelShape(
-                layers=settings.integer("block_count", 1, 1024),
-                heads=_heads(settings, width, settings.integer("attention.head_count", 1, 2**12)),
+                layers=reader.integer("block_count", 1, 1024),
+                heads=_heads(reader, width, reader.integer("attention.head_count", 1, 2**12)),
                 vocab_size=GGUFWeights(file).rows("token_embd.weight"),
-                context_length=settings.integer("context_length", 1, 2**24),
+                context_length=reader.integer("context_length", 1, 2**24),
             ),
             width=width,
-            hidden=settings.integer("feed_forward_length", 1, 2**20),
-            eps=settings.number("attention.layer_norm_epsilon", 0, 1),
+            hidden=reader.integer("feed_forward_length", 1, 2**20),
+            eps=reader.number("attention.layer_norm_epsilon", 0, 1),
             tied="output.weight" not in file.tensors,
         )
 
     @staticmethod
     def from_config(checkpoint: Checkpoint) -> GPT2:
         """Read the sizes from `config.json`; raises ModelFileError where they make no sense."""
-        settings = Settings.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
-        if settings.text("activation_function", "gelu_new") not in TANH_GELUS:
-            raise settings.unsupported("an activation_function other than gelu_new")
+        reader = MetadataReader.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
+        if reader.text("activation_function", "gelu_new") not in TANH_GELUS:
+            raise reader.unsupported("an activation_function other than gelu_new")
         for name, usual in (
             ("scale_attn_weights", True),
             ("scale_attn_by_inverse_layer_idx", False),
             ("add_cross_attention", False),
         ):
-            if settings.flag(name, usual) != usual:
-                raise settings.unsupported(f"{name}={str(not usual).lower()}")
-        width = settings.integer("n_embd", 16, 2**16)
+            if reader.flag(name, usual) != usual:
+                raise reader.unsupported(f"{name}={str(not usual).lower()}")
+        width = reader.integer("n_embd", 16, 2**16)
         return GPT2(
             shape=ModelShape(
-                layers=settings.integer("n_layer", 1, 1024),
-                heads=_heads(settings, width, settings.integer("n_head", 1, 2**12)),
-                vocab_size=settings.integer("vocab_size", 1, 2**24),
-                context_length=settings.integer("n_positions", 1, 2**24),
+                layers=reader.integer("n_layer", 1, 1024),
+                heads=_heads(reader, width, reader.integer("n_head", 1, 2**12)),
+                vocab_size=reader.integer("vocab_size", 1, 2**24),
+                context_length=reader.integer("n_positions", 1, 2**24),
             ),
             width=width,
-            hidden=settings.integer("n_inner", 1, 2**20, 4 * width),
-            eps=settings.number("layer_norm_epsilon", 0, 1, 1e-5),
-            tied=settings.flag("tie_word_embeddings", True),
+            hidden=reader.integer("n_inner", 1, 2**20, 4 * width),
+            eps=reader.number("layer_norm_epsilon", 0, 1, 1e-5),
+            tied=reader.flag("tie_word_embeddings", True),
         )
 
     def define(self) -> Plan:
@@ -140,7 +140,7 @@ class GPT2:
         return plan.linear(x, f"{name}.weight", width, bias=bias, residual=residual, part=part)
 
 
-def _heads(settings: Settings, width: int, count: int) -> Heads:
+def _heads(reader: MetadataReader, width: int, count: int) -> Heads:
     if width % count:
-        raise settings.wrong(f"{width} values cannot be {count} heads")
-    return check_heads(settings, Heads(count, count, width // count))
+        raise reader.wrong(f"{width} values cannot be {count} heads")
+    return check_heads(reader, Heads(count, count, width // count))

@@ -19,7 +19,7 @@ from foretell.backends.native.plan import Heads, Plan, Value
 from foretell.backends.native.weights.source import GGUFWeights, HFName
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
-from foretell.formats.metadata import Settings
+from foretell.formats.metadata import MetadataReader
 
 MISTRAL_WINDOW = 4096
 
@@ -71,30 +71,30 @@ class Llama:
     def from_gguf(file: GGUFFile) -> Llama:
         """Read the sizes from the metadata; raises ModelFileError where they make no sense."""
         architecture = str(file.metadata.get("general.architecture"))
-        settings = Settings(file.metadata, architecture, str(file.path))
-        _check_biases(file, settings, architecture)
-        if "expert_count" in settings and settings.integer("expert_count", 0, 2**16) > 0:
-            raise settings.unsupported("a mixture of experts")
-        width = settings.integer("embedding_length", 16, 2**16)
-        query_heads = settings.integer("attention.head_count", 1, 2**12)
-        kv_heads = settings.integer("attention.head_count_kv", 1, query_heads, query_heads)
+        reader = MetadataReader.of_architecture(file.metadata, architecture, str(file.path))
+        _check_biases(file, reader, architecture)
+        if "expert_count" in reader and reader.integer("expert_count", 0, 2**16) > 0:
+            raise reader.unsupported("a mixture of experts")
+        width = reader.integer("embedding_length", 16, 2**16)
+        query_heads = reader.integer("attention.head_count", 1, 2**12)
+        kv_heads = reader.integer("attention.head_count_kv", 1, query_heads, query_heads)
         dim = width // query_heads
-        if "attention.key_length" in settings:
-            dim = settings.integer("attention.key_length", 16, 1024)
-        if settings.integer("attention.value_length", 1, 2**16, dim) != dim:
-            raise settings.unsupported("a value head longer or shorter than a key head")
-        layers = settings.integer("block_count", 1, 1024)
+        if "attention.key_length" in reader:
+            dim = reader.integer("attention.key_length", 16, 1024)
+        if reader.integer("attention.value_length", 1, 2**16, dim) != dim:
+            raise reader.unsupported("a value head longer or shorter than a key head")
+        layers = reader.integer("block_count", 1, 1024)
         return Llama(
             shape=ModelShape(
                 layers=layers,
-                heads=check_heads(settings, Heads(query_heads, kv_heads, dim)),
+                heads=check_heads(reader, Heads(query_heads, kv_heads, dim)),
                 vocab_size=GGUFWeights(file).rows("token_embd.weight"),
-                context_length=settings.integer("context_length", 1, 2**24),
+                context_length=reader.integer("context_length", 1, 2**24),
             ),
             width=width,
-            hidden=settings.integer("feed_forward_length", 1, 2**20),
-            eps=settings.number("attention.layer_norm_rms_epsilon", 0, 1),
-            frequencies=file_frequencies(file, settings, dim),
+            hidden=reader.integer("feed_forward_length", 1, 2**20),
+            eps=reader.number("attention.layer_norm_rms_epsilon", 0, 1),
+            frequencies=file_frequencies(file, reader, dim),
             tied="output.weight" not in file.tensors,
             windows=(None,) * layers,
             has_biases=architecture == "qwen2",
@@ -105,31 +105,31 @@ class Llama:
     @staticmethod
     def from_config(checkpoint: Checkpoint) -> Llama:
         """Read the sizes from `config.json`; raises ModelFileError where they make no sense."""
-        settings = Settings.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
+        reader = MetadataReader.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
         for name in ("attention_bias", "mlp_bias"):
-            if settings.flag(name, False):
-                raise settings.unsupported(f"{name}=true")
-        if settings.text("hidden_act", "silu") != "silu":
-            raise settings.unsupported("an activation other than silu")
-        width = settings.integer("hidden_size", 16, 2**16)
-        query_heads = settings.integer("num_attention_heads", 1, 2**12)
-        kv_heads = settings.integer("num_key_value_heads", 1, query_heads, query_heads)
-        dim = settings.integer("head_dim", 1, 2**16, width // query_heads)
-        layers = settings.integer("num_hidden_layers", 1, 1024)
+            if reader.flag(name, False):
+                raise reader.unsupported(f"{name}=true")
+        if reader.text("hidden_act", "silu") != "silu":
+            raise reader.unsupported("an activation other than silu")
+        width = reader.integer("hidden_size", 16, 2**16)
+        query_heads = reader.integer("num_attention_heads", 1, 2**12)
+        kv_heads = reader.integer("num_key_value_heads", 1, query_heads, query_heads)
+        dim = reader.integer("head_dim", 1, 2**16, width // query_heads)
+        layers = reader.integer("num_hidden_layers", 1, 1024)
         model_type = checkpoint.config["model_type"]
         return Llama(
             shape=ModelShape(
                 layers=layers,
-                heads=check_heads(settings, Heads(query_heads, kv_heads, dim)),
-                vocab_size=settings.integer("vocab_size", 1, 2**24),
-                context_length=settings.integer("max_position_embeddings", 1, 2**24),
+                heads=check_heads(reader, Heads(query_heads, kv_heads, dim)),
+                vocab_size=reader.integer("vocab_size", 1, 2**24),
+                context_length=reader.integer("max_position_embeddings", 1, 2**24),
             ),
             width=width,
-            hidden=settings.integer("intermediate_size", 1, 2**20),
-            eps=settings.number("rms_norm_eps", 0, 1, 1e-6),
-            frequencies=config_frequencies(settings, dim),
-            tied=settings.flag("tie_word_embeddings", False),
-            windows=_config_windows(checkpoint, settings, layers),
+            hidden=reader.integer("intermediate_size", 1, 2**20),
+            eps=reader.number("rms_norm_eps", 0, 1, 1e-6),
+            frequencies=config_frequencies(reader, dim),
+            tied=reader.flag("tie_word_embeddings", False),
+            windows=_config_windows(checkpoint, reader, layers),
             has_biases=model_type == "qwen2",
             has_head_norms=model_type == "qwen3",
         )
@@ -170,25 +170,25 @@ class Llama:
         return plan.linear(h, f"{name}.ffn_down.weight", self.width, residual=x)
 
 
-def _check_biases(file: GGUFFile, settings: Settings, architecture: str) -> None:
+def _check_biases(file: GGUFFile, reader: MetadataReader, architecture: str) -> None:
     """Biases that the plan would leave out are refused."""
     known = ("attn_q", "attn_k", "attn_v") if architecture == "qwen2" else ()
     names = {f"blk.0.{part}.bias" for part in known}
     for name in sorted(file.tensors):
         if name.startswith("blk.0.") and name.endswith(".bias") and name not in names:
-            raise settings.unsupported(f"a bias ({name})")
+            raise reader.unsupported(f"a bias ({name})")
 
 
 def _config_windows(
-    checkpoint: Checkpoint, settings: Settings, layers: int
+    checkpoint: Checkpoint, reader: MetadataReader, layers: int
 ) -> tuple[int | None, ...]:
     if checkpoint.config["model_type"] == "mistral":
         if checkpoint.config.get("sliding_window", MISTRAL_WINDOW) is None:
             return (None,) * layers
-        return (settings.integer("sliding_window", 1, 2**24, MISTRAL_WINDOW),) * layers
-    if not settings.flag("use_sliding_window", False):
+        return (reader.integer("sliding_window", 1, 2**24, MISTRAL_WINDOW),) * layers
+    if not reader.flag("use_sliding_window", False):
         return (None,) * layers
-    if "layer_types" not in settings:
-        raise settings.unsupported("use_sliding_window=true without layer_types")
-    window = settings.integer("sliding_window", 1, 2**24)
-    return layer_windows(settings, layers, window=window, pattern=1)
+    if "layer_types" not in reader:
+        raise reader.unsupported("use_sliding_window=true without layer_types")
+    window = reader.integer("sliding_window", 1, 2**24)
+    return layer_windows(reader, layers, window=window, pattern=1)

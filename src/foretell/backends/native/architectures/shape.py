@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from foretell.backends.native.plan import Heads, Plan
 from foretell.backends.native.weights.source import HFName
-from foretell.formats.metadata import Settings
+from foretell.formats.metadata import MetadataReader
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Model(Protocol):
         ...
 
 
-def check_heads(settings: Settings, heads: Heads) -> Heads:
+def check_heads(reader: MetadataReader, heads: Heads) -> Heads:
     """The heads, if the kernels take them.
 
     Raises:
@@ -47,16 +47,14 @@ def check_heads(settings: Settings, heads: Heads) -> Heads:
         UnsupportedModelError: they have an odd number of values.
     """
     if heads.query % heads.kv:
-        raise settings.wrong(f"{heads.query} query heads cannot share {heads.kv} kv heads")
+        raise reader.wrong(f"{heads.query} query heads cannot share {heads.kv} kv heads")
     if heads.dim % 16 or not 16 <= heads.dim <= 1024:
-        raise settings.unsupported(
-            f"a head of {heads.dim} values (not a multiple of 16 up to 1024)"
-        )
+        raise reader.unsupported(f"a head of {heads.dim} values (not a multiple of 16 up to 1024)")
     return heads
 
 
 def layer_windows(
-    settings: Settings, layers: int, *, window: int | None, pattern: int
+    reader: MetadataReader, layers: int, *, window: int | None, pattern: int
 ) -> tuple[int | None, ...]:
     """How many positions each layer of a checkpoint sees: `window`, or None for all.
 
@@ -65,9 +63,9 @@ def layer_windows(
     """
     local, everywhere = "sliding_attention", "full_attention"
     usual = [local if (layer + 1) % pattern else everywhere for layer in range(layers)]
-    kinds = settings.texts("layer_types", usual)
+    kinds = reader.texts("layer_types", usual)
     if len(kinds) != layers or not set(kinds) <= {local, everywhere}:
-        raise settings.wrong(
+        raise reader.wrong(
             f"layer_types must be one of {local!r} and {everywhere!r} for each of {layers} layers"
         )
     return tuple(window if kind == local else None for kind in kinds)
