@@ -28,7 +28,7 @@ from transformers import (
 
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import TensorInfo
-from support.llama_files import SIZES, sizes_of, write
+from support.llama_files import SIZES, pairs_together, rotated_heads, sizes_of, write
 
 GPT2_SIZES = {"vocab_size": 163, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 128}
 
@@ -43,6 +43,8 @@ class Family:
         metadata: a config's values, by the keys of a file without the architecture's name.
         transposed: parts of names whose matrices the checkpoint keeps transposed.
         plus: what the file's norms have more than the checkpoint's.
+        interleaved: whether the file keeps the rows of queries and keys with rotated pairs side by
+            side.
     """
 
     architecture: str
@@ -50,6 +52,7 @@ class Family:
     metadata: Callable[[Any], dict[str, Any]]
     transposed: tuple[str, ...] = ()
     plus: float = 0.0
+    interleaved: bool = False
 
 
 def make_family(family: Family, seed: int = 0, **sizes: Any) -> Any:
@@ -117,7 +120,11 @@ def write_family(path: Path, family: Family, model: Any, kind: str = "F32") -> P
             values = values.T
         if "norm" in name and values.ndim == 1:
             values = values + np.float32(family.plus)
-        tensors[_file_name(family, config, name)] = values
+        file_name = _file_name(family, config, name)
+        for part, heads in rotated_heads(config).items() if family.interleaved else ():
+            if f".{part}.weight" in file_name:
+                values = pairs_together(values, heads)
+        tensors[file_name] = values
     metadata = {f"{family.architecture}.{k}": v for k, v in family.metadata(config).items()}
     return write(path, tensors, metadata, kind, family.architecture)
 
@@ -142,11 +149,11 @@ GPT2 = Family(
 )
 
 
-def _maker(model: Any, config: Any, **fixed: Any) -> Callable[..., Any]:
+def maker(model: Any, config: Any, **fixed: Any) -> Callable[..., Any]:
     return lambda **sizes: model(config(**SIZES | fixed | sizes))
 
 
-def _llama_metadata(config: Any) -> dict[str, Any]:
+def llama_metadata(config: Any) -> dict[str, Any]:
     rope, values = config.rope_parameters, sizes_of(config)
     values["rope.freq_base"] = rope.get("full_attention", rope)["rope_theta"]
     if config.model_type != "gemma3_text":
@@ -162,7 +169,7 @@ def _llama_metadata(config: Any) -> dict[str, Any]:
 
 GEMMA3 = Family(
     "gemma3",
-    _maker(
+    maker(
         Gemma3ForCausalLM,
         Gemma3TextConfig,
         head_dim=32,
@@ -170,9 +177,11 @@ GEMMA3 = Family(
         sliding_window=20,
         num_hidden_layers=7,
     ),
-    _llama_metadata,
+    llama_metadata,
     plus=1.0,
 )
-MISTRAL = Family("llama", _maker(MistralForCausalLM, MistralConfig), _llama_metadata)
-QWEN2 = Family("qwen2", _maker(Qwen2ForCausalLM, Qwen2Config), _llama_metadata)
-QWEN3 = Family("qwen3", _maker(Qwen3ForCausalLM, Qwen3Config, head_dim=32), _llama_metadata)
+MISTRAL = Family(
+    "llama", maker(MistralForCausalLM, MistralConfig), llama_metadata, interleaved=True
+)
+QWEN2 = Family("qwen2", maker(Qwen2ForCausalLM, Qwen2Config), llama_metadata)
+QWEN3 = Family("qwen3", maker(Qwen3ForCausalLM, Qwen3Config, head_dim=32), llama_metadata)

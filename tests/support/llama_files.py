@@ -95,9 +95,9 @@ def tensors_of(model: Any) -> dict[str, np.ndarray]:
     state = model.state_dict()
     for name in _file_names(config):
         weight = state[_name_in_transformers(name)].numpy()
-        for part, heads in _rotated(config).items():
+        for part, heads in rotated_heads(config).items():
             if f".{part}." in name:
-                weight = _pairs_together(weight, heads)
+                weight = pairs_together(weight, heads)
         tensors[name] = weight
     if config.rope_parameters["rope_type"] == "llama3":
         tensors["rope_freqs.weight"] = _frequency_divisors(model)
@@ -142,7 +142,7 @@ def read_reference(path: Path, like: LlamaConfig | None = None) -> Any:
         if tensor.name == "rope_freqs.weight":
             continue
         weight = gguf.dequantize(tensor.data, tensor.tensor_type)
-        for part, heads in _rotated(config).items():
+        for part, heads in rotated_heads(config).items():
             if f".{part}." in tensor.name:
                 weight = _halves_apart(weight, heads)
         state[_name_in_transformers(tensor.name)] = torch.from_numpy(np.array(weight, np.float32))
@@ -191,11 +191,11 @@ def _name_in_transformers(name: str) -> str:
     return f"{NAMES[part]}.{suffix}"
 
 
-def _rotated(config: LlamaConfig) -> dict[str, int]:
+def rotated_heads(config: LlamaConfig) -> dict[str, int]:
     return {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
 
 
-def _pairs_together(weight: np.ndarray, heads: int) -> np.ndarray:
+def pairs_together(weight: np.ndarray, heads: int) -> np.ndarray:
     """Rows of a head from transformers' order (i, i + half) to llama.cpp's (2i, 2i + 1)."""
     return weight.reshape(heads, 2, -1, weight.shape[1]).swapaxes(1, 2).reshape(weight.shape)
 

@@ -13,10 +13,10 @@ import numpy as np
 from foretell.backends.base import BackendInfo, Batch, Logits
 from foretell.backends.native._core import OpKind, Program, instruction_sets
 from foretell.backends.native.architectures import read_model
-from foretell.backends.native.architectures.shape import ModelShape
 from foretell.backends.native.compile import compile_plan
 from foretell.backends.native.kv_pool import BLOCK_SIZE, KvDtype, PoolSettings, allocate
 from foretell.backends.native.machine import choose_threads
+from foretell.backends.native.model import ModelShape
 from foretell.backends.native.plan import Plan
 from foretell.backends.native.weights.source import (
     QUANTIZED_TYPES,

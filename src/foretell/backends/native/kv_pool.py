@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from foretell.backends.native._core import KvType, Program
-from foretell.backends.native.architectures.shape import ModelShape
 from foretell.backends.native.machine import available_memory
+from foretell.backends.native.model import ModelShape
 from foretell.backends.pool_size import default_num_blocks
 from foretell.errors import ConfigError
 

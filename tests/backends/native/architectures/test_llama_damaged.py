@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.llama_files import make_model, metadata_of, tensors_of, write
 
-from foretell.backends.native.architectures import ARCHITECTURES, read_model
+from foretell.backends.native.architectures import families, read_model
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.gguf import GGUFFile
 
@@ -141,7 +141,7 @@ def test_heads_that_do_not_divide_the_width(fail):
 
 def test_an_unknown_architecture(fail):
     message = fail(UnsupportedModelError, architecture="mamba")
-    known = ", ".join(sorted(ARCHITECTURES))
+    known = ", ".join(sorted(name for family in families() for name in family.ARCHITECTURES))
     assert message == f"architecture 'mamba' is not supported; supported: {known}"
 
 

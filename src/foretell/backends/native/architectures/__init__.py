@@ -1,37 +1,18 @@
-"""Model definitions, one short file an architecture, found by its name in the model file."""
+"""Families of models, a file each, found by the names that model files have for them.
+
+A family's file ends with `FAMILY`, its class. docs/contributing-family.md adds one.
+"""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import importlib
+import pkgutil
+from collections.abc import Iterator
 
-from foretell.backends.native.architectures.gemma3 import Gemma3
-from foretell.backends.native.architectures.gpt2 import GPT2
-from foretell.backends.native.architectures.llama import Llama
-from foretell.backends.native.architectures.shape import Model
+from foretell.backends.native.model import Model
 from foretell.errors import UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
-
-Family: TypeAlias = type[Gemma3] | type[GPT2] | type[Llama]
-
-ARCHITECTURES: dict[str, Family] = {
-    "gemma3": Gemma3,
-    "gpt2": GPT2,
-    "llama": Llama,
-    "qwen2": Llama,
-    "qwen3": Llama,
-}
-"""By a GGUF file's `general.architecture`."""
-
-MODEL_TYPES: dict[str, Family] = {
-    "gemma3_text": Gemma3,
-    "gpt2": GPT2,
-    "llama": Llama,
-    "mistral": Llama,
-    "qwen2": Llama,
-    "qwen3": Llama,
-}
-"""By a checkpoint's `model_type`."""
 
 
 def read_model(file: GGUFFile | Checkpoint) -> Model:
@@ -42,21 +23,30 @@ def read_model(file: GGUFFile | Checkpoint) -> Model:
     if isinstance(file, Checkpoint):
         return _read_checkpoint(file)
     architecture = file.metadata.get("general.architecture")
-    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
-        known = ", ".join(sorted(ARCHITECTURES))
-        raise UnsupportedModelError(
-            f"{file.path}: architecture {architecture!r} is not supported; supported: {known}"
-        )
-    return ARCHITECTURES[architecture].from_gguf(file)
+    for family in families(architecture):
+        if architecture in family.ARCHITECTURES:
+            return family.from_gguf(file)
+    known = ", ".join(sorted(name for family in families() for name in family.ARCHITECTURES))
+    raise UnsupportedModelError(
+        f"{file.path}: architecture {architecture!r} is not supported; supported: {known}"
+    )
 
 
 def _read_checkpoint(checkpoint: Checkpoint) -> Model:
     checkpoint.refuse_quantized()
     model_type = checkpoint.config.get("model_type")
-    if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
-        known = ", ".join(sorted(MODEL_TYPES))
-        raise UnsupportedModelError(
-            f"{checkpoint.path}: model_type {model_type!r:.60} is not known natively; known are "
-            f"{known}"
-        )
-    return MODEL_TYPES[model_type].from_config(checkpoint)
+    for family in families(model_type):
+        if model_type in family.MODEL_TYPES:
+            return family.from_config(checkpoint)
+    known = ", ".join(sorted(name for family in families() for name in family.MODEL_TYPES))
+    raise UnsupportedModelError(
+        f"{checkpoint.path}: model_type {model_type!r:.60} is not known natively; known are {known}"
+    )
+
+
+def families(likely: object = None) -> Iterator[type[Model]]:
+    """Each family, imported as it is reached; first the file whose name `likely` begins with."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    for name in sorted(names, key=lambda name: not str(likely).startswith(name)):
+        family: type[Model] = importlib.import_module(f"{__name__}.{name}").FAMILY
+        yield family

@@ -7,18 +7,18 @@ between layers that see all, each kind with rotary frequencies of its own, an ML
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.native.architectures.rope import (
+from foretell.backends.native.model import ModelShape, check_heads, layer_windows
+from foretell.backends.native.plan import Heads, Plan, Rotation, Value
+from foretell.backends.native.rope import (
     file_frequencies,
     kind_frequencies,
     plain_frequencies,
 )
-from foretell.backends.native.architectures.shape import ModelShape, check_heads, layer_windows
-from foretell.backends.native.plan import Heads, Plan, Rotation, Value
 from foretell.backends.native.weights.source import GGUFWeights, HFName
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
@@ -43,6 +43,8 @@ class Gemma3:
         windows: how many positions each layer sees; None: all.
     """
 
+    ARCHITECTURES: ClassVar = ("gemma3",)
+    MODEL_TYPES: ClassVar = ("gemma3_text",)
     HF_NAMES: ClassVar[dict[str, HFName]] = {
         "token_embd.weight": HFName("model.embed_tokens.weight"),
         "blk.{}.attn_norm.weight": _norm_name("model.layers.{}.input_layernorm.weight"),
@@ -76,9 +78,9 @@ class Gemma3:
     global_frequencies: NDArray[np.float32]
     tied: bool
 
-    @staticmethod
-    def from_gguf(file: GGUFFile) -> Gemma3:
-        """Read the sizes from the metadata; raises ModelFileError where they make no sense."""
+    @classmethod
+    def from_gguf(cls, file: GGUFFile) -> Self:
+        """Read the sizes from the metadata."""
         reader = MetadataReader.of_architecture(file.metadata, "gemma3", str(file.path))
         for name in ("attn_logit_softcapping", "final_logit_softcapping"):
             if name in reader:
@@ -90,7 +92,7 @@ class Gemma3:
         pattern = reader.integer("attention.sliding_window_pattern", 1, 1024, PATTERN)
         local_base = reader.number("rope.freq_base_swa", 1, 1e12, LOCAL_BASE)
         scaled = width // heads.query if layers == LAYERS_OF_27B else heads.dim
-        return Gemma3(
+        return cls(
             shape=ModelShape(
                 layers=layers,
                 heads=heads,
@@ -107,9 +109,9 @@ class Gemma3:
             tied="output.weight" not in file.tensors,
         )
 
-    @staticmethod
-    def from_config(checkpoint: Checkpoint) -> Gemma3:
-        """Read the sizes from `config.json`; raises ModelFileError where they make no sense."""
+    @classmethod
+    def from_config(cls, checkpoint: Checkpoint) -> Self:
+        """Read the sizes from `config.json`."""
         reader = MetadataReader.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
         _check_config(reader)
         layers = reader.integer("num_hidden_layers", 1, 1024)
@@ -117,7 +119,7 @@ class Gemma3:
         kv_heads = reader.integer("num_key_value_heads", 1, query_heads, 4)
         dim = reader.integer("head_dim", 1, 2**16, 256)
         scalar = reader.number("query_pre_attn_scalar", 1e-6, 1e12, 256)
-        return Gemma3(
+        return cls(
             shape=ModelShape(
                 layers=layers,
                 heads=check_heads(reader, Heads(query_heads, kv_heads, dim)),
@@ -204,3 +206,6 @@ def _check_config(reader: MetadataReader) -> None:
             raise reader.unsupported(name)
     if reader.text("hidden_activation", "gelu_pytorch_tanh") != "gelu_pytorch_tanh":
         raise reader.unsupported("a hidden_activation other than gelu_pytorch_tanh")
+
+
+FAMILY = Gemma3

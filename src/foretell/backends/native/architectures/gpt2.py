@@ -7,9 +7,9 @@ GELU; the output shares the embedding's matrix where the file has none of its ow
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from foretell.backends.native.architectures.shape import ModelShape, check_heads
+from foretell.backends.native.model import ModelShape, check_heads
 from foretell.backends.native.plan import Heads, Plan, Value
 from foretell.backends.native.weights.source import GGUFWeights, HFName, Part
 from foretell.formats.checkpoint import Checkpoint
@@ -23,6 +23,8 @@ TANH_GELUS = ("gelu_new", "gelu_pytorch_tanh")
 class GPT2:
     """The sizes of one GPT-2 model, and its computation."""
 
+    ARCHITECTURES: ClassVar = ("gpt2",)
+    MODEL_TYPES: ClassVar = ("gpt2",)
     HF_NAMES: ClassVar[dict[str, HFName]] = {
         "token_embd.weight": HFName("transformer.wte.weight"),
         "position_embd.weight": HFName("transformer.wpe.weight"),
@@ -49,12 +51,12 @@ class GPT2:
     eps: float
     tied: bool
 
-    @staticmethod
-    def from_gguf(file: GGUFFile) -> GPT2:
-        """Read the sizes from the metadata; raises ModelFileError where they make no sense."""
+    @classmethod
+    def from_gguf(cls, file: GGUFFile) -> Self:
+        """Read the sizes from the metadata."""
         reader = MetadataReader.of_architecture(file.metadata, "gpt2", str(file.path))
         width = reader.integer("embedding_length", 16, 2**16)
-        return GPT2(
+        return cls(
             shape=ModelShape(
                 layers=reader.integer("block_count", 1, 1024),
                 heads=_heads(reader, width, reader.integer("attention.head_count", 1, 2**12)),
@@ -67,9 +69,9 @@ class GPT2:
             tied="output.weight" not in file.tensors,
         )
 
-    @staticmethod
-    def from_config(checkpoint: Checkpoint) -> GPT2:
-        """Read the sizes from `config.json`; raises ModelFileError where they make no sense."""
+    @classmethod
+    def from_config(cls, checkpoint: Checkpoint) -> Self:
+        """Read the sizes from `config.json`."""
         reader = MetadataReader.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
         if reader.text("activation_function", "gelu_new") not in TANH_GELUS:
             raise reader.unsupported("an activation_function other than gelu_new")
@@ -81,7 +83,7 @@ class GPT2:
             if reader.flag(name, usual) != usual:
                 raise reader.unsupported(f"{name}={str(not usual).lower()}")
         width = reader.integer("n_embd", 16, 2**16)
-        return GPT2(
+        return cls(
             shape=ModelShape(
                 layers=reader.integer("n_layer", 1, 1024),
                 heads=_heads(reader, width, reader.integer("n_head", 1, 2**12)),
@@ -144,3 +146,6 @@ def _heads(reader: MetadataReader, width: int, count: int) -> Heads:
     if width % count:
         raise reader.wrong(f"{width} values cannot be {count} heads")
     return check_heads(reader, Heads(count, count, width // count))
+
+
+FAMILY = GPT2

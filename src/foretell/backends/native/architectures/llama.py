@@ -1,27 +1,24 @@
-"""Llama (Touvron et al. 2023, arXiv 2302.13971) and its kin: SmolLM2, Mistral, Qwen 2 and 3.
+"""Llama (Touvron et al. 2023, arXiv 2302.13971), which SmolLM2 is too.
 
 norm, attention, residual, norm, gated MLP, residual; the output shares the embedding's matrix
-where the file has none of its own. Qwen 2 adds biases to queries, keys and values, Qwen 3 norms
-of each query and key, Mistral a window of attention.
+where the file has none of its own. Families that differ by little inherit from it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.native.architectures.rope import config_frequencies, file_frequencies
-from foretell.backends.native.architectures.shape import ModelShape, check_heads, layer_windows
+from foretell.backends.native.model import ModelShape, check_heads, layer_windows
 from foretell.backends.native.plan import Heads, Plan, Value
+from foretell.backends.native.rope import config_frequencies, file_frequencies
 from foretell.backends.native.weights.source import GGUFWeights, HFName
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
-
-MISTRAL_WINDOW = 4096
 
 
 @dataclass(frozen=True)
@@ -29,12 +26,19 @@ class Llama:
     """The sizes of one Llama model, and its computation.
 
     Attributes:
+        HAS_BIASES: whether queries, keys and values have.
+        HAS_HEAD_NORMS: whether each query and key is normed.
+        IS_INTERLEAVED: whether GGUF files keep the rows of queries and keys in another order than
+            checkpoints, so that the values of a pair are neighbours.
         windows: how many positions each layer sees; None: all.
-        has_biases: whether queries, keys and values have.
-        has_head_norms: whether each query and key is normed.
-        interleaved: which values of a head are rotated together: GGUF files of Llama keep the rows
-            of queries and keys in another order than checkpoints.
+        interleaved: which values of a head are rotated together: neighbours, or halves apart.
     """
+
+    ARCHITECTURES: ClassVar[tuple[str, ...]] = ("llama",)
+    MODEL_TYPES: ClassVar[tuple[str, ...]] = ("llama",)
+    HAS_BIASES: ClassVar[bool] = False
+    HAS_HEAD_NORMS: ClassVar[bool] = False
+    IS_INTERLEAVED: ClassVar[bool] = True
 
     HF_NAMES: ClassVar[dict[str, HFName]] = {
         "token_embd.weight": HFName("model.embed_tokens.weight"),
@@ -63,16 +67,14 @@ class Llama:
     frequencies: NDArray[np.float32]
     tied: bool
     windows: tuple[int | None, ...]
-    has_biases: bool = False
-    has_head_norms: bool = False
     interleaved: bool = False
 
-    @staticmethod
-    def from_gguf(file: GGUFFile) -> Llama:
-        """Read the sizes from the metadata; raises ModelFileError where they make no sense."""
-        architecture = str(file.metadata.get("general.architecture"))
+    @classmethod
+    def from_gguf(cls, file: GGUFFile) -> Self:
+        """Read the sizes from the metadata."""
+        architecture = file.metadata["general.architecture"]
         reader = MetadataReader.of_architecture(file.metadata, architecture, str(file.path))
-        _check_biases(file, reader, architecture)
+        cls._check_biases(file, reader)
         if "expert_count" in reader and reader.integer("expert_count", 0, 2**16) > 0:
             raise reader.unsupported("a mixture of experts")
         width = reader.integer("embedding_length", 16, 2**16)
@@ -84,7 +86,7 @@ class Llama:
         if reader.integer("attention.value_length", 1, 2**16, dim) != dim:
             raise reader.unsupported("a value head longer or shorter than a key head")
         layers = reader.integer("block_count", 1, 1024)
-        return Llama(
+        return cls(
             shape=ModelShape(
                 layers=layers,
                 heads=check_heads(reader, Heads(query_heads, kv_heads, dim)),
@@ -97,14 +99,12 @@ class Llama:
             frequencies=file_frequencies(file, reader, dim),
             tied="output.weight" not in file.tensors,
             windows=(None,) * layers,
-            has_biases=architecture == "qwen2",
-            has_head_norms=architecture == "qwen3",
-            interleaved=architecture == "llama",
+            interleaved=cls.IS_INTERLEAVED,
         )
 
-    @staticmethod
-    def from_config(checkpoint: Checkpoint) -> Llama:
-        """Read the sizes from `config.json`; raises ModelFileError where they make no sense."""
+    @classmethod
+    def from_config(cls, checkpoint: Checkpoint) -> Self:
+        """Read the sizes from `config.json`."""
         reader = MetadataReader.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
         for name in ("attention_bias", "mlp_bias"):
             if reader.flag(name, False):
@@ -116,8 +116,7 @@ class Llama:
         kv_heads = reader.integer("num_key_value_heads", 1, query_heads, query_heads)
         dim = reader.integer("head_dim", 1, 2**16, width // query_heads)
         layers = reader.integer("num_hidden_layers", 1, 1024)
-        model_type = checkpoint.config["model_type"]
-        return Llama(
+        return cls(
             shape=ModelShape(
                 layers=layers,
                 heads=check_heads(reader, Heads(query_heads, kv_heads, dim)),
@@ -129,9 +128,7 @@ class Llama:
             eps=reader.number("rms_norm_eps", 0, 1, 1e-6),
             frequencies=config_frequencies(reader, dim),
             tied=reader.flag("tie_word_embeddings", False),
-            windows=_config_windows(checkpoint, reader, layers),
-            has_biases=model_type == "qwen2",
-            has_head_norms=model_type == "qwen3",
+            windows=cls._windows(checkpoint, reader, layers),
         )
 
     def define(self) -> Plan:
@@ -146,11 +143,18 @@ class Llama:
             q = self._project(plan, h, f"{name}.attn_q", heads.query)
             k = self._project(plan, h, f"{name}.attn_k", heads.kv)
             v = self._project(plan, h, f"{name}.attn_v", heads.kv)
-            if self.has_head_norms:
+            if self.HAS_HEAD_NORMS:
                 q = plan.rms_norm(q, f"{name}.attn_q_norm.weight", self.eps, heads=heads.query)
                 k = plan.rms_norm(k, f"{name}.attn_k_norm.weight", self.eps, heads=heads.kv)
-            window = self.windows[layer]
-            a = plan.attention(q, k, v, heads, layer=layer, rotation=rotation, window=window)
+            a = plan.attention(
+                q,
+                k,
+                v,
+                heads,
+                layer=layer,
+                rotation=rotation if self.rotates(layer) else None,
+                window=self.windows[layer],
+            )
             x = plan.linear(a, f"{name}.attn_output.weight", self.width, residual=x)
             x = self._mlp(plan, x, name)
         x = plan.rms_norm(plan.wanted_rows(x), "output_norm.weight", self.eps)
@@ -158,8 +162,12 @@ class Llama:
         plan.linear(x, head, self.shape.vocab_size)
         return plan
 
+    def rotates(self, layer: int) -> bool:
+        """Whether this layer's queries and keys are rotated."""
+        return True
+
     def _project(self, plan: Plan, h: Value, name: str, heads: int) -> Value:
-        bias = f"{name}.bias" if self.has_biases else None
+        bias = f"{name}.bias" if self.HAS_BIASES else None
         return plan.linear(h, f"{name}.weight", heads * self.shape.heads.dim, bias=bias)
 
     def _mlp(self, plan: Plan, x: Value, name: str) -> Value:
@@ -169,26 +177,26 @@ class Llama:
         h = plan.silu_mul(gate, up)
         return plan.linear(h, f"{name}.ffn_down.weight", self.width, residual=x)
 
+    @classmethod
+    def _check_biases(cls, file: GGUFFile, reader: MetadataReader) -> None:
+        """Biases that the plan would leave out are refused."""
+        known = ("attn_q", "attn_k", "attn_v") if cls.HAS_BIASES else ()
+        names = {f"blk.0.{part}.bias" for part in known}
+        for name in sorted(file.tensors):
+            if name.startswith("blk.0.") and name.endswith(".bias") and name not in names:
+                raise reader.unsupported(f"a bias ({name})")
 
-def _check_biases(file: GGUFFile, reader: MetadataReader, architecture: str) -> None:
-    """Biases that the plan would leave out are refused."""
-    known = ("attn_q", "attn_k", "attn_v") if architecture == "qwen2" else ()
-    names = {f"blk.0.{part}.bias" for part in known}
-    for name in sorted(file.tensors):
-        if name.startswith("blk.0.") and name.endswith(".bias") and name not in names:
-            raise reader.unsupported(f"a bias ({name})")
-
-
-def _config_windows(
-    checkpoint: Checkpoint, reader: MetadataReader, layers: int
-) -> tuple[int | None, ...]:
-    if checkpoint.config["model_type"] == "mistral":
-        if checkpoint.config.get("sliding_window", MISTRAL_WINDOW) is None:
+    @classmethod
+    def _windows(
+        cls, checkpoint: Checkpoint, reader: MetadataReader, layers: int
+    ) -> tuple[int | None, ...]:
+        """How many positions each layer of a checkpoint sees; None: all."""
+        if not reader.flag("use_sliding_window", False):
             return (None,) * layers
-        return (reader.integer("sliding_window", 1, 2**24, MISTRAL_WINDOW),) * layers
-    if not reader.flag("use_sliding_window", False):
-        return (None,) * layers
-    if "layer_types" not in reader:
-        raise reader.unsupported("use_sliding_window=true without layer_types")
-    window = reader.integer("sliding_window", 1, 2**24)
-    return layer_windows(reader, layers, window=window, pattern=1)
+        if "layer_types" not in reader:
+            raise reader.unsupported("use_sliding_window=true without layer_types")
+        window = reader.integer("sliding_window", 1, 2**24)
+        return layer_windows(reader, layers, window=window, pattern=1)
+
+
+FAMILY = Llama

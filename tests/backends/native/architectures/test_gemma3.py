@@ -1,14 +1,16 @@
-"""The real Gemma 3 270M against transformers' float32 model with the same weights."""
+"""Gemma 3 against transformers: tiny random models, and the real 270M with the same weights."""
 
 from __future__ import annotations
 
 import inspect
 import textwrap
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from support.backend_contract import Piece, run
+from support.family_contract import FamilyContract
 from support.family_files import GEMMA3, read_family
 from support.kernel_bench import ISAS, bits
 from support.llama_files import reference_logits
@@ -35,6 +37,32 @@ CONFIG = Gemma3TextConfig(
         "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
     },
 )
+
+
+class TestGemma3(FamilyContract):
+    family = GEMMA3
+    models: ClassVar = {
+        "tiny": {},
+        "other bases": {
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 500_000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 3_000.0},
+            },
+            "num_key_value_heads": 1,
+            "head_dim": 64,
+            "query_pre_attn_scalar": 64,
+            "seed": 2,
+        },
+    }
+    only_folders: ClassVar = {
+        "scale of its own": {"query_pre_attn_scalar": 50, "seed": 7},
+        "layers of its own": {
+            "num_hidden_layers": 3,
+            "layer_types": ["full_attention", "sliding_attention", "full_attention"],
+            "tie_word_embeddings": False,
+            "seed": 8,
+        },
+    }
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,14 @@
-"""What the backend must know of any model."""
+"""What the backend must know of any model, and what families share in reading their sizes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 from foretell.backends.native.plan import Heads, Plan
 from foretell.backends.native.weights.source import HFName
+from foretell.formats.checkpoint import Checkpoint
+from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
 
 
@@ -21,13 +23,32 @@ class ModelShape:
 
 
 class Model(Protocol):
-    """One model of a known architecture.
+    """One model; its class is a family.
 
     Attributes:
+        ARCHITECTURES: what GGUF files call the family, in `general.architecture`.
+        MODEL_TYPES: what checkpoints call it, in the `model_type` of `config.json`.
         HF_NAMES: what checkpoints call each weight that the plan names.
     """
 
+    ARCHITECTURES: ClassVar[tuple[str, ...]]
+    MODEL_TYPES: ClassVar[tuple[str, ...]]
     HF_NAMES: ClassVar[dict[str, HFName]]
+
+    @classmethod
+    def from_gguf(cls, file: GGUFFile) -> Self:
+        """Read the sizes from the metadata.
+
+        Raises:
+            ModelFileError: they make no sense.
+            UnsupportedModelError: the plan would leave something out.
+        """
+        ...
+
+    @classmethod
+    def from_config(cls, checkpoint: Checkpoint) -> Self:
+        """Read the sizes from `config.json`; errors are those of `from_gguf`."""
+        ...
 
     @property
     def shape(self) -> ModelShape:

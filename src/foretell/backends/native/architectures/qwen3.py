@@ -1,0 +1,21 @@
+"""Qwen 3 (Yang et al. 2025, arXiv 2505.09388): Llama with norms of each query and key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from foretell.backends.native.architectures.llama import Llama
+
+
+@dataclass(frozen=True)
+class Qwen3(Llama):
+    """The sizes of one Qwen 3 model, and its computation."""
+
+    ARCHITECTURES: ClassVar = ("qwen3",)
+    MODEL_TYPES: ClassVar = ("qwen3",)
+    HAS_HEAD_NORMS: ClassVar = True
+    IS_INTERLEAVED: ClassVar = False
+
+
+FAMILY = Qwen3
