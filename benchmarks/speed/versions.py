@@ -283,7 +283,7 @@ def machine() -> dict[str, Any]:
 
 def write_result(arguments: argparse.Namespace, figures: list[dict[str, Any]]) -> None:
     """Keep all that is needed to read the figures later."""
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     sides = {side: about(getattr(arguments, side)) for side in SIDES}
     path = Path(arguments.model)
     whole = {
