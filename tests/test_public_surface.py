@@ -447,7 +447,7 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_commands_and_options() -> None:
-    context = click.Context(main.cli, info_name="foretell", **main.cli.context_settings)
+    context = main.cli.make_context("foretell", [], resilient_parsing=True)
     hold("commands", dict(_commands(main.cli, context, "foretell")))
 
 
@@ -459,7 +459,7 @@ def _commands(
         for inner in command.list_commands(context):
             found = command.get_command(context, inner)
             assert found is not None, f"{name} {inner} is listed, and is not there"
-            yield from _commands(found, click.Context(found, context), f"{name} {inner}")
+            yield from _commands(found, click.Context(found, context, inner), f"{name} {inner}")
 
 
 def _parameter(parameter: click.Parameter) -> tuple[str, dict[str, Any]]:
