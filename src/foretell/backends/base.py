@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 IntArray = NDArray[np.int32]
 Logits = NDArray[np.float32]
 
+MIN_POSITIONS = 8192
+MIN_BYTES = 1 << 28
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -91,3 +94,18 @@ class Backend(Protocol):
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Copy each (source, destination) KV block, in order."""
         ...
+
+
+def default_num_blocks(context_length: int, block_size: int, block_bytes: int) -> int:
+    """KV blocks where the user does not say: two full contexts, or more where that is little.
+
+    Up to 8,192 positions where these take at most 256 MiB, for models of short contexts: five
+    beams of GPT-2 may come to hold five of them.
+
+    Args:
+        context_length: most positions of a sequence.
+        block_size: positions in a block.
+        block_bytes: of a block's keys and values.
+    """
+    contexts = 2 * -(-context_length // block_size)
+    return max(contexts, min(MIN_POSITIONS // block_size, MIN_BYTES // block_bytes))

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from foretell.text.tokenizer import Tokenizer
+from typing import Protocol
 
 MAX_FRAGMENT = 3  # bytes of a character that lacks its last
+
+
+class TokenBytes(Protocol):
+    """What is asked of a tokenizer: the bytes of its tokens.
+
+    Attributes:
+        adds_space_prefix: whether the ids of a whole text begin with a space that is not its own.
+    """
+
+    adds_space_prefix: bool
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes that a token adds to a text."""
+        ...
+
+    def is_special(self, token_id: int) -> bool:
+        """Whether it is a control token, rather than text."""
+        ...
 
 
 class Detokenizer:
@@ -31,7 +46,7 @@ class Detokenizer:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: TokenBytes,
         *,
         skip_special_tokens: bool = True,
         continuation: bool = False,
@@ -77,7 +92,7 @@ class Detokenizer:
         return self._decoder.decode(b"", final=True)
 
 
-def unfinished_character(tokenizer: Tokenizer, token_ids: Sequence[int]) -> bytes:
+def unfinished_character(tokenizer: TokenBytes, token_ids: Sequence[int]) -> bytes:
     """The bytes of the character in the middle of which the ids end; control tokens are no part."""
     tail = b""
     for token_id in reversed(token_ids):

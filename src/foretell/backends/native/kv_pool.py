@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from foretell.backends.base import default_num_blocks
 from foretell.backends.native._core import KvType, Program
 from foretell.backends.native.machine import available_memory
 from foretell.backends.native.model import ModelShape
-from foretell.backends.pool_size import default_num_blocks
 from foretell.errors import ConfigError
 
 KvDtype = Literal["float16", "bfloat16", "float32"]

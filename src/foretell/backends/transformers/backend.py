@@ -20,8 +20,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.base import BackendInfo, Batch, Logits
-from foretell.backends.pool_size import default_num_blocks
+from foretell.backends.base import BackendInfo, Batch, Logits, default_num_blocks
 from foretell.backends.transformers.checks import (
     cache_argument,
     check_count,

@@ -1,10 +1,10 @@
-"""How many KV blocks there are where nobody says."""
+"""What all backends share: how many KV blocks there are where nobody says."""
 
 from __future__ import annotations
 
 import pytest
 
-from foretell.backends.pool_size import default_num_blocks
+from foretell.backends.base import default_num_blocks
 
 MIB = 1 << 20
 
