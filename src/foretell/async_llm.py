@@ -375,11 +375,11 @@ def _placed(order: Submission, worker: Worker) -> Iterator[None]:
     It is left also by a task that is cancelled, or destroyed before it has ended: nothing here may
     have to be awaited.
     """
-    worker.place(order)
+    worker.submit(order)
     try:
         yield
     finally:
-        worker.drop(order)
+        worker.abort(order)
 
 
 async def _ask(worker: Worker, question: Callable[[LLM], T]) -> T:

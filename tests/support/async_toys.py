@@ -68,7 +68,7 @@ async def noticed() -> None:
 
 
 async def mailed(llm: AsyncLLM, number: int) -> None:
-    """Wait until so many orders lie before the worker, which is held in a step."""
+    """Wait until this number of commands lie before the worker, which is held in a step."""
     while llm._worker._inbox.qsize() < number:
         await asyncio.sleep(0.001)
 
@@ -84,9 +84,9 @@ async def settled(llm: AsyncLLM) -> EngineStats:
 
 def content(output: GenerationOutput) -> dict[str, Any]:
     """All of an output but how long it took."""
-    told = output.to_dict()
-    usage = told.pop("usage")
-    return {**told, "tokens": (usage["prompt_tokens"], usage["completion_tokens"])}
+    found = output.to_dict()
+    usage = found.pop("usage")
+    return {**found, "tokens": (usage["prompt_tokens"], usage["completion_tokens"])}
 
 
 WISHES = {"max_new_tokens": 6, "temperature": 1.5, "seed": 3, "logprobs": 2}

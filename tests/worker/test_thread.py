@@ -1,4 +1,4 @@
-"""The worker: the desk, and the thread around it."""
+"""The worker: the dispatcher, and the thread around it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Reader:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
 
-    def order(self, llm: LLM, prompt: object, **settings: object) -> Generation:
+    def submission(self, llm: LLM, prompt: object, **settings: object) -> Generation:
         preparation = llm.preparation
         plan = preparation.plan(GenerationConfig(max_new_tokens=2).override(**settings))
         jobs = preparation.jobs(prompt, plan, parse_special=False)
@@ -37,12 +37,12 @@ class Reader:
         is_list = len(jobs.drafts) != 1
         return Generation(channel, iter(jobs), llm.tokenizer, streams=False, is_list=is_list)
 
-    def read(self, order: Generation) -> list[str]:
+    def read(self, submission: Generation) -> list[str]:
         """All that was put, or the error."""
 
         async def drain() -> list[str]:
             chunks = []
-            while (chunk := await order.channel.get()) is not None:
+            while (chunk := await submission.channel.get()) is not None:
                 chunks.append(chunk)
             chunks.sort(key=lambda chunk: (chunk.prompt_index, chunk.index))
             return [chunk.require_output().text for chunk in chunks]
@@ -65,69 +65,69 @@ def bounded_llm(max_waiting: int, max_running: int, num_blocks: int = 128) -> LL
 
 def test_a_burst_that_the_engine_can_run_is_not_refused(reader):
     llm = bounded_llm(max_waiting=2, max_running=8)
-    desk = Dispatcher(llm.engine, max_waiting=2)
-    orders = [reader.order(llm, f"prompt {number}") for number in range(8)]
-    for order in orders:
-        desk.accept(order)
-    while desk.is_busy:
-        desk.work()
+    dispatcher = Dispatcher(llm.engine, max_waiting=2)
+    submissions = [reader.submission(llm, f"prompt {number}") for number in range(8)]
+    for submission in submissions:
+        dispatcher.accept(submission)
+    while dispatcher.is_busy:
+        dispatcher.work()
     alone = [llm.generate(f"prompt {number}", max_new_tokens=2).text for number in range(8)]
-    assert [reader.read(order) for order in orders] == [[text] for text in alone]
+    assert [reader.read(submission) for submission in submissions] == [[text] for text in alone]
 
 
 def test_too_many_are_refused_and_the_others_go_on(reader):
     llm = bounded_llm(max_waiting=2, max_running=1)
-    desk = Dispatcher(llm.engine, max_waiting=2)
-    orders = [reader.order(llm, "the cat") for _ in range(6)]
-    for order in orders:
-        desk.accept(order)
-    while desk.is_busy:
-        desk.work()
+    dispatcher = Dispatcher(llm.engine, max_waiting=2)
+    submissions = [reader.submission(llm, "the cat") for _ in range(6)]
+    for submission in submissions:
+        dispatcher.accept(submission)
+    while dispatcher.is_busy:
+        dispatcher.work()
         assert llm.stats().waiting <= 2
     text = llm.generate("the cat", max_new_tokens=2).text
-    done = [reader.read(order) for order in orders[:3]]
+    done = [reader.read(submission) for submission in submissions[:3]]
     assert done == [[text]] * 3
-    for order in orders[3:]:
+    for submission in submissions[3:]:
         with pytest.raises(QueueFullError, match="max_waiting=2"):
-            reader.read(order)
+            reader.read(submission)
 
 
 def test_a_long_list_waits_outside_and_leaves_room(reader):
     llm = bounded_llm(max_waiting=6, max_running=2)
-    desk = Dispatcher(llm.engine, max_waiting=6)
+    dispatcher = Dispatcher(llm.engine, max_waiting=6)
     prompts = [f"prompt {number}" for number in range(40)]
-    order = reader.order(llm, prompts)
-    desk.accept(order)
-    desk.work()
-    late = reader.order(llm, "a")
-    desk.accept(late)
-    while desk.is_busy:
-        desk.work()
+    submission = reader.submission(llm, prompts)
+    dispatcher.accept(submission)
+    dispatcher.work()
+    late = reader.submission(llm, "a")
+    dispatcher.accept(late)
+    while dispatcher.is_busy:
+        dispatcher.work()
         assert llm.stats().waiting <= 3 + 1
     expected = [output.text for output in llm.generate(prompts, max_new_tokens=2)]
-    assert reader.read(order) == expected
+    assert reader.read(submission) == expected
     assert reader.read(late) == [llm.generate("a", max_new_tokens=2).text]
 
 
-def test_a_list_is_prepared_as_it_is_let_in(reader):
+def test_a_list_is_prepared_as_it_is_admitted(reader):
     llm = toy_llm()
-    order = reader.order(llm, ["the cat"] * (NUM_AHEAD + 10))
-    left = list(order.jobs)
-    order.jobs = iter(left)
-    desk = Dispatcher(llm.engine)
-    desk.accept(order)
-    desk._let_in_lists()
-    assert len(list(order.jobs)) == 10
+    submission = reader.submission(llm, ["the cat"] * (NUM_AHEAD + 10))
+    left = list(submission.jobs)
+    submission.jobs = iter(left)
+    dispatcher = Dispatcher(llm.engine)
+    dispatcher.accept(submission)
+    dispatcher._admit_lists()
+    assert len(list(submission.jobs)) == 10
 
 
-def test_lists_with_a_lower_number_are_let_in_first(reader):
+def test_lists_with_a_lower_number_are_admitted_first(reader):
     llm = toy_llm()
-    desk = Dispatcher(llm.engine)
-    low, high = (reader.order(llm, ["a"] * NUM_AHEAD) for _ in range(2))
+    dispatcher = Dispatcher(llm.engine)
+    low, high = (reader.submission(llm, ["a"] * NUM_AHEAD) for _ in range(2))
     low.priority, high.priority = 1, 0
-    for order in (low, high):
-        desk.accept(order)
-    desk._let_in_lists()
+    for submission in (low, high):
+        dispatcher.accept(submission)
+    dispatcher._admit_lists()
     assert (len(low.requests), len(high.requests)) == (0, NUM_AHEAD)
 
 
@@ -135,23 +135,23 @@ def test_a_list_pauses_while_its_reader_lags(reader, monkeypatch):
     monkeypatch.setattr("foretell.worker.channel.LAG", 5)
     llm = bounded_llm(max_waiting=100, max_running=4)
     prompts = [f"prompt {number}" for number in range(4 * NUM_AHEAD)]
-    order = reader.order(llm, prompts)
-    nudges: list[int] = []
-    order.channel = Channel(reader.loop, CoalescingQueue(), lambda: nudges.append(1))
-    desk = Dispatcher(llm.engine)
-    desk.accept(order)
+    submission = reader.submission(llm, prompts)
+    wakes: list[int] = []
+    submission.channel = Channel(reader.loop, CoalescingQueue(), lambda: wakes.append(1))
+    dispatcher = Dispatcher(llm.engine)
+    dispatcher.accept(submission)
     texts: list[tuple[int, str]] = []
-    while desk.is_busy:
-        desk.work()
-    assert len(order.channel._store) < 2 * NUM_AHEAD
+    while dispatcher.is_busy:
+        dispatcher.work()
+    assert len(submission.channel._store) < 2 * NUM_AHEAD
 
     async def drain() -> None:
-        while (chunk := await order.channel.get()) is not None:
+        while (chunk := await submission.channel.get()) is not None:
             texts.append((chunk.prompt_index, chunk.require_output().text))
-            if nudges:
-                nudges.clear()
-                while desk.is_busy:
-                    desk.work()
+            if wakes:
+                wakes.clear()
+                while dispatcher.is_busy:
+                    dispatcher.work()
 
     reader.loop.run_until_complete(asyncio.wait_for(drain(), timeout=30))
     expected = [output.text for output in llm.generate(prompts, max_new_tokens=2)]
@@ -160,31 +160,31 @@ def test_a_list_pauses_while_its_reader_lags(reader, monkeypatch):
 
 def test_an_empty_list_ends_at_once(reader):
     llm = toy_llm()
-    desk = Dispatcher(llm.engine)
-    order = reader.order(llm, [])
-    desk.accept(order)
-    desk.work()
-    assert reader.read(order) == []
-    assert not desk.is_busy
+    dispatcher = Dispatcher(llm.engine)
+    submission = reader.submission(llm, [])
+    dispatcher.accept(submission)
+    dispatcher.work()
+    assert reader.read(submission) == []
+    assert not dispatcher.is_busy
 
 
 def test_what_a_reader_left_is_freed_and_nothing_else(reader):
     llm = toy_llm()
-    desk = Dispatcher(llm.engine)
+    dispatcher = Dispatcher(llm.engine)
     left, kept = (
-        reader.order(llm, ["a", "b", "the cat"]),
-        reader.order(llm, "the", max_new_tokens=9),
+        reader.submission(llm, ["a", "b", "the cat"]),
+        reader.submission(llm, "the", max_new_tokens=9),
     )
-    for order in (left, kept):
-        desk.accept(order)
-    desk.work()
-    desk.close(left)
-    desk.close(left)
-    while desk.is_busy:
-        desk.work()
+    for submission in (left, kept):
+        dispatcher.accept(submission)
+    dispatcher.work()
+    dispatcher.close(left)
+    dispatcher.close(left)
+    while dispatcher.is_busy:
+        dispatcher.work()
     assert reader.read(kept) == [llm.generate("the", max_new_tokens=9).text]
     assert llm.stats().free_blocks == llm.stats().num_blocks
-    assert desk._by_request == {}
+    assert dispatcher._by_request == {}
 
 
 def test_a_text_that_ends_early_ends_its_request(reader):
@@ -195,28 +195,28 @@ def test_a_text_that_ends_early_ends_its_request(reader):
         calls.append(len(token_ids))
         return len(token_ids) == 3
 
-    desk = Dispatcher(llm.engine)
-    order = reader.order(llm, "a", max_new_tokens=50, stopping_criteria=enough)
-    desk.accept(order)
-    while desk.is_busy:
-        desk.work()
+    dispatcher = Dispatcher(llm.engine)
+    submission = reader.submission(llm, "a", max_new_tokens=50, stopping_criteria=enough)
+    dispatcher.accept(submission)
+    while dispatcher.is_busy:
+        dispatcher.work()
     assert calls == [1, 2, 3]
     assert llm.stats().steps == 3
-    assert len(reader.read(order)) == 1
+    assert len(reader.read(submission)) == 1
 
 
-def test_a_failing_predicate_ends_its_own_order_only(reader):
+def test_a_failing_predicate_ends_its_own_submission_only(reader):
     llm = toy_llm()
 
     def broken(text: str, token_ids: list[int]) -> bool:
         raise ZeroDivisionError("the user's")
 
-    desk = Dispatcher(llm.engine)
-    bad, good = reader.order(llm, "a", stopping_criteria=broken), reader.order(llm, "b")
-    for order in (bad, good):
-        desk.accept(order)
-    while desk.is_busy:
-        desk.work()
+    dispatcher = Dispatcher(llm.engine)
+    bad, good = reader.submission(llm, "a", stopping_criteria=broken), reader.submission(llm, "b")
+    for submission in (bad, good):
+        dispatcher.accept(submission)
+    while dispatcher.is_busy:
+        dispatcher.work()
     with pytest.raises(ZeroDivisionError, match="the user's"):
         reader.read(bad)
     assert len(reader.read(good)) == 1
@@ -277,7 +277,7 @@ def test_all_who_wait_hear_why_a_model_could_not_be_loaded():
     assert len({id(error) for error in errors}) == 3  # each has a traceback of its own
 
 
-def test_mail_that_a_stopped_worker_never_reads_is_answered():
+def test_what_a_stopped_worker_never_reads_is_answered():
     may_load = threading.Event()
 
     def load() -> LLM:
@@ -312,14 +312,14 @@ def test_a_question_that_fails_is_its_askers_trouble():
     worker.join()
 
 
-def test_lists_of_one_priority_are_let_in_by_turns(reader):
+def test_lists_of_one_priority_are_admitted_by_turns(reader):
     llm = toy_llm()
-    desk = Dispatcher(llm.engine)
-    orders = [reader.order(llm, ["a"] * NUM_AHEAD) for _ in range(2)]
-    for order in orders:
-        desk.accept(order)
-    desk._let_in_lists()
-    assert [len(order.requests) for order in orders] == [NUM_AHEAD // 2] * 2
+    dispatcher = Dispatcher(llm.engine)
+    submissions = [reader.submission(llm, ["a"] * NUM_AHEAD) for _ in range(2)]
+    for submission in submissions:
+        dispatcher.accept(submission)
+    dispatcher._admit_lists()
+    assert [len(submission.requests) for submission in submissions] == [NUM_AHEAD // 2] * 2
 
 
 def test_a_worker_that_has_left_is_forgotten():

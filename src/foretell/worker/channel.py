@@ -65,7 +65,7 @@ class Channel(Generic[T]):
         return self._caught_up is not None and len(self._store) >= LAG
 
     def put(self, item: T) -> None:
-        """Add an item; `wake` tells the reader. The worker's side."""
+        """Add an item; `wake` lets the reader know. The worker's side."""
         with self._lock:
             self._store.append(item)
 

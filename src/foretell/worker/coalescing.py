@@ -1,7 +1,7 @@
 """Chunks that their reader has not taken yet.
 
 The engine does not wait for readers, and its memory must not grow for one that is slow: past its
-capacity a backlog makes longer chunks, not more. What it holds is then no more than the output.
+capacity a queue makes longer chunks, not more. What it holds is then no more than the output.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from foretell.outputs import Chunk, LogprobStage, TokenLogprob
 CAPACITY = 16  # chunks of a token each that wait as they are
 
 Sample = tuple[int, int]
-"""Whose chunk it is: the prompt's place, and the sample of it."""
+"""Whose chunk it is: the prompt's index, and the sample of it."""
 
 
 class CoalescingQueue:

@@ -1,6 +1,6 @@
-"""Orders and the engine that works on them, without a thread.
+"""Submissions and the engine that works on them, without a thread.
 
-    let in → step → events → submissions → channels
+    admit → step → events → submissions → channels
 
 What goes wrong ends the submission that it concerns, and no other.
 """
@@ -39,65 +39,63 @@ class Dispatcher:
         self._max_waiting = max_waiting
         self._open: dict[Submission, None] = {}
         self._by_request: dict[int, Submission] = {}
-        self._callers: deque[tuple[Submission, Job]] = deque()  # alone, and not in the engine yet
+        self._singles: deque[tuple[Submission, Job]] = deque()  # alone, and not in the engine yet
         self._lists: deque[Submission] = deque()  # those that have jobs to be made
-        self._news: dict[Channel[Any], None] = {}
+        self._changed: dict[Channel[Any], None] = {}  # those whose readers are to be woken
         self._cause: BaseException | None = None  # what the last step raised
 
     @property
     def is_busy(self) -> bool:
         """Whether there is anything to do without another submission."""
-        return bool(self._engine.has_work or self._callers or self._ready_lists() or self._news)
+        return bool(self._engine.has_work or self._singles or self._ready_lists() or self._changed)
 
     def accept(self, submission: Submission) -> None:
-        """Take on an submission."""
+        """Take on a submission."""
         self._open[submission] = None
         if submission.is_list:
             self._lists.append(submission)
             return
         job = self._next_job(submission)
         if job is not None:
-            self._callers.append((submission, job))
+            self._singles.append((submission, job))
 
     def close(self, submission: Submission) -> None:
-        """Let go of an submission and free what it holds; nothing happens if it has ended."""
+        """Let go of a submission and free what it holds; nothing happens if it has ended."""
         if submission not in self._open:
             return
         del self._open[submission]
         for request_id in submission.requests:
             self._engine.abort(request_id)
             self._by_request.pop(request_id, None)
-        self._callers = deque(pair for pair in self._callers if pair[0] is not submission)
+        self._singles = deque(pair for pair in self._singles if pair[0] is not submission)
         self._lists = deque(one for one in self._lists if one is not submission)
 
     def close_all(self, error: BaseException) -> None:
         """End every submission with an error."""
         for submission in list(self._open):
             self._end(submission, own_error(error))
-        self._tell()
+        self._wake_readers()
 
     def work(self) -> None:
-        """Let in what there is room for, run a step, and tell what came of it."""
-        for submission in [
-            submission for submission in self._open if submission.channel.is_abandoned
-        ]:
+        """Admit what there is room for, run a step, and wake those who have something to read."""
+        for submission in [one for one in self._open if one.channel.is_abandoned]:
             self.close(submission)
-        self._let_in_callers()
-        self._let_in_lists()
+        self._admit_singles()
+        self._admit_lists()
         if self._engine.has_work:
             self._step()
-        self._tell()
+        self._wake_readers()
 
-    def _let_in_callers(self) -> None:
+    def _admit_singles(self) -> None:
         """As many as may wait; where none may, the engine refuses them all."""
-        count = len(self._callers)
+        count = len(self._singles)
         if count and self._max_waiting is not None:
             room = self._max_waiting - self._engine.stats().waiting
             count = min(count, room) if room > 0 else count
         for _ in range(count):
-            self._add(*self._callers.popleft())
+            self._add(*self._singles.popleft())
 
-    def _let_in_lists(self) -> None:
+    def _admit_lists(self) -> None:
         """One prompt of each list in turn, as long as few wait."""
         if not self._ready_lists():
             return
@@ -116,7 +114,7 @@ class Dispatcher:
         return [submission for submission in self._lists if not submission.channel.lags]
 
     def _next_job(self, submission: Submission) -> Job | None:
-        """Make an submission's next job; None if it has no more, or it failed."""
+        """Make a submission's next job; None if it has no more, or it failed."""
         job: Job | None = None
         with self._failing(submission):
             job = next(submission.jobs, None)
@@ -128,26 +126,26 @@ class Dispatcher:
         with self._failing(submission):
             request_id = self._engine.add(job.request)
             self._by_request[request_id] = submission
-            submission.opened(request_id, job)
+            submission.added(request_id, job)
 
     def _step(self) -> None:
         try:
             events = self._engine.step()
-        except BaseException as error:  # noqa: BLE001  the next step tells whom it ended
+        except BaseException as error:  # noqa: BLE001  the next step ends those that were in it
             self._cause = error
             return
         for event in events:
             submission = self._by_request.get(event.request_id)
             if submission is not None:
                 with self._failing(submission):
-                    self._give(event, submission)
+                    self._dispatch(event, submission)
         self._cause = None
 
-    def _give(self, event: Event, submission: Submission) -> None:
-        """Let an submission take an event of its own."""
+    def _dispatch(self, event: Event, submission: Submission) -> None:
+        """Let a submission take an event of its own."""
         if isinstance(event, EndEvent) and event.error and self._cause not in (None, event.error):
             event.error.__cause__ = self._cause
-        self._news[submission.channel] = None
+        self._changed[submission.channel] = None
         ended_sample = submission.take(event)
         if ended_sample is not None:
             self._engine.abort(event.request_id, ended_sample)
@@ -167,11 +165,11 @@ class Dispatcher:
     def _end(self, submission: Submission, error: BaseException | None = None) -> None:
         self.close(submission)
         submission.channel.end(error)
-        self._news[submission.channel] = None
+        self._changed[submission.channel] = None
 
-    def _tell(self) -> None:
-        wake(self._news)
-        self._news.clear()
+    def _wake_readers(self) -> None:
+        wake(self._changed)
+        self._changed.clear()
 
 
 def own_error(error: BaseException) -> BaseException:

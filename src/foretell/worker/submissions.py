@@ -1,6 +1,6 @@
 """What callers want of the worker: requests, and who hears of them.
 
-An submission is the worker thread's alone, once it is placed; only its channel is seen by two.
+Once it is submitted it is the worker thread's alone; only its channel is seen by two.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Submission(ABC):
     Attributes:
         channel: how the caller hears of them.
         jobs: gives each job when it is asked for, in the worker thread.
-        is_list: whether its jobs can wait for each other; one that is alone is let in or refused.
-        priority: lists with a lower number are let in earlier.
+        is_list: whether its jobs can wait for each other; one that is alone is admitted or refused.
+        priority: lists with a lower number are admitted earlier.
         requests: engine ids of those that are under way.
     """
 
@@ -48,12 +48,12 @@ class Submission(ABC):
         self.requests: set[int] = set()
 
     @abstractmethod
-    def opened(self, request_id: int, job: Job) -> None:
+    def added(self, request_id: int, job: Job) -> None:
         """Take note that a job is the engine's request `request_id`."""
 
     @abstractmethod
     def take(self, event: Event) -> int | None:
-        """Make of an event what the caller wants to know; raises the error that it tells.
+        """Make of an event what the caller wants to know; raises the error that it carries.
 
         Returns the sample that has ended here, though the engine would go on with it.
         """
@@ -84,7 +84,7 @@ class Generation(Submission):
         self._streams = streams
         self._samples: dict[int, RequestStreamer] = {}
 
-    def opened(self, request_id: int, job: Job) -> None:
+    def added(self, request_id: int, job: Job) -> None:
         """Get ready to write its samples down."""
         self.requests.add(request_id)
         self._samples[request_id] = RequestStreamer(job, self._tokenizer)
@@ -121,7 +121,7 @@ class Observation(Submission, Generic[T]):
         self._jobs: dict[int, Job] = {}
         self._reports: list[TokenReport] = []
 
-    def opened(self, request_id: int, job: Job) -> None:
+    def added(self, request_id: int, job: Job) -> None:
         """Remember the job."""
         self.requests.add(request_id)
         self._jobs[request_id] = job

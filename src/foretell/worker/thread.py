@@ -62,12 +62,12 @@ class Worker:
         atexit.register(self._leave_with_program)
         self._thread.start()
 
-    def place(self, submission: Submission) -> None:
-        """Work on an submission; raises what ended the worker, RequestError if that was `stop`."""
+    def submit(self, submission: Submission) -> None:
+        """Work on a submission; raises what ended the worker, RequestError if that was `stop`."""
         self._post(Command(lambda _, dispatcher: dispatcher.accept(submission), submission.channel))
 
     def ask(self, answer: Callable[[LLM], T], channel: Channel[T]) -> None:
-        """Put `answer(llm)` into the channel; raises as `place` does."""
+        """Put `answer(llm)` into the channel; raises as `submit` does."""
 
         def act(llm: LLM, _: Dispatcher) -> None:
             channel.put(answer(llm))
@@ -76,8 +76,8 @@ class Worker:
 
         self._post(Command(act, channel))
 
-    def drop(self, submission: Submission) -> None:
-        """End an submission before the next step; nothing happens if it has ended."""
+    def abort(self, submission: Submission) -> None:
+        """End a submission before the next step; nothing happens if it has ended."""
         self._inbox.put(Command(lambda _, dispatcher: dispatcher.close(submission)))
 
     def wake(self) -> None:
@@ -104,8 +104,8 @@ class Worker:
         self.join(None if self._is_loaded else LOADING_GRACE)
 
     def _run(self) -> None:
-        """The thread's life. What ends it too early is told to all, from now on."""
-        told: BaseException = RequestError(ENDED)
+        """The thread's life. What ends it too early is raised in all callers, from now on."""
+        reason: BaseException = RequestError(ENDED)
         refusal: BaseException = RequestError(CLOSED)
         try:
             llm = self._load()
@@ -113,26 +113,26 @@ class Worker:
             with llm:
                 self._work(llm)
         except BaseException as error:  # noqa: BLE001  nobody else would hear of it
-            told = refusal = error
+            reason = refusal = error
         with self._lock:
             self._refusal = refusal
-        self._return_mail(told)
+        self._refuse_inbox(reason)
         atexit.unregister(self._leave_with_program)
 
     def _work(self, llm: LLM) -> None:
         dispatcher = Dispatcher(llm.engine, self._max_waiting)
-        told: BaseException = RequestError(ENDED)
+        reason: BaseException = RequestError(ENDED)
         try:
             while not self._is_stopping:
-                self._read_mail(llm, dispatcher)
+                self._read_inbox(llm, dispatcher)
                 dispatcher.work()
         except BaseException as error:
-            told = error
+            reason = error
             raise
         finally:
-            dispatcher.close_all(told)
+            dispatcher.close_all(reason)
 
-    def _read_mail(self, llm: LLM, dispatcher: Dispatcher) -> None:
+    def _read_inbox(self, llm: LLM, dispatcher: Dispatcher) -> None:
         """All that has come; sleep until something comes if there is nothing else to do."""
         may_sleep = not dispatcher.is_busy
         with suppress(Empty):
@@ -141,10 +141,10 @@ class Worker:
                 may_sleep = False
                 try:
                     command.act(llm, dispatcher)
-                except BaseException as error:  # noqa: BLE001  it is the writer's
+                except BaseException as error:  # noqa: BLE001  it is the caller's
                     _answer(command, error)
 
-    def _return_mail(self, error: BaseException) -> None:
+    def _refuse_inbox(self, error: BaseException) -> None:
         with suppress(Empty):
             while True:
                 _answer(self._inbox.get(block=False), error)

@@ -295,12 +295,12 @@ def chat_prompt_in_process(tokenizer: Tokenizer, contents: list[str]) -> list[in
     """As `chat_prompt`, without a process for each example."""
     from foretell.text.chat.escaping import SpecialTokenEscaper
 
-    disguise = SpecialTokenEscaper(
+    escaper = SpecialTokenEscaper(
         tokenizer, [{"role": "user", "content": text} for text in contents]
     )
     source = tokenizer.chat_template or ""
-    return disguise.encode(
-        template_worker.render(source, {"messages": disguise.messages}, max_characters=10**6)
+    return escaper.encode(
+        template_worker.render(source, {"messages": escaper.messages}, max_characters=10**6)
     )
 
 

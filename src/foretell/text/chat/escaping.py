@@ -24,8 +24,8 @@ PRIVATE_USE = range(0xF0000, 0xFFFFE)  # code points that mean nothing by themse
 class SpecialTokenEscaper:
     """The messages of one prompt with stand-ins in them, and the way back to token ids.
 
-    Control tokens' names are disguised everywhere. User-defined tokens, which are read as such even
-    in plain text, are disguised where the template mentions them, and their names are cut in two
+    Control tokens' names are escaped everywhere. User-defined tokens, which are read as such even
+    in plain text, are escaped where the template mentions them, and their names are cut in two
     for the tokenizer; but not in what the assistant said: templates look for `</think>` there.
 
     Args:
@@ -50,7 +50,7 @@ class SpecialTokenEscaper:
         self._turns = [
             name for name in tokenizer.user_defined_names if name in source and not name.isspace()
         ]
-        self.messages = [self._disguise_message(message) for message in messages]
+        self.messages = [self._escape_message(message) for message in messages]
 
     def encode(self, prompt: str) -> list[int]:
         """Token ids of the rendered messages."""
@@ -69,15 +69,15 @@ class SpecialTokenEscaper:
                 )
         return ids
 
-    def _disguise_message(self, message: Mapping[str, str]) -> dict[str, str]:
+    def _escape_message(self, message: Mapping[str, str]) -> dict[str, str]:
         turns = [] if message["role"] == "assistant" else self._turns
         edges = _edges(self._control, message["content"])
         return {
-            "role": self._disguise(message["role"], turns),
-            "content": self._disguise(message["content"], turns, edges),
+            "role": self._escape(message["role"], turns),
+            "content": self._escape(message["content"], turns, edges),
         }
 
-    def _disguise(self, text: str, turns: Iterable[str], edges: Iterable[int] = ()) -> str:
+    def _escape(self, text: str, turns: Iterable[str], edges: Iterable[int] = ()) -> str:
         chars = list(text)
         for index in (*edges, *_find(self._control, text)):
             chars[index] = self._stand_in(text[index], False)
