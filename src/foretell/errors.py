@@ -40,7 +40,7 @@ class RequestError(ForetellError, ValueError):
 
 
 class QueueFullError(RequestError):
-    """As many requests wait as the engine was told to let wait: try again later."""
+    """As many requests wait as may wait in the engine: try again later."""
 
     http_status = 429
 

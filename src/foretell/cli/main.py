@@ -105,7 +105,7 @@ def _exit_terminated(number: int, frame: object) -> NoReturn:
 
 
 def _run_command(arguments: list[str]) -> int:
-    """Run one command; return its exit code, having told what went wrong."""
+    """Run one command; print what went wrong; return its exit code."""
     try:
         _invoke(arguments)
     except click.exceptions.Exit as request:
@@ -130,20 +130,20 @@ def _invoke(arguments: list[str]) -> None:
     ):
         cli.invoke(context)
     if sys.stdout is not None:
-        sys.stdout.flush()  # here a full disk or a closed pipe can still be told
+        sys.stdout.flush()  # here a full disk or a closed pipe can still be reported
 
 
 @contextlib.contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Tell warnings about settings as one line on stderr, each once."""
-    told: set[str] = set()
+    """Show warnings about settings as one line on stderr, each once."""
+    shown: set[str] = set()
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
         if not issubclass(category, SettingWarning):
             usual(message, category, *rest, **named)
-        elif str(message) not in told:
-            told.add(str(message))
+        elif str(message) not in shown:
+            shown.add(str(message))
             click.echo(f"foretell: warning: {message}", err=True)
 
     with warnings.catch_warnings():

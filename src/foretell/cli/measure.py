@@ -127,15 +127,15 @@ def hash_logits(backend: Backend, prompt: Sequence[int]) -> str:
     table = np.arange(-(-len(prompt) // info.block_size), dtype=np.int32)[None, :]
     for start in range(0, len(prompt), info.max_batch_tokens):
         tokens = np.array(prompt[start : start + info.max_batch_tokens], dtype=np.int32)
-        places = np.arange(len(tokens), dtype=np.int32)
+        indices = np.arange(len(tokens), dtype=np.int32)
         starts = np.array([0, len(tokens)], dtype=np.int32)
-        logits = backend.forward(Batch(tokens, start + places, starts, table, places))
+        logits = backend.forward(Batch(tokens, start + indices, starts, table, indices))
         digest.update(logits.astype("<f4").tobytes())
     return digest.hexdigest()
 
 
 def peak_memory() -> int | None:
-    """Most bytes that this process has held in memory; None where the system does not tell."""
+    """Most bytes that this process has held in memory; None where the system does not say."""
     try:
         import resource
     except ImportError:  # Windows
@@ -145,7 +145,7 @@ def peak_memory() -> int | None:
 
 
 def measure_bandwidth(threads: int) -> float:
-    """Bytes a second that this machine's memory gives to so many threads that only read."""
+    """Bytes a second that this machine's memory gives to this number of threads that only read."""
     from foretell.backends.native import _core
 
     return _core.measure_bandwidth(threads)

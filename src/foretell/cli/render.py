@@ -106,7 +106,7 @@ ENDS = {
     "criteria": "stopping criteria",
     "max_time": "time",
 }
-"""What ended a text, by the kind of rule; other rules are told by the finish reason."""
+"""What ended a text, by the kind of rule; for other rules the finish reason says enough."""
 
 
 def statistics_line(outputs: Sequence[GenerationOutput]) -> str:
@@ -134,7 +134,7 @@ def _tokens_read(usage: Usage) -> str:
 
 
 def _times(usages: Sequence[Usage], *, searches: bool) -> list[str]:
-    """How long it took; a search tells tokens when they are certain, many at its end."""
+    """How long it took; a search emits tokens once they are final, many at its end."""
     if searches:
         seconds = max(usage.time_to_first_token + usage.decode_seconds for usage in usages)
         return [f"after {seconds:.2f} s"]

@@ -105,12 +105,12 @@ def _open_files(folder: Path) -> list[SafetensorsFile]:
     index = folder / INDEX
     if not (index.exists() or index.is_symlink()):
         return [SafetensorsFile.open(_find_weights(folder))]
-    places = _read_index(index)
+    shard_of = _read_index(index)
     files: list[SafetensorsFile] = []
     try:
-        for name in sorted(set(places.values())):
+        for name in sorted(set(shard_of.values())):
             files.append(_open_shard(folder, name))
-        _check_places(index, places, files)
+        _check_index(index, shard_of, files)
     except BaseException:
         _close(files)
         raise
@@ -142,16 +142,16 @@ def _find_weights(folder: Path) -> Path:
 
 
 def _read_index(index: Path) -> dict[str, str]:
-    places = read_object(index, MAX_INDEX_BYTES).get("weight_map")
-    if not isinstance(places, dict) or not places:
+    shard_of = read_object(index, MAX_INDEX_BYTES).get("weight_map")
+    if not isinstance(shard_of, dict) or not shard_of:
         raise ModelFileError(f"{index} has no weight_map: must say in which file each tensor lies")
-    for tensor, name in places.items():
+    for tensor, name in shard_of.items():
         if not _is_plain_name(name):
             raise ModelFileError(
                 f"{index} puts tensor {shorten(tensor)} in {shorten(name)}: must be the name of a "
                 ".safetensors file in this folder"
             )
-    return places
+    return shard_of
 
 
 def _is_plain_name(name: object) -> bool:
@@ -169,7 +169,7 @@ def _open_shard(folder: Path, name: str) -> SafetensorsFile:
         ) from None
 
 
-def _check_places(index: Path, places: dict[str, str], files: list[SafetensorsFile]) -> None:
+def _check_index(index: Path, shard_of: dict[str, str], files: list[SafetensorsFile]) -> None:
     """Each tensor lies in the file that the index says, and in no other."""
     found: dict[str, str] = {}
     for file in files:
@@ -180,7 +180,7 @@ def _check_places(index: Path, places: dict[str, str], files: list[SafetensorsFi
                     f"{file.path.name}: must lie in one file"
                 )
             found[tensor] = file.path.name
-    for tensor, name in places.items():
+    for tensor, name in shard_of.items():
         if found.get(tensor) != name:
             raise ModelFileError(
                 f"{index} puts tensor {shorten(tensor)} in {name}, where it is not: fetch the "

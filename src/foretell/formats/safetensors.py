@@ -1,7 +1,7 @@
 """Safetensors files, read through a memory map.
 
-The layout: the header's length (8 bytes, little-endian), a JSON object that tells of each tensor
-its dtype, shape and place, then the tensors' bytes, end to end. Every number is checked against the
+The layout: the header's length (8 bytes, little-endian), a JSON object with each tensor's
+dtype, shape and offsets, then the tensors' bytes, end to end. Every number is checked against the
 file before it is used.
 """
 
@@ -29,12 +29,12 @@ ITEM_BITS = {
     **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 8),
 }
-"""Bits of an element by dtype. Of other dtypes only the place in the file is checked."""
+"""Bits of an element by dtype. Of other dtypes only the offsets are checked."""
 
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """One tensor of a safetensors file: name, dtype as the file spells it, shape and place.
+    """One tensor of a safetensors file: name, dtype as the file spells it, shape and offset.
 
     `offset` counts bytes from the start of the file.
     """

@@ -92,36 +92,36 @@ def megabytes(size: int) -> str:
 
 
 @dataclass(frozen=True)
-class Place:
+class CacheFolder:
     """A cache on disk, and the variable that moves it."""
 
     folder: Callable[[], Path]
     variable: str
 
 
-OWN_CACHE = Place(cache_dir, "FORETELL_HOME")
+OWN_CACHE = CacheFolder(cache_dir, "FORETELL_HOME")
 
 
 @contextlib.contextmanager
-def storage_errors(place: Place = OWN_CACHE) -> Iterator[None]:
+def storage_errors(cache: CacheFolder = OWN_CACHE) -> Iterator[None]:
     """Turn what the file system refuses into a DownloadError that says what to do."""
     try:
         yield
     except ForetellError:
         raise
     except OSError as error:
-        raise DownloadError(explain_storage(error, place)) from error
+        raise DownloadError(explain_storage(error, cache)) from error
 
 
-def disk_full_message(place: Place = OWN_CACHE) -> str:
+def disk_full_message(cache: CacheFolder = OWN_CACHE) -> str:
     """What to say when the disk under a cache has no room left."""
     return (
-        f"the disk is full under {place.folder()}: free some space, "
-        f"or set {place.variable} to a folder on a larger disk"
+        f"the disk is full under {cache.folder()}: free some space, "
+        f"or set {cache.variable} to a folder on a larger disk"
     )
 
 
-def check_space(name: str, needed: int, folder: Path, place: Place = OWN_CACHE) -> None:
+def check_space(name: str, needed: int, folder: Path, cache: CacheFolder = OWN_CACHE) -> None:
     """Refuse a fetch of `needed` bytes that the disk under `folder`, which exists, cannot hold.
 
     Raises:
@@ -130,9 +130,9 @@ def check_space(name: str, needed: int, folder: Path, place: Place = OWN_CACHE) 
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DownloadError(
-            f"not enough disk space for {name} under {place.folder()}: "
+            f"not enough disk space for {name} under {cache.folder()}: "
             f"{megabytes(needed)} needed, {megabytes(free)} free; "
-            f"free some, or set {place.variable} to a folder on a larger disk"
+            f"free some, or set {cache.variable} to a folder on a larger disk"
         )
 
 
@@ -141,20 +141,20 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST}
 
 
-def explain_storage(error: OSError, place: Place) -> str:
+def explain_storage(error: OSError, cache: CacheFolder) -> str:
     """One line on what the file system refused, and what to do about it."""
     reason = error.strerror or str(error)
-    where = error.filename or place.folder()
+    where = error.filename or cache.folder()
     if error.errno in _FULL:
-        return disk_full_message(place)
+        return disk_full_message(cache)
     if error.errno in _DENIED:
         return (
             f"the cache cannot be written at {where} ({reason}): "
-            f"set {place.variable} to a folder that you can write"
+            f"set {cache.variable} to a folder that you can write"
         )
     if error.errno in _NOT_A_FOLDER:
         return (
-            f"the cache {place.folder()} is not a folder or lies inside a file ({reason}): "
-            f"set {place.variable} to a folder that you can write"
+            f"the cache {cache.folder()} is not a folder or lies inside a file ({reason}): "
+            f"set {cache.variable} to a folder that you can write"
         )
-    return f"the cache fails at {where} ({reason}): set {place.variable} to another folder"
+    return f"the cache fails at {where} ({reason}): set {cache.variable} to another folder"

@@ -1,4 +1,4 @@
-"""What a fetch tells the user, on stderr: a bar on a terminal, single lines elsewhere."""
+"""What a fetch shows the user, on stderr: a bar on a terminal, single lines elsewhere."""
 
 from __future__ import annotations
 

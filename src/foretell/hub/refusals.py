@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from typing import cast
 
 from foretell.errors import DownloadError, ForetellError, ModelNotFoundError
-from foretell.hub.cache import Place, explain_storage
+from foretell.hub.cache import CacheFolder, explain_storage
 from foretell.hub.names import HubModel
 from foretell.hub.shared_cache import shared_cache_dir
 
-SHARED_CACHE = Place(shared_cache_dir, "HF_HOME")
+SHARED_CACHE = CacheFolder(shared_cache_dir, "HF_HOME")
 
 
 class UnreachableError(DownloadError):
     """The hub does not answer, or cannot now; what is cached may do instead.
 
-    Only the hub's own modules tell it from other DownloadErrors.
+    Only the hub's own modules distinguish it from other DownloadErrors.
     """
 
 

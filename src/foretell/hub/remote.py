@@ -42,7 +42,7 @@ _ANSWER_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on the hub: its bytes, and its sha256 or git hash where the hub tells one."""
+    """A file on the hub: its bytes, and its sha256 or git hash where the hub has one."""
 
     name: str
     size: int
@@ -57,7 +57,7 @@ class Listing:
         model: what was asked for.
         commit: the commit that the revision is now.
         files: every file of it, by name.
-        licence: as the repository's card tells it; None if it does not.
+        licence: as the repository's card states it; None if it does not.
     """
 
     model: HubModel

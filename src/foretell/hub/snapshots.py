@@ -94,12 +94,12 @@ def check_has_file(repo: str, filename: str, names: Collection[str]) -> None:
         )
     near = _near(filename, files)
     if not files:
-        told = "it has no GGUF files at all"
+        hint = "it has no GGUF files at all"
     elif near:
-        told = f"did you mean {' or '.join(repr(f'{repo}:{name}') for name in near)}?"
+        hint = f"did you mean {' or '.join(repr(f'{repo}:{name}') for name in near)}?"
     else:
-        told = f"there are {', '.join(files)}"
-    raise ModelNotFoundError(f"{repo} has no file {filename!r}: {told}")
+        hint = f"there are {', '.join(files)}"
+    raise ModelNotFoundError(f"{repo} has no file {filename!r}: {hint}")
 
 
 def _near(wanted: str, names: list[str]) -> list[str]:

@@ -41,7 +41,7 @@ class StopMatcher:
     at its end takes as little as it can, and `$`, `\\b` and what must not follow take the text so
     far for the whole. Held back is only what may yet become a stop: the longest end of the text
     that begins a stop string, and what a regular expression may still match, `max_match` characters
-    at most; a longer match is not found. Python's `re` cannot tell what may still match, the
+    at most; a longer match is not found. Python's `re` does not say what may still match, the
     `regex` package can.
 
     Args:

@@ -173,7 +173,7 @@ def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:
 def _arithmetic(
     file: GGUFFile | Checkpoint, quantize: Quantize | None, activations: Activations
 ) -> str:
-    """What tells one file's logits from another's: its name, and how it is computed."""
+    """What distinguishes one file's logits from another's: its name, and how it is computed."""
     title = _title(file) if quantize is None else f"{_title(file)} in {quantize}"
     return f"{title}, {activations} activations"
 

@@ -14,7 +14,7 @@ MAX_THREADS = 1024
 
 
 def choose_threads(wanted: int | None) -> int:
-    """Threads to compute with: as told, else FORETELL_THREADS, else one a physical core.
+    """Threads to compute with: as given, else FORETELL_THREADS, else one a physical core.
 
     Only processors that this process may use are counted, and no more than a container's
     processor quota.
@@ -68,10 +68,10 @@ def _processor_quota(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
 def available_memory(
     proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")
 ) -> int | None:
-    """Bytes that this process may still take without swapping; None where the system won't tell.
+    """Bytes that this process may still take without swapping; None where the system does not say.
 
     On Linux what the kernel reckons as available, and no more than the limits of the process's
-    control groups leave. On macOS and others all of the memory, if free memory is not told.
+    control groups leave. On macOS and others all of the memory, if free memory is unknown.
     """
     if sys.platform == "win32":
         return _available_on_windows()

@@ -79,7 +79,7 @@ def layer_windows(
 ) -> tuple[int | None, ...]:
     """How many positions each layer of a checkpoint sees: `window`, or None for all.
 
-    `layer_types` of `config.json` tells which layers have a window; not given, all but each
+    `layer_types` of `config.json` says which layers have a window; not given, all but each
     `pattern`-th.
     """
     local, everywhere = "sliding_attention", "full_attention"

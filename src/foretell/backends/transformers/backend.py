@@ -243,7 +243,7 @@ class _BlockStore:
         return sum(one[0].numel() * one.element_size() for one in tensors)
 
     def reserve(self, num_positions: int) -> None:
-        """Make room for so many positions; twice as many as there were, if that is more."""
+        """Make room for this number of positions, or for twice as many as there were."""
         if num_positions <= self._num_positions:
             return
         self._num_positions = max(num_positions, 2 * self._num_positions)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from foretell.backends.base import Batch
 
 Places = NDArray[np.int64]
-SPARE_POSITIONS = 1024  # so many padded positions in a pass are cheaper than another pass
+SPARE_POSITIONS = 1024  # padded positions in a pass that are cheaper than another pass
 
 
 def passes(batch: Batch, *, pads: bool = True) -> Iterator[Places]:

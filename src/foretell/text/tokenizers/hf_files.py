@@ -2,7 +2,7 @@
 
 `tokenizer.json` says how text becomes ids, and what is put before it. `tokenizer_config.json` (or
 `special_tokens_map.json`) names the special tokens and has the chat template, unless
-`chat_template.jinja` does. `generation_config.json`, or else `config.json`, tells more tokens that
+`chat_template.jinja` does. `generation_config.json`, or else `config.json`, names more tokens that
 end a generation.
 """
 

@@ -28,7 +28,7 @@ MODELS = ("BPE", "Unigram", "WordLevel")
 
 
 def build(files: TokenizerFiles) -> tuple[Vocabulary, JsonCodec]:
-    """The tokens that the files tell of, and the codec that reads and writes them.
+    """The tokens that the files list, and the codec that reads and writes them.
 
     Raises:
         ModelFileError: the file is damaged, at odds with itself or with the model.

@@ -1,6 +1,6 @@
 """SentencePiece BPE with byte fallback, Llama 2's and Gemma's kind of tokenizer.
 
-Spaces are written `▁`; user-defined pieces are found first, the longest at each place; what lies
+Spaces are written `▁`; user-defined pieces are found first, the longest at each position; what lies
 between them is merged; a character that is no piece becomes the tokens of its UTF-8 bytes.
 """
 

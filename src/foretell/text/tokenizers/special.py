@@ -11,8 +11,8 @@ from foretell.text.tokenizers.vocabulary import SPECIAL_TYPES, Spacing, TokenTyp
 class SpecialTokens:
     """Cuts a text at the names of its control tokens.
 
-    At each place the longest name counts. User-defined tokens are looked for at the same time and
-    left as text: one that begins first hides a control token's name inside it. White space that a
+    At each position the longest name counts. User-defined tokens are looked for too and left as
+    text: one that begins first hides a control token's name inside it. White space that a
     control token takes along is left out.
 
     Attributes:
