@@ -101,10 +101,10 @@ def allocate(
         ) from None
 
 
-def _check_block_size(wanted: int) -> None:
-    if type(wanted) is not int or not 0 < wanted <= MAX_BLOCK_SIZE or wanted % BLOCK_SIZE:
+def _check_block_size(given: int) -> None:
+    if type(given) is not int or not 0 < given <= MAX_BLOCK_SIZE or given % BLOCK_SIZE:
         raise ConfigError(
-            f"block_size={wanted!r} must be a multiple of {BLOCK_SIZE}, at most {MAX_BLOCK_SIZE}"
+            f"block_size={given!r} must be a multiple of {BLOCK_SIZE}, at most {MAX_BLOCK_SIZE}"
         )
 
 

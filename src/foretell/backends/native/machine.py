@@ -13,14 +13,14 @@ from foretell.errors import ConfigError
 MAX_THREADS = 1024
 
 
-def choose_threads(wanted: int | None) -> int:
+def choose_threads(given: int | None) -> int:
     """Threads to compute with: as given, else FORETELL_THREADS, else one a physical core.
 
     Only processors that this process may use are counted, and no more than a container's
     processor quota.
     """
-    if wanted is not None:
-        return _checked_threads(wanted, f"threads={wanted!r}")
+    if given is not None:
+        return _checked_threads(given, f"threads={given!r}")
     text = os.environ.get("FORETELL_THREADS")
     if text:
         value = int(text) if text.isdecimal() and len(text) <= len(str(MAX_THREADS)) else text

@@ -59,7 +59,7 @@ class Heads:
 
 
 @dataclass(frozen=True)
-class Rotation:
+class RopeTable:
     """The angles of rotary position embedding, and which values of a head make a pair.
 
     Pairs are neighbours (2i, 2i + 1) if `interleaved`, else (i, i + half).
@@ -92,14 +92,14 @@ class Plan:
         )
         return out
 
-    def rotation(self, frequencies: NDArray[np.float32], *, interleaved: bool) -> Rotation:
+    def rope_table(self, frequencies: NDArray[np.float32], *, interleaved: bool) -> RopeTable:
         """Rotary position embedding: angle = position * frequency, one for each pair.
 
         Su et al. 2021, arXiv 2104.09864.
         """
         out = self._value(2 * len(frequencies))
         self.nodes.append(Node(OpKind.rope_table, (), out, constants=frequencies))
-        return Rotation(out, interleaved)
+        return RopeTable(out, interleaved)
 
     def rms_norm(
         self, x: Value, weight: str, eps: float, *, heads: int = 1, residual: Value | None = None
@@ -145,7 +145,7 @@ class Plan:
         heads: Heads,
         *,
         layer: int,
-        rotation: Rotation | None = None,
+        rope: RopeTable | None = None,
         scale: float | None = None,
         window: int | None = None,
     ) -> Value:
@@ -154,8 +154,8 @@ class Plan:
         softmax(scale q kᵀ) v for each head, queries and keys rotated, if so; a token sees `window`
         positions, its own the last. Not given, the scale is 1 / sqrt(dim), and it sees all.
         """
-        angles = rotation.angles if rotation else None
-        interleaved = rotation is not None and rotation.interleaved
+        angles = rope.angles if rope else None
+        interleaved = rope is not None and rope.interleaved
         self.nodes.append(
             Node(
                 OpKind.store_kv,
@@ -165,8 +165,8 @@ class Plan:
                 interleaved=interleaved,
             )
         )
-        if rotation:
-            q = self._rotate(q, rotation, heads.query)
+        if rope:
+            q = self._rotate(q, rope, heads.query)
         out = self._value(q.width)
         self.nodes.append(
             Node(
@@ -181,12 +181,10 @@ class Plan:
         )
         return out
 
-    def _rotate(self, x: Value, rotation: Rotation, heads: int) -> Value:
+    def _rotate(self, x: Value, rope: RopeTable, heads: int) -> Value:
         out = self._value(x.width)
-        inputs = (x, rotation.angles)
-        self.nodes.append(
-            Node(OpKind.rope, inputs, out, heads=heads, interleaved=rotation.interleaved)
-        )
+        inputs = (x, rope.angles)
+        self.nodes.append(Node(OpKind.rope, inputs, out, heads=heads, interleaved=rope.interleaved))
         return out
 
     def silu_mul(self, gate: Value, up: Value) -> Value:
@@ -204,7 +202,7 @@ class Plan:
         self.nodes.append(Node(OpKind.gelu, (gate, up), out))
         return out
 
-    def wanted_rows(self, x: Value) -> Value:
+    def gather_rows(self, x: Value) -> Value:
         """Only the rows whose logits the batch asks for."""
         out = self._value(x.width, per_output=True)
         self.nodes.append(Node(OpKind.gather_rows, (x,), out))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native.model import ModelShape, check_heads, layer_windows
-from foretell.backends.native.plan import Heads, Plan, Rotation, Value
+from foretell.backends.native.plan import Heads, Plan, RopeTable, Value
 from foretell.backends.native.rope import (
     file_frequencies,
     kind_frequencies,
@@ -150,16 +150,16 @@ class Gemma3:
         plan = Plan()
         vocab_size, width = self.shape.vocab_size, self.width
         x = plan.embed("token_embd.weight", vocab_size=vocab_size, width=width, factor=width**0.5)
-        near = plan.rotation(self.local_frequencies, interleaved=False)
-        far = plan.rotation(self.global_frequencies, interleaved=False)
+        near = plan.rope_table(self.local_frequencies, interleaved=False)
+        far = plan.rope_table(self.global_frequencies, interleaved=False)
         for layer, window in enumerate(self.windows):
             x = self._attention(plan, x, layer, far if window is None else near)
             x = self._mlp(plan, x, f"blk.{layer}")
-        x = plan.rms_norm(plan.wanted_rows(x), "output_norm.weight", self.eps)
+        x = plan.rms_norm(plan.gather_rows(x), "output_norm.weight", self.eps)
         plan.linear(x, "token_embd.weight" if self.tied else "output.weight", vocab_size)
         return plan
 
-    def _attention(self, plan: Plan, x: Value, layer: int, rotation: Rotation) -> Value:
+    def _attention(self, plan: Plan, x: Value, layer: int, rope: RopeTable) -> Value:
         name, heads, eps = f"blk.{layer}", self.shape.heads, self.eps
         h = plan.rms_norm(x, f"{name}.attn_norm.weight", eps)
         q = plan.linear(h, f"{name}.attn_q.weight", heads.query * heads.dim)
@@ -173,7 +173,7 @@ class Gemma3:
             v,
             heads,
             layer=layer,
-            rotation=rotation,
+            rope=rope,
             scale=self.scale,
             window=self.windows[layer],
         )

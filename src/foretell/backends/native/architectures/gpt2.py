@@ -105,7 +105,7 @@ class GPT2:
         for layer in range(shape.layers):
             x = self._attention(plan, x, layer)
             x = self._mlp(plan, x, f"blk.{layer}")
-        x = self._norm(plan, plan.wanted_rows(x), "output_norm")
+        x = self._norm(plan, plan.gather_rows(x), "output_norm")
         head = "token_embd.weight" if self.tied else "output.weight"
         plan.linear(x, head, shape.vocab_size)
         return plan

@@ -135,7 +135,7 @@ class Llama:
         """The model's computation, from token ids to logits."""
         plan = Plan()
         x = plan.embed("token_embd.weight", vocab_size=self.shape.vocab_size, width=self.width)
-        rotation = plan.rotation(self.frequencies, interleaved=self.interleaved)
+        rope = plan.rope_table(self.frequencies, interleaved=self.interleaved)
         heads = self.shape.heads
         for layer in range(self.shape.layers):
             name = f"blk.{layer}"
@@ -152,12 +152,12 @@ class Llama:
                 v,
                 heads,
                 layer=layer,
-                rotation=rotation if self.rotates(layer) else None,
+                rope=rope if self.rotates(layer) else None,
                 window=self.windows[layer],
             )
             x = plan.linear(a, f"{name}.attn_output.weight", self.width, residual=x)
             x = self._mlp(plan, x, name)
-        x = plan.rms_norm(plan.wanted_rows(x), "output_norm.weight", self.eps)
+        x = plan.rms_norm(plan.gather_rows(x), "output_norm.weight", self.eps)
         head = "token_embd.weight" if self.tied else "output.weight"
         plan.linear(x, head, self.shape.vocab_size)
         return plan

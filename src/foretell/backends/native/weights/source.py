@@ -207,9 +207,9 @@ class CheckpointWeights:
         head, _, rest = name.partition(".")
         layer, _, part = rest.partition(".")
         is_layer = head == "blk" and layer.isdecimal()
-        wanted = self._names[f"blk.{{}}.{part}" if is_layer else name]
-        full = wanted.name.format(layer) if is_layer else wanted.name
-        return HFName(find_name(self._checkpoint, full), wanted.transposed, wanted.plus)
+        known = self._names[f"blk.{{}}.{part}" if is_layer else name]
+        full = known.name.format(layer) if is_layer else known.name
+        return HFName(find_name(self._checkpoint, full), known.transposed, known.plus)
 
     def _kind(self, name: str, shape: tuple[int, ...]) -> TensorType:
         info = self._checkpoint.tensors[name]
