@@ -1,1 +1,4 @@
-"""The command line, one file a command."""
+"""The command line: a file of `commands/` a command.
+
+Beside a token's way: asks at step 1, and shows what comes of step 8.
+"""

@@ -2,6 +2,8 @@
 
 Names are those of Hugging Face's `GenerationConfig`; what it lacks takes the name that vLLM or
 llama.cpp gave it.
+
+Beside a token's way: steps 1 and 5 read the settings, and no step changes them.
 """
 
 from foretell.config.generation import GenerationConfig

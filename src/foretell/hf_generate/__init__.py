@@ -7,6 +7,8 @@
     inputs → `Row`s, settings → GenerationConfig → `Request`s → `Text`s → ids
 
 `fields` has the table of what is honoured, what changes nothing, and what is refused.
+
+Beside a token's way: another door to step 1, with outputs as transformers has them.
 """
 
 from __future__ import annotations

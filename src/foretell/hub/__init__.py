@@ -3,6 +3,8 @@
 `resolve` is all that most callers need: a path is taken as it is, a known name or a Hugging Face id
 is looked up in its cache, and fetched when it is missing. The other functions manage the caches:
 foretell's own, of known models, and the one that Hugging Face's tools share.
+
+Beside a token's way: models are found and fetched before they are loaded.
 """
 
 from foretell.hub.cache import cache_dir, is_cached

@@ -1,1 +1,4 @@
-"""What any room may use."""
+"""What any room may use.
+
+Beside a token's way: knows none of its steps.
+"""
