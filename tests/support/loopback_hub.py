@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 LARGE = 1024
-"""Files of at least so many bytes are kept as Git LFS keeps them: named by their sha256."""
+"""Files of at least this number of bytes are kept as Git LFS keeps them: named by their sha256."""
 
 WEIGHTS = b"weights" * 1000
 CHECKPOINT = {
@@ -92,7 +92,7 @@ class LoopbackHub:
         self.requests: list[str] = []
         """`GET /org/name/resolve/...`, in order."""
         self.cut: dict[str, int] = {}
-        """Files whose next body ends after so many bytes, the connection with it."""
+        """By file, after how many bytes its next body ends, and the connection with it."""
         self.ranges: list[str] = []
         """The ranges of bytes that were asked for, in order."""
         self.damaged: set[str] = set()

@@ -1,4 +1,4 @@
-"""Backlogs that stay short, and channels from the worker to an event loop."""
+"""Queues that stay short, and channels from the worker to an event loop."""
 
 from __future__ import annotations
 
@@ -59,19 +59,19 @@ def joined(chunks: list[Chunk], sample: tuple[int, int]) -> dict[str, object]:
     st.integers(1, 5),
     st.randoms(use_true_random=False),
 )
-def test_a_backlog_stays_short_and_loses_nothing(texts, capacity, random):
+def test_a_queue_stays_short_and_loses_nothing(texts, capacity, random):
     streams = [stream_of(*pair) for pair in zip(SAMPLES, texts, strict=True)]
     given_chunks = [chunk for chunks in streams for chunk in chunks]
     waiting = [deque(chunks) for chunks in streams if chunks]
-    backlog, taken = CoalescingQueue(capacity), []
-    while waiting or len(backlog):
-        if waiting and (not len(backlog) or random.random() < 0.7):
+    queue, taken = CoalescingQueue(capacity), []
+    while waiting or len(queue):
+        if waiting and (not len(queue) or random.random() < 0.7):
             source = random.choice(waiting)
-            backlog.append(source.popleft())
+            queue.append(source.popleft())
             waiting = [chunks for chunks in waiting if chunks]
         else:
-            taken.append(backlog.popleft())
-        assert len(backlog) <= capacity + len(SAMPLES) - 1
+            taken.append(queue.popleft())
+        assert len(queue) <= capacity + len(SAMPLES) - 1
     for sample in SAMPLES:
         assert joined(taken, sample) == joined(given_chunks, sample)
         own = [chunk for chunk in taken if (chunk.prompt_index, chunk.index) == sample]
@@ -81,21 +81,21 @@ def test_a_backlog_stays_short_and_loses_nothing(texts, capacity, random):
             read += chunk.text
 
 
-def test_a_backlog_that_is_kept_up_with_changes_no_chunk():
-    backlog = CoalescingQueue(capacity=2)
+def test_a_queue_that_is_kept_up_with_changes_no_chunk():
+    queue = CoalescingQueue(capacity=2)
     chunks = stream_of((0, 0), ["a", "b", "c"])
     for chunk in chunks:
-        backlog.append(chunk)
-        assert backlog.popleft() is chunk
+        queue.append(chunk)
+        assert queue.popleft() is chunk
     with pytest.raises(IndexError):
-        backlog.popleft()
+        queue.popleft()
 
 
 def test_chunks_without_logprobs_are_joined_to_one_without():
-    backlog = CoalescingQueue(capacity=1)
+    queue = CoalescingQueue(capacity=1)
     for chunk in stream_of((0, 0), ["a", "b"]):
-        backlog.append(replace(chunk, logprobs=None, logprobs_by_stage=None))
-    chunk = backlog.popleft()
+        queue.append(replace(chunk, logprobs=None, logprobs_by_stage=None))
+    chunk = queue.popleft()
     assert (chunk.text, chunk.token_ids, chunk.finish_reason) == ("ab", [0, 1], "stop")
     assert chunk.logprobs is None
     assert chunk.logprobs_by_stage is None
