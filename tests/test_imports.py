@@ -24,7 +24,7 @@ KNOWN = [
     ],
     ["analysis.beam_tree.results", "analysis.beam_tree.tables", "analysis.beam_tree.words"],
     ["analysis.compare.results", "analysis.compare.tables"],
-    ["config.contradictions", "config.generation"],
+    ["config.conflicts", "config.generation"],
 ]
 """Circles that are yet to be mended: a list that only gets shorter."""
 

@@ -1,4 +1,4 @@
-"""The recipe's command, `foretell tokens`, at work; `test_recipe_command.py` runs it."""
+"""The recipe's command, `foretell tokens`, at work; `test_recipes.py` runs it."""
 
 from __future__ import annotations
 

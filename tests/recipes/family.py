@@ -1,4 +1,4 @@
-"""The recipe's family, SmolLM3, at work; `test_recipe_family.py` runs it."""
+"""The recipe's family, SmolLM3, at work; `test_recipes.py` runs it."""
 
 from __future__ import annotations
 

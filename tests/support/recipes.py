@@ -1,4 +1,4 @@
-"""Recipes: documents whose blocks are put into a copy of the package, which is then tested.
+"""Recipes: their blocks are put into a copy of the repository, which is then tested.
 
 A step is a sentence that says where a block goes, and the block: `New file` and a path, or `In` a
 path, `before` or `after` a line.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+CONTRIBUTING = ROOT / "docs" / "contributing.md"
 STEP = re.compile(
     r"^(?:New file|In) `(?P<path>[^`]+)`(?:, (?P<where>before|after) `(?P<line>[^`\n]+)`)?:\n\n"
     r"```\w+\n(?P<block>.*?)^```$",
@@ -48,14 +49,10 @@ class Step:
         path.write_text("".join(lines), encoding="utf-8")
 
 
-def steps(document: str, heading: str) -> list[Step]:
-    """The steps of one recipe of a document in `docs/`; all blocks of it must be steps."""
-    text = f"\n{(ROOT / 'docs' / document).read_text(encoding='utf-8')}"
-    _, rest = text.split(f"\n## {heading}\n")
-    recipe = rest.split("\n## ")[0]
-    found = [Step(**match.groupdict()) for match in STEP.finditer(recipe)]
-    assert len(found) == len(re.findall(r"^```\w+$", recipe, re.MULTILINE))
-    return found
+def steps(heading: str) -> list[Step]:
+    """The steps of one recipe."""
+    _, recipe = CONTRIBUTING.read_text(encoding="utf-8").split(f"\n## {heading}\n")
+    return [Step(**match.groupdict()) for match in STEP.finditer(recipe.split("\n## ")[0])]
 
 
 def copy_repository(root: Path) -> None:

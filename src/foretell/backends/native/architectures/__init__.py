@@ -1,6 +1,6 @@
 """Families of models, a file each, found by the names that model files have for them.
 
-A family's file ends with `FAMILY`, its class. docs/contributing-family.md adds one.
+A family's file ends with `FAMILY`, its class. docs/contributing.md adds one.
 """
 
 from __future__ import annotations
