@@ -82,7 +82,7 @@ class Foretell:
             chunk = np.array(ids[start : start + info.max_batch_tokens], np.int32)
             places = np.arange(len(chunk), dtype=np.int32)
             starts = np.array([0, len(chunk)], np.int32)
-            batch = Batch(chunk, start + places, starts, table, wanted=places)
+            batch = Batch(chunk, start + places, starts, table, logits_indices=places)
             rows.append(self.backend.forward(batch).copy())
         np.save(path, np.concatenate(rows))
         return {"rows": len(ids)}

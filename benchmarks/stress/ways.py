@@ -125,7 +125,7 @@ class Witness:
         owners = np.repeat(np.arange(len(batch.starts) - 1), np.diff(batch.starts))
         blocks = batch.block_tables[owners, batch.positions // size]
         self._tokens[blocks, batch.positions % size] = batch.tokens
-        for place, row in zip(batch.wanted.tolist(), logits, strict=True):
+        for place, row in zip(batch.logits_indices.tolist(), logits, strict=True):
             table, length = batch.block_tables[owners[place]], batch.positions[place] + 1
             past = self._tokens[table[: -(-length // size)]].reshape(-1)[:length]
             self._note(_digest(past), row)

@@ -59,8 +59,8 @@ def int32(*values):
         ({"block_tables": int32(0, 1)}, "1 dimensions"),
         ({"block_tables": int32(0, 0)[:, None]}, "written and has another holder"),
         ({"block_tables": int32(0, 128)[:, None]}, "block 128 does not exist"),
-        ({"wanted": int32(4, 5)}, "wanted row does not exist"),
-        ({"wanted": int32(3, 1)}, "not ascending"),
+        ({"logits_indices": int32(4, 5)}, "wanted row does not exist"),
+        ({"logits_indices": int32(3, 1)}, "not ascending"),
     ],
 )
 def test_a_broken_batch_is_refused(changes, message):

@@ -39,7 +39,7 @@ def batch_of(pieces):
         block_tables=np.array(
             [piece.blocks + [0] * (width - len(piece.blocks)) for piece in pieces], dtype=np.int32
         ),
-        wanted=np.flatnonzero(wants).astype(np.int32),
+        logits_indices=np.flatnonzero(wants).astype(np.int32),
     )
 
 

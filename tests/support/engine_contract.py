@@ -40,7 +40,7 @@ def script_of(backend):
                 positions=np.arange(length, dtype=np.int32),
                 starts=np.array([0, length], np.int32),
                 block_tables=blocks[None],
-                wanted=np.array([length - 1], np.int32),
+                logits_indices=np.array([length - 1], np.int32),
             )
             known[history] = backend.forward(batch)[0].copy()
         return known[history].copy()

@@ -31,14 +31,15 @@ class Batch:
         starts: `(S + 1,)` int32; tokens of sequence s are `starts[s]:starts[s + 1]`.
         block_tables: `(S, M)` int32; position p of sequence s lies in block
             `block_tables[s, p // block_size]`. Entries past a sequence's last block are unread.
-        wanted: `(R,)` int32, ascending indices into `tokens`: the rows whose logits are asked for.
+        logits_indices: `(R,)` int32, ascending indices into `tokens`: those whose logits are asked
+            for, a row each.
     """
 
     tokens: IntArray
     positions: IntArray
     starts: IntArray
     block_tables: IntArray
-    wanted: IntArray
+    logits_indices: IntArray
 
 
 @dataclass(frozen=True)

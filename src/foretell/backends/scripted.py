@@ -53,7 +53,7 @@ def improvise(vocab_size: int, *, seed: int = 0, spread: float = 3.0) -> Script:
 
 
 class ScriptedBackend:
-    """Answers each wanted row with `script(history)`, `(vocab_size,)` float32.
+    """Answers each row that is asked for with `script(history)`, `(vocab_size,)` float32.
 
     A batch or copy that breaks the protocol raises ValueError and changes nothing.
 
@@ -102,8 +102,8 @@ class ScriptedBackend:
         blocks, slots = _cells(batch, self._info.block_size)
         self._tokens[blocks, slots] = batch.tokens
         self._positions[blocks, slots] = batch.positions
-        rows = np.empty((len(batch.wanted), self._info.vocab_size), dtype=np.float32)
-        for row, place in zip(rows, batch.wanted.tolist(), strict=True):
+        rows = np.empty((len(batch.logits_indices), self._info.vocab_size), dtype=np.float32)
+        for row, place in zip(rows, batch.logits_indices.tolist(), strict=True):
             row[:] = self._script(self._history(batch, place))
         return rows
 
@@ -149,12 +149,12 @@ def _require(held: bool, message: str) -> None:
 def _check_batch(batch: Batch, info: BackendInfo) -> None:
     _check_arrays(batch)
     _check_ranges(batch, info)
-    _check_wanted(batch)
+    _check_logits_indices(batch)
     _check_tables(batch, info)
 
 
 def _check_arrays(batch: Batch) -> None:
-    dimensions = {"tokens": 1, "positions": 1, "starts": 1, "block_tables": 2, "wanted": 1}
+    dimensions = {"tokens": 1, "positions": 1, "starts": 1, "block_tables": 2, "logits_indices": 1}
     for name, number in dimensions.items():
         array = getattr(batch, name)
         _require(array.dtype == np.int32, f"{name} is {array.dtype}, must be int32")
@@ -180,9 +180,12 @@ def _check_ranges(batch: Batch, info: BackendInfo) -> None:
     _require(bool(np.all(steps == 1)), "positions of one sequence are not consecutive")
 
 
-def _check_wanted(batch: Batch) -> None:
-    _require(bool(np.all(_within(batch.wanted, len(batch.tokens)))), "a wanted row does not exist")
-    _require(bool(np.all(np.diff(batch.wanted) > 0)), "wanted rows are not ascending")
+def _check_logits_indices(batch: Batch) -> None:
+    _require(
+        bool(np.all(_within(batch.logits_indices, len(batch.tokens)))),
+        "a wanted row does not exist",
+    )
+    _require(bool(np.all(np.diff(batch.logits_indices) > 0)), "wanted rows are not ascending")
 
 
 def _check_tables(batch: Batch, info: BackendInfo) -> None:

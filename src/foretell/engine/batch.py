@@ -15,18 +15,18 @@ def assemble(spans: Sequence[Span], block_size: int) -> Batch:
     """Lay the spans' tokens end to end; rows of logits come in the order of the spans."""
     tokens: list[int] = []
     positions: list[int] = []
-    wanted: list[int] = []
+    logits_indices: list[int] = []
     for span in spans:
         tokens += span.sequence.tokens[span.start : span.stop]
         positions += range(span.start, span.stop)
-        wanted += range(len(tokens) - span.num_rows, len(tokens))
+        logits_indices += range(len(tokens) - span.num_rows, len(tokens))
     starts = [0, *accumulate(span.stop - span.start for span in spans)]
     return Batch(
         tokens=np.array(tokens, dtype=np.int32),
         positions=np.array(positions, dtype=np.int32),
         starts=np.array(starts, dtype=np.int32),
         block_tables=_block_tables(spans, block_size),
-        wanted=np.array(wanted, dtype=np.int32),
+        logits_indices=np.array(logits_indices, dtype=np.int32),
     )
 
 

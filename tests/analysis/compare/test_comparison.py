@@ -131,7 +131,7 @@ def test_logprobs_are_the_raw_models_whatever_the_settings():
 def test_the_seeds_of_a_strategy_share_batches():
     llm = toy_llm()
     compare(llm, "a", {"hot": {"temperature": 1.0}}, max_new_tokens=8, ignore_eos=True)
-    assert max(len(batch.wanted) for batch in llm.backend.batches) == 3
+    assert max(len(batch.logits_indices) for batch in llm.backend.batches) == 3
 
 
 def test_a_strategys_own_settings_win_over_the_shared():

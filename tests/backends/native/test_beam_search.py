@@ -130,9 +130,9 @@ def answer_all(engine):
     while engine.has_work:
         for event in engine.step():
             tokens, scores = found.setdefault(ids[event.request_id], ({}, {}))
-            tokens.setdefault(event.sequence, []).append(event.token_id)
+            tokens.setdefault(event.sample, []).append(event.token_id)
             if event.score is not None:
-                scores[event.sequence] = event.score
+                scores[event.sample] = event.score
     assert engine.num_free_blocks == NUM_BLOCKS
     return found
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.backend_contract import Piece, batch_of
 
-from foretell.backends.transformers.padding import SPARE_POSITIONS, View, Wanted, passes
+from foretell.backends.transformers.padding import SPARE_POSITIONS, OutputRows, View, passes
 
 SIZE = 4
 SEQUENCES = st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 5)), min_size=1, max_size=12)
@@ -75,7 +75,7 @@ def test_wanted_rows_find_their_places(spans, dice):
     batch = type(batch)(batch.tokens, batch.positions, batch.starts, batch.block_tables, wanted)
     found = np.full(number, -1)
     for group in passes(batch):
-        view, picked = View.of(batch, group, SIZE), Wanted.of(batch, group)
+        view, picked = View.of(batch, group, SIZE), OutputRows.of(batch, group)
         assert len(picked.kept) >= 1
         found[picked.places] = view.places[picked.rows, picked.kept[picked.columns]]
     np.testing.assert_array_equal(found, wanted)

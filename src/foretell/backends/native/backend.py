@@ -112,9 +112,9 @@ class NativeBackend:
         return self._info
 
     def forward(self, batch: Batch) -> Logits:
-        """Logits `(R, vocab_size)` of the wanted rows, valid until the next call."""
+        """Logits `(R, vocab_size)` of the rows asked for, valid until the next call."""
         return self._program.forward(
-            batch.tokens, batch.positions, batch.starts, batch.block_tables, batch.wanted
+            batch.tokens, batch.positions, batch.starts, batch.block_tables, batch.logits_indices
         )
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:

@@ -33,7 +33,7 @@ from foretell.backends.transformers.checks import (
     quiet_bars,
     text_config,
 )
-from foretell.backends.transformers.padding import Places, View, Wanted, passes
+from foretell.backends.transformers.padding import OutputRows, Places, View, passes
 from foretell.errors import (
     ConfigError,
     ModelFileError,
@@ -162,15 +162,15 @@ class TransformersBackend:
         return self._info
 
     def forward(self, batch: Batch) -> Logits:
-        """Logits `(R, vocab_size)` of the wanted rows.
+        """Logits `(R, vocab_size)` of the rows asked for.
 
         ConfigError if the model was set to training mode.
         """
         check_evaluates(self.model)
-        rows = np.empty((len(batch.wanted), self._info.vocab_size), dtype=np.float32)
+        rows = np.empty((len(batch.logits_indices), self._info.vocab_size), dtype=np.float32)
         for sequences in passes(batch, pads=self._pads):
-            wanted = Wanted.of(batch, sequences)
-            rows[wanted.places] = self._run(batch, sequences, wanted).float().cpu().numpy()
+            outputs = OutputRows.of(batch, sequences)
+            rows[outputs.places] = self._run(batch, sequences, outputs).float().cpu().numpy()
         return rows
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
@@ -181,7 +181,7 @@ class TransformersBackend:
         if origins:
             self._store.copy([*origins.values()], [*origins])
 
-    def _run(self, batch: Batch, sequences: Places, wanted: Wanted) -> Tensor:
+    def _run(self, batch: Batch, sequences: Places, outputs: OutputRows) -> Tensor:
         """Logits `(W, vocab_size)` of one pass over sequences that have as many new tokens."""
         view = View.of(batch, sequences, self._block_size)
         self._store.reserve(int(view.cells.max()) + 1)
@@ -189,7 +189,7 @@ class TransformersBackend:
             "input_ids": self._tensor(batch.tokens[view.places]),
             "attention_mask": self._tensor(view.is_real),
             "position_ids": self._tensor(batch.positions[view.places]),
-            "logits_to_keep": self._tensor(wanted.kept),
+            "logits_to_keep": self._tensor(outputs.kept),
         }
         inputs = {name: value for name, value in inputs.items() if name in self._arguments}
         inputs[self._cache_argument] = _BlockCache(self._store, view, self._num_layers)
@@ -197,8 +197,8 @@ class TransformersBackend:
             answer = self.model(**inputs, use_cache=True, return_dict=True)
             logits: Tensor = answer.logits
             if "logits_to_keep" not in inputs:
-                logits = logits[:, torch.from_numpy(wanted.kept)]
-            return logits[torch.from_numpy(wanted.rows), torch.from_numpy(wanted.columns)]
+                logits = logits[:, torch.from_numpy(outputs.kept)]
+            return logits[torch.from_numpy(outputs.rows), torch.from_numpy(outputs.columns)]
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(values.astype(np.int64)).to(self._device)
@@ -211,7 +211,7 @@ class TransformersBackend:
         sequences = zero.astype(np.int64)
         kind = type(self.model).__name__
         try:
-            logits = self._run(batch, sequences, Wanted.of(batch, sequences))
+            logits = self._run(batch, sequences, OutputRows.of(batch, sequences))
         except (AttributeError, LookupError, TypeError, ValueError, NotImplementedError) as error:
             raise UnsupportedModelError(
                 f"{kind} does not work with a cache of keys and values only: {one_line(error)}"

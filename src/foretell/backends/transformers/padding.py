@@ -1,7 +1,7 @@
 """From a ragged batch to padded passes, for models that take `(B, q)` tokens.
 
 for sequences in passes(batch):
-    view, wanted = View.of(batch, sequences, block_size), Wanted.of(batch, sequences)
+    view, outputs = View.of(batch, sequences, block_size), OutputRows.of(batch, sequences)
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OutputRows:
     """Which logits of one pass are asked for, W in all.
 
     Attributes:
@@ -91,14 +91,16 @@ class Wanted:
     columns: Places
 
     @classmethod
-    def of(cls, batch: Batch, sequences: Places) -> Wanted:
-        """What is wanted of these sequences of a batch."""
-        owners = np.searchsorted(batch.starts, batch.wanted, side="right") - 1
+    def of(cls, batch: Batch, sequences: Places) -> OutputRows:
+        """The rows asked for of these sequences of a batch."""
+        owners = np.searchsorted(batch.starts, batch.logits_indices, side="right") - 1
         row_of = np.full(len(batch.starts) - 1, -1)
         row_of[sequences] = np.arange(len(sequences))
         places = np.flatnonzero(row_of[owners] >= 0)
         owners = owners[places]
-        kept, columns = np.unique(batch.wanted[places] - batch.starts[owners], return_inverse=True)
+        kept, columns = np.unique(
+            batch.logits_indices[places] - batch.starts[owners], return_inverse=True
+        )
         if not len(kept):
             kept = np.zeros(1)
         return cls(places, row_of[owners], kept.astype(np.int64), columns.reshape(-1))
