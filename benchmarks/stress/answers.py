@@ -39,7 +39,7 @@ class Answer:
             assert not self.samples
             self.prompt += event.reports
             return
-        sample = self.samples.setdefault(event.sequence, Sample())
+        sample = self.samples.setdefault(event.sample, Sample())
         assert sample.end is None
         if isinstance(event, EndEvent):
             sample.end = event.finish_reason

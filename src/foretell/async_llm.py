@@ -21,7 +21,7 @@ from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
 from foretell.conversation import chat_prompt
 from foretell.decoding.logprobs import TokenReport
-from foretell.decoding.strategies import LogitsProbe
+from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
-from foretell.decoding.strategies import LogitsProbe
+from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.client import CLOSED, EngineClient
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings

@@ -14,9 +14,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from foretell.config import GenerationConfig
-from foretell.decoding.beam_strategy import BeamStrategy
-from foretell.decoding.beams import BeamSearch, draw
 from foretell.decoding.context import ChainContext
+from foretell.decoding.strategies.base import StrategyContext
+from foretell.decoding.strategies.beam import BeamStrategy
+from foretell.decoding.strategies.beam_search import BeamSearch, draw
 from foretell.errors import RequestError
 from foretell.outputs import StopReason
 
@@ -207,35 +208,38 @@ def test_a_sampled_search_repeats_by_its_seed():
 def strategy_of(config, vocab_size=5, eos=(4,), prompt=(1,)):
     most = config.max_new_tokens
     context = ChainContext(vocab_size, frozenset(eos), len(prompt) + most)
-    return BeamStrategy(config, context, rules(prompt, eos, most), most)
+    check = rules(prompt, eos, most)
+    return BeamStrategy(config, StrategyContext(context, len(prompt), check))
 
 
 @pytest.mark.parametrize("samples", [1, 2])
 @pytest.mark.parametrize("prompt", [[1], [3, 0], [2, 2, 2]])
-def test_what_is_said_early_is_what_is_found(prompt, samples):
+def test_what_is_emitted_early_is_what_is_found(prompt, samples):
     config = GenerationConfig(num_beams=3, max_new_tokens=8, num_return_sequences=samples)
     strategy = strategy_of(config, prompt=prompt)
-    said = {sample: [] for sample in range(samples)}
+    emitted = {sample: [] for sample in range(samples)}
     sequences, early = [list(prompt)], 0
     while sequences:
         lines = [Line(tokens, len(prompt)) for tokens in sequences]
-        choices = strategy.choose(toy_rows(sequences), lines)
-        sequences = [sequences[one.parent] + [one.token_id] for one in choices]
-        for one in strategy.said():
-            said[one.sample].append(one)
+        choices, new = strategy.step(toy_rows(sequences), lines)
+        sequences = [
+            sequences[one.parent] + [token.token_id for token in one.tokens] for one in choices
+        ]
+        for one in new:
+            emitted[one.sample].append(one)
             early += bool(sequences)
     expected = search(toy_rows, prompt, [4], config, vocab_size=5)[:samples]
     for sample, (tokens, score) in enumerate(expected):
-        assert [one.token_id for one in said[sample]] == tokens
-        assert [one.stop_reason is None for one in said[sample]] == [True] * (len(tokens) - 1) + [
-            False
+        assert [one.token.token_id for one in emitted[sample]] == tokens
+        assert [one.stop_reason is None for one in emitted[sample]] == [
+            *[True] * (len(tokens) - 1),
+            False,
         ]
-        assert said[sample][-1].score == score
+        assert emitted[sample][-1].score == score
 
 
 def test_too_few_texts_are_an_error():
     config = GenerationConfig(num_beams=5, max_new_tokens=1, num_return_sequences=5)
     strategy = strategy_of(config, vocab_size=3, eos=())
-    assert strategy.choose([np.zeros(3, np.float32)], [Line([1], 1)]) == []
     with pytest.raises(RequestError, match="num_return_sequences=5: the search found 3"):
-        strategy.said()
+        strategy.step([np.zeros(3, np.float32)], [Line([1], 1)])

@@ -2,12 +2,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from support.strategies import answer_of
 
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import log_softmax, softmax
-from foretell.decoding.strategies import LogitsProbe, SamplingStrategy
+from foretell.decoding.strategies.base import Choices, StrategyContext
+from foretell.decoding.strategies.probe import LogitsProbe
+from foretell.decoding.strategies.sampling import SamplingStrategy
 from foretell.errors import ConfigError, NumericalError
 
 
@@ -19,7 +22,15 @@ class Line:
 
 
 def one_token(config, size=50):
-    return SamplingStrategy(config, ChainContext(size))
+    return SamplingStrategy(config, StrategyContext(ChainContext(size)))
+
+
+def tokens_of(strategy, rows, lines):
+    """The token of each row; each row has one choice."""
+    answer = answer_of(strategy, [*rows], lines)
+    assert [choice.parent for choice in answer.choices] == [*range(len(rows))]
+    assert answer.emitted == ()
+    return [token for choice in answer.choices for token in choice.tokens]
 
 
 def rows_of(number, size=50, seed=0):
@@ -28,27 +39,26 @@ def rows_of(number, size=50, seed=0):
 
 def test_greedy_takes_each_rows_maximum():
     rows = rows_of(3)
-    choices = one_token(GenerationConfig()).choose(rows, [Line(index) for index in range(3)])
-    assert [choice.parent for choice in choices] == [0, 1, 2]
-    assert [choice.token_id for choice in choices] == rows.argmax(axis=1).tolist()
-    assert all(not choice.reports for choice in choices)
+    tokens = tokens_of(one_token(GenerationConfig()), rows, [Line(index) for index in range(3)])
+    assert [token.token_id for token in tokens] == rows.argmax(axis=1).tolist()
+    assert all(not token.reports for token in tokens)
 
 
 def test_a_row_draws_the_same_whatever_is_beside_it():
     config = GenerationConfig(temperature=1.3, top_k=20, seed=9)
     lines = [Line(index, list(range(5 + index))) for index in range(4)]
-    together = one_token(config).choose(rows_of(4), lines)
+    together = tokens_of(one_token(config), rows_of(4), lines)
     for index, line in enumerate(lines):
-        alone = one_token(config).choose(rows_of(4)[index : index + 1], [line])
+        alone = tokens_of(one_token(config), rows_of(4)[index : index + 1], [line])
         assert alone[0].token_id == together[index].token_id
 
 
 def test_reported_logprobs_are_the_raw_models():
     config = GenerationConfig(temperature=0.5, top_k=2, seed=1, logprobs=3)
     expected = log_softmax(rows_of(1)[0])
-    (choice,) = one_token(config).choose(rows_of(1), [Line()])
-    report = choice.reports["raw"]
-    assert report.chosen.logprob == pytest.approx(expected[choice.token_id], abs=1e-12)
+    (token,) = tokens_of(one_token(config), rows_of(1), [Line()])
+    report = token.reports["raw"]
+    assert report.chosen.logprob == pytest.approx(expected[token.token_id], abs=1e-12)
     assert [entry.token_id for entry in report.top] == np.argsort(-expected)[:3].tolist()
 
 
@@ -61,7 +71,7 @@ def test_sampled_frequencies_are_the_chains_distribution():
     probabilities = softmax(final)
     strategy, number = one_token(config, 30), 5000
     lines = (Line(0, [0] * (2 + at)) for at in range(number))
-    tokens = [strategy.choose(row[None].copy(), [line])[0].token_id for line in lines]
+    tokens = [strategy.choose(row.copy(), line, strategy.stages(line)).token_id for line in lines]
     counts = np.bincount(tokens, minlength=30)
     kept = probabilities > 0
     assert 2 < kept.sum() < 8  # top-p cut some of what top-k left
@@ -75,20 +85,23 @@ def test_sampling_without_a_seed_is_refused():
     config = GenerationConfig(temperature=0.7)
     with pytest.raises(ConfigError, match="seed"):
         one_token(config)
-    assert one_token(config.with_seed()).choose(rows_of(1), [Line()])
+    assert tokens_of(one_token(config.with_seed()), rows_of(1), [Line()])
 
 
-@pytest.mark.parametrize("settings", [{}, {"seed": 1, "top_k": 5}, {"seed": 1, "top_p": 0.5}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"seed": 1, "top_k": 5}, {"seed": 1, "top_p": 0.5}, {"typical_p": 0.5, "seed": 1}],
+)
 def test_nan_is_refused_before_any_processor(settings):
     rows = rows_of(1)
     rows[0, 7] = np.nan
     with pytest.raises(NumericalError, match="NaN"):
-        one_token(GenerationConfig(**settings)).choose(rows, [Line()])
+        answer_of(one_token(GenerationConfig(**settings)), [*rows], [Line()])
 
 
 def test_observe_keeps_a_copy_and_ends():
     rows = rows_of(1)
     observer = LogitsProbe()
-    assert observer.choose(rows, [Line()]) == []
+    assert observer.step(rows, [Line()]) == Choices([])
     rows[:] = 0
     np.testing.assert_array_equal(observer.row, rows_of(1)[0])

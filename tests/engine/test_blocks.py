@@ -80,7 +80,7 @@ class Holders(RuleBasedStateMachine):
         assert self.pool.num_free == NUM_BLOCKS - len(set(flat))
         assert self.pool.num_kept == len(self.kept)
         for block in range(NUM_BLOCKS):
-            assert self.pool.num_holders(block) == flat.count(block)
+            assert self.pool.ref_count(block) == flat.count(block)
         for block, key in self.keys.items():
             assert self.pool.find(key) == block
 

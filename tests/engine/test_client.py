@@ -2,7 +2,7 @@ import pytest
 
 from foretell.backends.scripted import ScriptedBackend, improvise
 from foretell.config import GenerationConfig
-from foretell.decoding.strategies import LogitsProbe
+from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.client import EngineClient
 from foretell.engine.engine import Engine
 from foretell.engine.events import TokenEvent
@@ -77,9 +77,9 @@ def test_one_sample_can_be_dropped(engine):
     client = EngineClient(engine)
     config = GenerationConfig(max_new_tokens=4, top_k=5, seed=1, num_return_sequences=3)
     request_id = client.submit(Request([1, 2], config))
-    assert {event.sequence for event in client.poll([request_id])} == {0, 1, 2}
+    assert {event.sample for event in client.poll([request_id])} == {0, 1, 2}
     client.abort_sample(request_id, 1)
-    assert {event.sequence for event in client.poll([request_id])} == {0, 2}
+    assert {event.sample for event in client.poll([request_id])} == {0, 2}
 
 
 def test_a_closed_room_says_so(engine):

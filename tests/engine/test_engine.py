@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from foretell.backends.scripted import ScriptedBackend, improvise, recite
 from foretell.config import GenerationConfig
 from foretell.decoding.logprobs import log_softmax
-from foretell.decoding.strategies import LogitsProbe
+from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.engine import Engine
 from foretell.engine.events import EndEvent, PromptEvent, TokenEvent
 from foretell.engine.request import Request
@@ -159,7 +159,7 @@ def test_prompt_logprobs_are_the_models(length):
         assert found.chosen.token_id == prompt[place]
         assert found.chosen.logprob == pytest.approx(expected[prompt[place]], abs=1e-12)
         assert [entry.token_id for entry in found.top] == np.argsort(-expected)[:2].tolist()
-    assert max(len(batch.wanted) for batch in backend.batches) <= MAX_PROMPT_ROWS
+    assert max(len(batch.logits_indices) for batch in backend.batches) <= MAX_PROMPT_ROWS
 
 
 def test_scoring_and_generating_together():
@@ -174,7 +174,7 @@ def test_scoring_and_generating_together():
         assert sum(len(event.reports) for event in events[identity][:-1]) == 49
     assert len(events[written][0].reports) == 1
     assert tokens_of(events[written]) == greedy_by_hand([1, 2], 5)
-    assert max(len(batch.wanted) for batch in backend.batches) == MAX_PROMPT_ROWS
+    assert max(len(batch.logits_indices) for batch in backend.batches) == MAX_PROMPT_ROWS
 
 
 def test_observe_sees_the_row_after_the_prompt():
@@ -261,7 +261,7 @@ def test_what_a_strategy_raises_ends_its_request_only():
     error = LookupError("a user's own strategy")
 
     class Raising(LogitsProbe):
-        def choose(self, rows, histories):
+        def step(self, rows, histories):
             raise error
 
     engine = Engine(scripted())

@@ -5,10 +5,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from support.by_hand import SCRIPT, VOCAB, answer_by_hand, run, sample_by_hand, scripted
+from support.strategies import answer_of
 
 from benchmarks.stress.answers import request, take
 from foretell.backends.scripted import ScriptedBackend
-from foretell.decoding.strategies import Choice, SamplingStrategy
+from foretell.decoding.strategies.base import (
+    Choice,
+    Choices,
+    ChosenToken,
+    Strategy,
+    StrategyContext,
+)
+from foretell.decoding.strategies.sampling import SamplingStrategy
 from foretell.engine.engine import Engine
 from foretell.engine.events import EndEvent
 from foretell.engine.settings import EngineSettings
@@ -235,24 +243,26 @@ def test_samples_that_the_pool_could_not_hold_are_refused_and_those_it_can_run()
     assert only_answer(engine) == answer_by_hand(fits)
 
 
-class Shrinking(SamplingStrategy):
-    """Lets a sample go without a last token once it is so long."""
+class Shrinking(Strategy):
+    """Lets a sample go without a last token once it has 9."""
 
-    def choose(self, rows, histories):
-        choices = super().choose(rows, histories)
-        return [
-            choice
-            for choice in choices
-            if choice.parent == 0 or len(histories[choice.parent].tokens) < 9
-        ]
+    def __init__(self, config, context):
+        self._inner = SamplingStrategy(config, context)
 
-    def plan(self, rows, histories):
-        return None
+    def step(self, rows, histories):
+        answer = answer_of(self._inner, rows, histories)
+        return Choices(
+            [
+                choice
+                for choice in answer.choices
+                if choice.parent == 0 or len(histories[choice.parent].tokens) < 9
+            ]
+        )
 
 
 def test_a_sample_that_a_strategy_leaves_without_a_sequence_ends_with_its_request():
     wish = request(PROMPT, num_return_sequences=3, **SAMPLING)
-    strategy = Shrinking(wish.config, wish.context(VOCAB))
+    strategy = Shrinking(wish.config, StrategyContext(wish.context(VOCAB)))
     engine = Engine(scripted())
     engine.add(request(PROMPT, num_return_sequences=3, strategy=strategy, **SAMPLING))
     samples = only_answer(engine).samples
@@ -269,18 +279,17 @@ class Branching(SamplingStrategy):
         super().__init__(*arguments)
         self.indices = []
 
-    def choose(self, rows, histories):
+    def step(self, rows, histories):
         self.indices.append([history.index for history in histories])
         parents = [0, *range(len(rows))]
-        return [Choice(parent, place) for place, parent in enumerate(parents)]
-
-    def plan(self, rows, histories):
-        return None
+        return Choices(
+            [Choice(parent, (ChosenToken(number),)) for number, parent in enumerate(parents)]
+        )
 
 
 def test_forks_of_any_sequence_get_numbers_that_nobody_has():
     wish = request(PROMPT, num_return_sequences=4, **SAMPLING)
-    strategy = Branching(wish.config, wish.context(VOCAB))
+    strategy = Branching(wish.config, StrategyContext(wish.context(VOCAB)))
     engine = Engine(scripted())
     engine.add(request(PROMPT, num_return_sequences=4, strategy=strategy, **SAMPLING))
     engine.step()
@@ -310,7 +319,7 @@ def test_what_a_users_processor_raises_ends_its_request_only():
     while engine.has_work:
         events += engine.step()
     ends = [event for event in events if isinstance(event, EndEvent)]
-    assert [(event.request_id, event.sequence) for event in ends] == [
+    assert [(event.request_id, event.sample) for event in ends] == [
         (broken, index) for index in range(3)
     ]
     assert all(isinstance(event.error, LookupError) for event in ends)
@@ -355,7 +364,7 @@ def test_the_order_of_events_is_that_of_steps():
     engine.add(request(PROMPT, num_return_sequences=3, **SAMPLING))
     steps = []
     while engine.has_work:
-        steps.append([event.sequence for event in engine.step()])
+        steps.append([event.sample for event in engine.step()])
     assert steps[0] == [0, 1, 2]
     for one, next_one in pairwise(steps):
         assert set(next_one) <= set(one)

@@ -143,7 +143,7 @@ class Company(RuleBasedStateMachine):
         pool = self.engine._scheduler.pool
         live = [one for state in self.engine._states.values() for one in state.live]
         held = Counter(block for sequence in live for block in sequence.blocks)
-        assert [pool.num_holders(block) for block in range(pool.num_blocks)] == [
+        assert [pool.ref_count(block) for block in range(pool.num_blocks)] == [
             held[block] for block in range(pool.num_blocks)
         ]
         free = [*pool._empty, *pool._kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +11,9 @@ from benchmarks.stress.answers import Answer, Sample, take
 from foretell.backends.scripted import Script, ScriptedBackend, improvise
 from foretell.decoding.logprobs import report
 from foretell.decoding.stopping import StopRules
-from foretell.decoding.strategies import GuidedStrategy, SamplingStrategy
+from foretell.decoding.strategies.base import ChosenToken, StrategyContext
+from foretell.decoding.strategies.guided import GuidedStrategy
+from foretell.decoding.strategies.sampling import SamplingStrategy
 from foretell.engine.engine import Engine
 from foretell.engine.events import Event, TokenEvent
 from foretell.engine.request import Request
@@ -56,9 +58,8 @@ def tokens_of(events: list[Event]) -> list[int]:
 def sample_by_hand(request: Request, script: Script = SCRIPT, *, index: int = 0) -> Sample:
     """A sample, token by token with the script itself: no blocks, no batches, no siblings."""
     config = request.config.override(num_return_sequences=1)
-    kind = SamplingStrategy if request.negative_prompt is None else GuidedStrategy
     vocab_size = len(script(tuple(request.prompt)))
-    strategy = kind(config, request.context(vocab_size, request.min_length))
+    strategy = strategy_of(replace(request, config=config), vocab_size)
     rules = StopRules(config, request.eos_token_ids, request.min_length)
     prompts = [request.prompt, request.negative_prompt]
     histories = [
@@ -69,13 +70,28 @@ def sample_by_hand(request: Request, script: Script = SCRIPT, *, index: int = 0)
     sample = Sample()
     while sample.end is None:
         rows = [script(tuple(history.tokens)) for history in histories]
-        choice = strategy.choose(rows, histories)[0]
+        token = _token(strategy, rows, histories)
         for history in histories:
-            history.tokens.append(choice.token_id)
-        sample.tokens.append(choice.token_id)
-        sample.reports.append(choice.reports)
+            history.tokens.append(token.token_id)
+        sample.tokens.append(token.token_id)
+        sample.reports.append(token.reports)
         sample.end = rules.check(histories[0])
     return sample
+
+
+def strategy_of(request: Request, vocab_size: int = VOCAB) -> SamplingStrategy | GuidedStrategy:
+    """The strategy of a request that has a limit of its length."""
+    kind = SamplingStrategy if request.negative_prompt is None else GuidedStrategy
+    return kind(request.config, StrategyContext(request.context(vocab_size, request.min_length)))
+
+
+def _token(
+    strategy: SamplingStrategy | GuidedStrategy, rows: list[Any], histories: list[Any]
+) -> ChosenToken:
+    """One token, stage by stage."""
+    if isinstance(strategy, SamplingStrategy):
+        return strategy.choose(rows[0], histories[0], strategy.stages(histories[0]))
+    return strategy.step(rows, histories).choices[0].tokens[0]
 
 
 def answer_by_hand(request: Request, script: Script = SCRIPT) -> Answer:

@@ -1,6 +1,6 @@
 """The logits that a model gives after some ids, for oracles that choose tokens themselves."""
 
-from foretell.decoding.strategies import LogitsProbe
+from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.request import Request
 
 

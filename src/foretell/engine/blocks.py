@@ -1,7 +1,7 @@
 """Who holds which KV block: allocate, share, free; and find again.
 
 A full block may be given a key, which stands for its tokens and all before them. When its last
-holder goes it keeps its content, and can be taken again by that key until its place is needed.
+holder goes it keeps its content, and can be taken again by that key until it is needed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from foretell.errors import RequestError
 
 
 class BlockPool:
-    """The KV blocks of a backend, each counted by how many sequences hold it.
+    """The KV blocks of a backend, each with the number of sequences that hold it.
 
     Args:
         num_blocks: blocks in all, numbered from 0.
@@ -24,7 +24,7 @@ class BlockPool:
         self._keeps = keeps
         self._empty = list(reversed(range(num_blocks)))  # free, without a key
         self._kept: dict[int, None] = {}  # free, with a key; the first was used longest ago
-        self._holders = [0] * num_blocks
+        self._ref_counts = [0] * num_blocks
         self._key_of: dict[int, bytes] = {}
         self._block_of: dict[bytes, int] = {}
 
@@ -49,14 +49,14 @@ class BlockPool:
             )
         blocks = [self._empty.pop() if self._empty else self._evict() for _ in range(count)]
         for block in blocks:
-            self._holders[block] = 1
+            self._ref_counts[block] = 1
         return blocks
 
     def share(self, blocks: Iterable[int]) -> None:
         """Count one more holder for each block."""
         for block in blocks:
             self._check_held(block)
-            self._holders[block] += 1
+            self._ref_counts[block] += 1
 
     def free(self, blocks: Iterable[int]) -> None:
         """Count one holder less for each block, given in order of position.
@@ -66,9 +66,9 @@ class BlockPool:
         """
         for block in reversed([*blocks]):
             self._check_held(block)
-            self._holders[block] -= 1
-            if self._holders[block] == 0:
-                self._let_go(block)
+            self._ref_counts[block] -= 1
+            if self._ref_counts[block] == 0:
+                self._release(block)
 
     def name(self, block: int, key: bytes) -> None:
         """Give a held, full block its key; nothing happens if another block has it already."""
@@ -86,14 +86,14 @@ class BlockPool:
         block = self._block_of.get(key)
         if block is not None:
             self._kept.pop(block, None)
-            self._holders[block] += 1
+            self._ref_counts[block] += 1
         return block
 
-    def num_holders(self, block: int) -> int:
-        """How many sequences hold this block; 0 if it is free."""
-        return self._holders[block]
+    def ref_count(self, block: int) -> int:
+        """The number of sequences that hold this block; 0 if it is free."""
+        return self._ref_counts[block]
 
-    def _let_go(self, block: int) -> None:
+    def _release(self, block: int) -> None:
         if block not in self._key_of:
             self._empty.append(block)
             return
@@ -109,5 +109,5 @@ class BlockPool:
         return block
 
     def _check_held(self, block: int) -> None:
-        if self._holders[block] == 0:
+        if self._ref_counts[block] == 0:
             raise ValueError(f"KV block {block} is free: only a held block can be shared or freed")

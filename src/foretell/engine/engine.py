@@ -1,48 +1,48 @@
 """The engine: requests in, events out, one ragged batch a step.
 
-    schedule → copy, forward → choose → commit
+    schedule → forward → choose → commit
 
 It knows ids only. It is synchronous, and belongs to one thread.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence as Items
-from dataclasses import dataclass
+from itertools import islice
+from time import perf_counter
 from typing import NamedTuple
 
 from foretell.backends.base import Backend, Logits
 from foretell.decoding.fused.chain import choose
 from foretell.decoding.logprobs import report
-from foretell.decoding.strategies import Choice, FusedDraw, SampleToken
-from foretell.decoding.trace import StepRecord
+from foretell.decoding.strategies.base import Choice, Choices, ChosenToken, Draws, SampleToken
 from foretell.engine.batch import assemble
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
-from foretell.engine.request import Request, RequestState
+from foretell.engine.request import Request
+from foretell.engine.request_state import RequestState, Rows
 from foretell.engine.scheduler import Scheduler
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats, Meter
 from foretell.engine.step_plan import Span, StepPlan
 from foretell.errors import ForetellError, NumericalError, QueueFullError
-from foretell.outputs import FinishReason
+from foretell.outputs import FinishReason, StopReason
 
 
-class _Draw(NamedTuple):
-    """A sequence whose token is to be chosen from this row of the step's logits."""
-
-    state: RequestState
-    sequence: Sequence
-    row: int
-    plan: FusedDraw
-
-
-@dataclass
-class _Arrival:
-    """The rows of a step that belong to a request's sequences."""
+class _Outcome(NamedTuple):
+    """What a request goes on with, or why it cannot."""
 
     state: RequestState
-    rows: dict[Sequence, int]
+    answer: Choices | Exception
+
+
+class _Drawing(NamedTuple):
+    """A request whose tokens are to be drawn from rows of a table, one by each draw."""
+
+    state: RequestState
+    indices: Items[int]
+    answer: Draws
 
 
 class Engine:
@@ -111,7 +111,7 @@ class Engine:
         self._scheduler.add(state)
         return state.id
 
-    def abort(self, request_id: int, sequence: int | None = None) -> None:
+    def abort(self, request_id: int, sample: int | None = None) -> None:
         """Drop a request, or one of its samples, and free its blocks.
 
         Nothing happens if it has ended.
@@ -119,46 +119,63 @@ class Engine:
         state = self._states.get(request_id)
         if state is None:
             return
-        self._close(state, [*state.open_samples] if sequence is None else [sequence])
+        self._close(state, [*state.open_samples] if sample is None else [sample])
 
     def step(self) -> list[Event]:
         """Run one batch and return what came of it.
 
-        If the backend raises, the requests that were running end with the reason "error", told by
-        the next step, and the exception goes on to the caller. What a strategy or a user's function
-        raises ends its own request only.
+        If the backend raises, the requests that were running end with the reason "error", reported
+        by the next step, and the exception goes on to the caller. What a strategy or a user's
+        function raises ends its own request only.
         """
         try:
             if self._scheduler.has_work:
-                with self._meter.step():
-                    plan = self._scheduler.schedule()
-                    self._commit(plan.spans, self._forward(plan))
+                self._run()
         except BaseException as error:
             self._fail_running(error)
             raise
         events, self._events = self._events, []
         return events
 
+    def _run(self) -> None:
+        started = perf_counter()
+        plan = self._scheduler.schedule()
+        logits = self._forward(plan)
+        outcomes = self._choose(plan.spans, logits)
+        self._commit(outcomes)
+        self._meter.note_step(perf_counter() - started)
+
     def _forward(self, plan: StepPlan) -> Logits:
         if plan.copies:
             self._backend.copy_blocks(plan.copies)
         return self._backend.forward(assemble(plan.spans, self._info.block_size))
 
-    def _commit(self, spans: Items[Span], logits: Logits) -> None:
-        """Take the step's rows, and choose the tokens of all usual chains in one call."""
-        draws: list[_Draw] = []
-        try:
-            for arrival in self._arrivals(spans, logits):
-                try:
-                    draws += self._advance(arrival, logits)
-                except Exception as error:  # noqa: BLE001 - a user's function may raise anything
-                    self._fail(arrival.state, error)
-        finally:  # whatever is raised, the tokens of the others are chosen
-            self._draw(logits, draws)
+    # Choose
 
-    def _arrivals(self, spans: Items[Span], logits: Logits) -> list[_Arrival]:
-        """Which rows tell what comes next; those that tell of the prompt are reported."""
-        arrivals: dict[int, _Arrival] = {}
+    def _choose(self, spans: Items[Span], logits: Logits) -> list[_Outcome]:
+        """Let strategies decide; what C++ can draw is drawn in one call for all requests."""
+        outcomes: list[_Outcome] = []
+        together: list[_Drawing] = []
+        for state, (table, indices) in self._collect(spans, logits):
+            try:
+                answer = state.strategy.step([table[row] for row in indices], state.live)
+            except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+                outcomes.append(_Outcome(state, error))
+                continue
+            if isinstance(answer, Choices):
+                outcomes.append(_Outcome(state, answer))
+            elif table is logits:
+                together.append(_Drawing(state, indices, answer))
+            else:
+                outcomes += _draw(table, [_Drawing(state, indices, answer)])
+        return outcomes + _draw(logits, together)
+
+    def _collect(self, spans: Items[Span], logits: Logits) -> Iterator[tuple[RequestState, Rows]]:
+        """The requests that can go on, and the rows that tell of what comes next.
+
+        Rows that tell of the prompt are reported.
+        """
+        arrived: dict[RequestState, dict[Sequence, int]] = {}
         stop = 0
         for span in spans:
             start, stop = stop, stop + span.num_rows
@@ -168,69 +185,11 @@ class Engine:
             if not self._report_prompt(span, logits[start:stop]):
                 continue
             if not span.sequence.num_pending:
-                arrival = arrivals.setdefault(span.state.id, _Arrival(span.state, {}))
-                arrival.rows[span.sequence] = stop - 1
-        return [*arrivals.values()]
-
-    def _advance(self, arrival: _Arrival, logits: Logits) -> list[_Draw]:
-        """Let a request's strategy choose, or give what can be chosen together with others."""
-        state, places = arrival.state, arrival.rows
-        rows = state.collect({sequence: logits[place] for sequence, place in places.items()})
-        if rows is None:
-            return []
-        is_whole = len(places) == len(rows)
-        plans = state.strategy.plan(rows, state.live) if is_whole else None
-        if plans is None:
-            self._grow(state, state.strategy.choose(rows, state.live))
-            return []
-        return [
-            _Draw(state, sequence, places[sequence], plan)
-            for sequence, plan in zip(state.live, plans, strict=True)
-        ]
-
-    def _draw(self, logits: Logits, draws: Items[_Draw]) -> None:
-        tokens = choose(
-            logits,
-            [draw.row for draw in draws],
-            [draw.plan.chain for draw in draws],
-            [draw.plan.number for draw in draws],
-        )
-        for draw, token in zip(draws, tokens, strict=True):
-            if isinstance(token, ForetellError):
-                self._fail(draw.state, token)
-            elif draw.sequence.index in draw.state.open_samples:
-                self._append(draw.state, draw.sequence, draw.plan.choice(token))
-
-    def _grow(self, state: RequestState, choices: Items[Choice]) -> None:
-        """Sequences go on, fork, or are left: the first child of a parent goes on in its place."""
-        parents = state.live
-        children = [parents[choice.parent] for choice in choices]
-        for place, child in enumerate(children):
-            if child in children[:place]:
-                known = [*parents, *children[:place]]
-                index = 1 + max(one.index for one in known if _alike(one, child))
-                children[place] = self._scheduler.fork(child, index)
-        for parent in parents:
-            if parent not in children:
-                self._scheduler.release(parent)
-        state.grow(children)
-        if state.strategy.speaks:
-            self._say(state, choices)
-            return
-        for child, choice in zip(children, choices, strict=True):
-            self._append(state, child, choice)
-        if not choices:
-            self._end(state, "stop")
-
-    def _say(self, state: RequestState, choices: Items[Choice]) -> None:
-        """Sequences grow silently, and samples by what the strategy says."""
-        for sequence, choice in zip(state.live, choices, strict=True):
-            sequence.tokens.append(choice.token_id)
-        for said in state.strategy.said():
-            if said.sample in state.open_samples:
-                self._tell(state, said)
-                if said.stop_reason is not None:
-                    self._close(state, [said.sample])
+                arrived.setdefault(span.state, {})[span.sequence] = stop - 1
+        for state, places in arrived.items():
+            rows = state.collect(logits, places)
+            if rows is not None:
+                yield state, rows
 
     def _report_prompt(self, span: Span, rows: Logits) -> bool:
         """Report what was asked for and is new; False if the rows are broken, which ends it.
@@ -253,39 +212,96 @@ class Engine:
         self._events.append(PromptEvent(state.id, reports))
         return True
 
-    def _append(self, state: RequestState, sequence: Sequence, choice: Choice) -> None:
-        """A sequence goes on with a token; if it is the last, it is closed."""
-        sequence.tokens.append(choice.token_id)
-        if not sequence.is_visible:
-            return
-        if sequence.index not in state.open_samples:  # given up before it was forked
-            self._close(state, [sequence.index])
-            return
-        reason = state.stop_rules.check(sequence)
-        said = SampleToken(sequence.index, choice.token_id, choice.reports, reason)
-        self._tell(state, said, choice.trace)
-        if reason is not None:
-            self._close(state, [sequence.index])
+    # Commit
 
-    def _tell(
-        self, state: RequestState, said: SampleToken, trace: StepRecord | None = None
+    def _commit(self, outcomes: Items[_Outcome]) -> None:
+        """Sequences go on, fork and are left; samples get their tokens, and end."""
+        for state, answer in outcomes:
+            if isinstance(answer, Choices):
+                self._grow(state, answer)
+            else:
+                self._fail(state, answer)
+
+    def _grow(self, state: RequestState, answer: Choices) -> None:
+        children = self._children(state, answer.choices)
+        state.grow(children)
+        pairs = zip(children, answer.choices, strict=True)
+        if state.strategy.emits:
+            for child, choice in pairs:
+                child.tokens += [token.token_id for token in choice.tokens]
+            self._emit_finalized(state, answer.emitted)
+            return
+        for child, choice in pairs:
+            self._extend(state, child, choice.tokens)
+        if not answer.choices:
+            self._end(state, "stop")
+
+    def _children(self, state: RequestState, choices: Items[Choice]) -> list[Sequence]:
+        """The sequence of each choice: a parent's first child goes on in its place, others fork."""
+        parents = state.live
+        children = [parents[choice.parent] for choice in choices]
+        for number, child in enumerate(children):
+            if child in children[:number]:
+                known = [*parents, *children[:number]]
+                index = 1 + max(one.index for one in known if _alike(one, child))
+                children[number] = self._scheduler.fork(child, index)
+        for parent in parents:
+            if parent not in children:
+                self._scheduler.release(parent)
+        return children
+
+    def _extend(self, state: RequestState, sequence: Sequence, tokens: Items[ChosenToken]) -> None:
+        """A sequence goes on with tokens, its sample too; at the first that ends it, it is closed.
+
+        All but the last are computed with it in the next step.
+        """
+        if sequence.is_visible and sequence.index not in state.open_samples:
+            self._close(state, [sequence.index])  # given up before it was forked
+            return
+        for token in tokens:
+            sequence.tokens.append(token.token_id)
+            if not sequence.is_visible:
+                continue
+            reason = state.stop_rules.check(sequence)
+            self._emit(state, sequence.index, token, reason)
+            if reason is not None:
+                self._close(state, [sequence.index])
+                return
+
+    def _emit_finalized(self, state: RequestState, emitted: Items[SampleToken]) -> None:
+        """Report the samples' tokens that a strategy emits."""
+        for sample, token, reason, score in emitted:
+            if sample in state.open_samples:
+                self._emit(state, sample, token, reason, score)
+                if reason is not None:
+                    self._close(state, [sample])
+
+    def _emit(
+        self,
+        state: RequestState,
+        sample: int,
+        token: ChosenToken,
+        reason: StopReason | None,
+        score: float | None = None,
     ) -> None:
         """Report a sample's token."""
-        is_first = said.sample not in state.told_samples
-        state.told_samples.add(said.sample)
+        is_first = sample not in state.started_samples
+        state.started_samples.add(sample)
         self._meter.generated_tokens += 1
         self._events.append(
             TokenEvent(
                 state.id,
-                said.token_id,
-                said.reports,
-                said.stop_reason,
-                trace,
-                said.sample,
+                token.token_id,
+                token.reports,
+                reason,
+                token.trace,
+                sample,
                 state.cached_tokens if is_first else 0,
-                said.score,
+                score,
             )
         )
+
+    # The end
 
     def _fail(self, state: RequestState, error: Exception) -> None:
         self._end(state, "error", error)
@@ -294,30 +310,50 @@ class Engine:
         self, state: RequestState, reason: FinishReason, error: Exception | None = None
     ) -> None:
         """End what is left of a request."""
-        for index in sorted(state.open_samples):
-            self._events.append(EndEvent(state.id, reason, error, index))
+        for sample in sorted(state.open_samples):
+            self._events.append(EndEvent(state.id, reason, error, sample))
         self._close(state, [*state.open_samples])
 
-    def _close(self, state: RequestState, indices: Items[int]) -> None:
+    def _close(self, state: RequestState, samples: Items[int]) -> None:
         """Samples have ended: their sequences are dropped, and with the last of all the request."""
-        state.open_samples.difference_update(indices)
+        state.open_samples.difference_update(samples)
         if not state.open_samples:
             if self._states.pop(state.id, None):
                 self._scheduler.remove(state)
             return
-        for sequence in state.leave(indices):
+        for sequence in state.leave(samples):
             self._scheduler.release(sequence)
-        if not state.live and not state.strategy.speaks:  # samples were left without a sequence
+        if not state.live and not state.strategy.emits:  # samples were left without a sequence
             self._end(state, "stop")
 
     def _fail_running(self, error: BaseException) -> None:
-        told = (
+        reported = (
             error
             if isinstance(error, ForetellError)
             else ForetellError(f"a step failed: {error!r}")
         )
         for state in self._scheduler.running:
-            self._fail(state, told)
+            self._fail(state, reported)
+
+
+def _draw(table: Logits, drawings: Items[_Drawing]) -> list[_Outcome]:
+    """Draw the tokens of some requests from the rows of one table, in one call."""
+    draws = [draw for drawing in drawings for draw in drawing.answer.draws]
+    drawn = choose(
+        table,
+        [row for drawing in drawings for row in drawing.indices],
+        [draw.chain for draw in draws],
+        [draw.uniform for draw in draws],
+    )
+    tokens = iter(drawn)
+    outcomes = []
+    for state, indices, answer in drawings:
+        try:
+            outcome = _Outcome(state, answer.choices([*islice(tokens, len(indices))]))
+        except NumericalError as error:
+            outcome = _Outcome(state, error)
+        outcomes.append(outcome)
+    return outcomes
 
 
 def _alike(one: Sequence, other: Sequence) -> bool:

@@ -22,10 +22,10 @@ class PromptEvent:
 class TokenEvent(NamedTuple):
     """A generated token; `stop_reason` is set if it is the last of its sample.
 
-    `sequence` is the sample's number. `reports` has the log-probabilities at each stage that was
-    asked for, in that order; `trace` what each processor did, if that was. `cached_tokens` tells
-    with a sample's first token how many prompt tokens were found already computed, `score` with the
-    last one of a beam search's text what it was ranked by.
+    `reports` has the log-probabilities at each stage that was
+    asked for, in that order; `trace` what each processor did, if that was. `sample` is the sample's
+    number. With its first token come the prompt tokens that were found already computed, with the
+    last one of a beam search's text the score that it was ranked by.
     """
 
     request_id: int
@@ -33,7 +33,7 @@ class TokenEvent(NamedTuple):
     reports: Mapping[LogprobStage, TokenReport] = NO_REPORTS
     stop_reason: StopReason | None = None
     trace: StepRecord | None = None
-    sequence: int = 0
+    sample: int = 0
     cached_tokens: int = 0
     score: float | None = None
 
@@ -48,7 +48,7 @@ class EndEvent:
     request_id: int
     finish_reason: FinishReason
     error: Exception | None = None
-    sequence: int = 0
+    sample: int = 0
 
 
 Event = PromptEvent | TokenEvent | EndEvent

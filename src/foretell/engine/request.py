@@ -1,21 +1,19 @@
-"""A request: what the user asked for, and the sequences that it owns."""
+"""A request: what the user asked for."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
-from foretell.backends.base import BackendInfo, Logits
+from foretell.backends.base import BackendInfo
 from foretell.config import GenerationConfig
-from foretell.decoding.beam_strategy import BeamStrategy
-from foretell.decoding.beams import Watch
 from foretell.decoding.context import Breakers, ChainContext
-from foretell.decoding.processors.base import History
-from foretell.decoding.stopping import StopRules
-from foretell.decoding.strategies import GuidedStrategy, SamplingStrategy, Strategy
-from foretell.engine.sequence import Sequence
+from foretell.decoding.strategies import strategy_for
+from foretell.decoding.strategies.base import ConfiguredStrategy, Strategy
 from foretell.errors import RequestError
 from foretell.outputs import StopReason
 
@@ -35,9 +33,10 @@ class Request:
             sequence.
         dry_breakers: where DRY stops looking back.
         ends_text: from generated ids to why the text that they make ends with the last one, if it
-            does; for beams, whose texts are not written down until they are certain.
+            does; for strategies that emit, whose texts are not written down before.
         priority: requests with a lower number run earlier; among equals, those that came earlier.
-        watch_beams: is told of each step of a beam search, if given.
+        on_step: is called with a record of each step by a strategy that keeps records; a beam
+            search gives a `BeamStep`.
     """
 
     prompt: Items[int]
@@ -49,24 +48,29 @@ class Request:
     dry_breakers: Breakers = field(default_factory=dict)
     ends_text: Callable[[Items[int]], StopReason | None] | None = None
     priority: int = 0
-    watch_beams: Watch | None = None
+    on_step: Callable[[Any], None] | None = None
+
+    @cached_property
+    def strategy_kind(self) -> Strategy | type[ConfiguredStrategy]:
+        """The strategy, or the class of which one will be made: what it needs is known by now."""
+        is_guided = self.negative_prompt is not None
+        return self.strategy or strategy_for(self.config, is_guided=is_guided)
 
     @property
     def generates(self) -> bool:
         """Whether tokens may follow the prompt."""
-        return self.strategy is None or self.strategy.generates
+        return self.strategy_kind.generates
 
     @property
     def num_samples(self) -> int:
         """How many continuations of the prompt are asked for."""
         return self.config.num_return_sequences if self.generates else 1
 
-    @property
+    @cached_property
     def num_sequences(self) -> int:
-        """Sequences that it comes to have: the user's, and as many of the negative prompt."""
-        if self.generates and self.config.num_beams > 1:
-            return self.config.num_beams
-        return self.num_samples * (1 if self.negative_prompt is None else 2)
+        """Sequences that it comes to have: one a prompt at first, then those of the strategy."""
+        num_prompts = 1 if self.negative_prompt is None else 2
+        return max(num_prompts, self.strategy_kind.num_sequences(self.config))
 
     @property
     def limit(self) -> int | None:
@@ -124,146 +128,31 @@ class Request:
     def check_running(self, max_running: int) -> None:
         """Raise RequestError if it has more sequences than may run at once."""
         if self.num_sequences > max_running:
-            beams = self.config.num_beams
-            asked = (
-                f"num_beams={beams}" if beams > 1 else f"num_return_sequences={self.num_samples}"
-            )
+            setting = self.strategy_kind.counted_by
             raise RequestError(
-                f"{asked} takes {self.num_sequences} sequences, "
+                f"{setting}={getattr(self.config, setting)} takes {self.num_sequences} sequences, "
                 f"but no more than {max_running} can run at once"
             )
 
-    def _check_length(self, place: str, room: int) -> None:
-        if self.min_length <= room:
+    def _check_length(self, what_has: str, num_positions: int) -> None:
+        if self.min_length <= num_positions:
             return
         asked = f"a prompt of {len(self.prompt)} tokens"
         if self.generates and self.config.max_new_tokens is not None:
             asked += f" and max_new_tokens={self.config.max_new_tokens}"
         elif self.generates:
             asked += " and a token to generate"
-        raise RequestError(f"{asked}: {self.min_length} positions, but {place} {max(0, room)}")
-
-
-class RequestState:
-    """A request under way.
-
-    Attributes:
-        id: the engine's number for it.
-        request: what was asked for.
-        strategy: decides what its sequences do.
-        live: the sequences that go on, each beside the negative prompt's where there is one.
-        open_samples: numbers of the samples that have not ended.
-        told_samples: numbers of those of which a token was reported.
-        stop_rules: when a sequence has ended.
-        num_reported: prompt positions whose log-probabilities were told.
-        cached_tokens: prompt tokens that were found already computed.
-    """
-
-    def __init__(self, request_id: int, request: Request, info: BackendInfo) -> None:
-        self.id = request_id
-        self.request = request
-        self.live = [Sequence(0, request.prompt)]
-        if request.negative_prompt is not None:
-            self.live.append(Sequence(0, request.negative_prompt, is_visible=False))
-        self.open_samples = set(range(request.num_samples))
-        self.told_samples: set[int] = set()
-        max_length = request.max_length(info)
-        self.stop_rules = StopRules(request.config, request.eos_token_ids, max_length)
-        context = request.context(info.vocab_size, max_length)
-        self.strategy = request.strategy or _strategy(request, context, self.stop_rules)
-        self.num_reported = 0
-        self.cached_tokens = 0
-        self._has_begun = False
-        self._rows: dict[Sequence, Logits] = {}
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """The lower, the earlier it runs and the later it makes way."""
-        return self.request.priority, self.id
-
-    @property
-    def num_sequences(self) -> int:
-        """Sequences that it has or is about to have."""
-        return len(self.live) if self._has_begun else self.request.num_sequences
-
-    def wants_prompt_rows(self, sequence: Sequence) -> bool:
-        """Whether the logits at prompt positions are still to be told."""
-        asked = self.request.prompt_logprobs is not None and sequence.is_visible
-        return asked and self.num_reported < sequence.num_prompt_tokens
-
-    def collect(self, arrived: Mapping[Sequence, Logits]) -> list[Logits] | None:
-        """Take some sequences' rows; give those of all, in order, once all are there.
-
-        The rows given may be the step's own.
-        """
-        if len(arrived) == len(self.live):
-            self._has_begun = True
-            return [arrived[sequence] for sequence in self.live]
-        self._rows.update({sequence: row.copy() for sequence, row in arrived.items()})
-        if len(self._rows) < len(self.live):
-            return None
-        rows = [self._rows[sequence] for sequence in self.live]
-        self._rows.clear()
-        self._has_begun = True
-        return rows
-
-    def grow(self, children: Items[Sequence]) -> None:
-        """Go on with these sequences."""
-        self.live = [*children]
-
-    def leave(self, indices: Container[int]) -> list[Sequence]:
-        """Go on without some samples; gives their sequences.
-
-        Before its first choice a request has no sequences of single samples, only all samples'; a
-        search never has.
-        """
-        if not self._has_begun or self.strategy.speaks:
-            return []
-        gone = [sequence for sequence in self.live if sequence.index in indices]
-        self.live = [sequence for sequence in self.live if sequence.index not in indices]
-        for sequence in gone:
-            self._rows.pop(sequence, None)
-        self._wake()
-        return gone
-
-    def _wake(self) -> None:
-        """Where no row is missing any more, compute one again: it lets the strategy choose."""
-        if self.live and len(self._rows) == len(self.live):
-            last = self.live[-1]
-            last.num_computed -= 1
-            del self._rows[last]
-
-    def make_way(self) -> None:
-        """Forget rows that wait for others: all is to be computed anew."""
-        self._rows.clear()
-
-
-def _strategy(request: Request, context: ChainContext, rules: StopRules) -> Strategy:
-    if request.config.num_beams > 1:
-        return _beams(request, context, rules)
-    kind = SamplingStrategy if request.negative_prompt is None else GuidedStrategy
-    return kind(request.config, context)
-
-
-def _beams(request: Request, context: ChainContext, rules: StopRules) -> BeamStrategy:
-    num_prompt_tokens = len(request.prompt)
-
-    def check(history: History) -> StopReason | None:
-        reason = rules.check(history)
-        if (reason is not None and reason.finish_reason == "stop") or request.ends_text is None:
-            return reason
-        return request.ends_text(history.tokens[num_prompt_tokens:]) or reason
-
-    most = (context.max_length or 0) - num_prompt_tokens
-    return BeamStrategy(request.config, context, check, most, request.watch_beams)
+        raise RequestError(
+            f"{asked}: {self.min_length} positions, but {what_has} {max(0, num_positions)}"
+        )
 
 
 def _check_ids(name: str, ids: Items[int], vocab_size: int) -> None:
     if not ids:
         raise RequestError(f"the {name} has no tokens: must have at least one")
-    for place in (ids.index(min(ids)), ids.index(max(ids))):
-        if not 0 <= ids[place] < vocab_size:
+    for position in (ids.index(min(ids)), ids.index(max(ids))):
+        if not 0 <= ids[position] < vocab_size:
             raise RequestError(
-                f"{name} token {ids[place]} at position {place} is out of range: "
+                f"{name} token {ids[position]} at position {position} is out of range: "
                 f"must be 0 to {vocab_size - 1}"
             )

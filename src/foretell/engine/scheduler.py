@@ -3,10 +3,10 @@
 In a step each decoding sequence has its one token; what is left of the batch goes to prompts, a
 chunk each. Beside running streams the chunks are small, so that no stream stalls.
 
-KV blocks are taken as they are needed. Where there are none left, the request that came last makes
-way: it gives back its blocks and waits, and is computed again later. The order is that of priority,
-then of arrival. What waits is let in by it; less important requests make way for that, if that is
-enough.
+KV blocks are taken as they are needed. Where there are none left, the request that came last is
+preempted: it gives back its blocks and waits, and is computed again later. The order is that of
+priority, then of arrival. Waiting requests are admitted by it; for them less important requests are
+preempted, if that is enough.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from foretell.backends.base import BackendInfo
 from foretell.engine.blocks import BlockPool
-from foretell.engine.request import RequestState
+from foretell.engine.request_state import RequestState
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import Meter
@@ -30,7 +31,7 @@ from foretell.engine.step_plan import Span, StepPlan
 
 MAX_PROMPT_ROWS = 64  # rows of prompt logits in one step, so that a long scored text fits in memory
 
-# Beside decoding sequences prompts may cost as much in one step as the backend bears, and so many
+# Beside decoding sequences prompts may cost as much in one step as the backend bears, and this many
 # tokens more for each of these, a token counting more the more positions it attends to. A step then
 # takes about two to three times as long as without them.
 PROMPT_TOKENS_BESIDE_EACH = 1
@@ -38,7 +39,7 @@ PROMPT_TOKENS_BESIDE_EACH = 1
 
 @dataclass
 class _Demand:
-    """How many sequences run, and how many free blocks they take up to their next tokens."""
+    """Sequences that run, and the free blocks that they take up to their next tokens."""
 
     sequences: int = 0
     blocks: int = 0
@@ -48,11 +49,17 @@ class _Demand:
         self.blocks += blocks
 
 
-Job = tuple[RequestState, Sequence]
-Holds = Mapping[int, int]
-"""How many of a block's holders, for each block."""
+class _Prefill(NamedTuple):
+    """A sequence with more than a token to compute."""
 
-NO_HOLDS: Holds = MappingProxyType({})
+    state: RequestState
+    sequence: Sequence
+
+
+RefCounts = Mapping[int, int]
+"""The number of a block's holders, by block."""
+
+NO_REFS: RefCounts = MappingProxyType({})
 
 
 class Scheduler:
@@ -72,7 +79,7 @@ class Scheduler:
         self._waiting: dict[int, RequestState] = {}
         self._running: list[RequestState] = []  # by rank
         self._plan = StepPlan()
-        self._demand: _Demand | None = None  # of those that run, until one has to make way
+        self._demand: _Demand | None = None  # of those that run, until one is preempted
         self.pool = BlockPool(info.num_blocks, keeps=settings.prefix_caching)
         self.preemptions = 0
 
@@ -115,7 +122,7 @@ class Scheduler:
         return sequence.fork(index)
 
     def schedule(self) -> StepPlan:
-        """Let in what fits, and share out the next batch; has spans while there is work."""
+        """Admit what fits, and share out the next batch; has spans while there is work."""
         self._plan = StepPlan()
         self._decode()
         self._demand = None
@@ -127,8 +134,8 @@ class Scheduler:
         """The backend has computed a span: full blocks can be found by others from now on."""
         sequence, size = span.sequence, self._block_size
         self._note_reached(span.state, sequence, span.stop, was_cached=False)
-        for place in range(span.start // size, span.stop // size):
-            self.pool.name(sequence.blocks[place], self._keys(span.state, sequence)[place])
+        for index in range(span.start // size, span.stop // size):
+            self.pool.name(sequence.blocks[index], self._keys(span.state, sequence)[index])
 
     def _keys(self, state: RequestState, sequence: Sequence) -> Items[bytes]:
         """Keys of a sequence's full blocks; without prefix caching, a request has its own."""
@@ -144,14 +151,14 @@ class Scheduler:
                     self._add_span(state, sequence, 1)
 
     def _is_running(self, state: RequestState) -> bool:
-        """Whether it has not had to make way in this step."""
+        """Whether it was not preempted in this step."""
         return state.id not in self._waiting
 
     def _add_span(self, state: RequestState, sequence: Sequence, size: int) -> int:
-        """StepPlan the next tokens of a sequence, if it has blocks for them; how many these are."""
+        """Plan the next tokens of a sequence, if there are blocks for them; the number of these."""
         start = sequence.num_computed
         stop = min(start + size, len(sequence.tokens))
-        if not self._make_room(state, sequence, stop):
+        if not self._reserve_blocks(state, sequence, stop):
             return 0
         num_rows = int(stop == len(sequence.tokens))
         if state.wants_prompt_rows(sequence):
@@ -161,44 +168,44 @@ class Scheduler:
 
     # Blocks
 
-    def _make_room(self, state: RequestState, sequence: Sequence, stop: int) -> bool:
-        """Give a sequence the blocks to write up to `stop`; False if it had to make way itself."""
-        while (lacking := self._num_lacking(sequence, stop)) > self.pool.num_free:
+    def _reserve_blocks(self, state: RequestState, sequence: Sequence, stop: int) -> bool:
+        """Give a sequence the blocks to write up to `stop`; False if it was preempted itself."""
+        while (missing := self._num_missing(sequence, stop)) > self.pool.num_free:
             last = self._running[-1]
             self._preempt(last)
             if last is state:
                 return False
-        if lacking:
+        if missing:
             self._copy_shared_block(sequence)
-            sequence.add_blocks(self.pool.allocate(self._num_lacking(sequence, stop)))
+            sequence.add_blocks(self.pool.allocate(self._num_missing(sequence, stop)))
         return True
 
     def _copy_shared_block(self, sequence: Sequence) -> None:
         """Copy on write: from here on the sequence differs from those that share its last block."""
         if self._writes_shared_block(sequence):
-            place = sequence.num_computed // self._block_size
-            source, (copy,) = sequence.blocks[place], self.pool.allocate(1)
+            index = sequence.num_computed // self._block_size
+            source, (copy,) = sequence.blocks[index], self.pool.allocate(1)
             self._plan.copies.append((source, copy))
-            sequence.replace_block(place, copy)
+            sequence.replace_block(index, copy)
             self.pool.free([source])
 
-    def _num_lacking(self, sequence: Sequence, stop: int) -> int:
+    def _num_missing(self, sequence: Sequence, stop: int) -> int:
         """Blocks to be taken before positions up to `stop` can be written."""
         num_new = -(-stop // self._block_size) - len(sequence.blocks)
         return num_new + self._writes_shared_block(sequence)
 
     def _writes_shared_block(self, sequence: Sequence) -> bool:
-        place = sequence.num_computed // self._block_size
-        if place >= len(sequence.blocks):
+        index = sequence.num_computed // self._block_size
+        if index >= len(sequence.blocks):
             return False
-        return self.pool.num_holders(sequence.blocks[place]) > 1
+        return self.pool.ref_count(sequence.blocks[index]) > 1
 
     def _preempt(self, state: RequestState) -> None:
-        """Let a running request make way; it waits to be computed again."""
+        """Take a running request's blocks; it waits to be computed again."""
         self._running.remove(state)
         for sequence in state.live:
             self.release(sequence)
-        state.make_way()
+        state.preempt()
         self._demand = None
         self._plan.spans = [span for span in self._plan.spans if span.state is not state]
         self.add(state)
@@ -232,11 +239,11 @@ class Scheduler:
         leaving = self._running[len(staying) :]
         if not leaving or not staying:
             return bool(leaving)
-        gone = Counter(block for one in leaving for line in one.live for block in line.blocks)
-        num_freed = sum(self.pool.num_holders(block) == count for block, count in gone.items())
+        gone = Counter(block for one in leaving for own in one.live for block in own.blocks)
+        num_freed = sum(self.pool.ref_count(block) == count for block, count in gone.items())
         demand = self._demand_of([*staying, state], gone)
-        has_places = demand.sequences <= self.max_running
-        return has_places and demand.blocks <= self.pool.num_free + num_freed
+        may_run = demand.sequences <= self.max_running
+        return may_run and demand.blocks <= self.pool.num_free + num_freed
 
     def _has_room(self, state: RequestState) -> bool:
         """Whether a request can run up to its next token, as well as all those that run."""
@@ -248,13 +255,13 @@ class Scheduler:
             return False
         return self._demand.blocks + self._num_blocks_ahead(state) <= self.pool.num_free
 
-    def _demand_of(self, states: Items[RequestState], gone: Holds = NO_HOLDS) -> _Demand:
+    def _demand_of(self, states: Items[RequestState], gone: RefCounts = NO_REFS) -> _Demand:
         demand = _Demand()
         for state in states:
             demand.add(state.num_sequences, self._num_blocks_ahead(state, gone))
         return demand
 
-    def _num_blocks_ahead(self, state: RequestState, gone: Holds = NO_HOLDS) -> int:
+    def _num_blocks_ahead(self, state: RequestState, gone: RefCounts = NO_REFS) -> int:
         """Free blocks that a request takes up to its next token, once `gone` are held no more."""
         num_new = state.num_sequences - len(state.live)  # each fork copies the block it writes to
         for sequence in state.live:
@@ -263,12 +270,12 @@ class Scheduler:
                 num_new -= self._num_held_by_others(state, sequence, gone)
         return num_new
 
-    def _num_held_by_others(self, state: RequestState, sequence: Sequence, gone: Holds) -> int:
+    def _num_held_by_others(self, state: RequestState, sequence: Sequence, gone: RefCounts) -> int:
         """Blocks that it need not take, since others hold them already."""
         keys = self._keys(state, sequence)
-        ahead = keys[len(sequence.blocks) : self._num_adoptable(state, sequence)]
+        ahead = keys[len(sequence.blocks) : self._num_reusable(state, sequence)]
         found = [block for key in ahead if (block := self.pool.find(key)) is not None]
-        return sum(self.pool.num_holders(block) > gone.get(block, 0) for block in found)
+        return sum(self.pool.ref_count(block) > gone.get(block, 0) for block in found)
 
     # Prompts, and what is computed again
 
@@ -282,15 +289,15 @@ class Scheduler:
             if size and self._add_span(state, sequence, size) and wants_rows:
                 row_budget -= self._plan.spans[-1].num_rows
 
-    def _prompt_shares(self) -> Iterator[tuple[Job, int]]:
+    def _prompt_shares(self) -> Iterator[tuple[_Prefill, int]]:
         """How many tokens of each prompt are computed in this step."""
-        jobs = [*self._jobs()]
+        prefills = [*self._prefills()]
         num_decoding = len(self._plan.spans)
-        room = self._batch_tokens - num_decoding
+        budget = self._batch_tokens - num_decoding
         if not num_decoding:
-            return _shares(jobs, room, lambda sequence: 1.0)
+            return _shares(prefills, budget, lambda sequence: 1.0)
         most = self._prompt_tokens_beside + PROMPT_TOKENS_BESIDE_EACH * num_decoding
-        return _shares(jobs, min(room, most), self._cost_beside)
+        return _shares(prefills, min(budget, most), self._cost_beside)
 
     def _cost_beside(self, sequence: Sequence) -> float:
         """What a prompt's next token counts for, in tokens at its beginning.
@@ -301,7 +308,7 @@ class Scheduler:
         span = self._attention_span
         return 1 + sequence.num_computed / (2 * span) if span else 1.0
 
-    def _jobs(self) -> Iterator[Job]:
+    def _prefills(self) -> Iterator[_Prefill]:
         """The sequences with more than a token to compute, by rank.
 
         Each first takes the blocks that others have computed. One whose next block an earlier one
@@ -312,30 +319,31 @@ class Scheduler:
             for sequence in state.live:
                 if not sequence.num_pending or sequence.is_decoding:
                     continue
-                self._adopt(state, sequence)
+                self._reuse_cached(state, sequence)
                 next_block = sequence.num_computed // self._block_size
                 keys = self._keys(state, sequence)[next_block:]
-                waits = next_block < self._num_adoptable(state, sequence) and keys[0] in claimed
+                waits = next_block < self._num_reusable(state, sequence) and keys[0] in claimed
                 claimed.update(keys)
                 if not waits:
-                    yield state, sequence
+                    yield _Prefill(state, sequence)
 
-    def _num_adoptable(self, state: RequestState, sequence: Sequence) -> int:
+    def _num_reusable(self, state: RequestState, sequence: Sequence) -> int:
         """Full blocks that need not be computed: the last token's logits must be, at least.
 
-        Of a prompt whose logits are asked for, that is none before they were told.
+        While prompt log-probabilities are outstanding, no block may be reused past the last
+        reported position.
         """
         last = state.num_reported if state.wants_prompt_rows(sequence) else len(sequence.tokens) - 1
         return last // self._block_size
 
-    def _adopt(self, state: RequestState, sequence: Sequence) -> None:
+    def _reuse_cached(self, state: RequestState, sequence: Sequence) -> None:
         """Share the blocks that hold the sequence's next tokens already."""
         size = self._block_size
         if sequence.num_computed % size:
             return
         keys = self._keys(state, sequence)
-        for place in range(sequence.num_computed // size, self._num_adoptable(state, sequence)):
-            block = self.pool.take(keys[place])
+        for index in range(sequence.num_computed // size, self._num_reusable(state, sequence)):
+            block = self.pool.take(keys[index])
             if block is None:
                 return
             sequence.add_blocks([block])
@@ -355,19 +363,20 @@ class Scheduler:
 
 
 def _shares(
-    jobs: list[Job], budget: float, cost: Callable[[Sequence], float]
-) -> Iterator[tuple[Job, int]]:
-    """How many tokens each job gets: the first most of them, then the shortest, so that it ends.
+    prefills: list[_Prefill], budget: float, cost: Callable[[Sequence], float]
+) -> Iterator[tuple[_Prefill, int]]:
+    """How many tokens each gets: the first most of them, then the shortest, so that it ends.
 
     A quarter is kept for those behind the first, which would else wait for all of a long prompt.
     The first has a token at least.
     """
-    rest = sorted(jobs[1:], key=lambda job: job[1].num_pending)
+    rest = sorted(prefills[1:], key=lambda prefill: prefill.sequence.num_pending)
     kept = min(budget // 4, sum(sequence.num_pending for _, sequence in rest))
-    for place, job in enumerate([*jobs[:1], *rest]):
-        each = cost(job[1])
-        size = int((budget - (0 if place else kept)) / each)
-        size = min(job[1].num_pending, size if place else max(1, size))
+    for rank, prefill in enumerate([*prefills[:1], *rest]):
+        each = cost(prefill.sequence)
+        num_pending = prefill.sequence.num_pending
+        size = int((budget - (0 if rank else kept)) / each)
+        size = min(num_pending, size if rank else max(1, size))
         if size > 0:
-            yield job, size
+            yield prefill, size
             budget -= size * each

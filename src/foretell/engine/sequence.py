@@ -14,7 +14,7 @@ KEY_BYTES = 16
 
 
 class Sequence:
-    """One line of token ids.
+    """Token ids that grow.
 
     Attributes:
         index: which of its request's samples this is, from 0.
@@ -22,7 +22,7 @@ class Sequence:
         tokens: ids of the prompt and of all that was generated.
         num_prompt_tokens: how many of them are the prompt's.
         num_computed: how many of them have their keys and values in the blocks.
-        num_reached: how many once had, before it last had to make way, if that is more.
+        num_reached: how many once had, before it was last preempted, if that is more.
         blocks: the KV blocks it holds, in order of position.
     """
 
@@ -60,9 +60,9 @@ class Sequence:
         self.blocks += blocks
         self._table = None
 
-    def replace_block(self, place: int, block: int) -> None:
-        """Hold another block at this place."""
-        self.blocks[place] = block
+    def replace_block(self, index: int, block: int) -> None:
+        """Hold another block in place of its block number `index`."""
+        self.blocks[index] = block
         self._table = None
 
     def drop_blocks(self) -> list[int]:
@@ -82,9 +82,9 @@ class Sequence:
 
         A chain of hashes that begins with `root`. The same root and size must be given each time.
         """
-        for place in range(len(self._keys), len(self.tokens) // block_size):
+        for index in range(len(self._keys), len(self.tokens) // block_size):
             parent = self._keys[-1] if self._keys else root
-            tokens = self.tokens[place * block_size : (place + 1) * block_size]
+            tokens = self.tokens[index * block_size : (index + 1) * block_size]
             content = np.array(tokens, dtype=np.int32).tobytes()
             self._keys.append(hashlib.blake2b(parent + content, digest_size=KEY_BYTES).digest())
         return self._keys

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
 
-SPEED_STEPS = 128  # the speed is that of so many last steps
+SPEED_STEPS = 128  # the last steps, whose speed it is
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class EngineStats:
         prompt_tokens: prompt tokens of all requests that ran, those of resumed ones once.
         cached_tokens: how many of them were found already computed.
         generated_tokens: tokens of all samples.
-        preemptions: how often a request had to make way.
+        preemptions: how often a request had to give back its blocks.
         steps: forward passes.
         tokens_per_second: generated, over the time of the last steps.
     """
@@ -55,13 +52,10 @@ class Meter:
         self._latest: deque[tuple[int, float]] = deque(maxlen=SPEED_STEPS)
         self._counted = 0
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """Time a step; what it generates counts for it."""
-        start = perf_counter()
-        yield
+    def note_step(self, seconds: float) -> None:
+        """Count a step, and for it the tokens generated since the last one."""
         self.steps += 1
-        self._latest.append((self.generated_tokens - self._counted, perf_counter() - start))
+        self._latest.append((self.generated_tokens - self._counted, seconds))
         self._counted = self.generated_tokens
 
     @property

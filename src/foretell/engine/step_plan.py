@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from foretell.engine.request import RequestState
+from foretell.engine.request_state import RequestState
 from foretell.engine.sequence import Sequence
 
 
 class Span(NamedTuple):
     """Tokens `start:stop` of one of a request's sequences, to be computed in one step.
 
-    `num_rows` counts the positions, from the end, whose logits are wanted.
+    `num_rows` counts the positions, from the end, whose logits are asked for.
     """
 
     state: RequestState

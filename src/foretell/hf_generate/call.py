@@ -31,7 +31,7 @@ from foretell.hf_generate.functions import (
 )
 from foretell.hf_generate.inputs import Row, is_text, read_rows
 from foretell.hf_generate.models import Source
-from foretell.hf_generate.recording import Record, watch
+from foretell.hf_generate.recording import Record, record_rows
 from foretell.hf_generate.results import GenerateOutput, beam_indices_of, sequences_of, tables_of
 from foretell.hf_generate.running import Line, Stream, Text, run
 from foretell.hf_generate.settings import Settings
@@ -179,7 +179,7 @@ class Call:
             request = _with_ends(request, ends[0])
         if self._records:
             logits = self._settings["output_logits"] is True
-            request = watch(request, info, self._records[place], logits=logits)
+            request = record_rows(request, info, self._records[place], logits=logits)
         return Line(request, ends, [Text() for _ in ends])
 
     def _chain(self, place: int, row: Row) -> GenerationConfig:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from foretell.backends.base import BackendInfo
 from foretell.decoding.processors.base import History
-from foretell.decoding.strategies import Choice, FusedDraw, SampleToken, Strategy
-from foretell.engine.request import Request, RequestState
+from foretell.decoding.strategies.base import Choices, Draws, Strategy
+from foretell.engine.request import Request
+from foretell.engine.request_state import RequestState
 from foretell.hf_generate.arrays import Arrays
 from foretell.utils.arrays import Logits
 
@@ -88,44 +89,29 @@ class Record:
         return [beams.index([*tokens[:step]]) for step, beams in steps]
 
 
-class Watched:
+class RecordingStrategy(Strategy):
     """A strategy whose rows are kept on the way."""
 
     def __init__(self, inner: Strategy, record: Record, *, is_guided: bool, logits: bool) -> None:
+        self.generates, self.emits, self.counted_by = inner.generates, inner.emits, inner.counted_by
+        self.num_sequences = inner.num_sequences  # type: ignore[method-assign]
         self._inner = inner
         self._record = record
         self._stride = 2 if is_guided else 1  # negative prompts' rows lie between
         self._keeps_logits = logits
 
-    @property
-    def generates(self) -> bool:
-        """As the strategy within."""
-        return self._inner.generates
-
-    @property
-    def speaks(self) -> bool:
-        """As the strategy within."""
-        return self._inner.speaks
-
-    def choose(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Choice]:
+    def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | Draws:
         """Keep the rows, and let the strategy within choose."""
         seen = histories[:: self._stride]
         self._record.begin(seen)
         if self._keeps_logits:
             self._record.keep_logits(rows[:: self._stride], seen)
-        return self._inner.choose(rows, histories)
-
-    def plan(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[FusedDraw] | None:
-        """Never: the rows are looked at."""
-        return None
-
-    def said(self) -> list[SampleToken]:
-        """As the strategy within."""
-        return self._inner.said()
+        return self._inner.step(rows, histories)
 
 
-def watch(request: Request, info: BackendInfo, record: Record, *, logits: bool) -> Request:
+def record_rows(request: Request, info: BackendInfo, record: Record, *, logits: bool) -> Request:
     """The same request, its rows kept in `record`."""
     inner = RequestState(0, request, info).strategy
     is_guided = request.negative_prompt is not None
-    return replace(request, strategy=Watched(inner, record, is_guided=is_guided, logits=logits))
+    strategy = RecordingStrategy(inner, record, is_guided=is_guided, logits=logits)
+    return replace(request, strategy=strategy)

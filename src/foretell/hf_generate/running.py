@@ -81,7 +81,7 @@ def _feed(client: EngineClient, waiting: list[Line], open_lines: dict[int, Line]
 
 
 def _take(client: EngineClient, line: Line, event: TokenEvent | EndEvent) -> None:
-    text = line.texts[event.sequence]
+    text = line.texts[event.sample]
     if text.has_ended:
         return
     if isinstance(event, EndEvent):
@@ -93,9 +93,9 @@ def _take(client: EngineClient, line: Line, event: TokenEvent | EndEvent) -> Non
     text.score = event.score
     if event.stop_reason is not None:
         text.has_ended = True
-    elif line.request.config.num_beams == 1 and _ends(line, event.sequence):
+    elif not line.request.strategy_kind.emits and _ends(line, event.sample):
         text.has_ended = True
-        client.abort_sample(event.request_id, event.sequence)
+        client.abort_sample(event.request_id, event.sample)
 
 
 def _ends(line: Line, sample: int) -> bool:

@@ -69,7 +69,7 @@ class RequestTemplate:
         """A job for this prompt. A seed is drawn where sampling lacks one."""
         seeded = self._with_seed()
         job = Job(draft.text, seeded.request(draft.token_ids), seeded.config, draft.place)
-        if self.config.num_beams == 1:
+        if not job.request.strategy_kind.emits:
             return job
         return replace(
             job, request=replace(job.request, ends_text=stop_in_text(job, self.tokenizer))

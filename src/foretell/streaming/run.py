@@ -50,7 +50,7 @@ class RequestStreamer:
             return None
         if isinstance(event, EndEvent) and event.error is not None:
             raise with_prompt_index(event.error, self._place)
-        chunk = self._transcripts[event.sequence].take(event)
+        chunk = self._transcripts[event.sample].take(event)
         if chunk is not None and chunk.output is not None:
             self._num_open -= 1
         return chunk
@@ -122,7 +122,7 @@ class _JobStream:
             self._client.release(request_id)
             del self._open[request_id]
         elif ends_early(event, chunk):
-            self._client.abort_sample(request_id, event.sequence)
+            self._client.abort_sample(request_id, event.sample)
         return chunk
 
 

@@ -98,7 +98,7 @@ class Generation(Submission):
         if samples.have_ended:
             del self._samples[event.request_id]
             self.requests.remove(event.request_id)
-        return event.sequence if ends_early(event, chunk) else None
+        return event.sample if ends_early(event, chunk) else None
 
 
 class Observation(Submission, Generic[T]):

@@ -16,7 +16,8 @@ from foretell.decoding.context import ChainContext
 from foretell.decoding.fused.build import fuse_each, fuse_traced
 from foretell.decoding.fused.chain import instruction_sets
 from foretell.decoding.sampler import draw, greedy
-from foretell.decoding.strategies import SamplingStrategy
+from foretell.decoding.strategies.base import StrategyContext
+from foretell.decoding.strategies.sampling import SamplingStrategy
 from foretell.decoding.trace import Recorder
 from foretell.errors import NumericalError
 
@@ -218,9 +219,10 @@ def test_a_strategy_tells_the_record_and_the_reports(given):
     past = Past((3, 4), 2)
     told = {"trace": True, "logprobs": 2}
     plain = GenerationConfig(**given, **told, logprobs_stage=("raw", "final"))  # takes the long way
-    [expected] = SamplingStrategy(plain, ChainContext(500)).choose([row.copy()], [past])
-    [found] = SamplingStrategy(GenerationConfig(**given, **told), ChainContext(500)).choose(
-        [row], [past]
+    context = StrategyContext(ChainContext(500))
+    [expected], [found] = (
+        SamplingStrategy(config, context).step([row.copy()], [past]).choices[0].tokens
+        for config in (plain, GenerationConfig(**given, **told))
     )
     assert found.token_id == expected.token_id == found.trace.chosen.token_id
     assert found.reports["raw"] == expected.reports["raw"]

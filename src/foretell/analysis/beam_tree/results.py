@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from foretell.config import GenerationConfig
-from foretell.decoding.beams import SearchEnd
+from foretell.decoding.strategies.beam_search import SearchEnd
 from foretell.errors import RequestError
 from foretell.outputs import GenerationOutput, JsonMixin, StopReason
 

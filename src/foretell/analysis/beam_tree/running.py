@@ -1,4 +1,4 @@
-"""Runs a beam search that is watched, and tells its tree in the tokenizer's words."""
+"""Runs a beam search that reports its steps, and shows its tree in the tokenizer's words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from foretell.analysis.beam_tree.results import (
     TreeStep,
 )
 from foretell.config import GenerationConfig
-from foretell.decoding.beams import BeamStep, Candidate, Considered, Hypothesis, Node
+from foretell.decoding.strategies.beam_search import (
+    BeamStep,
+    Candidate,
+    Considered,
+    Hypothesis,
+    Node,
+)
 from foretell.engine.events import TokenEvent
 from foretell.errors import ConfigError, RequestError
 from foretell.inputs.prompts import Prompt, is_batch
@@ -50,7 +56,7 @@ def beams(
     require_beams(settings.get("num_beams"))
     complete = preparation.settings(config, _with_beams(config, settings))
     steps: list[BeamStep] = []
-    plan = preparation.plan(complete, watch_beams=steps.append)
+    plan = preparation.plan(complete, on_step=steps.append)
     job = preparation.job(prompt, plan, parse_special=parse_special)
     outputs = collect_outputs(stream_jobs(llm.client, [job], llm.tokenizer))
     teller = _Teller(job, llm.tokenizer, steps[-1].hypotheses)

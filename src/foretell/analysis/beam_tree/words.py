@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from foretell.analysis.beam_tree.results import BeamCandidate, BeamTree, LiveBeam, TreeStep
 from foretell.analysis.display import show_token
 from foretell.config import GenerationConfig
-from foretell.decoding.beams import Considered
+from foretell.decoding.strategies.beam_search import Considered
 
 
 def kept(beam: int) -> str:

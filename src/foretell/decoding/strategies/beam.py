@@ -1,6 +1,6 @@
 """Beam search as a strategy: sequences are live beams, samples are texts.
 
-A token is said as soon as all texts that may yet be returned have it in its place.
+A token is emitted as soon as all texts that may yet be returned have it in its place.
 """
 
 from __future__ import annotations
@@ -8,50 +8,58 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foretell.config import GenerationConfig
-from foretell.decoding.beams import BeamSearch, Check, Hypothesis, Node, Watch
-from foretell.decoding.context import ChainContext
 from foretell.decoding.processors.base import History
-from foretell.decoding.strategies import Choice, SampleToken
+from foretell.decoding.strategies.base import (
+    Choice,
+    Choices,
+    ChosenToken,
+    ConfiguredStrategy,
+    SampleToken,
+    StrategyContext,
+)
+from foretell.decoding.strategies.beam_search import BeamSearch, Hypothesis, Node
 from foretell.errors import RequestError
 from foretell.utils.arrays import Logits
 
 
-class BeamStrategy:
+class BeamStrategy(ConfiguredStrategy):
     """Runs one `BeamSearch`; its best texts are the request's samples, best first.
 
-    Who watches is told of each step of the search.
+    Its record of a step is a `BeamStep`.
     """
 
-    generates = True
-    speaks = True
+    emits = True
+    counted_by = "num_beams"
 
-    def __init__(
-        self,
-        config: GenerationConfig,
-        context: ChainContext,
-        check: Check,
-        max_new_tokens: int,
-        watch: Watch | None = None,
-    ) -> None:
-        self._search = BeamSearch(config, context, check, max_new_tokens, watch)
+    def __init__(self, config: GenerationConfig, context: StrategyContext) -> None:
+        max_new_tokens = (context.chain.max_length or 0) - context.num_prompt_tokens
+        self._search = BeamSearch(
+            config, context.chain, context.check_stop, max_new_tokens, context.on_step
+        )
         self._num_samples = config.num_return_sequences
-        self._certain: Node | None = None
+        self._agreed_to: Node | None = None
 
-    def choose(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Choice]:
-        """Go on with the best continuations; with none once the search is done."""
-        survivors = self._search.step(rows, histories)
-        return [Choice(survivor.parent, survivor.node.token_id) for survivor in survivors]
+    @staticmethod
+    def suits(config: GenerationConfig, *, is_guided: bool) -> bool:
+        """With more than one beam."""
+        return config.num_beams > 1
 
-    def plan(self, rows: Sequence[Logits], histories: Sequence[History]) -> None:
-        """Never: beams choose among each other's tokens."""
+    @staticmethod
+    def num_sequences(config: GenerationConfig) -> int:
+        """One a beam."""
+        return config.num_beams
 
-    def said(self) -> list[SampleToken]:
-        """What all texts agree on; with the end of the search, the rest of each.
+    def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices:
+        """Go on with the best continuations; with none once the search is done.
 
-        Raises RequestError if the search ended with fewer texts than were asked for.
+        What is emitted is what all texts agree on, and with the end of the search the rest of each.
+        Raises RequestError if the search ends with fewer texts than were asked for.
         """
-        if not self._search.is_done:
-            return self._agreed()
+        survivors = self._search.step(rows, histories)
+        choices = [Choice(one.parent, (ChosenToken(one.node.token_id),)) for one in survivors]
+        return Choices(choices, self._found() if self._search.is_done else self._agreed())
+
+    def _found(self) -> list[SampleToken]:
         found = self._search.hypotheses[: self._num_samples]
         if len(found) < self._num_samples:
             raise RequestError(
@@ -59,30 +67,31 @@ class BeamStrategy:
                 f"{len(found)} possible texts"
             )
         return [
-            said
+            token
             for sample, hypothesis in enumerate(found)
-            for said in self._rest(sample, hypothesis)
+            for token in self._rest(sample, hypothesis)
         ]
 
     def _agreed(self) -> list[SampleToken]:
-        ends = [*self._search.live, *(one.node for one in self._search.hypotheses)]
-        agreed = _common(ends)
-        path = _after(self._certain, agreed)
-        self._certain = agreed
-        return [_said(sample, node) for node in path for sample in range(self._num_samples)]
+        agreed = _common([*self._search.live, *(one.node for one in self._search.hypotheses)])
+        path = _after(self._agreed_to, agreed)
+        self._agreed_to = agreed
+        return [
+            SampleToken(sample, _token(node))
+            for node in path
+            for sample in range(self._num_samples)
+        ]
 
     def _rest(self, sample: int, hypothesis: Hypothesis) -> list[SampleToken]:
-        *path, last = _after(self._certain, hypothesis.node)
-        said = [_said(sample, node) for node in path]
-        end = _said(sample, last)
+        *path, last = _after(self._agreed_to, hypothesis.node)
         return [
-            *said,
-            SampleToken(sample, end.token_id, end.reports, hypothesis.reason, hypothesis.score),
+            *(SampleToken(sample, _token(node)) for node in path),
+            SampleToken(sample, _token(last), hypothesis.reason, hypothesis.score),
         ]
 
 
-def _said(sample: int, node: Node) -> SampleToken:
-    return SampleToken(sample, node.token_id, {} if node.report is None else {"raw": node.report})
+def _token(node: Node) -> ChosenToken:
+    return ChosenToken(node.token_id, {} if node.report is None else {"raw": node.report})
 
 
 def _common(ends: Sequence[Node | None]) -> Node | None:

@@ -5,7 +5,7 @@ goes on with the best `num_beams` of those that do not end. Those that end are h
 sum / length ** length_penalty (Wu et al. 2016, arXiv 1609.08144, with transformers' simpler
 penalty). What is kept and when the search ends is as in transformers' `generate`, whose processors
 also see log-probabilities, not logits. With sampling, the step's continuations are drawn without
-replacement in place of the best ones. Who watches is told a `BeamStep` after each step.
+replacement in place of the best ones. A search can report a `BeamStep` after each step.
 """
 
 from __future__ import annotations
@@ -26,11 +26,9 @@ from foretell.decoding.fused.chain import likeliest, to_log_probabilities
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History
+from foretell.decoding.strategies.base import StopCheck
 from foretell.outputs import StopReason
 from foretell.utils.arrays import Logits
-
-Check = Callable[[History], StopReason | None]
-"""Why a sequence ends with its last token, if it does."""
 
 SearchEnd = Literal["exhausted", "enough", "settled"]
 """Why a search ends: nothing goes on, `early_stopping=True` has its `num_beams` hypotheses, or the
@@ -46,7 +44,7 @@ class Node:
     """A generated token, and by its parents the continuation that it ends.
 
     `logprob` is what the token added to the continuation's sum, `total` that sum, `length` the
-    number of its tokens. `reports` is what was asked to be told of the token.
+    number of its tokens. `report` has the token's log-probabilities, where they are asked for.
     """
 
     parent: Node | None
@@ -77,7 +75,7 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A continuation by one token of the live beam at place `parent`, whose sum was `before`."""
+    """A continuation by one token of live beam number `parent`, whose sum was `before`."""
 
     parent: int
     token_id: int
@@ -98,7 +96,7 @@ class Considered:
         candidate: the continuation.
         reason: why it ends, if it does.
         hypothesis: what it became, if it ends among the first `num_beams` candidates.
-        beam: its place among the next live beams, if it goes on.
+        beam: its number among the next live beams, if it goes on.
     """
 
     candidate: Candidate
@@ -127,10 +125,6 @@ class BeamStep:
     end: SearchEnd | None
 
 
-Watch = Callable[[BeamStep], None]
-"""Is told of each step."""
-
-
 @dataclass(frozen=True)
 class _Past:
     """A candidate's tokens, for those who ask whether it ends."""
@@ -142,7 +136,7 @@ class _Past:
 
 @dataclass(frozen=True)
 class Survivor:
-    """A continuation that the search goes on with, from the live beam at place `parent`."""
+    """A continuation that the search goes on with, from live beam number `parent`."""
 
     parent: int
     node: Node
@@ -159,25 +153,25 @@ class BeamSearch:
     Args:
         config: the settings in force.
         context: what the processors must know.
-        check: when a continuation ends.
+        check_stop: when a continuation ends.
         max_new_tokens: most tokens of a continuation.
-        watch: is told of each step, if given.
+        on_step: is called with a record of each step, if given.
     """
 
     def __init__(
         self,
         config: GenerationConfig,
         context: ChainContext,
-        check: Check,
+        check_stop: StopCheck,
         max_new_tokens: int,
-        watch: Watch | None = None,
+        on_step: Callable[[BeamStep], None] | None = None,
     ) -> None:
         self._config = config
         self._num_beams = config.num_beams
         self._stages = chain(config, context)
-        self._check = check
+        self._check_stop = check_stop
         self._max_new_tokens = max_new_tokens
-        self._watch = watch
+        self._on_step = on_step
         self._num_candidates = max(2, 1 + len(context.eos_token_ids)) * self._num_beams
         self._length_penalty = 1.0 if config.length_penalty is None else config.length_penalty
         self._length = 0  # of the live continuations
@@ -207,14 +201,14 @@ class BeamSearch:
         live, self.live = self.live, [survivor.node for survivor in survivors]
         end = self._end(survivors)
         self.is_done = end is not None
-        if self._watch is not None:
-            beams = {candidate: place for place, candidate in enumerate(going_on)}
+        if self._on_step is not None:
+            beams = {candidate: beam for beam, candidate in enumerate(going_on)}
             considered = (
                 Considered(one, reason, made.get(one), beams.get(one))
                 for one, reason in reasons.items()
             )
             others = _runners_up(rows, live, candidates)
-            self._watch(BeamStep((*live,), (*considered,), (*others,), (*self.hypotheses,), end))
+            self._on_step(BeamStep((*live,), (*considered,), (*others,), (*self.hypotheses,), end))
         return [] if self.is_done else survivors
 
     def _to_log_probabilities(self, row: Logits, history: History) -> None:
@@ -241,19 +235,19 @@ class BeamSearch:
     def _reason(self, candidate: Candidate, histories: Sequence[History]) -> StopReason | None:
         history = histories[candidate.parent]
         tokens = [*history.tokens, candidate.token_id]
-        return self._check(_Past(history.index, tokens, history.num_prompt_tokens))
+        return self._check_stop(_Past(history.index, tokens, history.num_prompt_tokens))
 
     def _node(self, candidate: Candidate, raw: Sequence[Logits] | None) -> Node:
-        told = None
+        found = None
         if raw is not None:
-            told = report(raw[candidate.parent], candidate.token_id, self._config.logprobs or 0)
+            found = report(raw[candidate.parent], candidate.token_id, self._config.logprobs or 0)
         return Node(
             self.live[candidate.parent],
             candidate.token_id,
             candidate.logprob,
             candidate.total,
             self._length,
-            told,
+            found,
         )
 
     def _finish(self, node: Node, reason: StopReason) -> Hypothesis:
@@ -303,22 +297,22 @@ def _runners_up(
     rows: Sequence[Logits], live: Sequence[Node | None], candidates: Sequence[Candidate]
 ) -> Iterator[Candidate]:
     """The likeliest possible token of each row that is not among the candidates."""
-    for place, (row, total) in enumerate(zip(rows, _totals(live), strict=True)):
+    for parent, (row, total) in enumerate(zip(rows, _totals(live), strict=True)):
         rest = row.copy()
-        rest[[one.token_id for one in candidates if one.parent == place]] = -np.inf
+        rest[[one.token_id for one in candidates if one.parent == parent]] = -np.inf
         token = int(rest.argmax())
         if rest[token] > -np.inf:
-            yield Candidate(place, token, float(row[token]), total)
+            yield Candidate(parent, token, float(row[token]), total)
 
 
 def _best(rows: Sequence[Logits], totals: Sequence[float], count: int) -> list[tuple[int, int]]:
     """The (row, token) of the largest totals, largest first."""
     found = []
-    for place, (row, total) in enumerate(zip(rows, totals, strict=True)):
+    for parent, (row, total) in enumerate(zip(rows, totals, strict=True)):
         for token in likeliest(row, count).tolist():
-            found.append((-(total + float(row[token])), place, token))
+            found.append((-(total + float(row[token])), parent, token))
     found.sort()
-    return [(place, token) for total, place, token in found[:count] if total < math.inf]
+    return [(parent, token) for total, parent, token in found[:count] if total < math.inf]
 
 
 def draw(
@@ -335,15 +329,15 @@ def draw(
     masses = np.array([weight.sum() for weight in weights])
     picks = []
     for _ in range(min(count, sum(int(np.count_nonzero(weight)) for weight in weights))):
-        place = _index(masses, next(uniforms))
-        token = _index(weights[place], next(uniforms))
-        picks.append((place, int(ids[place][token])))
-        weights[place][token] = 0.0
-        masses[place] = weights[place].sum()
+        row = _index(masses, next(uniforms))
+        token = _index(weights[row], next(uniforms))
+        picks.append((row, int(ids[row][token])))
+        weights[row][token] = 0.0
+        masses[row] = weights[row].sum()
     return picks
 
 
-def _index(weights: NDArray[np.float64], number: float) -> int:
+def _index(weights: NDArray[np.float64], uniform: float) -> int:
     """Where the running sum of the weights first exceeds that share of their sum."""
     sums = np.cumsum(weights)
-    return int(np.searchsorted(sums, number * sums[-1], side="right").clip(max=len(weights) - 1))
+    return int(np.searchsorted(sums, uniform * sums[-1], side="right").clip(max=len(weights) - 1))

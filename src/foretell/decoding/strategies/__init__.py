@@ -1,0 +1,23 @@
+"""What the sequences of one request do next: a strategy a file, listed here.
+
+The first strategy of the list that suits a request's settings is taken.
+"""
+
+from __future__ import annotations
+
+from foretell.config import GenerationConfig
+from foretell.decoding.strategies.base import ConfiguredStrategy
+from foretell.decoding.strategies.beam import BeamStrategy
+from foretell.decoding.strategies.guided import GuidedStrategy
+from foretell.decoding.strategies.sampling import SamplingStrategy
+
+STRATEGIES: tuple[type[ConfiguredStrategy], ...] = (
+    BeamStrategy,
+    GuidedStrategy,
+    SamplingStrategy,
+)
+
+
+def strategy_for(config: GenerationConfig, *, is_guided: bool) -> type[ConfiguredStrategy]:
+    """The strategy that the settings ask for; `is_guided` if a negative prompt is given."""
+    return next(kind for kind in STRATEGIES if kind.suits(config, is_guided=is_guided))

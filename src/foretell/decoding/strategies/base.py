@@ -1,0 +1,161 @@
+"""What a strategy is: a state machine that decides what the sequences of one request do next.
+
+    step(rows, histories) → Choices, or Draws that C++ turns into choices
+
+It is given the logits rows of its request's live sequences. The first child of a parent goes on in
+its place, further children are forks, and a parent without children is freed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from foretell.config import GenerationConfig
+from foretell.decoding.context import ChainContext
+from foretell.decoding.fused.chain import FusedChain
+from foretell.decoding.logprobs import NO_REPORTS, TokenReport, report
+from foretell.decoding.processors.base import History
+from foretell.decoding.trace import StepRecord
+from foretell.errors import NumericalError
+from foretell.outputs import LogprobStage, StopReason
+from foretell.utils.arrays import Logits
+
+StopCheck = Callable[[History], "StopReason | None"]
+"""Why a sequence ends with its last token, if it does."""
+
+
+class ChosenToken(NamedTuple):
+    """A token, and what is to be reported of it.
+
+    `reports` has the log-probabilities at each stage that the request asked for, `trace` what each
+    processor did, if it was asked for.
+    """
+
+    token_id: int
+    reports: Mapping[LogprobStage, TokenReport] = NO_REPORTS
+    trace: StepRecord | None = None
+
+
+class Choice(NamedTuple):
+    """Tokens, at least one, that go on from a live sequence: row `parent` of those given."""
+
+    parent: int
+    tokens: tuple[ChosenToken, ...]
+
+
+class SampleToken(NamedTuple):
+    """A finalized token of one sample.
+
+    The last one carries the stop reason and, for beams, the score.
+    """
+
+    sample: int
+    token: ChosenToken
+    stop_reason: StopReason | None = None
+    score: float | None = None
+
+
+class Choices(NamedTuple):
+    """What the sequences go on with; none ends the request.
+
+    `emitted` are the samples' tokens that have become final, if the strategy emits them.
+    """
+
+    choices: Sequence[Choice]
+    emitted: Sequence[SampleToken] = ()
+
+
+class Draw(NamedTuple):
+    """One row's token, to be drawn in one call with those of other requests.
+
+    `raw` is a copy of the model's row where its log-probabilities are to be reported, with
+    `num_top` alternatives.
+    """
+
+    chain: FusedChain
+    uniform: float
+    raw: Logits | None
+    num_top: int
+
+    def token(self, token_id: int) -> ChosenToken:
+        """The token drawn, and what is reported of it."""
+        if self.raw is None:
+            return ChosenToken(token_id)
+        return ChosenToken(token_id, {"raw": report(self.raw, token_id, self.num_top)})
+
+
+class Draws(NamedTuple):
+    """One draw for each row, in the rows' order: every sequence goes on with the token drawn."""
+
+    draws: Sequence[Draw]
+
+    def choices(self, drawn: Sequence[int | NumericalError]) -> Choices:
+        """The choices, once C++ has drawn; raises the error of the first row that is broken."""
+        choices = []
+        for parent, (draw, token_id) in enumerate(zip(self.draws, drawn, strict=True)):
+            if isinstance(token_id, NumericalError):
+                raise token_id
+            choices.append(Choice(parent, (draw.token(token_id),)))
+        return Choices(choices)
+
+
+@dataclass(frozen=True)
+class StrategyContext:
+    """What a strategy may know of its request, beside the settings.
+
+    Attributes:
+        chain: what the chain of processors must know.
+        num_prompt_tokens: length of the prompt.
+        check_stop: why a sequence ends with its last token, the text's reasons included if the
+            strategy emits.
+        on_step: is called with a record of each step by a strategy that keeps records.
+    """
+
+    chain: ChainContext
+    num_prompt_tokens: int = 0
+    check_stop: StopCheck = lambda history: None
+    on_step: Callable[[Any], None] | None = None
+
+
+class Strategy(ABC):
+    """Decides, step by step, what the sequences of one request do.
+
+    Attributes:
+        generates: whether it ever answers with a choice, so that sequences grow.
+        emits: whether the samples' tokens are those that it emits. If not, each sequence is a
+            sample, and its tokens are those that it grows by.
+        counted_by: the setting that says how many sequences there are.
+    """
+
+    generates: bool = True
+    emits: bool = False
+    counted_by: str = "num_return_sequences"
+
+    @staticmethod
+    def num_sequences(config: GenerationConfig) -> int:
+        """Sequences that it comes to hold at most, each with a row of the batch and KV blocks."""
+        return config.num_return_sequences
+
+    @abstractmethod
+    def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | Draws:
+        """Answer for the rows of all live sequences, which are the strategy's to overwrite.
+
+        Each row is `(vocab_size,)`. Further choices of the same parent fork it, and get the next
+        numbers in the order in which they come.
+        """
+
+
+class ConfiguredStrategy(Strategy):
+    """A strategy that settings can ask for: `STRATEGIES` lists them."""
+
+    @abstractmethod
+    def __init__(self, config: GenerationConfig, context: StrategyContext) -> None:
+        """Make one for a request; ConfigError if its settings cannot be followed."""
+
+    @staticmethod
+    @abstractmethod
+    def suits(config: GenerationConfig, *, is_guided: bool) -> bool:
+        """Whether these settings ask for it; `is_guided` if a negative prompt is given."""

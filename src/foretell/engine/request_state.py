@@ -1,0 +1,145 @@
+"""A request under way, and the sequences that it owns."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from collections.abc import Sequence as Items
+from typing import NamedTuple
+
+import numpy as np
+
+from foretell.backends.base import BackendInfo, Logits
+from foretell.decoding.processors.base import History
+from foretell.decoding.stopping import StopRules
+from foretell.decoding.strategies.base import StopCheck, Strategy, StrategyContext
+from foretell.engine.request import Request
+from foretell.engine.sequence import Sequence
+from foretell.outputs import StopReason
+
+
+class Rows(NamedTuple):
+    """Logits of a request's live sequences, in their order: these rows of a table."""
+
+    table: Logits
+    indices: Items[int]
+
+
+class RequestState:
+    """A request under way.
+
+    Attributes:
+        id: the engine's number for it.
+        request: what was asked for.
+        strategy: decides what its sequences do.
+        live: the sequences that go on, each beside the negative prompt's where there is one.
+        open_samples: numbers of the samples that have not ended.
+        started_samples: numbers of those of which a token was reported.
+        stop_rules: when a sequence has ended.
+        num_reported: prompt positions whose log-probabilities were reported.
+        cached_tokens: prompt tokens that were found already computed.
+    """
+
+    def __init__(self, request_id: int, request: Request, info: BackendInfo) -> None:
+        self.id = request_id
+        self.request = request
+        self.live = [Sequence(0, request.prompt)]
+        if request.negative_prompt is not None:
+            self.live.append(Sequence(0, request.negative_prompt, is_visible=False))
+        self.open_samples = set(range(request.num_samples))
+        self.started_samples: set[int] = set()
+        max_length = request.max_length(info)
+        self.stop_rules = StopRules(request.config, request.eos_token_ids, max_length)
+        self.strategy = _strategy(request, info.vocab_size, max_length, self.stop_rules)
+        self.num_reported = 0
+        self.cached_tokens = 0
+        self._has_begun = False
+        self._rows: dict[Sequence, Logits] = {}
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The lower, the earlier it runs and the later it is preempted."""
+        return self.request.priority, self.id
+
+    @property
+    def num_sequences(self) -> int:
+        """Sequences that it has or is about to have."""
+        return len(self.live) if self._has_begun else self.request.num_sequences
+
+    def wants_prompt_rows(self, sequence: Sequence) -> bool:
+        """Whether the logits at prompt positions are still to be reported."""
+        asked = self.request.prompt_logprobs is not None and sequence.is_visible
+        return asked and self.num_reported < sequence.num_prompt_tokens
+
+    def collect(self, logits: Logits, arrived: Mapping[Sequence, int]) -> Rows | None:
+        """Take the step's rows of some sequences; give those of all, once all are there.
+
+        Rows that must wait for others are copied: the step's own are overwritten by the next.
+        """
+        if len(arrived) == len(self.live):
+            self._has_begun = True
+            return Rows(logits, [arrived[sequence] for sequence in self.live])
+        self._rows.update({sequence: logits[row].copy() for sequence, row in arrived.items()})
+        if len(self._rows) < len(self.live):
+            return None
+        table = np.stack([self._rows[sequence] for sequence in self.live])
+        self._rows.clear()
+        self._has_begun = True
+        return Rows(table, range(len(table)))
+
+    def grow(self, children: Items[Sequence]) -> None:
+        """Go on with these sequences."""
+        self.live = [*children]
+
+    def leave(self, indices: Container[int]) -> list[Sequence]:
+        """Go on without some samples; gives their sequences.
+
+        Before its first choice a request has no sequences of single samples, only all samples'; a
+        search never has.
+        """
+        if not self._has_begun or self.strategy.emits:
+            return []
+        gone = [sequence for sequence in self.live if sequence.index in indices]
+        self.live = [sequence for sequence in self.live if sequence.index not in indices]
+        for sequence in gone:
+            self._rows.pop(sequence, None)
+        self._wake()
+        return gone
+
+    def _wake(self) -> None:
+        """Where no row is missing any more, compute one again: it lets the strategy choose."""
+        if self.live and len(self._rows) == len(self.live):
+            last = self.live[-1]
+            last.num_computed -= 1
+            del self._rows[last]
+
+    def preempt(self) -> None:
+        """Forget rows that wait for others: all is to be computed anew."""
+        self._rows.clear()
+
+
+def _strategy(request: Request, vocab_size: int, max_length: int, rules: StopRules) -> Strategy:
+    kind = request.strategy_kind
+    if isinstance(kind, Strategy):
+        return kind
+    context = StrategyContext(
+        request.context(vocab_size, max_length),
+        len(request.prompt),
+        _stop_check(request, rules),
+        request.on_step,
+    )
+    return kind(request.config, context)
+
+
+def _stop_check(request: Request, rules: StopRules) -> StopCheck:
+    """Stops by ids go before those of the text, and limits come last."""
+    ends_text, num_prompt_tokens = request.ends_text, len(request.prompt)
+    if ends_text is None:
+        return rules.check
+
+    def check(history: History) -> StopReason | None:
+        reason = rules.check(history)
+        if reason is not None and reason.finish_reason == "stop":
+            return reason
+        return ends_text(history.tokens[num_prompt_tokens:]) or reason
+
+    return check
