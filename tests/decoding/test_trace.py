@@ -89,7 +89,7 @@ STAGES = st.lists(
 )
 
 
-def watch(row, stages, num_runners_up=5):
+def follow(row, stages, num_runners_up=5):
     """The recorder, and copies of the row after each stage."""
     row = row.copy()
     recorder, rows = Recorder(row, num_runners_up), [row.copy()]
@@ -155,7 +155,7 @@ def check_record(record, stages, rows, token, num_runners_up=5):
 
 @given(short_rows(), STAGES, st.floats(0, 1, exclude_max=True))
 def test_a_record_agrees_with_plain_sums(row, stages, uniform):
-    recorder, rows = watch(row, stages)
+    recorder, rows = follow(row, stages)
     token = draw(rows[-1], uniform)
     record = recorder.finish(token, uniform)
     check_record(record, stages, rows, token)
@@ -169,7 +169,7 @@ def test_a_record_agrees_with_plain_sums(row, stages, uniform):
 @settings(max_examples=40)
 @given(long_rows(), STAGES, st.floats(0, 1, exclude_max=True))
 def test_long_rows_agree_too(row, stages, uniform):
-    recorder, rows = watch(row, stages)
+    recorder, rows = follow(row, stages)
     token = draw(rows[-1], uniform)
     record = recorder.finish(token, uniform)
     check_record(record, stages, rows, token)
@@ -180,7 +180,7 @@ def test_long_rows_agree_too(row, stages, uniform):
 
 @given(short_rows(), STAGES, st.integers(0, 8))
 def test_greedy_draws_nothing(row, stages, num_runners_up):
-    recorder, rows = watch(row, stages, num_runners_up)
+    recorder, rows = follow(row, stages, num_runners_up)
     token = greedy(rows[-1])
     record = recorder.finish(token, None)
     assert record.draw is None
@@ -197,7 +197,7 @@ def test_one_token_with_nearly_all_the_mass_may_change(amount):
         row[11_111] += np.float32(amount)
 
     stages = [MyStage("add", process), MyStage("again", process), keep_largest(9)]
-    recorder, rows = watch(row, stages)
+    recorder, rows = follow(row, stages)
     check_record(recorder.finish(greedy(rows[-1]), None), stages, rows, greedy(rows[-1]))
 
 
@@ -211,7 +211,7 @@ def test_the_row_is_left_alone_and_later_steps_do_not_touch_a_record():
     record = recorder.finish(greedy(first), 0.5)
     kept = repr(record)
     for _ in range(3):
-        other, rows = watch(second, stages)
+        other, rows = follow(second, stages)
         check_record(other.finish(7, None), stages, rows, 7)
     assert repr(record) == kept
 

@@ -103,8 +103,8 @@ class ScriptedBackend:
         self._tokens[blocks, slots] = batch.tokens
         self._positions[blocks, slots] = batch.positions
         rows = np.empty((len(batch.logits_indices), self._info.vocab_size), dtype=np.float32)
-        for row, place in zip(rows, batch.logits_indices.tolist(), strict=True):
-            row[:] = self._script(self._history(batch, place))
+        for row, index in zip(rows, batch.logits_indices.tolist(), strict=True):
+            row[:] = self._script(self._history(batch, index))
         return rows
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
@@ -127,9 +127,9 @@ class ScriptedBackend:
                 block = table[wrong[0] // size]
                 raise ValueError(f"block {block} does not hold position {wrong[0]} of its sequence")
 
-    def _history(self, batch: Batch, place: int) -> tuple[int, ...]:
-        sequence = int(np.searchsorted(batch.starts, place, side="right")) - 1
-        past = np.arange(batch.positions[place] + 1)
+    def _history(self, batch: Batch, index: int) -> tuple[int, ...]:
+        sequence = int(np.searchsorted(batch.starts, index, side="right")) - 1
+        past = np.arange(batch.positions[index] + 1)
         blocks = batch.block_tables[sequence, past // self._info.block_size]
         return tuple(self._tokens[blocks, past % self._info.block_size].tolist())
 
@@ -198,10 +198,10 @@ def _check_tables(batch: Batch, info: BackendInfo) -> None:
         _require(last // size < len(table), f"block table {sequence} is too short")
         used = table[: last // size + 1].tolist()
         _require(len(set(used)) == len(used), f"block table {sequence} names a block twice")
-        for place, block in enumerate(used):
+        for index, block in enumerate(used):
             _require(0 <= block < info.num_blocks, f"block {block} does not exist")
             readers.setdefault(block, set()).add(sequence)
-            if place >= first // size:
+            if index >= first // size:
                 writers[block] = sequence
     for block in writers:
         _require(len(readers[block]) == 1, f"block {block} is written and has another holder")

@@ -11,7 +11,7 @@ Breakers = Mapping[int, Sequence[tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class ChainContext:
-    """Facts that settings alone do not tell.
+    """What settings alone do not determine.
 
     Attributes:
         vocab_size: length of a row.

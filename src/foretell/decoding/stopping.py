@@ -1,4 +1,4 @@
-"""When a sequence has ended, as far as ids and limits tell.
+"""When a sequence has ended, by ids and limits.
 
 Texts, regular expressions and the user's predicate are looked at where text is made.
 """

@@ -1,7 +1,7 @@
 """Why this token: what each stage of the chain made of the distribution.
 
-`Recorder` watches one row on its way through the chain, and tells the step in ids and numbers. Once
-few tokens are possible only they are looked at. `TracedChain` tells the same of the usual chain,
+`Recorder` follows one row through the chain, and records the step in ids and numbers. Once few
+tokens are possible only they are looked at. `TracedChain` gets the same record of a fusable chain
 from one call in C++ (csrc/sampling/trace.h), which is several times as fast.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.decoding.fused.chain import FusedChain, likeliest, sum_up, watch
+from foretell.decoding.fused.chain import FusedChain, likeliest, sum_up, trace
 from foretell.decoding.softmax import BLOCK, check_logits
 from foretell.outputs import DrawTrace, StageTrace
 from foretell.utils.arrays import Logits
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 RAW = "raw"  # the name of stage 0: the model's own distribution
 NUM_RUNNERS_UP = 5
 NO_WEIGHT = -1e4  # exp of this is 0, and 0 times this is too
-SPARSE = 4  # of so many tokens, one is possible at most: only the possible ones are looked at
+SPARSE = 4  # where at most one of this many tokens is possible, only possible ones are looked at
 
 
 @dataclass(frozen=True)
 class CandidateRecord:
     """What became of one token.
 
-    `rank` is its place in the raw model's order, 1 for the likeliest. `logits` and `probabilities`
+    `rank` counts from 1, the likeliest of the raw model. `logits` and `probabilities`
     have an entry for each stage; a logit is None where the token is ruled out. `removed_by` is the
     place among the stages of the one that ruled it out for good, None if it could be drawn.
     """
@@ -63,7 +63,7 @@ class StepRecord:
 
 
 class Recorder:
-    """Watches one row of logits: first as the model gave it, then after each stage.
+    """Follows one row of logits: first as the model gave it, then after each stage.
 
     The row is only read. Where the model's own has NaN they count as ruled out, +inf as the largest
     number there is; later rows must have a finite maximum. Raises NumericalError where none counts.
@@ -90,7 +90,7 @@ class Recorder:
         It ends the recorder.
         """
         top = self._views[0].top(self._num_runners_up + 1)
-        ids = self._ids_to_tell(token_id, top)
+        ids = self._ids_to_record(token_id, top)
         ranks = self._views[0].ranks_of(ids, top)
         chosen, *runners_up = _follow(ids, ranks, self._views)
         draw = None
@@ -100,7 +100,7 @@ class Recorder:
         self._let_go()
         return StepRecord(tuple(self._stages), chosen, tuple(by_rank), draw)
 
-    def _ids_to_tell(self, token_id: int, top: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _ids_to_record(self, token_id: int, top: NDArray[np.intp]) -> NDArray[np.intp]:
         """The chosen token first, then each runner-up once."""
         found = [token_id]
         for ids in (top, self._views[-1].top(self._num_runners_up + 1)):
@@ -158,8 +158,8 @@ class _View:
         """The logits of some tokens, -inf where they are ruled out."""
         if self.ids is None:
             return self.logits[ids]
-        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return np.where(self.ids[places] == ids, self.logits[places], np.float32(-np.inf))
+        found = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where(self.ids[found] == ids, self.logits[found], np.float32(-np.inf))
 
     def share_of(self, logits: Logits) -> float:
         """The probability of tokens with these logits, together."""
@@ -167,14 +167,14 @@ class _View:
 
     def top(self, count: int) -> NDArray[np.intp]:
         """The ids of the likeliest tokens; none that is ruled out."""
-        places = likeliest(self.logits, count)
-        return places if self.ids is None else self.ids[places]
+        found = likeliest(self.logits, count)
+        return found if self.ids is None else self.ids[found]
 
     def interval(self, token_id: int) -> tuple[float, float]:
         """Between which sums of probability, by ascending ids, the token lies."""
-        place = token_id if self.ids is None else int(np.searchsorted(self.ids, token_id))
-        block = place // BLOCK
-        weights = _weigh(self.logits[block * BLOCK : place + 1], self.offset)[1]
+        index = token_id if self.ids is None else int(np.searchsorted(self.ids, token_id))
+        block = index // BLOCK
+        weights = _weigh(self.logits[block * BLOCK : index + 1], self.offset)[1]
         start = float(self.masses[:block].sum() + weights[:-1].sum())
         return start / self.total, min(1.0, (start + float(weights[-1])) / self.total)
 
@@ -233,7 +233,7 @@ def _mass_left(before: _View, row: Logits, view: _View) -> float:
 
 
 class TracedChain:
-    """The stages in C++ in one call that also tells what a Recorder would.
+    """The stages in C++ in one call that also records what a Recorder would.
 
     `whole` is the chain of all the stages.
     """
@@ -256,14 +256,14 @@ class TracedChain:
         `uniform` is None for a greedy chain. Raises NumericalError for a broken row.
         """
         self._whole.advance(history)
-        found = watch(row, self._whole, uniform or 0.0, num_runners_up, isa=isa)
+        found = trace(row, self._whole, uniform or 0.0, num_runners_up, isa=isa)
         stages = [
             StageTrace(name, setting, num_candidates, mass, entropy)
             for (name, setting), (num_candidates, mass, entropy) in zip(
                 self._names, found.stages, strict=True
             )
         ]
-        chosen, *others = [_candidate(*told) for told in found.tokens]
+        chosen, *others = [_candidate(*traced) for traced in found.tokens]
         draw = None if uniform is None else DrawTrace(uniform, found.low, found.high)
         return StepRecord(tuple(stages), chosen, tuple(others), draw)
 
@@ -294,5 +294,5 @@ def _removed_by(logits: Sequence[float]) -> int | None:
     """The first of the stages from which on the token is ruled out."""
     if logits[-1] > -math.inf:
         return None
-    alive = [place for place, logit in enumerate(logits) if logit > -math.inf]
+    alive = [stage for stage, logit in enumerate(logits) if logit > -math.inf]
     return alive[-1] + 1 if alive else 0

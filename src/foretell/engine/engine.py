@@ -172,9 +172,9 @@ class Engine:
         return outcomes + _draw(logits, together)
 
     def _collect(self, spans: Items[Span], logits: Logits) -> Iterator[tuple[RequestState, Rows]]:
-        """The requests that can go on, and the rows that tell of what comes next.
+        """The requests that can go on, each with the rows that its next tokens depend on.
 
-        Rows that tell of the prompt are reported.
+        Log-probabilities of the prompt are reported.
         """
         arrived: dict[RequestState, dict[Sequence, int]] = {}
         stop = 0
@@ -187,15 +187,15 @@ class Engine:
                 continue
             if not span.sequence.num_pending:
                 arrived.setdefault(span.state, {})[span.sequence] = stop - 1
-        for state, places in arrived.items():
-            rows = state.collect(logits, places)
+        for state, indices in arrived.items():
+            rows = state.collect(logits, indices)
             if rows is not None:
                 yield state, rows
 
     def _report_prompt(self, span: Span, rows: Logits) -> bool:
         """Report what was asked for and is new; False if the rows are broken, which ends it.
 
-        The row at a position tells of the token after it.
+        The row at a position is the distribution of the token after it.
         """
         state = span.state
         if not state.wants_prompt_rows(span.sequence) or span.stop <= state.num_reported:

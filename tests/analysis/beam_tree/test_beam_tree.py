@@ -133,7 +133,7 @@ def check_hypotheses(tree, everyone, beams):
 
 
 def check_outputs(tree, settings):
-    """Texts, scores and ends are those of a search that nobody watches."""
+    """Texts, scores and ends are those of a search whose steps nobody records."""
     with toy_llm(script) as llm:
         plain = llm.generate([PROMPT], **settings)
         best = llm.generate([PROMPT], **settings, num_return_sequences=len(tree.hypotheses))
@@ -206,7 +206,7 @@ def test_a_sampled_tree(number):
     ],
     ids="-".join,
 )
-def test_watching_changes_nothing(settings):
+def test_recording_steps_changes_nothing(settings):
     settings = {"num_beams": 3, "max_new_tokens": 6, **settings}
     check_outputs(tree_of(**settings), settings)
 

@@ -30,22 +30,22 @@ COLDEST = 1e-30  # a temperature that rules out only what is e^-(3e8) times as l
 def fuse(
     stages: Sequence[Stage], config: GenerationConfig, context: ChainContext
 ) -> FusedChain | None:
-    """The same chain in C++; None where a stage, or their order, is not the usual one.
+    """The same chain in C++; None where a stage, or their order, is not fusable.
 
     Penalties come first, in the order above; temperature, top-k, top-p and min-p after them, in any
     order.
     """
     processors = [stage.processor for stage in stages]
     penalties = [one for one in takewhile(_is_penalty, processors) if isinstance(one, Penalty)]
-    places = [ORDER.index(type(penalty)) for penalty in penalties]
+    ranks = [ORDER.index(type(penalty)) for penalty in penalties]
     steps = [_step(processor) for processor in processors[len(penalties) :]]
-    usual_steps = [step for step in steps if step is not None]
-    is_usual = places == sorted(places) and len(usual_steps) == len(steps)
-    if not is_usual or context.vocab_size > MAX_VOCAB:
+    fusable_steps = [step for step in steps if step is not None]
+    is_fusable = ranks == sorted(ranks) and len(fusable_steps) == len(steps)
+    if not is_fusable or context.vocab_size > MAX_VOCAB:
         return None
     return FusedChain(
         vocab_size=context.vocab_size,
-        steps=usual_steps,
+        steps=fusable_steps,
         greedy=not config.samples,
         min_tokens_to_keep=config.min_tokens_to_keep or 1,
         **_settings(penalties),
@@ -55,7 +55,7 @@ def fuse(
 def fuse_traced(
     stages: Sequence[Stage], config: GenerationConfig, context: ChainContext
 ) -> TracedChain | None:
-    """The same chain in C++, watched stage by stage; None where a Recorder must watch it.
+    """The same chain in C++, traced stage by stage; None where a Recorder must trace it.
 
     That is also where a stage is nothing in float32, and where a temperature rules out what had a
     share.
@@ -86,12 +86,12 @@ class FusedStage:
 def fuse_each(
     stages: Sequence[Stage], config: GenerationConfig, context: ChainContext
 ) -> list[Stage]:
-    """The stages one by one in C++, where they have a twin there: for who watches them."""
-    watched = []
+    """The stages one by one in C++, where they have a twin there, so that each can be traced."""
+    fused = []
     for stage in stages:
         twin = fuse([stage], config, context)
-        watched.append(stage if twin is None else replace(stage, processor=FusedStage(twin)))
-    return watched
+        fused.append(stage if twin is None else replace(stage, processor=FusedStage(twin)))
+    return fused
 
 
 def _is_penalty(processor: Processor) -> bool:

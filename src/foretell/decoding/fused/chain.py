@@ -1,4 +1,4 @@
-"""The usual chain in C++: the twin of the numpy processors and sampler.
+"""The fusable chain in C++: the twin of the numpy processors and sampler.
 
 Penalties, temperature, top-k, top-p, min-p and the draw of many rows are one call, without a sort
 of the vocabulary. What is kept and drawn equals the processors' answer bit for bit, in any order of
@@ -30,7 +30,7 @@ Step = tuple[StepName, float]
 """A step's kind and its T, k or p; `top_k_cut` keeps exactly k, the lower ids among equals."""
 
 _AVAILABLE = _sampling.instruction_sets()
-MAX_VOCAB = 2**19 - 1  # a sum of so many integer weights cannot overflow
+MAX_VOCAB = 2**19 - 1  # a sum of this many integer weights cannot overflow
 
 
 class FusedChain:
@@ -145,7 +145,7 @@ def apply(row: Logits, chain: FusedChain, *, isa: str | None = None) -> None:
         raise NumericalError(str(error)) from None
 
 
-class Watched(NamedTuple):
+class Traced(NamedTuple):
     """What a chain made of a row, stage by stage, the row as it came first.
 
     `stages` are the possible tokens, the share of the stage before that these had, and the entropy
@@ -159,17 +159,17 @@ class Watched(NamedTuple):
     high: float
 
 
-def watch(
+def trace(
     row: Logits, chain: FusedChain, uniform: float, num_others: int, *, isa: str | None = None
-) -> Watched:
-    """Choose a token as `choose` does and tell why; the row, `(vocab_size,)`, is left alone.
+) -> Traced:
+    """Choose a token as `choose` does and trace why; the row, `(vocab_size,)`, is left alone.
 
-    Told are, besides the token, the `num_others` likeliest of the row and of what the chain leaves.
+    Traced are the token and the `num_others` likeliest of the row and of what the chain leaves.
     Raises NumericalError for a broken row.
     """
     isa = isa or choose_instruction_set(_AVAILABLE)
     try:
-        return Watched(*_sampling.trace(row, chain._chain, uniform, num_others, isa))
+        return Traced(*_sampling.trace(row, chain._chain, uniform, num_others, isa))
     except _sampling.BrokenRow as error:
         raise NumericalError(str(error)) from None
 
@@ -177,7 +177,7 @@ def watch(
 class Sums(NamedTuple):
     """What a row adds up to, with x = row - largest.
 
-    `masses` are Σ exp(x) of each block of so many logits, `moment` is Σ x · exp(x) of all. In
+    `masses` are Σ exp(x) of each block of logits, `moment` is Σ x · exp(x) of all. In
     float64; an x below -64 counts as -64, which adds less than rounding does. `few_ids` are the ids
     of the possible tokens, ascending, if they are not many. A row with NaN, or without a finite
     maximum, has no sums: its `largest` is NaN.
@@ -221,7 +221,7 @@ def likeliest(row: Logits, count: int) -> NDArray[np.intp]:
 
 @functools.lru_cache(maxsize=16)
 def _cut(size: int, count: int) -> FusedChain:
-    """Top-k, which leaves a row as it is and tells what it keeps."""
+    """Top-k, which leaves a row as it is and lists what it keeps."""
     return FusedChain(vocab_size=size, steps=[("top_k_cut", count)])
 
 

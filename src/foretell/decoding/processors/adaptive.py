@@ -25,7 +25,7 @@ class AdaptiveP:
     m begins at the target, as after endless steps that met it. 0 ≤ target ≤ 1,
     0 ≤ decay ≤ 0.99. Nothing is ruled out; what was ruled out before stays so.
 
-    One object per sequence: `accept` tells it what was chosen.
+    One object per sequence: `accept` takes what was chosen.
     """
 
     def __init__(self, target: float, decay: float) -> None:

@@ -14,7 +14,7 @@ from foretell.utils.arrays import Logits
 
 
 class History(Protocol):
-    """What a processor or a strategy may know of a sequence: its ids, and its place."""
+    """What a processor or a strategy may know of a sequence: its ids, and its index."""
 
     @property
     def index(self) -> int:

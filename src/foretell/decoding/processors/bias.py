@@ -51,9 +51,9 @@ class SequenceBias:
     def __call__(self, row: Logits, history: History) -> None:
         """Add the biases of what is about to be written."""
         totals: dict[int, float] = {}
-        for place in self._endings.begun(row, history):
-            token = self._endings.sequences[place][-1]
-            totals[token] = totals.get(token, 0.0) + self._biases[place]
+        for index in self._endings.begun(row, history):
+            token = self._endings.sequences[index][-1]
+            totals[token] = totals.get(token, 0.0) + self._biases[index]
         ids = np.fromiter(totals, dtype=np.int64)
         _add(row, ids, np.array(list(totals.values())), "sequence_bias")
 

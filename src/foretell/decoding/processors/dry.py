@@ -90,19 +90,19 @@ def tokens_since_breaker(backwards: Sequence[int], breakers: Breakers) -> int:
 
     Of the breakers that begin at the same token, the longest counts. All, if there is none.
     """
-    for place, token in enumerate(backwards):
+    for index, token in enumerate(backwards):
         tails = [
             len(tail)
             for tail in breakers.get(token, ())
-            if len(tail) <= place and tuple(backwards[place - len(tail) : place][::-1]) == tail
+            if len(tail) <= index and tuple(backwards[index - len(tail) : index][::-1]) == tail
         ]
         if tails:
-            return place - max(tails)
+            return index - max(tails)
     return len(backwards)
 
 
 def prefix_lengths(ids: Sequence[int]) -> list[int]:
-    """For every place: how many of the ids from there on equal those from the start (Z-algorithm).
+    """For every index: how many of the ids from there on equal those from the start (Z-algorithm).
 
     In linear time: [start, end) is the match found so far that reaches farthest, and what lies
     inside it is known from its own start (Gusfield 1997, section 1.4).
@@ -110,13 +110,13 @@ def prefix_lengths(ids: Sequence[int]) -> list[int]:
     size = len(ids)
     lengths = [size] * min(size, 1)
     start = end = 0
-    for place in range(1, size):
-        length = min(lengths[place - start], end - place) if place < end else 0
-        while place + length < size and ids[length] == ids[place + length]:
+    for index in range(1, size):
+        length = min(lengths[index - start], end - index) if index < end else 0
+        while index + length < size and ids[length] == ids[index + length]:
             length += 1
         lengths.append(length)
-        if place + length > end:
-            start, end = place, place + length
+        if index + length > end:
+            start, end = index, index + length
     return lengths
 
 

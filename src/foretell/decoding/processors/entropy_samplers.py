@@ -123,8 +123,8 @@ def _weighted_quantile(
     edge = np.flatnonzero(bins == last)
     edge = edge[np.argsort(values[edge], kind="stable")]
     before = reached[last - 1] if last else 0.0
-    place = int(np.searchsorted(before + np.cumsum(weights[edge]), wanted, side="left"))
-    return float(values[edge[min(place, len(edge) - 1)]])
+    index = int(np.searchsorted(before + np.cumsum(weights[edge]), wanted, side="left"))
+    return float(values[edge[min(index, len(edge) - 1)]])
 
 
 def _typical_p(p: float, config: GenerationConfig, _: ChainContext) -> Processor | None:

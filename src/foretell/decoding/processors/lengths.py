@@ -52,7 +52,7 @@ class MinNewTokens:
 
 
 class ForcedBOS:
-    """The first generated token is this one, whatever the model says.
+    """The first generated token is this one, whatever the logits are.
 
     transformers' processor acts only after a prompt of one token, an encoder-decoder's start; this
     one acts after any prompt, and so never goes without effect.

@@ -30,10 +30,10 @@ class Endings:
             raise ConfigError(f"{setting} has an empty sequence: each must have a token id")
         self._ids = as_ids(setting, (token for ids in self.sequences for token in ids))
         self._by_previous: dict[int, list[int]] = defaultdict(list)
-        for place, sequence in enumerate(self.sequences):
+        for index, sequence in enumerate(self.sequences):
             if len(sequence) > 1:
-                self._by_previous[sequence[-2]].append(place)
-        self._singles = [place for place, ids in enumerate(self.sequences) if len(ids) == 1]
+                self._by_previous[sequence[-2]].append(index)
+        self._singles = [index for index, ids in enumerate(self.sequences) if len(ids) == 1]
 
     def begun(self, row: Logits, history: History) -> list[int]:
         """Places of the sequences that lack only their last id: single ids always, then others.
@@ -44,7 +44,7 @@ class Endings:
         tokens = history.tokens
         candidates = self._by_previous.get(tokens[-1], []) if tokens else []
         return self._singles + [
-            place for place in candidates if _ends_with(tokens, self.sequences[place][:-1])
+            index for index in candidates if _ends_with(tokens, self.sequences[index][:-1])
         ]
 
 
@@ -63,8 +63,8 @@ class BadWords:
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out the last id of what is about to be written."""
-        places = self._endings.begun(row, history)
-        last = [self._endings.sequences[place][-1] for place in places]
+        indices = self._endings.begun(row, history)
+        last = [self._endings.sequences[index][-1] for index in indices]
         rule_out(row, np.array(last, dtype=np.int64), "bad_words")
 
 

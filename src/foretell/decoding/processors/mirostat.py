@@ -48,10 +48,10 @@ class _Mirostat:
 
         (A later stage may have brought it back.)
         """
-        place = int(np.searchsorted(self._ids, token_id))
-        if place == len(self._ids) or self._ids[place] != token_id:
+        index = int(np.searchsorted(self._ids, token_id))
+        if index == len(self._ids) or self._ids[index] != token_id:
             return
-        surprise = -float(self._logprobs[place]) / math.log(2)
+        surprise = -float(self._logprobs[index]) / math.log(2)
         self._mu -= self._eta * (surprise - self._tau)
 
 

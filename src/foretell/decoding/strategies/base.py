@@ -127,7 +127,7 @@ class Strategy(ABC):
         generates: whether it ever answers with a choice, so that sequences grow.
         emits: whether the samples' tokens are those that it emits. If not, each sequence is a
             sample, and its tokens are those that it grows by.
-        counted_by: the setting that says how many sequences there are.
+        counted_by: the setting that determines the number of sequences.
     """
 
     generates: bool = True

@@ -71,7 +71,7 @@ class _Sample:
 class SamplingStrategy(ConfiguredStrategy):
     """Greedy decoding, or sampling through the settings' processors: one token a sequence.
 
-    Of several samples each has its own chain and its own random stream, by its number.
+    Of several samples each has its own chain and its own random stream, by its index.
     """
 
     def __init__(self, config: GenerationConfig, context: StrategyContext) -> None:

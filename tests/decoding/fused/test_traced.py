@@ -1,4 +1,4 @@
-"""A chain watched in one call in C++ against the stages watched one by one."""
+"""A chain traced in one call in C++ against the stages traced one by one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def recorded(row, config, past, uniform, num_runners_up=5):
     return recorder.finish(token, uniform)
 
 
-def watched(row, config, past, uniform, num_runners_up=5, isa=None):
+def traced(row, config, past, uniform, num_runners_up=5, isa=None):
     """The record by one call; the row must stay as it is."""
     context = ChainContext(len(row))
     whole = fuse_traced(chain(config, context), config, context)
@@ -72,7 +72,7 @@ def assert_same(found, expected):
     numbers, rest = numbers_apart(found)
     expected_numbers, expected_rest = numbers_apart(expected)
     assert rest == expected_rest
-    # An interval is told in the integer weights that it was drawn by: each is within 2^-45.
+    # An interval is given in the integer weights that it was drawn by: each is within 2^-45.
     np.testing.assert_allclose(numbers, expected_numbers, rtol=1e-9, atol=1e-11)
     logits = [one.logits for one in (found.chosen, *found.runners_up)]
     assert logits == [one.logits for one in (expected.chosen, *expected.runners_up)]
@@ -131,14 +131,14 @@ def configs(draw):
 @pytest.mark.parametrize("isa", ISAS)
 @given(any_rows(st.integers(1, 400)), configs(), PASTS, UNIFORMS, st.integers(0, 8))
 def test_one_call_tells_what_a_recorder_does(isa, row, config, past, uniform, num_runners_up):
-    found = watched(row, config, past, uniform, num_runners_up, isa)
+    found = traced(row, config, past, uniform, num_runners_up, isa)
     assert_same(found, recorded(row, config, past, uniform, num_runners_up))
 
 
 @settings(max_examples=30)
 @given(any_rows(st.integers(5_000, 30_000)), configs(), PASTS, UNIFORMS)
 def test_of_long_rows_too(row, config, past, uniform):
-    found = watched(row, config, past, uniform)
+    found = traced(row, config, past, uniform)
     assert_same(found, recorded(row, config, past, uniform))
 
 
@@ -146,18 +146,18 @@ def test_of_long_rows_too(row, config, past, uniform):
 @given(any_rows(st.integers(1, 400)), penalties(), PASTS)
 def test_and_of_a_greedy_choice(isa, row, given, past):
     config = GenerationConfig(**given)
-    assert_same(watched(row, config, past, None, isa=isa), recorded(row, config, past, None))
+    assert_same(traced(row, config, past, None, isa=isa), recorded(row, config, past, None))
 
 
 @given(any_rows(st.integers(1, 2_000)), configs(), PASTS, UNIFORMS)
 def test_every_instruction_set_tells_the_same_bits(row, config, past, uniform):
-    first, *others = [watched(row, config, past, uniform, isa=isa) for isa in ISAS]
+    first, *others = [traced(row, config, past, uniform, isa=isa) for isa in ISAS]
     assert all(other == first for other in others)
 
 
 @given(any_rows(st.integers(1, 2_000)), configs(), PASTS, UNIFORMS)
 def test_the_number_drawn_lies_in_the_interval(row, config, past, uniform):
-    found = watched(row, config, past, uniform).draw
+    found = traced(row, config, past, uniform).draw
     assert found.low - 1e-12 <= uniform <= found.high + 1e-12
 
 
@@ -168,12 +168,12 @@ def test_a_penalty_may_move_nearly_all_the_mass(penalty, logit):
     row[[7, 11_111]] = logit, logit + 8
     past = Past((7, 11_111, 12))
     config = GenerationConfig(repetition_penalty=penalty, top_k=30, seed=1)
-    assert_same(watched(row, config, past, 0.5), recorded(row, config, past, 0.5))
+    assert_same(traced(row, config, past, 0.5), recorded(row, config, past, 0.5))
 
 
-def test_equals_are_told_by_id():
+def test_equals_are_reported_by_id():
     config = GenerationConfig(frequency_penalty=-0.5)
-    record = watched(np.zeros(20, np.float32), config, Past((15, 15, 9)), None)
+    record = traced(np.zeros(20, np.float32), config, Past((15, 15, 9)), None)
     assert record.chosen.token_id == 15
     assert [one.token_id for one in record.runners_up] == [0, 1, 2, 3, 4, 9]
 
@@ -193,7 +193,7 @@ def test_a_sequence_is_followed_as_it_grows_and_is_cut():
 def test_a_broken_row_is_refused(bad):
     row = np.array([1.0, bad, 2.0], np.float32)
     with pytest.raises(NumericalError, match="must be finite"):
-        watched(row, GenerationConfig(), Past(), None)
+        traced(row, GenerationConfig(), Past(), None)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_broken_row_is_refused(bad):
         {"no_repeat_ngram_size": 2},
     ],
 )
-def test_unusual_chains_are_left_to_a_recorder(given):
+def test_chains_that_are_not_fusable_are_left_to_a_recorder(given):
     config = GenerationConfig(do_sample=True, seed=1, **given)
     context = ChainContext(9)
     assert fuse_traced(chain(config, context), config, context) is None
@@ -214,15 +214,17 @@ def test_unusual_chains_are_left_to_a_recorder(given):
 @pytest.mark.parametrize(
     "given", [{}, {"temperature": 0.7, "top_k": 5, "seed": 2}, {"typical_p": 0.5, "seed": 3}]
 )
-def test_a_strategy_tells_the_record_and_the_reports(given):
+def test_a_strategy_gives_the_record_and_the_reports(given):
     row = np.random.default_rng(6).normal(0, 3, 500).astype(np.float32)
     past = Past((3, 4), 2)
-    told = {"trace": True, "logprobs": 2}
-    plain = GenerationConfig(**given, **told, logprobs_stage=("raw", "final"))  # takes the long way
+    reported = {"trace": True, "logprobs": 2}
+    plain = GenerationConfig(
+        **given, **reported, logprobs_stage=("raw", "final")
+    )  # takes the long way
     context = StrategyContext(ChainContext(500))
     [expected], [found] = (
         SamplingStrategy(config, context).step([row.copy()], [past]).choices[0].tokens
-        for config in (plain, GenerationConfig(**given, **told))
+        for config in (plain, GenerationConfig(**given, **reported))
     )
     assert found.token_id == expected.token_id == found.trace.chosen.token_id
     assert found.reports["raw"] == expected.reports["raw"]
