@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.by_hand import SCRIPT, VOCAB, answer_by_hand, request, run, scripted, take
+from support.by_hand import SCRIPT, VOCAB, answer_by_hand, run, scripted
 from support.runs import Foreseeing
 from support.toy import EOS, VOCAB_SIZE, reciting_llm, toy_llm
 
+from benchmarks.stress.answers import request, take
 from foretell.backends.scripted import improvise
 from foretell.config import GenerationConfig
 from foretell.decoding.strategies.base import StrategyContext
