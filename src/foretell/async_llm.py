@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
-from foretell.conversation import chat_prompt
 from foretell.decoding.logprobs import TokenReport
 from foretell.decoding.strategies import LogitsProbe
 from foretell.engine.stats import EngineStats
@@ -31,6 +30,7 @@ from foretell.llm import LLM
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.describe import check_count, check_next, next_distribution, score_of
 from foretell.streaming.job import Job
+from foretell.text.chat.prompt import chat_prompt
 from foretell.worker.channel import Channel
 from foretell.worker.coalescing import CoalescingQueue
 from foretell.worker.submissions import Generation, Observation, Submission

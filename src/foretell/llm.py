@@ -286,7 +286,7 @@ class LLM:
         The model's own chat template makes the prompt; text in a message never counts as a special
         token. RequestError if the model has no template, or the messages do not suit it.
         """
-        from foretell.conversation import chat_prompt
+        from foretell.text.chat.prompt import chat_prompt
 
         answer: GenerationOutput = self.generate(
             chat_prompt(self.tokenizer, messages), config, **settings
@@ -300,7 +300,7 @@ class LLM:
         **settings: Any,
     ) -> Generator[Chunk, None, None]:
         """As `chat`, a chunk a token."""
-        from foretell.conversation import chat_prompt
+        from foretell.text.chat.prompt import chat_prompt
 
         return self.stream(chat_prompt(self.tokenizer, messages), config, **settings)
 
