@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from foretell.analysis.display import pad, show_probability, show_token, width_of
+from foretell.analysis.html import fragment
+from foretell.analysis.tasks import Analysis, GenerationTask
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError, RequestError
+from foretell.inputs.processor import merge_settings
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.outputs import CandidateTrace, GenerationOutput, StageTrace, StepTrace
-
-if TYPE_CHECKING:
-    from foretell.llm import LLM
 
 NUM_LOGPROBS = 5
 MAX_COLUMNS = 100  # of a table
@@ -31,13 +31,12 @@ FIGURES = 25  # columns for what a stage left: tokens, mass, entropy
 
 
 def explain(
-    llm: LLM,
     prompt: Prompt,
     config: GenerationConfig | None = None,
     *,
     parse_special: bool = False,
     **settings: Any,
-) -> Explanation:
+) -> Analysis[Explanation]:
     """Continue a prompt, recording what each processor did to each token.
 
     Arguments and errors are those of `LLM.generate`, but for one prompt alone.
@@ -46,15 +45,15 @@ def explain(
         raise ConfigError("trace=False contradicts explain: must be True or left out")
     if is_batch(prompt):
         raise RequestError(f"there are {len(prompt)} prompts: explain tells of one")
-    complete = (config or GenerationConfig()).override(**{**settings, "trace": True})
+    complete = merge_settings(config, {**settings, "trace": True})
     if complete.num_return_sequences > 1:
         raise ConfigError(
             f"num_return_sequences={complete.num_return_sequences} must be 1: explain tells of one"
         )
     if complete.logprobs is None:
         complete = complete.override(logprobs=NUM_LOGPROBS)
-    one: Any = prompt
-    return Explanation(llm.generate(one, complete, parse_special=parse_special))
+    (output,) = yield [GenerationTask(prompt, complete, parse_special)]
+    return Explanation(output)
 
 
 class Explanation:
@@ -98,8 +97,6 @@ class Explanation:
         return f"Explanation({len(self.steps)} tokens)"
 
     def _repr_html_(self) -> str:
-        from foretell.analysis.html import fragment
-
         return fragment(self)
 
     def step(self, index: int) -> StepTrace:

@@ -28,7 +28,7 @@ class RequestStreamer:
     """
 
     def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
-        self._place = job.place
+        self._listed_index = job.listed_index
         number = job.request.config.num_return_sequences
         self._transcripts = [SampleStreamer(job, tokenizer, index) for index in range(number)]
         self._num_open = number
@@ -49,7 +49,7 @@ class RequestStreamer:
                 transcript.take(event)
             return None
         if isinstance(event, EndEvent) and event.error is not None:
-            raise with_prompt_index(event.error, self._place)
+            raise with_prompt_index(event.error, self._listed_index)
         chunk = self._transcripts[event.sequence].take(event)
         if chunk is not None and chunk.output is not None:
             self._num_open -= 1

@@ -183,7 +183,7 @@ class SampleStreamer:
             logprobs_by_stage=self._logprobs_by_stage(tokens),
             finish_reason=finish_reason,
             output=self.output,
-            prompt_index=self._job.place or 0,
+            prompt_index=self._job.prompt_index,
             index=self._index,
         )
 

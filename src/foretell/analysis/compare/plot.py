@@ -15,8 +15,8 @@ from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
+from foretell.analysis.compare.comparison import Comparison
 from foretell.analysis.compare.figures import Figures
-from foretell.analysis.compare.results import Comparison
 from foretell.analysis.compare.tables import MISSING, cut, show_perplexity, show_share
 from foretell.errors import ConfigError
 from foretell.utils.files import write_atomically
