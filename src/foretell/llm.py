@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
@@ -24,7 +24,8 @@ from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
 from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
-from foretell.loading.load import BackendName, load_model
+from foretell.loading.load import load_model
+from foretell.loading.options import Activations, BackendName, KVDtype, ModelOptions, Quantize
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.progress import progress_bar
 from foretell.streaming.run import collect_outputs, run_prompt_only, stream_jobs
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     from foretell.analysis.compare import Comparison
     from foretell.analysis.explain import Explanation
     from foretell.text.tokenizer import Tokenizer
-
-Activations = Literal["int8", "float32"]
-KVDtype = Literal["float16", "bfloat16", "float32"]
-Quantize = Literal["q8", "q4"]
 
 NO_SETTINGS: Mapping[str, Any] = {}
 
@@ -125,24 +122,15 @@ class LLM:
         max_waiting: int | None = None,
         prefix_caching: bool = True,
     ) -> None:
-        limits = EngineSettings(max_batch_tokens, max_running, max_waiting, prefix_caching)
-        settings = {
-            "quantize": quantize,
-            "device": device,
-            "dtype": dtype,
-            "threads": threads,
-            "activations": activations,
-            "kv_dtype": kv_dtype,
-            "context_length": context_length,
-            "num_blocks": num_blocks,
-            "kv_share": kv_share,
-        }
-        loaded = load_model(model, tokenizer, settings, backend=backend, revision=revision)
+        arguments = locals()  # each option is an argument of its name
+        settings = EngineSettings(max_batch_tokens, max_running, max_waiting, prefix_caching)
+        options = ModelOptions(**{item.name: arguments[item.name] for item in fields(ModelOptions)})
+        loaded = load_model(model, tokenizer, options)
         self.recommended = loaded.recommended
         self.generation_config = loaded.generation_config
         self.tokenizer = loaded.tokenizer
         self.info: BackendInfo = loaded.backend.info
-        engine = Engine(loaded.backend, limits)
+        engine = Engine(loaded.backend, settings)
         inputs = InputProcessor(self.tokenizer, self.recommended, engine.check)
         self._open: OpenLLM | None = OpenLLM(loaded.backend, engine, EngineClient(engine), inputs)
 
