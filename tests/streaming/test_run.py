@@ -153,8 +153,8 @@ def test_a_long_list_is_prepared_as_the_engine_has_room():
     llm = engine_llm(max_running=4, max_waiting=3)
     add, waiting = engine_of(llm).add, []
 
-    def watched(request):
-        request_id = add(request)
+    def watched(request, **rest):
+        request_id = add(request, **rest)
         waiting.append(llm.stats().waiting)
         return request_id
 
@@ -189,7 +189,7 @@ def test_readers_share_a_bounded_queue():
 def test_a_queue_that_cannot_empty_is_an_error(monkeypatch):
     llm = engine_llm(max_waiting=1)
 
-    def refuse(request):
+    def refuse(request, **_):
         raise QueueFullError("max_waiting=1: so many requests wait already")
 
     monkeypatch.setattr(engine_of(llm), "add", refuse)

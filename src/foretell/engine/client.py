@@ -29,22 +29,16 @@ class EngineClient:
         self._engine.check(request)
 
     def submit(self, request: Request) -> int:
-        """Add a request to the engine and return its id; steps the engine while too many wait.
-
-        RequestError if it could never run.
-        """
+        """Add a request that `check` let pass, and return its id; steps while too many wait."""
         while (request_id := self.try_submit(request)) is None:
             self._step()
         return request_id
 
     def try_submit(self, request: Request) -> int | None:
-        """Add a request to the engine and return its id; None if too many wait for now.
-
-        RequestError if it could never run.
-        """
+        """Add a request that `check` let pass, and return its id; None if too many wait for now."""
         self._require_open()
         try:
-            request_id = self._engine.add(request)
+            request_id = self._engine.add(request, is_checked=True)
         except QueueFullError:
             if not self._engine.has_work:
                 raise

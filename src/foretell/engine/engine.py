@@ -94,14 +94,15 @@ class Engine:
         request.check(self._info)
         request.check_running(self._scheduler.max_running)
 
-    def add(self, request: Request) -> int:
-        """Queue a request and return its id.
+    def add(self, request: Request, *, is_checked: bool = False) -> int:
+        """Queue a request and return its id; `is_checked` says that `check` let it pass already.
 
         Raises:
             QueueFullError: as many wait as may.
             RequestError: it could never run.
         """
-        self.check(request)
+        if not is_checked:
+            self.check(request)
         most = self._settings.max_waiting
         if most is not None and self._scheduler.num_waiting >= most:
             raise QueueFullError(f"max_waiting={most}: so many requests wait already")

@@ -126,7 +126,7 @@ class Dispatcher:
 
     def _add(self, submission: Submission, job: Job) -> None:
         with self._failing(submission):
-            request_id = self._engine.add(job.request)
+            request_id = self._engine.add(job.request, is_checked=True)
             self._by_request[request_id] = submission
             submission.opened(request_id, job)
 
