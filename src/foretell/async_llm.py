@@ -83,7 +83,7 @@ class AsyncLLM:
 
     Args:
         model: as for `LLM`.
-        options: the other arguments of `LLM`. With `max_waiting`, a prompt is refused while so
+        options: the other arguments of `LLM`. With `max_waiting`, a prompt is refused while that
             many wait; the prompts of a list wait outside, and half of these places are left free.
 
     Raises:

@@ -76,7 +76,7 @@ class Conversation:
 
     Args:
         llm: who answers; its model must come with a chat template.
-        system: what the model is told beforehand.
+        system: instructions that the conversation begins with.
         config: settings of every answer.
         max_answer_tokens: most tokens of an answer whose settings give no `max_new_tokens`; fewer
             where the context has no more room. None for no limit but the context.
@@ -103,7 +103,7 @@ class Conversation:
 
     @property
     def system(self) -> str | None:
-        """What the model is told beforehand; None if nothing."""
+        """The instructions that the conversation begins with; None if there are none."""
         if self.messages and self.messages[0]["role"] == "system":
             return self.messages[0]["content"]
         return None

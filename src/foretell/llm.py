@@ -196,14 +196,14 @@ class LLM:
 
         One prompt is answered by one output; a list of prompts, or one prompt with
         `num_return_sequences` above 1, by a list: prompt after prompt, and of each its samples.
-        An error ends all, and tells the place of a list's prompt.
+        An error ends all, and says which prompt of a list it concerns.
 
         Args:
             prompt: text, or token ids; or a list of such. It may be long: the engine is given as
                 many as it can use.
             config: settings, as a whole.
             parse_special: whether special tokens written out in the text count as such.
-            progress: whether a bar on stderr counts the finished texts and tells tokens/s.
+            progress: whether a bar on stderr shows the finished texts and tokens/s.
             settings: fields of `GenerationConfig`, which win over `config`.
 
         Raises:

@@ -64,7 +64,7 @@ class Alternatives(JsonMixin):
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Fork:
     """A position of a text: the ids before it, their text if it is known, and the id there."""
 
     token_ids: list[int]
@@ -97,27 +97,27 @@ def alternatives(
     check_count("top", top, 1)
     check_count("max_new_tokens", max_new_tokens, 1)
     config = GenerationConfig(max_new_tokens=max_new_tokens)
-    place = _find(read, prompt, position)
+    fork = _find(read, prompt, position)
     first = config.override(max_new_tokens=1, logprobs=top)
-    (shown,) = yield [GenerationTask(place.token_ids, first)]
+    (shown,) = yield [GenerationTask(fork.token_ids, first)]
     tokens = (shown.logprobs or [])[0].top
     outputs = yield [
-        GenerationTask(place.token_ids, config.override(forced_bos_token_id=token.token_id))
+        GenerationTask(fork.token_ids, config.override(forced_bos_token_id=token.token_id))
         for token in tokens
     ]
     return Alternatives(
-        prompt=shown.prompt if place.text is None else place.text,
-        prompt_token_ids=place.token_ids,
-        position=place.position,
-        chosen_token_id=place.chosen,
+        prompt=shown.prompt if fork.text is None else fork.text,
+        prompt_token_ids=fork.token_ids,
+        position=fork.position,
+        chosen_token_id=fork.chosen,
         alternatives=[
-            _alternative(token, output, is_chosen=token.token_id == place.chosen)
+            _alternative(token, output, is_chosen=token.token_id == fork.chosen)
             for token, output in zip(tokens, outputs, strict=True)
         ],
     )
 
 
-def _find(read: ReadPrompt, prompt: Prompt | GenerationOutput, position: int | None) -> _Place:
+def _find(read: ReadPrompt, prompt: Prompt | GenerationOutput, position: int | None) -> _Fork:
     """The position in the text; RequestError if it has none such."""
     if isinstance(prompt, GenerationOutput):
         text, before, after = prompt.prompt, prompt.prompt_token_ids, prompt.token_ids
@@ -125,13 +125,13 @@ def _find(read: ReadPrompt, prompt: Prompt | GenerationOutput, position: int | N
         known = text if index == 0 else None
     else:
         if is_batch(prompt):
-            raise RequestError(f"there are {len(prompt)} prompts: alternatives tells of one")
+            raise RequestError(f"there are {len(prompt)} prompts: alternatives shows those of one")
         text, after = read(prompt)
         before = []
         index = _check_position(position, 1, len(after))
         known = text if index == len(after) else None
     chosen = after[index] if index < len(after) else None
-    return _Place([*before, *after[:index]], known, index, chosen)
+    return _Fork([*before, *after[:index]], known, index, chosen)
 
 
 def _check_position(position: int | None, first: int, end: int) -> int:

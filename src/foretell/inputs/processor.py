@@ -40,7 +40,7 @@ ONE_SEQUENCE = dict.fromkeys(
 class TokenizedPrompt:
     """A prompt of a list that was read and checked, in less memory than its job will take.
 
-    `prompt_index` is its place in the list.
+    `prompt_index` counts the prompts of the list from 0.
     """
 
     text: str
@@ -194,7 +194,7 @@ class InputProcessor:
         """The jobs of a prompt, or of a list of prompts, which are all read and checked now.
 
         Args:
-            prompt: text or ids, or a list of such; errors tell which prompt of a list.
+            prompt: text or ids, or a list of such; errors say which prompt of a list.
             template: the settings in force.
             parse_special: whether special tokens written out in a text count as such.
 
@@ -239,7 +239,7 @@ class InputProcessor:
 def merge_settings(
     config: GenerationConfig | None, settings: Mapping[str, Any]
 ) -> GenerationConfig:
-    """A config, or the defaults, with these settings in place of its own.
+    """A config, or the defaults, with these settings replacing its own.
 
     Raises:
         ConfigError: a setting is unknown, out of range or contradicts another.

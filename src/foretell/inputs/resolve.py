@@ -54,7 +54,7 @@ def tokenize_settings(
 ) -> TokenizedSettings:
     """The settings in ids. A bad word is also looked for with a space before it.
 
-    `find_breakers` tells where DRY is to stop, by the texts that break a sequence.
+    `find_breakers` finds where DRY is to stop, from the texts that break a sequence.
     """
     stated = config.eos_token_id
     changes = _changes(config, tokenizer)
@@ -77,7 +77,7 @@ def _changes(config: GenerationConfig, tokenizer: Tokenizer) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if config.bad_words is not None:
         changes |= _banned(config, tokenizer)
-    if any(isinstance(key, str) for key in config.logit_bias or ()):
+    if config.logit_bias and any(isinstance(key, str) for key in config.logit_bias):
         changes |= _biases(config, tokenizer, changes.get("processors", config.processors))
     if config.stop:
         changes |= _stops(config, tokenizer)

@@ -18,7 +18,7 @@ class Job:
         request: what is asked of the engine.
         config: the settings in force.
         prompt_index: which of the prompts of one call this is, from 0.
-        is_listed: whether the user gave a list of prompts: errors then tell which one they concern.
+        is_listed: whether the user gave a list of prompts: errors then say which one they concern.
     """
 
     prompt: str
@@ -34,7 +34,7 @@ class Job:
 
 
 def with_prompt_index(error: Exception, prompt_index: int | None) -> Exception:
-    """The error, telling which prompt of a list it is about; None: it was given alone."""
+    """The error, naming the prompt of a list that it concerns; None: the prompt was given alone."""
     if prompt_index is None or not isinstance(error, ForetellError):
         return error
     named = type(error)(f"prompts[{prompt_index}]: {error}")

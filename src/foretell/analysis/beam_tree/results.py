@@ -16,8 +16,8 @@ class BeamCandidate(JsonMixin):
     """A live beam's continuation by one token, and what became of it.
 
     `logprob` is the token's log-probability as the settings left it, `total` the sum with that of
-    the beam. `rank` is the place among the step's candidates, 1 for the best, or the first drawn;
-    None for a runner-up, which was none of them. `verdict` tells the fate, and why, in words.
+    the beam. `rank` is that among the step's candidates, 1 for the best, or the first drawn;
+    None for a runner-up, which was none of them. `verdict` gives the fate, and why, in words.
 
     A "kept" one is the next step's live beam number `beam`. A "finished" one is the hypothesis
     number `hypothesis`, both counted from 0. `stop_reason` says why the text ends with the token,

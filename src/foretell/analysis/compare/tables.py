@@ -19,7 +19,7 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Column:
-    """One figure in a table: its heading, its place in characters, and how it is shown."""
+    """One figure in a table: its heading, its width in characters, and how it is shown."""
 
     heading: str
     columns: int

@@ -70,8 +70,8 @@ def command(
     with load(model) as llm:
         if as_json:
             outputs = collect_outputs(llm.stream(text, config, parse_special=parse_special))
-            told = [output.to_dict() for output in outputs]
-            click.echo(json.dumps(told if len(told) > 1 else told[0], ensure_ascii=False))
+            found = [output.to_dict() for output in outputs]
+            click.echo(json.dumps(found if len(found) > 1 else found[0], ensure_ascii=False))
         else:
             outputs = write_stream(llm, text, config, parse_special)
     if not quiet:
