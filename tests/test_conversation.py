@@ -12,9 +12,10 @@ from support.chatting import chatting_llm, chatting_tokenizer
 from support.toy import BOS, EOS, toy_llm
 
 from foretell import LLM, GenerationConfig
-from foretell.conversation import Conversation, Turn, chat_prompt, go_on
+from foretell.conversation import Conversation, Turn, go_on
 from foretell.errors import ConfigError, RequestError
 from foretell.outputs import Chunk
+from foretell.text.chat.prompt import chat_prompt
 
 
 def heard(chunks: Iterable[Chunk]) -> str:

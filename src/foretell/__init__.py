@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from foretell.analysis.alternatives import Alternatives
     from foretell.analysis.beam_tree import BeamTree
     from foretell.analysis.compare import Comparison, StrategyResult
     from foretell.analysis.explain import Explanation
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "LLM": "llm",
     "generate": "hf_generate",
+    "Alternatives": "analysis.alternatives",
     "AsyncLLM": "async_llm",
     "BeamTree": "analysis.beam_tree",
     "GenerationConfig": "config",
@@ -85,6 +87,7 @@ _HOMES = {
 
 __all__ = [
     "LLM",
+    "Alternatives",
     "AsyncLLM",
     "BeamTree",
     "Chunk",

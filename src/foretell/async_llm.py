@@ -1,6 +1,6 @@
 """AsyncLLM: LLM for asyncio.
 
-prompts + settings → an order → the worker thread → chunks, on the caller's event loop
+prompts + settings → a submission → the worker thread → chunks, on the caller's event loop
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import inspect
 import os
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
+from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
+from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
-from foretell.conversation import chat_prompt
 from foretell.decoding.logprobs import TokenReport
-from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
@@ -29,17 +29,23 @@ from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
 from foretell.llm import LLM
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
-from foretell.streaming.describe import check_count, check_next, next_distribution, score_of
 from foretell.streaming.job import Job
+from foretell.text.chat.prompt import chat_prompt
 from foretell.worker.channel import Channel
 from foretell.worker.coalescing import CoalescingQueue
 from foretell.worker.submissions import Generation, Observation, Submission
 from foretell.worker.thread import Worker
 
 if TYPE_CHECKING:
+    from foretell.analysis.alternatives import Alternatives
+    from foretell.analysis.beam_tree import BeamTree
+    from foretell.analysis.compare import Comparison
+    from foretell.analysis.explain import Explanation
     from foretell.text.tokenizer import Tokenizer
 
 T = TypeVar("T")
+
+NO_SETTINGS: Mapping[str, Any] = {}
 
 ReadPrompts = Callable[[], Prompts]
 """Gives the prompts, in a helper thread."""
@@ -55,7 +61,7 @@ class _Opened:
     info: BackendInfo
     tokenizer: Tokenizer
     recommended: dict[str, Any]
-    preparation: InputProcessor
+    inputs: InputProcessor
 
 
 class AsyncLLM:
@@ -77,7 +83,7 @@ class AsyncLLM:
 
     Args:
         model: as for `LLM`.
-        options: the other arguments of `LLM`. With `max_waiting`, a prompt is refused while so
+        options: the other arguments of `LLM`. With `max_waiting`, a prompt is refused while that
             many wait; the prompts of a list wait outside, and half of these places are left free.
 
     Raises:
@@ -224,31 +230,84 @@ class AsyncLLM:
         **settings: Any,
     ) -> NextDistribution:
         """P(x_t | x_<t): how probable each next token is; see `LLM.next`."""
-        check_next(top, settings)
-        complete, observer, tokenizer = (
-            self._settings(config, settings),
-            LogitsProbe(),
-            self.tokenizer,
-        )
-
-        def result(job: Job, _: list[TokenReport]) -> NextDistribution:
-            return next_distribution(job, observer.require_row(), tokenizer, top)
-
-        extras = {"strategy": observer, "priority": priority}
-        return await self._observe(prompt, complete, parse_special, extras, result)
+        probe = next_probe(top, settings)
+        complete = self._settings(config, settings)
+        return await self._look(probe, prompt, complete, parse_special, priority)
 
     async def score(
         self, text: Prompt, top: int = 0, *, parse_special: bool = False, priority: int = 0
     ) -> Score:
         """Log-probability of each token of a text, and perplexity; see `LLM.score`."""
-        check_count("top", top, 0)
-        complete, tokenizer = self._settings(None, {}), self.tokenizer
+        probe, complete = score_probe(top), self._settings(None, NO_SETTINGS)
+        return await self._look(probe, text, complete, parse_special, priority)
 
-        def result(job: Job, reports: list[TokenReport]) -> Score:
-            return score_of(job.prompt, job.request.prompt, reports, tokenizer)
+    async def explain(
+        self,
+        prompt: Prompt,
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Any,
+    ) -> Explanation:
+        """Continue a prompt, and explain of every token why it was chosen; see `LLM.explain`."""
+        from foretell.analysis.explain import explain
 
-        extras = {"strategy": LogitsProbe(), "prompt_logprobs": top, "priority": priority}
-        return await self._observe(text, complete, parse_special, extras, result)
+        analysis = explain(prompt, config, parse_special=parse_special, **settings)
+        return await self._analyse(analysis, priority)
+
+    async def beams(
+        self,
+        prompt: Prompt,
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Any,
+    ) -> BeamTree:
+        """Continue a prompt by beam search, and show the tree; see `LLM.beams`."""
+        from foretell.analysis.beam_tree import beams
+
+        analysis = beams(self.tokenizer, prompt, config, parse_special=parse_special, **settings)
+        return await self._analyse(analysis, priority)
+
+    async def compare(
+        self,
+        prompt: str | list[int],
+        strategies: Mapping[str, Mapping[str, Any] | GenerationConfig] | None = None,
+        *,
+        seeds: int | Sequence[int] = 3,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Any,
+    ) -> Comparison:
+        """Run several settings over one prompt and show side by side what tells them apart.
+
+        See `LLM.compare`. The speeds are those beside whatever else runs.
+        """
+        from foretell.analysis.compare import compare, plan_strategies
+
+        chosen = plan_strategies(strategies, settings, seeds)
+        read = partial(self._require_open().inputs.read, parse_special=parse_special)
+        analysis = compare(read, prompt, chosen, self.info.description)
+        return await self._analyse(analysis, priority)
+
+    async def alternatives(
+        self,
+        prompt: Prompt | GenerationOutput,
+        position: int | None = None,
+        *,
+        top: int = 5,
+        max_new_tokens: int = 10,
+        parse_special: bool = False,
+        priority: int = 0,
+    ) -> Alternatives:
+        """The likeliest tokens at one position, and where each leads; see `LLM.alternatives`."""
+        from foretell.analysis.alternatives import alternatives
+
+        read = partial(self._require_open().inputs.read, parse_special=parse_special)
+        analysis = alternatives(read, prompt, position, top, max_new_tokens)
+        return await self._analyse(analysis, priority)
 
     async def stats(self) -> EngineStats:
         """What the engine has done and is doing: requests, KV blocks, prefix cache, tokens/s."""
@@ -291,95 +350,118 @@ class AsyncLLM:
     def _settings(
         self, config: GenerationConfig | None, settings: Mapping[str, Any]
     ) -> GenerationConfig:
-        return self._require_open().preparation.settings(config, settings)
+        return self._require_open().inputs.settings(config, settings)
 
     async def _generate(
         self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
     ) -> GenerationOutput | list[GenerationOutput]:
-        jobs = await self._jobs(read, config, parse_special, priority)
+        jobs = await self._prepare(read, config, parse_special, priority)
+        outputs = await self._collect(jobs, jobs.num_prompts, priority)
+        return outputs[0] if jobs.is_single else outputs
+
+    async def _collect(
+        self, jobs: Iterable[Job], num_jobs: int, priority: int
+    ) -> list[GenerationOutput]:
+        """The outputs of all jobs, in order."""
         outputs: dict[tuple[int, int], GenerationOutput] = {}
-        with self._run(jobs, priority, streams=False) as channel:
+        with self._submit(jobs, num_jobs, priority, streams=False) as channel:
             while (chunk := await channel.get()) is not None:
                 outputs[chunk.prompt_index, chunk.index] = chunk.require_output()
-        ordered = [outputs[key] for key in sorted(outputs)]
-        return ordered[0] if jobs.is_single else ordered
+        return [outputs[key] for key in sorted(outputs)]
 
     async def _stream(
         self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
     ) -> AsyncGenerator[Chunk, None]:
-        jobs = await self._jobs(read, config, parse_special, priority)
-        with self._run(jobs, priority, streams=True) as channel:
+        jobs = await self._prepare(read, config, parse_special, priority)
+        with self._submit(jobs, jobs.num_prompts, priority, streams=True) as channel:
             while (chunk := await channel.get()) is not None:
                 yield chunk
 
-    async def _jobs(
+    async def _prepare(
         self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
     ) -> PreparedPrompts:
         """Read and check prompts, beside the event loop and beside the engine's steps.
 
         A long list takes its time, and so does a chat template, which another process renders.
         """
-        preparation = self._require_open().preparation
+        inputs = self._require_open().inputs
 
         def prepare() -> PreparedPrompts:
-            plan = preparation.plan(config, priority=priority)
-            return preparation.jobs(read(), plan, parse_special=parse_special)
+            template = inputs.template(config, priority=priority)
+            return inputs.prepare(read(), template, parse_special=parse_special)
 
         return await asyncio.to_thread(prepare)
 
     @contextmanager
-    def _run(
-        self, jobs: PreparedPrompts, priority: int, *, streams: bool
+    def _submit(
+        self, jobs: Iterable[Job], num_jobs: int, priority: int, *, streams: bool
     ) -> Iterator[Channel[Chunk]]:
         """Have jobs worked on, and see their chunks come, as long as the block is not left."""
         opened, loop = self._require_open(), asyncio.get_running_loop()
         channel: Channel[Chunk] = Channel(loop, deque())
         if streams:
             channel = Channel(loop, CoalescingQueue(), opened.worker.wake)
-        order = Generation(
+        submission = Generation(
             channel,
             iter(jobs),
             opened.tokenizer,
             streams=streams,
-            is_list=len(jobs.drafts) != 1,
+            is_list=num_jobs != 1,
             priority=priority,
         )
-        with _placed(order, opened.worker):
+        with _placed(submission, opened.worker):
             yield channel
 
-    async def _observe(
+    async def _look(
         self,
+        probe: PromptProbe[T],
         prompt: Prompt,
         config: GenerationConfig,
         parse_special: bool,
-        extras: Mapping[str, Any],
-        result: Callable[[Job, list[TokenReport]], T],
+        priority: int,
     ) -> T:
-        """Run a request that generates nothing, and make a result of what was seen."""
+        """Run a request that generates nothing; the view of what was seen."""
         opened = self._require_open()
 
         def prepare() -> Job:
-            plan = opened.preparation.plan(config, **extras)
-            return opened.preparation.job(prompt, plan, parse_special=parse_special)
+            template = opened.inputs.template(config, **probe.extras, priority=priority)
+            return opened.inputs.job(prompt, template, parse_special=parse_special)
+
+        def view(job: Job, reports: list[TokenReport]) -> T:
+            return probe.view(job, reports, opened.tokenizer)
 
         job = await asyncio.to_thread(prepare)
         channel: Channel[T] = Channel(asyncio.get_running_loop(), deque())
-        with _placed(Observation(channel, iter([job]), result), opened.worker):
+        with _placed(Observation(channel, iter([job]), view), opened.worker):
             return cast(T, await channel.get())
+
+    async def _analyse(self, analysis: Analysis[T], priority: int) -> T:
+        """Run what an analysis asks for; its view, which is made beside the event loop."""
+        step = await asyncio.to_thread(advance, analysis, None)
+        while not isinstance(step, Finished):
+            outputs = await self._run(step, priority)
+            step = await asyncio.to_thread(advance, analysis, outputs)
+        return step.view
+
+    async def _run(self, tasks: Tasks, priority: int) -> list[GenerationOutput]:
+        inputs = self._require_open().inputs
+        configs = [inputs.settings(task.config, NO_SETTINGS) for task in tasks]
+        jobs = await asyncio.to_thread(jobs_of, tasks, configs, inputs, priority=priority)
+        return await self._collect(jobs, len(jobs), priority)
 
 
 @contextmanager
-def _placed(order: Submission, worker: Worker) -> Iterator[None]:
-    """An order is worked on as long as the block is not left.
+def _placed(submission: Submission, worker: Worker) -> Iterator[None]:
+    """A submission is worked on as long as the block is not left.
 
     It is left also by a task that is cancelled, or destroyed before it has ended: nothing here may
     have to be awaited.
     """
-    worker.submit(order)
+    worker.submit(submission)
     try:
         yield
     finally:
-        worker.abort(order)
+        worker.abort(submission)
 
 
 async def _ask(worker: Worker, question: Callable[[LLM], T]) -> T:
@@ -390,4 +472,5 @@ async def _ask(worker: Worker, question: Callable[[LLM], T]) -> T:
 
 
 def _open(worker: Worker, llm: LLM) -> _Opened:
-    return _Opened(worker, llm.info, llm.tokenizer, llm.recommended, llm.preparation)
+    inputs = llm._require_open().inputs
+    return _Opened(worker, llm.info, llm.tokenizer, llm.recommended, inputs)

@@ -1,4 +1,4 @@
-"""Conversations: messages to a prompt, and a history that grows.
+"""Conversations: a history that grows, turn by turn.
 
 conversation = Conversation(llm, system="Answer in one sentence.")
 for chunk in conversation.say("Why is the sky blue?", temperature=0.7):
@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foretell.errors import ConfigError, RequestError
-from foretell.text.chat.escaping import SpecialTokenEscaper
-from foretell.text.chat.template import ChatTemplate, check_messages
+from foretell.text.chat.prompt import chat_prompt
+from foretell.text.chat.template import check_messages
 from foretell.utils.files import write_atomically
 
 if TYPE_CHECKING:
@@ -27,38 +27,6 @@ if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
 MAX_FILE_BYTES = 2**26
-
-
-def chat_prompt(tokenizer: Tokenizer, messages: Sequence[Mapping[str, str]]) -> list[int]:
-    """The token ids of a conversation up to where the assistant's answer begins.
-
-    The model's chat template says how. A special token's name inside a message stays text, so that
-    no message can end its own turn or speak for another.
-
-    Raises:
-        RequestError: the model has no template, or the messages do not suit it.
-        ModelFileError: the template is broken.
-    """
-    template = template_of(tokenizer)
-    disguise = SpecialTokenEscaper(tokenizer, check_messages(messages))
-    return disguise.encode(template.render(disguise.messages))
-
-
-def template_of(tokenizer: Tokenizer) -> ChatTemplate:
-    """The chat template that the model comes with; RequestError if there is none."""
-    if tokenizer.chat_template is None:
-        raise RequestError(
-            "this model comes with no chat template: must have one to chat, but can go on a text"
-        )
-    return ChatTemplate(
-        tokenizer.chat_template,
-        bos_token=_name_of(tokenizer, tokenizer.bos_token_id),
-        eos_token=_name_of(tokenizer, tokenizer.eos_token_id),
-    )
-
-
-def _name_of(tokenizer: Tokenizer, token_id: int | None) -> str:
-    return "" if token_id is None else tokenizer.token_text(token_id)
 
 
 @dataclass(frozen=True)
@@ -108,7 +76,7 @@ class Conversation:
 
     Args:
         llm: who answers; its model must come with a chat template.
-        system: what the model is told beforehand.
+        system: instructions that the conversation begins with.
         config: settings of every answer.
         max_answer_tokens: most tokens of an answer whose settings give no `max_new_tokens`; fewer
             where the context has no more room. None for no limit but the context.
@@ -135,7 +103,7 @@ class Conversation:
 
     @property
     def system(self) -> str | None:
-        """What the model is told beforehand; None if nothing."""
+        """The instructions that the conversation begins with; None if there are none."""
         if self.messages and self.messages[0]["role"] == "system":
             return self.messages[0]["content"]
         return None
@@ -143,8 +111,8 @@ class Conversation:
     @system.setter
     def system(self, text: str | None) -> None:
         rest = self.messages if self.system is None else self.messages[1:]
-        told = [] if text is None else check_messages([{"role": "system", "content": text}])
-        self.messages = [*told, *rest]
+        first = [] if text is None else check_messages([{"role": "system", "content": text}])
+        self.messages = [*first, *rest]
 
     def say(self, text: str, **settings: Any) -> Generator[Chunk, None, None]:
         """Say something, and stream the answer.

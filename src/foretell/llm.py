@@ -6,13 +6,16 @@ prompts + settings → `Job`s → `Engine` → events → `Chunk`s → `Generati
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
+from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
-from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.client import CLOSED, EngineClient
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings
@@ -21,22 +24,40 @@ from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
 from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
-from foretell.loading.load import BackendName, load_model
+from foretell.loading.load import load_model
+from foretell.loading.options import Activations, BackendName, KVDtype, ModelOptions, Quantize
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
-from foretell.streaming.describe import check_count, check_next, next_distribution, score_of
-from foretell.streaming.job import Job
 from foretell.streaming.progress import progress_bar
 from foretell.streaming.run import collect_outputs, run_prompt_only, stream_jobs
 
 if TYPE_CHECKING:
+    from foretell.analysis.alternatives import Alternatives
     from foretell.analysis.beam_tree import BeamTree
     from foretell.analysis.compare import Comparison
     from foretell.analysis.explain import Explanation
     from foretell.text.tokenizer import Tokenizer
 
-Activations = Literal["int8", "float32"]
-KVDtype = Literal["float16", "bfloat16", "float32"]
-Quantize = Literal["q8", "q4"]
+NO_SETTINGS: Mapping[str, Any] = {}
+
+T = TypeVar("T")
+Show = Callable[[Chunk], None]
+
+
+@dataclass(frozen=True)
+class OpenLLM:
+    """What an LLM runs with as long as it is open.
+
+    Attributes:
+        backend: runs the model.
+        engine: runs the requests.
+        client: takes requests, and gives their events.
+        inputs: makes requests of prompts and settings.
+    """
+
+    backend: Backend
+    engine: Engine
+    client: EngineClient
+    inputs: InputProcessor
 
 
 class LLM:
@@ -101,65 +122,32 @@ class LLM:
         max_waiting: int | None = None,
         prefix_caching: bool = True,
     ) -> None:
-        engine_settings = EngineSettings(max_batch_tokens, max_running, max_waiting, prefix_caching)
-        settings = {
-            "quantize": quantize,
-            "device": device,
-            "dtype": dtype,
-            "threads": threads,
-            "activations": activations,
-            "kv_dtype": kv_dtype,
-            "context_length": context_length,
-            "num_blocks": num_blocks,
-            "kv_share": kv_share,
-        }
-        loaded = load_model(model, tokenizer, settings, backend=backend, revision=revision)
+        arguments = locals()  # each option is an argument of its name
+        settings = EngineSettings(max_batch_tokens, max_running, max_waiting, prefix_caching)
+        options = ModelOptions(**{item.name: arguments[item.name] for item in fields(ModelOptions)})
+        loaded = load_model(model, tokenizer, options)
         self.recommended = loaded.recommended
         self.generation_config = loaded.generation_config
         self.tokenizer = loaded.tokenizer
         self.info: BackendInfo = loaded.backend.info
-        self._backend: Backend | None = loaded.backend
-        self._engine: Engine | None = Engine(loaded.backend, engine_settings)
-        self._client = EngineClient(self._engine)
-        self._preparation = InputProcessor(self.tokenizer, self.recommended, self._client.check)
+        engine = Engine(loaded.backend, settings)
+        inputs = InputProcessor(self.tokenizer, self.recommended, engine.check)
+        self._open: OpenLLM | None = OpenLLM(loaded.backend, engine, EngineClient(engine), inputs)
 
     @property
     def backend(self) -> Backend:
         """What runs the model, for measurements; RequestError once the LLM is closed.
 
-        Its KV blocks are the `engine`'s: run batches on it only where this LLM is to run no more.
+        Its KV blocks are the engine's: run batches on it only where this LLM is to run no more.
         """
-        if self._backend is None:
-            raise RequestError(CLOSED)
-        return self._backend
-
-    @property
-    def engine(self) -> Engine:
-        """What runs the requests; RequestError once the LLM is closed."""
-        if self._engine is None:
-            raise RequestError(CLOSED)
-        return self._engine
-
-    @property
-    def client(self) -> EngineClient:
-        """Takes requests and gives their events; RequestError once the LLM is closed."""
-        if self._engine is None:
-            raise RequestError(CLOSED)
-        return self._client
-
-    @property
-    def preparation(self) -> InputProcessor:
-        """What makes requests of prompts and settings; RequestError once the LLM is closed."""
-        if self._engine is None:
-            raise RequestError(CLOSED)
-        return self._preparation
+        return self._require_open().backend
 
     def stats(self) -> EngineStats:
         """What the engine has done and is doing: requests, KV blocks, the prefix cache, tokens/s.
 
         RequestError once the LLM is closed.
         """
-        return self.engine.stats()
+        return self._require_open().engine.stats()
 
     @overload
     def generate(
@@ -208,23 +196,24 @@ class LLM:
 
         One prompt is answered by one output; a list of prompts, or one prompt with
         `num_return_sequences` above 1, by a list: prompt after prompt, and of each its samples.
-        An error ends all, and tells the place of a list's prompt.
+        An error ends all, and says which prompt of a list it concerns.
 
         Args:
             prompt: text, or token ids; or a list of such. It may be long: the engine is given as
                 many as it can use.
             config: settings, as a whole.
             parse_special: whether special tokens written out in the text count as such.
-            progress: whether a bar on stderr counts the finished texts and tells tokens/s.
+            progress: whether a bar on stderr shows the finished texts and tokens/s.
             settings: fields of `GenerationConfig`, which win over `config`.
 
         Raises:
             ConfigError: a setting is unknown, out of range or contradicts another.
             RequestError: a prompt is empty or cannot fit.
         """
-        jobs = self._jobs(prompt, parse_special, config, settings)
+        opened = self._require_open()
+        jobs = _prepare(opened.inputs, prompt, parse_special, config, settings)
         with progress_bar(jobs.num_outputs if progress else 0) as show:
-            outputs = collect_outputs(stream_jobs(self._client, jobs, self.tokenizer), show)
+            outputs = collect_outputs(stream_jobs(opened.client, jobs, self.tokenizer), show)
         return outputs[0] if jobs.is_single else outputs
 
     def stream(
@@ -241,8 +230,9 @@ class LLM:
         With several prompts or samples, their chunks come as they are made; `prompt_index` and
         `index` tell them apart, and each has a last chunk. Leaving the loop early ends all.
         """
-        jobs = self._jobs(prompt, parse_special, config, settings)
-        return stream_jobs(self._client, jobs, self.tokenizer)
+        opened = self._require_open()
+        jobs = _prepare(opened.inputs, prompt, parse_special, config, settings)
+        return stream_jobs(opened.client, jobs, self.tokenizer)
 
     def next(
         self,
@@ -258,11 +248,7 @@ class LLM:
         Lists the `top` most probable tokens of the raw model. Without settings decoding is greedy,
         so all final probability is on one token.
         """
-        check_next(top, settings)
-        observer = LogitsProbe()
-        job = self._observer(prompt, parse_special, config, settings, strategy=observer)
-        run_prompt_only(self._client, job)
-        return next_distribution(job, observer.require_row(), self.tokenizer, top)
+        return self._look(next_probe(top, settings), prompt, parse_special, config, settings)
 
     def score(self, text: Prompt, top: int = 0, *, parse_special: bool = False) -> Score:
         """Log-probability of each token of a text, their sum (the product rule), and perplexity.
@@ -270,10 +256,7 @@ class LLM:
         Each token comes with the `top` most probable ones in its place. The first token has no
         log-probability, unless the tokenizer puts a beginning-of-sequence token before it.
         """
-        check_count("top", top, 0)
-        job = self._observer(text, parse_special, strategy=LogitsProbe(), prompt_logprobs=top)
-        reports = run_prompt_only(self._client, job)
-        return score_of(job.prompt, job.request.prompt, reports, self.tokenizer)
+        return self._look(score_probe(top), text, parse_special)
 
     def chat(
         self,
@@ -286,11 +269,10 @@ class LLM:
         The model's own chat template makes the prompt; text in a message never counts as a special
         token. RequestError if the model has no template, or the messages do not suit it.
         """
-        from foretell.conversation import chat_prompt
+        from foretell.text.chat.prompt import chat_prompt
 
-        answer: GenerationOutput = self.generate(
-            chat_prompt(self.tokenizer, messages), config, **settings
-        )
+        prompt = chat_prompt(self.tokenizer, messages)
+        answer: GenerationOutput = self.generate(prompt, config, **settings)
         return answer
 
     def stream_chat(
@@ -300,20 +282,20 @@ class LLM:
         **settings: Any,
     ) -> Generator[Chunk, None, None]:
         """As `chat`, a chunk a token."""
-        from foretell.conversation import chat_prompt
+        from foretell.text.chat.prompt import chat_prompt
 
         return self.stream(chat_prompt(self.tokenizer, messages), config, **settings)
 
     def explain(
         self, prompt: Prompt, config: GenerationConfig | None = None, **settings: Any
     ) -> Explanation:
-        """Continue a prompt and tell of every token why it was chosen.
+        """Continue a prompt, and explain of every token why it was chosen.
 
         Arguments and errors are those of `generate`. In a notebook the result shows itself.
         """
         from foretell.analysis.explain import explain
 
-        return explain(self, prompt, config, **settings)
+        return self._analyse(explain(prompt, config, **settings))
 
     def beams(
         self,
@@ -323,7 +305,7 @@ class LLM:
         parse_special: bool = False,
         **settings: Any,
     ) -> BeamTree:
-        """Continue a prompt by beam search, and tell the tree: what was kept, why the rest fell.
+        """Continue a prompt by beam search, and show the tree: what was kept, why the rest fell.
 
             print(llm.beams("The cat sat on the", num_beams=3, max_new_tokens=6))
 
@@ -331,7 +313,9 @@ class LLM:
         """
         from foretell.analysis.beam_tree import beams
 
-        return beams(self, prompt, config, parse_special=parse_special, **settings)
+        return self._analyse(
+            beams(self.tokenizer, prompt, config, parse_special=parse_special, **settings)
+        )
 
     def compare(
         self,
@@ -345,22 +329,60 @@ class LLM:
 
             llm.compare("Once upon a time", {"greedy": {}, "warm": {"temperature": 1.2}})
 
+        A strategy that samples runs once for each seed, all in one batch; one that does not, or
+        that states a seed of its own, runs once. The strategies run one after another, so that the
+        speed of each is its own. All settings are checked before the first one runs.
+
         Args:
             prompt: text, or token ids.
             strategies: settings by a name of your choice; None for the textbook's.
-            seeds: so many runs, or runs with these seeds, of each that samples.
-            settings: in force for all of them.
+            seeds: the seeds of each strategy that samples, or their number n for 0 to n-1.
+            settings: in force for all of them; what a strategy states itself wins. And as for
+                `generate`: `parse_special`, `progress`.
         """
-        from foretell.analysis.compare import DEFAULT_STRATEGIES, compare
+        from foretell.analysis.compare import compare, plan_strategies
 
-        chosen = DEFAULT_STRATEGIES if strategies is None else strategies
-        return compare(self, prompt, chosen, seeds=seeds, **settings)
+        special, progress = (settings.pop(n, False) for n in ("parse_special", "progress"))
+        chosen = plan_strategies(strategies, settings, seeds)
+        read = partial(self._require_open().inputs.read, parse_special=special)
+        with progress_bar(sum(len(one.runs) for one in chosen) if progress else 0) as show:
+            return self._analyse(compare(read, prompt, chosen, self.info.description), show)
+
+    def alternatives(
+        self,
+        prompt: Prompt | GenerationOutput,
+        position: int | None = None,
+        *,
+        top: int = 5,
+        max_new_tokens: int = 10,
+        parse_special: bool = False,
+    ) -> Alternatives:
+        """The likeliest tokens at one position, and where greedy decoding leads from each.
+
+            print(llm.alternatives("The cat sat on the", top=3))
+
+        Args:
+            prompt: text or token ids; or an output of `generate`.
+            position: counts the tokens of a prompt, or the generated ones of an output, from 0;
+                None for the end.
+            top: how many tokens.
+            max_new_tokens: tokens of each continuation, the first one included.
+            parse_special: whether special tokens written out in the text count as such.
+
+        Raises:
+            ConfigError: a number is out of range.
+            RequestError: there is no such position, or the texts cannot fit.
+        """
+        from foretell.analysis.alternatives import alternatives
+
+        read = partial(self._require_open().inputs.read, parse_special=parse_special)
+        return self._analyse(alternatives(read, prompt, position, top, max_new_tokens))
 
     def close(self) -> None:
         """End all requests and let go of the model; closing twice does nothing."""
-        if self._engine is not None:
-            self._client.close()
-            self._engine = self._backend = None
+        if self._open is not None:
+            self._open.client.close()
+            self._open = None
 
     def __enter__(self) -> LLM:
         return self
@@ -373,27 +395,47 @@ class LLM:
     ) -> None:
         self.close()
 
-    def _jobs(
-        self,
-        prompt: Prompts,
-        parse_special: bool,
-        config: GenerationConfig | None,
-        settings: dict[str, Any],
-    ) -> PreparedPrompts:
-        """Check settings and prompts, before any work."""
-        preparation = self.preparation
-        plan = preparation.plan(preparation.settings(config, settings))
-        return preparation.jobs(prompt, plan, parse_special=parse_special)
+    def _require_open(self) -> OpenLLM:
+        """What runs this LLM, for foretell's own rooms; RequestError once it is closed."""
+        if self._open is None:
+            raise RequestError(CLOSED)
+        return self._open
 
-    def _observer(
+    def _look(
         self,
+        probe: PromptProbe[T],
         prompt: Prompt,
         parse_special: bool,
         config: GenerationConfig | None = None,
-        settings: dict[str, Any] | None = None,
-        **extras: Any,
-    ) -> Job:
-        """The job of a request that generates nothing, checked before any work."""
-        preparation = self.preparation
-        plan = preparation.plan(preparation.settings(config, settings or {}), **extras)
-        return preparation.job(prompt, plan, parse_special=parse_special)
+        settings: Mapping[str, Any] = NO_SETTINGS,
+    ) -> T:
+        """Run a request that generates nothing; the view of what was seen."""
+        opened = self._require_open()
+        template = opened.inputs.template(opened.inputs.settings(config, settings), **probe.extras)
+        job = opened.inputs.job(prompt, template, parse_special=parse_special)
+        return probe.view(job, run_prompt_only(opened.client, job), self.tokenizer)
+
+    def _analyse(self, analysis: Analysis[T], show: Show | None = None) -> T:
+        """Run what an analysis asks for; its view. `show` is given each chunk."""
+        step = advance(analysis, None)
+        while not isinstance(step, Finished):
+            step = advance(analysis, self._run(step, show))
+        return step.view
+
+    def _run(self, tasks: Tasks, show: Show | None) -> list[GenerationOutput]:
+        opened = self._require_open()
+        configs = [opened.inputs.settings(task.config, NO_SETTINGS) for task in tasks]
+        jobs = jobs_of(tasks, configs, opened.inputs)
+        return collect_outputs(stream_jobs(opened.client, jobs, self.tokenizer), show)
+
+
+def _prepare(
+    inputs: InputProcessor,
+    prompt: Prompts,
+    parse_special: bool,
+    config: GenerationConfig | None,
+    settings: Mapping[str, Any],
+) -> PreparedPrompts:
+    """Check settings and prompts, before any work."""
+    template = inputs.template(inputs.settings(config, settings))
+    return inputs.prepare(prompt, template, parse_special=parse_special)

@@ -97,7 +97,7 @@ class TokenLogprob(JsonMixin):
 class Usage(JsonMixin):
     """Tokens counted and seconds spent by one output.
 
-    Each sample of a prompt tells the whole prompt, though it was computed once for all of them:
+    Each sample counts the whole prompt, though it was computed once for all of them:
     to count a prompt once, add up the outputs of index 0. `cached_tokens` are those prompt tokens
     that this sample found computed already, by earlier requests that began alike.
     `time_to_first_token` counts from when the request was given to the engine, and so holds the
@@ -159,9 +159,9 @@ class DrawTrace(JsonMixin):
 class CandidateTrace(JsonMixin):
     """What became of one token, the chosen one or a runner-up.
 
-    `rank` is its place in the raw model's order, 1 for the likeliest. `logits` and `probabilities`
+    `rank` is that in the raw model's order, 1 for the likeliest. `logits` and `probabilities`
     have an entry for each stage; a logit is None where the token is ruled out. `removed_by` is the
-    place among the stages of the one that ruled it out for good, None if it could be drawn.
+    index of the stage that ruled it out for good, None if it could be drawn.
     """
 
     token_id: int
@@ -196,7 +196,7 @@ class GenerationOutput(JsonMixin):
     gave nothing else are cut too, and their log-probabilities with them. `stop_reason` says which
     rule ended it. `config` holds the settings in force, the seed drawn included. `logprobs` has
     the first stage that was asked for, `logprobs_by_stage` all, if they are several.
-    `prompt_logprobs` has one entry for each prompt token, the first without a value. `trace` tells
+    `prompt_logprobs` has one entry for each prompt token, the first without a value. `trace` says
     of each generated token what the settings made of its odds, if that was asked for. `index`
     says which of the prompt's samples this is, from 0. `score` is what a beam search ranked the
     text by: the sum of its log-probabilities over length ** length_penalty.

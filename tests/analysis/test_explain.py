@@ -13,7 +13,7 @@ from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
 
 from foretell import ConfigError, RequestError
 from foretell.analysis.display import show_token, width_of
-from foretell.analysis.explain import Explanation, explain
+from foretell.analysis.explain import Explanation
 from foretell.analysis.html import page
 from foretell.outputs import CandidateTrace, DrawTrace, StageTrace, StepTrace
 
@@ -34,7 +34,7 @@ def script(history):
 
 
 def explained(**settings):
-    return explain(toy_llm(script), "xyz", max_new_tokens=3, **settings)
+    return toy_llm(script).explain("xyz", max_new_tokens=3, **settings)
 
 
 def step(token='"<b>', draw=None):
@@ -89,7 +89,7 @@ def test_the_real_model_tells_its_own_distribution(default_model_path):
 
     with LLM(str(default_model_path)) as llm:
         raw = llm.next("The cat sat on the", top=6)
-        found = explain(llm, "The cat sat on the", max_new_tokens=1, top_k=40, seed=1)
+        found = llm.explain("The cat sat on the", max_new_tokens=1, top_k=40, seed=1)
     told = {c.token_id: c for c in (found.steps[0].chosen, *found.steps[0].runners_up)}
     for rank, token in enumerate(raw.tokens[:5], start=1):
         candidate = told[token.token_id]
@@ -234,9 +234,9 @@ def test_what_cannot_be_explained():
     with pytest.raises(RequestError, match="trace=True"):
         Explanation(llm.generate("xyz", max_new_tokens=1))
     with pytest.raises(RequestError, match="there are 2 prompts"):
-        explain(llm, ["x", "y"])
+        llm.explain(["x", "y"])
     with pytest.raises(ConfigError, match="trace=False"):
-        explain(llm, "x", trace=False)
+        llm.explain("x", trace=False)
 
 
 def test_nothing_generated():

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich import console
-from support.toy import VOCAB_SIZE, reciting_llm, toy_llm, toy_tokenizer
+from support.toy import VOCAB_SIZE, engine_of, reciting_llm, toy_llm, toy_tokenizer
 
 from foretell import ConfigError, GenerationConfig, NumericalError, RequestError
 from foretell.backends.scripted import ScriptedBackend, improvise
@@ -151,14 +151,14 @@ def test_together_is_as_alone(prompts, number, stop, seed, num_blocks, max_waiti
 
 def test_a_long_list_is_prepared_as_the_engine_has_room():
     llm = engine_llm(max_running=4, max_waiting=3)
-    add, waiting = llm.engine.add, []
+    add, waiting = engine_of(llm).add, []
 
     def watched(request, **rest):
         request_id = add(request, **rest)
         waiting.append(llm.stats().waiting)
         return request_id
 
-    llm.engine.add = watched
+    engine_of(llm).add = watched
     prompts = [f"prompt {number}" for number in range(300)]
     stream = llm.stream(prompts, max_new_tokens=3, ignore_eos=True)
     chunks = [next(stream)]
@@ -192,7 +192,7 @@ def test_a_queue_that_cannot_empty_is_an_error(monkeypatch):
     def refuse(request, **_):
         raise QueueFullError("max_waiting=1: so many requests wait already")
 
-    monkeypatch.setattr(llm.engine, "add", refuse)
+    monkeypatch.setattr(engine_of(llm), "add", refuse)
     with pytest.raises(QueueFullError, match="so many requests wait"):
         llm.generate("a", max_new_tokens=1)
 
@@ -227,11 +227,11 @@ def test_bad_settings_are_told_before_any_work():
 def test_what_a_models_files_recommend_decides_whether_samples_differ():
     llm = toy_llm()
     wishes = {"preset": "model", "num_return_sequences": 2, "max_new_tokens": 3}
-    llm.preparation._recommended = {"do_sample": False}
+    llm._require_open().inputs._recommended = {"do_sample": False}
     with pytest.raises(ConfigError, match="num_return_sequences=2 contradicts greedy decoding"):
         llm.generate("a", **wishes)
     assert llm.backend.batches == []
-    llm.preparation._recommended = {"temperature": 1.5}
+    llm._require_open().inputs._recommended = {"temperature": 1.5}
     assert [output.index for output in llm.generate("a", **wishes)] == [0, 1]
 
 
@@ -335,7 +335,7 @@ def test_engine_settings_are_checked_and_stats_end_with_the_llm():
             engine_llm(**{name: value})
     llm = toy_llm()
     llm.close()
-    for ask in (llm.stats, lambda: llm.engine, lambda: llm.preparation, lambda: llm.backend):
+    for ask in (llm.stats, lambda: engine_of(llm), lambda: llm.backend):
         with pytest.raises(RequestError, match="closed"):
             ask()
 

@@ -2,12 +2,13 @@
 
 from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.request import Request
+from support.toy import engine_of
 
 
 def logits_after(llm, ids):
     """The row at the last position, `(vocab_size,)`: `model(input_ids).logits[:, -1, :]`."""
     observer = LogitsProbe()
-    engine = llm.engine
+    engine = engine_of(llm)
     engine.add(Request(ids, strategy=observer))
     while engine.has_work:
         engine.step()

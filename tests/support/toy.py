@@ -7,6 +7,7 @@ from typing import Any
 from tokenizers.pre_tokenizers import ByteLevel
 
 from foretell.backends.scripted import Script, ScriptedBackend, improvise
+from foretell.engine.engine import Engine
 from foretell.llm import LLM
 from foretell.text.tokenizer import Tokenizer
 
@@ -40,6 +41,11 @@ def toy_llm(script: Script | None = None, *, adds_bos: bool = False, **sizes: in
     """An LLM that recites `script`, or improvises."""
     backend = ScriptedBackend(script or improvise(VOCAB_SIZE), vocab_size=VOCAB_SIZE, **sizes)
     return LLM(backend, tokenizer=toy_tokenizer(adds_bos=adds_bos))
+
+
+def engine_of(llm: LLM) -> Engine:
+    """What runs an LLM's requests, to look at; RequestError once it is closed."""
+    return llm._require_open().engine
 
 
 def reciting_llm(*texts: str, **sizes: int) -> LLM:

@@ -9,7 +9,7 @@ import weakref
 from collections import deque
 
 import pytest
-from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
+from support.toy import VOCAB_SIZE, engine_of, toy_llm, toy_tokenizer
 
 from foretell.backends.scripted import ScriptedBackend, improvise
 from foretell.config import GenerationConfig
@@ -30,11 +30,11 @@ class Reader:
         self.loop = asyncio.new_event_loop()
 
     def submission(self, llm: LLM, prompt: object, **settings: object) -> Generation:
-        preparation = llm.preparation
-        plan = preparation.plan(GenerationConfig(max_new_tokens=2).override(**settings))
-        jobs = preparation.jobs(prompt, plan, parse_special=False)
+        inputs = llm._require_open().inputs
+        template = inputs.template(GenerationConfig(max_new_tokens=2).override(**settings))
+        jobs = inputs.prepare(prompt, template, parse_special=False)
         channel: Channel[Chunk] = Channel(self.loop, deque())
-        is_list = len(jobs.drafts) != 1
+        is_list = jobs.num_prompts != 1
         return Generation(channel, iter(jobs), llm.tokenizer, streams=False, is_list=is_list)
 
     def read(self, submission: Generation) -> list[str]:
@@ -65,7 +65,7 @@ def bounded_llm(max_waiting: int, max_running: int, num_blocks: int = 128) -> LL
 
 def test_a_burst_that_the_engine_can_run_is_not_refused(reader):
     llm = bounded_llm(max_waiting=2, max_running=8)
-    dispatcher = Dispatcher(llm.engine, max_waiting=2)
+    dispatcher = Dispatcher(engine_of(llm), max_waiting=2)
     submissions = [reader.submission(llm, f"prompt {number}") for number in range(8)]
     for submission in submissions:
         dispatcher.accept(submission)
@@ -77,7 +77,7 @@ def test_a_burst_that_the_engine_can_run_is_not_refused(reader):
 
 def test_too_many_are_refused_and_the_others_go_on(reader):
     llm = bounded_llm(max_waiting=2, max_running=1)
-    dispatcher = Dispatcher(llm.engine, max_waiting=2)
+    dispatcher = Dispatcher(engine_of(llm), max_waiting=2)
     submissions = [reader.submission(llm, "the cat") for _ in range(6)]
     for submission in submissions:
         dispatcher.accept(submission)
@@ -94,7 +94,7 @@ def test_too_many_are_refused_and_the_others_go_on(reader):
 
 def test_a_long_list_waits_outside_and_leaves_room(reader):
     llm = bounded_llm(max_waiting=6, max_running=2)
-    dispatcher = Dispatcher(llm.engine, max_waiting=6)
+    dispatcher = Dispatcher(engine_of(llm), max_waiting=6)
     prompts = [f"prompt {number}" for number in range(40)]
     submission = reader.submission(llm, prompts)
     dispatcher.accept(submission)
@@ -114,7 +114,7 @@ def test_a_list_is_prepared_as_it_is_admitted(reader):
     submission = reader.submission(llm, ["the cat"] * (NUM_AHEAD + 10))
     left = list(submission.jobs)
     submission.jobs = iter(left)
-    dispatcher = Dispatcher(llm.engine)
+    dispatcher = Dispatcher(engine_of(llm))
     dispatcher.accept(submission)
     dispatcher._admit_lists()
     assert len(list(submission.jobs)) == 10
@@ -122,7 +122,7 @@ def test_a_list_is_prepared_as_it_is_admitted(reader):
 
 def test_lists_with_a_lower_number_are_admitted_first(reader):
     llm = toy_llm()
-    dispatcher = Dispatcher(llm.engine)
+    dispatcher = Dispatcher(engine_of(llm))
     low, high = (reader.submission(llm, ["a"] * NUM_AHEAD) for _ in range(2))
     low.priority, high.priority = 1, 0
     for submission in (low, high):
@@ -138,7 +138,7 @@ def test_a_list_pauses_while_its_reader_lags(reader, monkeypatch):
     submission = reader.submission(llm, prompts)
     wakes: list[int] = []
     submission.channel = Channel(reader.loop, CoalescingQueue(), lambda: wakes.append(1))
-    dispatcher = Dispatcher(llm.engine)
+    dispatcher = Dispatcher(engine_of(llm))
     dispatcher.accept(submission)
     texts: list[tuple[int, str]] = []
     while dispatcher.is_busy:
@@ -160,7 +160,7 @@ def test_a_list_pauses_while_its_reader_lags(reader, monkeypatch):
 
 def test_an_empty_list_ends_at_once(reader):
     llm = toy_llm()
-    dispatcher = Dispatcher(llm.engine)
+    dispatcher = Dispatcher(engine_of(llm))
     submission = reader.submission(llm, [])
     dispatcher.accept(submission)
     dispatcher.work()
@@ -170,7 +170,7 @@ def test_an_empty_list_ends_at_once(reader):
 
 def test_what_a_reader_left_is_freed_and_nothing_else(reader):
     llm = toy_llm()
-    dispatcher = Dispatcher(llm.engine)
+    dispatcher = Dispatcher(engine_of(llm))
     left, kept = (
         reader.submission(llm, ["a", "b", "the cat"]),
         reader.submission(llm, "the", max_new_tokens=9),
@@ -195,7 +195,7 @@ def test_a_text_that_ends_early_ends_its_request(reader):
         calls.append(len(token_ids))
         return len(token_ids) == 3
 
-    dispatcher = Dispatcher(llm.engine)
+    dispatcher = Dispatcher(engine_of(llm))
     submission = reader.submission(llm, "a", max_new_tokens=50, stopping_criteria=enough)
     dispatcher.accept(submission)
     while dispatcher.is_busy:
@@ -211,7 +211,7 @@ def test_a_failing_predicate_ends_its_own_submission_only(reader):
     def broken(text: str, token_ids: list[int]) -> bool:
         raise ZeroDivisionError("the user's")
 
-    dispatcher = Dispatcher(llm.engine)
+    dispatcher = Dispatcher(engine_of(llm))
     bad, good = reader.submission(llm, "a", stopping_criteria=broken), reader.submission(llm, "b")
     for submission in (bad, good):
         dispatcher.accept(submission)
@@ -249,7 +249,7 @@ def test_a_worker_makes_its_llm_in_its_own_thread_and_closes_it():
     worker.join()
     assert names == ["foretell-worker"]
     with pytest.raises(RequestError, match="closed"):
-        llm.engine  # noqa: B018  a property
+        engine_of(llm)
     with pytest.raises(RequestError, match=CLOSED):
         loaded(worker)
 
@@ -314,7 +314,7 @@ def test_a_question_that_fails_is_its_askers_trouble():
 
 def test_lists_of_one_priority_are_admitted_by_turns(reader):
     llm = toy_llm()
-    dispatcher = Dispatcher(llm.engine)
+    dispatcher = Dispatcher(engine_of(llm))
     submissions = [reader.submission(llm, ["a"] * NUM_AHEAD) for _ in range(2)]
     for submission in submissions:
         dispatcher.accept(submission)

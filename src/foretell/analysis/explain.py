@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from foretell.analysis.display import pad, show_probability, show_token, width_of
+from foretell.analysis.html import fragment
+from foretell.analysis.tasks import Analysis, GenerationTask
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError, RequestError
+from foretell.inputs.processor import merge_settings
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.outputs import CandidateTrace, GenerationOutput, StageTrace, StepTrace
-
-if TYPE_CHECKING:
-    from foretell.llm import LLM
 
 NUM_LOGPROBS = 5
 MAX_COLUMNS = 100  # of a table
@@ -31,13 +31,12 @@ FIGURES = 25  # columns for what a stage left: tokens, mass, entropy
 
 
 def explain(
-    llm: LLM,
     prompt: Prompt,
     config: GenerationConfig | None = None,
     *,
     parse_special: bool = False,
     **settings: Any,
-) -> Explanation:
+) -> Analysis[Explanation]:
     """Continue a prompt, recording what each processor did to each token.
 
     Arguments and errors are those of `LLM.generate`, but for one prompt alone.
@@ -46,15 +45,15 @@ def explain(
         raise ConfigError("trace=False contradicts explain: must be True or left out")
     if is_batch(prompt):
         raise RequestError(f"there are {len(prompt)} prompts: explain tells of one")
-    complete = (config or GenerationConfig()).override(**{**settings, "trace": True})
+    complete = merge_settings(config, {**settings, "trace": True})
     if complete.num_return_sequences > 1:
         raise ConfigError(
             f"num_return_sequences={complete.num_return_sequences} must be 1: explain tells of one"
         )
     if complete.logprobs is None:
         complete = complete.override(logprobs=NUM_LOGPROBS)
-    one: Any = prompt
-    return Explanation(llm.generate(one, complete, parse_special=parse_special))
+    (output,) = yield [GenerationTask(prompt, complete, parse_special)]
+    return Explanation(output)
 
 
 class Explanation:
@@ -98,18 +97,16 @@ class Explanation:
         return f"Explanation({len(self.steps)} tokens)"
 
     def _repr_html_(self) -> str:
-        from foretell.analysis.html import fragment
-
         return fragment(self)
 
     def step(self, index: int) -> StepTrace:
         """The record of one token; `index` as in `why`, RequestError where there is none."""
-        place = operator.index(index)
-        if not 0 <= place < len(self.steps):
+        number = operator.index(index)
+        if not 0 <= number < len(self.steps):
             count = len(self.steps)
             right = f"must be 0 to {count - 1}" if count else "no token was generated"
             raise RequestError(f"token {index} is out of range: {right}")
-        return self.steps[place]
+        return self.steps[number]
 
 
 def show_stage(stage: StageTrace) -> str:
@@ -123,16 +120,16 @@ def _sentences(step: StepTrace) -> Iterator[str]:
         f"The model gave {show_token(token.token)} {show_probability(token.probabilities[0])}, "
         f"rank {token.rank} of {raw.num_candidates}."
     )
-    for place in range(1, len(step.stages)):
-        yield _stage_sentence(step, place)
+    for stage in range(1, len(step.stages)):
+        yield _stage_sentence(step, stage)
     favourite = min((token, *step.runners_up), key=lambda candidate: candidate.rank)
     if favourite.rank < token.rank:
         yield _favourite_sentence(step, favourite)
     yield _choice_sentence(step)
 
 
-def _stage_sentence(step: StepTrace, place: int) -> str:
-    stage, before, token = step.stages[place], step.stages[place - 1], step.chosen
+def _stage_sentence(step: StepTrace, index: int) -> str:
+    stage, before, token = step.stages[index], step.stages[index - 1], step.chosen
     parts = []
     cut = before.num_candidates - stage.num_candidates
     if cut > 0:
@@ -140,7 +137,7 @@ def _stage_sentence(step: StepTrace, place: int) -> str:
         parts.append(f"cut {_count(cut)}, which held {held}")
     elif cut < 0:
         parts.append(f"let {_count(-cut)} back in")
-    old, new = token.probabilities[place - 1 : place + 1]
+    old, new = token.probabilities[index - 1 : index + 1]
     if abs(new - old) > NOTEWORTHY * old:
         verb = "raised" if new > old else "lowered"
         parts.append(f"{verb} it to {show_probability(new)}")
@@ -179,10 +176,10 @@ def _table_lines(index: int, step: StepTrace) -> Iterator[str]:
     tokens = "".join(f"  {_right(show_token(one.token), _columns_of(one))}" for one in shown)
     yield f"{index}: {_headline(step)}"
     yield f"  {pad('stage', stage_columns)}  {'tokens':>7}{'mass':>9}{'entropy':>9}{tokens}"
-    for place, stage in enumerate(step.stages):
+    for number, stage in enumerate(step.stages):
         figures = f"{stage.num_candidates:>7}{stage.mass:>9.2%}{stage.entropy:>9.3f}"
-        odds = "".join(f"  {_odds(one, place):>{_columns_of(one)}}" for one in shown)
-        yield f"  {pad(names[place], stage_columns)}  {figures}{odds}"
+        odds = "".join(f"  {_odds(one, number):>{_columns_of(one)}}" for one in shown)
+        yield f"  {pad(names[number], stage_columns)}  {figures}{odds}"
 
 
 def _headline(step: StepTrace) -> str:
@@ -208,13 +205,13 @@ def _columns_of(candidate: CandidateTrace) -> int:
 
 
 def _right(text: str, columns: int) -> str:
-    """The text at the right end of so many columns, cut off if it is longer."""
+    """The text at the right end of this many columns, cut off if it is longer."""
     cut = pad(text, columns)
     spaces = len(cut) - len(cut.rstrip(" ")) if width_of(text) <= columns else 0
     return " " * spaces + cut[: len(cut) - spaces]
 
 
-def _odds(candidate: CandidateTrace, place: int) -> str:
-    if candidate.logits[place] is None:
+def _odds(candidate: CandidateTrace, stage: int) -> str:
+    if candidate.logits[stage] is None:
         return "cut"
-    return show_probability(candidate.probabilities[place])
+    return show_probability(candidate.probabilities[stage])

@@ -6,14 +6,12 @@ background, and text keeps the page's own colour, so that both light and dark pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from foretell.analysis.display import show_probability, show_token
-from foretell.outputs import StepTrace
-
-if TYPE_CHECKING:
-    from foretell.analysis.explain import Explanation
+from foretell.outputs import GenerationOutput, StepTrace
 
 WASH = "rgba(56, 132, 222, {:.2f})"  # behind tokens: the likelier, the stronger
 STRONGEST = 0.45  # opacity that leaves black on white and white on black legible
@@ -38,12 +36,34 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def page(explanation: Explanation) -> str:
+class Explained(Protocol):
+    """An output, and for each of its tokens a record, a story and a table: an `Explanation`."""
+
+    @property
+    def output(self) -> GenerationOutput:
+        """What was generated."""
+        ...
+
+    @property
+    def steps(self) -> Sequence[StepTrace]:
+        """What became of each token's candidates."""
+        ...
+
+    def why(self, index: int) -> str:
+        """The story of one token, in a few sentences."""
+        ...
+
+    def table(self, index: int) -> str:
+        """What each stage did to the token and to the likeliest others."""
+        ...
+
+
+def page(explanation: Explained) -> str:
     """A whole HTML document with the explanation."""
     return PAGE.format(fragment(explanation))
 
 
-def fragment(explanation: Explanation) -> str:
+def fragment(explanation: Explained) -> str:
     """The prompt and the tokens, shaded by raw probability; stories on hover, tables below."""
     prompt = f'<span style="{QUIET}">{_visible(explanation.output.prompt)}</span>'
     tokens = "".join(
@@ -90,7 +110,7 @@ def _legend() -> str:
     )
 
 
-def _tables(explanation: Explanation) -> str:
+def _tables(explanation: Explained) -> str:
     text = "\n\n".join(
         f"{explanation.table(index)}\n\n  {explanation.why(index)}"
         for index in range(len(explanation.steps))

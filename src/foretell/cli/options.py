@@ -22,6 +22,7 @@ from foretell.cli.settings import (
 )
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
+from foretell.loading.options import OPTIONS, Option
 
 if TYPE_CHECKING:
     from foretell.llm import LLM
@@ -54,24 +55,22 @@ class ModelChoice:
     settings: dict[str, Any]
 
 
+SHELL_OPTIONS = {name: option for name, option in OPTIONS.items() if option.description is not None}
+"""How a model can be opened from the shell; the default of each is left to `LLM`."""
+
+
+def _model_option(name: str, option: Option) -> Decorator:
+    kind: Any = click.Choice(option.choices) if option.choices else option.kind
+    flag = f"--{name.replace('_', '-')}"
+    return click.option(flag, type=kind, metavar=option.metavar, help=option.description)
+
+
 def _gather_model(command: Any) -> Any:
     """Let a command take its model options as one `ModelChoice`."""
 
     @functools.wraps(command)
     def call(model: str, **others: Any) -> Any:
-        names = (
-            "backend",
-            "quantize",
-            "revision",
-            "device",
-            "dtype",
-            "threads",
-            "context_length",
-            "kv_dtype",
-            "num_blocks",
-            "kv_share",
-        )
-        settings = given({name: others.pop(name) for name in names})
+        settings = given({name: others.pop(name) for name in SHELL_OPTIONS})
         return command(model=ModelChoice(model, settings), **others)
 
     return call
@@ -87,44 +86,7 @@ MODEL_OPTIONS = (
         help="A known model (see `foretell models`), a GGUF file, a checkpoint's folder, or a "
         "Hugging Face id: org/name, or org/name:file.gguf.",
     ),
-    click.option("--revision", help="Branch, tag or commit of a Hugging Face id."),
-    click.option(
-        "--backend",
-        type=click.Choice(["auto", "native", "transformers"]),
-        help="What runs the model.  [default: auto: native where it can]",
-    ),
-    click.option(
-        "--quantize",
-        type=click.Choice(["q8", "q4"]),
-        help="Pack float weights as 8-bit or 4-bit codes.",
-    ),
-    click.option(
-        "--device",
-        metavar="NAME",
-        help="Where transformers computes: cpu, cuda, mps.  [default: an accelerator if any]",
-    ),
-    click.option(
-        "--dtype",
-        type=click.Choice(["float32", "bfloat16", "float16"]),
-        help="In what transformers computes.  [default: the checkpoint's own]",
-    ),
-    click.option("--threads", type=int, help="Threads that compute.  [default: all cores]"),
-    click.option(
-        "--context-length", type=int, help="Most tokens of a text.  [default: the model's own]"
-    ),
-    click.option(
-        "--kv-dtype",
-        type=click.Choice(["float16", "bfloat16", "float32"]),
-        help="How keys and values are kept.  [default: float16]",
-    ),
-    click.option(
-        "--num-blocks",
-        type=int,
-        help="Size of the KV pool, in blocks.  [default: two contexts or more]",
-    ),
-    click.option(
-        "--kv-share", type=float, help="... or as a share of the memory that is available."
-    ),
+    *(_model_option(name, option) for name, option in SHELL_OPTIONS.items()),
     _gather_model,
 )
 """How a model is opened; a command is given them as one `ModelChoice`, named `model`."""

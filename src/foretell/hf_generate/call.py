@@ -73,7 +73,7 @@ class Call:
         self._check_ends()
         self._seed = self._choose_seed()
         self._records = self._new_records()
-        self._lines = [self._line(place, row) for place, row in enumerate(self._rows)]
+        self._lines = [self._line(index, row) for index, row in enumerate(self._rows)]
         for line in self._lines:
             source.client.check(line.request)
 
@@ -140,7 +140,7 @@ class Call:
         return rows
 
     def _check_ends(self) -> None:
-        """Raise ConfigError for ends that are told twice, or that would leave a gap."""
+        """Raise ConfigError for ends that are given twice, or that would leave a gap."""
         settings = self._settings
         refuse_double(self._criteria, settings.__getitem__)
         may_part = self._criteria or settings.stop_strings or self._config.max_time is not None
@@ -166,47 +166,47 @@ class Call:
         number = self._settings.num_beams if has_beams else self._settings.num_samples
         return [Record(number, has_beams=has_beams) for _ in self._rows]
 
-    def _line(self, place: int, row: Row) -> Line:
+    def _line(self, index: int, row: Row) -> Line:
         info = self._source.info
         request = Request(
             row.ids,
-            self._chain(place, row),
+            self._chain(index, row),
             self._eos,
-            negative_prompt=None if self._negatives is None else self._negatives[place].ids,
+            negative_prompt=None if self._negatives is None else self._negatives[index].ids,
         )
-        ends = [self._ends(place, row, sample) for sample in range(self._settings.num_samples)]
+        ends = [self._ends(index, row, sample) for sample in range(self._settings.num_samples)]
         if self._settings.num_beams > 1 and ends[0]:
             request = _with_ends(request, ends[0])
         if self._records:
             logits = self._settings["output_logits"] is True
-            request = record_rows(request, info, self._records[place], logits=logits)
+            request = record_rows(request, info, self._records[index], logits=logits)
         return Line(request, ends, [Text() for _ in ends])
 
-    def _chain(self, place: int, row: Row) -> GenerationConfig:
+    def _chain(self, index: int, row: Row) -> GenerationConfig:
         """A row's own settings: its seed, and the functions in its chain."""
         config = self._config
         if self._seed is not None:
-            config = config.override(seed=(self._seed + place * STRIDE) % (MAX_SEED + 1))
+            config = config.override(seed=(self._seed + index * STRIDE) % (MAX_SEED + 1))
         processors = function_list("logits_processor", self._arguments.get("logits_processor"))
         stages = stages_of(processors, config, row, self._for_functions)
         allow = self._arguments.get("prefix_allowed_tokens_fn")
         if allow is not None:
             stages["prefix_allowed_tokens_fn"] = [
-                allowed_tokens(allow, row, self._for_functions, place)
+                allowed_tokens(allow, row, self._for_functions, index)
             ]
         begin = config.begin_suppress_tokens
         if begin is not None and config.forced_bos_token_id is not None:
             stages["begin_suppress_tokens"] = [suppress_second([*begin])]
-        return with_functions(config, stages, self._last(place))
+        return with_functions(config, stages, self._last(index))
 
-    def _last(self, place: int) -> list[OnRow]:
+    def _last(self, index: int) -> list[OnRow]:
         """What comes after all other processors."""
         last: list[OnRow] = []
         if self._records and self._settings["output_scores"]:
-            last.append(self._records[place].keep_scores)
+            last.append(self._records[index].keep_scores)
         return last
 
-    def _ends(self, place: int, row: Row, sample: int) -> list[Ends]:
+    def _ends(self, index: int, row: Row, sample: int) -> list[Ends]:
         ends: list[Ends] = []
         if self._settings.stop_strings:
             tokenizer = self._tokenizer("stop_strings")
@@ -218,7 +218,7 @@ class Call:
                 if not (self._records and self._settings["output_scores"]):
                     return None
                 lines = None if self._settings.num_beams > 1 else [sample]
-                return self._records[place].told_scores(lines, self._for_functions)
+                return self._records[index].scores_so_far(lines, self._for_functions)
 
             ends.append(criteria_end(criteria, row, self._for_functions, scores))
         return ends
@@ -252,7 +252,7 @@ def _with_limit(arguments: Mapping[str, Any], limit: int) -> dict[str, Any]:
 
 
 def _with_ends(request: Request, ends: Sequence[Ends]) -> Request:
-    """Tell a beam search which texts end."""
+    """Let a beam search know which texts end."""
 
     def reason(generated: Sequence[int]) -> StopReason | None:
         return StopReason("criteria") if any(end(generated) for end in ends) else None

@@ -60,7 +60,7 @@ def adapted(processor: Callable[..., Any], row: Row, arrays: Arrays) -> OnRow:
 def allowed_tokens(function: Callable[..., Any], row: Row, arrays: Arrays, batch_id: int) -> OnRow:
     """A `prefix_allowed_tokens_fn(batch_id, ids)` as a function on one row.
 
-    The batch id is the row's place among the prompts, for all its samples and beams, as in
+    The batch id is the row's index among the prompts, for all its samples and beams, as in
     transformers from 5.24 on.
     """
 
@@ -88,7 +88,7 @@ def suppress_second(ids: Sequence[int]) -> OnRow:
 def with_functions(
     config: GenerationConfig, stages: Mapping[str, Sequence[OnRow]], last: Sequence[OnRow]
 ) -> GenerationConfig:
-    """The same settings with functions in the chain: in place of some stages, and at its end."""
+    """The same settings with functions in the chain: instead of some stages, and at its end."""
     if not stages and not last:
         return config
     chain: list[str | OnRow] = []
@@ -112,8 +112,8 @@ def stages_of(
                 f"logits_processor has a {type(processor).__name__}, which cannot be honoured: "
                 f"set {name}, and nothing beside"
             )
-        place = name if name is not None and _is_on(config, name) else "logits_processor"
-        stages.setdefault(place, []).append(adapted(processor, row, arrays))
+        stage = name if name is not None and _is_on(config, name) else "logits_processor"
+        stages.setdefault(stage, []).append(adapted(processor, row, arrays))
     return stages
 
 
@@ -130,7 +130,7 @@ def length_of(criteria: Sequence[Callable[..., Any]]) -> int | None:
 
 
 def refuse_double(criteria: Sequence[Callable[..., Any]], value_of: Callable[[str], Any]) -> None:
-    """Raise ConfigError for criteria that transformers takes in place of a setting."""
+    """Raise ConfigError for criteria that transformers takes instead of a setting."""
     for one in criteria:
         name = CRITERIA_FIELDS.get(type(one).__name__)
         if name is not None and value_of(name) is not None:

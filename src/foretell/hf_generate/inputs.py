@@ -33,9 +33,9 @@ def read_rows(
     pad_token_id: int | None,
     eos_token_ids: Collection[int],
 ) -> list[Row]:
-    """The rows of `inputs`, `(batch, length)`; padding on the left is told by the mask.
+    """The rows of `inputs`, `(batch, length)`; the mask marks padding on the left.
 
-    Without a mask it is told by the pad token, unless that is an end-of-sequence token too, as in
+    Without a mask the pad token marks it, unless that is an end-of-sequence token too, as in
     transformers. Lists may be of unequal lengths.
 
     Raises RequestError for another shape, or for padding that is not on the left.
@@ -44,27 +44,27 @@ def read_rows(
     if mask is None:
         can_tell = pad_token_id is not None and pad_token_id not in eos_token_ids
         masks = [[not (can_tell and token == pad_token_id) for token in row] for row in rows]
-        told_by = f"the pad token {pad_token_id}"
+        source = f"the pad token {pad_token_id}"
     else:
-        told_by = "input_ids" if name == "inputs" else name
-        told_by = told_by.replace("_ids", "_attention_mask").replace("input_", "")
-        masks = [[value != 0 for value in row] for row in _integers(told_by, mask)]
+        source = "input_ids" if name == "inputs" else name
+        source = source.replace("_ids", "_attention_mask").replace("input_", "")
+        masks = [[value != 0 for value in row] for row in _integers(source, mask)]
         if [len(row) for row in masks] != [len(row) for row in rows]:
-            raise RequestError(f"{told_by} has not the shape of {name}: must have")
+            raise RequestError(f"{source} has not the shape of {name}: must have")
     return _aligned(
-        [_row(name, place, row, told_by, masks[place]) for place, row in enumerate(rows)],
+        [_row(name, index, row, source, masks[index]) for index, row in enumerate(rows)],
         pad_token_id,
     )
 
 
-def _row(name: str, place: int, ids: list[int], told_by: str, kept: list[bool]) -> Row:
+def _row(name: str, index: int, ids: list[int], source: str, kept: list[bool]) -> Row:
     if True not in kept:
-        raise RequestError(f"row {place} of {name} has no tokens: must have at least one")
+        raise RequestError(f"row {index} of {name} has no tokens: must have at least one")
     start = kept.index(True)
     if False in kept[start:]:
         raise RequestError(
-            f"row {place} of {name} has padding at {start + kept[start:].index(False)}, after its "
-            f"first token (told by {told_by}): must be padded on the left"
+            f"row {index} of {name} has padding at {start + kept[start:].index(False)}, after its "
+            f"first token (told by {source}): must be padded on the left"
         )
     return Row(ids[start:], ids[:start])
 
@@ -88,10 +88,10 @@ def _integers(name: str, values: Any) -> list[list[int]]:
     rows = [to_plain(row) for row in plain] if isinstance(plain, (list, tuple)) else []
     if not rows or not all(isinstance(row, (list, tuple)) for row in rows):
         raise RequestError(f"{name} must have the shape (batch, length), with at least one row")
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         wrong = [one for one in row if not isinstance(one, int)]
         if wrong:
-            raise RequestError(f"row {place} of {name} has {wrong[0]!r}: must have integers only")
+            raise RequestError(f"row {index} of {name} has {wrong[0]!r}: must have integers only")
     return [[int(one) for one in row] for row in rows]
 
 

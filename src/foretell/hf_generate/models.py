@@ -93,7 +93,7 @@ def _source_of_llm(llm: LLM) -> Source:
     }
     stated = llm.generation_config or llm.recommended
     own = {**known, **{name: value for name, value in stated.items() if value is not None}}
-    return Source(llm.client, llm.info, own, llm.tokenizer, NumpyArrays())
+    return Source(llm._require_open().client, llm.info, own, llm.tokenizer, NumpyArrays())
 
 
 def _own_tokenizer(tokenizer: Any, vocab_size: int | None = None) -> Tokenizer | None:

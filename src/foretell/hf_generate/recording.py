@@ -23,7 +23,7 @@ Rows = dict[int, Logits]
 class Record:
     """What one prompt's sequences were chosen from, step by step.
 
-    A line is a sample's number, or a live beam's place.
+    A line is a sample's number, or a live beam's index.
 
     Attributes:
         logits: the model's rows of each step, by line.
@@ -51,16 +51,16 @@ class Record:
     def keep_logits(self, rows: Sequence[Logits], histories: Sequence[History]) -> None:
         """Keep the rows of the model."""
         self.logits[-1] = {
-            self._line(place, history): row.copy()
-            for place, (row, history) in enumerate(zip(rows, histories, strict=True))
+            self._line(index, history): row.copy()
+            for index, (row, history) in enumerate(zip(rows, histories, strict=True))
         }
 
     def keep_scores(self, row: Logits, history: History) -> None:
         """Keep a row after all processors; a step's rows come in their order."""
         self.scores[-1][self._line(len(self.scores[-1]), history)] = row.copy()
 
-    def _line(self, place: int, history: History) -> int:
-        return place if self._has_beams else history.index
+    def _line(self, index: int, history: History) -> int:
+        return index if self._has_beams else history.index
 
     def table(self, rows: Rows, vocab_size: int) -> NDArray[np.float32]:
         """One step of all lines, `(num_lines, vocab_size)`; zeros where a line has ended."""
@@ -69,13 +69,13 @@ class Record:
             table[line] = row
         return table
 
-    def told_scores(self, lines: Sequence[int] | None, arrays: Arrays) -> tuple[Any, ...]:
+    def scores_so_far(self, lines: Sequence[int] | None, arrays: Arrays) -> tuple[Any, ...]:
         """The scores so far of these lines, or of all, step by step."""
-        told = []
+        tables = []
         for rows in self.scores:
             only = rows if lines is None else {line: rows.get(line, rows[0]) for line in lines}
-            told.append(arrays.floats(np.stack([*only.values()])))
-        return tuple(told)
+            tables.append(arrays.floats(np.stack([*only.values()])))
+        return tuple(tables)
 
     def spread(self) -> None:
         """Give the first step's only rows to all lines."""
@@ -84,7 +84,7 @@ class Record:
                 steps[0] = dict.fromkeys(range(self._num_lines), steps[0][0])
 
     def beam_path(self, tokens: Sequence[int]) -> list[int]:
-        """The place of the live beam that each of a text's tokens was chosen from."""
+        """The index of the live beam that each of a text's tokens was chosen from."""
         steps = zip(range(len(tokens)), self._beams, strict=False)
         return [beams.index([*tokens[:step]]) for step, beams in steps]
 

@@ -17,8 +17,8 @@ from foretell.hf_generate.running import Text
 class GenerateOutput:
     """What comes back with `return_dict_in_generate=True`.
 
-    It is read as transformers' outputs are: by attribute, by name, by place among what there is.
-    `past_key_values` or `cache`, `attentions` and `hidden_states` are not told.
+    It is read as transformers' outputs are: by attribute, by name, by index among what there is.
+    `past_key_values` or `cache`, `attentions` and `hidden_states` are not given.
 
     Attributes:
         sequences: ids, prompts included, `(batch * num_return_sequences, length)`.
@@ -98,8 +98,8 @@ def beam_indices_of(
     num_samples = len(texts) // len(records)
     length = max(len(text.tokens) for text in texts)
     rows = []
-    for place, text in enumerate(texts):
-        prompt = place // num_samples
+    for index, text in enumerate(texts):
+        prompt = index // num_samples
         path = records[prompt].beam_path(text.tokens)
         rows.append([prompt * num_beams + beam for beam in path] + [-1] * (length - len(path)))
     return arrays.indices(rows)

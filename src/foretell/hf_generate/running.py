@@ -36,7 +36,7 @@ class Text:
 
 @dataclass
 class Line:
-    """A request under way, and its texts; `ends` tells of each what the engine does not know."""
+    """A request under way, and its texts; `ends` has those that the engine does not know."""
 
     request: Request
     ends: Sequence[Sequence[Ends]]
@@ -115,33 +115,33 @@ class Stream:
         self._texts = texts
         self._filling = filling
         self._arrays = arrays
-        self._num_told = 0
+        self._num_streamed = 0
 
     def begin(self, prompts: list[list[int]]) -> None:
-        """Tell the prompts, padding included, one for each text."""
+        """Stream the prompts, padding included, one for each text."""
         self._put(prompts)
 
     def go_on(self) -> None:
-        """Tell the steps that are complete by now."""
+        """Stream the steps that are complete by now."""
         while self._is_complete():
-            step = self._num_told
+            step = self._num_streamed
             self._put(
                 [
                     text.tokens[step] if step < len(text.tokens) else self._filling
                     for text in self._texts
                 ]
             )
-            self._num_told += 1
+            self._num_streamed += 1
 
     def _is_complete(self) -> bool:
         lengths = [len(text.tokens) for text in self._texts]
-        more = [length > self._num_told for length in lengths]
+        more = [length > self._num_streamed for length in lengths]
         return any(more) and all(
             has_more or text.has_ended for has_more, text in zip(more, self._texts, strict=True)
         )
 
     def end(self) -> None:
-        """Tell that no more come."""
+        """Say that no more come."""
         self._streamer.end()
 
     def _put(self, values: list[Any]) -> None:

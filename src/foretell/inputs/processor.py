@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
+from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.config import GenerationConfig
@@ -14,9 +17,10 @@ from foretell.config.presets import MODEL_PRESET
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError, SettingWarning
 from foretell.inputs.prompts import Prompt, Prompts, is_batch, read_prompt
-from foretell.inputs.resolve import SettingsTokenizer, TokenizedSettings
+from foretell.inputs.resolve import TokenizedSettings, tokenize_settings
 from foretell.streaming.job import Job, with_prompt_index
 from foretell.streaming.sample import stop_in_text
+from foretell.text.dry_breakers import find_breakers
 from foretell.text.stops import StopMatcher
 
 if TYPE_CHECKING:
@@ -25,17 +29,23 @@ if TYPE_CHECKING:
 Check = Callable[[Request], None]
 """Raises RequestError if a request could never run."""
 
+DEFAULT_CONFIG = GenerationConfig()
+ONE_SEQUENCE = dict.fromkeys(
+    ("num_return_sequences", "num_beams", "length_penalty", "early_stopping")
+)
+"""Taken back where a strategy of foretell's own runs one sequence."""
+
 
 @dataclass(frozen=True)
 class TokenizedPrompt:
-    """A prompt that was read and checked, in less memory than its job will take.
+    """A prompt of a list that was read and checked, in less memory than its job will take.
 
-    `place` is the prompt's in the user's list; None where the user gave one prompt.
+    `prompt_index` counts the prompts of the list from 0.
     """
 
     text: str
     token_ids: array[int]
-    place: int | None
+    prompt_index: int
 
 
 @dataclass(frozen=True)
@@ -44,64 +54,83 @@ class RequestTemplate:
 
     Attributes:
         config: as the user knows them.
-        resolved: as the engine knows them.
+        tokenized: as the engine knows them.
         extras: further fields of the requests.
         tokenizer: the model's.
     """
 
     config: GenerationConfig
-    resolved: TokenizedSettings
+    tokenized: TokenizedSettings
     extras: Mapping[str, Any]
     tokenizer: Tokenizer
 
-    def request(self, token_ids: Sequence[int]) -> Request:
-        """What is asked of the engine for this prompt; sampling may still lack its seed."""
+    def request(self, token_ids: Sequence[int], config: GenerationConfig | None = None) -> Request:
+        """What is asked of the engine for this prompt; sampling may still lack its seed.
+
+        `config` is the engine's, if it is not that of `tokenized`.
+        """
         return Request(
             token_ids,
-            self.resolved.config,
-            self.resolved.eos_token_ids,
-            negative_prompt=self.resolved.negative_prompt_of(token_ids),
-            dry_breakers=self.resolved.dry_breakers,
+            config or self.tokenized.config,
+            self.tokenized.eos_token_ids,
+            negative_prompt=self.tokenized.negative_prompt_of(token_ids),
+            dry_breakers=self.tokenized.dry_breakers,
             **{"prompt_logprobs": self.config.prompt_logprobs, **self.extras},
         )
 
-    def job(self, draft: TokenizedPrompt) -> Job:
+    def job(
+        self,
+        text: str,
+        token_ids: Sequence[int],
+        prompt_index: int = 0,
+        *,
+        is_listed: bool = False,
+    ) -> Job:
         """A job for this prompt. A seed is drawn where sampling lacks one."""
-        seeded = self._with_seed()
-        job = Job(draft.text, seeded.request(draft.token_ids), seeded.config, draft.place)
+        config, own = self.config, self.tokenized.config
+        if "strategy" not in self.extras:
+            config = config.with_seed()
+        if config is not self.config:
+            own = self.tokenized.of(config)
+        job = Job(text, self.request(token_ids, own), config, prompt_index, is_listed)
         if not job.request.strategy_kind.emits:
             return job
-        return replace(
-            job, request=replace(job.request, ends_text=stop_in_text(job, self.tokenizer))
-        )
+        ends_text = stop_in_text(job, self.tokenizer)
+        return replace(job, request=replace(job.request, ends_text=ends_text))
 
-    def _with_seed(self) -> RequestTemplate:
-        config = self.config.with_seed()
-        if config is self.config or "strategy" in self.extras:
-            return self
-        resolved = replace(self.resolved, config=self.resolved.config.override(seed=config.seed))
-        return replace(self, config=config, resolved=resolved)
+    def job_of(self, prompt: TokenizedPrompt) -> Job:
+        """The job of a list's prompt, when its turn has come."""
+        return self.job(prompt.text, prompt.token_ids, prompt.prompt_index, is_listed=True)
 
 
 @dataclass(frozen=True)
 class PreparedPrompts:
-    """The jobs of one call; each is made when its turn comes."""
+    """The jobs of one call, to be taken once; those of a list are made when their turn comes.
 
-    plan: RequestTemplate
-    drafts: Sequence[TokenizedPrompt]
+    Attributes:
+        jobs: one for each prompt.
+        num_prompts: how many there are.
+        num_samples: outputs of each.
+        is_list: whether a list of prompts was given, and not one.
+    """
+
+    jobs: Iterable[Job]
+    num_prompts: int
+    num_samples: int
+    is_list: bool
 
     def __iter__(self) -> Iterator[Job]:
-        return map(self.plan.job, self.drafts)
+        return iter(self.jobs)
 
     @property
     def num_outputs(self) -> int:
-        """RequestStreamer of all prompts."""
-        return len(self.drafts) * self.plan.config.num_return_sequences
+        """Outputs of all prompts."""
+        return self.num_prompts * self.num_samples
 
     @property
     def is_single(self) -> bool:
         """Whether one sample of one prompt was asked for, and not a list."""
-        return self.num_outputs == 1 and self.drafts[0].place is None
+        return self.num_samples == 1 and not self.is_list
 
 
 class InputProcessor:
@@ -117,26 +146,23 @@ class InputProcessor:
         self._tokenizer = tokenizer
         self._recommended = recommended
         self._check = check
-        self._resolver = SettingsTokenizer(tokenizer)
+        self._find_breakers = cache(partial(find_breakers, tokenizer))
 
     def settings(
         self, config: GenerationConfig | None, settings: Mapping[str, Any]
     ) -> GenerationConfig:
-        """The settings in force; what is legal and yet odd earns a warning.
-
-        The warning points to the caller's caller's caller: the user's line.
+        """The settings in force; what is legal and yet odd earns a warning, at the user's line.
 
         Raises:
             ConfigError: a setting is unknown, out of range or contradicts another.
         """
-        if config is not None and not isinstance(config, GenerationConfig):
-            raise ConfigError(f"config={config!r} must be a GenerationConfig")
-        complete = (config or GenerationConfig()).override(**settings)
+        complete = merge_settings(config, settings)
         if complete.preset == MODEL_PRESET:
             complete = self._with_recommended(complete)
-        StopMatcher(complete.stop, complete.stop_regex)  # refuses a bad pattern
+        if complete.stop or complete.stop_regex:
+            StopMatcher(complete.stop, complete.stop_regex)  # refuses a bad pattern
         for sentence in complete.warnings:
-            warnings.warn(sentence, SettingWarning, stacklevel=4)
+            warnings.warn(sentence, SettingWarning, stacklevel=_level_of_user())
         return complete
 
     def _with_recommended(self, config: GenerationConfig) -> GenerationConfig:
@@ -146,49 +172,89 @@ class InputProcessor:
         refuse_equal_samples(complete)
         return complete
 
-    def plan(self, complete: GenerationConfig, **extras: Any) -> RequestTemplate:
+    def template(self, complete: GenerationConfig, **extras: Any) -> RequestTemplate:
         """The settings in force, for the engine; `extras` are fields of the requests.
 
         A strategy among them that looks at a prompt does so once.
         """
         if "strategy" in extras:
-            complete = complete.override(
-                num_return_sequences=None, num_beams=None, length_penalty=None, early_stopping=None
-            )
-        return RequestTemplate(complete, self._resolver.resolve(complete), extras, self._tokenizer)
+            complete = complete.override(**ONE_SEQUENCE)
+        tokenized = tokenize_settings(complete, self._tokenizer, self._find_breakers)
+        return RequestTemplate(complete, tokenized, extras, self._tokenizer)
 
-    def jobs(
-        self, prompt: Prompts, plan: RequestTemplate, *, parse_special: bool
+    def read(self, prompt: Prompt, *, parse_special: bool) -> tuple[str, list[int]]:
+        """A prompt as text and as ids; RequestError if it is none, is empty or cannot fit."""
+        text, token_ids = read_prompt(prompt, self._tokenizer, parse_special=parse_special)
+        self._check(Request(token_ids))
+        return text, token_ids
+
+    def prepare(
+        self, prompt: Prompts, template: RequestTemplate, *, parse_special: bool
     ) -> PreparedPrompts:
         """The jobs of a prompt, or of a list of prompts, which are all read and checked now.
 
         Args:
-            prompt: text or ids, or a list of such; errors tell the place of a list's prompt.
-            plan: the settings in force.
+            prompt: text or ids, or a list of such; errors say which prompt of a list.
+            template: the settings in force.
             parse_special: whether special tokens written out in a text count as such.
 
         Raises:
             RequestError: a prompt is neither text nor ids, is empty or cannot fit.
         """
+        num_samples = template.config.num_return_sequences
         if not is_batch(prompt):
-            return PreparedPrompts(
-                plan, [self._draft(cast(Prompt, prompt), plan, parse_special, None)]
-            )
-        return PreparedPrompts(
-            plan,
-            [self._draft(one, plan, parse_special, place) for place, one in enumerate(prompt)],
-        )
+            job = self.job(cast(Prompt, prompt), template, parse_special=parse_special)
+            return PreparedPrompts([job], 1, num_samples, is_list=False)
+        read = [
+            self._read_listed(one, template, parse_special, index)
+            for index, one in enumerate(prompt)
+        ]
+        return PreparedPrompts(map(template.job_of, read), len(read), num_samples, is_list=True)
 
-    def job(self, prompt: Prompt, plan: RequestTemplate, *, parse_special: bool) -> Job:
-        """The job of one prompt; errors as in `jobs`."""
-        return plan.job(self._draft(prompt, plan, parse_special, None))
+    def job(
+        self,
+        prompt: Prompt,
+        template: RequestTemplate,
+        *,
+        parse_special: bool,
+        prompt_index: int = 0,
+    ) -> Job:
+        """The job of one prompt; errors as in `prepare`."""
+        text, token_ids = read_prompt(prompt, self._tokenizer, parse_special=parse_special)
+        job = template.job(text, token_ids, prompt_index)
+        self._check(job.request)
+        return job
 
-    def _draft(
-        self, prompt: Prompt, plan: RequestTemplate, parse_special: bool, place: int | None
+    def _read_listed(
+        self, prompt: Prompt, template: RequestTemplate, parse_special: bool, prompt_index: int
     ) -> TokenizedPrompt:
         try:
             text, token_ids = read_prompt(prompt, self._tokenizer, parse_special=parse_special)
-            self._check(plan.request(token_ids))
+            self._check(template.request(token_ids))
         except ForetellError as error:
-            raise with_prompt_index(error, place) from error
-        return TokenizedPrompt(text, array("i", token_ids), place)
+            raise with_prompt_index(error, prompt_index) from error
+        return TokenizedPrompt(text, array("i", token_ids), prompt_index)
+
+
+def merge_settings(
+    config: GenerationConfig | None, settings: Mapping[str, Any]
+) -> GenerationConfig:
+    """A config, or the defaults, with these settings replacing its own.
+
+    Raises:
+        ConfigError: a setting is unknown, out of range or contradicts another.
+    """
+    if config is None:
+        config = DEFAULT_CONFIG
+    elif not isinstance(config, GenerationConfig):
+        raise ConfigError(f"config={config!r} must be a GenerationConfig")
+    return config.override(**settings)
+
+
+def _level_of_user() -> int:
+    """The `stacklevel` with which the caller's warning points to the first line outside of here."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("foretell."):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -19,7 +19,7 @@ def is_batch(prompt: Any) -> TypeGuard[Sequence[Any]]:
     """Whether this is a list of prompts rather than one prompt; an empty list is one of none."""
     if not isinstance(prompt, (list, tuple)):
         return False
-    return not prompt or any(isinstance(item, (str, list, tuple)) for item in prompt)
+    return not prompt or any(issubclass(kind, (str, list, tuple)) for kind in {*map(type, prompt)})
 
 
 def read_prompt(
@@ -31,12 +31,12 @@ def read_prompt(
     if isinstance(prompt, (bytes, bytearray)):
         raise _no_prompt(prompt)
     try:
-        token_ids = [operator.index(item) for item in prompt]
+        token_ids = [*map(operator.index, prompt)]
     except TypeError as error:
         raise _no_prompt(prompt) from error
-    in_range = all(0 <= token_id < tokenizer.vocab_size for token_id in token_ids)
-    text = tokenizer.decode(token_ids, skip_special_tokens=False) if in_range else ""
-    return text, token_ids  # the engine refuses what is out of range, with the numbers
+    if not token_ids or min(token_ids) < 0 or max(token_ids) >= tokenizer.vocab_size:
+        return "", token_ids  # the engine refuses these, with the numbers
+    return tokenizer.decode(token_ids, skip_special_tokens=False), token_ids
 
 
 def _no_prompt(prompt: object) -> RequestError:

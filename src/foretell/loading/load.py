@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from foretell.backends.base import Backend
 from foretell.errors import ConfigError, UnsupportedModelError
 from foretell.hub import resolve
 from foretell.hub.progress import say
+from foretell.loading.options import ModelOptions
 from foretell.loading.progress import loading_bar
 from foretell.loading.recommended import from_generation_config, read_recommended
 
@@ -20,22 +21,7 @@ if TYPE_CHECKING:
     from foretell.formats.checkpoint import Checkpoint
     from foretell.text.tokenizer import Tokenizer
 
-BackendName = Literal["auto", "native", "transformers"]
-BACKENDS = ("auto", "native", "transformers")
-
-DEFAULTS: dict[str, Any] = {
-    "quantize": None,
-    "device": None,
-    "dtype": None,
-    "threads": None,
-    "activations": "int8",
-    "kv_dtype": "float16",
-    "context_length": None,
-    "num_blocks": None,
-    "kv_share": None,
-}
-TORCH_SETTINGS = ("device", "dtype")
-TRANSFORMERS_SETTINGS = ("context_length", "num_blocks", *TORCH_SETTINGS)
+DEFAULTS = ModelOptions()
 EXTRA = "pip install 'foretell[transformers]'"
 
 
@@ -54,12 +40,7 @@ class LoadedModel:
 
 
 def load_model(
-    model: object,
-    tokenizer: object,
-    settings: Mapping[str, Any],
-    *,
-    backend: BackendName = "auto",
-    revision: str | None = None,
+    model: object, tokenizer: object = None, options: ModelOptions = DEFAULTS
 ) -> LoadedModel:
     """Load a model by name or path, or take over an object that is one.
 
@@ -67,71 +48,61 @@ def load_model(
         model: a known name, a GGUF file, a checkpoint's folder or a hub id; a model of
             transformers; or a `Backend`.
         tokenizer: in place of the model's own: foretell's, or one of transformers; or None.
-        settings: by name, those of `DEFAULTS`.
-        backend: what is to run it; "auto" takes native where it can.
-        revision: branch, tag or commit of a hub id.
+        options: what is to run it, and how.
 
     Raises:
-        ConfigError: a setting has no effect on this model.
+        ConfigError: an option has no effect on this model.
         ModelNotFoundError, DownloadError: there is no such model, or it could not be fetched.
         ModelFileError, UnsupportedModelError: its files are damaged, or of an unknown kind.
     """
-    if backend not in BACKENDS:
-        raise ConfigError(f"backend={backend!r} must be one of {', '.join(map(repr, BACKENDS))}")
-    given = {name: value for name, value in settings.items() if value != DEFAULTS[name]}
     if isinstance(model, (str, os.PathLike)):
-        path = resolve(cast("str | os.PathLike[str]", model), revision)
+        path = resolve(cast("str | os.PathLike[str]", model), options.revision)
         load = _load_folder if path.is_dir() else _load_file
-        return load(path, tokenizer, given, backend)
-    if revision is not None:
-        raise ConfigError(f"revision={revision!r} has no effect on a model given as an object")
+        return load(path, tokenizer, options)
+    if options.revision is not None:
+        raise ConfigError(
+            f"revision={options.revision!r} has no effect on a model given as an object"
+        )
     if _is_of_transformers(model):
-        return _take_model(model, tokenizer, given, backend)
-    runner = check_backend(model, given, backend)
+        return _take_model(model, tokenizer, options)
+    runner = check_backend(model, options)
     if tokenizer is None:
         raise ConfigError("tokenizer=None: a model given as a Backend needs a tokenizer")
     return LoadedModel(runner, _take_tokenizer(tokenizer, runner.info.vocab_size))
 
 
-def check_backend(
-    model: object, given: Mapping[str, Any], backend: BackendName = "auto"
-) -> Backend:
-    """Take an object that runs a model; settings that would configure another are refused."""
+def check_backend(model: object, options: ModelOptions) -> Backend:
+    """Take an object that runs a model; options that would configure another are refused."""
     if not (hasattr(model, "forward") and hasattr(model, "info")):
         raise ConfigError(
             f"model={model!r:.80} must be a name, the path of a GGUF file or a checkpoint's "
             "folder, a model of transformers, or a Backend"
         )
-    chosen = given if backend == "auto" else {"backend": backend, **given}
-    for name, value in chosen.items():
-        if value != DEFAULTS.get(name):
-            raise ConfigError(f"{name}={value!r} has no effect on a model given as a Backend")
+    chosen = {} if options.backend == "auto" else {"backend": options.backend}
+    _refuse({**chosen, **options.stated}, "a model given as a Backend")
     return cast(Backend, model)
 
 
-def _load_file(
-    path: Path, tokenizer: object, given: Mapping[str, Any], backend: BackendName
-) -> LoadedModel:
+def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedModel:
     from foretell.backends.native.backend import NativeBackend
     from foretell.formats.gguf import GGUFFile
     from foretell.text.tokenizer import Tokenizer
 
-    if backend == "transformers":
+    if options.backend == "transformers":
         raise ConfigError(f"backend='transformers' cannot run the GGUF file {path}: native can")
-    _refuse(TORCH_SETTINGS, given, f"the GGUF file {path}: backend='native' runs it, on the CPU")
+    where = f"the GGUF file {path}: backend='native' runs it, on the CPU"
+    _refuse(options.not_of("native"), where)
     with GGUFFile.open(path) as file:
         if tokenizer is None:
             tokenizer = Tokenizer.from_gguf(file.metadata, source=str(path))
         recommended = read_recommended(file.metadata, path)
         size = sum(info.nbytes for info in file.tensors.values())
         with loading_bar(path.name, size) as show:
-            runner = NativeBackend.load(file, on_packed=show, **given)
+            runner = NativeBackend.load(file, on_packed=show, **options.stated)
     return LoadedModel(runner, _take_tokenizer(tokenizer, runner.info.vocab_size), recommended)
 
 
-def _load_folder(
-    path: Path, tokenizer: object, given: Mapping[str, Any], backend: BackendName
-) -> LoadedModel:
+def _load_folder(path: Path, tokenizer: object, options: ModelOptions) -> LoadedModel:
     from foretell.formats.json import read_optional_object
     from foretell.text.tokenizer import Tokenizer
 
@@ -140,34 +111,32 @@ def _load_folder(
     recommended = from_generation_config(values, generation)
     if tokenizer is None:
         tokenizer = Tokenizer.from_folder(path)
-    runner = _run_folder(path, given, backend)
+    runner = _run_folder(path, options)
     taken = _take_tokenizer(tokenizer, runner.info.vocab_size)
     return LoadedModel(runner, taken, recommended, values)
 
 
-def _run_folder(path: Path, given: Mapping[str, Any], backend: BackendName) -> Backend:
+def _run_folder(path: Path, options: ModelOptions) -> Backend:
     """The backend that was asked for; with "auto" transformers where native cannot."""
     from foretell.formats.checkpoint import Checkpoint
 
-    with Checkpoint.open(path) as checkpoint:  # what is wrong with its files is told by us
-        runner = _run_native(checkpoint, given, backend)
-    return runner or _run_transformers(path, given)
+    with Checkpoint.open(path) as checkpoint:  # what is wrong with its files is said by us
+        runner = _run_native(checkpoint, options)
+    return runner or _run_transformers(path, options)
 
 
-def _run_native(
-    checkpoint: Checkpoint, given: Mapping[str, Any], backend: BackendName
-) -> Backend | None:
+def _run_native(checkpoint: Checkpoint, options: ModelOptions) -> Backend | None:
     """The native backend; None where transformers is to run the folder."""
-    if backend == "transformers" or _chooses_torch(checkpoint, given, backend):
+    if options.backend == "transformers" or _chooses_torch(checkpoint, options):
         return None
     from foretell.backends.native.backend import NativeBackend
 
     size = sum(info.nbytes for info in checkpoint.tensors.values())
     try:
         with loading_bar(checkpoint.title, size) as show:
-            return NativeBackend.load(checkpoint, on_packed=show, **given)
+            return NativeBackend.load(checkpoint, on_packed=show, **options.stated)
     except UnsupportedModelError as error:
-        if backend == "native":
+        if options.backend == "native":
             raise UnsupportedModelError(f"{error}; backend='transformers' may run it") from None
         if not _has_transformers():
             raise UnsupportedModelError(f"{error}; transformers may run it: {EXTRA}") from None
@@ -175,36 +144,35 @@ def _run_native(
     return None
 
 
-def _chooses_torch(checkpoint: Checkpoint, given: Mapping[str, Any], backend: BackendName) -> bool:
-    """Whether a setting asks for transformers; ConfigError if native is asked for as well."""
-    if backend == "native":
-        _refuse(TORCH_SETTINGS, given, "backend='native': must be backend='transformers'")
-    chosen = [f"{name}={given[name]!r}" for name in TORCH_SETTINGS if name in given]
+def _chooses_torch(checkpoint: Checkpoint, options: ModelOptions) -> bool:
+    """Whether an option asks for transformers; ConfigError if native is asked for as well."""
+    others = options.not_of("native")
+    if options.backend == "native":
+        _refuse(others, "backend='native': must be backend='transformers'")
+    chosen = [f"{name}={value!r}" for name, value in others.items()]
     if chosen:
         say(f"{checkpoint.title}: {' and '.join(chosen)}: running it with transformers")
     return bool(chosen)
 
 
-def _run_transformers(path: Path, given: Mapping[str, Any]) -> Backend:
-    _check_for_transformers(given)
+def _run_transformers(path: Path, options: ModelOptions) -> Backend:
+    _refuse(options.not_of("transformers"), "backend='transformers'")
     from foretell.backends.transformers.backend import TransformersBackend
 
-    return TransformersBackend.load(str(path), **given)
+    return TransformersBackend.load(str(path), **options.stated)
 
 
-def _take_model(
-    model: Any, tokenizer: object, given: Mapping[str, Any], backend: BackendName
-) -> LoadedModel:
+def _take_model(model: Any, tokenizer: object, options: ModelOptions) -> LoadedModel:
     """A model of transformers, as an object."""
-    if backend == "native":
+    if options.backend == "native":
         raise ConfigError("backend='native' cannot run a model of transformers: give its folder")
     if tokenizer is None:
         raise ConfigError("tokenizer=None: a model of transformers needs its tokenizer")
-    _refuse(TORCH_SETTINGS, given, "a model given as an object: move it with its method to()")
-    _check_for_transformers(given)
+    _refuse(options.not_of("native"), "a model given as an object: move it with its method to()")
+    _refuse(options.not_of("transformers"), "backend='transformers'")
     from foretell.backends.transformers.backend import TransformersBackend
 
-    runner = TransformersBackend(model, **given)
+    runner = TransformersBackend(model, **options.stated)
     own = getattr(model, "generation_config", None)
     values = own.to_dict() if own is not None else {}
     taken = _take_tokenizer(tokenizer, runner.info.vocab_size, values.get("eos_token_id"))
@@ -212,16 +180,10 @@ def _take_model(
     return LoadedModel(runner, taken, recommended, values)
 
 
-def _check_for_transformers(given: Mapping[str, Any]) -> None:
-    others = [name for name in given if name not in TRANSFORMERS_SETTINGS]
-    _refuse(others, given, "backend='transformers'")
-
-
-def _refuse(names: Iterable[str], given: Mapping[str, Any], place: str) -> None:
-    """Raise ConfigError if one of these settings was given where it has no effect."""
-    for name in names:
-        if name in given:
-            raise ConfigError(f"{name}={given[name]!r} has no effect on {place}")
+def _refuse(without_effect: Mapping[str, Any], where: str) -> None:
+    """Raise ConfigError for the first of these options, if there is one: it has no effect there."""
+    for name, value in without_effect.items():
+        raise ConfigError(f"{name}={value!r} has no effect on {where}")
 
 
 def _has_transformers() -> bool:

@@ -13,7 +13,7 @@ LARGE = 500_000_000  # bytes; smaller models are there in a second
 def loading_bar(name: str, size: int) -> Iterator[Callable[[int], None]]:
     """A bar of the `size` bytes of a model's weights, on a terminal and for large models alone.
 
-    The yielded function is to be told the bytes that were done since the last call.
+    The yielded function takes the number of bytes done since its last call.
     """
     if size < LARGE or sys.stderr is None or not sys.stderr.isatty():
         yield lambda num_bytes: None

@@ -13,17 +13,28 @@ from foretell.errors import ForetellError
 class Job:
     """A request, the text that its prompt is, and the settings as the user knows them.
 
-    `place` is the prompt's in the user's list; None where the user gave one prompt.
+    Attributes:
+        prompt: the text.
+        request: what is asked of the engine.
+        config: the settings in force.
+        prompt_index: which of the prompts of one call this is, from 0.
+        is_listed: whether the user gave a list of prompts: errors then say which one they concern.
     """
 
     prompt: str
     request: Request
     config: GenerationConfig
-    place: int | None = None
+    prompt_index: int = 0
+    is_listed: bool = False
+
+    @property
+    def listed_index(self) -> int | None:
+        """The index by which the user knows the prompt; None if it was given alone."""
+        return self.prompt_index if self.is_listed else None
 
 
 def with_prompt_index(error: Exception, prompt_index: int | None) -> Exception:
-    """The error, telling which prompt of a list it is about; None: it was given alone."""
+    """The error, naming the prompt of a list that it concerns; None: the prompt was given alone."""
     if prompt_index is None or not isinstance(error, ForetellError):
         return error
     named = type(error)(f"prompts[{prompt_index}]: {error}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def progress_bar(total: int) -> Iterator[Callable[[Chunk], None]]:
     """A bar on stderr: of `total` texts the finished ones, and tokens/s over the time so far.
 
-    The yielded function is to be told each chunk. There is no bar for a total of 0.
+    The yielded function takes each chunk. There is no bar for a total of 0.
     """
     if not total:
         yield lambda chunk: None

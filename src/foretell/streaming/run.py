@@ -1,4 +1,4 @@
-"""PreparedPrompts under way: fed to the engine as it has client, their events read as chunks."""
+"""Jobs under way: fed to the engine as it has room, their events read as chunks."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ MAX_UNSTARTED = 64
 
 
 class RequestStreamer:
-    """Writes down all samples of one job, each in a transcript of its own.
+    """Writes down all samples of one job, each with a streamer of its own.
 
     Raises:
         ConfigError: a stop is empty, or its regular expression is malformed.
     """
 
     def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
-        self._place = job.place
+        self._listed_index = job.listed_index
         number = job.request.config.num_return_sequences
-        self._transcripts = [SampleStreamer(job, tokenizer, index) for index in range(number)]
+        self._streamers = [SampleStreamer(job, tokenizer, index) for index in range(number)]
         self._num_open = number
 
     @property
@@ -41,23 +41,23 @@ class RequestStreamer:
     def take(self, event: Event) -> Chunk | None:
         """The chunk that an event makes; None if there is none to show, or its sample has ended.
 
-        If the event is the end by an error, that error is raised, with the prompt's place if it is
-        one of a list.
+        If the event is the end by an error, that error is raised, and names the prompt if it is one
+        of a list.
         """
         if isinstance(event, PromptEvent):
-            for transcript in self._transcripts:
-                transcript.take(event)
+            for streamer in self._streamers:
+                streamer.take(event)
             return None
         if isinstance(event, EndEvent) and event.error is not None:
-            raise with_prompt_index(event.error, self._place)
-        chunk = self._transcripts[event.sample].take(event)
+            raise with_prompt_index(event.error, self._listed_index)
+        chunk = self._streamers[event.sample].take(event)
         if chunk is not None and chunk.output is not None:
             self._num_open -= 1
         return chunk
 
 
 def ends_early(event: Event, chunk: Chunk | None) -> TypeGuard[TokenEvent]:
-    """Whether the text has ended a sample that the engine would go on with: it must be told."""
+    """Whether the text has ended a sample that the engine would go on with."""
     has_ended = chunk is not None and chunk.output is not None
     return has_ended and isinstance(event, TokenEvent) and event.stop_reason is None
 
@@ -150,7 +150,7 @@ def collect_outputs(
 
     Args:
         chunks: those of some jobs, in any order.
-        show: is told each chunk, if given.
+        show: takes each chunk, if given.
     """
     outputs: dict[tuple[int, int], GenerationOutput] = {}
     with closing(chunks):

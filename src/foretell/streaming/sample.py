@@ -183,7 +183,7 @@ class SampleStreamer:
             logprobs_by_stage=self._logprobs_by_stage(tokens),
             finish_reason=finish_reason,
             output=self.output,
-            prompt_index=self._job.place or 0,
+            prompt_index=self._job.prompt_index,
             index=self._index,
         )
 
@@ -237,7 +237,7 @@ class SampleStreamer:
         )
 
     def _prompt_logprobs(self) -> list[TokenLogprob] | None:
-        """One entry a prompt token; nothing tells the probability of the first."""
+        """One entry a prompt token; the first has no probability."""
         if self._job.request.config.prompt_logprobs is None:
             return None
         first = self._job.request.prompt[0]
@@ -249,7 +249,7 @@ class SampleStreamer:
 def stop_in_text(job: Job, tokenizer: Tokenizer) -> EndsText | None:
     """From generated ids to the stop that their text ends with; None if the settings have none.
 
-    It writes the text down anew each time, by the same rules as the transcript of its sample.
+    It writes the text down anew each time, by the same rules as the streamer of its sample.
     """
     config = job.request.config
     if not (config.stop or config.stop_regex or config.stopping_criteria):
@@ -257,10 +257,10 @@ def stop_in_text(job: Job, tokenizer: Tokenizer) -> EndsText | None:
     silent = replace(job, request=replace(job.request, config=config.override(logprobs=None)))
 
     def stop_of(token_ids: Sequence[int]) -> StopReason | None:
-        transcript = SampleStreamer(silent, tokenizer)
+        streamer = SampleStreamer(silent, tokenizer)
         for token_id in token_ids:
-            transcript.take(TokenEvent(0, token_id))
-        return None if transcript.output is None else transcript.output.stop_reason
+            streamer.take(TokenEvent(0, token_id))
+        return None if streamer.output is None else streamer.output.stop_reason
 
     return stop_of
 

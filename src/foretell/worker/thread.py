@@ -120,7 +120,7 @@ class Worker:
         atexit.unregister(self._leave_with_program)
 
     def _work(self, llm: LLM) -> None:
-        dispatcher = Dispatcher(llm.engine, self._max_waiting)
+        dispatcher = Dispatcher(llm._require_open().engine, self._max_waiting)
         reason: BaseException = RequestError(ENDED)
         try:
             while not self._is_stopping:

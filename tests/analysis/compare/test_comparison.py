@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.toy import EOS, reciting_llm, toy_llm
 
 from foretell import ConfigError, GenerationConfig, RequestError
-from foretell.analysis.compare import DEFAULT_STRATEGIES, compare
+from foretell.analysis.compare import DEFAULT_STRATEGIES
 from foretell.analysis.compare.figures import agreement, distinct, figures_of, repeated_ngrams
 from foretell.analysis.compare.tables import show_perplexity, table_lines, text_lines
 
@@ -102,7 +102,7 @@ def test_figures_are_those_of_another_implementation(texts, n):
 def test_each_run_is_what_generate_gives_for_its_seed():
     llm = toy_llm(num_blocks=60)
     wishes = {"hot": {"temperature": 1.5}, "greedy": {}}
-    hot, greedy = compare(llm, "the cat", wishes, seeds=[4, 9, 2], max_new_tokens=12).results
+    hot, greedy = llm.compare("the cat", wishes, seeds=[4, 9, 2], max_new_tokens=12).results
     assert [run.seed for run in hot.runs] == [4, 9, 2]
     for run in hot.runs:
         alone = llm.generate("the cat", temperature=1.5, seed=run.seed, max_new_tokens=12)
@@ -117,7 +117,7 @@ def test_each_run_is_what_generate_gives_for_its_seed():
 def test_logprobs_are_the_raw_models_whatever_the_settings():
     llm = toy_llm()
     wishes = {"hot": {"temperature": 2.0, "top_k": 5, "logprobs": 2, "logprobs_stage": "final"}}
-    (result,) = compare(llm, [1, 2, 3], wishes, seeds=2, max_new_tokens=9).results
+    (result,) = llm.compare([1, 2, 3], wishes, seeds=2, max_new_tokens=9).results
     total, count = 0.0, 0
     for run in result.runs:
         scored = llm.score([1, 2, 3, *run.token_ids]).tokens[3:]
@@ -130,33 +130,33 @@ def test_logprobs_are_the_raw_models_whatever_the_settings():
 
 def test_the_seeds_of_a_strategy_share_batches():
     llm = toy_llm()
-    compare(llm, "a", {"hot": {"temperature": 1.0}}, max_new_tokens=8, ignore_eos=True)
+    llm.compare("a", {"hot": {"temperature": 1.0}}, max_new_tokens=8, ignore_eos=True)
     assert max(len(batch.logits_indices) for batch in llm.backend.batches) == 3
 
 
 def test_a_strategys_own_settings_win_over_the_shared():
     whole = GenerationConfig(temperature=0.5, max_new_tokens=3)
     wishes = {"mapping": {"max_new_tokens": 2}, "whole": whole, "shared": {}}
-    found = compare(toy_llm(), "a", wishes, seeds=1, max_new_tokens=5, ignore_eos=True, top_k=7)
+    found = toy_llm().compare("a", wishes, seeds=1, max_new_tokens=5, ignore_eos=True, top_k=7)
     assert [result.figures.mean_length for result in found.results] == [2, 3, 5]
     assert found.results[1].config == whole.override(ignore_eos=True, top_k=7)
 
 
 def test_a_strategy_with_a_seed_of_its_own_runs_once_with_it():
     wishes = {"seeded": {"temperature": 1.0, "seed": 11}}
-    (result,) = compare(toy_llm(), "a", wishes, max_new_tokens=4).results
+    (result,) = toy_llm().compare("a", wishes, max_new_tokens=4).results
     assert [run.seed for run in result.runs] == [11]
 
 
 def test_end_of_sequence_counts_as_a_token():
-    (result,) = compare(reciting_llm("the cat"), "the", {"greedy": {}}).results
+    (result,) = reciting_llm("the cat").compare("the", {"greedy": {}}).results
     assert result.runs[0].token_ids[-1] == EOS
     assert result.runs[0].text == " cat"
     assert result.figures.mean_length == 2
 
 
 def test_the_default_strategies_are_the_textbooks():
-    found = compare(toy_llm(), "the cat", max_new_tokens=6)
+    found = toy_llm().compare("the cat", max_new_tokens=6)
     assert [result.name for result in found.results] == list(DEFAULT_STRATEGIES)
     assert [len(result.runs) for result in found.results] == [1, 3, 3, 3, 3, 3, 3]
     last = found.results[-1].config
@@ -164,7 +164,7 @@ def test_the_default_strategies_are_the_textbooks():
 
 
 def test_it_turns_into_json():
-    found = compare(toy_llm(), "the cat", max_new_tokens=6)
+    found = toy_llm().compare("the cat", max_new_tokens=6)
     data = json.loads(json.dumps(found.to_dict()))
     assert data["prompt"] == "the cat"
     assert [entry["name"] for entry in data["results"]] == list(DEFAULT_STRATEGIES)
@@ -175,8 +175,8 @@ def test_it_turns_into_json():
 
 def test_the_table_fits_in_80_columns():
     wishes = {"a name much too long for a table": {"temperature": 1.0}, "고양이" * 9: {}, "b": {}}
-    found = compare(toy_llm(), "the cat", wishes, max_new_tokens=6)
-    lines = table_lines(found)
+    found = toy_llm().compare("the cat", wishes, max_new_tokens=6)
+    lines = table_lines(found.results)
     assert str(found) == "\n".join(lines)
     assert all(len(line) <= 80 for line in lines)
     assert lines[0].split()[:4] == ["strategy", "runs", "len", "logprob"]
@@ -197,18 +197,18 @@ def test_perplexities_of_all_sizes_are_short(value, shown):
 
 
 def test_no_text_reaches_terminal_or_html_raw():
-    found = compare(reciting_llm(HOSTILE + HOSTILE), HOSTILE, {HOSTILE: {}})
+    found = reciting_llm(HOSTILE + HOSTILE).compare(HOSTILE, {HOSTILE: {}})
     page = found._repr_html_()
     assert "<script>" not in page
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3  # prompt, name, text
-    shown = "\n".join([*table_lines(found), *text_lines(found, 80)])
+    shown = "\n".join([*table_lines(found.results), *text_lines(found.results, 80)])
     assert "\x1b" not in shown
     assert "\\x1b[2J" in shown
 
 
 def test_texts_are_wrapped():
-    found = compare(reciting_llm("a" + " word" * 30 + "\n\nlast"), "a", {"greedy": {}})
-    lines = list(text_lines(found, 40))
+    found = reciting_llm("a" + " word" * 30 + "\n\nlast").compare("a", {"greedy": {}})
+    lines = list(text_lines(found.results, 40))
     assert lines[1] == "── greedy (stop)"
     assert all(len(line) <= 40 for line in lines)
     assert " ".join(" ".join(lines[2:]).split()) == "word " * 30 + "last"
@@ -239,7 +239,7 @@ def test_texts_are_wrapped():
 def test_mistakes_are_told_before_anything_runs(arguments, message):
     llm = toy_llm()
     with pytest.raises(ConfigError) as error:
-        compare(llm, "a", **arguments)
+        llm.compare("a", **arguments)
     assert message in str(error.value)
     assert llm.backend.batches == []
 
@@ -247,8 +247,8 @@ def test_mistakes_are_told_before_anything_runs(arguments, message):
 def test_an_empty_prompt_is_an_error_and_nothing_stays_open():
     llm = toy_llm()
     with pytest.raises(RequestError, match="no tokens"):
-        compare(llm, "")
-    compare(llm, "a", max_new_tokens=2)
+        llm.compare("")
+    llm.compare("a", max_new_tokens=2)
 
 
 @pytest.mark.parametrize(("progress", "total"), [(True, 4), (False, 0)])
@@ -260,7 +260,7 @@ def test_progress_counts_the_runs(monkeypatch, progress, total):
         seen.append(total)
         yield lambda chunk: seen.extend(["one"] * (chunk.output is not None))
 
-    monkeypatch.setattr("foretell.analysis.compare.running.progress_bar", bar)
+    monkeypatch.setattr("foretell.llm.progress_bar", bar)
     wishes = {"greedy": {}, "hot": {"temperature": 1.0}}
-    compare(toy_llm(), "a", wishes, max_new_tokens=2, progress=progress)
+    toy_llm().compare("a", wishes, max_new_tokens=2, progress=progress)
     assert seen == [total, *["one"] * 4]

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from support.toy import VOCAB_SIZE, toy_llm
 
-from foretell.analysis.compare import DEFAULT_STRATEGIES, compare
+from foretell.analysis.compare import DEFAULT_STRATEGIES
 from foretell.backends.scripted import improvise
 from foretell.cli.commands.compare import read_settings
 
@@ -25,7 +25,7 @@ def test_figures_stand_above_the_texts(shell):
         "compare", "the cat", "--setting", "greedy:", "--setting", HOT, "--max-new-tokens", "9"
     )
     wishes = {"greedy": {}, "hot": {"temperature": 1.5}}
-    found = compare(toy_llm(), "the cat", wishes, max_new_tokens=9)
+    found = toy_llm().compare("the cat", wishes, max_new_tokens=9)
     lines = result.out.splitlines()
     assert result.code == 0
     assert result.err == ""

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from support.toy import BOS, EOS, toy_metadata, toy_tokenizer
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from foretell.conversation import chat_prompt
 from foretell.errors import ModelFileError, RequestError
 from foretell.formats.gguf import GGUFFile
 from foretell.text.chat import template as chat_template
 from foretell.text.chat import template_worker
+from foretell.text.chat.prompt import chat_prompt
 from foretell.text.chat.template import ChatTemplate
 from foretell.text.tokenizer import Tokenizer
 

@@ -3,11 +3,11 @@
 from foretell.analysis.beam_tree.results import (
     BeamCandidate,
     BeamHypothesis,
-    BeamTree,
     LiveBeam,
     TreeStep,
 )
-from foretell.analysis.beam_tree.running import DEFAULT_NUM_BEAMS, beams, require_beams
+from foretell.analysis.beam_tree.search import DEFAULT_NUM_BEAMS, beams, require_beams
+from foretell.analysis.beam_tree.tree import BeamTree
 
 __all__ = [
     "DEFAULT_NUM_BEAMS",

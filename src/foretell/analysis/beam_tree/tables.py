@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from foretell.analysis.beam_tree.results import (
     BeamCandidate,
     BeamHypothesis,
-    BeamTree,
     LiveBeam,
     TreeStep,
 )
-from foretell.analysis.beam_tree.words import end_of
 from foretell.analysis.display import pad, show_token, width_of
 
 MAX_COLUMNS = 100
@@ -21,14 +19,12 @@ FIGURES = 34  # columns for the branch, rank, log-probability and sum
 NO_RANK = "·"
 
 
-def lines(tree: BeamTree) -> Iterator[str]:
-    """The steps, each live beam above its candidates; then the hypotheses."""
-    yield pad(show_token(tree.prompt), MAX_COLUMNS).rstrip()
-    for number, step in enumerate(tree.steps):
+def step_lines(prompt: str, steps: Sequence[TreeStep]) -> Iterator[str]:
+    """The prompt; then the steps, each live beam above its candidates."""
+    yield pad(show_token(prompt), MAX_COLUMNS).rstrip()
+    for number, step in enumerate(steps):
         yield ""
         yield from _step_lines(number, step)
-    yield ""
-    yield from _hypothesis_lines(tree)
 
 
 def _step_lines(number: int, step: TreeStep) -> Iterator[str]:
@@ -38,8 +34,8 @@ def _step_lines(number: int, step: TreeStep) -> Iterator[str]:
     columns = _token_columns([one for beam in step.beams for one in beam.candidates])
     yield f"step {number}: {', '.join(counts)}"
     yield f"    rank  {pad('token', columns)}  {'log p':>9} {'sum':>10}  what became of it"
-    for place, beam in enumerate(step.beams):
-        yield _beam_line(place, beam)
+    for index, beam in enumerate(step.beams):
+        yield _beam_line(index, beam)
         for one in beam.candidates:
             branch = "└" if one is beam.candidates[-1] else "├"
             yield f"  {branch} {_candidate_figures(one, columns)}"
@@ -52,10 +48,10 @@ def _token_columns(candidates: Sequence[BeamCandidate]) -> int:
     return max(MIN_TOKEN, min(MAX_TOKEN, wanted, MAX_COLUMNS - FIGURES - verdict))
 
 
-def _beam_line(place: int, beam: LiveBeam) -> str:
+def _beam_line(index: int, beam: LiveBeam) -> str:
     if not beam.token_ids:
-        return f"  beam {place}: the prompt"
-    start = f"  beam {place}: {beam.total:.3f}  "
+        return f"  beam {index}: the prompt"
+    start = f"  beam {index}: {beam.total:.3f}  "
     return start + _end_of_text(show_token(beam.text), MAX_COLUMNS - len(start))
 
 
@@ -65,19 +61,20 @@ def _candidate_figures(one: BeamCandidate, columns: int) -> str:
     return f"{rank:>4}  {token}  {one.logprob:>9.3f} {one.total:>10.3f}  {one.verdict}"
 
 
-def _hypothesis_lines(tree: BeamTree) -> Iterator[str]:
-    penalty = tree.config.length_penalty
-    ranked = f"sum / length ** {1.0 if penalty is None else penalty:g}"
-    yield f"the search ended: {end_of(tree)}"
-    yield f"hypotheses by score = {ranked}"
+def hypothesis_lines(
+    hypotheses: Sequence[BeamHypothesis], end: str, length_penalty: float
+) -> Iterator[str]:
+    """Why the search ended, `end`; then the finished texts with their figures, a line each."""
+    yield f"the search ended: {end}"
+    yield f"hypotheses by score = sum / length ** {length_penalty:g}"
     yield f"     {'score':>9} {'sum':>10} {'length':>6}  {'ends by':<14}  text"
-    for place, one in enumerate(tree.hypotheses):
-        yield _hypothesis_line(place, one)
+    for index, one in enumerate(hypotheses):
+        yield _hypothesis_line(index, one)
 
 
-def _hypothesis_line(place: int, one: BeamHypothesis) -> str:
+def _hypothesis_line(index: int, one: BeamHypothesis) -> str:
     figures = f"{one.score:>9.3f} {one.total:>10.3f} {one.length:>6}  {one.stop_reason.kind:<14}"
-    start = f"{place:>4} {figures}  "
+    start = f"{index:>4} {figures}  "
     return start + pad(show_token(one.text), MAX_COLUMNS - len(start)).rstrip()
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from foretell.analysis.beam_tree.results import BeamCandidate, BeamTree, LiveBeam, TreeStep
+from foretell.analysis.beam_tree.results import BeamCandidate, LiveBeam, TreeStep
 from foretell.analysis.display import show_token
 from foretell.config import GenerationConfig
-from foretell.decoding.strategies.beam_search import Considered
+from foretell.decoding.strategies.beam_search import Considered, SearchEnd
 
 
 def kept(beam: int) -> str:
@@ -15,9 +15,9 @@ def kept(beam: int) -> str:
     return f"kept as beam {beam}"
 
 
-def finished(one: Considered, place: int) -> str:
-    """It is the hypothesis number `place` in the end."""
-    return f"{_ends(one)}: hypothesis {place}, {_score(one)}"
+def finished(one: Considered, hypothesis: int) -> str:
+    """It is the hypothesis number `hypothesis` in the end."""
+    return f"{_ends(one)}: hypothesis {hypothesis}, {_score(one)}"
 
 
 def fell(one: Considered, config: GenerationConfig) -> str:
@@ -46,31 +46,31 @@ def _score(one: Considered) -> str:
     return "" if one.hypothesis is None else f"score {one.hypothesis.score:.3f}"
 
 
-def end_of(tree: BeamTree) -> str:
+def end_of(end: SearchEnd, num_hypotheses: int) -> str:
     """Why the search ended."""
-    if tree.end == "exhausted":
+    if end == "exhausted":
         return "no continuation goes on"
-    if tree.end == "enough":
-        return f"early_stopping=True, and there are {len(tree.hypotheses)} hypotheses"
+    if end == "enough":
+        return f"early_stopping=True, and there are {num_hypotheses} hypotheses"
     return "the best live beam would not outdo the worst hypothesis"
 
 
 def sentences(step: TreeStep, token: str | int) -> Iterator[str]:
     """The story of a token in each beam that had it; one sentence if none had."""
     found = False
-    for place, beam in enumerate(step.beams):
+    for index, beam in enumerate(step.beams):
         for one in beam.candidates:
             if token in (one.token, one.token_id):
                 found = True
-                yield _sentence(step, place, beam, one)
+                yield _sentence(step, index, beam, one)
     if not found:
         name = show_token(token) if isinstance(token, str) else f"Token {token}"
         yield f"{name} was not among the {step.num_candidates} candidates of any beam."
 
 
-def _sentence(step: TreeStep, place: int, beam: LiveBeam, one: BeamCandidate) -> str:
+def _sentence(step: TreeStep, index: int, beam: LiveBeam, one: BeamCandidate) -> str:
     rank = "no candidate" if one.rank is None else f"rank {one.rank} of {step.num_candidates}"
-    before = f"beam {place}, {show_token(beam.text)} ({beam.total:.3f})"
+    before = f"beam {index}, {show_token(beam.text)} ({beam.total:.3f})"
     return (
         f"After {before if beam.token_ids else 'the prompt'}, {show_token(one.token)} has "
         f"log-probability {one.logprob:.3f} and makes {one.total:.3f}, {rank}: {one.verdict}."

@@ -1,11 +1,13 @@
 """Comparing strategies: the same prompt under several settings, side by side."""
 
+from foretell.analysis.compare.comparison import Comparison, compare
 from foretell.analysis.compare.figures import Figures
-from foretell.analysis.compare.results import Comparison, Run, StrategyResult
-from foretell.analysis.compare.running import (
+from foretell.analysis.compare.results import Run, StrategyResult
+from foretell.analysis.compare.strategies import (
     DEFAULT_STRATEGIES,
     Strategies,
-    compare,
+    Strategy,
+    plan_strategies,
     read_seeds,
     read_strategies,
 )
@@ -16,8 +18,10 @@ __all__ = [
     "Figures",
     "Run",
     "Strategies",
+    "Strategy",
     "StrategyResult",
     "compare",
+    "plan_strategies",
     "read_seeds",
     "read_strategies",
 ]

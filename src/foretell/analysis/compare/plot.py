@@ -15,8 +15,8 @@ from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
+from foretell.analysis.compare.comparison import Comparison
 from foretell.analysis.compare.figures import Figures
-from foretell.analysis.compare.results import Comparison
 from foretell.analysis.compare.tables import MISSING, cut, show_perplexity, show_share
 from foretell.errors import ConfigError
 from foretell.utils.files import write_atomically
@@ -113,8 +113,8 @@ def comparison_svg(comparison: Comparison) -> str:
             MARGIN, 50, f"{cut(comparison.model, MAX_MODEL)} · perplexity of the raw model", "quiet"
         ),
     ]
-    for place, panels in enumerate(BANDS):
-        parts += _band(comparison, panels, HEAD + place * (band_height + MARGIN))
+    for number, panels in enumerate(BANDS):
+        parts += _band(comparison, panels, HEAD + number * (band_height + MARGIN))
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -122,8 +122,8 @@ def _band(comparison: Comparison, panels: tuple[Panel, ...], top: float) -> Iter
     """Some figures of all strategies, whose names stand on the left."""
     for row, result in enumerate(comparison.results):
         yield _text(MARGIN, _baseline(top, row), cut(result.name, MAX_NAME), "", result.name)
-    for place, panel in enumerate(panels):
-        left = MARGIN + LABEL + place * COLUMN
+    for number, panel in enumerate(panels):
+        left = MARGIN + LABEL + number * COLUMN
         yield _text(left, top + 20, panel.heading, "head")
         yield from _bars(panel, [result.figures for result in comparison.results], left, top)
 

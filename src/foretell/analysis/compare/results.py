@@ -1,4 +1,4 @@
-"""What a comparison gives back: the runs and figures of each strategy, and views of them."""
+"""The parts of a comparison: the runs of each strategy, and their figures."""
 
 from __future__ import annotations
 
@@ -32,26 +32,3 @@ class StrategyResult(JsonMixin):
     config: GenerationConfig
     runs: tuple[Run, ...]
     figures: Figures
-
-
-@dataclass(frozen=True)
-class Comparison(JsonMixin):
-    """Several strategies over the same prompt, in the order in which they were named.
-
-    Printed, it is a table of the figures; in a notebook, a table with the texts. `model` is the
-    backend's description of what it runs.
-    """
-
-    prompt: str
-    model: str
-    results: tuple[StrategyResult, ...]
-
-    def __str__(self) -> str:
-        from foretell.analysis.compare.tables import table_lines
-
-        return "\n".join(table_lines(self))
-
-    def _repr_html_(self) -> str:
-        from foretell.analysis.compare.tables import html_table
-
-        return html_table(self)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from foretell.analysis.compare.results import Comparison, StrategyResult
+from foretell.analysis.compare.results import StrategyResult
 
 MISSING = "–"
 MAX_NAME = 18  # terminal columns
@@ -19,7 +19,7 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Column:
-    """One figure in a table: its heading, its place in characters, and how it is shown."""
+    """One figure in a table: its heading, its width in characters, and how it is shown."""
 
     heading: str
     columns: int
@@ -67,23 +67,23 @@ def cut(text: str, columns: int) -> str:
     return line if cell_len(line) <= columns else set_cell_size(line, columns - 1).rstrip() + "…"
 
 
-def table_lines(comparison: Comparison) -> list[str]:
+def table_lines(results: Sequence[StrategyResult]) -> list[str]:
     """The figures, a strategy a line, in 80 columns; what the headings mean stands below."""
     from rich.cells import cell_len, set_cell_size
 
-    names = [printable(result.name) for result in comparison.results]
+    names = [printable(result.name) for result in results]
     room = min(MAX_NAME, max(8, *map(cell_len, names)))
     heading = " ".join(f"{column.heading:>{column.columns}}" for column in COLUMNS)
     lines = [f"{'strategy':<{room}} {heading}"]
-    for name, result in zip(names, comparison.results, strict=True):
+    for name, result in zip(names, results, strict=True):
         cells = " ".join(f"{column.show(result):>{column.columns}}" for column in COLUMNS)
         lines.append(f"{set_cell_size(cut(name, room), room)} {cells}")
     return [*lines, "", *LEGEND]
 
 
-def text_lines(comparison: Comparison, columns: int) -> Iterator[str]:
+def text_lines(results: Sequence[StrategyResult], columns: int) -> Iterator[str]:
     """The texts, each below its strategy and seed, wrapped to this many terminal columns."""
-    for result in comparison.results:
+    for result in results:
         for run in result.runs:
             seed = "" if run.seed is None else f", seed {run.seed}"
             yield ""
@@ -103,12 +103,12 @@ def _wrapped(text: str, columns: int) -> Iterator[str]:
             yield f"   {part.plain}".rstrip()
 
 
-def html_table(comparison: Comparison) -> str:
+def html_table(prompt: str, results: Sequence[StrategyResult]) -> str:
     """The figures and the texts as HTML; whatever a model or user wrote is escaped."""
     headings = "".join(f"<th>{column.heading}</th>" for column in COLUMNS)
-    rows = "".join(map(_html_row, comparison.results))
+    rows = "".join(map(_html_row, results))
     return (
-        f"<p>Strategies over the prompt <q>{escape(comparison.prompt)}</q></p>"
+        f"<p>Strategies over the prompt <q>{escape(prompt)}</q></p>"
         f"<table><thead><tr><th>strategy</th>{headings}<th>texts</th></tr></thead>"
         f"<tbody>{rows}</tbody></table><p><small>{'<br>'.join(LEGEND)}</small></p>"
     )

@@ -59,7 +59,8 @@ def command(
 
     An answer has at most 512 tokens unless --max-new-tokens says otherwise.
     """
-    from foretell.conversation import Conversation, read_messages, template_of
+    from foretell.conversation import Conversation, read_messages
+    from foretell.text.chat.prompt import template_of
 
     config = GenerationConfig().override(**given(settings))
     messages = [] if history is None else read_messages(history)

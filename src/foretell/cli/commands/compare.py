@@ -13,7 +13,6 @@ import click
 from foretell.analysis.compare import (
     DEFAULT_STRATEGIES,
     Comparison,
-    compare,
     read_seeds,
     read_strategies,
 )
@@ -85,7 +84,7 @@ def command(
         check_plot_path(plot)
     text = read_prompt(prompt, file)
     with load(model) as llm:
-        found = compare(llm, text, strategies, progress=_is_terminal(), **wishes)
+        found = llm.compare(text, strategies, progress=_is_terminal(), **wishes)
     try:  # a closed pipe takes no picture away, nor a full disk the table
         if plot is not None:
             save_plot(found, plot)
@@ -135,7 +134,7 @@ def _show(found: Comparison, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
         return
-    for line in [*table_lines(found), *text_lines(found, terminal_columns())]:
+    for line in [*table_lines(found.results), *text_lines(found.results, terminal_columns())]:
         click.echo(line)
 
 

@@ -77,13 +77,11 @@ def command(
 
 
 def _explain(text: str, model: ModelChoice, parse_special: bool, **settings: Any) -> Explanation:
-    from foretell.analysis.explain import explain
-
     config = GenerationConfig().override(**given(settings))
     if config.max_new_tokens is None and config.max_length is None:
         config = config.override(max_new_tokens=MAX_NEW_TOKENS)
     with load(model) as llm:
-        return explain(llm, text, config, parse_special=parse_special)
+        return llm.explain(text, config, parse_special=parse_special)
 
 
 def _data(found: Explanation, token: int | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs a beam search that reports its steps, and shows its tree in the tokenizer's words."""
+"""Asks for a beam search that is recorded, and makes the tree of its records: ids become texts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from foretell.analysis.beam_tree import words
 from foretell.analysis.beam_tree.results import (
     BeamCandidate,
     BeamHypothesis,
-    BeamTree,
     LiveBeam,
     TreeStep,
 )
+from foretell.analysis.beam_tree.tree import BeamTree
+from foretell.analysis.tasks import Analysis, GenerationTask
 from foretell.config import GenerationConfig
 from foretell.decoding.strategies.beam_search import (
     BeamStep,
@@ -23,50 +24,56 @@ from foretell.decoding.strategies.beam_search import (
     Node,
 )
 from foretell.engine.events import TokenEvent
+from foretell.engine.request import Request
 from foretell.errors import ConfigError, RequestError
+from foretell.inputs.processor import merge_settings
 from foretell.inputs.prompts import Prompt, is_batch
+from foretell.outputs import GenerationOutput
 from foretell.streaming.job import Job
-from foretell.streaming.run import collect_outputs, stream_jobs
 from foretell.streaming.sample import SampleStreamer
 from foretell.text.detokenizer import Detokenizer, unfinished_character
 
 if TYPE_CHECKING:
-    from foretell.llm import LLM
     from foretell.text.tokenizer import Tokenizer
 
 DEFAULT_NUM_BEAMS = 5
 
 
 def beams(
-    llm: LLM,
+    tokenizer: Tokenizer,
     prompt: Prompt,
     config: GenerationConfig | None = None,
     *,
     parse_special: bool = False,
     **settings: Any,
-) -> BeamTree:
-    """Continue a prompt by beam search, and tell all that it considered.
+) -> Analysis[BeamTree]:
+    """Continue a prompt by beam search, and show all that it considered.
 
     Arguments and errors are those of `LLM.generate`, but for one prompt alone, and `num_beams` is 5
     where none is stated. The texts are those of `generate`.
     """
     if is_batch(prompt):
         raise RequestError(f"there are {len(prompt)} prompts: beams shows the tree of one")
-    preparation = llm.preparation
     require_beams(settings.get("num_beams"))
-    complete = preparation.settings(config, _with_beams(config, settings))
+    complete = merge_settings(config, _with_beams(config, settings))
     steps: list[BeamStep] = []
-    plan = preparation.plan(complete, on_step=steps.append)
-    job = preparation.job(prompt, plan, parse_special=parse_special)
-    outputs = collect_outputs(stream_jobs(llm.client, [job], llm.tokenizer))
-    teller = _Teller(job, llm.tokenizer, steps[-1].hypotheses)
+    outputs = yield [GenerationTask(prompt, complete, parse_special, {"on_step": steps.append})]
+    return tree_of(steps, outputs, tokenizer)
+
+
+def tree_of(
+    steps: Sequence[BeamStep], outputs: list[GenerationOutput], tokenizer: Tokenizer
+) -> BeamTree:
+    """The tree of a search, from the records of its steps and its outputs."""
+    one, last = outputs[0], steps[-1]
+    builder = _TreeBuilder(one, tokenizer, last.hypotheses)
     return BeamTree(
-        prompt=job.prompt,
-        prompt_token_ids=list(job.request.prompt),
-        config=job.config,
-        steps=[teller.step(step) for step in steps],
-        hypotheses=[teller.hypothesis(one) for one in steps[-1].hypotheses],
-        end=steps[-1].end or "exhausted",
+        prompt=one.prompt,
+        prompt_token_ids=one.prompt_token_ids,
+        config=one.config,
+        steps=[builder.step(step) for step in steps],
+        hypotheses=[builder.hypothesis(hypothesis) for hypothesis in last.hypotheses],
+        end=last.end or "exhausted",
         outputs=outputs,
     )
 
@@ -84,39 +91,38 @@ def _with_beams(config: GenerationConfig | None, settings: Mapping[str, Any]) ->
     return {**settings, "num_beams": DEFAULT_NUM_BEAMS}
 
 
-class _Teller:
+class _TreeBuilder:
     """Turns a search's records into what the user reads: ids become texts, fates are known."""
 
-    def __init__(self, job: Job, tokenizer: Tokenizer, hypotheses: Sequence[Hypothesis]) -> None:
-        self._job = job
-        self._config = job.request.config
+    def __init__(
+        self, output: GenerationOutput, tokenizer: Tokenizer, hypotheses: Sequence[Hypothesis]
+    ) -> None:
+        self._config = output.config
+        self._prompt = output.prompt_token_ids
         self._tokenizer = tokenizer
-        self._places = {one.node: place for place, one in enumerate(hypotheses)}
+        self._indices = {one.node: index for index, one in enumerate(hypotheses)}
 
     def step(self, step: BeamStep) -> TreeStep:
         """A step, its candidates under the beams that they go on from."""
-        told = [self._candidate(rank, one, step) for rank, one in enumerate(step.considered, 1)]
-        parents = [one.candidate.parent for one in step.considered]
-        told += [self._runner_up(one, step) for one in step.runners_up]
-        parents += [one.parent for one in step.runners_up]
-        beams = [
-            self._beam(
-                node, [one for one, parent in zip(told, parents, strict=True) if parent == place]
-            )
-            for place, node in enumerate(step.live)
-        ]
+        candidates: list[list[BeamCandidate]] = [[] for _ in step.live]
+        for rank, considered in enumerate(step.considered, 1):
+            parent = considered.candidate.parent
+            candidates[parent].append(self._candidate(rank, considered, step))
+        for runner_up in step.runners_up:
+            candidates[runner_up.parent].append(self._runner_up(runner_up, step))
+        beams = [self._beam(node, ours) for node, ours in zip(step.live, candidates, strict=True)]
         return TreeStep(beams, len(step.considered), len(step.hypotheses))
 
     def hypothesis(self, one: Hypothesis) -> BeamHypothesis:
         """A finished text, written down by the rules of the outputs."""
         token_ids = _token_ids(one.node)
         config = self._config.override(logprobs=None, stopping_criteria=None)
-        request = replace(self._job.request, config=config)
-        transcript = SampleStreamer(replace(self._job, request=request), self._tokenizer)
+        job = Job("", Request(self._prompt, config), config)
+        streamer = SampleStreamer(job, self._tokenizer)
         for token_id in token_ids[:-1]:
-            transcript.take(TokenEvent(0, token_id))
-        transcript.take(TokenEvent(0, token_ids[-1], stop_reason=one.reason))
-        text = transcript.require_output().text
+            streamer.take(TokenEvent(0, token_id))
+        streamer.take(TokenEvent(0, token_ids[-1], stop_reason=one.reason))
+        text = streamer.require_output().text
         return BeamHypothesis(text, token_ids, one.node.total, one.score, one.reason)
 
     def _beam(self, node: Node | None, candidates: list[BeamCandidate]) -> LiveBeam:
@@ -125,26 +131,25 @@ class _Teller:
         return LiveBeam(self._text(token_ids), token_ids, total, candidates)
 
     def _text(self, token_ids: Sequence[int]) -> str:
-        pending = unfinished_character(self._tokenizer, self._job.request.prompt)
+        pending = unfinished_character(self._tokenizer, self._prompt)
         detokenizer = Detokenizer(self._tokenizer, continuation=True, pending=pending)
         return "".join(map(detokenizer.push, token_ids)) + detokenizer.finish()
 
     def _candidate(self, rank: int, one: Considered, step: BeamStep) -> BeamCandidate:
-        told = self._fallen(one.candidate, words.fell(one, self._config))
         made = one.hypothesis
-        told = replace(
-            told,
+        fallen = replace(
+            self._fallen(one.candidate, words.fell(one, self._config)),
             rank=rank,
             stop_reason=one.reason,
             score=None if made is None else made.score,
         )
-        if made is not None and made.node in self._places:
-            place = self._places[made.node]
-            verdict = words.finished(one, place)
-            return replace(told, fate="finished", verdict=verdict, hypothesis=place)
+        if made is not None and made.node in self._indices:
+            index = self._indices[made.node]
+            verdict = words.finished(one, index)
+            return replace(fallen, fate="finished", verdict=verdict, hypothesis=index)
         if one.beam is not None and step.end is None:
-            return replace(told, fate="kept", verdict=words.kept(one.beam), beam=one.beam)
-        return told
+            return replace(fallen, fate="kept", verdict=words.kept(one.beam), beam=one.beam)
+        return fallen
 
     def _runner_up(self, one: Candidate, step: BeamStep) -> BeamCandidate:
         return self._fallen(one, words.passed_over(len(step.considered), self._config))

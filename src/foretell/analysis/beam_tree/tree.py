@@ -1,0 +1,60 @@
+"""The tree of a beam search: all that it considered, in one object."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+
+from foretell.analysis.beam_tree.results import BeamHypothesis, TreeStep
+from foretell.analysis.beam_tree.tables import hypothesis_lines, step_lines
+from foretell.analysis.beam_tree.words import end_of, sentences
+from foretell.config import GenerationConfig
+from foretell.decoding.strategies.beam_search import SearchEnd
+from foretell.errors import RequestError
+from foretell.outputs import GenerationOutput, JsonMixin
+
+
+@dataclass(frozen=True, repr=False)
+class BeamTree(JsonMixin):
+    """All that a beam search considered; `str()` draws it.
+
+    Attributes:
+        prompt, prompt_token_ids: what was continued.
+        config: the settings in force, the seed drawn included.
+        steps: a token each; counted from 0, as are the beams of a step.
+        hypotheses: the finished texts that were left, best first.
+        end: why the search ended: nothing went on ("exhausted"), `early_stopping=True` had its
+            texts ("enough"), or the best live beam would not outdo the worst of them ("settled").
+        outputs: what `generate` gives: the `num_return_sequences` best texts.
+    """
+
+    prompt: str
+    prompt_token_ids: list[int]
+    config: GenerationConfig
+    steps: list[TreeStep]
+    hypotheses: list[BeamHypothesis]
+    end: SearchEnd
+    outputs: list[GenerationOutput]
+
+    def why(self, step: int, token: str | int) -> str:
+        """What became of a token, by its text or id, in a sentence for each beam that had it.
+
+        RequestError if there is no such step.
+        """
+        index = operator.index(step)
+        if not 0 <= index < len(self.steps):
+            raise RequestError(f"step {step} is out of range: must be 0 to {len(self.steps) - 1}")
+        return " ".join(sentences(self.steps[index], token))
+
+    def __str__(self) -> str:
+        end = end_of(self.end, len(self.hypotheses))
+        penalty = 1.0 if self.config.length_penalty is None else self.config.length_penalty
+        table = [
+            *step_lines(self.prompt, self.steps),
+            "",
+            *hypothesis_lines(self.hypotheses, end, penalty),
+        ]
+        return "\n".join(table)
+
+    def __repr__(self) -> str:
+        return f"BeamTree({len(self.steps)} steps, {len(self.hypotheses)} hypotheses)"

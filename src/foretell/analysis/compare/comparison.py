@@ -1,0 +1,75 @@
+"""Several strategies over one prompt: what is asked for, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from foretell.analysis.compare.figures import figures_of
+from foretell.analysis.compare.results import Run, StrategyResult
+from foretell.analysis.compare.strategies import Strategy
+from foretell.analysis.compare.tables import html_table, table_lines
+from foretell.analysis.tasks import Analysis, GenerationTask, ReadPrompt
+from foretell.inputs.prompts import Prompt
+from foretell.outputs import GenerationOutput, JsonMixin
+
+
+@dataclass(frozen=True)
+class Comparison(JsonMixin):
+    """Several strategies over the same prompt, in the order in which they were named.
+
+    Printed, it is a table of the figures; in a notebook, a table with the texts. `model` is the
+    backend's description of what it runs.
+    """
+
+    prompt: str
+    model: str
+    results: tuple[StrategyResult, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(table_lines(self.results))
+
+    def _repr_html_(self) -> str:
+        return html_table(self.prompt, self.results)
+
+
+def compare(
+    read: ReadPrompt, prompt: Prompt, strategies: Sequence[Strategy], model: str
+) -> Analysis[Comparison]:
+    """Continue a prompt by several strategies, and measure what tells the texts apart.
+
+    The runs of a strategy go in one batch. The strategies run one after another, so that the speed
+    of each is its own.
+
+    Args:
+        read: reads and checks the prompt.
+        prompt: text, or token ids.
+        strategies: what is to be run, by `plan_strategies`.
+        model: what the backend says that it runs.
+
+    Raises:
+        RequestError: the prompt is empty or cannot fit.
+    """
+    text, token_ids = read(prompt)
+    results = []
+    for strategy in strategies:
+        started = perf_counter()
+        outputs = yield [GenerationTask(token_ids, config) for config in strategy.runs]
+        results.append(_result_of(strategy, outputs, perf_counter() - started))
+    return Comparison(text, model, tuple(results))
+
+
+def _result_of(
+    strategy: Strategy, outputs: Sequence[GenerationOutput], seconds: float
+) -> StrategyResult:
+    runs = tuple(map(_run_of, outputs))
+    logprobs = [logprob for run in runs for logprob in run.logprobs]
+    figures = figures_of([run.token_ids for run in runs], logprobs, seconds)
+    return StrategyResult(strategy.name, strategy.config.override(seed=None), runs, figures)
+
+
+def _run_of(output: GenerationOutput) -> Run:
+    logprobs = [token.logprob for token in output.logprobs or [] if token.logprob is not None]
+    seed = output.config.seed if output.config.samples else None
+    return Run(output.text, seed, output.finish_reason, output.token_ids, logprobs)

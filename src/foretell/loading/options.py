@@ -1,0 +1,152 @@
+"""The options with which a model is opened: the one list of them.
+
+`LLM` takes each as an argument of the same name, the command line offers those that have a
+description, and `loading.load` passes a backend those that it heeds, and refuses the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from foretell.errors import ConfigError
+
+BackendName = Literal["auto", "native", "transformers"]
+Quantize = Literal["q8", "q4"]
+Activations = Literal["int8", "float32"]
+KVDtype = Literal["float16", "bfloat16", "float32"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """What there is to know of an option beside its name and default.
+
+    Attributes:
+        backends: those that heed it; none if it is `load_model` that does.
+        description: for the shell; None if the shell does not offer it.
+        kind: type of its value, in the shell.
+        choices: the values that the shell takes, if it is one of a few.
+        metavar: how the shell names its value, if not by its type.
+    """
+
+    backends: tuple[str, ...] = ()
+    description: str | None = None
+    kind: type = str
+    choices: tuple[str, ...] = ()
+    metavar: str | None = None
+
+
+def _about(*backends: str, **shell: Any) -> dict[str, Option]:
+    return {"option": Option(backends, **shell)}
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """How a model is opened; `LLM` explains each option.
+
+    Raises:
+        ConfigError: there is no such backend.
+    """
+
+    revision: str | None = field(
+        default=None,
+        metadata=_about(description="Branch, tag or commit of a Hugging Face id."),
+    )
+    backend: BackendName = field(
+        default="auto",
+        metadata=_about(
+            description="What runs the model.  [default: auto: native where it can]",
+            choices=get_args(BackendName),
+        ),
+    )
+    quantize: Quantize | None = field(
+        default=None,
+        metadata=_about(
+            "native",
+            description="Pack float weights as 8-bit or 4-bit codes.",
+            choices=get_args(Quantize),
+        ),
+    )
+    device: str | None = field(
+        default=None,
+        metadata=_about(
+            "transformers",
+            description="Where transformers computes: cpu, cuda, mps.  "
+            "[default: an accelerator if any]",
+            metavar="NAME",
+        ),
+    )
+    dtype: str | None = field(
+        default=None,
+        metadata=_about(
+            "transformers",
+            description="In what transformers computes.  [default: the checkpoint's own]",
+            choices=("float32", "bfloat16", "float16"),
+        ),
+    )
+    threads: int | None = field(
+        default=None,
+        metadata=_about(
+            "native", description="Threads that compute.  [default: all cores]", kind=int
+        ),
+    )
+    activations: Activations = field(default="int8", metadata=_about("native"))
+    context_length: int | None = field(
+        default=None,
+        metadata=_about(
+            "native",
+            "transformers",
+            description="Most tokens of a text.  [default: the model's own]",
+            kind=int,
+        ),
+    )
+    kv_dtype: KVDtype = field(
+        default="float16",
+        metadata=_about(
+            "native",
+            description="How keys and values are kept.  [default: float16]",
+            choices=get_args(KVDtype),
+        ),
+    )
+    num_blocks: int | None = field(
+        default=None,
+        metadata=_about(
+            "native",
+            "transformers",
+            description="Size of the KV pool, in blocks.  [default: two contexts or more]",
+            kind=int,
+        ),
+    )
+    kv_share: float | None = field(
+        default=None,
+        metadata=_about(
+            "native", description="... or as a share of the memory that is available.", kind=float
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        known = get_args(BackendName)
+        if self.backend not in known:
+            names = ", ".join(map(repr, known))
+            raise ConfigError(f"backend={self.backend!r} must be one of {names}")
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """The options of backends that are not at their defaults."""
+        return {
+            item.name: getattr(self, item.name)
+            for item in fields(self)
+            if OPTIONS[item.name].backends and getattr(self, item.name) != item.default
+        }
+
+    def not_of(self, backend: str) -> dict[str, Any]:
+        """Those among the stated that this backend does not heed."""
+        return {
+            name: value
+            for name, value in self.stated.items()
+            if backend not in OPTIONS[name].backends
+        }
+
+
+OPTIONS: dict[str, Option] = {item.name: item.metadata["option"] for item in fields(ModelOptions)}
+"""Every option by its name."""
