@@ -147,6 +147,7 @@ def test_closing_ends_what_is_under_way():
         stream = llm.stream("the cat", max_new_tokens=50)
         backend.release()
         await anext(stream)
+        await asyncio.to_thread(backend.is_waiting.wait)
         asked = [
             llm.generate("a", max_new_tokens=50),
             llm.generate(["b"] * 40, max_new_tokens=50),

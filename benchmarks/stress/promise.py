@@ -151,6 +151,8 @@ def main() -> None:
     }
     write_result("promise", arguments, result)
     print("all equal, bit for bit" if not differing else f"{differing} DIFFER")
+    if not preemptions:
+        print("nothing was preempted: too few requests to show anything")
     sys.exit(1 if differing or not preemptions else 0)
 
 

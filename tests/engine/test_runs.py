@@ -179,7 +179,9 @@ def test_streamed_runs_are_the_text_of_single_tokens(stop, logprobs):
             return np.zeros(VOCAB_SIZE, np.float32)
 
     expected = llm.generate("the cat", **settings)
-    chunks = [*stream_jobs(llm._require_open().client, [text_job(llm, padded, **settings)], llm.tokenizer)]
+    chunks = [
+        *stream_jobs(llm._require_open().client, [text_job(llm, padded, **settings)], llm.tokenizer)
+    ]
     output = chunks[-1].output
     assert "".join(chunk.text for chunk in chunks) == output.text == expected.text
     assert output.token_ids == expected.token_ids
@@ -201,7 +203,9 @@ def test_samples_that_stop_in_the_text_end_apart_within_runs():
     }
     llm = toy_llm(script)
     expected = llm.generate("the cat", **settings)
-    chunks = [*stream_jobs(llm._require_open().client, [text_job(llm, script, **settings)], llm.tokenizer)]
+    chunks = [
+        *stream_jobs(llm._require_open().client, [text_job(llm, script, **settings)], llm.tokenizer)
+    ]
     outputs = {chunk.index: chunk.output for chunk in chunks if chunk.output is not None}
     for output in expected:
         assert outputs[output.index].text == output.text

@@ -24,16 +24,16 @@ class GatedBackend(ScriptedBackend):
         super().__init__(script, vocab_size=VOCAB_SIZE, **sizes)
         self._permits = threading.Semaphore(0)
         self._is_open = False
-        self.is_waiting = threading.Event()  # a batch has come
+        self.is_waiting = threading.Event()  # a batch waits to be let
 
     def forward(self, batch: Batch) -> Logits:
-        self.is_waiting.set()
         if not self._is_open:
-            self._permits.acquire()
+            self.is_waiting.set()
+            assert self._permits.acquire(timeout=60), "nobody let this batch run"
+            self.is_waiting.clear()
         return super().forward(batch)
 
     def release(self) -> None:
-        self.is_waiting.clear()
         self._permits.release()
 
     def open(self) -> None:
