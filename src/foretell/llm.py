@@ -342,9 +342,10 @@ class LLM:
         """
         from foretell.analysis.compare import compare, plan_strategies
 
-        special, progress = (settings.pop(n, False) for n in ("parse_special", "progress"))
+        progress = settings.pop("progress", False)
+        parse_special = settings.pop("parse_special", False)
         chosen = plan_strategies(strategies, settings, seeds)
-        read = partial(self._require_open().inputs.read, parse_special=special)
+        read = partial(self._require_open().inputs.read, parse_special=parse_special)
         with progress_bar(sum(len(one.runs) for one in chosen) if progress else 0) as show:
             return self._analyse(compare(read, prompt, chosen, self.info.description), show)
 
