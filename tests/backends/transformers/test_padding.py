@@ -63,12 +63,12 @@ def test_a_view_leads_to_each_position(spans):
             np.testing.assert_array_equal(view.cells[row, -length:], cells)
             assert view.is_real[row].sum() == length
             assert view.num_past == view.cells.shape[1] - count
-            assert (batch.tokens[view.places[row]] == sequence).all()
-            np.testing.assert_array_equal(batch.positions[view.places[row]], past[start:])
+            assert (batch.tokens[view.tokens[row]] == sequence).all()
+            np.testing.assert_array_equal(batch.positions[view.tokens[row]], past[start:])
 
 
 @given(SEQUENCES, st.randoms(use_true_random=False))
-def test_wanted_rows_find_their_places(spans, dice):
+def test_rows_asked_for_find_their_tokens(spans, dice):
     batch = batch_from(spans)
     number = dice.randint(0, len(batch.tokens))
     wanted = np.array(sorted(dice.sample(range(len(batch.tokens)), number)), np.int32)
@@ -77,5 +77,5 @@ def test_wanted_rows_find_their_places(spans, dice):
     for group in passes(batch):
         view, picked = View.of(batch, group, SIZE), OutputRows.of(batch, group)
         assert len(picked.kept) >= 1
-        found[picked.places] = view.places[picked.rows, picked.kept[picked.columns]]
+        found[picked.indices] = view.tokens[picked.rows, picked.kept[picked.columns]]
     np.testing.assert_array_equal(found, wanted)

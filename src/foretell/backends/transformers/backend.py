@@ -33,7 +33,7 @@ from foretell.backends.transformers.checks import (
     quiet_bars,
     text_config,
 )
-from foretell.backends.transformers.padding import OutputRows, Places, View, passes
+from foretell.backends.transformers.padding import Indices, OutputRows, View, passes
 from foretell.errors import (
     ConfigError,
     ModelFileError,
@@ -147,12 +147,12 @@ class TransformersBackend:
         chosen = "auto" if dtype is None else str(dtype).removeprefix("torch.")
         if chosen not in DTYPES:
             raise ConfigError(f"dtype={dtype!r} must be one of {', '.join(map(repr, DTYPES))}")
-        place = _choose_device(device)
+        torch_device = _choose_device(device)
         model = _load_model(name_or_path, revision=revision or "main", dtype=chosen)
         try:
-            moved = cast(Any, model).to(place)
+            moved = cast(Any, model).to(torch_device)
         except RuntimeError as error:  # no such number, or no room
-            raise ConfigError(f"device={str(place)!r}: {one_line(error)}") from error
+            raise ConfigError(f"device={str(torch_device)!r}: {one_line(error)}") from error
         _check_weights(moved, name_or_path)
         return cls(moved, **sizes)
 
@@ -170,7 +170,7 @@ class TransformersBackend:
         rows = np.empty((len(batch.logits_indices), self._info.vocab_size), dtype=np.float32)
         for sequences in passes(batch, pads=self._pads):
             outputs = OutputRows.of(batch, sequences)
-            rows[outputs.places] = self._run(batch, sequences, outputs).float().cpu().numpy()
+            rows[outputs.indices] = self._run(batch, sequences, outputs).float().cpu().numpy()
         return rows
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
@@ -181,14 +181,14 @@ class TransformersBackend:
         if origins:
             self._store.copy([*origins.values()], [*origins])
 
-    def _run(self, batch: Batch, sequences: Places, outputs: OutputRows) -> Tensor:
+    def _run(self, batch: Batch, sequences: Indices, outputs: OutputRows) -> Tensor:
         """Logits `(W, vocab_size)` of one pass over sequences that have as many new tokens."""
         view = View.of(batch, sequences, self._block_size)
         self._store.reserve(int(view.cells.max()) + 1)
         inputs: dict[str, Any] = {
-            "input_ids": self._tensor(batch.tokens[view.places]),
+            "input_ids": self._tensor(batch.tokens[view.tokens]),
             "attention_mask": self._tensor(view.is_real),
-            "position_ids": self._tensor(batch.positions[view.places]),
+            "position_ids": self._tensor(batch.positions[view.tokens]),
             "logits_to_keep": self._tensor(outputs.kept),
         }
         inputs = {name: value for name, value in inputs.items() if name in self._arguments}
@@ -265,10 +265,10 @@ class _BlockStore:
     def copy(self, sources: Sequence[int], destinations: Sequence[int]) -> None:
         """Copy blocks, all at once."""
         self.reserve((max(*sources, *destinations) + 2) * self._block_size)
-        places = [self._cells(sources), self._cells(destinations)]
+        cells = [self._cells(sources), self._cells(destinations)]
         with torch.inference_mode():
             for stored in [one for layer in self._layers.values() for one in layer]:
-                source, destination = (one.to(stored.device) for one in places)
+                source, destination = (one.to(stored.device) for one in cells)
                 stored[destination] = stored[source]
 
     def _cells(self, blocks: Sequence[int]) -> Tensor:
