@@ -110,7 +110,7 @@ class Company(RuleBasedStateMachine):
             self._step()
             self.nobody_waits_for_one_that_came_later()
 
-    @precondition(lambda self: self.engine._scheduler.has_work)
+    @precondition(lambda self: self.engine._states)
     @rule(how=st.sampled_from(["before", "after"]))
     def fail(self, how):
         self.backend.fails = how

@@ -8,8 +8,9 @@ import numpy as np
 
 from foretell.decoding.fused.chain import choose
 from foretell.decoding.processors.base import History
-from foretell.decoding.strategies.base import Choices, Draws, Strategy
+from foretell.decoding.strategies.base import Choice, Choices, Strategy
 from foretell.decoding.strategies.sampling import SamplingStrategy
+from foretell.errors import NumericalError
 from foretell.utils.arrays import Logits
 
 
@@ -17,18 +18,17 @@ def answer_of(strategy: Strategy, rows: Sequence[Logits], histories: Sequence[Hi
     """What it goes on with; tokens that C++ may draw are also chosen stage by stage, and equal."""
     copies = [row.copy() for row in rows]
     answer = strategy.step(rows, histories)
-    if not isinstance(answer, Draws):
+    if isinstance(answer, Choices):
         return answer
-    table, draws = np.stack(rows), answer.draws
-    drawn = choose(
-        table,
-        range(len(rows)),
-        [draw.chain for draw in draws],
-        [draw.uniform for draw in draws],
-    )
-    answer = answer.choices(drawn)
     assert isinstance(strategy, SamplingStrategy)
-    for choice, row, history in zip(answer.choices, copies, histories, strict=True):
+    chains, uniforms = [draw.chain for draw in answer], [draw.uniform for draw in answer]
+    drawn = choose(np.stack(rows), range(len(rows)), chains, uniforms)
+    choices = []
+    for parent, (draw, token_id) in enumerate(zip(answer, drawn, strict=True)):
+        if isinstance(token_id, NumericalError):
+            raise token_id
+        row, history = copies[parent], histories[parent]
         token = strategy.choose(row, history, strategy.stages(history))
-        assert choice.tokens == (token,)
-    return answer
+        assert draw.token(token_id) == token
+        choices.append(Choice(parent, (token,)))
+    return Choices(choices)

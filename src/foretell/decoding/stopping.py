@@ -29,6 +29,8 @@ class StopRules:
         self._config = config
         self._eos_token_ids = frozenset() if config.ignore_eos else eos_token_ids
         self._stop_token_ids = frozenset(config.stop_token_ids)
+        detection = config.repetition_detection
+        self._detection = detection if isinstance(detection, RepetitionDetection) else None
         self._max_length = max_length
         self._started = perf_counter()
 
@@ -39,12 +41,10 @@ class StopRules:
             return StopReason("eos", last)
         if last in self._stop_token_ids:
             return StopReason("token", last)
-        return self._loop(history) or self._limit(history)
+        loop = None if self._detection is None else self._loop(history, self._detection)
+        return loop or self._limit(history)
 
-    def _loop(self, history: History) -> StopReason | None:
-        detection = self._config.repetition_detection
-        if not isinstance(detection, RepetitionDetection):
-            return None
+    def _loop(self, history: History, detection: RepetitionDetection) -> StopReason | None:
         reach = detection.max_pattern_size * detection.min_count
         start = max(history.num_prompt_tokens, len(history.tokens) - reach)
         size = repeated_pattern(history.tokens[start:], detection)

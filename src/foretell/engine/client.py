@@ -52,18 +52,19 @@ class EngineClient:
         A request that has given its last event must be left out.
         """
         self._require_open()
-        while not any(self._pending[request_id] for request_id in request_ids):
+        events: list[Event] = []
+        while True:
+            for request_id in request_ids:
+                if self._pending[request_id]:
+                    events += self._pending[request_id]
+                    self._pending[request_id] = []
+            if events:
+                return events
             if not self._engine.has_work:
                 raise RequestError(
                     f"requests {list(request_ids)} have ended: there is no more to take"
                 )
             self._step()
-        events: list[Event] = []
-        for request_id in request_ids:
-            if self._pending[request_id]:
-                events += self._pending[request_id]
-                self._pending[request_id] = []
-        return events
 
     def abort_sample(self, request_id: int, sample: int) -> None:
         """Abort one sample of a request; the others go on."""

@@ -7,16 +7,13 @@ It knows ids only. It is synchronous, and belongs to one thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from collections.abc import Sequence as Items
-from itertools import islice
 from time import perf_counter
-from typing import NamedTuple
 
 from foretell.backends.base import Backend, Logits
 from foretell.decoding.fused.chain import choose
 from foretell.decoding.logprobs import report
-from foretell.decoding.strategies.base import Choice, Choices, ChosenToken, Draws, SampleToken
+from foretell.decoding.strategies.base import Choice, Choices, ChosenToken, Draw, SampleToken
 from foretell.engine.batch import assemble
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request
@@ -29,20 +26,11 @@ from foretell.engine.step_plan import Span, StepPlan
 from foretell.errors import ForetellError, NumericalError, QueueFullError
 from foretell.outputs import FinishReason, StopReason
 
+_Outcome = tuple[RequestState, Choices | list[ChosenToken] | Exception]
+"""What a request goes on with: choices, a token for each sequence, or why it cannot."""
 
-class _Outcome(NamedTuple):
-    """What a request goes on with, or why it cannot."""
-
-    state: RequestState
-    answer: Choices | Exception
-
-
-class _Drawing(NamedTuple):
-    """A request whose tokens are to be drawn from rows of a table, one by each draw."""
-
-    state: RequestState
-    indices: Items[int]
-    answer: Draws
+_Drawing = tuple[RequestState, Items[int], list[Draw]]
+"""A request whose tokens are to be drawn: the rows of a table, and how each is drawn."""
 
 
 class Engine:
@@ -65,7 +53,7 @@ class Engine:
     @property
     def has_work(self) -> bool:
         """Whether another step has something to run or to report."""
-        return self._scheduler.has_work or bool(self._events)
+        return bool(self._states or self._events)
 
     @property
     def num_free_blocks(self) -> int:
@@ -130,21 +118,18 @@ class Engine:
         function raises ends its own request only.
         """
         try:
-            if self._scheduler.has_work:
-                self._run()
+            if self._states:
+                started = perf_counter()
+                plan = self._scheduler.schedule()
+                logits = self._forward(plan)
+                outcomes = self._choose(plan.spans, logits)
+                self._commit(outcomes)
+                self._meter.note_step(perf_counter() - started)
         except BaseException as error:
             self._fail_running(error)
             raise
         events, self._events = self._events, []
         return events
-
-    def _run(self) -> None:
-        started = perf_counter()
-        plan = self._scheduler.schedule()
-        logits = self._forward(plan)
-        outcomes = self._choose(plan.spans, logits)
-        self._commit(outcomes)
-        self._meter.note_step(perf_counter() - started)
 
     def _forward(self, plan: StepPlan) -> Logits:
         if plan.copies:
@@ -161,17 +146,17 @@ class Engine:
             try:
                 answer = state.strategy.step([table[row] for row in indices], state.live)
             except Exception as error:  # noqa: BLE001 - a user's function may raise anything
-                outcomes.append(_Outcome(state, error))
+                outcomes.append((state, error))
                 continue
             if isinstance(answer, Choices):
-                outcomes.append(_Outcome(state, answer))
+                outcomes.append((state, answer))
             elif table is logits:
-                together.append(_Drawing(state, indices, answer))
+                together.append((state, indices, answer))
             else:
-                outcomes += _draw(table, [_Drawing(state, indices, answer)])
+                outcomes += _draw(table, [(state, indices, answer)])
         return outcomes + _draw(logits, together)
 
-    def _collect(self, spans: Items[Span], logits: Logits) -> Iterator[tuple[RequestState, Rows]]:
+    def _collect(self, spans: Items[Span], logits: Logits) -> list[tuple[RequestState, Rows]]:
         """The requests that can go on, each with the rows that its next tokens depend on.
 
         Log-probabilities of the prompt are reported.
@@ -183,14 +168,16 @@ class Engine:
             if not span.state.open_samples:  # another of its spans has failed
                 continue
             self._scheduler.note_computed(span)
-            if not self._report_prompt(span, logits[start:stop]):
+            if span.is_reported and not self._report_prompt(span, logits[start:stop]):
                 continue
             if not span.sequence.num_pending:
                 arrived.setdefault(span.state, {})[span.sequence] = stop - 1
+        complete = []
         for state, indices in arrived.items():
             rows = state.collect(logits, indices)
             if rows is not None:
-                yield state, rows
+                complete.append((state, rows))
+        return complete
 
     def _report_prompt(self, span: Span, rows: Logits) -> bool:
         """Report what was asked for and is new; False if the rows are broken, which ends it.
@@ -198,7 +185,7 @@ class Engine:
         The row at a position is the distribution of the token after it.
         """
         state = span.state
-        if not state.wants_prompt_rows(span.sequence) or span.stop <= state.num_reported:
+        if span.stop <= state.num_reported:
             return True
         count = state.request.prompt_logprobs or 0
         first = span.stop - len(rows)
@@ -220,12 +207,15 @@ class Engine:
         for state, answer in outcomes:
             if isinstance(answer, Choices):
                 self._grow(state, answer)
-            else:
+            elif isinstance(answer, Exception):
                 self._fail(state, answer)
+            else:
+                for sequence, token in zip(state.live, answer, strict=True):
+                    self._extend(state, sequence, (token,))
 
     def _grow(self, state: RequestState, answer: Choices) -> None:
         children = self._children(state, answer.choices)
-        state.grow(children)
+        state.live = children
         pairs = zip(children, answer.choices, strict=True)
         if state.strategy.emits:
             for child, choice in pairs:
@@ -339,22 +329,31 @@ class Engine:
 
 def _draw(table: Logits, drawings: Items[_Drawing]) -> list[_Outcome]:
     """Draw the tokens of some requests from the rows of one table, in one call."""
-    draws = [draw for drawing in drawings for draw in drawing.answer.draws]
+    draws = [draw for _, _, own in drawings for draw in own]
     drawn = choose(
         table,
-        [row for drawing in drawings for row in drawing.indices],
+        [row for _, rows, _ in drawings for row in rows],
         [draw.chain for draw in draws],
         [draw.uniform for draw in draws],
     )
-    tokens = iter(drawn)
-    outcomes = []
-    for state, indices, answer in drawings:
-        try:
-            outcome = _Outcome(state, answer.choices([*islice(tokens, len(indices))]))
-        except NumericalError as error:
-            outcome = _Outcome(state, error)
-        outcomes.append(outcome)
+    outcomes: list[_Outcome] = []
+    start = 0
+    for state, _, own in drawings:
+        start, token_ids = start + len(own), drawn[start : start + len(own)]
+        outcomes.append((state, _tokens(own, token_ids)))
     return outcomes
+
+
+def _tokens(
+    draws: Items[Draw], token_ids: Items[int | NumericalError]
+) -> list[ChosenToken] | NumericalError:
+    """What was drawn, or the error of the first row that is broken."""
+    tokens = []
+    for draw, token_id in zip(draws, token_ids, strict=True):
+        if isinstance(token_id, NumericalError):
+            return token_id
+        tokens.append(draw.token(token_id))
+    return tokens
 
 
 def _alike(one: Sequence, other: Sequence) -> bool:

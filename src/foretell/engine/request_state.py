@@ -86,10 +86,6 @@ class RequestState:
         self._has_begun = True
         return Rows(table, range(len(table)))
 
-    def grow(self, children: Items[Sequence]) -> None:
-        """Go on with these sequences."""
-        self.live = [*children]
-
     def leave(self, indices: Container[int]) -> list[Sequence]:
         """Go on without some samples; gives their sequences.
 

@@ -84,11 +84,6 @@ class Scheduler:
         self.preemptions = 0
 
     @property
-    def has_work(self) -> bool:
-        """Whether any request waits or runs."""
-        return bool(self._waiting or self._running)
-
-    @property
     def running(self) -> tuple[RequestState, ...]:
         """The requests that may hold blocks."""
         return tuple(self._running)
@@ -124,10 +119,13 @@ class Scheduler:
     def schedule(self) -> StepPlan:
         """Admit what fits, and share out the next batch; has spans while there is work."""
         self._plan = StepPlan()
-        self._decode()
+        has_prefills = self._decode()
         self._demand = None
-        self._admit()
-        self._prefill()
+        if self._waiting:
+            self._admit()
+            has_prefills = True
+        if has_prefills:
+            self._prefill()
         return self._plan
 
     def note_computed(self, span: Span) -> None:
@@ -144,15 +142,16 @@ class Scheduler:
 
     # Decoding
 
-    def _decode(self) -> None:
-        for state in self.running:
+    def _decode(self) -> bool:
+        """Plan the decoding sequences' tokens; whether any running sequence is not decoding."""
+        has_others = False
+        for state in [*self._running]:
             for sequence in state.live:
-                if sequence.is_decoding and self._is_running(state):
+                if not sequence.is_decoding:
+                    has_others = True
+                elif state.id not in self._waiting:  # it was not preempted in this step
                     self._add_span(state, sequence, 1)
-
-    def _is_running(self, state: RequestState) -> bool:
-        """Whether it was not preempted in this step."""
-        return state.id not in self._waiting
+        return has_others
 
     def _add_span(self, state: RequestState, sequence: Sequence, size: int) -> int:
         """Plan the next tokens of a sequence, if there are blocks for them; the number of these."""
@@ -161,38 +160,37 @@ class Scheduler:
         if not self._reserve_blocks(state, sequence, stop):
             return 0
         num_rows = int(stop == len(sequence.tokens))
-        if state.wants_prompt_rows(sequence):
+        is_reported = state.wants_prompt_rows(sequence)
+        if is_reported:
             num_rows = max(num_rows, stop - max(start, state.num_reported))
-        self._plan.spans.append(Span(state, sequence, start, stop, num_rows))
+        self._plan.spans.append(Span(state, sequence, start, stop, num_rows, is_reported))
         return stop - start
 
     # Blocks
 
     def _reserve_blocks(self, state: RequestState, sequence: Sequence, stop: int) -> bool:
         """Give a sequence the blocks to write up to `stop`; False if it was preempted itself."""
-        while (missing := self._num_missing(sequence, stop)) > self.pool.num_free:
+        size, is_shared = self._block_size, self._writes_shared_block(sequence)
+        while (missing := -(-stop // size) - len(sequence.blocks) + is_shared) > self.pool.num_free:
             last = self._running[-1]
             self._preempt(last)
             if last is state:
                 return False
-        if missing:
+            is_shared = self._writes_shared_block(sequence)
+        if is_shared:
             self._copy_shared_block(sequence)
-            sequence.add_blocks(self.pool.allocate(self._num_missing(sequence, stop)))
+            missing -= 1
+        if missing:
+            sequence.add_blocks(self.pool.allocate(missing))
         return True
 
     def _copy_shared_block(self, sequence: Sequence) -> None:
         """Copy on write: from here on the sequence differs from those that share its last block."""
-        if self._writes_shared_block(sequence):
-            index = sequence.num_computed // self._block_size
-            source, (copy,) = sequence.blocks[index], self.pool.allocate(1)
-            self._plan.copies.append((source, copy))
-            sequence.replace_block(index, copy)
-            self.pool.free([source])
-
-    def _num_missing(self, sequence: Sequence, stop: int) -> int:
-        """Blocks to be taken before positions up to `stop` can be written."""
-        num_new = -(-stop // self._block_size) - len(sequence.blocks)
-        return num_new + self._writes_shared_block(sequence)
+        index = sequence.num_computed // self._block_size
+        source, (copy,) = sequence.blocks[index], self.pool.allocate(1)
+        self._plan.copies.append((source, copy))
+        sequence.replace_block(index, copy)
+        self.pool.free([source])
 
     def _writes_shared_block(self, sequence: Sequence) -> bool:
         index = sequence.num_computed // self._block_size
@@ -282,7 +280,7 @@ class Scheduler:
     def _prefill(self) -> None:
         row_budget = MAX_PROMPT_ROWS
         for (state, sequence), share in self._prompt_shares():
-            if not self._is_running(state):
+            if state.id in self._waiting:  # it was preempted in this step
                 continue
             wants_rows = state.wants_prompt_rows(sequence)
             size = min(share, row_budget) if wants_rows else share

@@ -44,7 +44,7 @@ class Sequence:
     @property
     def is_decoding(self) -> bool:
         """Whether one generated token is all that is still to be computed."""
-        return self.num_pending == 1 and self.num_computed >= self.num_prompt_tokens
+        return len(self.tokens) - 1 == self.num_computed >= self.num_prompt_tokens
 
     def fork(self, index: int) -> Sequence:
         """A sequence with the same past, that names the same blocks (which the pool must share)."""

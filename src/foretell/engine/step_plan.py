@@ -12,7 +12,8 @@ from foretell.engine.sequence import Sequence
 class Span(NamedTuple):
     """Tokens `start:stop` of one of a request's sequences, to be computed in one step.
 
-    `num_rows` counts the positions, from the end, whose logits are asked for.
+    `num_rows` counts the positions, from the end, whose logits are asked for; with `is_reported`
+    log-probabilities of the prompt are reported from them.
     """
 
     state: RequestState
@@ -20,6 +21,7 @@ class Span(NamedTuple):
     start: int
     stop: int
     num_rows: int
+    is_reported: bool
 
 
 @dataclass

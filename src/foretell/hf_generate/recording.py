@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from foretell.backends.base import BackendInfo
 from foretell.decoding.processors.base import History
-from foretell.decoding.strategies.base import Choices, Draws, Strategy
+from foretell.decoding.strategies.base import Choices, Draw, Strategy
 from foretell.engine.request import Request
 from foretell.engine.request_state import RequestState
 from foretell.hf_generate.arrays import Arrays
@@ -100,7 +100,7 @@ class RecordingStrategy(Strategy):
         self._stride = 2 if is_guided else 1  # negative prompts' rows lie between
         self._keeps_logits = logits
 
-    def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | Draws:
+    def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | list[Draw]:
         """Keep the rows, and let the strategy within choose."""
         seen = histories[:: self._stride]
         self._record.begin(seen)

@@ -23,6 +23,9 @@ MAX_UNSTARTED = 64
 class RequestStreamer:
     """Writes down all samples of one job, each with a streamer of its own.
 
+    Attributes:
+        have_ended: whether every sample has its output.
+
     Raises:
         ConfigError: a stop is empty, or its regular expression is malformed.
     """
@@ -32,11 +35,7 @@ class RequestStreamer:
         number = job.request.config.num_return_sequences
         self._streamers = [SampleStreamer(job, tokenizer, index) for index in range(number)]
         self._num_open = number
-
-    @property
-    def have_ended(self) -> bool:
-        """Whether every sample has its output."""
-        return self._num_open == 0
+        self.have_ended = False
 
     def take(self, event: Event) -> Chunk | None:
         """The chunk that an event makes; None if there is none to show, or its sample has ended.
@@ -53,6 +52,7 @@ class RequestStreamer:
         chunk = self._streamers[event.sample].take(event)
         if chunk is not None and chunk.output is not None:
             self._num_open -= 1
+            self.have_ended = self._num_open == 0
         return chunk
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from foretell.decoding.logprobs import TokenReport
 from foretell.decoding.trace import StepRecord
@@ -34,8 +34,7 @@ EndsText = Callable[[Sequence[int]], "StopReason | None"]
 ByStage = dict[LogprobStage, list[TokenLogprob]]
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(NamedTuple):
     """A generated token, and where its bytes are: in the characters `start:stop` of the text."""
 
     token_id: int
@@ -66,6 +65,7 @@ class SampleStreamer:
         self._tokenizer = tokenizer
         stages = () if config.logprobs is None else tuple(config.logprobs_stage)
         self._stages = cast("tuple[LogprobStage, ...]", stages)
+        self._criteria = config.stopping_criteria
         self._min_new_tokens = max(
             config.min_new_tokens or 0, (config.min_length or 0) - len(prompt)
         )
@@ -114,13 +114,14 @@ class SampleStreamer:
             self._num_cached = event.cached_tokens
         self._score = event.score
         self._generated.append(event.token_id)
-        text = self._write(event)
-        reason = self._found() or self._stop_reason(event.stop_reason)
+        may_stop = len(self._generated) >= self._min_new_tokens
+        text = self._write(event, may_stop)
+        reason = self._reason(event.stop_reason, may_stop)
         if reason is None:
             return self._chunk(text)
         return self._end(text, reason.finish_reason, reason)
 
-    def _write(self, event: TokenEvent) -> str:
+    def _write(self, event: TokenEvent, may_stop: bool) -> str:
         """Decode a token; what may be shown of the text now."""
         start, piece = len(self._text), ""
         if event.stop_reason is None or event.stop_reason.kind not in ("eos", "token"):
@@ -132,31 +133,33 @@ class SampleStreamer:
             stage: _describe(event.reports[stage], stage, self._tokenizer) for stage in self._stages
         }
         self._waiting.append(_Token(event.token_id, start, stop, logprobs, event.trace))
-        return self._matcher.push(piece, acts=self._may_stop)
-
-    @property
-    def _may_stop(self) -> bool:
-        return len(self._generated) >= self._min_new_tokens
+        return self._matcher.push(piece, acts=may_stop)
 
     def _found(self) -> StopReason | None:
         match = self._matcher.match
         return None if match is None else StopReason(match.kind, match.value)
 
-    def _stop_reason(self, reason: StopReason | None) -> StopReason | None:
-        """Why a text without a stop in it ends here: the user's predicate goes before limits."""
+    def _reason(self, reason: StopReason | None, may_stop: bool) -> StopReason | None:
+        """Why the text ends here: by a stop in it, or by the engine's reason.
+
+        The user's predicate goes before limits.
+        """
+        criteria = self._criteria
+        if self._matcher.match is not None:
+            return self._found()
+        if criteria is None or not may_stop:
+            return reason
         if reason is not None and reason.finish_reason == "stop":
             return reason
-        criteria = self._job.request.config.stopping_criteria
-        if criteria is not None and self._may_stop and criteria(self._text, [*self._generated]):
-            return StopReason("criteria")
-        return reason
+        return StopReason("criteria") if criteria(self._text, [*self._generated]) else reason
 
     def _end(
         self, text: str, finish_reason: FinishReason, reason: StopReason | None = None
     ) -> Chunk:
         """Show what is left, unless it is or becomes a stop."""
         if self._matcher.match is None:
-            text += self._matcher.push(self._detokenizer.finish(), acts=self._may_stop)
+            may_stop = len(self._generated) >= self._min_new_tokens
+            text += self._matcher.push(self._detokenizer.finish(), acts=may_stop)
             reason = self._found() or reason
             text += self._matcher.finish()
         return self._chunk(text, finish_reason if reason is None else reason.finish_reason, reason)
@@ -179,8 +182,8 @@ class SampleStreamer:
             text=text,
             token_ids=[token.token_id for token in tokens],
             start_byte=start_byte,
-            logprobs=self._logprobs(tokens),
-            logprobs_by_stage=self._logprobs_by_stage(tokens),
+            logprobs=self._logprobs(tokens) if self._stages else None,
+            logprobs_by_stage=self._logprobs_by_stage(tokens) if self._stages else None,
             finish_reason=finish_reason,
             output=self.output,
             prompt_index=self._job.prompt_index,
@@ -197,8 +200,8 @@ class SampleStreamer:
             tokens.append(self._waiting.popleft())
         return tokens
 
-    def _logprobs(self, tokens: Sequence[_Token]) -> list[TokenLogprob] | None:
-        return [token.logprobs[self._stages[0]] for token in tokens] if self._stages else None
+    def _logprobs(self, tokens: Sequence[_Token]) -> list[TokenLogprob]:
+        return [token.logprobs[self._stages[0]] for token in tokens]
 
     def _logprobs_by_stage(self, tokens: Sequence[_Token]) -> ByStage | None:
         if len(self._stages) < 2:
@@ -214,9 +217,9 @@ class SampleStreamer:
             config=self._job.config,
             prompt=self._job.prompt,
             prompt_token_ids=list(self._job.request.prompt),
-            logprobs=self._logprobs(self._tokens),
+            logprobs=self._logprobs(self._tokens) if self._stages else None,
             stop_reason=stop_reason,
-            logprobs_by_stage=self._logprobs_by_stage(self._tokens),
+            logprobs_by_stage=self._logprobs_by_stage(self._tokens) if self._stages else None,
             prompt_logprobs=self._prompt_logprobs(),
             trace=self._traces() if self._job.request.config.trace else None,
             index=self._index,

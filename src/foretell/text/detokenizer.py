@@ -58,15 +58,12 @@ class Detokenizer:
         self._at_start = tokenizer.adds_space_prefix and not continuation
         self._decoder = _decoder()
         self._inherited = pending
+        self._waiting = b""  # bytes of an unfinished character
 
     @property
     def num_unfinished(self) -> int:
         """Characters that the bytes which wait for more would show as if no more came."""
-        return _num_characters(self._waiting)
-
-    @property
-    def _waiting(self) -> bytes:
-        return self._decoder.getstate()[0]
+        return _num_characters(self._waiting) if self._waiting else 0
 
     def push(self, token_id: int) -> str:
         """Take one id; return the text that is complete now, perhaps none."""
@@ -84,8 +81,12 @@ class Detokenizer:
         inherited, self._inherited = self._inherited, b""
         if inherited and _num_characters(inherited + piece[:1]) == 1:
             self._decoder.decode(inherited)
-        self.num_broken = _num_characters(self._waiting + piece[:1]) - 1
-        return self._decoder.decode(piece)
+            self._waiting = inherited
+        if self._waiting:
+            self.num_broken = _num_characters(self._waiting + piece[:1]) - 1
+        text = self._decoder.decode(piece)
+        self._waiting, _ = self._decoder.getstate()
+        return text
 
     def finish(self) -> str:
         """What is left when no more ids come: U+FFFD for an unfinished character, or nothing."""

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretell.decoding.fused import _sampling
+from foretell.decoding.fused import chain as fused_chain
 from foretell.decoding.fused.chain import FusedChain, apply, choose, instruction_sets, kept, sum_up
 from foretell.decoding.fused.chain import draw as draw_fused
 from foretell.decoding.processors.penalties import (
@@ -219,6 +220,7 @@ def test_impossible_settings_are_refused(wrong):
 
 def test_an_instruction_set_that_is_not_here_is_refused(monkeypatch):
     monkeypatch.setenv("FORETELL_ISA", "abacus")
+    fused_chain._default_isa.cache_clear()
     row = np.zeros((1, 4), np.float32)
     with pytest.raises(ConfigError, match="FORETELL_ISA=abacus cannot run here"):
         choose(row, [0], [FusedChain(vocab_size=4)], [0.0])

@@ -33,6 +33,12 @@ _AVAILABLE = _sampling.instruction_sets()
 MAX_VOCAB = 2**19 - 1  # a sum of this many integer weights cannot overflow
 
 
+@functools.cache
+def _default_isa() -> str:
+    """FORETELL_ISA's or the best: read once, as no step looks at the environment."""
+    return choose_instruction_set(_AVAILABLE)
+
+
 class FusedChain:
     """One sequence's settings and token counts; `choose` runs it on a row of logits.
 
@@ -104,9 +110,7 @@ def choose(
     A row with NaN or +inf, or of -inf alone, is answered with an error; the others are not hurt.
     """
     cores = [chain._chain for chain in chains]
-    answers = _sampling.choose(
-        logits, rows, cores, uniforms, isa or choose_instruction_set(_AVAILABLE)
-    )
+    answers = _sampling.choose(logits, rows, cores, uniforms, isa or _default_isa())
     return [NumericalError(one) if isinstance(one, str) else one for one in answers]
 
 
@@ -116,7 +120,7 @@ def kept(row: Logits, chain: FusedChain, *, isa: str | None = None) -> list[int]
     For tests and for looking inside. Raises NumericalError for a broken row.
     """
     try:
-        return _sampling.kept(row, chain._chain, isa or choose_instruction_set(_AVAILABLE))
+        return _sampling.kept(row, chain._chain, isa or _default_isa())
     except _sampling.BrokenRow as error:
         raise NumericalError(str(error)) from None
 
@@ -129,7 +133,7 @@ def draw(row: Logits, uniform: float, *, isa: str | None = None) -> int:
     if len(row) > MAX_VOCAB:
         return sampler.draw(row, uniform)
     try:
-        return _sampling.draw(row, uniform, isa or choose_instruction_set(_AVAILABLE))
+        return _sampling.draw(row, uniform, isa or _default_isa())
     except _sampling.BrokenRow as error:
         raise NumericalError(str(error)) from None
 
@@ -140,7 +144,7 @@ def apply(row: Logits, chain: FusedChain, *, isa: str | None = None) -> None:
     Raises NumericalError for a broken row.
     """
     try:
-        _sampling.apply(row, chain._chain, isa or choose_instruction_set(_AVAILABLE))
+        _sampling.apply(row, chain._chain, isa or _default_isa())
     except _sampling.BrokenRow as error:
         raise NumericalError(str(error)) from None
 
@@ -167,7 +171,7 @@ def trace(
     Traced are the token and the `num_others` likeliest of the row and of what the chain leaves.
     Raises NumericalError for a broken row.
     """
-    isa = isa or choose_instruction_set(_AVAILABLE)
+    isa = isa or _default_isa()
     try:
         return Traced(*_sampling.trace(row, chain._chain, uniform, num_others, isa))
     except _sampling.BrokenRow as error:
@@ -192,7 +196,7 @@ class Sums(NamedTuple):
 
 def sum_up(row: Logits, block: int, *, isa: str | None = None) -> Sums:
     """The sums of a row, in blocks of `block` logits, a multiple of 64."""
-    return Sums(*_sampling.sum_up(row, block, isa or choose_instruction_set(_AVAILABLE)))
+    return Sums(*_sampling.sum_up(row, block, isa or _default_isa()))
 
 
 def to_log_probabilities(row: Logits) -> None:

@@ -1,6 +1,6 @@
 """What a strategy is: a state machine that decides what the sequences of one request do next.
 
-    step(rows, histories) → Choices, or Draws that C++ turns into choices
+    step(rows, histories) → Choices, or a Draw for each row, which C++ turns into tokens
 
 It is given the logits rows of its request's live sequences. The first child of a parent goes on in
 its place, further children are forks, and a parent without children is freed.
@@ -19,7 +19,6 @@ from foretell.decoding.fused.chain import FusedChain
 from foretell.decoding.logprobs import NO_REPORTS, TokenReport, report
 from foretell.decoding.processors.base import History
 from foretell.decoding.trace import StepRecord
-from foretell.errors import NumericalError
 from foretell.outputs import LogprobStage, StopReason
 from foretell.utils.arrays import Logits
 
@@ -69,7 +68,7 @@ class Choices(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """One row's token, to be drawn in one call with those of other requests.
+    """How C++ draws one row's token, in one call with those of other requests.
 
     `raw` is a copy of the model's row where its log-probabilities are to be reported, with
     `num_top` alternatives.
@@ -85,21 +84,6 @@ class Draw(NamedTuple):
         if self.raw is None:
             return ChosenToken(token_id)
         return ChosenToken(token_id, {"raw": report(self.raw, token_id, self.num_top)})
-
-
-class Draws(NamedTuple):
-    """One draw for each row, in the rows' order: every sequence goes on with the token drawn."""
-
-    draws: Sequence[Draw]
-
-    def choices(self, drawn: Sequence[int | NumericalError]) -> Choices:
-        """The choices, once C++ has drawn; raises the error of the first row that is broken."""
-        choices = []
-        for parent, (draw, token_id) in enumerate(zip(self.draws, drawn, strict=True)):
-            if isinstance(token_id, NumericalError):
-                raise token_id
-            choices.append(Choice(parent, (draw.token(token_id),)))
-        return Choices(choices)
 
 
 @dataclass(frozen=True)
@@ -140,11 +124,12 @@ class Strategy(ABC):
         return config.num_return_sequences
 
     @abstractmethod
-    def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | Draws:
+    def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | list[Draw]:
         """Answer for the rows of all live sequences, which are the strategy's to overwrite.
 
         Each row is `(vocab_size,)`. Further choices of the same parent fork it, and get the next
-        numbers in the order in which they come.
+        numbers in the order in which they come. A list has a draw for each row: every sequence
+        goes on with the token drawn.
         """
 
 

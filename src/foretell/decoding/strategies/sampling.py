@@ -25,7 +25,6 @@ from foretell.decoding.strategies.base import (
     ChosenToken,
     ConfiguredStrategy,
     Draw,
-    Draws,
     StrategyContext,
 )
 from foretell.decoding.trace import Recorder, TracedChain
@@ -80,23 +79,24 @@ class SamplingStrategy(ConfiguredStrategy):
         self._config = config
         self._context = context.chain
         self._chains: dict[int, _SequenceChain] = {}
-        self._has_forked = False
+        self._must_fork = config.num_return_sequences > 1  # with the first token
+        self._seed = config.seed if config.samples else None
 
     @staticmethod
     def suits(config: GenerationConfig, *, is_guided: bool) -> bool:
         """Always."""
         return True
 
-    def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | Draws:
+    def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | list[Draw]:
         """One token for each row; the first row forks into as many samples as are asked for.
 
         A row is overwritten where the chain changes it.
         """
-        if not self._must_fork(histories):
+        if not self._must_fork:
             draws = [self._draw(row, one) for row, one in zip(rows, histories, strict=True)]
             fused = [draw for draw in draws if draw is not None]
             if len(fused) == len(draws):
-                return Draws(fused)
+                return fused
         return Choices(
             [
                 Choice(parent, (self._token(row, history),))
@@ -109,11 +109,11 @@ class SamplingStrategy(ConfiguredStrategy):
     ) -> list[tuple[int, Logits, History]]:
         """For each token to be chosen: its parent, a row of its own, and what came before.
 
-        The first time, one parent may be that of all samples.
+        The first time, one parent is that of all samples.
         """
-        if not self._must_fork(histories):
+        if not self._must_fork:
             return [*zip(range(len(rows)), rows, histories, strict=True)]
-        self._has_forked = True
+        self._must_fork = False
         return [(0, rows[0].copy(), sample) for sample in self._samples(histories[0])]
 
     def stages(self, history: History) -> Sequence[Stage]:
@@ -137,9 +137,6 @@ class SamplingStrategy(ConfiguredStrategy):
             if isinstance(stage.processor, Adaptive):
                 stage.processor.accept(token_id)
         return recorder.token(row, token_id, uniform)
-
-    def _must_fork(self, histories: Sequence[History]) -> bool:
-        return not self._has_forked and self._config.num_return_sequences > len(histories)
 
     def _samples(self, history: History) -> list[_Sample]:
         """All samples as they are before their first token."""
@@ -168,9 +165,9 @@ class SamplingStrategy(ConfiguredStrategy):
         return ChosenToken(token_id, reports, record)
 
     def _uniform(self, history: History) -> float | None:
-        if self._config.seed is None or not self._config.samples:
+        if self._seed is None:
             return None
-        return uniform_at(self._config.seed, history.index, len(history.tokens))
+        return uniform_at(self._seed, history.index, len(history.tokens))
 
     def _chain(self, history: History) -> _SequenceChain:
         own = self._chains.get(history.index)
