@@ -12,7 +12,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from foretell.config import GenerationConfig
 from foretell.config.dialects import DIALECTS
 from foretell.config.settings import STAGES
-from foretell.decoding.chain import MAKERS, chain
+from foretell.decoding.chain import MAKERS, build_chain
 from foretell.decoding.context import ChainContext
 from foretell.engine.sequence import Sequence
 from foretell.errors import ConfigError
@@ -31,7 +31,7 @@ def past(tokens, num_prompt_tokens):
 def ours(row, history, **settings):
     result = row.copy()
     config = GenerationConfig(seed=0, **settings)
-    for stage in chain(config, CONTEXT):
+    for stage in build_chain(config, CONTEXT):
         stage.processor(result, history)
     return result
 
@@ -105,7 +105,7 @@ def test_any_settings_do_what_transformers_does(model, row, tokens, data, chosen
 
 def names(**settings):
     config = GenerationConfig(seed=0, **settings)
-    return [stage.name for stage in chain(config, CONTEXT)]
+    return [stage.name for stage in build_chain(config, CONTEXT)]
 
 
 EVERYTHING = {
@@ -158,7 +158,7 @@ def test_temperature_before_or_after_truncation(dialect, setting, kept_at_half, 
     for temperature, kept in ((0.5, kept_at_half), (2.0, kept_at_two)):
         config = GenerationConfig(temperature=temperature, dialect=dialect, seed=0, **setting)
         row = ROW.copy()
-        for stage in chain(config, ChainContext(5)):
+        for stage in build_chain(config, ChainContext(5)):
             stage.processor(row, past([0], 1))
         assert np.flatnonzero(np.isfinite(row)).tolist() == kept
 
@@ -168,7 +168,7 @@ def test_ties_stay_in_transformers_and_are_cut_in_llama_cpp():
     for dialect, kept in (("transformers", 6), ("llama.cpp", 2)):
         config = GenerationConfig(top_k=2, top_p=1.0, min_p=0.0, seed=0, dialect=dialect)
         result = row.copy()
-        for stage in chain(config, ChainContext(6)):
+        for stage in build_chain(config, ChainContext(6)):
             stage.processor(result, past([0], 1))
         assert np.isfinite(result).sum() == kept
 
@@ -181,7 +181,7 @@ def test_scopes_are_the_dialects_unless_told():
     assert seen[2] == pytest.approx(1 - 7)
     lcpp = GenerationConfig(frequency_penalty=0.1, dialect="llama.cpp", seed=0)
     result = row.copy()
-    chain(lcpp, CONTEXT)[0].processor(result, history)
+    build_chain(lcpp, CONTEXT)[0].processor(result, history)
     assert result[2] == pytest.approx(1 - 6.4)
     told = ours(row, history, frequency_penalty=0.1, penalty_scope="prompt", do_sample=True)
     assert told[0] == pytest.approx(0.9)
@@ -190,7 +190,9 @@ def test_scopes_are_the_dialects_unless_told():
 
 def test_vllm_raises_a_tiny_temperature():
     row = ROW.copy()
-    stage = chain(GenerationConfig(temperature=0.001, seed=0, dialect="vllm"), ChainContext(5))[0]
+    stage = build_chain(
+        GenerationConfig(temperature=0.001, seed=0, dialect="vllm"), ChainContext(5)
+    )[0]
     stage.processor(row, past([0], 1))
     np.testing.assert_allclose(row, ROW / 0.01, rtol=1e-6)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from foretell.config import GenerationConfig
-from foretell.decoding.chain import chain
+from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import softmax
 from foretell.engine.sequence import Sequence
@@ -67,7 +67,7 @@ def ours(settings):
         rest = np.log((1 - np.exp(RAW).sum()) / SPREAD) + normalizer()
         row = np.append(row, np.full(SPREAD, rest, np.float32))
     context = ChainContext(len(row), dry_breakers=dict.fromkeys(ids, ((),)))
-    for stage in chain(config, context):
+    for stage in build_chain(config, context):
         stage.processor(row, Sequence(0, GOLDEN["prompt"]))
     return softmax(row)[IDS]
 

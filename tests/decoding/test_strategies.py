@@ -5,7 +5,7 @@ import pytest
 from support.strategies import answer_of
 
 from foretell.config import GenerationConfig
-from foretell.decoding.chain import chain
+from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import log_softmax, softmax
 from foretell.decoding.strategies.base import Choices, StrategyContext
@@ -66,7 +66,7 @@ def test_sampled_frequencies_are_the_chains_distribution():
     config = GenerationConfig(temperature=0.7, top_k=8, top_p=0.9, seed=3)
     row = rows_of(1, size=30)[0]
     final = row.copy()
-    for stage in chain(config, ChainContext(30)):
+    for stage in build_chain(config, ChainContext(30)):
         stage.processor(final, Line())
     probabilities = softmax(final)
     strategy, number = one_token(config, 30), 5000

@@ -34,7 +34,7 @@ class Stage:
     samples: bool
 
 
-def chain(config: GenerationConfig, context: ChainContext) -> list[Stage]:
+def build_chain(config: GenerationConfig, context: ChainContext) -> list[Stage]:
     """The stages that `config` turns on, first to last.
 
     A setting at its neutral value (temperature 1, top-k 0, top-p 1) adds nothing. The order is the
@@ -43,8 +43,11 @@ def chain(config: GenerationConfig, context: ChainContext) -> list[Stage]:
     names: Iterable[Any] = config.rules.order if config.processors is None else config.processors
     stages: list[Stage] = []
     for name in names:
-        stages += _stages(name, config, context)
-    return [stage for stage in stages if config.samples or not stage.samples]
+        # dynatemp_range brings a temperature that is not set
+        if callable(name) or name == "temperature" or getattr(config, name) is not None:
+            stages += _stages(name, config, context)
+    samples = config.samples
+    return [stage for stage in stages if samples or not stage.samples]
 
 
 def _stages(name: Any, config: GenerationConfig, context: ChainContext) -> list[Stage]:

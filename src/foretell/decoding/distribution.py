@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config import GenerationConfig
-from foretell.decoding.chain import chain
+from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.logprobs import softmax
 from foretell.decoding.processors.base import History
@@ -22,7 +22,7 @@ def final_probabilities(
     `row` holds the raw logits and is left as it is. Raises NumericalError if they are broken.
     """
     final = row.copy()
-    for stage in chain(config, context):
+    for stage in build_chain(config, context):
         stage.processor(final, history)
     if config.samples:
         return softmax(final)

@@ -34,5 +34,5 @@ def _block_tables(spans: Sequence[Span], block_size: int) -> IntArray:
     counts = [-(-span.stop // block_size) for span in spans]
     tables = np.zeros((len(spans), max(counts)), dtype=np.int32)
     for row, span, count in zip(tables, spans, counts, strict=True):
-        row[:count] = span.sequence.table(count)
+        row[:count] = span.sequence.table[:count]
     return tables

@@ -60,11 +60,10 @@ class EngineClient:
                     self._pending[request_id] = []
             if events:
                 return events
-            if not self._engine.has_work:
+            if not self._step() and not self._engine.has_work:
                 raise RequestError(
                     f"requests {list(request_ids)} have ended: there is no more to take"
                 )
-            self._step()
 
     def abort_sample(self, request_id: int, sample: int) -> None:
         """Abort one sample of a request; the others go on."""
@@ -85,7 +84,10 @@ class EngineClient:
         if self._is_closed:
             raise RequestError(CLOSED)
 
-    def _step(self) -> None:
-        for event in self._engine.step():
+    def _step(self) -> bool:
+        """Step the engine, and sort its events; whether there were any."""
+        events = self._engine.step()
+        for event in events:
             if event.request_id in self._pending:
                 self._pending[event.request_id].append(event)
+        return bool(events)

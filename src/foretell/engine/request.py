@@ -72,7 +72,7 @@ class Request:
         num_prompts = 1 if self.negative_prompt is None else 2
         return max(num_prompts, self.strategy_kind.num_sequences(self.config))
 
-    @property
+    @cached_property
     def limit(self) -> int | None:
         """Positions that the settings allow the user's sequence; None if they set no limit."""
         limits = [self.config.max_length or math.inf]
@@ -80,7 +80,7 @@ class Request:
             limits.append(len(self.prompt) + self.config.max_new_tokens)
         return None if min(limits) == math.inf else int(min(limits))
 
-    @property
+    @cached_property
     def min_length(self) -> int:
         """Positions without which the request is not what was asked for."""
         if not self.generates:
@@ -96,11 +96,11 @@ class Request:
     def _pool_length(self, info: BackendInfo) -> int:
         """Positions of the user's sequence for which the pool has blocks, for all samples."""
         size, prompts = info.block_size, [self.prompt, self.negative_prompt or ()]
-        shared = sum(len(prompt) // size for prompt in prompts)  # the prompts' full blocks
+        shared = sum([len(prompt) // size for prompt in prompts])  # the prompts' full blocks
         blocks = (info.num_blocks - shared) // self.num_sequences  # each sequence's own
-        return min(
-            (len(prompt) // size + blocks) * size - len(prompt) for prompt in prompts if prompt
-        ) + len(self.prompt)
+        return len(self.prompt) + min(
+            [(len(prompt) // size + blocks) * size - len(prompt) for prompt in prompts if prompt]
+        )
 
     @property
     def _lead(self) -> int:

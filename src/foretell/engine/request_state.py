@@ -11,6 +11,7 @@ import numpy as np
 from foretell.backends.base import BackendInfo, Logits
 from foretell.decoding.processors.base import History
 from foretell.decoding.stopping import StopRules
+from foretell.decoding.strategies import strategy_for
 from foretell.decoding.strategies.base import StopCheck, Strategy, StrategyContext
 from foretell.engine.request import Request
 from foretell.engine.sequence import Sequence
@@ -49,7 +50,9 @@ class RequestState:
         self.started_samples: set[int] = set()
         max_length = request.max_length(info)
         self.stop_rules = StopRules(request.config, request.eos_token_ids, max_length)
-        self.strategy = _strategy(request, info.vocab_size, max_length, self.stop_rules)
+        self.strategy = request.strategy or _make_strategy(
+            request, info.vocab_size, max_length, self.stop_rules
+        )
         self.num_reported = 0
         self.cached_tokens = 0
         self._has_begun = False
@@ -113,16 +116,16 @@ class RequestState:
         self._rows.clear()
 
 
-def _strategy(request: Request, vocab_size: int, max_length: int, rules: StopRules) -> Strategy:
-    kind = request.strategy_kind
-    if isinstance(kind, Strategy):
-        return kind
+def _make_strategy(
+    request: Request, vocab_size: int, max_length: int, rules: StopRules
+) -> Strategy:
     context = StrategyContext(
         request.context(vocab_size, max_length),
         len(request.prompt),
         _stop_check(request, rules),
         request.on_step,
     )
+    kind = strategy_for(request.config, is_guided=request.negative_prompt is not None)
     return kind(request.config, context)
 
 

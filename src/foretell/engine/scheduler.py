@@ -131,7 +131,9 @@ class Scheduler:
     def note_computed(self, span: Span) -> None:
         """The backend has computed a span: full blocks can be found by others from now on."""
         sequence, size = span.sequence, self._block_size
-        self._note_reached(span.state, sequence, span.stop, was_cached=False)
+        sequence.num_computed = span.stop
+        if sequence.num_reached < sequence.num_prompt_tokens:
+            self._count_reached(span.state, sequence, span.stop, was_cached=False)
         for index in range(span.start // size, span.stop // size):
             self.pool.name(sequence.blocks[index], self._keys(span.state, sequence)[index])
 
@@ -170,8 +172,11 @@ class Scheduler:
 
     def _reserve_blocks(self, state: RequestState, sequence: Sequence, stop: int) -> bool:
         """Give a sequence the blocks to write up to `stop`; False if it was preempted itself."""
-        size, is_shared = self._block_size, self._writes_shared_block(sequence)
-        while (missing := -(-stop // size) - len(sequence.blocks) + is_shared) > self.pool.num_free:
+        num_blocks = -(-stop // self._block_size)
+        is_shared = self._writes_shared_block(sequence)
+        while missing := num_blocks - len(sequence.blocks) + is_shared:
+            if missing <= self.pool.num_free:
+                break
             last = self._running[-1]
             self._preempt(last)
             if last is state:
@@ -345,19 +350,21 @@ class Scheduler:
             if block is None:
                 return
             sequence.add_blocks([block])
-            self._note_reached(state, sequence, sequence.num_computed + size, was_cached=True)
+            sequence.num_computed += size
+            self._count_reached(state, sequence, sequence.num_computed, was_cached=True)
 
-    def _note_reached(
+    def _count_reached(
         self, state: RequestState, sequence: Sequence, stop: int, *, was_cached: bool
     ) -> None:
-        """All up to `stop` is computed; prompt tokens count when they are reached first."""
+        """Count the prompt tokens up to `stop` that are reached for the first time."""
         num_new = min(stop, sequence.num_prompt_tokens) - sequence.num_reached
-        sequence.num_computed = stop
-        sequence.num_reached = max(sequence.num_reached, stop)
-        if num_new > 0:
-            self._meter.prompt_tokens += num_new
-            self._meter.cached_tokens += num_new if was_cached else 0
-            state.cached_tokens += num_new if was_cached and sequence.is_visible else 0
+        if num_new <= 0:
+            return
+        sequence.num_reached += num_new
+        self._meter.prompt_tokens += num_new
+        if was_cached:
+            self._meter.cached_tokens += num_new
+            state.cached_tokens += num_new if sequence.is_visible else 0
 
 
 def _shares(

@@ -11,6 +11,7 @@ import numpy as np
 from foretell.backends.base import IntArray
 
 KEY_BYTES = 16
+NO_BLOCKS: IntArray = np.empty(0, dtype=np.int32)
 
 
 class Sequence:
@@ -22,8 +23,9 @@ class Sequence:
         tokens: ids of the prompt and of all that was generated.
         num_prompt_tokens: how many of them are the prompt's.
         num_computed: how many of them have their keys and values in the blocks.
-        num_reached: how many once had, before it was last preempted, if that is more.
+        num_reached: prompt tokens that once had, before it was last preempted too.
         blocks: the KV blocks it holds, in order of position.
+        table: the same, `(len(blocks),)` int32.
     """
 
     def __init__(self, index: int, prompt: Iterable[int], *, is_visible: bool = True) -> None:
@@ -33,7 +35,7 @@ class Sequence:
         self.num_prompt_tokens = len(self.tokens)
         self.num_computed = self.num_reached = 0
         self.blocks: list[int] = []
-        self._table: IntArray | None = None
+        self.table: IntArray = NO_BLOCKS
         self._keys: list[bytes] = []
 
     @property
@@ -51,31 +53,25 @@ class Sequence:
         child = Sequence(index, self.tokens, is_visible=self.is_visible)
         child.num_prompt_tokens = self.num_prompt_tokens
         child.num_computed, child.num_reached = self.num_computed, self.num_reached
-        child.blocks = [*self.blocks]
+        child.blocks, child.table = [*self.blocks], self.table
         child._keys = [*self._keys]
         return child
 
     def add_blocks(self, blocks: Iterable[int]) -> None:
         """Hold these blocks too, behind the others."""
         self.blocks += blocks
-        self._table = None
+        self.table = np.array(self.blocks, dtype=np.int32)
 
     def replace_block(self, index: int, block: int) -> None:
         """Hold another block in place of its block number `index`."""
         self.blocks[index] = block
-        self._table = None
+        self.table = np.array(self.blocks, dtype=np.int32)
 
     def drop_blocks(self) -> list[int]:
         """Hold no block, so that all is to be computed anew; gives those held so far."""
-        blocks, self.blocks, self._table = self.blocks, [], None
+        blocks, self.blocks, self.table = self.blocks, [], NO_BLOCKS
         self.num_computed = 0
         return blocks
-
-    def table(self, num_blocks: int) -> IntArray:
-        """The first `num_blocks` blocks, `(num_blocks,)` int32."""
-        if self._table is None:
-            self._table = np.array(self.blocks, dtype=np.int32)
-        return self._table[:num_blocks]
 
     def keys(self, root: bytes, block_size: int) -> Items[bytes]:
         """For each full block of tokens a key that stands for them and all tokens before them.

@@ -15,7 +15,7 @@ from foretell.config import GenerationConfig
 from foretell.config.dialects import DIALECTS
 from foretell.config.presets import PRESETS
 from foretell.config.settings import SETTINGS
-from foretell.decoding.chain import chain
+from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
 
 PROMPT = "The cat sat on the"
@@ -100,7 +100,7 @@ def distribution(settings: Settings, written: Sequence[str] = ()) -> dict[str, f
     words = list(WORDS)
     past = _Past([words.index(word) for word in written])
     row = np.log(np.array(list(WORDS.values()))).astype(np.float32)
-    for stage in chain(GenerationConfig(**settings), ChainContext(vocab_size=len(row))):
+    for stage in build_chain(GenerationConfig(**settings), ChainContext(vocab_size=len(row))):
         stage.processor(row, past)
     weights = np.exp(row.astype(np.float64) - float(row.max()))
     return dict(zip(words, (weights / weights.sum()).tolist(), strict=True))

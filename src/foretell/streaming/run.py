@@ -118,6 +118,8 @@ class _JobStream:
             return None  # its text has ended before the engine's tokens
         samples = self._open[request_id]
         chunk = samples.take(event)
+        if chunk is None or chunk.output is None:
+            return chunk
         if samples.have_ended:
             self._client.release(request_id)
             del self._open[request_id]

@@ -42,6 +42,7 @@ class Detokenizer:
 
     Attributes:
         num_broken: characters that others had begun and the last id left unfinished.
+        num_unfinished: characters that the bytes which wait for more would show as if no more came.
     """
 
     def __init__(
@@ -52,18 +53,13 @@ class Detokenizer:
         continuation: bool = False,
         pending: bytes = b"",
     ) -> None:
-        self.num_broken = 0
+        self.num_broken = self.num_unfinished = 0
         self._tokenizer = tokenizer
         self._skip_special_tokens = skip_special_tokens
         self._at_start = tokenizer.adds_space_prefix and not continuation
         self._decoder = _decoder()
         self._inherited = pending
         self._waiting = b""  # bytes of an unfinished character
-
-    @property
-    def num_unfinished(self) -> int:
-        """Characters that the bytes which wait for more would show as if no more came."""
-        return _num_characters(self._waiting) if self._waiting else 0
 
     def push(self, token_id: int) -> str:
         """Take one id; return the text that is complete now, perhaps none."""
@@ -86,10 +82,12 @@ class Detokenizer:
             self.num_broken = _num_characters(self._waiting + piece[:1]) - 1
         text = self._decoder.decode(piece)
         self._waiting, _ = self._decoder.getstate()
+        self.num_unfinished = _num_characters(self._waiting) if self._waiting else 0
         return text
 
     def finish(self) -> str:
         """What is left when no more ids come: U+FFFD for an unfinished character, or nothing."""
+        self.num_unfinished, self._waiting = 0, b""
         return self._decoder.decode(b"", final=True)
 
 

@@ -89,7 +89,8 @@ class StopMatcher:
             return ""
         begin, self._text = len(self._text), self._text + piece
         if self._strings is None and not self._patterns:
-            return self._show(len(self._text))
+            self._num_shown = len(self._text)
+            return piece
         for end in range(begin + 1, len(self._text) + 1):
             found = self._search(end, acts)
             if found is not None:

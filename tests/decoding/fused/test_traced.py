@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretell.config import GenerationConfig
-from foretell.decoding.chain import chain
+from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused.build import fuse_each, fuse_traced
 from foretell.decoding.fused.chain import instruction_sets
@@ -35,7 +35,7 @@ def recorded(row, config, past, uniform, num_runners_up=5):
     """The record by the stages one by one."""
     row, context = row.copy(), ChainContext(len(row))
     recorder = Recorder(row, num_runners_up)
-    for stage in fuse_each(chain(config, context), config, context):
+    for stage in fuse_each(build_chain(config, context), config, context):
         stage.processor(row, past)
         recorder.after(stage, row)
     token = greedy(row) if uniform is None else draw(row, uniform)
@@ -45,7 +45,7 @@ def recorded(row, config, past, uniform, num_runners_up=5):
 def traced(row, config, past, uniform, num_runners_up=5, isa=None):
     """The record by one call; the row must stay as it is."""
     context = ChainContext(len(row))
-    whole = fuse_traced(chain(config, context), config, context)
+    whole = fuse_traced(build_chain(config, context), config, context)
     before = row.copy()
     record = whole.choose(row, past, uniform, num_runners_up, isa=isa)
     np.testing.assert_array_equal(row, before)
@@ -182,7 +182,7 @@ def test_a_sequence_is_followed_as_it_grows_and_is_cut():
     rng = np.random.default_rng(5)
     context = ChainContext(300)
     config = GenerationConfig(repetition_penalty=1.3, frequency_penalty=0.4, top_p=0.8, seed=1)
-    whole = fuse_traced(chain(config, context), config, context)
+    whole = fuse_traced(build_chain(config, context), config, context)
     for tokens in [(5,), (5, 9), (5, 9, 9, 12), (5, 9)]:
         row = rng.normal(0, 3, 300).astype(np.float32)
         found = whole.choose(row, Past(tokens), 0.4)
@@ -208,7 +208,7 @@ def test_a_broken_row_is_refused(bad):
 def test_chains_that_are_not_fusable_are_left_to_a_recorder(given):
     config = GenerationConfig(do_sample=True, seed=1, **given)
     context = ChainContext(9)
-    assert fuse_traced(chain(config, context), config, context) is None
+    assert fuse_traced(build_chain(config, context), config, context) is None
 
 
 @pytest.mark.parametrize(

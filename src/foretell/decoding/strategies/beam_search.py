@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config import GenerationConfig
-from foretell.decoding.chain import chain
+from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused.chain import likeliest, to_log_probabilities
 from foretell.decoding.logprobs import TokenReport, report
@@ -168,7 +168,7 @@ class BeamSearch:
     ) -> None:
         self._config = config
         self._num_beams = config.num_beams
-        self._stages = chain(config, context)
+        self._stages = build_chain(config, context)
         self._check_stop = check_stop
         self._max_new_tokens = max_new_tokens
         self._on_step = on_step

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 
 from foretell.config import GenerationConfig
-from foretell.decoding.chain import Stage, chain
+from foretell.decoding.chain import Stage, build_chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused.build import fuse, fuse_each, fuse_traced
 from foretell.decoding.fused.chain import FusedChain, draw
@@ -43,7 +43,7 @@ class _SequenceChain:
 
     def __init__(self, config: GenerationConfig, context: ChainContext) -> None:
         self._config, self._context = config, context
-        self._stages = chain(config, context)
+        self._stages = build_chain(config, context)
         self.whole: FusedChain | None = None
         self.traced: TracedChain | None = None
         if tuple(config.logprobs_stage) == ("raw",):
@@ -56,6 +56,18 @@ class _SequenceChain:
     def stages(self) -> list[Stage]:
         """Stage by stage."""
         return fuse_each(self._stages, self._config, self._context)
+
+
+class _Chains(dict[int, _SequenceChain]):
+    """The sequences' chains by index, each made when it is first asked for."""
+
+    def __init__(self, config: GenerationConfig, context: ChainContext) -> None:
+        super().__init__()
+        self._config, self._context = config, context
+
+    def __missing__(self, index: int) -> _SequenceChain:
+        made = self[index] = _SequenceChain(self._config, self._context)
+        return made
 
 
 @dataclass(frozen=True)
@@ -77,8 +89,7 @@ class SamplingStrategy(ConfiguredStrategy):
         if config.samples and config.seed is None:
             raise ConfigError("seed=None cannot sample: must be an integer (see with_seed)")
         self._config = config
-        self._context = context.chain
-        self._chains: dict[int, _SequenceChain] = {}
+        self._chains = _Chains(config, context.chain)
         self._must_fork = config.num_return_sequences > 1  # with the first token
         self._seed = config.seed if config.samples else None
 
@@ -118,7 +129,7 @@ class SamplingStrategy(ConfiguredStrategy):
 
     def stages(self, history: History) -> Sequence[Stage]:
         """The sequence's own chain, stage by stage."""
-        return self._chain(history).stages
+        return self._chains[history.index].stages
 
     def choose(self, row: Logits, history: History, stages: Sequence[Stage]) -> ChosenToken:
         """Run one row through the stages, and take or draw its token."""
@@ -145,7 +156,7 @@ class SamplingStrategy(ConfiguredStrategy):
 
     def _draw(self, row: Logits, history: History) -> Draw | None:
         """How C++ can choose the row's token; None where the stages must run one by one."""
-        whole = self._chain(history).whole
+        whole = self._chains[history.index].whole
         if whole is None:
             return None
         whole.advance(history)
@@ -154,7 +165,7 @@ class SamplingStrategy(ConfiguredStrategy):
         return Draw(whole, uniform, raw, self._config.logprobs or 0)
 
     def _token(self, row: Logits, history: History) -> ChosenToken:
-        own = self._chain(history)
+        own = self._chains[history.index]
         if own.traced is None:
             return self.choose(row, history, own.stages)
         record = own.traced.choose(row, history, self._uniform(history))
@@ -168,12 +179,6 @@ class SamplingStrategy(ConfiguredStrategy):
         if self._seed is None:
             return None
         return uniform_at(self._seed, history.index, len(history.tokens))
-
-    def _chain(self, history: History) -> _SequenceChain:
-        own = self._chains.get(history.index)
-        if own is None:
-            own = self._chains[history.index] = _SequenceChain(self._config, self._context)
-        return own
 
 
 class LogprobRecorder:
