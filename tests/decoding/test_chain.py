@@ -12,7 +12,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from foretell.config import GenerationConfig
 from foretell.config.dialects import DIALECTS
 from foretell.config.settings import STAGES
-from foretell.decoding.chain import MAKERS, build_chain
+from foretell.decoding.chain import BUILDERS, build_chain
 from foretell.decoding.context import ChainContext
 from foretell.engine.sequence import Sequence
 from foretell.errors import ConfigError
@@ -131,7 +131,7 @@ def test_each_dialect_has_its_order():
 
 
 def test_the_settings_that_are_stages_are_those_that_the_chain_can_make():
-    assert {*MAKERS, "logits_processor"} == STAGES  # the user's functions are stages themselves
+    assert {*BUILDERS, "logits_processor"} == STAGES  # the user's functions are stages themselves
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)

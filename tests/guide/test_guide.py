@@ -15,7 +15,7 @@ from foretell.config.conflicts import needs_of
 from foretell.config.dialects import DIALECTS
 from foretell.config.presets import PRESETS
 from foretell.config.settings import GROUPS, SAMPLING_SETTINGS, SETTINGS
-from foretell.decoding.chain import chain
+from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
 from foretell.guide.topics import find_topic, setting_topic, topic_names
 from foretell.guide.worked import CASES, WORDS, WRITTEN, distribution, work_out
@@ -121,7 +121,7 @@ def test_what_holds_if_not_set_is_told_of_every_such_number():
 
 def processors(settings: dict[str, object]) -> list[bytes]:
     config = GenerationConfig(**settings, seed=0)
-    return [pickle.dumps(stage.processor) for stage in chain(config, ChainContext(len(P)))]
+    return [pickle.dumps(stage.processor) for stage in build_chain(config, ChainContext(len(P)))]
 
 
 @pytest.mark.parametrize("name", HOSTS)

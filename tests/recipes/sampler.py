@@ -18,7 +18,7 @@ from foretell import LLM, ConfigError, GenerationConfig
 from foretell.cli.main import cli
 from foretell.config.dialects import DIALECTS
 from foretell.config.settings import SAMPLER_STAGES, SAMPLING_SETTINGS
-from foretell.decoding.chain import chain
+from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused.build import fuse
 from foretell.decoding.philox import uniform
@@ -33,7 +33,7 @@ PROMPT = [70, 71, 72]
 
 def kept(**settings: object) -> list[int]:
     row, context = ROW.copy(), ChainContext(VOCAB_SIZE)
-    for stage in chain(GenerationConfig(**settings, seed=1), context):
+    for stage in build_chain(GenerationConfig(**settings, seed=1), context):
         stage.processor(row, Sequence(0, PROMPT))
     return np.flatnonzero(row > -20).tolist()
 
@@ -140,7 +140,7 @@ def test_it_keeps_the_right_tokens_also_beside_others():
 @pytest.mark.parametrize("others", [{}, {"temperature": 0.7, "top_k": 3}])
 def test_what_is_drawn_is_what_its_row_says(llm, others):
     config = GenerationConfig(top_a=0.5, seed=0, num_return_sequences=60, **others)
-    stages = chain(config, ChainContext(VOCAB_SIZE))
+    stages = build_chain(config, ChainContext(VOCAB_SIZE))
     assert fuse(stages, config, ChainContext(VOCAB_SIZE)) is None  # C++ does not know it
     row = ROW.copy()
     for stage in stages:

@@ -60,7 +60,7 @@ def _stages(name: Any, config: GenerationConfig, context: ChainContext) -> list[
         value = 1.0
     if value is None or value is False or (name in SAMPLER_STAGES and not config.samples):
         return []
-    processor = MAKERS[name](value, config, context)
+    processor = BUILDERS[name](value, config, context)
     if processor is None:
         return []
     return [Stage(name, _shown(value), processor, name in SAMPLER_STAGES)]
@@ -79,5 +79,5 @@ def _find_builders() -> dict[str, Builder]:
     return {name: build for one in modules for name, build in getattr(one, "BUILDERS", {}).items()}
 
 
-MAKERS = _find_builders()
+BUILDERS = _find_builders()
 """For each stage, its processor, from the setting's value; None where the value does nothing."""
