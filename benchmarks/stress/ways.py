@@ -1,7 +1,7 @@
 """The promise, put to the test: random requests, ways to run them, and whether all are equal.
 
 A request's answer must be the same, bit for bit, whatever runs beside it, in which order, in which
-pieces, with what was found in the cache, and after it had to make way. `Witness` looks deeper: each
+pieces, with what was found in the cache, and after it was preempted. `Witness` looks deeper: each
 row of logits that the engine asks for must be what it was whenever it was asked for.
 """
 
@@ -278,6 +278,6 @@ def short_ones(requests: Sequence[Request]) -> list[int]:
 def run_squeezed(
     backend: Backend, requests: Sequence[Request], rows: dict[bytes, bytes]
 ) -> tuple[Outcome, Witness]:
-    """All at once in a pool that just holds the largest of them, so that others make way."""
+    """All at once in a pool that just holds the largest of them, so that others are preempted."""
     small = Witness(backend, rows, num_blocks=least_pool(requests, backend.info))
     return run_together(Engine(small), requests), small

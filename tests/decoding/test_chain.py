@@ -183,9 +183,9 @@ def test_scopes_are_the_dialects_unless_told():
     result = row.copy()
     build_chain(lcpp, CONTEXT)[0].processor(result, history)
     assert result[2] == pytest.approx(1 - 6.4)
-    told = ours(row, history, frequency_penalty=0.1, penalty_scope="prompt", do_sample=True)
-    assert told[0] == pytest.approx(0.9)
-    assert told[2] == 1
+    found = ours(row, history, frequency_penalty=0.1, penalty_scope="prompt", do_sample=True)
+    assert found[0] == pytest.approx(0.9)
+    assert found[2] == 1
 
 
 def test_vllm_raises_a_tiny_temperature():

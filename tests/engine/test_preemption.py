@@ -1,4 +1,4 @@
-"""Where blocks run out, what came last makes way, and nothing is lost."""
+"""Where blocks run out, what came last is preempted, and nothing is lost."""
 
 import pytest
 from support.by_hand import answer_by_hand, run, scripted
@@ -18,7 +18,7 @@ def until_one_makes_way(engine):
         take(engine.step(), answers)
         if engine.stats().preemptions:
             return answers
-    raise AssertionError("nobody made way")
+    raise AssertionError("nobody was preempted")
 
 
 def all_answered(engine, wishes):
@@ -51,7 +51,7 @@ def test_all_answers_are_whole(settings, batch, caching):
 
 @pytest.mark.parametrize("caching", [True, False])
 @pytest.mark.parametrize("batch", [4, 64])
-def test_samples_make_way_together_and_share_again(caching, batch):
+def test_samples_are_preempted_together_and_share_again(caching, batch):
     """Alone, the second request fits only if its samples share their prompt's blocks."""
     engine = Engine(scripted(**SMALL), EngineSettings(batch, prefix_caching=caching))
     first = request([9], max_new_tokens=30)
@@ -60,7 +60,7 @@ def test_samples_make_way_together_and_share_again(caching, batch):
 
 
 def test_a_scored_prompt_that_makes_way_is_told_once():
-    """It makes way in the middle, and is computed again in smaller pieces."""
+    """It is preempted in the middle, and is computed again in smaller pieces."""
     num_preempted = 0
     for batch in range(5, 14):
         for block_size in (3, 4, 5):

@@ -153,7 +153,7 @@ def test_prompt_and_negative_prompt_share_their_beginning():
 
 @pytest.mark.parametrize("number", [3, 5])
 def test_many_scored_prompts_share_a_steps_rows(number):
-    """More rows are wanted than one step may give; each is told once."""
+    """More rows are asked for than one step may give; each is reported once."""
     engine = Engine(scripted(max_batch_tokens=400, num_blocks=400))
     wishes = [
         request([4 + place] * 50, max_new_tokens=2, prompt_logprobs=0) for place in range(number)

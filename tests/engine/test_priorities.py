@@ -172,8 +172,8 @@ def test_nobody_is_displaced_for_a_request_that_would_still_lack_blocks(length, 
     engine.add(sampling([2] * 9, 2, max_new_tokens=3, priority=2))
     engine.step()
     between = engine.add(request([3] * length + [4], max_new_tokens=2, priority=1))
-    told = {event.request_id for event in engine.step()}
-    assert (between in told) == displaces
+    named = {event.request_id for event in engine.step()}
+    assert (between in named) == displaces
     assert engine.stats().preemptions == displaces
 
 

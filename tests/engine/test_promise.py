@@ -75,7 +75,7 @@ def test_every_way_of_running_them_gives_the_same_answers(model, way):
     assert outcome.stats.free_blocks == outcome.stats.num_blocks
 
 
-def test_who_has_to_make_way_is_answered_the_same(model):
+def test_who_is_preempted_is_answered_the_same(model):
     num_preempted = 0
     for places in (short_ones(model.requests), range(len(model.requests))):
         requests = [model.requests[place] for place in places]

@@ -13,7 +13,7 @@ from support.toy import EOS, VOCAB_SIZE, reciting_llm, toy_llm
 from benchmarks.stress.answers import request, take
 from foretell.backends.scripted import improvise
 from foretell.config import GenerationConfig
-from foretell.decoding.strategies.base import StrategyContext
+from foretell.decoding.strategies.base import Choice, Choices, StrategyContext
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
 from foretell.engine.settings import EngineSettings
@@ -152,6 +152,21 @@ def test_runs_beside_each_other_in_a_small_pool(wishes, batch, size):
         expected[engine.add(foreseeing(plain, wish["sizes"]))] = answer_by_hand(plain)
     assert run(engine) == expected
     assert engine.num_free_blocks == num_blocks
+
+
+def test_a_choice_without_tokens_ends_its_request_only():
+    class Silent(Foreseeing):
+        def step(self, rows, histories):
+            return Choices([Choice(0, ())])
+
+    sound, engine = request([4, 4], max_new_tokens=9), Engine(scripted())
+    wish = request(PROMPT, max_new_tokens=5)
+    silent = Silent(wish.config, StrategyContext(wish.context(VOCAB)), SCRIPT)
+    other, broken = engine.add(sound), engine.add(replace(wish, strategy=silent))
+    answers = run(engine)
+    assert answers[other] == answer_by_hand(sound)
+    assert answers[broken].samples[0].end == "error"
+    assert engine.num_free_blocks == 128
 
 
 def text_job(llm, script, **settings):

@@ -164,7 +164,7 @@ def test_giving_up_all_samples_gives_up_the_request(num_steps):
 
 @pytest.mark.parametrize("gone", [0, 1])
 def test_a_sample_given_up_while_its_sibling_waits_for_it(gone):
-    """After a request has made way, its samples are computed again, one behind the other."""
+    """After a request was preempted, its samples are computed again, one behind the other."""
     wish = request(PROMPT, num_return_sequences=2, **SAMPLING | {"max_new_tokens": 12})
     expected = answer_by_hand(wish).samples[1 - gone]
     num_waiting = 0

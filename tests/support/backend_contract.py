@@ -18,7 +18,7 @@ from foretell.backends.base import Batch
 
 @dataclass(frozen=True)
 class Piece:
-    """Tokens of one sequence from position `start` on; rows are wanted of all of them."""
+    """Tokens of one sequence from position `start` on; rows are asked for of all of them."""
 
     tokens: list[int]
     blocks: list[int]
@@ -44,7 +44,7 @@ def batch_of(pieces):
 
 
 def run(backend, *pieces):
-    """Logits of all wanted rows, copied."""
+    """Logits of all rows asked for, copied."""
     return backend.forward(batch_of(pieces)).copy()
 
 
@@ -128,9 +128,9 @@ class BackendContract:
         pieces = [Piece(one, [0, 1]), Piece(two, [2, 3])]
         full = run(backend, *pieces)
         batch = batch_of(pieces)
-        wanted = np.array([1, 5, 6, 10], dtype=np.int32)
-        some = Batch(batch.tokens, batch.positions, batch.starts, batch.block_tables, wanted)
-        self.assert_same(backend.forward(some), full[wanted])
+        indices = np.array([1, 5, 6, 10], dtype=np.int32)
+        some = Batch(batch.tokens, batch.positions, batch.starts, batch.block_tables, indices)
+        self.assert_same(backend.forward(some), full[indices])
 
     def test_a_batch_without_wanted_rows_still_writes(self, backend):
         tokens = some_tokens(backend, 6)

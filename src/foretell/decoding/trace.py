@@ -37,7 +37,7 @@ class CandidateRecord:
 
     `rank` counts from 1, the likeliest of the raw model. `logits` and `probabilities`
     have an entry for each stage; a logit is None where the token is ruled out. `removed_by` is the
-    place among the stages of the one that ruled it out for good, None if it could be drawn.
+    index of the stage that ruled it out for good, None if it could be drawn.
     """
 
     token_id: int

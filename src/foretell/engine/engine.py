@@ -214,6 +214,9 @@ class Engine:
                     self._extend(state, sequence, (token,))
 
     def _grow(self, state: RequestState, answer: Choices) -> None:
+        if not all(choice.tokens for choice in answer.choices):
+            self._fail(state, ValueError("a strategy's choice has no tokens: must have one"))
+            return
         children = self._children(state, answer.choices)
         state.live = children
         pairs = zip(children, answer.choices, strict=True)
