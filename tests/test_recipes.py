@@ -20,6 +20,11 @@ WALK_ALL_SETTINGS = (
 RECIPES = {
     "A sampler": ("tests/recipes/sampler.py", *WALK_ALL_SETTINGS),
     "A setting": ("tests/recipes/setting.py", *WALK_ALL_SETTINGS),
+    "A strategy": (
+        "tests/recipes/strategy.py",
+        "tests/decoding/test_strategies.py",
+        "tests/engine/test_runs.py",
+    ),
     "A family": (
         "tests/recipes/family.py",
         "tests/backends/native/architectures/test_families.py",
