@@ -77,7 +77,7 @@ def _make_request(
     if rng.random() < 0.1:
         settings |= {"guidance_scale": 1.5, "negative_prompt": prompt[: length // 2 + 1]}
     wish = request(prompt, **settings)
-    if wish.config.samples and rng.random() < 0.4:
+    if wish.config.is_sampling and rng.random() < 0.4:
         settings["num_return_sequences"] = int(rng.integers(2, MOST_SAMPLES + 1))
     return request(prompt, **settings)
 

@@ -66,7 +66,7 @@ def test_what_makes_no_sense_is_refused(settings, message):
     ],
 )
 def test_sampling_settings_mean_sampling(settings, samples):
-    assert GenerationConfig(**settings).samples is samples
+    assert GenerationConfig(**settings).is_sampling is samples
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_what_samples_is_what_the_table_says():
         values = SETTINGS[name].values
         assert isinstance(values, Range)
         value = values.kind(1) if values.high >= 1 else 0.5
-        assert GenerationConfig(**{name: value}).samples
+        assert GenerationConfig(**{name: value}).is_sampling
         with pytest.raises(ConfigError, match=f"{name}={value!r} has no effect with do_sample"):
             GenerationConfig(**{name: value}, do_sample=False)
 

@@ -189,7 +189,7 @@ def test_stated_contradictions_are_enforced(name):
         with pytest.raises(ConfigError, match="mirostat"):
             GenerationConfig(**settings, mirostat=2)
     else:
-        assert GenerationConfig(**settings, mirostat=2).samples
+        assert GenerationConfig(**settings, mirostat=2).is_sampling
 
 
 ALONE = {

@@ -248,5 +248,5 @@ def test_override_fills_anew():
     assert (config.temperature, config.top_p) == (0.3, 0.9)
     assert config.override(preset="creative").temperature == 0.85
     assert config.override(temperature=0.2).top_p == 0.9
-    assert config.override(preset="greedy").samples is False
+    assert config.override(preset="greedy").is_sampling is False
     assert GenerationConfig(dialect="llama.cpp").override(do_sample=False).top_k is None

@@ -55,7 +55,7 @@ def test_it_is_the_copy_that_is_looked_at():
 
 
 def test_it_samples():
-    assert GenerationConfig(top_a=0.4).samples
+    assert GenerationConfig(top_a=0.4).is_sampling
     assert "top_a" in SAMPLING_SETTINGS
     assert "top_a" in SAMPLER_STAGES
     assert GenerationConfig(top_a=0.4, num_return_sequences=3).as_dict()["top_a"] == 0.4

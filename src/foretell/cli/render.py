@@ -44,7 +44,7 @@ def distribution_lines(found: NextDistribution) -> list[str]:
     With sampling settings, the raw probability is followed by what they make of it, and the bar
     shows the latter.
     """
-    samples = found.config.samples
+    samples = found.config.is_sampling
     labels = [show_token(token.token) for token in found.tokens]
     shown = [token.final_probability if samples else token.probability for token in found.tokens]
     label_columns = min(MAX_LABEL, max(map(width_of, labels)))
@@ -64,7 +64,7 @@ def distribution_lines(found: NextDistribution) -> list[str]:
 def distribution_summary(found: NextDistribution) -> str:
     """Entropy, and how many tokens stay possible, in one line."""
     text = f"entropy {found.entropy:.2f} nats over {found.vocab_size} tokens"
-    if not found.config.samples:
+    if not found.config.is_sampling:
         return text
     return f"{text}; {found.candidates} left by {show_settings(found.config)}"
 

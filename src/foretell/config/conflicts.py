@@ -39,7 +39,7 @@ def refuse(config: GenerationConfig) -> None:
 
 def refuse_equal_samples(config: GenerationConfig) -> None:
     """Raise ConfigError where all samples of a prompt would be the same."""
-    if config.num_return_sequences > 1 and not config.samples and config.num_beams == 1:
+    if config.num_return_sequences > 1 and not config.is_sampling and config.num_beams == 1:
         raise ConfigError(
             f"num_return_sequences={config.num_return_sequences} contradicts greedy decoding, "
             f"which writes one text: set a sampling setting (temperature, top_p, ...), num_beams, "

@@ -224,13 +224,18 @@ class GenerationConfig:
         return find_dialect(self.dialect)
 
     @cached_property
-    def samples(self) -> bool:
+    def is_sampling(self) -> bool:
         """Whether tokens are drawn at random rather than taken greedily."""
         if self.do_sample is not None:
             return self.do_sample
         if self.temperature == 0:
             return False
         return any(getattr(self, name) is not None for name in SAMPLING_SETTINGS)
+
+    @property
+    def samples(self) -> bool:
+        """`is_sampling`, by its first name, for programs that ask for it."""
+        return self.is_sampling
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -257,7 +262,7 @@ class GenerationConfig:
 
     def with_seed(self) -> GenerationConfig:
         """Return settings that can be run again alike: a seed is drawn where sampling lacks one."""
-        if self.seed is not None or not self.samples:
+        if self.seed is not None or not self.is_sampling:
             return self
         return self.override(seed=secrets.randbits(32))
 

@@ -25,13 +25,13 @@ class Stage:
         name: of the setting that turned it on, or of the user's function.
         setting: that setting's value, for people.
         processor: what is done to the row.
-        samples: whether it shapes the draw; the others also apply to greedy decoding.
+        is_sampling: whether it shapes the draw; the others also apply to greedy decoding.
     """
 
     name: str
     setting: str
     processor: Processor
-    samples: bool
+    is_sampling: bool
 
 
 def build_chain(config: GenerationConfig, context: ChainContext) -> list[Stage]:
@@ -46,19 +46,20 @@ def build_chain(config: GenerationConfig, context: ChainContext) -> list[Stage]:
         # dynatemp_range brings a temperature that is not set
         if callable(name) or name == "temperature" or getattr(config, name) is not None:
             stages += _stages(name, config, context)
-    samples = config.samples
-    return [stage for stage in stages if samples or not stage.samples]
+    if config.is_sampling:
+        return stages
+    return [stage for stage in stages if not stage.is_sampling]
 
 
 def _stages(name: Any, config: GenerationConfig, context: ChainContext) -> list[Stage]:
     if callable(name):
-        return [Stage(name_of(name), "", UserProcessor(name), samples=False)]
+        return [Stage(name_of(name), "", UserProcessor(name), is_sampling=False)]
     value = getattr(config, name)
     if name == "logits_processor":
         return [one for function in value or () for one in _stages(function, config, context)]
     if name == "temperature" and value is None and config.dynatemp_range:
         value = 1.0
-    if value is None or value is False or (name in SAMPLER_STAGES and not config.samples):
+    if value is None or value is False or (name in SAMPLER_STAGES and not config.is_sampling):
         return []
     processor = BUILDERS[name](value, config, context)
     if processor is None:

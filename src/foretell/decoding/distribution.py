@@ -24,7 +24,7 @@ def final_probabilities(
     final = row.copy()
     for stage in build_chain(config, context):
         stage.processor(final, history)
-    if config.samples:
+    if config.is_sampling:
         return softmax(final)
     certain = np.zeros(len(row))
     certain[greedy(final)] = 1.0

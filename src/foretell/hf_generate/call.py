@@ -149,7 +149,7 @@ class Call:
             raise ConfigError("pad_token_id=None: must be an id, to fill up texts that end early")
 
     def _choose_seed(self) -> int | None:
-        if not self._settings.samples:
+        if not self._settings.is_sampling:
             return None
         seed = self._arguments.get("seed")
         if seed is not None:

@@ -62,7 +62,7 @@ class Settings:
         return self._values[name]
 
     @property
-    def samples(self) -> bool:
+    def is_sampling(self) -> bool:
         """Whether tokens are drawn."""
         return self["do_sample"] is True
 
@@ -105,7 +105,7 @@ class Settings:
     def warn(self) -> None:
         """Tell which of the keyword arguments change nothing for lack of another."""
         hosts = {
-            **({} if self.samples else dict.fromkeys(SAMPLING, "do_sample=True")),
+            **({} if self.is_sampling else dict.fromkeys(SAMPLING, "do_sample=True")),
             **({} if self.num_beams > 1 else dict.fromkeys(BEAMS, "num_beams above 1")),
         }
         if not self["return_dict_in_generate"]:
@@ -145,7 +145,7 @@ class Settings:
     def own_config(self, limits: Limits, length: int) -> GenerationConfig:
         """The same settings in foretell's own form, for rows of `length` tokens; without a seed."""
         chosen = {name: self[name] for name in AS_THEY_ARE}
-        if self.samples:
+        if self.is_sampling:
             chosen |= {name: self[name] for name in SAMPLING} | self._for_draws()
         if self.num_beams > 1:
             chosen |= {name: self[name] for name in BEAMS}
@@ -156,7 +156,7 @@ class Settings:
             chosen["forced_bos_token_id"] = self["forced_bos_token_id"]
         return GenerationConfig(
             **chosen,
-            do_sample=self.samples,
+            do_sample=self.is_sampling,
             num_beams=self.num_beams,
             num_return_sequences=self.num_samples,
             guidance_scale=None if self["guidance_scale"] == 1 else self["guidance_scale"],

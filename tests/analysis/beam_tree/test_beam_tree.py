@@ -108,7 +108,7 @@ def check_fates(tree, settings):
             else:
                 expected = ("kept", place, f"kept as beam {place}")
                 assert (one.fate, one.beam, one.verdict) == expected
-        place = "drawn after the first" if tree.config.samples else "outside of the best"
+        place = "drawn after the first" if tree.config.is_sampling else "outside of the best"
         for one in dropped:
             assert one.fate == "fell"
             assert one.verdict == f"ends ({one.stop_reason.kind}), but {place} {beams}"

@@ -28,14 +28,14 @@ def fell(one: Considered, config: GenerationConfig) -> str:
         return "the search ended first"
     if one.reason is None:
         return f"below the best {config.num_beams}"
-    if config.samples:
+    if config.is_sampling:
         return f"{_ends(one)}, but drawn after the first {config.num_beams}"
     return f"{_ends(one)}, but outside of the best {config.num_beams}"
 
 
 def passed_over(num_candidates: int, config: GenerationConfig) -> str:
     """Why a runner-up was no candidate."""
-    return "not drawn" if config.samples else f"not among the best {num_candidates}"
+    return "not drawn" if config.is_sampling else f"not among the best {num_candidates}"
 
 
 def _ends(one: Considered) -> str:

@@ -71,5 +71,5 @@ def _result_of(
 
 def _run_of(output: GenerationOutput) -> Run:
     logprobs = [token.logprob for token in output.logprobs or [] if token.logprob is not None]
-    seed = output.config.seed if output.config.samples else None
+    seed = output.config.seed if output.config.is_sampling else None
     return Run(output.text, seed, output.finish_reason, output.token_ids, logprobs)

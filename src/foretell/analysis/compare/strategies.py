@@ -63,7 +63,7 @@ def plan_strategies(
 def _runs(config: GenerationConfig, seeds: list[int]) -> list[GenerationConfig]:
     """The settings of each run, with the raw model's log-probabilities asked for."""
     reported = config.override(logprobs=0, logprobs_stage=("raw",))
-    may_sample = config.samples or config.preset == MODEL_PRESET
+    may_sample = config.is_sampling or config.preset == MODEL_PRESET
     if not may_sample or config.seed is not None:
         return [reported]
     return [reported.override(seed=seed) for seed in seeds]

@@ -74,7 +74,7 @@ def _settings(session: Session, argument: str) -> None:
     settings = session.config.as_dict()
     for name, value in settings.items():
         note(f"{name} = {json.dumps(value, ensure_ascii=False)}")
-    if not session.config.samples:
+    if not session.config.is_sampling:
         note("greedy: the likeliest token is taken")
 
 

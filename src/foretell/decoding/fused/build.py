@@ -46,7 +46,7 @@ def fuse(
     return FusedChain(
         vocab_size=context.vocab_size,
         steps=fusable_steps,
-        greedy=not config.samples,
+        greedy=not config.is_sampling,
         min_tokens_to_keep=config.min_tokens_to_keep or 1,
         **_settings(penalties),
     )

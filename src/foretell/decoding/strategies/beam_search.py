@@ -219,7 +219,7 @@ class BeamSearch:
     def _candidates(self, rows: Sequence[Logits], position: int) -> list[Candidate]:
         """The step's best continuations, best first, or those drawn, in that order."""
         totals = _totals(self.live)
-        if self._config.samples:
+        if self._config.is_sampling:
             picks = draw(rows, totals, self._num_candidates, self._uniforms(position))
         else:
             picks = _best(rows, totals, self._num_candidates)

@@ -50,4 +50,4 @@ class GuidedStrategy(ConfiguredStrategy):
         def pull(row: Logits, history: History) -> None:
             guide(row, negative, self._scale)
 
-        return Stage("guidance_scale", f"{self._scale:g}", pull, samples=False)
+        return Stage("guidance_scale", f"{self._scale:g}", pull, is_sampling=False)

@@ -86,12 +86,12 @@ class SamplingStrategy(ConfiguredStrategy):
     """
 
     def __init__(self, config: GenerationConfig, context: StrategyContext) -> None:
-        if config.samples and config.seed is None:
+        if config.is_sampling and config.seed is None:
             raise ConfigError("seed=None cannot sample: must be an integer (see with_seed)")
         self._config = config
         self._chains = _Chains(config, context.chain)
         self._must_fork = config.num_return_sequences > 1  # with the first token
-        self._seed = config.seed if config.samples else None
+        self._seed = config.seed if config.is_sampling else None
 
     @staticmethod
     def suits(config: GenerationConfig, *, is_guided: bool) -> bool:
@@ -137,7 +137,7 @@ class SamplingStrategy(ConfiguredStrategy):
         if not self._config.remove_invalid_values:
             check_logits(row)
         for stage in stages:
-            if stage.samples:
+            if stage.is_sampling:
                 recorder.processed(row)
             stage.processor(row, history)
             recorder.after(stage, row)
@@ -189,7 +189,7 @@ class LogprobRecorder:
         self._stages_kept: tuple[LogprobStage, ...] = ()
         if config.logprobs is not None:
             self._stages_kept = cast(tuple[LogprobStage, ...], config.logprobs_stage)
-        self._is_greedy = not config.samples
+        self._is_greedy = not config.is_sampling
         self._rows: dict[LogprobStage, Logits] = {}
         self._keep("raw", row)
         self._recorder = Recorder(row) if config.trace else None
