@@ -231,7 +231,7 @@ def given(settings: dict[str, Any]) -> dict[str, Any]:
 def warn(config: GenerationConfig) -> None:
     """Warn of what is legal and yet unlikely to be meant, before a model is loaded.
 
-    The command line tells each warning once, though the model repeats it.
+    The command line shows each warning once, though the model repeats it.
     """
     for sentence in config.warnings:
         warnings.warn(sentence, SettingWarning, stacklevel=2)

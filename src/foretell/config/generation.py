@@ -86,15 +86,15 @@ class GenerationConfig:
         stop_regex: regular expressions that do the same.
         repetition_detection: end the output when it loops; see `RepetitionDetection`.
         stopping_criteria: from the text and the ids so far to whether to stop.
-        seed: 0 to 2**64 - 1, fixes every draw. Not set: drawn anew, and told in the output.
+        seed: 0 to 2**64 - 1, fixes every draw. Not set: drawn anew, and in the output.
         num_return_sequences: samples of one prompt, each with a random stream of its own: the
             first ones are the same however many there are. Of a beam search, its best texts.
-        num_beams: above 1, beam search: so many continuations are kept side by side.
+        num_beams: above 1, beam search: this many continuations are kept side by side.
         length_penalty: beams are ranked by the sum of log-probabilities over length to this power:
             above 0 favours long texts. Not set: 1.
         early_stopping: when a beam search ends: True with the first `num_beams` texts; False when
             better ones are unlikely; "never" when there can be none.
-        logprobs, logprobs_stage: report log-probabilities of the chosen tokens, with so many
+        logprobs, logprobs_stage: report log-probabilities of the chosen tokens, with this many
             alternatives, at the stages "raw" (the model), "processed" (after penalties and masks)
             or "final" (what was drawn from).
         prompt_logprobs: the same of the prompt's tokens, of the raw model.
@@ -267,7 +267,7 @@ class GenerationConfig:
         return self.override(seed=secrets.randbits(32))
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings in force, by name, ready for JSON; a function is told by its name."""
+        """The settings in force, by name, ready for JSON; a function by its name."""
         values = {name: getattr(self, name) for name in _DEFAULTS}
         return {name: _plain(value) for name, value in values.items() if value != _DEFAULTS[name]}
 

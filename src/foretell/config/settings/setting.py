@@ -29,7 +29,7 @@ class Kind(Enum):
     GUIDANCE = "takes a second sequence"
     END = "which ids are an end of sequence"
     RUN = "the run: its seed, its samples, where it stops"
-    REPORT = "what is told of the run"
+    REPORT = "what is reported of the run"
 
     @property
     def is_sampling(self) -> bool:

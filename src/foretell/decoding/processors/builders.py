@@ -16,7 +16,7 @@ from foretell.decoding.processors.base import Processor
 from foretell.errors import ConfigError
 
 Builder = Callable[[Any, GenerationConfig, ChainContext], Processor | None]
-"""Called with the setting's value, all settings, and what they do not tell."""
+"""Called with the setting's value, all settings, and what else is known of the request."""
 
 
 def in_force(name: str, config: GenerationConfig) -> Any:
