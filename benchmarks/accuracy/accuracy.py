@@ -35,10 +35,10 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 def compare(reference: np.ndarray, engine: np.ndarray) -> dict[str, np.ndarray]:
     """KL and agreement of each row; both are logits or log-probabilities `(rows, vocab_size)`."""
     kl, agrees = [], []
-    for wanted, given in zip(reference, engine, strict=True):
-        log_p, log_q = log_softmax(wanted), log_softmax(np.maximum(given, -1e4))
+    for expected, given in zip(reference, engine, strict=True):
+        log_p, log_q = log_softmax(expected), log_softmax(np.maximum(given, -1e4))
         kl.append(np.sum(np.exp(log_p) * (log_p - log_q)))
-        agrees.append(wanted.argmax() == given.argmax())
+        agrees.append(expected.argmax() == given.argmax())
     return {"kl": np.array(kl), "agrees": np.array(agrees)}
 
 
@@ -99,9 +99,9 @@ def measure_text(
     rows: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in engines.peers}
     for window in windows(engines.tokenize(text.text), positions, length):
         ids = engines.first + window
-        wanted = logits(model, ids)
+        expected = logits(model, ids)
         for name, runs in rows.items():
-            runs.append(compare(wanted, engines.logits(name, ids)))
+            runs.append(compare(expected, engines.logits(name, ids)))
     summaries = {}
     for name, runs in rows.items():
         joined = {key: np.concatenate([run[key] for run in runs]) for key in runs[0]}
@@ -117,11 +117,11 @@ def measure_float32(engines: Engines, model: Any) -> dict[str, Any]:
     ids = (engines.first + engines.tokenize(python_source().text))[:LOGIT_POSITIONS]
     difference = np.abs(engines.logits("foretell float32", ids) - logits(model, ids)).max()
     prompt = engines.first + engines.tokenize(SHORT_PROMPT)
-    wanted = greedy(model, prompt, GREEDY_TOKENS)
+    expected = greedy(model, prompt, GREEDY_TOKENS)
     given = engines.peers["foretell float32"].ask(
         "generate", ids=prompt, max_new_tokens=GREEDY_TOKENS
     )["ids"]
-    same = next((i for i in range(GREEDY_TOKENS) if wanted[i] != given[i]), GREEDY_TOKENS)
+    same = next((i for i in range(GREEDY_TOKENS) if expected[i] != given[i]), GREEDY_TOKENS)
     print(f"float32: largest logit difference {difference:.2e}, {same} greedy tokens identical")
     return {
         "positions": len(ids),

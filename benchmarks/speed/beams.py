@@ -72,11 +72,11 @@ class Engines:
         speed = tokens / reply["wall_seconds"]
         return {"prompt": prompt, "ids": reply["ids"], "tokens_per_second": speed}
 
-    def blocks(self, place: int) -> dict[str, Any]:
+    def blocks(self, index: int) -> dict[str, Any]:
         """KV blocks of beams over a long prompt, and of one sequence, step by step."""
         arguments = self._arguments
         length = arguments.long_prompt_tokens
-        prompt = self._text[place * length : (place + 1) * length]
+        prompt = self._text[index * length : (index + 1) * length]
         common = {"ids": prompt, "max_new_tokens": arguments.tokens}
         beams = self.foretell.ask("kv_blocks", num_beams=arguments.beams, **common)
         one = self.foretell.ask("kv_blocks", num_beams=1, **common)
@@ -181,7 +181,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         engines = Engines(stack, arguments, Path(folder).resolve())
         engines.round(min(8, arguments.tokens))  # warm up
         rounds = [engines.round(arguments.tokens) for _ in range(arguments.rounds)]
-        blocks = [engines.blocks(place) for place in range(arguments.long_prompts)]
+        blocks = [engines.blocks(index) for index in range(arguments.long_prompts)]
         return {
             "num_beams": arguments.beams,
             "tokens": arguments.tokens,

@@ -29,14 +29,14 @@ def conversations(text: str, count: int) -> list[list[dict[str, str]]]:
     return [
         [
             {"role": "system", "content": text},
-            {"role": "user", "content": f"{place}: what of {topic}?"},
+            {"role": "user", "content": f"{number}: what of {topic}?"},
         ]
-        for place, topic in enumerate((PROSE_TOPICS * (count // len(PROSE_TOPICS) + 1))[:count], 1)
+        for number, topic in enumerate((PROSE_TOPICS * (count // len(PROSE_TOPICS) + 1))[:count], 1)
     ]
 
 
 class SystemPrompts:
-    """Texts of so many tokens, none of which begins like another."""
+    """Texts of a number of tokens, none of which begins like another."""
 
     def __init__(self, llm: AsyncLLM, num_tokens: int) -> None:
         self._llm = llm

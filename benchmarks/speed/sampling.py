@@ -146,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15, help="timings of each twin")
     parser.add_argument("--history", type=int, default=500, help="tokens already in the sequence")
-    parser.add_argument("--step-ms", type=float, help="a decode step, to tell the share of")
+    parser.add_argument("--step-ms", type=float, help="a decode step, to print the share of")
     parser.add_argument("--rows", help="a .npy file of float32 logits (rows, vocab_size)")
     options = parser.parse_args()
     tables = [np.load(options.rows)] if options.rows else []

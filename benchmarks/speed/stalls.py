@@ -29,7 +29,7 @@ Gap = tuple[float, float]  # from when, till when
 
 
 class Streams:
-    """Streams that write until they are told to stop, and when each token came."""
+    """Streams that write until they are stopped, and when each token came."""
 
     def __init__(self, llm: AsyncLLM, prompts: list[list[int]]) -> None:
         self.moments: list[list[float]] = [[] for _ in prompts]
@@ -49,9 +49,9 @@ class Streams:
         raise SystemExit(f"a stream ended after {MAX_NEW_TOKENS} tokens, before the long prompt")
 
     async def write(self, count: int) -> None:
-        """Let every stream write so many tokens more."""
-        wanted = [len(moments) + count for moments in self.moments]
-        while any(len(one) < least for one, least in zip(self.moments, wanted, strict=True)):
+        """Let every stream write this number of tokens more."""
+        goals = [len(moments) + count for moments in self.moments]
+        while any(len(one) < least for one, least in zip(self.moments, goals, strict=True)):
             await asyncio.sleep(0.02)
             for task in self._tasks:
                 if task.done():
@@ -99,9 +99,11 @@ def figures(gaps: list[Gap], start: float, stop: float) -> dict[str, float]:
     return found
 
 
-async def measure_round(llm: AsyncLLM, place: int, arguments: argparse.Namespace) -> dict[str, Any]:
+async def measure_round(
+    llm: AsyncLLM, number: int, arguments: argparse.Namespace
+) -> dict[str, Any]:
     """One arrival: each figure is that of the stream that fared worst."""
-    ids = llm.tokenizer.encode(f"Round {place}. {python_source().text}{prose().text}")
+    ids = llm.tokenizer.encode(f"Round {number}. {python_source().text}{prose().text}")
     prompts = [[*ids[:4], *ids[100 * number : 100 * number + 12]] for number in range(8)]
     prompts = (prompts * arguments.streams)[: arguments.streams]
     streams = Streams(llm, prompts)
@@ -131,7 +133,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Load, warm up and take the rounds."""
     async with AsyncLLM(arguments.model, threads=arguments.threads) as llm:
         await llm.generate("Good morning", max_new_tokens=16)
-        rounds = [await measure_round(llm, place, arguments) for place in range(arguments.rounds)]
+        rounds = [await measure_round(llm, number, arguments) for number in range(arguments.rounds)]
         return {
             "description": llm.info.description,
             "streams": arguments.streams,

@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.throughput MODEL.gguf --threads 2 --rounds 5
 
-At 1, 2, 4, ... sequences each engine continues so many distinct prompts of 16 tokens by 128 tokens,
+At 1, 2, 4, ... sequences each engine continues as many distinct prompts of 16 tokens by 128 tokens,
 greedily, end-of-sequence not minded. A round takes every number of sequences with every engine in
 turn. The figure is tokens generated over the wall clock of the whole call, prefill included.
 
@@ -60,7 +60,7 @@ class Prompts:
 
 
 def turn(peer: Peer, prompts: list[list[int]], tokens: int) -> Figures:
-    """Tokens per second in all, by the wall clock; where the engine tells, also without prefill."""
+    """Tokens per second in all, by the wall clock; where the engine reports it, also without prefill."""
     time.sleep(PAUSE)
     reply = peer.ask("generate_many", prompts=prompts, max_new_tokens=tokens)
     lengths = [len(ids) for ids in reply["ids"]]

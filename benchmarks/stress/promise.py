@@ -80,23 +80,23 @@ class Trial:
         outcome = way(witness, self.requests)
         self.note(name, outcome, witness, range(len(self.requests)), time.perf_counter() - start)
 
-    def squeeze(self, name: str, places: Sequence[int]) -> None:
+    def squeeze(self, name: str, indices: Sequence[int]) -> None:
         """Some requests in a pool that just holds the largest of them."""
         start = time.perf_counter()
-        requests = [self.requests[place] for place in places]
+        requests = [self.requests[index] for index in indices]
         outcome, witness = run_squeezed(self.backend, requests, self.rows)
-        self.note(name, outcome, witness, places, time.perf_counter() - start)
+        self.note(name, outcome, witness, indices, time.perf_counter() - start)
 
     def note(
-        self, name: str, outcome: Outcome, witness: Witness, places: Sequence[int], seconds: float
+        self, name: str, outcome: Outcome, witness: Witness, indices: Sequence[int], seconds: float
     ) -> None:
-        """Compare, tell, and keep."""
-        answers = zip(places, outcome.answers, strict=True)
+        """Compare, print, and keep."""
+        answers = zip(indices, outcome.answers, strict=True)
         stats = outcome.stats
         result = {
             "way": name,
-            "requests": len(places),
-            "requests_that_differ": sum(self.alone[place] != one for place, one in answers),
+            "requests": len(indices),
+            "requests_that_differ": sum(self.alone[index] != one for index, one in answers),
             "rows": witness.num_rows,
             "rows_seen_before": witness.num_known,
             "rows_that_differ": witness.num_differing,
@@ -108,7 +108,7 @@ class Trial:
         }
         self.ways.append(result)
         print(
-            f"{name:<32} {result['requests_that_differ']:>4} of {len(places)} requests differ, "
+            f"{name:<32} {result['requests_that_differ']:>4} of {len(indices)} requests differ, "
             f"{witness.num_differing:>4} of {witness.num_known} rows; {stats.preemptions} "
             f"preempted, {stats.hit_rate:.0%} in the cache, {seconds:.1f} s",
             flush=True,

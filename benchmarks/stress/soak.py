@@ -85,7 +85,7 @@ class Watch:
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process; its peak, where the system tells no more."""
+    """Resident memory of this process; its peak, where the system gives no more."""
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -72,8 +72,8 @@ class Clients:
 
     async def learn(self, count: int) -> None:
         """Ask for some answers, each alone; they are compared with later ones."""
-        for place in range(count):
-            ask = self._ask(KNOWN_SEED + place)
+        for index in range(count):
+            ask = self._ask(KNOWN_SEED + index)
             self._known.append((ask, await self._answer(ask)))
 
     async def run(self, deadline: float) -> None:

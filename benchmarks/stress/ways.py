@@ -190,15 +190,15 @@ def run_together(
 ) -> Outcome:
     """All requests in one engine, in some order; sent at once, or a few with each step."""
     order = range(len(requests)) if order is None else order
-    places: dict[int, int] = {}
+    indices: dict[int, int] = {}
     answers: dict[int, Answer] = {}
     for group in _arrivals(order, at_once=at_once):
-        places |= {engine.add(requests[place]): place for place in group}
+        indices |= {engine.add(requests[index]): index for index in group}
         take(engine.step(), answers)
     while engine.has_work:
         take(engine.step(), answers)
-    by_place = {places[identity]: answer for identity, answer in answers.items()}
-    return Outcome([by_place[place] for place in range(len(requests))], engine.stats())
+    by_index = {indices[identity]: answer for identity, answer in answers.items()}
+    return Outcome([by_index[index] for index in range(len(requests))], engine.stats())
 
 
 def _shuffled(requests: Sequence[Request], seed: int) -> list[int]:
@@ -216,11 +216,11 @@ def _arrivals(order: Sequence[int], *, at_once: bool) -> Iterator[Sequence[int]]
 def run_beside_quitters(engine: Engine, requests: Sequence[Request], *, seed: int) -> Outcome:
     """All requests, each beside a twin of another that is given up after some steps."""
     rng = np.random.default_rng(seed)
-    places: dict[int, int] = {}
+    indices: dict[int, int] = {}
     answers: dict[int, Answer] = {}
     leaving: dict[int, int] = {}
-    for place, wish in enumerate(requests):
-        places[engine.add(wish)] = place
+    for index, wish in enumerate(requests):
+        indices[engine.add(wish)] = index
         twin = engine.add(requests[rng.integers(len(requests))])
         leaving[twin] = int(rng.integers(0, 12))
     step = 0
@@ -230,8 +230,8 @@ def run_beside_quitters(engine: Engine, requests: Sequence[Request], *, seed: in
             del leaving[twin]
         take(engine.step(), answers)
         step += 1
-    by_place = {places[one]: answer for one, answer in answers.items() if one in places}
-    return Outcome([by_place[place] for place in range(len(requests))], engine.stats())
+    by_index = {indices[one]: answer for one, answer in answers.items() if one in indices}
+    return Outcome([by_index[index] for index in range(len(requests))], engine.stats())
 
 
 Way = Callable[[Backend, Sequence[Request]], Outcome]
@@ -272,7 +272,7 @@ WAYS: dict[str, Way] = {
 
 def short_ones(requests: Sequence[Request]) -> list[int]:
     """Places of the requests with short prompts; squeezed, these grow most beside each other."""
-    return [place for place, one in enumerate(requests) if len(one.prompt) <= SHORT_PROMPT]
+    return [index for index, one in enumerate(requests) if len(one.prompt) <= SHORT_PROMPT]
 
 
 def run_squeezed(

@@ -98,9 +98,9 @@ def answer_by_hand(request: Request, script: Script = SCRIPT) -> Answer:
     """The whole answer to a request that generates, with a limit of its length."""
     answer = Answer()
     if request.prompt_logprobs is not None:
-        for place in range(1, len(request.prompt)):
-            row = script(tuple(request.prompt[:place]))
-            answer.prompt.append(report(row, request.prompt[place], request.prompt_logprobs))
+        for at in range(1, len(request.prompt)):
+            row = script(tuple(request.prompt[:at]))
+            answer.prompt.append(report(row, request.prompt[at], request.prompt_logprobs))
     for index in range(request.num_samples):
         answer.samples[index] = sample_by_hand(request, script, index=index)
     return answer

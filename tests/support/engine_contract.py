@@ -199,9 +199,9 @@ class EngineContract:
         while engine.has_work:
             take(engine.step(), found)
         assert engine.num_free_blocks == backend.info.num_blocks
-        for place, wish in enumerate(wishes):
-            if place not in (2, 3):
-                self.check(found[identities[place]], expected(wish))
+        for index, wish in enumerate(wishes):
+            if index not in (2, 3):
+                self.check(found[identities[index]], expected(wish))
         whole = expected(wishes[3])
         for index in (0, 2):
             self.check(found[identities[3]].samples[index], whole.samples[index])
