@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.async_toys import (
+from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
+from support.toy_async import (
     SCRIPT,
     WISHES,
     GatedBackend,
@@ -21,7 +22,6 @@ from support.async_toys import (
     settled,
     toy_async_llm,
 )
-from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
 
 import foretell
 from foretell import LLM, AsyncLLM, ConfigError, ModelNotFoundError, NumericalError, RequestError

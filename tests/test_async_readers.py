@@ -12,7 +12,8 @@ from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
-from support.async_toys import (
+from support.toy import EOS, VOCAB_SIZE, toy_llm, toy_tokenizer
+from support.toy_async import (
     WISHES,
     GatedBackend,
     content,
@@ -23,7 +24,6 @@ from support.async_toys import (
     settled,
     toy_async_llm,
 )
-from support.toy import EOS, VOCAB_SIZE, toy_llm, toy_tokenizer
 
 from foretell import LLM, AsyncLLM, RequestError
 from foretell.backends.scripted import recite

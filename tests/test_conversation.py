@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from support.chatting import chatting_llm, chatting_tokenizer
 from support.toy import BOS, EOS, toy_llm
+from support.toy_chat import chatting_llm, chatting_tokenizer
 
 from foretell import LLM, GenerationConfig
 from foretell.conversation import Conversation, Turn, go_on

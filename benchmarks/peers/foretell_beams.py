@@ -18,7 +18,7 @@ from foretell.engine.engine import Engine
 from foretell.engine.request import Request
 
 
-class Watched:
+class BlockMeter:
     """A backend that notes, while it computes, how many KV blocks its engine's requests hold."""
 
     def __init__(self, backend: Backend) -> None:
@@ -68,14 +68,14 @@ class ForetellBeams(Foretell):
 
     def kv_blocks(self, ids: list[int], num_beams: int, max_new_tokens: int) -> dict[str, Any]:
         """The KV blocks that one request holds in each step, by the stats of its own engine."""
-        watched = Watched(self.backend)
+        meter = BlockMeter(self.backend)
         config = GenerationConfig(
             num_beams=num_beams, max_new_tokens=max_new_tokens, ignore_eos=True
         )
-        watched.engine.add(Request(ids, config))
-        while watched.engine.has_work:
-            watched.engine.step()
-        return {"blocks": watched.blocks, "block_size": watched.info.block_size}
+        meter.engine.add(Request(ids, config))
+        while meter.engine.has_work:
+            meter.engine.step()
+        return {"blocks": meter.blocks, "block_size": meter.info.block_size}
 
 
 def main() -> None:

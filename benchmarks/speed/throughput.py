@@ -60,7 +60,7 @@ class Prompts:
 
 
 def turn(peer: Peer, prompts: list[list[int]], tokens: int) -> Figures:
-    """Tokens per second in all, by the wall clock; where the engine reports it, also without prefill."""
+    """Tokens per second in all, by the wall clock; also without prefill, where reported."""
     time.sleep(PAUSE)
     reply = peer.ask("generate_many", prompts=prompts, max_new_tokens=tokens)
     lengths = [len(ids) for ids in reply["ids"]]

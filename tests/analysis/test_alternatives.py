@@ -6,8 +6,8 @@ import json
 import math
 
 import pytest
-from support.searching import PROMPT, script
 from support.toy import EOS, toy_llm, toy_tokenizer
+from support.toy_beam_search import PROMPT, script
 
 from foretell import Alternatives
 from foretell.analysis.display import width_of

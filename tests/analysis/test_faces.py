@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.searching import PROMPT, script
 from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
+from support.toy_beam_search import PROMPT, script
 
 from foretell import LLM, AsyncLLM, ConfigError, GenerationConfig, RequestError, SettingWarning
 from foretell.backends.scripted import ScriptedBackend

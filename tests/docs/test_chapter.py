@@ -6,7 +6,7 @@ the logits that the model gives; foretell must answer the same.
 
 import numpy as np
 import pytest
-from support.observing import logits_after
+from support.logits_after import logits_after
 
 from foretell import LLM
 from foretell.decoding.philox import uniform

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from support.by_hand import run, scripted
+from support.engine_oracle import run, scripted
 
 from benchmarks.stress.answers import request
 from foretell.engine.engine import Engine

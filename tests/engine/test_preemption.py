@@ -1,7 +1,7 @@
 """Where blocks run out, what came last is preempted, and nothing is lost."""
 
 import pytest
-from support.by_hand import answer_by_hand, run, scripted
+from support.engine_oracle import answer_by_hand, run, scripted
 
 from benchmarks.stress.answers import request, take
 from foretell.engine.engine import Engine

@@ -1,7 +1,7 @@
 """What was computed of a prompt's beginning is not computed again, and changes no answer."""
 
 import pytest
-from support.by_hand import answer_by_hand, run, scripted, tokens_of
+from support.engine_oracle import answer_by_hand, run, scripted, tokens_of
 
 from benchmarks.stress.answers import request
 from foretell.backends.scripted import ScriptedBackend, improvise

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.by_hand import answer_by_hand, run, scripted
+from support.engine_oracle import answer_by_hand, run, scripted
 
 from benchmarks.stress.answers import request
 from foretell.engine.engine import Engine

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.by_hand import SCRIPT, VOCAB
+from support.engine_oracle import SCRIPT, VOCAB
 from support.llama_files import make_model, write_model
 
 from benchmarks.stress.answers import request as wish_for

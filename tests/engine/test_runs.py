@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.by_hand import SCRIPT, VOCAB, answer_by_hand, run, scripted
+from support.engine_oracle import SCRIPT, VOCAB, answer_by_hand, run, scripted
 from support.runs import Foreseeing
 from support.toy import EOS, VOCAB_SIZE, reciting_llm, toy_llm
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.by_hand import SCRIPT, VOCAB, answer_by_hand, run, sample_by_hand, scripted
+from support.engine_oracle import SCRIPT, VOCAB, answer_by_hand, run, sample_by_hand, scripted
 from support.strategies import answer_of
 
 from benchmarks.stress.answers import request, take

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.by_hand import VOCAB, answer_by_hand, scripted
+from support.engine_oracle import VOCAB, answer_by_hand, scripted
 
 from benchmarks.stress.answers import Answer, request, take
 from foretell.backends.scripted import ScriptedBackend

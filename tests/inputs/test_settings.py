@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from support.observing import logits_after
+from support.logits_after import logits_after
 
 from foretell import LLM, ConfigError, RequestError
 from foretell.config import GenerationConfig

@@ -20,7 +20,7 @@ from benchmarks.stress.ways import Witness
 from foretell.backends.base import Batch
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings
-from support.by_hand import alike, answer_by_hand, run
+from support.engine_oracle import alike, answer_by_hand, run
 
 SAMPLING = {"temperature": 1.2, "seed": 3, "logprobs": 2}
 GUIDANCE = {"guidance_scale": 1.6}

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.searching import LIKELY, PROMPT, random_settings, script, tree_of
 from support.toy import EOS, VOCAB_SIZE, toy_llm, toy_tokenizer
+from support.toy_beam_search import LIKELY, PROMPT, random_settings, script, tree_of
 
 from foretell import BeamTree, ConfigError, GenerationConfig, RequestError
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.searching import LIKELY, random_settings, tree_of
 from support.toy import EOS, VOCAB_SIZE, toy_llm, toy_tokenizer
+from support.toy_beam_search import LIKELY, random_settings, tree_of
 
 from foretell import RequestError
 from foretell.analysis.display import width_of

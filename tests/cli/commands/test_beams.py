@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from support.searching import script
 from support.toy import toy_llm
+from support.toy_beam_search import script
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.chatting import chatting_llm
 from support.toy import toy_llm
+from support.toy_chat import chatting_llm
 
 USER = {"role": "user", "content": "hi"}
 
