@@ -77,7 +77,9 @@ def test_the_shell_offers_each_option_that_is_described(name: str) -> None:
     assert type(context.params[name]) is type(OTHERS[name])
 
 
-@pytest.mark.parametrize("backend", ["native", "transformers"])
+@pytest.mark.parametrize(
+    "backend", ["native", pytest.param("transformers", marks=pytest.mark.torch)]
+)
 def test_a_backend_takes_the_options_that_it_is_said_to_heed(backend: str) -> None:
     stated = {name for name, option in OPTIONS.items() if backend in option.backends}
     if backend == "native":
