@@ -10,9 +10,10 @@ import re
 from pathlib import Path
 
 import pytest
-from support.recipes import CONTRIBUTING, STEP, copy_repository, run_tests, steps
+from support.recipes import CONTRIBUTING, ROOT, STEP, copy_repository, run_on_copy, run_tests, steps
 
 WALK_ALL_SETTINGS = (
+    "tests/test_public_surface.py",
     "tests/config/test_config.py",
     "tests/guide/test_guide.py",
     "tests/cli/test_options.py",
@@ -29,10 +30,15 @@ RECIPES = {
         "tests/recipes/family.py",
         "tests/backends/native/architectures/test_families.py",
     ),
-    "A command": ("tests/recipes/command.py", "tests/cli/test_main.py"),
+    "A command": (
+        "tests/recipes/command.py",
+        "tests/cli/test_main.py",
+        "tests/test_public_surface.py",
+    ),
 }
 """By their headings, the tests that see what they add at work."""
 
+MYPY = str(ROOT / ".mypy_cache")
 MARKS = {"A family": pytest.mark.torch}
 
 
@@ -48,6 +54,19 @@ def test_a_recipe_is_all_that_it_takes(heading: str, tmp_path: Path):
     assert len(touched) <= 4
     (own_test,) = (path for path in touched if path.startswith("tests/"))
     run_tests(tmp_path, own_test, *RECIPES[heading])
+
+
+def test_what_recipes_add_passes_the_checks(tmp_path: Path):
+    pytest.importorskip("mypy")  # of the extra `dev`
+    copy_repository(tmp_path)
+    touched = set()
+    for heading in RECIPES:
+        for step in steps(heading):
+            step.apply(tmp_path)
+            touched.add(step.path)
+    for tool in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy", "--cache-dir", MYPY]):
+        files = [] if tool[0] == "mypy" else sorted(touched)
+        run_on_copy(tmp_path, "-m", *tool, *files)
 
 
 def test_every_recipe_is_executed():

@@ -12,6 +12,7 @@ from support.toy import toy_llm
 from foretell import GenerationConfig
 from foretell.cli.commands import generate
 from foretell.cli.commands import next as next_token
+from foretell.cli.main import cli
 from foretell.cli.options import given, warn
 from foretell.cli.settings import USUAL, SettingOption
 from foretell.config import RANGES
@@ -30,7 +31,8 @@ OTHERS = {"prompt", "file", "parse_special", "model", "threads", "as_json", "qui
 
 def read(*arguments: str, command: click.Command = generate.command) -> dict[str, object]:
     """The settings that a command line states."""
-    context = command.make_context("generate", ["a prompt", *arguments])
+    parent = cli.make_context("foretell", [], resilient_parsing=True)  # click keeps its --help
+    context = command.make_context("generate", ["a prompt", *arguments], parent=parent)
     return given({name: value for name, value in context.params.items() if name not in OTHERS})
 
 

@@ -1,7 +1,7 @@
 """Beam search against transformers' `generate`, on a tiny random Llama in float32.
 
 Both see the same model's logits, so what differs would be the search's own doing. The whole way,
-native backend included, is in tests/test_beam_search.py.
+native backend included, is in tests/backends/native/test_beam_search.py.
 """
 
 import itertools

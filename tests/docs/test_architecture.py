@@ -6,11 +6,14 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 import foretell
 
 PACKAGE = Path(foretell.__file__).parent
 ROOMS = {path.parent.name: path for path in PACKAGE.glob("*/__init__.py")}
-MAP = PACKAGE.parents[1] / "docs" / "architecture.md"
+ROOT = PACKAGE.parents[1]
+MAP = ROOT / "docs" / "architecture.md"
 STEP = re.compile(r"^A token's way, step (\d): (.+)\.$", re.MULTILINE)
 ROW = re.compile(r"^\| (\d) \| `(\w+)/` \| (.+) \|$", re.MULTILINE)
 
@@ -30,3 +33,27 @@ def test_the_map_has_what_the_rooms_say() -> None:
     said = [(step, room, work) for room in ROOMS for step, work in STEP.findall(docstring(room))]
     assert ROW.findall(MAP.read_text(encoding="utf-8")) == sorted(said)
     assert [int(step) for step, _, _ in sorted(said)] == list(range(1, 9))
+
+
+def files_called(name: str) -> list[Path]:
+    """Files of the package, of csrc and of the root that end in this path."""
+    places = (PACKAGE, ROOT / "csrc", ROOT)
+    return [path for place in places for path in place.rglob(name) if "build" not in path.parts]
+
+
+def test_the_names_to_look_for_are_in_their_files() -> None:
+    rows = re.findall(r"^\| `([\w/]+\.py)` \| (`.+?`) \| ", MAP.read_text(encoding="utf-8"), re.M)
+    assert len(rows) > 20
+    for file, names in rows:
+        text = (PACKAGE / file).read_text(encoding="utf-8")
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"\b(def|class) {name}\b", text), f"{file} has no {name}"
+
+
+@pytest.mark.parametrize(
+    "document", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name
+)
+def test_the_files_that_documents_name_are_there(document: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for name in re.findall(r"`([\w/]+\.(?:py|pyi|h|cpp|md|toml))`", text):
+        assert files_called(name) or f"New file `{name}`" in text, f"{document.name} names {name}"

@@ -66,7 +66,7 @@ class Run:
         return self.output.stop_reason.kind, self.output.stop_reason.value
 
 
-def transcript_of(prompt: Sequence[int] = (0,), **wishes: Any) -> SampleStreamer:
+def streamer_of(prompt: Sequence[int] = (0,), **wishes: Any) -> SampleStreamer:
     config = GenerationConfig(**wishes)
     return SampleStreamer(Job("the prompt", Request(prompt, config), config), TOKENIZER)
 
@@ -79,16 +79,16 @@ def read(
     **wishes: Any,
 ) -> Run:
     """Read these tokens, of which the last has the engine's stop reason `end`."""
-    transcript = transcript_of(prompt, **wishes)
+    streamer = streamer_of(prompt, **wishes)
     end = end or StopReason("max_new_tokens", len(ids))
     run = Run([], 0)
     for at, token_id in enumerate(ids):
         reason = end if at == len(ids) - 1 else None
-        chunk = transcript.take(TokenEvent(1, token_id, reports(token_id, at), reason))
+        chunk = streamer.take(TokenEvent(1, token_id, reports(token_id, at), reason))
         assert chunk is not None
         run.chunks.append(chunk)
         run.num_read += 1
-        if transcript.output is not None:
+        if streamer.output is not None:
             break
     assert all(chunk.output is None for chunk in run.chunks[:-1])
     return run
@@ -312,20 +312,20 @@ def test_one_stage_alone_needs_no_dictionary() -> None:
 
 def test_prompt_logprobs_have_an_entry_for_every_token() -> None:
     prompt = TOKENIZER.encode("abc")
-    transcript = transcript_of(prompt, prompt_logprobs=0)
+    streamer = streamer_of(prompt, prompt_logprobs=0)
     told = [TokenReport(RankedToken(i, -1.5, 1)) for i in prompt[1:]]
-    assert transcript.take(PromptEvent(1, told[:1])) is None
-    assert transcript.take(PromptEvent(1, told[1:])) is None
-    transcript.take(EndEvent(1, "abort"))
-    entries = transcript.require_output().prompt_logprobs or []
+    assert streamer.take(PromptEvent(1, told[:1])) is None
+    assert streamer.take(PromptEvent(1, told[1:])) is None
+    streamer.take(EndEvent(1, "abort"))
+    entries = streamer.require_output().prompt_logprobs or []
     assert [(one.token, one.logprob) for one in entries] == [("a", None), ("b", -1.5), ("c", -1.5)]
 
 
 def test_an_abort_loses_nothing() -> None:
-    transcript = transcript_of(stop="###")
+    streamer = streamer_of(stop="###")
     for token_id in [*TOKENIZER.encode("a##"), *byte_ids(b"\xf0")]:
-        transcript.take(TokenEvent(1, token_id))
-    chunk = transcript.take(EndEvent(1, "abort"))
+        streamer.take(TokenEvent(1, token_id))
+    chunk = streamer.take(EndEvent(1, "abort"))
     assert chunk is not None
     assert (chunk.text, len(chunk.token_ids), chunk.finish_reason) == ("##\ufffd", 3, "abort")
     assert chunk.require_output().text == "a##\ufffd"
@@ -333,13 +333,13 @@ def test_an_abort_loses_nothing() -> None:
 
 
 def test_what_comes_after_the_end_is_ignored() -> None:
-    transcript = transcript_of(stop="#")
+    streamer = streamer_of(stop="#")
     for token_id in TOKENIZER.encode("a#"):
-        transcript.take(TokenEvent(1, token_id))
-    output = transcript.require_output()
-    assert transcript.take(TokenEvent(1, 5)) is None
-    assert transcript.take(EndEvent(1, "abort")) is None
-    assert transcript.require_output() is output
+        streamer.take(TokenEvent(1, token_id))
+    output = streamer.require_output()
+    assert streamer.take(TokenEvent(1, 5)) is None
+    assert streamer.take(EndEvent(1, "abort")) is None
+    assert streamer.require_output() is output
 
 
 @unhurried
@@ -375,12 +375,12 @@ def test_a_stop_in_the_prompt_does_not_count() -> None:
 
 def test_a_malformed_pattern_is_refused_at_once() -> None:
     with pytest.raises(ConfigError, match="no regular expression"):
-        transcript_of(stop_regex="(")
+        streamer_of(stop_regex="(")
 
 
 def test_there_is_no_output_before_the_end() -> None:
     with pytest.raises(RequestError, match="'the prompt' has not ended"):
-        transcript_of().require_output()
+        streamer_of().require_output()
 
 
 def test_a_model_that_is_stopped_by_its_text_streams_as_it_generates() -> None:

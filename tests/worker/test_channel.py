@@ -20,7 +20,7 @@ SAMPLES = [(0, 0), (0, 1), (3, 0)]
 
 
 def stream_of(sample: tuple[int, int], texts: list[str]) -> list[Chunk]:
-    """Chunks of one sample, as a transcript makes them; the last one says so."""
+    """Chunks of one sample, as a streamer makes them; the last one says so."""
     chunks, start = [], 0
     for number, text in enumerate(texts):
         entry = TokenLogprob(number, text, text.encode(), logprob=-float(number))

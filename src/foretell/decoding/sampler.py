@@ -30,7 +30,7 @@ def greedy(row: Logits) -> int:
 def draw(row: Logits, uniform: float) -> int:
     """The token at quantile `uniform`, in [0, 1), of softmax(row): inverse transform sampling.
 
-    Integer weights (see mass.py) are summed in ascending order of ids. A token of weight zero is
+    Integer weights (see softmax.py) are summed in ascending order of ids. A token of weight zero is
     never returned: the answer is always one at which the sum rises.
     """
     ids = sparse_ids(row)

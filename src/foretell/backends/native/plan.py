@@ -1,4 +1,4 @@
-"""A model's computation, written down once: what `models/*.py` define.
+"""A model's computation, written down once: what `architectures/*.py` define.
 
 A definition calls the methods of `Plan` in order. Each returns a `Value`: rows of activations that
 will exist when the plan runs. `compile.py` turns the plan into a program that C++ walks each step.

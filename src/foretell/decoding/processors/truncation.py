@@ -66,7 +66,7 @@ class TopP:
 
     In descending order (the lower id first among equals), a token is kept while the probability
     before it is less than p: the crossing token stays, and so does the first. Summed in integer
-    weights, see mass.py. arXiv 1904.09751.
+    weights, see softmax.py. arXiv 1904.09751.
 
     Attributes:
         p: the probability to reach.
