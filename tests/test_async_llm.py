@@ -16,11 +16,11 @@ from support.toy_async import (
     WISHES,
     GatedBackend,
     content,
-    mailed,
     run,
     scripted,
     settled,
     toy_async_llm,
+    until_queued,
 )
 
 import foretell
@@ -109,7 +109,7 @@ def test_requests_of_many_tasks_share_steps():
                 asyncio.create_task(llm.generate("the cat", **wishes)) for _ in range(5)
             ]
             others.append(asyncio.create_task(llm.next("a")))
-            await mailed(llm, 6)
+            await until_queued(llm, 6)
             backend.open()
             await asyncio.gather(first, *others)
             sizes = [len(batch.starts) - 1 for batch in backend.batches]
@@ -134,7 +134,7 @@ def test_lower_priorities_run_earlier():
             first = asyncio.create_task(llm.generate("z", max_new_tokens=2))
             await asyncio.to_thread(backend.is_waiting.wait)
             tasks = [asyncio.create_task(ask(llm, priority)) for priority in (2, 0, 1)]
-            await mailed(llm, 3)
+            await until_queued(llm, 3)
             backend.open()
             await asyncio.gather(first, *tasks)
             assert ended == [0, 1, 2]
@@ -224,7 +224,7 @@ def test_so_many_may_wait_and_no_more():
             await asyncio.to_thread(backend.is_waiting.wait)
             for number in (1, 2, 3):
                 tasks.append(asyncio.create_task(llm.generate("a", **wishes)))
-                await mailed(llm, number)
+                await until_queued(llm, number)
             late = tasks.pop()
             while not late.done():
                 backend.release()

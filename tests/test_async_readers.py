@@ -17,12 +17,12 @@ from support.toy_async import (
     WISHES,
     GatedBackend,
     content,
-    mailed,
     noticed,
     run,
     scripted,
     settled,
     toy_async_llm,
+    until_queued,
 )
 
 from foretell import LLM, AsyncLLM, RequestError
@@ -85,7 +85,7 @@ def test_a_task_that_is_cancelled_ends_its_request():
                 asyncio.create_task(llm.generate(["a", "b"], max_new_tokens=100)),
                 asyncio.create_task(llm.next("c")),
             ]
-            await mailed(llm, 2)
+            await until_queued(llm, 2)
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -154,9 +154,9 @@ def test_closing_ends_what_is_under_way():
             llm.score("the cat"),
         ]
         tasks = [asyncio.create_task(one) for one in asked]
-        await mailed(llm, 3)
+        await until_queued(llm, 3)
         closing = asyncio.create_task(llm.close())
-        await mailed(llm, 4)
+        await until_queued(llm, 4)
         backend.open()
         await closing
         for result in await asyncio.gather(*tasks, return_exceptions=True):

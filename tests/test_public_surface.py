@@ -47,8 +47,8 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "public_surface.json"
 MODE = os.environ.get("FORETELL_SNAPSHOT", "")
 COLUMNS = 110
 
-DOORS = ("backend", "engine", "preparation", "room")
-"""Attributes of `LLM` for foretell's own parts and for measurements: no promise to users."""
+DOORS = ("backend",)
+"""Attributes of `LLM` for measurements: no promise to users."""
 
 PROTOCOLS = (
     *("__enter__", "__exit__", "__aenter__", "__aexit__", "__iter__", "__len__", "__getitem__"),

@@ -67,7 +67,7 @@ async def noticed() -> None:
         await asyncio.sleep(0)
 
 
-async def mailed(llm: AsyncLLM, number: int) -> None:
+async def until_queued(llm: AsyncLLM, number: int) -> None:
     """Wait until this number of commands lie before the worker, which is held in a step."""
     while llm._worker._inbox.qsize() < number:
         await asyncio.sleep(0.001)
