@@ -83,7 +83,7 @@ class Engine:
         request.check_running(self._scheduler.max_running)
 
     def add(self, request: Request, *, is_checked: bool = False) -> int:
-        """Queue a request and return its id; `is_checked` says that `check` let it pass already.
+        """Queue a request and return its id; `is_checked` if `check` let it pass already.
 
         Raises:
             QueueFullError: as many wait as may.
