@@ -1,7 +1,7 @@
 """Two hundred seeded requests and what a model makes of them: one hash, to hold two trees alike.
 
-    python benchmarks/oracles/seeded_texts.py smollm2-135m-instruct --save before.jsonl
-    python benchmarks/oracles/seeded_texts.py smollm2-135m-instruct --against before.jsonl
+    python -m benchmarks.oracles.seeded_texts smollm2-135m-instruct --save before.jsonl
+    python -m benchmarks.oracles.seeded_texts smollm2-135m-instruct --against before.jsonl
 
 The list follows from a seed alone. Each request has two settings of `FEATURES` by turns, and often
 a third: every sampler, penalty, mask, length, stop, report, dialect, preset, guidance, several

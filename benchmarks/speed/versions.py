@@ -1,6 +1,6 @@
 """Two checkouts of foretell side by side: is one slower than the other by more than the noise?
 
-    python benchmarks/speed/versions.py BEFORE/.venv/bin/python AFTER/.venv/bin/python MODEL
+    python -m benchmarks.speed.versions MODEL.gguf BEFORE/.venv/bin/python AFTER/.venv/bin/python
 
 Each round starts a fresh process of either checkout and asks them in turns, figure by figure and
 repeat by repeat, so that a slow moment of the machine hits both; of the repeats the best counts.
@@ -10,21 +10,14 @@ interpreter twice to see the noise.
 With `--cpu --threads 1` the clock is the CPU time of the process, which tells Python's part and the
 kernels' even where other programs run beside.
 
-This file is both sides: the parent needs the standard library alone, the child foretell's public
-names.
+This file is parent and child: the child knows foretell's public names alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
-import datetime
-import hashlib
-import json
-import os
-import platform
 import resource
-import statistics
 import subprocess
 import sys
 import time
@@ -32,7 +25,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
 STARTS = 7  # repeats of the figures that start a program
 SIDES = ("first", "second")
 CHILD = "--in-child"
@@ -212,18 +204,10 @@ def output_of(command: list[str]) -> str:
     return done.stdout
 
 
-def spread(values: list[float]) -> dict[str, Any]:
-    """Median, least, most and all of some figures."""
-    return {
-        "median": statistics.median(values),
-        "min": min(values),
-        "max": max(values),
-        "all": values,
-    }
-
-
 def compared(name: str, rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
     """One figure of both sides, and how much faster the second is."""
+    from benchmarks.common.harness import spread
+
     first, second = ([one[side][name] for one in rounds] for side in SIDES)
     is_time = FIGURES[name] == "ms"
     pairs = list(zip(first, second, strict=True))
@@ -261,69 +245,24 @@ def about(python: str) -> dict[str, Any]:
         "import foretell, platform; print(foretell.__file__); print(platform.python_version())"
     )
     where, python_version = output_of([python, "-c", program]).split("\n")[:2]
-    return {"commit": git(where, "rev-parse", "HEAD"), "python": python_version}
-
-
-def git(path: str, *arguments: str) -> str:
-    """What git answers about the repository that a file is in."""
-    return output_of(["git", "-C", str(Path(path).parent), *arguments]).strip()
-
-
-def machine() -> dict[str, Any]:
-    """CPU, cores and load, without anything that names the host."""
-    cpu = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        fields = [line.partition(":") for line in cpuinfo.read_text().splitlines()]
-        cpu = next((value.strip() for key, _, value in fields if key[:10] == "model name"), cpu)
-    load = os.getloadavg()[0]
-    system = f"{platform.system()} {platform.machine()}"
-    return {"cpu": cpu, "cores": os.cpu_count(), "system": system, "load_average": load}
-
-
-def write_result(arguments: argparse.Namespace, figures: list[dict[str, Any]]) -> None:
-    """Keep all that is needed to read the figures later."""
-    now = datetime.datetime.now(datetime.UTC)
-    sides = {side: about(getattr(arguments, side)) for side in SIDES}
-    path = Path(arguments.model)
-    whole = {
-        "benchmark": "versions",
-        "date": now.isoformat(timespec="seconds"),
-        "commit": sides["second"]["commit"],
-        "compared_with": sides["first"]["commit"],
-        "machine": machine(),
-        "python": sides["second"]["python"],
-        "model": path.name,
-        "model_sha256": hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None,
-        "threads": arguments.threads,
-        "note": arguments.note,
-        "rounds": arguments.rounds,
-        "repeats": arguments.repeats,
-        "tokens": arguments.tokens,
-        "clock": "CPU" if arguments.cpu else "wall",
-        "figures": figures,
-    }
-    output = arguments.output or RESULTS / f"{now:%Y-%m-%d-%H%M}-versions.json"
-    output.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
-    print(f"written: {output}")
+    commit = output_of(["git", "-C", str(Path(where).parent), "rev-parse", "HEAD"]).strip()
+    return {"commit": commit, "python": python_version}
 
 
 def main() -> None:
     """Measure in turns, print the table, and keep the figures."""
+    from benchmarks.common.harness import options, write_result
+
     assert __doc__
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__.splitlines()[0], has_peers=False)
     parser.add_argument("first", help="Python of the environment of one checkout (before)")
     parser.add_argument("second", help="... and of the other (after)")
-    parser.add_argument("model", help="a model's name, or a path")
     parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
     parser.add_argument(
         "--repeats", type=int, default=3, help="of each figure in a round (default 3)"
     )
     parser.add_argument("--tokens", type=int, default=96, help="to decode (default 96)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="to compute with")
     parser.add_argument("--cpu", action="store_true", help="take CPU time, not the wall clock")
-    parser.add_argument("--note", default="", help="kept in the result")
-    parser.add_argument("--output", type=Path, help="default: results/<date>-versions.json")
     arguments = parser.parse_args()
     rounds = []
     for number in range(arguments.rounds):
@@ -332,7 +271,15 @@ def main() -> None:
         print(f"round {number + 1}: decode {decode} tokens/s", file=sys.stderr, flush=True)
     figures = [compared(name, rounds) for name in FIGURES]
     show(figures)
-    write_result(arguments, figures)
+    result = {
+        "sides": {side: about(getattr(arguments, side)) for side in SIDES},
+        "rounds": arguments.rounds,
+        "repeats": arguments.repeats,
+        "tokens": arguments.tokens,
+        "clock": "CPU" if arguments.cpu else "wall",
+        "figures": figures,
+    }
+    write_result("versions", arguments, result)
 
 
 if __name__ == "__main__":
