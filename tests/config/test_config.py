@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from foretell import ConfigError, GenerationConfig
+from foretell.config import conflicts
 from foretell.config.dialects import TRANSFORMERS, Dialect
 from foretell.config.ranges import Range
 from foretell.config.settings import ALIASES, GROUPS, SAMPLING_SETTINGS, SETTINGS, Kind
@@ -139,11 +140,20 @@ def test_a_setting_that_is_not_stated_does_nothing(name):
 
 def test_rows_name_settings():
     for name, row in SETTINGS.items():
-        assert {*row.needs, *filter(None, [row.at_most])} <= set(SETTINGS), name
+        assert {*row.needs, *row.not_with, *filter(None, [row.at_most])} <= set(SETTINGS), name
         assert bool(row.needs) or row.kind is not Kind.DETAIL or name == "min_tokens_to_keep"
     assert not set(ALIASES) & set(SETTINGS)
     places = sorted(row.usual for row in SETTINGS.values() if row.usual)
     assert places == list(range(1, len(places) + 1))
+
+
+def test_any_two_settings_can_be_declared_to_contradict_each_other(monkeypatch):
+    monkeypatch.setattr(conflicts, "INCOMPATIBLE", {("stop", "max_new_tokens"): "for a reason"})
+    assert GenerationConfig(stop=["a"]).stop == ("a",)
+    assert GenerationConfig(stop=[], max_new_tokens=3).max_new_tokens == 3
+    message = r"stop=\('a',\) contradicts max_new_tokens=3: for a reason"
+    with pytest.raises(ConfigError, match=message):
+        GenerationConfig(stop=["a"], max_new_tokens=3)
 
 
 def test_what_samples_is_what_the_table_says():

@@ -19,8 +19,12 @@ RIVALS_OF_MIROSTAT = tuple(
 PAIRS = {name: row.at_most for name, row in SETTINGS.items() if row.at_most}
 """A setting, and the one that it must not be above."""
 
-NOT_WITH_BEAMS = {name: row.not_with_beams for name, row in SETTINGS.items() if row.not_with_beams}
-"""What beam search does not go with, and why."""
+INCOMPATIBLE = {
+    (name, other): reason
+    for name, row in SETTINGS.items()
+    for other, reason in row.not_with.items()
+}
+"""Two settings that do not go together, and why."""
 
 _USEFUL = {name: span for name, span in RANGES.items() if span.useful is not None}
 
@@ -34,7 +38,9 @@ def refuse(config: GenerationConfig) -> None:
     _refuse_chain(config)
     if config.preset != MODEL_PRESET:  # it may yet come to sample
         refuse_equal_samples(config)
-    _refuse_beams(config)
+    _refuse_more_texts_than_beams(config)
+    _refuse_incompatible(config)
+    _refuse_stages_of_beams(config)
 
 
 def refuse_equal_samples(config: GenerationConfig) -> None:
@@ -47,22 +53,26 @@ def refuse_equal_samples(config: GenerationConfig) -> None:
         )
 
 
-def _refuse_beams(config: GenerationConfig) -> None:
-    """What beam search does not go with."""
-    if config.num_beams == 1:
-        return
-    if config.num_return_sequences > config.num_beams:
+def _refuse_more_texts_than_beams(config: GenerationConfig) -> None:
+    if 1 < config.num_beams < config.num_return_sequences:
         raise ConfigError(
             f"num_return_sequences={config.num_return_sequences} is above "
             f"num_beams={config.num_beams}: must not be"
         )
-    for name, reason in NOT_WITH_BEAMS.items():
-        value = getattr(config, name)
-        if value not in (None, False, 0):
+
+
+def _refuse_incompatible(config: GenerationConfig) -> None:
+    """Two settings of which a row says that they do not go together."""
+    for (name, other), reason in INCOMPATIBLE.items():
+        if _is_on(config, name) and _is_on(config, other):
             raise ConfigError(
-                f"{name}={value!r} contradicts num_beams={config.num_beams}: {reason}"
+                f"{name}={getattr(config, name)!r} contradicts "
+                f"{other}={getattr(config, other)!r}: {reason}"
             )
-    if tuple(config.logprobs_stage) != ("raw",):
+
+
+def _refuse_stages_of_beams(config: GenerationConfig) -> None:
+    if config.num_beams > 1 and tuple(config.logprobs_stage) != ("raw",):
         raise ConfigError(
             f"logprobs_stage={config.logprobs_stage!r} contradicts num_beams={config.num_beams}: "
             f"beams are told at the stage 'raw' only"
@@ -112,6 +122,11 @@ def _refuse_lonely(config: GenerationConfig) -> None:
 def _is_set(config: GenerationConfig, name: str) -> bool:
     """Whether a setting was stated or filled in: the default is the class's attribute."""
     return bool(getattr(config, name) != getattr(type(config), name))
+
+
+def _is_on(config: GenerationConfig, name: str) -> bool:
+    """Whether a setting was set, and not to a value that turns it off: None, False or 0."""
+    return bool(getattr(config, name)) and _is_set(config, name)
 
 
 def _refuse_lengths(config: GenerationConfig) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from foretell.config.conflicts import NOT_WITH_BEAMS, PAIRS, RIVALS_OF_MIROSTAT, needs_of
+from foretell.config.conflicts import INCOMPATIBLE, PAIRS, RIVALS_OF_MIROSTAT, needs_of
 from foretell.config.dialects import DIALECTS, Dialect, Scope
 from foretell.config.settings import SAMPLING_SETTINGS, SETTINGS, Kind
 
@@ -26,13 +26,19 @@ def _clauses(name: str) -> Iterator[str]:
         yield f"must not be above {row.at_most}"
     yield from (f"must not be below {low}" for low, high in PAIRS.items() if high == name)
     yield _ALL_OF_THEM.get(name, "")
+    yield _incompatible_with(name)
     yield row.with_others
+
+
+def _incompatible_with(name: str) -> str:
+    """The settings whose rows say that they do not go with this one."""
+    others = ", ".join(one for one, other in INCOMPATIBLE if other == name)
+    return f"{SETTINGS[name].on_when} contradicts {others}".lstrip() if others else ""
 
 
 _ALL_OF_THEM = {
     "do_sample": "False contradicts what samples: " + ", ".join(SAMPLING_SETTINGS),
     "mirostat": "contradicts what cuts: " + ", ".join(RIVALS_OF_MIROSTAT),
-    "num_beams": "above 1 contradicts " + ", ".join(NOT_WITH_BEAMS),
 }
 """What contradicts many: they are those that the table says."""
 

@@ -36,7 +36,7 @@ ROWS: dict[str, Setting] = {
         BOOLEAN,
         Kind.REPORT,
         "record what each processor did to each token",
-        not_with_beams="a search chooses among whole texts",
+        not_with={"num_beams": "a search chooses among whole texts"},
         needs_json=True,
     ),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -69,7 +70,7 @@ class Setting:
         if_not_set: what holds where a setting that needs it is on.
         needs: settings of which at least one must be set, or this one has no effect.
         at_most: the setting whose value it must not exceed.
-        not_with_beams: why it does not go with beam search, if it does not.
+        not_with: settings that it does not go with, where both are on, and why not.
         on_when: at which values it counts as set, in words, if not at any.
         with_others: what else there is to say on how it goes with others.
         after: of a stage that no dialect's system has: the stage that it follows in all of them.
@@ -94,7 +95,7 @@ class Setting:
     if_not_set: float | None = None
     needs: tuple[str, ...] = ()
     at_most: str = ""
-    not_with_beams: str = ""
+    not_with: Mapping[str, str] = field(default_factory=dict)
     on_when: str = ""
     with_others: str = ""
     after: str = ""

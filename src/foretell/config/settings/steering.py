@@ -53,7 +53,7 @@ ROWS: dict[str, Setting] = {
         "μ = 2 tau; version 1: top-k with a k that aims at μ bits",
         source="Basu et al. 2020, arXiv 2007.14966",
         neutral=0,
-        not_with_beams="it learns from one line of tokens",
+        not_with={"num_beams": "it learns from one line of tokens"},
         examples=({"mirostat": 2, "mirostat_tau": 1.0}, {"mirostat": 2, "mirostat_tau": 1.5}),
     ),
     "mirostat_tau": Setting(
@@ -82,7 +82,7 @@ ROWS: dict[str, Setting] = {
         high="prefers likely tokens",
         formula="x = 5 - 10 d² / (1 + d), d = |p - target| / 0.3, target corrected by past draws",
         source="llama.cpp",
-        not_with_beams="it learns from one line of tokens",
+        not_with={"num_beams": "it learns from one line of tokens"},
         examples=(0.1, 0.3),
     ),
     "adaptive_decay": Setting(

@@ -77,7 +77,7 @@ ROWS: dict[str, Setting] = {
         formula="u + s · (c - u), on log-probabilities with (c) and without (u) the prompt",
         source="Sanchez et al. 2023, arXiv 2306.17806",
         neutral=1,
-        not_with_beams="it takes two sequences for one text",
+        not_with={"num_beams": "it takes two sequences for one text"},
     ),
     "negative_prompt": Setting(
         PROMPT,
