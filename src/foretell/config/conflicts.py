@@ -26,6 +26,9 @@ INCOMPATIBLE = {
 }
 """Two settings that do not go together, and why."""
 
+MAKES_SAMPLES_DIFFER = tuple(name for name, row in SETTINGS.items() if row.makes_samples_differ)
+"""Each gives several texts of a prompt even where nothing is drawn."""
+
 _USEFUL = {name: span for name, span in RANGES.items() if span.useful is not None}
 
 
@@ -45,10 +48,13 @@ def refuse(config: GenerationConfig) -> None:
 
 def refuse_equal_samples(config: GenerationConfig) -> None:
     """Raise ConfigError where all samples of a prompt would be the same."""
-    if config.num_return_sequences > 1 and not config.is_sampling and config.num_beams == 1:
+    if config.num_return_sequences == 1 or config.is_sampling:
+        return
+    if not any(_is_on(config, name) for name in MAKES_SAMPLES_DIFFER):
+        others = "".join(f"{name}, " for name in MAKES_SAMPLES_DIFFER)
         raise ConfigError(
             f"num_return_sequences={config.num_return_sequences} contradicts greedy decoding, "
-            f"which writes one text: set a sampling setting (temperature, top_p, ...), num_beams, "
+            f"which writes one text: set a sampling setting (temperature, top_p, ...), {others}"
             f"or drop it"
         )
 

@@ -63,6 +63,7 @@ ROWS: dict[str, Setting] = {
         high="likelier whole texts, at the cost of so many sequences",
         formula="keep the best num_beams of all continuations by sum of log p",
         source="transformers",
+        makes_samples_differ=True,
         on_when="above 1",
     ),
     "length_penalty": Setting(
