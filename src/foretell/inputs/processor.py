@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from foretell.config import GenerationConfig
 from foretell.config.conflicts import refuse_equal_samples
 from foretell.config.presets import MODEL_PRESET
+from foretell.config.settings import MULTIPLYING_SETTINGS, SETTINGS
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError, SettingWarning
 from foretell.inputs.prompts import Prompt, Prompts, is_batch, read_prompt
@@ -30,10 +31,12 @@ Check = Callable[[Request], None]
 """Raises RequestError if a request could never run."""
 
 DEFAULT_CONFIG = GenerationConfig()
-ONE_SEQUENCE = dict.fromkeys(
-    ("num_return_sequences", "num_beams", "length_penalty", "early_stopping")
+ONE_SEQUENCE: dict[str, None] = dict.fromkeys(
+    name
+    for name, row in SETTINGS.items()
+    if row.multiplies_sequences or (row.needs and {*row.needs} <= {*MULTIPLYING_SETTINGS})
 )
-"""Taken back where a strategy of foretell's own runs one sequence."""
+"""Taken back where a strategy of foretell's own runs one sequence, with what needs them."""
 
 
 @dataclass(frozen=True)

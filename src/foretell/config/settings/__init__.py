@@ -24,6 +24,7 @@ from foretell.config.settings.setting import Kind, Setting
 __all__ = [
     "ALIASES",
     "GROUPS",
+    "MULTIPLYING_SETTINGS",
     "RANGES",
     "SAMPLER_STAGES",
     "SAMPLING_SETTINGS",
@@ -56,6 +57,9 @@ STAGES = frozenset(name for name, row in SETTINGS.items() if row.kind.is_stage)
 
 SAMPLER_STAGES = frozenset(name for name in STAGES if SETTINGS[name].kind.is_sampling)
 """Stages that shape the draw; the rest (penalties, masks, lengths) also apply to greedy."""
+
+MULTIPLYING_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.multiplies_sequences)
+"""By any of them one prompt has several sequences."""
 
 ALIASES: dict[str, str] = {alias: name for name, row in SETTINGS.items() for alias in row.aliases}
 """Names that other systems use, and what they are called here."""

@@ -45,6 +45,7 @@ ROWS: dict[str, Setting] = {
         source="transformers",
         with_others="above 1 contradicts greedy decoding, which writes one text; "
         "must not be above num_beams where that is above 1",
+        multiplies_sequences=True,
         aliases=("n",),
         note="[default: 1]",
         short="-n",
@@ -63,6 +64,7 @@ ROWS: dict[str, Setting] = {
         high="likelier whole texts, at the cost of so many sequences",
         formula="keep the best num_beams of all continuations by sum of log p",
         source="transformers",
+        multiplies_sequences=True,
         makes_samples_differ=True,
         on_when="above 1",
     ),
