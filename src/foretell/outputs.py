@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from foretell.config import GenerationConfig
 from foretell.errors import RequestError
@@ -15,19 +15,14 @@ FinishReason = Literal["stop", "length", "abort", "error"]
 LogprobStage = Literal["raw", "processed", "final"]
 """Of which distribution: the model's, after penalties and masks, or the one drawn from."""
 
-StopKind = Literal[
-    "eos",
-    "token",
-    "string",
-    "regex",
-    "loop",
-    "criteria",
-    "max_new_tokens",
-    "max_length",
-    "context",
-    "max_time",
-]
-"""Which rule ended a sequence; the first six go with the finish reason "stop"."""
+ContentStopKind = Literal["eos", "token", "string", "regex", "loop", "criteria"]
+"""Rules on what was written; they go with the finish reason "stop"."""
+
+LimitStopKind = Literal["max_new_tokens", "max_length", "context", "max_time"]
+"""Limits; they go with the finish reason "length"."""
+
+StopKind = Literal[ContentStopKind, LimitStopKind]
+"""Which rule ended a sequence."""
 
 
 class JsonMixin:
@@ -70,8 +65,7 @@ class StopReason(JsonMixin):
     @property
     def finish_reason(self) -> FinishReason:
         """ "length" if a limit was reached, else "stop"."""
-        limits = ("max_new_tokens", "max_length", "context", "max_time")
-        return "length" if self.kind in limits else "stop"
+        return "length" if self.kind in get_args(LimitStopKind) else "stop"
 
 
 @dataclass(frozen=True)
