@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.toy import BOS, EOS, reciting_llm, toy_tokenizer
+from support.toy import BOS, EOS, VOCAB_SIZE, reciting_llm, toy_llm, toy_tokenizer
 
 from foretell.config import GenerationConfig
+from foretell.config.settings import TEXT_STOPS
 from foretell.decoding.logprobs import RankedToken, TokenReport
 from foretell.engine.events import EndEvent, PromptEvent, TokenEvent
 from foretell.engine.request import Request
@@ -392,3 +394,34 @@ def test_a_model_that_is_stopped_by_its_text_streams_as_it_generates() -> None:
     assert streamed.logprobs == output.logprobs
     assert [one.token for one in output.logprobs or []] == [" ", "b"]
     assert output.stop_reason == StopReason("string", "\n\n")
+
+
+ENDS_TEXT: dict[str, Any] = {
+    "stop": ["dog"],
+    "stop_regex": r"d\w+",
+    "stopping_criteria": lambda text, _: text.endswith("do"),
+}
+"""A value for each setting, by which LINE ends at its dog."""
+
+LINE = "Q: a cat, a dog, a cow"
+
+
+def likely(history: Sequence[int]) -> np.ndarray:
+    """LINE's token at this place, whatever was written before; then the end of sequence."""
+    ids = [*TOKENIZER.encode(LINE), EOS]
+    row = np.zeros(VOCAB_SIZE, np.float32)
+    row[ids[min(len(history), len(ids) - 1)]] = 20
+    return row
+
+
+@pytest.mark.parametrize("name", TEXT_STOPS)
+def test_what_ends_a_text_ends_a_beam_alike(name: str) -> None:
+    rule = {name: ENDS_TEXT[name]}
+    with toy_llm(likely) as llm:
+        whole = llm.generate("Q:", num_beams=2)
+        greedy, beam = llm.generate("Q:", **rule), llm.generate("Q:", **rule, num_beams=2)
+    assert whole.text == LINE.removeprefix("Q:")
+    assert len(greedy.text) < len(whole.text)
+    assert (beam.text, beam.token_ids) == (greedy.text, greedy.token_ids)
+    assert (beam.stop_reason, beam.finish_reason) == (greedy.stop_reason, "stop")
+    assert beam.score is not None  # the search ended it, not its streamer alone

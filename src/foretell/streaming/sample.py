@@ -8,6 +8,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from foretell.config.settings import TEXT_STOPS
 from foretell.decoding.logprobs import TokenReport
 from foretell.decoding.trace import StepRecord
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
@@ -255,7 +256,7 @@ def stop_in_text(job: Job, tokenizer: Tokenizer) -> EndsText | None:
     It writes the text down anew each time, by the same rules as the streamer of its sample.
     """
     config = job.request.config
-    if not (config.stop or config.stop_regex or config.stopping_criteria):
+    if not any(getattr(config, name) for name in TEXT_STOPS):
         return None
     silent = replace(job, request=replace(job.request, config=config.override(logprobs=None)))
 

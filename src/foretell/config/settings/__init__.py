@@ -30,6 +30,7 @@ __all__ = [
     "SAMPLING_SETTINGS",
     "SETTINGS",
     "STAGES",
+    "TEXT_STOPS",
     "Kind",
     "Setting",
 ]
@@ -57,6 +58,9 @@ STAGES = frozenset(name for name, row in SETTINGS.items() if row.kind.is_stage)
 
 SAMPLER_STAGES = frozenset(name for name in STAGES if SETTINGS[name].kind.is_sampling)
 """Stages that shape the draw; the rest (penalties, masks, lengths) also apply to greedy."""
+
+TEXT_STOPS = tuple(name for name, row in SETTINGS.items() if row.ends_text)
+"""Where the text says that it has ended; a beam's too."""
 
 MULTIPLYING_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.multiplies_sequences)
 """By any of them one prompt has several sequences."""

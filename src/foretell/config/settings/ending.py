@@ -59,6 +59,7 @@ ROWS: dict[str, Setting] = {
         TEXTS,
         Kind.RUN,
         "texts that end the output",
+        ends_text=True,
         aliases=("stop_strings",),
         usual=10,
         note="[repeatable]",
@@ -73,6 +74,7 @@ ROWS: dict[str, Setting] = {
         REGEXES,
         Kind.RUN,
         "regular expressions that end the output",
+        ends_text=True,
     ),
     "stop_token_ids": Setting(
         TOKEN_IDS,
@@ -112,5 +114,6 @@ ROWS: dict[str, Setting] = {
         FUNCTION,
         Kind.RUN,
         "a function: from the text and the ids so far to whether to stop",
+        ends_text=True,
     ),
 }

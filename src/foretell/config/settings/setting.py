@@ -71,6 +71,7 @@ class Setting:
         needs: settings of which at least one must be set, or this one has no effect.
         at_most: the setting whose value it must not exceed.
         not_with: settings that it does not go with, where both are on, and why not.
+        ends_text: whether it is a rule on the text, at which the text ends.
         multiplies_sequences: whether one prompt has several sequences by it.
         makes_samples_differ: whether samples of a prompt differ by it without sampling.
         on_when: at which values it counts as set, in words, if not at any.
@@ -98,6 +99,7 @@ class Setting:
     needs: tuple[str, ...] = ()
     at_most: str = ""
     not_with: Mapping[str, str] = field(default_factory=dict)
+    ends_text: bool = False
     multiplies_sequences: bool = False
     makes_samples_differ: bool = False
     on_when: str = ""
