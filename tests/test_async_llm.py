@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import textwrap
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
+from support.toy import VOCAB_SIZE, engine_of, toy_llm, toy_tokenizer
 from support.toy_async import (
     SCRIPT,
     WISHES,
@@ -25,6 +27,7 @@ from support.toy_async import (
 
 import foretell
 from foretell import LLM, AsyncLLM, ConfigError, ModelNotFoundError, NumericalError, RequestError
+from foretell.async_llm import _ask
 from foretell.backends.base import Batch, Logits
 from foretell.backends.scripted import ScriptedBackend
 from foretell.errors import ForetellError, QueueFullError, SettingWarning
@@ -210,6 +213,35 @@ def test_it_must_be_open():
         for use in (llm.generate("a", max_new_tokens=1), llm.stats(), llm.next("a")):
             with pytest.raises(RequestError, match="closed"):
                 await use
+
+    run(main)
+
+
+def test_a_closed_one_has_let_go_of_its_model():
+    backend = scripted()
+    llm, kept = toy_async_llm(backend), [weakref.ref(backend)]
+    del backend
+
+    async def main() -> None:
+        async with llm:
+            await llm.generate("the cat", max_new_tokens=2)
+            await llm.next("the cat")
+            kept.append(await _ask(llm._worker, lambda opened: weakref.ref(engine_of(opened))))
+        gc.collect()
+        assert [ref() for ref in kept] == [None, None]
+        assert (llm.info.vocab_size, llm.recommended) == (VOCAB_SIZE, {})
+        assert llm.tokenizer.encode("a")
+        for use in (
+            llm.generate("a" * 10_000),
+            llm.generate(["a", "b"]),
+            llm.generate([]),
+            llm.alternatives("a"),
+            llm.compare("a", {"greedy": {}}),
+        ):
+            with pytest.raises(RequestError, match=r"^this AsyncLLM is closed: make another$"):
+                await use
+        with pytest.raises(ConfigError, match="top_p=2"):
+            await llm.generate("a", top_p=2)
 
     run(main)
 

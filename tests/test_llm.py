@@ -1,10 +1,20 @@
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.toy import BOS, EOS, VOCAB_SIZE, reciting_llm, toy_llm, toy_tokenizer
+from support.toy import (
+    BOS,
+    EOS,
+    VOCAB_SIZE,
+    engine_of,
+    reciting_llm,
+    toy_llm,
+    toy_tokenizer,
+)
 
 from foretell import ConfigError, GenerationConfig, ModelNotFoundError, NumericalError, RequestError
 from foretell.backends.scripted import ScriptedBackend, improvise
@@ -331,6 +341,18 @@ def test_a_closed_llm_says_so():
             ask("ab")
     with pytest.raises(RequestError, match="closed"):
         next(stream)
+
+
+def test_a_closed_llm_has_let_go_of_its_model():
+    backend = ScriptedBackend(improvise(VOCAB_SIZE), vocab_size=VOCAB_SIZE)
+    llm = LLM(backend, tokenizer=toy_tokenizer())
+    llm.generate("the cat", max_new_tokens=2)
+    kept = [weakref.ref(backend), weakref.ref(engine_of(llm))]
+    del backend
+    llm.close()
+    gc.collect()
+    assert [ref() for ref in kept] == [None, None]
+    assert llm.info.vocab_size == VOCAB_SIZE
 
 
 def test_a_progress_bar_stays_off_stdout(capsys):

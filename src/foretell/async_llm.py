@@ -12,7 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
@@ -63,6 +63,14 @@ class _Opened:
     recommended: dict[str, Any]
     inputs: InputProcessor
 
+    def without_model(self) -> _Opened:
+        """The same once the thread has left, and with it the engine that checked requests.
+
+        All requests pass for the worker to refuse, which knows why.
+        """
+        inputs = InputProcessor(self.tokenizer, self.recommended, lambda request: None)
+        return replace(self, inputs=inputs)
+
 
 class AsyncLLM:
     """An `LLM` for asyncio: the requests of all tasks run in the same steps of one engine.
@@ -94,7 +102,7 @@ class AsyncLLM:
         self, model: str | os.PathLike[str] | Backend = DEFAULT_MODEL, **options: Any
     ) -> None:
         inspect.signature(LLM).bind(model, **options)
-        self._load = partial(LLM, model, **options)
+        self._load = _once(partial(LLM, model, **options))
         self._max_waiting: int | None = options.get("max_waiting")
         self._worker: Worker | None = None
         self._opened: _Opened | None = None
@@ -321,6 +329,8 @@ class AsyncLLM:
         if self._worker is not None:
             self._worker.stop()
             await asyncio.to_thread(self._worker.join)
+        if self._opened is not None:
+            self._opened = self._opened.without_model()
 
     async def __aenter__(self) -> AsyncLLM:
         if self._worker is not None:
@@ -448,6 +458,16 @@ class AsyncLLM:
         configs = [inputs.settings(task.config, NO_SETTINGS) for task in tasks]
         jobs = await asyncio.to_thread(jobs_of, tasks, configs, inputs, priority=priority)
         return await self._collect(jobs, len(jobs), priority)
+
+
+def _once(load: Callable[[], LLM]) -> Callable[[], LLM]:
+    """The same, to be called once: the model may be among its arguments, and is not kept here."""
+    loads = [load]
+
+    def load_once() -> LLM:
+        return loads.pop()()
+
+    return load_once
 
 
 @contextmanager
