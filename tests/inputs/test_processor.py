@@ -83,6 +83,28 @@ def test_settings_without_texts_are_the_users_own_object() -> None:
     assert inputs.job("a", inputs.template(config), parse_special=False).request.config is config
 
 
+def test_breakers_are_found_once_and_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[tuple[str, ...]] = []
+
+    def find(tokenizer: object, texts: tuple[str, ...]) -> dict[str, Any]:
+        found.append(texts)
+        return {}
+
+    monkeypatch.setattr("foretell.inputs.processor.find_breakers", find)
+    inputs = processor()
+
+    def use(text: str) -> None:
+        wishes = {"dry_multiplier": 0.8, "dry_sequence_breakers": [text]}
+        inputs.template(inputs.settings(None, wishes))
+
+    for number in range(40):
+        use(f"{number}")
+        use(f"{number}")
+    assert len(found) == 40
+    use("0")
+    assert len(found) == 41
+
+
 def test_texts_in_settings_become_ids_in_a_chain_of_the_users_own() -> None:
     inputs = processor()
     wishes = {

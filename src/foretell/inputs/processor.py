@@ -7,7 +7,7 @@ import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,6 +37,8 @@ ONE_SEQUENCE: dict[str, None] = dict.fromkeys(
     if row.multiplies_sequences or (row.needs and {*row.needs} <= {*MULTIPLYING_SETTINGS})
 )
 """Taken back where a strategy of foretell's own runs one sequence, with what needs them."""
+
+MAX_BREAKERS = 16  # sets of texts; what is found of one takes a pass over the vocabulary
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class InputProcessor:
         self._tokenizer = tokenizer
         self._recommended = recommended
         self._check = check
-        self._find_breakers = cache(partial(find_breakers, tokenizer))
+        self._find_breakers = lru_cache(MAX_BREAKERS)(partial(find_breakers, tokenizer))
 
     def settings(
         self, config: GenerationConfig | None, settings: Mapping[str, Any]
