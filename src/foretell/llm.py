@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
 from foretell.backends.base import Backend, BackendInfo
+from foretell.backends.native.options import Activations, KVDtype, Quantize
 from foretell.config import GenerationConfig
 from foretell.engine.client import CLOSED, EngineClient
 from foretell.engine.engine import Engine
@@ -25,7 +26,7 @@ from foretell.hub import DEFAULT_MODEL
 from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
 from foretell.loading.load import load_model
-from foretell.loading.options import Activations, BackendName, KVDtype, ModelOptions, Quantize
+from foretell.loading.options import BackendName, ModelOptions
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.progress import progress_bar
 from foretell.streaming.run import collect_outputs, run_prompt_only, stream_jobs

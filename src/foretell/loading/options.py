@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from foretell.backends.native.options import Activations, KVDtype, Quantize
 from foretell.errors import ConfigError
 
 BackendName = Literal["auto", "native", "transformers"]
-Quantize = Literal["q8", "q4"]
-Activations = Literal["int8", "float32"]
-KVDtype = Literal["float16", "bfloat16", "float32"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ batch → logits, one call into C++ a step, the GIL released.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, get_args
 
 import numpy as np
 
@@ -14,25 +14,22 @@ from foretell.backends.base import BackendInfo, Batch, Logits
 from foretell.backends.native._core import OpKind, Program, instruction_sets
 from foretell.backends.native.architectures import read_model
 from foretell.backends.native.compile import compile_plan
-from foretell.backends.native.kv_pool import BLOCK_SIZE, KvDtype, PoolSettings, allocate
+from foretell.backends.native.kv_pool import BLOCK_SIZE, PoolSettings, allocate
 from foretell.backends.native.machine import choose_threads
 from foretell.backends.native.model import ModelShape
+from foretell.backends.native.options import Activations, KVDtype, Quantize
 from foretell.backends.native.plan import Plan
 from foretell.backends.native.weights.source import (
-    QUANTIZED_TYPES,
     CheckpointWeights,
     GGUFWeights,
     HFName,
     OnPacked,
-    Quantize,
     WeightSource,
 )
 from foretell.errors import ConfigError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.utils.isa import choose_instruction_set
-
-Activations = Literal["int8", "float32"]
 
 MAX_BATCH_TOKENS = 512
 
@@ -52,7 +49,7 @@ class NativeBackend:
         quantize: Quantize | None = None,
         threads: int | None = None,
         activations: Activations = "int8",
-        kv_dtype: KvDtype = "float16",
+        kv_dtype: KVDtype = "float16",
         context_length: int | None = None,
         num_blocks: int | None = None,
         kv_share: float | None = None,
@@ -124,13 +121,14 @@ class NativeBackend:
 
 
 def _check_choices(quantize: str | None, activations: str, kv_dtype: str) -> None:
-    _check_choice("activations", activations, ("int8", "float32"))
-    _check_choice("kv_dtype", kv_dtype, ("float16", "bfloat16", "float32"))
+    _check_choice("activations", activations, Activations)
+    _check_choice("kv_dtype", kv_dtype, KVDtype)
     if quantize is not None:
-        _check_choice("quantize", quantize, tuple(QUANTIZED_TYPES))
+        _check_choice("quantize", quantize, Quantize)
 
 
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: str, literal: Any) -> None:
+    choices = get_args(literal)
     if value not in choices:
         raise ConfigError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}")
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from foretell.backends.base import default_num_blocks
 from foretell.backends.native._core import KvType, Program
 from foretell.backends.native.machine import available_memory
 from foretell.backends.native.model import ModelShape
+from foretell.backends.native.options import KVDtype
 from foretell.errors import ConfigError
-
-KvDtype = Literal["float16", "bfloat16", "float32"]
 
 BLOCK_SIZE = 16
 MAX_BLOCK_SIZE = 4096
@@ -32,7 +30,7 @@ class KvPool:
 
     num_blocks: int
     block_size: int
-    kv_dtype: KvDtype
+    kv_dtype: KVDtype
     bytes_per_token: int
 
     @property
@@ -49,7 +47,7 @@ class PoolSettings:
         ConfigError: a setting out of range, or two that contradict each other.
     """
 
-    kv_dtype: KvDtype
+    kv_dtype: KVDtype
     block_size: int
     num_blocks: int | None
     kv_share: float | None

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native._core import Program
+from foretell.backends.native.options import Quantize
 from foretell.backends.native.weights.quantize import FLOAT_TYPES, quantize_rows, to_float32
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import TensorInfo, TensorType
 
-Quantize = Literal["q8", "q4"]
 OnPacked = Callable[[int], None]
 """Told the bytes of each matrix that is packed, as it lies in the file."""
 
-QUANTIZED_TYPES: dict[str, TensorType] = {"q8": TensorType.Q8_0, "q4": TensorType.Q4_1}
+QUANTIZED_TYPES: dict[Quantize, TensorType] = {"q8": TensorType.Q8_0, "q4": TensorType.Q4_1}
 KEPT = ("position_embd.weight",)
 """Matrices that `quantize` leaves as they are: they are no part of a product."""
 
