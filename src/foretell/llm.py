@@ -288,7 +288,12 @@ class LLM:
         return self.stream(chat_prompt(self.tokenizer, messages), config, **settings)
 
     def explain(
-        self, prompt: Prompt, config: GenerationConfig | None = None, **settings: Any
+        self,
+        prompt: Prompt,
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        **settings: Any,
     ) -> Explanation:
         """Continue a prompt, and explain of every token why it was chosen.
 
@@ -296,7 +301,7 @@ class LLM:
         """
         from foretell.analysis.explain import explain
 
-        return self._analyse(explain(prompt, config, **settings))
+        return self._analyse(explain(prompt, config, parse_special=parse_special, **settings))
 
     def beams(
         self,
@@ -324,6 +329,8 @@ class LLM:
         strategies: Mapping[str, Mapping[str, Any] | GenerationConfig] | None = None,
         *,
         seeds: int | Sequence[int] = 3,
+        parse_special: bool = False,
+        progress: bool = False,
         **settings: Any,
     ) -> Comparison:
         """Run several settings over one prompt and show side by side what tells them apart.
@@ -338,13 +345,11 @@ class LLM:
             prompt: text, or token ids.
             strategies: settings by a name of your choice; None for the textbook's.
             seeds: the seeds of each strategy that samples, or their number n for 0 to n-1.
-            settings: in force for all of them; what a strategy states itself wins. And as for
-                `generate`: `parse_special`, `progress`.
+            parse_special, progress: as for `generate`.
+            settings: in force for all of them; what a strategy states itself wins.
         """
         from foretell.analysis.compare import compare, plan_strategies
 
-        progress = settings.pop("progress", False)
-        parse_special = settings.pop("parse_special", False)
         chosen = plan_strategies(strategies, settings, seeds)
         read = partial(self._require_open().inputs.read, parse_special=parse_special)
         with progress_bar(sum(len(one.runs) for one in chosen) if progress else 0) as show:
