@@ -30,6 +30,7 @@ from foretell.inputs.prompts import Prompt, Prompts
 from foretell.llm import LLM
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.job import Job
+from foretell.streaming.run import outputs_of
 from foretell.text.chat.prompt import chat_prompt
 from foretell.worker.channel import Channel
 from foretell.worker.coalescing import CoalescingQueue
@@ -373,11 +374,11 @@ class AsyncLLM:
         self, jobs: Iterable[Job], num_jobs: int, priority: int
     ) -> list[GenerationOutput]:
         """The outputs of all jobs, in order."""
-        outputs: dict[tuple[int, int], GenerationOutput] = {}
+        last_chunks: list[Chunk] = []
         with self._submit(jobs, num_jobs, priority, streams=False) as channel:
             while (chunk := await channel.get()) is not None:
-                outputs[chunk.prompt_index, chunk.index] = chunk.require_output()
-        return [outputs[key] for key in sorted(outputs)]
+                last_chunks.append(chunk)
+        return outputs_of(last_chunks)
 
     async def _stream(
         self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int

@@ -154,11 +154,17 @@ def collect_outputs(
         chunks: those of some jobs, in any order.
         show: takes each chunk, if given.
     """
-    outputs: dict[tuple[int, int], GenerationOutput] = {}
+    last_chunks: list[Chunk] = []
     with closing(chunks):
         for chunk in chunks:
             if show is not None:
                 show(chunk)
             if chunk.output is not None:
-                outputs[chunk.prompt_index, chunk.index] = chunk.output
-    return [outputs[key] for key in sorted(outputs)]
+                last_chunks.append(chunk)
+    return outputs_of(last_chunks)
+
+
+def outputs_of(last_chunks: Iterable[Chunk]) -> list[GenerationOutput]:
+    """The outputs that samples' last chunks bring: prompt after prompt, of each its samples."""
+    ordered = sorted(last_chunks, key=lambda chunk: (chunk.prompt_index, chunk.index))
+    return [chunk.require_output() for chunk in ordered]
