@@ -23,10 +23,12 @@ ASKS: dict[str, Ask] = {
     "next": lambda llm: llm.next(PROMPT, 4, temperature=0.5),
     "score": lambda llm: llm.score(PROMPT, 2),
     "explain": lambda llm: llm.explain(PROMPT, **HOT),
+    "explain, special": lambda llm: llm.explain("a<|end|>", parse_special=True, **HOT),
     "explain a config": lambda llm: llm.explain([5, 6], GenerationConfig(**HOT)),
     "beams": lambda llm: llm.beams(PROMPT, num_beams=3, max_new_tokens=5, stop=["ab"]),
     "beams, drawn": lambda llm: llm.beams("a<|end|>", parse_special=True, **HOT),
     "compare": lambda llm: llm.compare(PROMPT, max_new_tokens=5),
+    "compare, special": lambda llm: llm.compare("a<|end|>", parse_special=True, max_new_tokens=5),
     "compare two": lambda llm: llm.compare(
         [5, 6], {"a": {"top_p": 0.9}, "b": {}}, seeds=[7, 3], max_new_tokens=4
     ),
