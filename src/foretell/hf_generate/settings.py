@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from foretell.config import GenerationConfig
-from foretell.errors import ConfigError, RequestError, SettingWarning
+from foretell.errors import ConfigError, RequestError
 from foretell.hf_generate.arrays import to_plain
 from foretell.hf_generate.fields import BEAMS, FIELDS, HONOURED, RECORDS, SAMPLING, refuse_what_acts
+from foretell.utils.warn import warn_of_setting
 
 DEFAULT_TOP_K = 50
 DEFAULT_NEW_TOKENS = 20
@@ -22,8 +22,6 @@ AS_THEY_ARE = (
     *("exponential_decay_length_penalty", "remove_invalid_values", "renormalize_logits"),
 )
 """Fields that mean the same here."""
-
-WARNING_LEVEL = 5  # from `_warn` to the user's line
 
 
 @dataclass(frozen=True)
@@ -112,9 +110,9 @@ class Settings:
             hosts |= dict.fromkeys(RECORDS, "return_dict_in_generate=True")
         for name, host in hosts.items():
             if self._stated.get(name) not in (None, False):
-                _warn(f"{name}={self._stated[name]!r} has no effect without {host}")
+                warn_of_setting(f"{name}={self._stated[name]!r} has no effect without {host}")
         if self._stated.get("max_length") is not None and self["max_new_tokens"] is not None:
-            _warn(
+            warn_of_setting(
                 f"max_length={self['max_length']} has no effect beside "
                 f"max_new_tokens={self['max_new_tokens']}"
             )
@@ -130,7 +128,9 @@ class Settings:
         most = self["max_new_tokens"]
         if most is None and self["max_length"] is None:
             most = max(1, min(DEFAULT_NEW_TOKENS, context_length - length))
-            _warn(f"no max_new_tokens: {most} tokens are generated at most, as in transformers")
+            warn_of_setting(
+                f"no max_new_tokens: {most} tokens are generated at most, as in transformers"
+            )
         elif most is None:
             most = self["max_length"] - length
             if most < 1:
@@ -139,7 +139,9 @@ class Settings:
                     f"the inputs have {length} tokens already"
                 )
         if least > most:
-            _warn(f"at least {least} tokens are asked for, but {most} are generated at most")
+            warn_of_setting(
+                f"at least {least} tokens are asked for, but {most} are generated at most"
+            )
         return Limits(most, min(least, most))
 
     def own_config(self, limits: Limits, length: int) -> GenerationConfig:
@@ -197,7 +199,3 @@ def _refuse_strangers(given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
 def fields_of_model(config: Any) -> dict[str, Any]:
     """What a model's own generation config says."""
     return _fields_of(config)
-
-
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, SettingWarning, stacklevel=WARNING_LEVEL)

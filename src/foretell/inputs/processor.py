@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.config import GenerationConfig
@@ -16,13 +13,14 @@ from foretell.config.conflicts import refuse_equal_samples
 from foretell.config.presets import MODEL_PRESET
 from foretell.config.settings import MULTIPLYING_SETTINGS, SETTINGS
 from foretell.engine.request import Request
-from foretell.errors import ConfigError, ForetellError, SettingWarning
+from foretell.errors import ConfigError, ForetellError
 from foretell.inputs.prompts import Prompt, Prompts, is_batch, read_prompt
 from foretell.inputs.resolve import TokenizedSettings, tokenize_settings
 from foretell.streaming.job import Job, with_prompt_index
 from foretell.streaming.sample import stop_in_text
 from foretell.text.dry_breakers import find_breakers
 from foretell.text.stops import StopMatcher
+from foretell.utils.warn import warn_of_setting
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -167,7 +165,7 @@ class InputProcessor:
         if complete.stop or complete.stop_regex:
             StopMatcher(complete.stop, complete.stop_regex)  # refuses a bad pattern
         for sentence in complete.warnings:
-            warnings.warn(sentence, SettingWarning, stacklevel=_level_of_user())
+            warn_of_setting(sentence)
         return complete
 
     def _with_recommended(self, config: GenerationConfig) -> GenerationConfig:
@@ -254,12 +252,3 @@ def merge_settings(
     elif not isinstance(config, GenerationConfig):
         raise ConfigError(f"config={config!r} must be a GenerationConfig")
     return config.override(**settings)
-
-
-def _level_of_user() -> int:
-    """The `stacklevel` with which the caller's warning points to the first line outside of here."""
-    frame: FrameType | None = sys._getframe(1)
-    level = 1
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("foretell."):
-        frame, level = frame.f_back, level + 1
-    return level
