@@ -32,7 +32,7 @@ class RequestStreamer:
 
     def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
         self._listed_index = job.listed_index
-        number = job.request.config.num_return_sequences
+        number = job.request.num_samples
         self._streamers = [SampleStreamer(job, tokenizer, index) for index in range(number)]
         self._num_open = number
         self.have_ended = False
