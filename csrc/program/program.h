@@ -1,8 +1,8 @@
 // The walk: a model as a flat list of kernel calls, which a team of threads walks once a batch.
 // bindings/core.cpp makes it and calls it.
 //
-// The list is written from Python (backends/native/compile.py): buffers, weights, then operations in
-// order. `finish` works out where threads must wait for each other; `forward` walks the list.
+// The list is written from Python (backends/native/compile.py): buffers, weights, then operations
+// in order. `finish` works out where threads must wait for each other; `forward` walks the list.
 #pragma once
 
 #include <cstdint>
