@@ -6,6 +6,14 @@ from hypothesis import strategies as st
 from foretell.backends.scripted import ScriptedBackend, improvise, recite
 from foretell.config import GenerationConfig
 from foretell.decoding.logprobs import log_softmax
+from foretell.decoding.strategies.base import (
+    Choice,
+    Choices,
+    ChosenToken,
+    Draw,
+    SampleToken,
+    Strategy,
+)
 from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.engine import Engine
 from foretell.engine.events import EndEvent, PromptEvent, TokenEvent
@@ -270,6 +278,65 @@ def test_what_a_strategy_raises_ends_its_request_only():
     events = run(engine)
     assert tokens_of(events[sound]) == greedy_by_hand([1, 2], 5)
     assert events[broken] == [EndEvent(broken, "error", error)]
+    assert engine.num_free_blocks == 128
+
+
+def choosing(parent, *token_ids):
+    return Choices([Choice(parent, tuple(ChosenToken(token_id) for token_id in token_ids))])
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (choosing(1, 5), r"the parent 1: must be 0 to 0"),
+        (choosing(-1, 5), r"the parent -1: must be 0 to 0"),
+        (choosing(0.0, 5), r"the parent 0.0: must be 0 to 0"),
+        (choosing(0), r"a choice that has no tokens: must have one"),
+        (choosing(0, 5, VOCAB), r"token_id=20.*: must be a ChosenToken of 0 to 19"),
+        (choosing(0, -1), r"token_id=-1.*: must be a ChosenToken of 0 to 19"),
+        (Choices([Choice(0, (5,))]), r"5: must be a ChosenToken of 0 to 19"),
+        (Choices([5]), r"must be Choices, or a list of a Draw for each row"),
+        (Choices(None), r"must be Choices, or a list of a Draw for each row"),
+        (None, r"None: must be Choices, or a list of a Draw for each row"),
+        ([], r"0 draws: must have one for each of 1"),
+        ([5], r"5 in a list: must be a Draw with its chain"),
+        ([Draw(None, 0.5, None, 0)], r"in a list: must be a Draw with its chain"),
+        (Choices([], [5]), r"\[5\] emitted: must be SampleTokens"),
+        (Choices([], [SampleToken(0, ChosenToken(VOCAB))]), r"must be a ChosenToken of 0 to 19"),
+    ],
+)
+def test_a_wrong_answer_of_a_strategy_ends_its_request_only(answer, message):
+    class Wrong(Strategy):
+        def step(self, rows, histories):
+            return answer
+
+    engine = Engine(scripted())
+    sound = engine.add(request([1, 2], max_new_tokens=5))
+    broken = engine.add(Request([1, 2], strategy=Wrong()))
+    events = run(engine)
+    assert tokens_of(events[sound]) == greedy_by_hand([1, 2], 5)
+    (end,) = events[broken]
+    assert end.finish_reason == "error"
+    with pytest.raises(ValueError, match=f"the strategy Wrong answered with .*{message}"):
+        raise end.error
+    assert engine.num_free_blocks == 128
+
+
+def test_wrong_answers_beside_each_other_leave_the_healthy_request():
+    class Wrong(Strategy):
+        def __init__(self, answer):
+            self.answer = answer
+
+        def step(self, rows, histories):
+            return self.answer
+
+    engine = Engine(scripted())
+    answers = (choosing(3, 5), None, [], choosing(0, VOCAB))
+    broken = [engine.add(Request([1, 2], strategy=Wrong(answer))) for answer in answers]
+    sound = engine.add(request([1, 2], max_new_tokens=5))
+    events = run(engine)
+    assert tokens_of(events[sound]) == greedy_by_hand([1, 2], 5)
+    assert [events[identity][0].finish_reason for identity in broken] == ["error"] * 4
     assert engine.num_free_blocks == 128
 
 

@@ -14,6 +14,7 @@ from foretell.backends.base import Backend, Logits
 from foretell.decoding.fused.chain import choose
 from foretell.decoding.logprobs import report
 from foretell.decoding.strategies.base import Choice, Choices, ChosenToken, Draw, SampleToken
+from foretell.engine.answers import check_answer
 from foretell.engine.batch import assemble
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request
@@ -115,7 +116,7 @@ class Engine:
 
         If the backend raises, the requests that were running end with the reason "error", reported
         by the next step, and the exception goes on to the caller. What a strategy or a user's
-        function raises ends its own request only.
+        function raises, and a wrong answer of a strategy, end its own request only.
         """
         try:
             if self._states:
@@ -145,6 +146,7 @@ class Engine:
         for state, (table, indices) in self._collect(spans, logits):
             try:
                 answer = state.strategy.step([table[row] for row in indices], state.live)
+                check_answer(answer, state.strategy, len(indices), self._info.vocab_size)
             except Exception as error:  # noqa: BLE001 - a user's function may raise anything
                 outcomes.append((state, error))
                 continue
@@ -214,9 +216,6 @@ class Engine:
                     self._extend(state, sequence, (token,))
 
     def _grow(self, state: RequestState, answer: Choices) -> None:
-        if not all(choice.tokens for choice in answer.choices):
-            self._fail(state, ValueError("a strategy's choice has no tokens: must have one"))
-            return
         children = self._children(state, answer.choices)
         state.live = children
         pairs = zip(children, answer.choices, strict=True)

@@ -1,0 +1,62 @@
+"""Holds a strategy's answer to what a request can go on with.
+
+It is checked before anything is done with it: a wrong one ends its own request only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Sequence as Items
+from typing import Any
+
+import numpy as np
+
+from foretell.decoding.fused.chain import FusedChain
+from foretell.decoding.strategies.base import (
+    Choice,
+    Choices,
+    ChosenToken,
+    Draw,
+    SampleToken,
+    Strategy,
+)
+
+
+def check_answer(answer: object, strategy: Strategy, num_rows: int, vocab_size: int) -> None:
+    """Raise ValueError, which names the strategy, if its answer is wrong."""
+    if isinstance(answer, list):  # in line: each token comes by here
+        if len(answer) != num_rows:
+            raise _error(strategy, f"{len(answer)} draws: must have one for each of {num_rows}")
+        for draw in answer:
+            if not (isinstance(draw, Draw) and isinstance(draw.chain, FusedChain)):
+                raise _error(strategy, f"{draw!r} in a list: must be a Draw with its chain")
+        return
+    if not (isinstance(answer, Choices) and _are_all(Choice, answer.choices)):
+        raise _error(strategy, f"{answer!r}: must be Choices, or a list of a Draw for each row")
+    for choice in answer.choices:
+        if not _is_below(num_rows, choice.parent):
+            raise _error(strategy, f"the parent {choice.parent!r}: must be 0 to {num_rows - 1}")
+        if not choice.tokens:
+            raise _error(strategy, "a choice that has no tokens: must have one")
+        _check_tokens(choice.tokens, strategy, vocab_size)
+    if not _are_all(SampleToken, answer.emitted):
+        raise _error(strategy, f"{answer.emitted!r} emitted: must be SampleTokens")
+    _check_tokens([emitted.token for emitted in answer.emitted], strategy, vocab_size)
+
+
+def _check_tokens(tokens: Iterable[object], strategy: Strategy, vocab_size: int) -> None:
+    for token in tokens:
+        if not (isinstance(token, ChosenToken) and _is_below(vocab_size, token.token_id)):
+            raise _error(strategy, f"{token!r}: must be a ChosenToken of 0 to {vocab_size - 1}")
+
+
+def _are_all(kind: type, items: Any) -> bool:
+    return isinstance(items, Items) and all(isinstance(item, kind) for item in items)
+
+
+def _is_below(end: int, number: object) -> bool:
+    return isinstance(number, (int, np.integer)) and 0 <= int(number) < end
+
+
+def _error(strategy: Strategy, what: str) -> ValueError:
+    return ValueError(f"the strategy {type(strategy).__name__} answered with {what}")
