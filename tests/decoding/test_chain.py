@@ -235,6 +235,19 @@ def test_greedy_has_no_stage_that_shapes_a_draw():
     assert names(**settings) == ["repetition_penalty"]
 
 
+def test_greedy_keeps_a_users_functions():
+    def halve(row):
+        row /= 2
+
+    assert names(logits_processor=[halve], temperature=0) == ["halve"]
+    settings = {"temperature": 0, "top_k": 3, "processors": ["top_k", halve, "temperature"]}
+    assert names(**settings) == ["halve"]
+
+
+def test_a_range_of_temperatures_brings_a_temperature():
+    assert names(dynatemp_range=0.5) == ["temperature"]
+
+
 def test_texts_need_a_tokenizer():
     with pytest.raises(ConfigError, match="bad_words has texts"):
         names(bad_words=["x"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -43,28 +43,29 @@ def build_chain(config: GenerationConfig, context: ChainContext) -> list[Stage]:
     names: Iterable[Any] = config.rules.order if config.processors is None else config.processors
     stages: list[Stage] = []
     for name in names:
+        value = name if callable(name) else getattr(config, name)
         # dynatemp_range brings a temperature that is not set
-        if callable(name) or name == "temperature" or getattr(config, name) is not None:
-            stages += _stages(name, config, context)
-    if config.is_sampling:
-        return stages
-    return [stage for stage in stages if not stage.is_sampling]
+        if name == "temperature" and value is None and config.dynatemp_range:
+            value = 1.0
+        if value is not None and value is not False:
+            stages += _stages(name, value, config, context)
+    return stages
 
 
-def _stages(name: Any, config: GenerationConfig, context: ChainContext) -> list[Stage]:
+def _stages(name: Any, value: Any, config: GenerationConfig, context: ChainContext) -> list[Stage]:
     if callable(name):
-        return [Stage(name_of(name), "", UserProcessor(name), is_sampling=False)]
-    value = getattr(config, name)
+        return [_user_stage(name)]
     if name == "logits_processor":
-        return [one for function in value or () for one in _stages(function, config, context)]
-    if name == "temperature" and value is None and config.dynatemp_range:
-        value = 1.0
-    if value is None or value is False or (name in SAMPLER_STAGES and not config.is_sampling):
+        return [_user_stage(function) for function in value]
+    is_sampling = name in SAMPLER_STAGES
+    if is_sampling and not config.is_sampling:
         return []
     processor = BUILDERS[name](value, config, context)
-    if processor is None:
-        return []
-    return [Stage(name, _shown(value), processor, name in SAMPLER_STAGES)]
+    return [] if processor is None else [Stage(name, _shown(value), processor, is_sampling)]
+
+
+def _user_stage(function: Callable[..., Any]) -> Stage:
+    return Stage(name_of(function), "", UserProcessor(function), is_sampling=False)
 
 
 def _shown(value: Any) -> str:
