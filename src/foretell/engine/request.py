@@ -13,7 +13,7 @@ from foretell.backends.base import BackendInfo
 from foretell.config import GenerationConfig
 from foretell.decoding.context import Breakers, ChainContext
 from foretell.decoding.strategies import strategy_for
-from foretell.decoding.strategies.base import ConfiguredStrategy, Strategy
+from foretell.decoding.strategies.base import Strategy, StrategyKind
 from foretell.errors import RequestError
 from foretell.outputs import StopReason
 
@@ -51,8 +51,8 @@ class Request:
     on_step: Callable[[Any], None] | None = None
 
     @cached_property
-    def strategy_kind(self) -> Strategy | type[ConfiguredStrategy]:
-        """The strategy, or the class of which one will be made: what it needs is known by now."""
+    def strategy_kind(self) -> StrategyKind:
+        """Its strategy, or where it has none of its own the class that the settings ask for."""
         is_guided = self.negative_prompt is not None
         return self.strategy or strategy_for(self.config, is_guided=is_guided)
 

@@ -11,7 +11,6 @@ import numpy as np
 from foretell.backends.base import BackendInfo, Logits
 from foretell.decoding.processors.base import History
 from foretell.decoding.stopping import StopRules
-from foretell.decoding.strategies import strategy_for
 from foretell.decoding.strategies.base import StopCheck, Strategy, StrategyContext
 from foretell.engine.request import Request
 from foretell.engine.sequence import Sequence
@@ -48,11 +47,8 @@ class RequestState:
             self.live.append(Sequence(0, request.negative_prompt, is_visible=False))
         self.open_samples = set(range(request.num_samples))
         self.started_samples: set[int] = set()
-        max_length = request.max_length(info)
-        self.stop_rules = StopRules(request.config, request.eos_token_ids, max_length)
-        self.strategy = request.strategy or _make_strategy(
-            request, info.vocab_size, max_length, self.stop_rules
-        )
+        self.stop_rules = _stop_rules(request, info)
+        self.strategy = make_strategy(request, info)
         self.num_reported = 0
         self.cached_tokens = 0
         self._has_begun = False
@@ -116,17 +112,22 @@ class RequestState:
         self._rows.clear()
 
 
-def _make_strategy(
-    request: Request, vocab_size: int, max_length: int, rules: StopRules
-) -> Strategy:
+def make_strategy(request: Request, info: BackendInfo) -> Strategy:
+    """The request's strategy, or a new one that its settings ask for."""
+    kind = request.strategy_kind
+    if isinstance(kind, Strategy):
+        return kind
     context = StrategyContext(
-        request.context(vocab_size, max_length),
+        request.context(info.vocab_size, request.max_length(info)),
         len(request.prompt),
-        _stop_check(request, rules),
+        _stop_check(request, _stop_rules(request, info)),
         request.on_step,
     )
-    kind = strategy_for(request.config, is_guided=request.negative_prompt is not None)
     return kind(request.config, context)
+
+
+def _stop_rules(request: Request, info: BackendInfo) -> StopRules:
+    return StopRules(request.config, request.eos_token_ids, request.max_length(info))
 
 
 def _stop_check(request: Request, rules: StopRules) -> StopCheck:

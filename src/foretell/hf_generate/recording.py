@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.base import BackendInfo
+from foretell.config import GenerationConfig
 from foretell.decoding.processors.base import History
 from foretell.decoding.strategies.base import Choices, Draw, Strategy
 from foretell.engine.request import Request
-from foretell.engine.request_state import RequestState
+from foretell.engine.request_state import make_strategy
 from foretell.hf_generate.arrays import Arrays
 from foretell.utils.arrays import Logits
 
@@ -94,11 +95,14 @@ class RecordingStrategy(Strategy):
 
     def __init__(self, inner: Strategy, record: Record, *, is_guided: bool, logits: bool) -> None:
         self.generates, self.emits, self.counted_by = inner.generates, inner.emits, inner.counted_by
-        self.num_sequences = inner.num_sequences  # type: ignore[method-assign]
         self._inner = inner
         self._record = record
         self._stride = 2 if is_guided else 1  # negative prompts' rows lie between
         self._keeps_logits = logits
+
+    def num_sequences(self, config: GenerationConfig) -> int:
+        """Those of the strategy within."""
+        return self._inner.num_sequences(config)
 
     def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | list[Draw]:
         """Keep the rows, and let the strategy within choose."""
@@ -111,7 +115,7 @@ class RecordingStrategy(Strategy):
 
 def record_rows(request: Request, info: BackendInfo, record: Record, *, logits: bool) -> Request:
     """The same request, its rows kept in `record`."""
-    inner = RequestState(0, request, info).strategy
+    inner = make_strategy(request, info)
     is_guided = request.negative_prompt is not None
     strategy = RecordingStrategy(inner, record, is_guided=is_guided, logits=logits)
     return replace(request, strategy=strategy)

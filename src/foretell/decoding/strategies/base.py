@@ -118,8 +118,7 @@ class Strategy(ABC):
     emits: bool = False
     counted_by: str = "num_return_sequences"
 
-    @staticmethod
-    def num_sequences(config: GenerationConfig) -> int:
+    def num_sequences(self, config: GenerationConfig) -> int:
         """Sequences that it comes to hold at most, each with a row of the batch and KV blocks."""
         return config.num_return_sequences
 
@@ -134,7 +133,15 @@ class Strategy(ABC):
 
 
 class ConfiguredStrategy(Strategy):
-    """A strategy that settings can ask for: `STRATEGIES` lists them."""
+    """A strategy that settings can ask for: `STRATEGIES` lists them.
+
+    What a request needs is asked of the class, before there is a strategy.
+    """
+
+    @staticmethod
+    def num_sequences(config: GenerationConfig) -> int:
+        """Sequences that it comes to hold at most; one a sample if it does not say."""
+        return config.num_return_sequences
 
     @abstractmethod
     def __init__(self, config: GenerationConfig, context: StrategyContext) -> None:
@@ -144,3 +151,7 @@ class ConfiguredStrategy(Strategy):
     @abstractmethod
     def suits(config: GenerationConfig, *, is_guided: bool) -> bool:
         """Whether these settings ask for it; `is_guided` if a negative prompt is given."""
+
+
+StrategyKind = Strategy | type[ConfiguredStrategy]
+"""Who says what a request needs: its own strategy, or the class of which one will be made."""
