@@ -20,6 +20,7 @@ def assemble(spans: Sequence[Span], block_size: int) -> Batch:
         tokens += span.sequence.tokens[span.start : span.stop]
         positions += range(span.start, span.stop)
         logits_indices += range(len(tokens) - span.num_rows, len(tokens))
+    # of a list: a generator is entered anew for each span of each step
     starts = [0, *accumulate([span.stop - span.start for span in spans])]
     return Batch(
         tokens=np.array(tokens, dtype=np.int32),

@@ -96,10 +96,10 @@ class Request:
     def _pool_length(self, info: BackendInfo) -> int:
         """Positions of the user's sequence for which the pool has blocks, for all samples."""
         size, prompts = info.block_size, [self.prompt, self.negative_prompt or ()]
-        shared = sum([len(prompt) // size for prompt in prompts])  # the prompts' full blocks
+        shared = sum(len(prompt) // size for prompt in prompts)  # the prompts' full blocks
         blocks = (info.num_blocks - shared) // self.num_sequences  # each sequence's own
         return len(self.prompt) + min(
-            [(len(prompt) // size + blocks) * size - len(prompt) for prompt in prompts if prompt]
+            (len(prompt) // size + blocks) * size - len(prompt) for prompt in prompts if prompt
         )
 
     @property

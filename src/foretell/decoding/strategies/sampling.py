@@ -59,7 +59,10 @@ class _SequenceChain:
 
 
 class _Chains(dict[int, _SequenceChain]):
-    """The sequences' chains by index, each made when it is first asked for."""
+    """The sequences' chains by index, each made when it is first asked for.
+
+    A dict that fills itself: each token looks its chain up, and that takes no call in Python.
+    """
 
     def __init__(self, config: GenerationConfig, context: ChainContext) -> None:
         super().__init__()
