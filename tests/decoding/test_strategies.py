@@ -99,9 +99,9 @@ def test_nan_is_refused_before_any_processor(settings):
         answer_of(one_token(GenerationConfig(**settings)), [*rows], [Line()])
 
 
-def test_observe_keeps_a_copy_and_ends():
+def test_a_probe_keeps_a_copy_and_ends():
     rows = rows_of(1)
-    observer = LogitsProbe()
-    assert observer.step(rows, [Line()]) == Choices([])
+    probe = LogitsProbe()
+    assert probe.step(rows, [Line()]) == Choices([])
     rows[:] = 0
-    np.testing.assert_array_equal(observer.row, rows_of(1)[0])
+    np.testing.assert_array_equal(probe.row, rows_of(1)[0])

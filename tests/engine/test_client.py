@@ -51,16 +51,16 @@ def test_an_ended_request_has_no_more(engine):
         client.poll([request_id])
 
 
-def test_an_observer_has_no_row_before_it_runs(engine):
-    observer = LogitsProbe()
+def test_a_probe_has_no_row_before_it_runs(engine):
+    probe = LogitsProbe()
     with pytest.raises(RequestError, match="no logits were seen"):
-        observer.require_row()
-    EngineClient(engine).submit(Request([1], strategy=observer))
+        probe.require_row()
+    EngineClient(engine).submit(Request([1], strategy=probe))
     engine.step()
-    assert observer.require_row().shape == (VOCAB,)
+    assert probe.require_row().shape == (VOCAB,)
 
 
-def test_an_offer_is_declined_while_too_many_wait():
+def test_a_submission_is_declined_while_too_many_wait():
     backend = ScriptedBackend(improvise(VOCAB), vocab_size=VOCAB)
     engine = Engine(backend, EngineSettings(max_running=1, max_waiting=1))
     client = EngineClient(engine)
@@ -82,7 +82,7 @@ def test_one_sample_can_be_dropped(engine):
     assert {event.sample for event in client.poll([request_id])} == {0, 2}
 
 
-def test_a_closed_room_says_so(engine):
+def test_a_closed_client_says_so(engine):
     client = EngineClient(engine)
     request_id = client.submit(wish([1], 3))
     client.close()

@@ -185,12 +185,12 @@ def test_scoring_and_generating_together():
     assert max(len(batch.logits_indices) for batch in backend.batches) == MAX_PROMPT_ROWS
 
 
-def test_observe_sees_the_row_after_the_prompt():
-    observer = LogitsProbe()
+def test_a_probe_sees_the_row_after_the_prompt():
+    probe = LogitsProbe()
     engine = Engine(scripted())
-    engine.add(Request([1, 2, 3, 4, 5], strategy=observer))
+    engine.add(Request([1, 2, 3, 4, 5], strategy=probe))
     run(engine)
-    np.testing.assert_array_equal(observer.row, improvise(VOCAB)((1, 2, 3, 4, 5)))
+    np.testing.assert_array_equal(probe.row, improvise(VOCAB)((1, 2, 3, 4, 5)))
 
 
 def test_logprobs_come_with_the_tokens():

@@ -152,7 +152,7 @@ class Company(RuleBasedStateMachine):
         assert all(len({*sequence.blocks}) == len(sequence.blocks) for sequence in live)
 
     @invariant()
-    def every_block_holds_what_its_holders_take_it_for(self):
+    def every_block_holds_what_its_sequences_take_it_for(self):
         size = self.backend.info.block_size
         for state in self.engine._states.values():
             for sequence in state.live:

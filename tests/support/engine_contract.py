@@ -4,10 +4,10 @@
         @pytest.fixture
         def backend(self): ...
 
-The backend must hold to `contract.BackendContract`, have a context of 6 blocks and 24 in its pool,
-and batches of as many tokens as a context. What is right is worked out with the backend itself, in
-one batch a token: the whole sequence so far, from the first position on. Numbers must be the same
-bit by bit, unless the class says what the backend cannot promise.
+The backend must hold to `backend_contract.BackendContract`, have a context of 6 blocks and 24 in
+its pool, and batches of as many tokens as a context. What is right is worked out with the backend
+itself, in one batch a token: the whole sequence so far, from the first position on. Numbers must be
+the same bit by bit, unless the class says what the backend cannot promise.
 """
 
 from __future__ import annotations

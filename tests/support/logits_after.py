@@ -7,9 +7,9 @@ from support.toy import engine_of
 
 def logits_after(llm, ids):
     """The row at the last position, `(vocab_size,)`: `model(input_ids).logits[:, -1, :]`."""
-    observer = LogitsProbe()
+    probe = LogitsProbe()
     engine = engine_of(llm)
-    engine.add(Request(ids, strategy=observer))
+    engine.add(Request(ids, strategy=probe))
     while engine.has_work:
         engine.step()
-    return observer.require_row()
+    return probe.require_row()

@@ -1,7 +1,7 @@
 """Who holds which KV block: allocate, share, free; and find again.
 
-A full block may be given a key, which stands for its tokens and all before them. When its last
-holder goes it keeps its content, and can be taken again by that key until it is needed.
+A full block may be given a key, which stands for its tokens and all before them. When nobody
+holds it any more it keeps its content, and can be taken again by that key until it is needed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class BlockPool:
         return len(self._kept)
 
     def allocate(self, count: int) -> list[int]:
-        """Take `count` free blocks, for one holder; RequestError if there are fewer.
+        """Take `count` free blocks, with one reference each; RequestError if there are fewer.
 
         Those without a key go first, then those used longest ago.
         """
@@ -53,13 +53,13 @@ class BlockPool:
         return blocks
 
     def share(self, blocks: Iterable[int]) -> None:
-        """Count one more holder for each block."""
+        """Count one more reference to each block."""
         for block in blocks:
             self._check_held(block)
             self._ref_counts[block] += 1
 
     def free(self, blocks: Iterable[int]) -> None:
-        """Count one holder less for each block, given in order of position.
+        """Count one reference less to each block, given in order of position.
 
         Of those that nobody holds any more, the last ones lose their content first: what comes
         before a block is of use to more sequences.
@@ -82,7 +82,7 @@ class BlockPool:
         return self._block_of.get(key)
 
     def take(self, key: bytes) -> int | None:
-        """Become a holder of the block that has this key; None if there is none."""
+        """Count one more reference to the block that has this key; None if there is none."""
         block = self._block_of.get(key)
         if block is not None:
             self._kept.pop(block, None)

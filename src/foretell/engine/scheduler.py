@@ -57,7 +57,7 @@ class _Prefill(NamedTuple):
 
 
 RefCounts = Mapping[int, int]
-"""The number of a block's holders, by block."""
+"""How many sequences refer to each block, by block."""
 
 NO_REFS: RefCounts = MappingProxyType({})
 
