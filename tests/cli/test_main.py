@@ -16,7 +16,7 @@ import pytest
 from support.fake_hub import FakeHub
 
 import foretell
-from foretell.cli import main
+from foretell.cli import commands, main
 from foretell.errors import ConfigError, DownloadError, ForetellError
 
 FORETELL = (sys.executable, "-m", "foretell")
@@ -86,7 +86,7 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
 def test_a_file_is_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("zip", "cut"):
         (tmp_path / f"{name}.py").touch()
-    monkeypatch.setattr(main.commands, "__path__", [*main.commands.__path__, str(tmp_path)])
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
     names = main.cli.list_commands(click.Context(main.cli))
     first, others = names[: len(main.HELP_ORDER)], names[len(main.HELP_ORDER) :]
     assert tuple(first) == main.HELP_ORDER
@@ -163,7 +163,7 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PRINT_ONLY = """
-from foretell.cli import main
+from foretell.cli import commands, main
 main.cli.callback = lambda: print("text that waits in a buffer")
 main.run([])
 """

@@ -12,7 +12,6 @@ import errno
 import importlib
 import io
 import os
-import pkgutil
 import signal
 import sys
 import warnings
@@ -22,7 +21,6 @@ from typing import Any, NoReturn
 import click
 
 from foretell import __version__
-from foretell.cli import commands
 from foretell.errors import ForetellError, SettingWarning
 
 HELP_ORDER = (
@@ -40,6 +38,10 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the files in `cli/commands/`, in the order of `foretell --help`."""
+        import pkgutil  # not at the top, for the sake of `foretell --version`
+
+        from foretell.cli import commands
+
         names = {module.name for module in pkgutil.iter_modules(commands.__path__)}
         first = [name for name in HELP_ORDER if name in names]
         return [*first, *sorted(names.difference(first))]
@@ -48,7 +50,7 @@ class LazyGroup(click.Group):
         """Import and return the command of this name; None if there is none."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"{commands.__name__}.{cmd_name}")
+        module = importlib.import_module(f"foretell.cli.commands.{cmd_name}")
         command: click.Command = module.command
         return command
 
