@@ -163,7 +163,7 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PRINT_ONLY = """
-from foretell.cli import commands, main
+from foretell.cli import main
 main.cli.callback = lambda: print("text that waits in a buffer")
 main.run([])
 """
