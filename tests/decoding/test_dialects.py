@@ -9,7 +9,7 @@ import pytest
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.logprobs import softmax
+from foretell.decoding.softmax import softmax
 from foretell.engine.sequence import Sequence
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "llama_cpp.json").read_text())

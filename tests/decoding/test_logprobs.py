@@ -4,7 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.decoding.logprobs import kth_largest, log_softmax, report, softmax, top_ids
+from foretell.decoding.logprobs import report
+from foretell.decoding.ranks import kth_largest, top_ids
+from foretell.decoding.softmax import log_softmax, softmax
 from foretell.errors import NumericalError
 
 

@@ -7,7 +7,7 @@ from support.strategies import answer_of
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.logprobs import log_softmax, softmax
+from foretell.decoding.softmax import log_softmax, softmax
 from foretell.decoding.strategies.base import Choices, StrategyContext
 from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.decoding.strategies.sampling import SamplingStrategy

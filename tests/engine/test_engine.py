@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from foretell.backends.scripted import ScriptedBackend, improvise, recite
 from foretell.config import GenerationConfig
-from foretell.decoding.logprobs import log_softmax
+from foretell.decoding.softmax import log_softmax
 from foretell.decoding.strategies.base import (
     Choice,
     Choices,

@@ -9,7 +9,7 @@ from support.logits_after import logits_after
 
 from foretell import LLM, ConfigError, RequestError
 from foretell.config import GenerationConfig
-from foretell.decoding.logprobs import log_softmax
+from foretell.decoding.softmax import log_softmax
 from foretell.errors import ModelFileError, SettingWarning
 from foretell.loading.recommended import read_recommended
 

@@ -13,7 +13,9 @@ from foretell.backends.base import Logits
 from foretell.config import Range
 from foretell.config.settings import SETTINGS, Kind
 from foretell.decoding.distribution import final_probabilities
-from foretell.decoding.logprobs import TokenReport, entropy, log_softmax, top_ids
+from foretell.decoding.logprobs import TokenReport
+from foretell.decoding.ranks import top_ids
+from foretell.decoding.softmax import entropy, log_softmax
 from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.sequence import Sequence as TokenSequence
 from foretell.errors import ConfigError, RequestError

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.logprobs import softmax
 from foretell.decoding.processors.base import History
 from foretell.decoding.sampler import greedy
+from foretell.decoding.softmax import softmax
 from foretell.utils.arrays import Logits
 
 

@@ -1,4 +1,4 @@
-"""Sums of exp(logits): in float64 for reports, in integers for choices.
+"""Softmax and entropy in float64, for reports; and sums of exp(logits) in integers, for choices.
 
 What is kept and drawn rests on integer weights round(exp(x - max) · 2^44). Their sums are exact in
 any order, and exp is a table and a polynomial of plain multiplies and adds: so the C++ twin
@@ -109,3 +109,32 @@ def nucleus_weight(p: float, total: int) -> int:
 def drawn_weight(uniform: float, total: int) -> int:
     """The integer weight that the sum exceeds first at the token drawn: floor(uniform · total)."""
     return min(math.floor(uniform * float(total)), total - 1)
+
+
+def log_normalizer(row: Logits) -> float:
+    """log Σ exp(row), computed from the maximum down so that nothing overflows."""
+    largest = check_logits(row)
+    return largest + math.log(total_mass(row, largest))
+
+
+def log_softmax(row: Logits) -> NDArray[np.float64]:
+    """Natural-log probabilities of a row of logits: row - log Σ exp(row), `(vocab_size,)`."""
+    largest = check_logits(row)
+    result = row.astype(np.float64)
+    result -= largest  # first, as a huge maximum would swallow the logarithm
+    result -= math.log(total_mass(row, largest))
+    return result
+
+
+def softmax(row: Logits) -> NDArray[np.float64]:
+    """Probabilities of a row of logits, `(vocab_size,)`; they sum to 1 within rounding."""
+    weights = weights_of(row, check_logits(row))
+    weights /= weights.sum()
+    return weights
+
+
+def entropy(probabilities: NDArray[np.float64]) -> float:
+    """-Σ p log p, in nats (Shannon 1948); what has no probability adds nothing."""
+    possible = probabilities[probabilities > 0]
+    terms = possible * np.log(possible)  # no dot product: BLAS adds in an order of its threads
+    return max(0.0, -float(terms.sum()))

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from foretell.config.dialects import Scope
 from foretell.decoding import sampler
 from foretell.decoding.fused import _sampling
-from foretell.decoding.logprobs import top_ids
 from foretell.decoding.processors.base import History
+from foretell.decoding.ranks import top_ids
 from foretell.decoding.softmax import BLOCK, check_logits, total_mass
 from foretell.errors import ConfigError, NumericalError
 from foretell.utils.arrays import Logits

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.context import ChainContext
-from foretell.decoding.logprobs import softmax
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, in_force
+from foretell.decoding.softmax import softmax
 from foretell.utils.arrays import Logits
 
 WIDTH = 0.3  # the distance from the aim that counts as 1

@@ -8,10 +8,10 @@ import numpy as np
 
 from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.context import ChainContext
-from foretell.decoding.logprobs import entropy, softmax
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.temperature import Temperature
+from foretell.decoding.softmax import entropy, softmax
 from foretell.utils.arrays import Logits
 
 

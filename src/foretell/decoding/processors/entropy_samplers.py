@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.context import ChainContext
-from foretell.decoding.logprobs import entropy, log_softmax, softmax, top_ids
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, min_tokens
+from foretell.decoding.ranks import top_ids
+from foretell.decoding.softmax import entropy, log_softmax, softmax
 from foretell.utils.arrays import Logits
 
 NUM_TOP_H = 100  # candidates that top-h looks at

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from foretell.decoding.logprobs import log_softmax
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.builders import Builder
 from foretell.decoding.processors.rows import LARGEST
+from foretell.decoding.softmax import log_softmax
 from foretell.utils.arrays import Logits
 
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from foretell.decoding.logprobs import log_softmax
 from foretell.decoding.processors.rows import LARGEST
+from foretell.decoding.softmax import log_softmax
 from foretell.errors import ConfigError, NumericalError
 from foretell.utils.arrays import Logits
 

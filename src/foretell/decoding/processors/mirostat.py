@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.context import ChainContext
-from foretell.decoding.logprobs import log_softmax, softmax, top_ids
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.truncation import TopK
+from foretell.decoding.ranks import top_ids
+from foretell.decoding.softmax import log_softmax, softmax
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
 

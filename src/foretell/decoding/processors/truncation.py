@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from foretell.config import GenerationConfig
 from foretell.decoding.context import ChainContext
-from foretell.decoding.logprobs import kth_largest, top_ids
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, min_tokens
+from foretell.decoding.ranks import kth_largest, top_ids
 from foretell.decoding.softmax import (
     WEIGHT_BITS,
     Weights,

@@ -9,10 +9,10 @@ import numpy as np
 from foretell.config import RANGES, GenerationConfig
 from foretell.config.ranges import MAX_SEED
 from foretell.decoding.context import ChainContext
-from foretell.decoding.logprobs import softmax
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, ids, in_force
+from foretell.decoding.softmax import softmax
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
 
