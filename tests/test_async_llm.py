@@ -28,9 +28,10 @@ from support.toy_async import (
 import foretell
 from foretell import LLM, AsyncLLM, ConfigError, ModelNotFoundError, NumericalError, RequestError
 from foretell.async_llm import _ask
-from foretell.backends.base import Batch, Logits
+from foretell.backends.base import Batch
 from foretell.backends.scripted import ScriptedBackend
 from foretell.errors import ForetellError, QueueFullError, SettingWarning
+from foretell.utils.arrays import Logits
 
 
 def test_it_answers_as_llm_does():

@@ -13,9 +13,10 @@ from typing import Any
 from benchmarks.common.lines import serve
 from benchmarks.peers.foretell_native import Foretell
 from foretell import GenerationConfig
-from foretell.backends.base import Backend, BackendInfo, Batch, Logits
+from foretell.backends.base import Backend, BackendInfo, Batch
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
+from foretell.utils.arrays import Logits
 
 
 class BlockMeter:

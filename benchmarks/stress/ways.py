@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.stress.answers import Answer, request, take
-from foretell.backends.base import Backend, BackendInfo, Batch, Logits
+from foretell.backends.base import Backend, BackendInfo, Batch
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
+from foretell.utils.arrays import Logits
 
 SETTINGS: tuple[dict[str, Any], ...] = (
     {},

@@ -10,12 +10,13 @@ from itertools import count
 import numpy as np
 import pytest
 
-from foretell.backends.base import Batch, Logits
+from foretell.backends.base import Batch
 from foretell.backends.scripted import ScriptedBackend, improvise
 from foretell.cli import measure
 from foretell.cli.measure import Run, Spread, hash_logits, measure_speeds, peak_memory, run_once
 from foretell.engine.engine import Engine
 from foretell.errors import RequestError
+from foretell.utils.arrays import Logits
 
 VOCAB = 50
 PROMPT = [3, 1, 4, 1, 5]

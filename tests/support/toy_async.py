@@ -8,10 +8,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from foretell import AsyncLLM
-from foretell.backends.base import Batch, Logits
+from foretell.backends.base import Batch
 from foretell.backends.scripted import Script, ScriptedBackend, improvise
 from foretell.engine.stats import EngineStats
 from foretell.outputs import GenerationOutput
+from foretell.utils.arrays import Logits
 from support.toy import VOCAB_SIZE, toy_tokenizer
 
 SCRIPT = improvise(VOCAB_SIZE)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from foretell.backends.base import Logits
 from foretell.config import Range
 from foretell.config.settings import SETTINGS, Kind
 from foretell.decoding.distribution import final_probabilities
@@ -22,6 +21,7 @@ from foretell.errors import ConfigError, RequestError
 from foretell.outputs import NextDistribution, NextToken, Score, TokenLogprob
 from foretell.streaming.describe import describe
 from foretell.streaming.job import Job
+from foretell.utils.arrays import Logits
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer

@@ -13,8 +13,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.utils.arrays import Logits
+
 IntArray = NDArray[np.int32]
-Logits = NDArray[np.float32]
 
 MIN_POSITIONS = 8192
 MIN_BYTES = 1 << 28

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.base import BackendInfo, Batch, IntArray, Logits
+from foretell.backends.base import BackendInfo, Batch, IntArray
+from foretell.utils.arrays import Logits
 
 Script = Callable[[tuple[int, ...]], NDArray[np.float32]]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence as Items
 from time import perf_counter
 
-from foretell.backends.base import Backend, Logits
+from foretell.backends.base import Backend
 from foretell.decoding.fused.chain import choose
 from foretell.decoding.logprobs import report
 from foretell.decoding.strategies.base import Choice, Choices, ChosenToken, Draw, SampleToken
@@ -26,6 +26,7 @@ from foretell.engine.stats import EngineStats, Meter
 from foretell.engine.step_plan import Span, StepPlan
 from foretell.errors import ForetellError, NumericalError, QueueFullError
 from foretell.outputs import FinishReason, StopReason
+from foretell.utils.arrays import Logits
 
 _Outcome = tuple[RequestState, Choices | list[ChosenToken] | Exception]
 """What a request goes on with: choices, a token for each sequence, or why it cannot."""

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from foretell.backends.base import BackendInfo, Logits
+from foretell.backends.base import BackendInfo
 from foretell.decoding.processors.base import History
 from foretell.decoding.stopping import StopRules
 from foretell.decoding.strategies.base import StopCheck, Strategy, StrategyContext
 from foretell.engine.request import Request
 from foretell.engine.sequence import Sequence
 from foretell.outputs import StopReason
+from foretell.utils.arrays import Logits
 
 
 class Rows(NamedTuple):

@@ -1,4 +1,4 @@
-"""The array that decoding works on; backends name their own, since neither room knows the other."""
+"""The array that backends give and decoding works on."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from foretell.backends.base import BackendInfo, Batch, Logits
+from foretell.backends.base import BackendInfo, Batch
 from foretell.backends.native._core import OpKind, Program, instruction_sets
 from foretell.backends.native.architectures import read_model
 from foretell.backends.native.compile import compile_plan
@@ -29,6 +29,7 @@ from foretell.backends.native.weights.source import (
 from foretell.errors import ConfigError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
+from foretell.utils.arrays import Logits
 from foretell.utils.isa import choose_instruction_set
 
 MAX_BATCH_TOKENS = 512

@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.base import BackendInfo, Batch, Logits, default_num_blocks
+from foretell.backends.base import BackendInfo, Batch, default_num_blocks
 from foretell.backends.transformers.checks import (
     cache_argument,
     check_count,
@@ -40,6 +40,7 @@ from foretell.errors import (
     ModelNotFoundError,
     UnsupportedModelError,
 )
+from foretell.utils.arrays import Logits
 
 try:
     import torch
