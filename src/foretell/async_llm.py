@@ -30,7 +30,7 @@ from foretell.inputs.prompts import Prompt, Prompts
 from foretell.llm import LLM
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.job import Job
-from foretell.streaming.run import outputs_of
+from foretell.streaming.run import ordered_outputs
 from foretell.text.chat.prompt import chat_prompt
 from foretell.worker.channel import Channel
 from foretell.worker.coalescing import CoalescingQueue
@@ -378,7 +378,7 @@ class AsyncLLM:
         with self._submit(jobs, num_jobs, priority, streams=False) as channel:
             while (chunk := await channel.get()) is not None:
                 last_chunks.append(chunk)
-        return outputs_of(last_chunks)
+        return ordered_outputs(last_chunks)
 
     async def _stream(
         self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int

@@ -161,10 +161,10 @@ def collect_outputs(
                 show(chunk)
             if chunk.output is not None:
                 last_chunks.append(chunk)
-    return outputs_of(last_chunks)
+    return ordered_outputs(last_chunks)
 
 
-def outputs_of(last_chunks: Iterable[Chunk]) -> list[GenerationOutput]:
+def ordered_outputs(last_chunks: Iterable[Chunk]) -> list[GenerationOutput]:
     """The outputs that samples' last chunks bring: prompt after prompt, of each its samples."""
     ordered = sorted(last_chunks, key=lambda chunk: (chunk.prompt_index, chunk.index))
     return [chunk.require_output() for chunk in ordered]
