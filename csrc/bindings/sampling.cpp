@@ -68,6 +68,7 @@ void make_chain(SamplingChain* self, int64_t vocab_size, float repetition, float
 void advance(SamplingChain& chain, const std::vector<int32_t>& new_tokens,
              int64_t num_prompt_tokens) {
     for (const int32_t id : new_tokens) require(id >= 0, "a token id is negative");
+    const Gate::Visit visit(chain.gate());
     chain.advance(new_tokens, num_prompt_tokens);
 }
 
@@ -75,6 +76,7 @@ void advance(SamplingChain& chain, const std::vector<int32_t>& new_tokens,
 using Answer = std::variant<int64_t, std::string>;
 
 Answer answer(const DenseLoops& loops, const SamplingChain& chain, float* row, double uniform) {
+    const Gate::Visit visit(chain.gate());
     try {
         return choose_token(loops, chain, row, uniform);
     } catch (const BrokenRow& error) {
@@ -107,6 +109,7 @@ std::vector<Answer> choose(FloatTable logits, const std::vector<int64_t>& rows,
 std::vector<int64_t> kept(FloatRow row, const SamplingChain& chain, const std::string& isa) {
     require(static_cast<int64_t>(row.shape(0)) == chain.vocab_size(),
             "a row is not vocab_size long");
+    const Gate::Visit visit(chain.gate());
     return kept_tokens(loops_of(isa), chain, row.data());
 }
 
@@ -121,6 +124,7 @@ void apply_to(FloatRow row, const SamplingChain& chain, const std::string& isa) 
     require(static_cast<int64_t>(row.shape(0)) == chain.vocab_size(),
             "a row is not vocab_size long");
     const DenseLoops& loops = loops_of(isa);
+    const Gate::Visit visit(chain.gate());
     nb::gil_scoped_release release;
     apply_chain(loops, chain, row.data());
 }
@@ -137,6 +141,7 @@ Traced trace(ConstRow row, const SamplingChain& chain, double uniform, int64_t n
     require(uniform >= 0 && uniform < 1, "a uniform must be in [0, 1)");
     require(num_others >= 0 && num_others <= kMaxVocab, "the others must be 0 to 524287");
     const DenseLoops& loops = loops_of(isa);
+    const Gate::Visit visit(chain.gate());
     nb::gil_scoped_release release;
     TracedStep step = trace_token(loops, chain, row.data(), uniform, num_others);
     std::vector<Stage> stages;
@@ -225,7 +230,11 @@ NB_MODULE(_sampling, m) {
                          return chain.penalties().size() + chain.steps().size();
                      })
         .def("advance", &advance, "new_tokens"_a, "num_prompt_tokens"_a)
-        .def("clear", &SamplingChain::clear)
+        .def("clear",
+             [](SamplingChain& chain) {
+                 const Gate::Visit visit(chain.gate());
+                 chain.clear();
+             })
         .def_prop_ro("num_seen", &SamplingChain::num_seen);
 
     m.def("choose", &choose, "logits"_a, "rows"_a, "chains"_a, "uniforms"_a, "isa"_a,

@@ -62,6 +62,7 @@ Program::Program(const Kernels& kernels, int threads, int64_t max_tokens, const 
 }
 
 int Program::add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols) {
+    const Gate::Visit visit(gate_);
     Matrix matrix{type.format, rows, cols};
     matrix.data = arena_.take(matrix.bytes());
     std::atomic<bool> finite{true};
@@ -75,6 +76,7 @@ int Program::add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows
 }
 
 int Program::add_vector(const float* values, int64_t size) {
+    const Gate::Visit visit(gate_);
     float* data = reinterpret_cast<float*>(arena_.take(size * sizeof(float)));
     std::copy(values, values + size, data);
     vectors_.push_back({data, size});
@@ -82,18 +84,25 @@ int Program::add_vector(const float* values, int64_t size) {
 }
 
 int Program::add_buffer(int64_t width, bool per_output) {
+    const Gate::Visit visit(gate_);
     const int64_t stride = rounded_up(width, kRows);
     buffers_.push_back({width, stride, per_output, Buffer(max_tokens_ * stride * sizeof(float))});
     return static_cast<int>(buffers_.size()) - 1;
 }
 
 int Program::add_codes(int64_t width, bool per_output) {
+    const Gate::Visit visit(gate_);
     require(width % kGroup == 0, "quantized rows must be multiples of 32 wide");
     const int64_t groups = max_tokens_ * (width / kGroup);
     QuantizedRows rows{per_output, Buffer(groups * sizeof(QuantizedGroup)), {}};
     rows.view = {rows.memory.as<QuantizedGroup>(), width};
     codes_.push_back(std::move(rows));
     return static_cast<int>(codes_.size()) - 1;
+}
+
+void Program::add_op(const Op& op) {
+    const Gate::Visit visit(gate_);
+    ops_.push_back(op);
 }
 
 void Program::check_operands(const Op& op) const {
@@ -122,6 +131,7 @@ void Program::check_operands(const Op& op) const {
 }
 
 void Program::finish() {
+    const Gate::Visit visit(gate_);
     require(!ops_.empty() && ops_.back().out >= 0, "a program ends with its logits");
     Touched since;
     for (Op& op : ops_) {
@@ -176,6 +186,7 @@ void Program::fit_logits(int64_t rows) {
 }
 
 const float* Program::forward(const Batch& batch) {
+    const Gate::Visit visit(gate_);
     check(batch);
     batch_ = batch;
     fit_logits(batch.num_logits);
@@ -194,6 +205,7 @@ const float* Program::forward(const Batch& batch) {
 }
 
 void Program::copy_blocks(const int32_t* pairs, int64_t count) {
+    const Gate::Visit visit(gate_);
     const int64_t bytes = cache_.size() / kv_.num_blocks;
     for (int64_t i = 0; i < 2 * count; ++i) {
         require(pairs[i] >= 0 && pairs[i] < kv_.num_blocks, "KV block out of range");

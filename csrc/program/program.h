@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "system/gate.h"
 #include "system/memory.h"
 #include "system/threads.h"
 #include "weights/packing.h"
@@ -63,6 +64,8 @@ struct KvShape {
     KvType type;
 };
 
+// Belongs to one caller at a time: a call that comes while another is under way throws
+// std::runtime_error.
 class Program {
   public:
     Program(const Kernels& kernels, int threads, int64_t max_tokens, const KvShape& kv);
@@ -73,7 +76,7 @@ class Program {
     // `per_output`: a row for each row of logits, else for each token.
     int add_buffer(int64_t width, bool per_output);
     int add_codes(int64_t width, bool per_output);
-    void add_op(const Op& op) { ops_.push_back(op); }
+    void add_op(const Op& op);
     // The last operation's output is the logits.
     void finish();
 
@@ -128,6 +131,7 @@ class Program {
     void activate(const Op& op, int member);
     void gather_rows(const Op& op, int member);
 
+    Gate gate_;
     const Kernels& kernels_;
     Team team_;
     const int64_t max_tokens_;

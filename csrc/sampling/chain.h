@@ -9,6 +9,7 @@
 
 #include "sampling/counts.h"
 #include "sampling/dense.h"
+#include "system/gate.h"
 
 namespace foretell {
 
@@ -38,6 +39,9 @@ class SamplingChain {
                   const std::vector<int32_t>& exempt, std::vector<SamplingStep> steps,
                   int64_t min_tokens_to_keep, bool greedy);
 
+    // Whoever reads or changes it where others may come is inside meanwhile.
+    Gate& gate() const { return gate_; }
+
     void advance(const std::vector<int32_t>& new_tokens, int64_t num_prompt_tokens);
     void clear();  // as before the first token
 
@@ -60,6 +64,7 @@ class SamplingChain {
     bool repeats() const { return penalties_.repetition != 1; }
     bool counts() const { return penalties_.frequency != 0 || penalties_.presence != 0; }
 
+    mutable Gate gate_;
     int64_t vocab_size_;
     Penalties penalties_;
     std::vector<SamplingStep> steps_;

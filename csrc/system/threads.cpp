@@ -1,6 +1,11 @@
 #include "system/threads.h"
 
 #include <limits>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+#include "system/gate.h"
 
 #if defined(_MSC_VER)
 #include <intrin.h>
@@ -40,20 +45,50 @@ bool await_change(const std::atomic<uint32_t>& value, uint32_t old, int64_t poll
 
 }  // namespace
 
-Team::Team(int size) : size_(size) {
-    for (int member = 1; member < size; ++member) {
-        threads_.emplace_back([this, member] { serve(member); });
+Team::Team(int size) : size_(size), process_(process_id()) { start(); }
+
+Team::~Team() {
+    forget_threads_of_parent();
+    stop();
+}
+
+void Team::start() {
+    try {
+        for (int member = 1; member < size_; ++member) {
+            threads_.emplace_back([this, member] { serve(member); });
+        }
+    } catch (const std::system_error&) {
+        const size_t started = threads_.size() + 1;
+        stop();
+        throw std::runtime_error("the system lets this process start only " +
+                                 std::to_string(started) + " of " + std::to_string(size_) +
+                                 " threads");
     }
 }
 
-Team::~Team() {
+void Team::stop() {
     stopping_ = true;
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
     for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    stopping_ = false;
+    round_ = 0;
+}
+
+void Team::forget_threads_of_parent() {
+    if (process_ == process_id()) return;
+    // They do not run here, and can be neither joined nor detached.
+    new std::vector<std::thread>(std::move(threads_));
+    threads_.clear();
+    round_ = phase_ = 0;
+    arrived_ = 0;
+    process_ = process_id();
 }
 
 void Team::run(const std::function<void(int)>& work) {
+    forget_threads_of_parent();
+    if (threads_.empty()) start();
     work_ = &work;
     if (size_ > 1) {
         round_.fetch_add(1, std::memory_order_release);

@@ -10,8 +10,11 @@
 
 namespace foretell {
 
+// A process that was forked has a copy of the parent's objects, but of its threads only the one
+// that called fork: a team starts its threads anew there when it first runs.
 class Team {
   public:
+    // Throws std::runtime_error if the system does not let this process have so many threads.
     explicit Team(int size);
     ~Team();
     Team(const Team&) = delete;
@@ -27,9 +30,13 @@ class Team {
     void barrier();
 
   private:
+    void start();
+    void stop();
+    void forget_threads_of_parent();
     void serve(int member);
 
     const int size_;
+    int64_t process_;  // whose threads they are
     const std::function<void(int)>* work_ = nullptr;
     alignas(64) std::atomic<uint32_t> round_{0};  // grows by one for each `run`
     alignas(64) std::atomic<uint32_t> phase_{0};  // grows by one for each passed barrier

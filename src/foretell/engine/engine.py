@@ -2,7 +2,7 @@
 
     schedule → forward → choose → commit
 
-It knows ids only. It is synchronous, and belongs to one thread.
+It knows ids only. It is synchronous, and takes one call at a time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from foretell.errors import ForetellError, NumericalError, QueueFullError
 from foretell.outputs import FinishReason, StopReason
 from foretell.utils.arrays import Logits
 
-_Outcome = tuple[RequestState, Choices | list[ChosenToken] | Exception]
+_Outcome = tuple[RequestState, Choices | list[ChosenToken] | BaseException]
 """What a request goes on with: choices, a token for each sequence, or why it cannot."""
 
 _Drawing = tuple[RequestState, Items[int], list[Draw]]
@@ -117,7 +117,8 @@ class Engine:
 
         If the backend raises, the requests that were running end with the reason "error", reported
         by the next step, and the exception goes on to the caller. What a strategy or a user's
-        function raises, and a wrong answer of a strategy, end its own request only.
+        function raises, and a wrong answer of a strategy, end its own request only; Ctrl-C comes to
+        the caller.
         """
         try:
             if self._states:
@@ -127,8 +128,11 @@ class Engine:
                 outcomes = self._choose(plan.spans, logits)
                 self._commit(outcomes)
                 self._meter.note_step(perf_counter() - started)
-        except BaseException as error:
+        except Exception as error:
             self._fail_running(error)
+            raise
+        except BaseException as error:
+            self.recover(error)
             raise
         events, self._events = self._events, []
         return events
@@ -148,7 +152,9 @@ class Engine:
             try:
                 answer = state.strategy.step([table[row] for row in indices], state.live)
                 check_answer(answer, state.strategy, len(indices), self._info.vocab_size)
-            except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a user's function may raise anything
                 outcomes.append((state, error))
                 continue
             if isinstance(answer, Choices):
@@ -210,7 +216,7 @@ class Engine:
         for state, answer in outcomes:
             if isinstance(answer, Choices):
                 self._grow(state, answer)
-            elif isinstance(answer, Exception):
+            elif isinstance(answer, BaseException):
                 self._fail(state, answer)
             else:
                 for sequence, token in zip(state.live, answer, strict=True):
@@ -297,15 +303,14 @@ class Engine:
 
     # The end
 
-    def _fail(self, state: RequestState, error: Exception) -> None:
+    def _fail(self, state: RequestState, error: BaseException) -> None:
         self._end(state, "error", error)
 
     def _end(
-        self, state: RequestState, reason: FinishReason, error: Exception | None = None
+        self, state: RequestState, reason: FinishReason, error: BaseException | None = None
     ) -> None:
         """End what is left of a request."""
-        for sample in sorted(state.open_samples):
-            self._events.append(EndEvent(state.id, reason, error, sample))
+        self._events += _end_events(state, reason, error)
         self._close(state, [*state.open_samples])
 
     def _close(self, state: RequestState, samples: Items[int]) -> None:
@@ -320,14 +325,42 @@ class Engine:
         if not state.live and not state.strategy.emits:  # samples were left without a sequence
             self._end(state, "stop")
 
-    def _fail_running(self, error: BaseException) -> None:
-        reported = (
-            error
-            if isinstance(error, ForetellError)
-            else ForetellError(f"a step failed: {error!r}")
-        )
+    def _fail_running(self, error: Exception) -> None:
+        reported = _reported(error)
         for state in self._scheduler.running:
             self._fail(state, reported)
+
+    def recover(self, error: BaseException | None = None, *, keeps_waiting: bool = True) -> None:
+        """Set right what an interruption left behind, wherever it came.
+
+        The requests that ran end with an error, and so do those that wait if they are not kept. No
+        block is held any more, and nothing of the prefix cache remains.
+        """
+        interrupted = _reported(error or KeyboardInterrupt())
+        kept: list[RequestState] = []
+        ended: list[RequestState] = []
+        for state in self._states.values():
+            stays = keeps_waiting and self._scheduler.is_waiting(state)
+            (kept if stays else ended).append(state)
+        self._scheduler = self._scheduler.emptied()
+        for state in ended:
+            self._events += _end_events(state, "error", interrupted)
+        self._states = {state.id: state for state in kept}
+        for state in kept:
+            self._scheduler.add(state)
+
+
+def _end_events(
+    state: RequestState, reason: FinishReason, error: BaseException | None
+) -> list[EndEvent]:
+    """One for each sample that is left."""
+    return [EndEvent(state.id, reason, error, sample) for sample in sorted(state.open_samples)]
+
+
+def _reported(error: BaseException) -> ForetellError:
+    if isinstance(error, ForetellError):
+        return error
+    return ForetellError(f"a step failed: {error!r}")
 
 
 def _draw(table: Logits, drawings: Items[_Drawing]) -> list[_Outcome]:

@@ -47,7 +47,7 @@ class EndEvent:
 
     request_id: int
     finish_reason: FinishReason
-    error: Exception | None = None
+    error: BaseException | None = None
     sample: int = 0
 
 

@@ -66,6 +66,7 @@ class Scheduler:
     """Keeps the requests that wait and run, and their blocks."""
 
     def __init__(self, info: BackendInfo, settings: EngineSettings, meter: Meter) -> None:
+        self._made_of = (info, settings, meter)
         self._block_size = info.block_size
         self._attention_span = info.attention_span
         self._prompt_tokens_beside = info.prompt_tokens_beside
@@ -92,6 +93,17 @@ class Scheduler:
     def num_waiting(self) -> int:
         """Requests that wait to run, or to run again."""
         return len(self._waiting)
+
+    def emptied(self) -> Scheduler:
+        """A new one in its stead, without requests, whose blocks are all free."""
+        new = Scheduler(*self._made_of)
+        new.preemptions = self.preemptions
+        return new
+
+    def is_waiting(self, state: RequestState) -> bool:
+        """Whether a request waits, and holds no blocks."""
+        has_blocks = any(sequence.blocks for sequence in state.live)
+        return state.id in self._waiting and not has_blocks
 
     def add(self, state: RequestState) -> None:
         """Queue a request."""

@@ -55,9 +55,10 @@ def run(client: EngineClient, lines: Sequence[Line]) -> Generator[None, None, No
     """
     waiting = [*lines][::-1]
     open_lines: dict[int, Line] = {}
+    ids: set[int] = set()  # requests to be released
     try:
         while waiting or open_lines:
-            _feed(client, waiting, open_lines)
+            _feed(client, waiting, open_lines, ids)
             for event in client.poll(open_lines):
                 line = open_lines.get(event.request_id)
                 if line is not None and isinstance(event, (TokenEvent, EndEvent)):
@@ -67,14 +68,16 @@ def run(client: EngineClient, lines: Sequence[Line]) -> Generator[None, None, No
                         del open_lines[event.request_id]
             yield
     finally:
-        for request_id in open_lines:
+        for request_id in ids:
             client.release(request_id)
 
 
-def _feed(client: EngineClient, waiting: list[Line], open_lines: dict[int, Line]) -> None:
+def _feed(
+    client: EngineClient, waiting: list[Line], open_lines: dict[int, Line], ids: set[int]
+) -> None:
     while waiting:
         add = client.try_submit if open_lines else client.submit
-        request_id = add(waiting[-1].request)
+        request_id = add(waiting[-1].request, ids)
         if request_id is None:
             return
         open_lines[request_id] = waiting.pop()

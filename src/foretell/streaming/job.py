@@ -33,7 +33,7 @@ class Job:
         return self.prompt_index if self.is_listed else None
 
 
-def with_prompt_index(error: Exception, prompt_index: int | None) -> Exception:
+def with_prompt_index(error: BaseException, prompt_index: int | None) -> BaseException:
     """The error, naming the prompt of a list that it concerns; None: the prompt was given alone."""
     if prompt_index is None or not isinstance(error, ForetellError):
         return error

@@ -81,6 +81,7 @@ class _JobStream:
         self._jobs = iter(jobs)
         self._next: Job | None = None  # taken, but not with the engine yet
         self._tokenizer = tokenizer
+        self._ids: set[int] = set()  # requests to be released
         self._open: dict[int, RequestStreamer] = {}
         self._unstarted: set[int] = set()
 
@@ -92,7 +93,7 @@ class _JobStream:
                     if chunk is not None:
                         yield chunk
         finally:
-            for request_id in self._open:
+            for request_id in self._ids:
                 self._client.release(request_id)
 
     def _feed(self) -> bool:
@@ -103,7 +104,7 @@ class _JobStream:
                 break
             samples = RequestStreamer(self._next, self._tokenizer)
             add = self._client.try_submit if self._open else self._client.submit
-            request_id = add(self._next.request)
+            request_id = add(self._next.request, self._ids)
             if request_id is None:
                 break
             self._open[request_id] = samples
@@ -122,6 +123,7 @@ class _JobStream:
             return chunk
         if samples.have_ended:
             self._client.release(request_id)
+            self._ids.discard(request_id)
             del self._open[request_id]
         elif ends_early(event, chunk):
             self._client.abort_sample(request_id, event.sample)
@@ -130,11 +132,12 @@ class _JobStream:
 
 def run_prompt_only(client: EngineClient, job: Job) -> list[TokenReport]:
     """Run a job that generates nothing; what is reported of its prompt."""
-    request_id = client.submit(job.request)
+    ids: set[int] = set()
     reports: list[TokenReport] = []
     try:
+        client.submit(job.request, ids)
         while True:
-            for event in client.poll([request_id]):
+            for event in client.poll(ids):
                 if isinstance(event, PromptEvent):
                     reports += event.reports
                 elif isinstance(event, EndEvent) and event.error is not None:
@@ -142,7 +145,8 @@ def run_prompt_only(client: EngineClient, job: Job) -> list[TokenReport]:
                 else:
                     return reports
     finally:
-        client.release(request_id)
+        for request_id in ids:
+            client.release(request_id)
 
 
 def collect_outputs(
