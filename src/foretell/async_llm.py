@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
 
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
@@ -27,7 +27,7 @@ from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
 from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
-from foretell.llm import LLM
+from foretell.llm import LLM, NOT_PICKLED
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.job import Job
 from foretell.streaming.run import ordered_outputs
@@ -332,6 +332,9 @@ class AsyncLLM:
             await asyncio.to_thread(self._worker.join)
         if self._opened is not None:
             self._opened = self._opened.without_model()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} {NOT_PICKLED}")
 
     async def __aenter__(self) -> AsyncLLM:
         if self._worker is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 
 NO_SETTINGS: Mapping[str, Any] = {}
 
+NOT_PICKLED = (
+    "cannot be pickled or copied, since it holds a model's memory and threads: make one in each "
+    "process"
+)
+
 T = TypeVar("T")
 Show = Callable[[Chunk], None]
 
@@ -67,7 +72,10 @@ class LLM:
         llm = LLM()
         print(llm.generate("The cat sat on the", max_new_tokens=20).text)
 
-    It belongs to one thread. `close()`, or leaving a `with` block, lets go of its memory.
+    Threads may share it: their requests run in the same steps, and each gets what it would get
+    alone. So may processes that are forked; it cannot be pickled. What a step calls (a logits
+    processor, say) cannot ask it in turn. `close()`, or leaving a `with` block, lets go of its
+    memory.
 
     Attributes:
         info: what runs the model, and what it can hold.
@@ -393,6 +401,9 @@ class LLM:
 
     def __enter__(self) -> LLM:
         return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} {NOT_PICKLED}")
 
     def __exit__(
         self,

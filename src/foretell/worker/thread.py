@@ -7,6 +7,7 @@ more. With nothing to do it sleeps until something comes.
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CLOSED = "this AsyncLLM is closed: make another"
+FORKED = (
+    "this AsyncLLM belongs to the process that opened it, of which this one is a fork: open one "
+    "here, or start processes by the method 'spawn'"
+)
 ENDED = "the AsyncLLM was closed before this ended"
 LOADING_GRACE = 5.0
 """Seconds that the program's end waits for a model that is still loading.
@@ -58,12 +63,16 @@ class Worker:
         self._lock = Lock()  # for `_refusal`
         self._refusal: BaseException | None = None  # why nothing is taken on any more
         self._is_loaded = self._is_stopping = False
+        self._process = os.getpid()
         self._thread = Thread(target=self._run, name="foretell-worker", daemon=True)
         atexit.register(self._leave_with_program)
         self._thread.start()
 
     def submit(self, submission: Submission) -> None:
-        """Work on a submission; raises what ended the worker, RequestError if that was `stop`."""
+        """Work on a submission.
+
+        Raises what ended the worker; RequestError if that was `stop`, or in a forked process.
+        """
         self._post(Command(lambda _, dispatcher: dispatcher.accept(submission), submission.channel))
 
     def ask(self, answer: Callable[[LLM], T], channel: Channel[T]) -> None:
@@ -94,6 +103,8 @@ class Worker:
         self._thread.join(timeout)
 
     def _post(self, command: Command) -> None:
+        if self._process != os.getpid():
+            raise RequestError(FORKED)
         with self._lock:
             if self._refusal is not None:
                 raise own_error(self._refusal)

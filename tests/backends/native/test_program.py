@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from support.kernel_bench import ISAS, Bench, Cache, int32, make_program
@@ -141,3 +145,42 @@ def test_an_unknown_instruction_set_is_refused():
 def test_codes_come_in_groups_of_32():
     with pytest.raises(ValueError, match="multiples of 32"):
         make_program("plain").add_codes(48, False)
+
+
+def test_a_call_beside_another_is_refused():
+    """The lock of Python is not held in `forward`: a second thread gets as far as this."""
+    bench = Bench("plain", VOCABULARY, threads=1, cache=Cache(num_blocks=4))
+    hidden = bench.input(np.ones((VOCABULARY, 512), np.float32))
+    for _ in range(200):
+        hidden = bench.op(OpKind.silu_mul, 512, a=hidden, b=hidden)
+    program = bench.finish(hidden, 512).program
+    expected, refused = forward(program).copy(), []
+
+    def call(_):
+        try:
+            return forward(program).copy()
+        except RuntimeError as error:
+            refused.append(str(error))
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [rows for rows in pool.map(call, range(40)) if rows is not None]
+    assert set(refused) == {"called while another call is under way"}
+    assert all(np.array_equal(rows, expected) for rows in found)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_threads_that_the_system_does_not_start_are_an_error():
+    program = """
+import resource
+from foretell.backends.native import _core
+size = 2**31
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+try:
+    _core.measure_bandwidth(1024)
+except RuntimeError as error:
+    assert "the system lets this process start only" in str(error), error
+else:
+    raise AssertionError("they were started")
+_core.measure_bandwidth(2)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -74,7 +74,8 @@ def allocate(
 ) -> Program:
     """An empty program for steps of up to `max_tokens`, and its KV pool.
 
-    ConfigError if the pool is more than memory can hold.
+    ConfigError if the pool is more than memory can hold, or there are more threads than the system
+    starts.
     """
     pool_bytes = pool.num_blocks * pool.block_bytes
     try:
@@ -97,6 +98,8 @@ def allocate(
             f"positions takes {pool_bytes / 1e9:.1f} GB, more than this machine can give: lower "
             "context_length or num_blocks"
         ) from None
+    except RuntimeError as error:
+        raise ConfigError(f"threads={threads}: {error}") from None
 
 
 def _check_block_size(given: int) -> None:

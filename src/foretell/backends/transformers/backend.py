@@ -14,6 +14,7 @@ in float32 by 1e-4 at most where it was measured. Tokens differ only where two a
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ from foretell.backends.transformers.checks import (
     check_evaluates,
     check_kind,
     check_layers,
+    check_process,
     choose_context,
     load_reason,
     one_line,
@@ -101,6 +103,7 @@ class TransformersBackend:
         self._pads = "position_ids" in self._arguments  # else it may count the padding
         self._num_layers = int(text_config(model).num_hidden_layers)
         self._block_size = block_size
+        self._process = os.getpid()
         self._store = _BlockStore(block_size)
         vocab_size, kv_bytes = self._probe(), self._store.bytes_per_position
         default = default_num_blocks(context_length, block_size, block_size * kv_bytes)
@@ -165,8 +168,9 @@ class TransformersBackend:
     def forward(self, batch: Batch) -> Logits:
         """Logits `(R, vocab_size)` of the rows asked for.
 
-        ConfigError if the model was set to training mode.
+        ConfigError if the model was set to training mode, or in a forked process.
         """
+        check_process(self._process)
         check_evaluates(self.model)
         rows = np.empty((len(batch.logits_indices), self._info.vocab_size), dtype=np.float32)
         for sequences in passes(batch, pads=self._pads):

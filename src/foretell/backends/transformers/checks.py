@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,15 @@ def check_evaluates(model: PreTrainedModel) -> None:
         raise ConfigError(
             f"{type(model).__name__} is in training mode, where dropout changes its answers: "
             "call model.eval() first"
+        )
+
+
+def check_process(process: int) -> None:
+    """ConfigError in a fork of the process that made the backend: torch's threads hang there."""
+    if process != os.getpid():
+        raise ConfigError(
+            'backend="transformers" cannot run in a forked process, where torch hangs: load the '
+            "model there, or start processes by the method 'spawn'"
         )
 
 
