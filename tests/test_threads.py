@@ -1,5 +1,6 @@
 """Several threads on one LLM, and functions of the user's that ask it in turn."""
 
+import asyncio
 import gc
 import random
 import threading
@@ -8,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.toy import engine_of, toy_llm
+from support.toy_async import toy_async_llm
 
 from foretell.errors import RequestError
 from foretell.llm import LLM
@@ -214,6 +216,20 @@ def test_a_function_that_drops_a_stream_frees_it_after_the_step():
     assert llm.generate("b", max_new_tokens=4, logits_processor=process).token_ids == expected
     assert gone() is None
     assert not engine_of(llm).has_work
+
+
+def test_a_function_of_the_users_cannot_ask_an_async_llm_in_its_thread():
+    async def main():
+        async with toy_async_llm() as llm:
+
+            def process(logits):
+                asyncio.run(llm.generate("b", max_new_tokens=2))
+
+            with pytest.raises(RequestError, match="cannot ask this LLM"):
+                await llm.generate("a", max_new_tokens=4, logits_processor=process)
+            assert len((await llm.generate("a", max_new_tokens=3, ignore_eos=True)).token_ids) == 3
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, KeyError])

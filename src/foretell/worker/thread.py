@@ -12,9 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from foretell.engine.client import INSIDE
 from foretell.errors import RequestError
 from foretell.worker.channel import Channel, wake
 from foretell.worker.dispatcher import Dispatcher, own_error
@@ -71,7 +72,8 @@ class Worker:
     def submit(self, submission: Submission) -> None:
         """Work on a submission.
 
-        Raises what ended the worker; RequestError if that was `stop`, or in a forked process.
+        Raises what ended the worker; RequestError if that was `stop`, in a forked process, and in
+        the worker thread itself.
         """
         self._post(Command(lambda _, dispatcher: dispatcher.accept(submission), submission.channel))
 
@@ -105,6 +107,8 @@ class Worker:
     def _post(self, command: Command) -> None:
         if self._process != os.getpid():
             raise RequestError(FORKED)
+        if current_thread() is self._thread:
+            raise RequestError(INSIDE)
         with self._lock:
             if self._refusal is not None:
                 raise own_error(self._refusal)
