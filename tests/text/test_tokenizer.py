@@ -142,6 +142,13 @@ def test_token_text_shows_fragments(tokenizer: Tokenizer) -> None:
     assert tokenizer.token_bytes(END) == b"<|im_end|>"
 
 
+def test_pieces_of_characters_are_displayed_as_bytes(tokenizer: Tokenizer) -> None:
+    cat = list("고".encode())
+    assert tokenizer.display(cat) == "고"
+    assert [tokenizer.display(part) for part in (cat[:2], cat[2:])] == ["<EA B3>", "<A0>"]
+    assert tokenizer.display(np.array([*cat, 256, END, cat[0]])) == "고he<|im_end|><EA>"
+
+
 def test_numpy_ids_are_ids(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(np.array([256, 257], dtype=np.int32)) == "hell"
     assert tokenizer.token_text(np.int64(256)) == "he"

@@ -22,6 +22,7 @@ from foretell.text.tokenizers.vocabulary import (
     Vocabulary,
     read_vocabulary,
 )
+from foretell.utils.terminal import show_bytes
 
 if TYPE_CHECKING:
     from foretell.text.tokenizers.hf_files import TokenizerFiles
@@ -208,6 +209,13 @@ class Tokenizer:
     def token_text(self, token_id: int) -> str:
         """A token for display; a fragment of a character shows as U+FFFD."""
         return self.token_bytes(token_id).decode(errors="replace")
+
+    def display(self, token_ids: Iterable[SupportsIndex]) -> str:
+        """Tokens for display; bytes that are no whole character show as `<EA B3>`.
+
+        The tokens' bytes are joined first: a character that several of them spell is shown.
+        """
+        return show_bytes(b"".join(self.token_bytes(operator.index(one)) for one in token_ids))
 
     def is_special(self, token_id: int) -> bool:
         """Whether the token is a control token, such as end-of-sequence, rather than text."""
