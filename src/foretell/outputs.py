@@ -72,8 +72,8 @@ class StopReason(JsonMixin):
 class TokenLogprob(JsonMixin):
     """One token with its natural-log probability at one stage, of the raw model as a rule.
 
-    `token` is the token as text; a fragment of a character shows as U+FFFD, and `bytes` has the
-    exact bytes. `rank` is 1 for the most probable token. `top` lists the alternatives, most
+    `token` is the token as people read it: what is no whole character shows as its bytes,
+    `<EA B3>`. `bytes` has the exact bytes. `rank` is 1 for the most probable token. `top` lists the alternatives, most
     probable first, when they were asked for. `logprob` is None where the model gives none (the
     first token of a scored text).
     """

@@ -10,7 +10,7 @@ from support.toy import EOS, toy_llm, toy_tokenizer
 from support.toy_beam_search import PROMPT, script
 
 from foretell import Alternatives
-from foretell.analysis.display import width_of
+from foretell.utils.display import width_of
 
 
 def found(*arguments, **wishes) -> Alternatives:

@@ -12,7 +12,7 @@ import pytest
 from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
 
 from foretell import ConfigError, RequestError
-from foretell.analysis.display import show_token, width_of
+from foretell.utils.display import show_token, width_of
 from foretell.analysis.explain import Explanation
 from foretell.analysis.html import page
 from foretell.outputs import CandidateTrace, DrawTrace, StageTrace, StepTrace

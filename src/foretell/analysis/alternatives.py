@@ -11,7 +11,7 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from foretell.analysis.display import pad, show_probability, show_token, width_of
+from foretell.utils.display import pad, show_probability, show_text, show_token, width_of
 from foretell.analysis.probabilities import check_count
 from foretell.analysis.tasks import Analysis, GenerationTask, ReadPrompt
 from foretell.config import GenerationConfig
@@ -162,4 +162,4 @@ def _lines(prompt: str, found: list[Alternative]) -> Iterator[str]:
         mark = "→" if one.is_chosen else " "
         odds = show_probability(math.exp(one.logprob))
         start = f"{mark} {one.rank:>3} {odds:>8}  {pad(show_token(one.token), columns)}  "
-        yield start + pad(show_token(one.text), MAX_COLUMNS - len(start)).rstrip()
+        yield start + pad(show_text(one.text), MAX_COLUMNS - len(start)).rstrip()

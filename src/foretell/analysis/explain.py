@@ -13,7 +13,7 @@ import operator
 from collections.abc import Iterator
 from typing import Any
 
-from foretell.analysis.display import pad, show_probability, show_token, width_of
+from foretell.utils.display import count, pad, show_probability, show_token, width_of
 from foretell.analysis.html import fragment
 from foretell.analysis.tasks import Analysis, GenerationTask
 from foretell.config import GenerationConfig
@@ -94,7 +94,7 @@ class Explanation:
         return "\n\n".join(self.table(index) for index in range(len(self.steps)))
 
     def __repr__(self) -> str:
-        return f"Explanation({len(self.steps)} tokens)"
+        return f"Explanation({count(len(self.steps), 'token')})"
 
     def _repr_html_(self) -> str:
         return fragment(self)
@@ -134,9 +134,9 @@ def _stage_sentence(step: StepTrace, index: int) -> str:
     cut = before.num_candidates - stage.num_candidates
     if cut > 0:
         held = show_probability(max(0.0, 1 - stage.mass))
-        parts.append(f"cut {_count(cut)}, which held {held}")
+        parts.append(f"cut {count(cut, 'token')}, which held {held}")
     elif cut < 0:
-        parts.append(f"let {_count(-cut)} back in")
+        parts.append(f"let {count(-cut, 'token')} back in")
     old, new = token.probabilities[index - 1 : index + 1]
     if abs(new - old) > NOTEWORTHY * old:
         verb = "raised" if new > old else "lowered"
@@ -146,10 +146,6 @@ def _stage_sentence(step: StepTrace, index: int) -> str:
     else:
         parts.append("changed nothing for it")
     return f"{show_stage(stage)} {', and '.join(parts)}."
-
-
-def _count(number: int) -> str:
-    return f"{number} token" if number == 1 else f"{number} tokens"
 
 
 def _favourite_sentence(step: StepTrace, favourite: CandidateTrace) -> str:

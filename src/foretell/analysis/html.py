@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Protocol
 
-from foretell.analysis.display import show_probability, show_token
+from foretell.utils.display import show_probability, show_token
 from foretell.outputs import GenerationOutput, StepTrace
 
 WASH = "rgba(56, 132, 222, {:.2f})"  # behind tokens: the likelier, the stronger

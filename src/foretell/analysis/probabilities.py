@@ -91,7 +91,7 @@ def score_of(
     tokens = [describe(report, tokenizer) for report in reports]
     first = token_ids[0]
     if not (tokenizer.adds_bos and first == tokenizer.bos_token_id):
-        name, data = tokenizer.token_text(first), tokenizer.token_bytes(first)
+        name, data = tokenizer.display([first]), tokenizer.token_bytes(first)
         tokens.insert(0, TokenLogprob(first, name, data, logprob=None))
     total = sum(report.chosen.logprob for report in reports)
     return Score(text=text, tokens=tokens, logprob=total, num_scored=len(reports))
@@ -108,7 +108,7 @@ def next_distribution(
     tokens = [
         NextToken(
             token_id=token_id,
-            token=tokenizer.token_text(token_id),
+            token=tokenizer.display([token_id]),
             bytes=tokenizer.token_bytes(token_id),
             logit=float(row[token_id]),
             logprob=float(logprobs[token_id]),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from foretell.analysis.display import pad, show_probability, show_token, width_of
+from foretell.utils.display import pad, show_probability, show_token, width_of
 from foretell.config import GenerationConfig
 from foretell.outputs import GenerationOutput, NextDistribution, Score, TokenLogprob, Usage
 

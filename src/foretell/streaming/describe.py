@@ -23,7 +23,7 @@ def _describe_one(
 ) -> TokenLogprob:
     return TokenLogprob(
         token_id=entry.token_id,
-        token=tokenizer.token_text(entry.token_id),
+        token=tokenizer.display([entry.token_id]),
         bytes=tokenizer.token_bytes(entry.token_id),
         logprob=entry.logprob,
         rank=entry.rank,
@@ -44,7 +44,7 @@ def describe_trace(record: StepRecord, tokenizer: Tokenizer) -> StepTrace:
 def _describe_candidate(record: CandidateRecord, tokenizer: Tokenizer) -> CandidateTrace:
     return CandidateTrace(
         token_id=record.token_id,
-        token=tokenizer.token_text(record.token_id),
+        token=tokenizer.display([record.token_id]),
         bytes=tokenizer.token_bytes(record.token_id),
         rank=record.rank,
         logits=record.logits,

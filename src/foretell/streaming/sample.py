@@ -245,7 +245,7 @@ class SampleStreamer:
         if self._job.request.config.prompt_logprobs is None:
             return None
         first = self._job.request.prompt[0]
-        name, data = self._tokenizer.token_text(first), self._tokenizer.token_bytes(first)
+        name, data = self._tokenizer.display([first]), self._tokenizer.token_bytes(first)
         others = [describe(report, self._tokenizer) for report in self._prompt_reports]
         return [TokenLogprob(first, name, data, logprob=None), *others]
 

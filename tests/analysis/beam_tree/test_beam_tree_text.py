@@ -11,7 +11,7 @@ from support.toy import EOS, VOCAB_SIZE, toy_llm, toy_tokenizer
 from support.toy_beam_search import LIKELY, random_settings, tree_of
 
 from foretell import RequestError
-from foretell.analysis.display import width_of
+from foretell.utils.display import width_of
 
 
 def odds_script(history):

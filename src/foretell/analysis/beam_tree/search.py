@@ -32,6 +32,7 @@ from foretell.outputs import GenerationOutput
 from foretell.streaming.job import Job
 from foretell.streaming.sample import SampleStreamer
 from foretell.text.detokenizer import Detokenizer, unfinished_character
+from foretell.utils.terminal import show_bytes
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -133,7 +134,10 @@ class _TreeBuilder:
     def _text(self, token_ids: Sequence[int]) -> str:
         pending = unfinished_character(self._tokenizer, self._prompt)
         detokenizer = Detokenizer(self._tokenizer, continuation=True, pending=pending)
-        return "".join(map(detokenizer.push, token_ids)) + detokenizer.finish()
+        text = "".join(map(detokenizer.push, token_ids))
+        if token_ids:
+            text += show_bytes(unfinished_character(self._tokenizer, [*self._prompt, *token_ids]))
+        return text
 
     def _candidate(self, rank: int, one: Considered, step: BeamStep) -> BeamCandidate:
         made = one.hypothesis
@@ -157,7 +161,7 @@ class _TreeBuilder:
     def _fallen(self, one: Candidate, verdict: str) -> BeamCandidate:
         return BeamCandidate(
             token_id=one.token_id,
-            token=self._tokenizer.token_text(one.token_id),
+            token=self._tokenizer.display([one.token_id]),
             bytes=self._tokenizer.token_bytes(one.token_id),
             logprob=one.logprob,
             total=one.total,

@@ -10,7 +10,7 @@ from foretell.analysis.beam_tree.results import (
     LiveBeam,
     TreeStep,
 )
-from foretell.analysis.display import pad, show_token, width_of
+from foretell.utils.display import count, pad, show_text, show_token, width_of
 
 MAX_COLUMNS = 100
 MAX_TOKEN = 18  # columns for a candidate's token
@@ -28,9 +28,9 @@ def step_lines(prompt: str, steps: Sequence[TreeStep]) -> Iterator[str]:
 
 
 def _step_lines(number: int, step: TreeStep) -> Iterator[str]:
-    counts = [_count(len(step.beams), "live beam"), _count(step.num_candidates, "candidate")]
+    counts = [count(len(step.beams), "live beam"), count(step.num_candidates, "candidate")]
     if step.num_hypotheses:
-        counts.append(f"{_count(step.num_hypotheses, 'hypothesis', 'hypotheses')} after it")
+        counts.append(f"{count(step.num_hypotheses, 'hypothesis', 'hypotheses')} after it")
     columns = _token_columns([one for beam in step.beams for one in beam.candidates])
     yield f"step {number}: {', '.join(counts)}"
     yield f"    rank  {pad('token', columns)}  {'log p':>9} {'sum':>10}  what became of it"
@@ -75,11 +75,7 @@ def hypothesis_lines(
 def _hypothesis_line(index: int, one: BeamHypothesis) -> str:
     figures = f"{one.score:>9.3f} {one.total:>10.3f} {one.length:>6}  {one.stop_reason.kind:<14}"
     start = f"{index:>4} {figures}  "
-    return start + pad(show_token(one.text), MAX_COLUMNS - len(start)).rstrip()
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return start + pad(show_text(one.text), MAX_COLUMNS - len(start)).rstrip()
 
 
 def _end_of_text(text: str, columns: int) -> str:

@@ -12,6 +12,7 @@ from foretell.config import GenerationConfig
 from foretell.decoding.strategies.beam_search import SearchEnd
 from foretell.errors import RequestError
 from foretell.outputs import GenerationOutput, JsonMixin
+from foretell.utils.display import count
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,4 +58,5 @@ class BeamTree(JsonMixin):
         return "\n".join(table)
 
     def __repr__(self) -> str:
-        return f"BeamTree({len(self.steps)} steps, {len(self.hypotheses)} hypotheses)"
+        hypotheses = count(len(self.hypotheses), "hypothesis", "hypotheses")
+        return f"BeamTree({count(len(self.steps), 'step')}, {hypotheses})"

@@ -22,6 +22,7 @@ from foretell.cli.options import (
 )
 from foretell.cli.render import show_settings
 from foretell.config import GenerationConfig
+from foretell.utils.display import count
 
 if TYPE_CHECKING:
     from foretell.analysis.beam_tree import BeamTree
@@ -50,8 +51,7 @@ def command(prompt: str | None, file: Path | None, as_json: bool, **others: Any)
     """
     tree = _search(read_prompt(prompt, file), **others)
     click.echo(json.dumps(tree.to_dict(), ensure_ascii=False) if as_json else str(tree))
-    steps = "1 step" if len(tree.steps) == 1 else f"{len(tree.steps)} steps"
-    click.secho(f"{steps} ({show_settings(tree.config)})", err=True, dim=True)
+    click.secho(f"{count(len(tree.steps), 'step')} ({show_settings(tree.config)})", err=True, dim=True)
 
 
 def _search(text: str, model: ModelChoice, parse_special: bool, **settings: Any) -> BeamTree:

@@ -23,6 +23,7 @@ from foretell.cli.options import (
 from foretell.cli.render import show_settings
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError
+from foretell.utils.display import count
 from foretell.utils.files import write_atomically
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def command(
     elif html is None:
         click.echo(str(found))
     settings = show_settings(found.output.config)
-    click.secho(f"{len(found.steps)} tokens ({settings})", err=True, dim=True)
+    click.secho(f"{count(len(found.steps), 'token')} ({settings})", err=True, dim=True)
 
 
 def _explain(text: str, model: ModelChoice, parse_special: bool, **settings: Any) -> Explanation:

@@ -17,6 +17,17 @@ def _show_character(character: str) -> str:
     return character if character.isprintable() else repr(character)[1:-1]
 
 
+def show_text(text: str) -> str:
+    """A generated text as `show_token` has it; "…" stands for a character that it ends within."""
+    whole = text.rstrip("\ufffd")
+    return show_token(whole if whole == text else whole + "…")
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number of things: "1 token", "2 tokens"; `many` is a plural that is no s away."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def width_of(text: str) -> int:
     """Terminal columns of a printable text: two for wide characters, none for marks."""
     return sum(_width_of_character(character) for character in text)
