@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from foretell.config import GenerationConfig
 from foretell.errors import RequestError
+from foretell.utils.short_repr import call_repr
 
 FinishReason = Literal["stop", "length", "abort", "error"]
 
@@ -26,7 +27,7 @@ StopKind = Literal[ContentStopKind, LimitStopKind]
 
 
 class JsonMixin:
-    """Gives a dataclass `to_dict()`: nested plain data, ready for `json.dumps`."""
+    """Gives a dataclass `to_dict()`, nested plain data for `json.dumps`, and a short repr."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same data as nested dicts, lists, numbers and strings."""
@@ -34,6 +35,13 @@ class JsonMixin:
             field.name: _plain(getattr(self, field.name))
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
         }
+
+    def __repr__(self) -> str:
+        """The fields that say something, shortened; `to_dict()` has all."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        values = {field.name: getattr(self, field.name) for field in fields}
+        told = {f.name: values[f.name] for f in fields if values[f.name] != f.default}
+        return call_repr(type(self).__name__, told)
 
 
 def _plain(value: Any) -> Any:
@@ -50,7 +58,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StopReason(JsonMixin):
     """Which stopping rule fired, and on what: a token id, the matched text, a limit.
 
@@ -68,7 +76,7 @@ class StopReason(JsonMixin):
         return "length" if self.kind in get_args(LimitStopKind) else "stop"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TokenLogprob(JsonMixin):
     """One token with its natural-log probability at one stage, of the raw model as a rule.
 
@@ -87,7 +95,7 @@ class TokenLogprob(JsonMixin):
     stage: LogprobStage = "raw"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Usage(JsonMixin):
     """Tokens counted and seconds spent by one output.
 
@@ -120,7 +128,7 @@ class Usage(JsonMixin):
         return (self.completion_tokens - 1) / self.decode_seconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StageTrace(JsonMixin):
     """What one stage of the chain left of the distribution; the first is the raw model's.
 
@@ -136,7 +144,7 @@ class StageTrace(JsonMixin):
     entropy: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DrawTrace(JsonMixin):
     """The number drawn, in [0, 1), and the chosen token's interval, which it fell into.
 
@@ -149,7 +157,7 @@ class DrawTrace(JsonMixin):
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CandidateTrace(JsonMixin):
     """What became of one token, the chosen one or a runner-up.
 
@@ -167,7 +175,7 @@ class CandidateTrace(JsonMixin):
     removed_by: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StepTrace(JsonMixin):
     """Why this token: its way, and that of the likeliest others, through the stages of the chain.
 
@@ -181,7 +189,7 @@ class StepTrace(JsonMixin):
     draw: DrawTrace | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GenerationOutput(JsonMixin):
     """One finished generation.
 
@@ -212,7 +220,7 @@ class GenerationOutput(JsonMixin):
     score: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Chunk(JsonMixin):
     """A piece of a stream. Texts, token ids and log-probabilities, joined, equal the output's.
 
@@ -241,7 +249,7 @@ class Chunk(JsonMixin):
         return self.output
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NextToken(JsonMixin):
     """One candidate for the next token: probability before and after the settings' processors."""
 
@@ -254,7 +262,7 @@ class NextToken(JsonMixin):
     final_probability: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NextDistribution(JsonMixin):
     """P(x_t | x_<t) for one prompt: its most probable tokens, and figures of the whole.
 
@@ -271,7 +279,7 @@ class NextDistribution(JsonMixin):
     config: GenerationConfig
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Score(JsonMixin):
     """Log-probabilities of a given text by the product rule, P(x) = Π P(x_t | x_<t).
 

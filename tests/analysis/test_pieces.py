@@ -22,7 +22,7 @@ Look = Callable[[LLM], Any]
 LOOKS: dict[str, Look] = {
     "next": lambda llm: llm.next(HALF, 20),
     "score": lambda llm: llm.score(KOREAN, 3),
-    "explain": lambda llm: llm.explain(HALF, max_new_tokens=5, temperature=3.0, seed=2),
+    "explain": lambda llm: llm.explain(HALF, max_new_tokens=5, temperature=2.0, seed=2),
     "beams": lambda llm: llm.beams(HALF, num_beams=4, max_new_tokens=5),
     "alternatives": lambda llm: llm.alternatives(HALF, top=9, max_new_tokens=3),
     "compare": lambda llm: llm.compare(KOREAN, max_new_tokens=4),

@@ -23,7 +23,7 @@ MAX_COLUMNS = 100  # of a line
 MAX_TOKEN = 18  # columns for a token
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Alternative(JsonMixin):
     """A token that could stand at the position, and the text that greedy decoding goes on with.
 
@@ -42,7 +42,7 @@ class Alternative(JsonMixin):
     is_chosen: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Alternatives(JsonMixin):
     """The likeliest tokens at one position of a text; `str()` lists them.
 
@@ -157,7 +157,7 @@ def _alternative(token: TokenLogprob, output: GenerationOutput, *, is_chosen: bo
 
 def _lines(prompt: str, found: list[Alternative]) -> Iterator[str]:
     columns = min(MAX_TOKEN, max(width_of(show_token(one.token)) for one in found))
-    yield pad(show_token(prompt), MAX_COLUMNS).rstrip()
+    yield pad(show_text(prompt), MAX_COLUMNS).rstrip()
     for one in found:
         mark = "→" if one.is_chosen else " "
         odds = show_probability(math.exp(one.logprob))

@@ -22,7 +22,7 @@ from foretell.errors import ForetellError
 from foretell.outputs import JsonMixin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Spread(JsonMixin):
     """Median, least and most of the rounds."""
 

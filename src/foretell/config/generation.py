@@ -16,9 +16,10 @@ from foretell.config.presets import MODEL_PRESET, PRESETS
 from foretell.config.settings import ALIASES, SAMPLING_SETTINGS, SETTINGS
 from foretell.config.validators import RepetitionDetection
 from foretell.errors import ConfigError
+from foretell.utils.short_repr import call_repr
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class GenerationConfig:
     """Settings of one request. `None` means: not set, the plain default holds.
 
@@ -265,6 +266,10 @@ class GenerationConfig:
         if self.seed is not None or not self.is_sampling:
             return self
         return self.override(seed=secrets.randbits(32))
+
+    def __repr__(self) -> str:
+        """The settings that were stated, long values shortened."""
+        return call_repr(type(self).__name__, self._stated)
 
     def as_dict(self) -> dict[str, Any]:
         """The settings in force, by name, ready for JSON; a function by its name."""

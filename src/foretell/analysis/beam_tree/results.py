@@ -11,7 +11,7 @@ Fate = Literal["kept", "finished", "fell"]
 """What became of a continuation: a live beam, one of the final hypotheses, or neither."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BeamCandidate(JsonMixin):
     """A live beam's continuation by one token, and what became of it.
 
@@ -38,7 +38,7 @@ class BeamCandidate(JsonMixin):
     score: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LiveBeam(JsonMixin):
     """A continuation of the prompt that the search went on from.
 
@@ -53,7 +53,7 @@ class LiveBeam(JsonMixin):
     candidates: list[BeamCandidate]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TreeStep(JsonMixin):
     """One step: the live beams, best first, and how many candidates were taken of all of them.
 
@@ -65,7 +65,7 @@ class TreeStep(JsonMixin):
     num_hypotheses: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BeamHypothesis(JsonMixin):
     """A finished text; `score` is `total / length ** length_penalty`, by which it is ranked.
 

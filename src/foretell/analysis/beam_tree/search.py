@@ -31,7 +31,7 @@ from foretell.inputs.prompts import Prompt, is_batch
 from foretell.outputs import GenerationOutput
 from foretell.streaming.job import Job
 from foretell.streaming.sample import SampleStreamer
-from foretell.text.detokenizer import Detokenizer, unfinished_character
+from foretell.text.detokenizer import unfinished_character
 from foretell.utils.terminal import show_bytes
 
 if TYPE_CHECKING:
@@ -132,12 +132,11 @@ class _TreeBuilder:
         return LiveBeam(self._text(token_ids), token_ids, total, candidates)
 
     def _text(self, token_ids: Sequence[int]) -> str:
-        pending = unfinished_character(self._tokenizer, self._prompt)
-        detokenizer = Detokenizer(self._tokenizer, continuation=True, pending=pending)
-        text = "".join(map(detokenizer.push, token_ids))
-        if token_ids:
-            text += show_bytes(unfinished_character(self._tokenizer, [*self._prompt, *token_ids]))
-        return text
+        if not token_ids:
+            return ""
+        texts = [one for one in token_ids if not self._tokenizer.is_special(one)]
+        data = b"".join(map(self._tokenizer.token_bytes, texts))
+        return show_bytes(unfinished_character(self._tokenizer, self._prompt) + data)
 
     def _candidate(self, rank: int, one: Considered, step: BeamStep) -> BeamCandidate:
         made = one.hypothesis

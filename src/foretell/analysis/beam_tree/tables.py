@@ -21,7 +21,7 @@ NO_RANK = "·"
 
 def step_lines(prompt: str, steps: Sequence[TreeStep]) -> Iterator[str]:
     """The prompt; then the steps, each live beam above its candidates."""
-    yield pad(show_token(prompt), MAX_COLUMNS).rstrip()
+    yield pad(show_text(prompt), MAX_COLUMNS).rstrip()
     for number, step in enumerate(steps):
         yield ""
         yield from _step_lines(number, step)

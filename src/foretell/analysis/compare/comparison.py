@@ -15,7 +15,7 @@ from foretell.inputs.prompts import Prompt
 from foretell.outputs import GenerationOutput, JsonMixin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(JsonMixin):
     """Several strategies over the same prompt, in the order in which they were named.
 

@@ -14,7 +14,7 @@ REPEATED_NGRAM_SIZE = 4
 Ids = Sequence[int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Figures(JsonMixin):
     """Figures of one strategy's runs. None where there is nothing to count.
 

@@ -9,7 +9,7 @@ from foretell.config import GenerationConfig
 from foretell.outputs import FinishReason, JsonMixin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run(JsonMixin):
     """One text that a strategy wrote.
 
@@ -24,7 +24,7 @@ class Run(JsonMixin):
     logprobs: list[float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StrategyResult(JsonMixin):
     """One strategy: its settings, without the seed; its runs, one a seed; and their figures."""
 
