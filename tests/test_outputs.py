@@ -22,7 +22,7 @@ def test_views_of_a_long_text_have_a_short_repr(name: str) -> None:
     settings = {} if name in ("score", "next") else {"max_new_tokens": 100}
     if name == "generate":
         settings |= {"logprobs": 5, "temperature": 0.5, "seed": 1, "trace": True}
-    with toy_llm() as llm:
+    with toy_llm(num_blocks=200) as llm:
         view = getattr(llm, name)(prompt, **settings)
     assert repr(view).startswith(f"{type(view).__name__}(")
     assert len(repr(view)) < 700
@@ -30,7 +30,7 @@ def test_views_of_a_long_text_have_a_short_repr(name: str) -> None:
 
 
 def test_an_output_tells_its_text_first() -> None:
-    with toy_llm() as llm:
+    with toy_llm(num_blocks=200) as llm:
         output = llm.generate("the cat", max_new_tokens=2, temperature=0.5, seed=1)
         chunk = next(llm.stream("the cat", max_new_tokens=2))
     assert repr(output).startswith(f"GenerationOutput(text={output.text!r}, token_ids=")

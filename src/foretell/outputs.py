@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from foretell.config import GenerationConfig
 from foretell.errors import RequestError
-from foretell.utils.short_repr import call_repr
+from foretell.utils import html
+from foretell.utils.display import count, show_probability, show_token
+from foretell.utils.short_repr import call_repr, short_repr
 
 FinishReason = Literal["stop", "length", "abort", "error"]
 
@@ -81,9 +84,9 @@ class TokenLogprob(JsonMixin):
     """One token with its natural-log probability at one stage, of the raw model as a rule.
 
     `token` is the token as people read it: what is no whole character shows as its bytes,
-    `<EA B3>`. `bytes` has the exact bytes. `rank` is 1 for the most probable token. `top` lists the alternatives, most
-    probable first, when they were asked for. `logprob` is None where the model gives none (the
-    first token of a scored text).
+    `<EA B3>`. `bytes` has the exact bytes. `rank` is 1 for the most probable token. `top` lists the
+    alternatives, most probable first, when they were asked for. `logprob` is None where the model
+    gives none (the first token of a scored text).
     """
 
     token_id: int
@@ -219,6 +222,19 @@ class GenerationOutput(JsonMixin):
     index: int = 0
     score: float | None = None
 
+    def _repr_html_(self) -> str:
+        if self.logprobs:
+            tokens = [_view_of(token) for token in self.logprobs]
+            return html.frame(html.flow(self.prompt, tokens), notes=self._notes())
+        return html.frame(html.plain_flow(self.prompt, self.text), notes=self._notes())
+
+    def _notes(self) -> list[str]:
+        end = self.finish_reason if self.stop_reason is None else self.stop_reason.kind
+        speed = self.usage.tokens_per_second
+        told = [count(self.usage.completion_tokens, "token"), f"ended by {end}"]
+        told += [f"{speed:.1f} tokens/s"] if speed else []
+        return [" · ".join(told), show_settings(self.config)]
+
 
 @dataclass(frozen=True, repr=False)
 class Chunk(JsonMixin):
@@ -278,6 +294,32 @@ class NextDistribution(JsonMixin):
     vocab_size: int
     config: GenerationConfig
 
+    def _repr_html_(self) -> str:
+        samples = self.config.is_sampling
+        headings = ["token", "probability", "", "log-probability", "logit", "id"]
+        rows = [self._cells(token) for token in self.tokens]
+        left = ""
+        if samples:
+            headings.insert(2, "with the settings")
+            left = f"{self.candidates} left by {show_settings(self.config)}"
+            for row, token in zip(rows, self.tokens, strict=True):
+                final = token.final_probability
+                row.insert(2, show_probability(final) if final else "cut")
+        entropy = f"entropy {self.entropy:.2f} nats over {self.vocab_size} tokens"
+        shown = html.plain_flow(self.prompt, "") + html.table(headings, rows)
+        return html.frame(shown, notes=[entropy, left])
+
+    def _cells(self, token: NextToken) -> list[html.Cell]:
+        shown = token.final_probability if self.config.is_sampling else token.probability
+        return [
+            show_token(token.token),
+            show_probability(token.probability),
+            html.bar(shown),
+            f"{token.logprob:.3f}",
+            f"{token.logit:.3f}",
+            str(token.token_id),
+        ]
+
 
 @dataclass(frozen=True, repr=False)
 class Score(JsonMixin):
@@ -304,3 +346,37 @@ class Score(JsonMixin):
     def to_dict(self) -> dict[str, Any]:
         """As JsonMixin, with the perplexity."""
         return {**super().to_dict(), "perplexity": self.perplexity}
+
+    def _repr_html_(self) -> str:
+        whole = f"log-probability {self.logprob:.3f}, perplexity {self.perplexity:.2f}"
+        note = f"{whole} over {count(self.num_scored, 'token')}"
+        return html.frame(html.flow("", [_view_of(token) for token in self.tokens]), notes=[note])
+
+
+def show_settings(config: GenerationConfig) -> str:
+    """Settings as `name=value`, those that are not the default's."""
+    return spell_settings(config.as_dict())
+
+
+def spell_settings(settings: Mapping[str, Any]) -> str:
+    """Settings by name as `name=value, ...`."""
+    return ", ".join(f"{name}={short_repr(value)}" for name, value in settings.items())
+
+
+def _view_of(token: TokenLogprob) -> html.TokenView:
+    """A token shaded by its probability, its figures and the likeliest others below."""
+    if token.logprob is None:
+        return html.TokenView(token.bytes, None, {"log-probability": "none: it is the first"})
+    figures = {
+        "probability": show_probability(math.exp(token.logprob)),
+        "log-probability": f"{token.logprob:.3f}",
+        "rank": str(token.rank),
+        "id": str(token.token_id),
+        **({} if token.stage == "raw" else {"of the distribution": token.stage}),
+    }
+    others = [
+        (show_token(one.token), show_probability(math.exp(one.logprob or 0.0)), f"{one.rank}")
+        for one in token.top
+    ]
+    heads = [("likeliest", "probability", "rank")] if others else []
+    return html.TokenView(token.bytes, math.exp(token.logprob), figures, others=[*heads, *others])

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from support.markup import read_html
 from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
 
 from foretell import ConfigError, RequestError
-from foretell.utils.display import show_token, width_of
 from foretell.analysis.explain import Explanation
 from foretell.analysis.html import page
 from foretell.outputs import CandidateTrace, DrawTrace, StageTrace, StepTrace
+from foretell.utils.display import show_token, width_of
 
 ODDS = {" cat": 0.4, "the": 0.3, "a": 0.2, "b": 0.1}
 HOSTILE = '<script>alert("1")</script>&\'\n\t \x1b[2J\u202e'
@@ -39,10 +39,10 @@ def explained(**settings):
 
 def step(token='"<b>', draw=None):
     stages = (StageTrace("raw", "", 9, 1.0, 1.5), StageTrace("top_k", "2", 2, 0.5, 0.6))
-    chosen = CandidateTrace(5, token, b"", 2, (1.0, 1.0), (0.2, 0.4))
+    chosen = CandidateTrace(5, token, token.encode(), 2, (1.0, 1.0), (0.2, 0.4))
     others = (
-        CandidateTrace(3, HOSTILE, b"", 1, (2.0, 2.0), (0.3, 0.6)),
-        CandidateTrace(7, token, b"", 3, (0.5, None), (0.1, 0.0), 1),
+        CandidateTrace(3, HOSTILE, HOSTILE.encode(), 1, (2.0, 2.0), (0.3, 0.6)),
+        CandidateTrace(7, token, token.encode(), 3, (0.5, None), (0.1, 0.0), 1),
     )
     return StepTrace(stages, chosen, others, draw)
 
@@ -147,68 +147,39 @@ def test_hostile_tokens_cannot_move_the_cursor():
         assert all(char.isprintable() or char == "\n" for char in text)
 
 
-class Reader(HTMLParser):
-    """Collects what a browser would see."""
-
-    def __init__(self):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.attributes, self.text, self.depth = set(), [], "", 0
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes += attrs
-        self.depth += tag not in ("meta",)
-
-    def handle_endtag(self, tag):
-        self.depth -= 1
-
-    def handle_data(self, data):
-        self.text += data
-
-
-def read(markup):
-    reader = Reader()
-    reader.feed(markup)
-    reader.close()
-    return reader
-
-
 def test_html_of_hostile_text_has_only_our_tags():
-    found = read(hostile_explanation()._repr_html_())
-    assert found.tags == {"div", "span", "p", "details", "summary", "pre"}
-    assert {name for name, _ in found.attributes} == {"class", "style", "tabindex", "title"}
-    assert found.depth == 0
+    found = read_html(hostile_explanation()._repr_html_())
+    assert found.tags == {"div", "style", "span", "b", "p", "details", "summary", "pre"}
+    assert {name for name, _ in found.attributes} == {"class", "style", "tabindex"}
     assert '<script>alert("1")</script>&' in found.text
-    assert "\x1b" not in found.text
-    assert "\u202e" not in found.text
-    assert "↵" in found.text
-    assert "⇥·" in found.text
+    assert "\x1b" not in found.text + "".join(found.details)
+    assert "\u202e" not in found.text + "".join(found.details)
 
 
-def test_html_tells_the_story_on_hover():
+def test_html_tells_the_story_of_each_token():
     explanation = hostile_explanation()
-    titles = [
-        value for name, value in read(explanation._repr_html_()).attributes if name == "title"
-    ]
-    assert len(titles) == 3
-    for index, title in enumerate(titles):
-        assert title.startswith(explanation.why(index))
-        assert "cut by top_k" in title
-        assert "30.00%, 60.00%" in title
+    found = read_html(explanation._repr_html_())
+    assert len(found.details) == 3
+    for index, told in enumerate(found.details):
+        assert explanation.why(index) in told
+        assert "by the model 20.00%in the end 40.00%rank 2id 5" in told
+        assert "10.00%cut by top_k" in told
+        assert "30.00%60.00%" in told
+        assert "→ " in told
+    assert "drawn 0.5000 in [0.2500, 0.7500)" in found.details[2]
 
 
 def test_html_shades_by_raw_probability():
-    found = read(explained()._repr_html_())
-    styles = dict.fromkeys(v for k, v in found.attributes if k == "style" and "rgba" in v)
-    assert f"rgba(56, 132, 222, {0.45 * 0.4:.2f})" in next(iter(styles))
+    found = read_html(explained()._repr_html_())
+    kinds = [value for name, value in found.attributes if name == "class"]
+    assert kinds.count("ft-token ft-l2") == 3 + 1  # three times 40 %, and the legend
 
 
 def test_the_page_is_a_document():
-    found = read(page(hostile_explanation()))
+    found = read_html(page(hostile_explanation()))
     assert {"html", "head", "meta", "title", "body"} <= found.tags
     assert "script" not in found.tags
     assert ("content", "light dark") in found.attributes
-    assert found.depth == 0
 
 
 def test_to_dict_is_json():
@@ -245,4 +216,4 @@ def test_nothing_generated():
     assert str(found) == ""
     with pytest.raises(RequestError, match="no token was generated"):
         found.why(0)
-    assert read(found._repr_html_()).depth == 0
+    assert read_html(found._repr_html_()).details == []

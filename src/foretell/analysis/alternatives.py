@@ -11,13 +11,14 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from foretell.utils.display import pad, show_probability, show_text, show_token, width_of
 from foretell.analysis.probabilities import check_count
 from foretell.analysis.tasks import Analysis, GenerationTask, ReadPrompt
 from foretell.config import GenerationConfig
 from foretell.errors import RequestError
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.outputs import FinishReason, GenerationOutput, JsonMixin, TokenLogprob
+from foretell.utils.display import pad, show_probability, show_text, show_token, width_of
+from foretell.utils.html import frame, plain_flow, table
 
 MAX_COLUMNS = 100  # of a line
 MAX_TOKEN = 18  # columns for a token
@@ -61,6 +62,13 @@ class Alternatives(JsonMixin):
 
     def __str__(self) -> str:
         return "\n".join(_lines(self.prompt, self.alternatives))
+
+    def _repr_html_(self) -> str:
+        headings = ("", "rank", "probability", "token", "greedy decoding goes on")
+        rows = map(_cells, self.alternatives)
+        notes = ["→ stands there"] if self.chosen_token_id is not None else []
+        texts = table(headings, rows, left=(0, 3), wide=(4,))
+        return frame(plain_flow(self.prompt, ""), texts, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,12 @@ def _alternative(token: TokenLogprob, output: GenerationOutput, *, is_chosen: bo
         finish_reason=output.finish_reason,
         is_chosen=is_chosen,
     )
+
+
+def _cells(one: Alternative) -> tuple[str, ...]:
+    odds = show_probability(math.exp(one.logprob))
+    mark = "→" if one.is_chosen else ""
+    return (mark, str(one.rank), odds, show_token(one.token), show_text(one.text))
 
 
 def _lines(prompt: str, found: list[Alternative]) -> Iterator[str]:

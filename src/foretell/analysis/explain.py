@@ -4,7 +4,7 @@
     print(why)  # what each processor did to the candidates, token by token
     print(why.why(0))  # the first token's story in sentences
 
-In a notebook the explanation shows itself: tokens shaded by probability, the story on hover.
+In a notebook the explanation shows itself: tokens shaded by probability, their stories below.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import operator
 from collections.abc import Iterator
 from typing import Any
 
-from foretell.utils.display import count, pad, show_probability, show_token, width_of
 from foretell.analysis.html import fragment
 from foretell.analysis.tasks import Analysis, GenerationTask
 from foretell.config import GenerationConfig
@@ -21,6 +20,7 @@ from foretell.errors import ConfigError, RequestError
 from foretell.inputs.processor import merge_settings
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.outputs import CandidateTrace, GenerationOutput, StageTrace, StepTrace
+from foretell.utils.display import count, pad, show_probability, show_token, width_of
 
 NUM_LOGPROBS = 5
 MAX_COLUMNS = 100  # of a table

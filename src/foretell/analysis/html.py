@@ -1,25 +1,13 @@
-"""An explanation as HTML: no script, and nothing of the text is markup.
-
-Everything that a model or a user wrote is escaped here. Colours are washes over the page's own
-background, and text keeps the page's own colour, so that both light and dark pages stay legible.
-"""
+"""An explanation as HTML: tokens shaded by the model's probability, their stories below."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Protocol
 
+from foretell.outputs import CandidateTrace, GenerationOutput, StepTrace, spell_settings
 from foretell.utils.display import show_probability, show_token
-from foretell.outputs import GenerationOutput, StepTrace
-
-WASH = "rgba(56, 132, 222, {:.2f})"  # behind tokens: the likelier, the stronger
-STRONGEST = 0.45  # opacity that leaves black on white and white on black legible
-MARKS = {" ": "·", "\n": "↵", "\t": "⇥"}  # whitespace that is shown beside being there
-
-TEXT_STYLE = "font-family: ui-monospace, monospace; white-space: pre-wrap; line-height: 1.9"
-TOKEN_STYLE = "border-radius: 3px; padding: 2px 1px; border-bottom: 1px solid"
-QUIET = "opacity: 0.65"
+from foretell.utils.html import TokenView, details, flow, frame, preformatted
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -29,11 +17,14 @@ PAGE = """<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <title>Why these tokens</title>
 </head>
-<body style="max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font-family: sans-serif">
+<body style="max-width: 60rem; margin: 2rem auto; padding: 0 1rem">
 {}
 </body>
 </html>
 """
+
+
+REPORTS = ("logprobs", "logprobs_stage", "trace")  # they are how it is known, and change no token
 
 
 class Explained(Protocol):
@@ -64,74 +55,45 @@ def page(explanation: Explained) -> str:
 
 
 def fragment(explanation: Explained) -> str:
-    """The prompt and the tokens, shaded by raw probability; stories on hover, tables below."""
-    prompt = f'<span style="{QUIET}">{_visible(explanation.output.prompt)}</span>'
-    tokens = "".join(
-        _token(step, f"{explanation.why(index)}\n\n{_alternatives(step)}")
-        for index, step in enumerate(explanation.steps)
-    )
-    return (
-        f'<div class="foretell-explanation"><div style="{TEXT_STYLE}">{prompt}{tokens}</div>'
-        f"{_legend()}{_tables(explanation)}</div>"
-    )
+    """The prompt and the tokens, the story of each, and tables of all stages."""
+    tokens = [_view(step, explanation.why(index)) for index, step in enumerate(explanation.steps)]
+    text = flow(explanation.output.prompt, tokens)
+    stated = explanation.output.config.as_dict()
+    told = {name: value for name, value in stated.items() if name not in REPORTS}
+    return frame(text, _tables(explanation), notes=[spell_settings(told)])
 
 
-def _token(step: StepTrace, story: str) -> str:
-    wash = WASH.format(STRONGEST * step.chosen.probabilities[0])
-    return (
-        f'<span tabindex="0" title="{_attribute(story)}" '
-        f'style="background: {wash}; {TOKEN_STYLE}">{_visible(step.chosen.token)}</span>'
-    )
+def _view(step: StepTrace, story: str) -> TokenView:
+    chosen = step.chosen
+    figures = {
+        "by the model": show_probability(chosen.probabilities[0]),
+        "in the end": _in_the_end(step, chosen),
+        "rank": str(chosen.rank),
+        "id": str(chosen.token_id),
+    }
+    if step.draw is not None:
+        draw = step.draw
+        figures["drawn"] = f"{draw.uniform:.4f} in [{draw.low:.4f}, {draw.high:.4f})"
+    candidates = sorted((chosen, *step.runners_up), key=lambda one: one.rank)
+    rows = [_row(step, candidate) for candidate in candidates]
+    heads = ("candidate", "by the model", "in the end")
+    return TokenView(chosen.bytes, chosen.probabilities[0], figures, story, [heads, *rows])
 
 
-def _alternatives(step: StepTrace) -> str:
-    """The candidates, a line each: raw and final probability, or what removed them."""
-    lines = []
-    for candidate in sorted((step.chosen, *step.runners_up), key=lambda one: one.rank):
-        mark = "→" if candidate is step.chosen else "  "
-        first, last = candidate.probabilities[0], candidate.probabilities[-1]
-        end = show_probability(last)
-        if candidate.removed_by is not None:
-            end = f"cut by {step.stages[candidate.removed_by].name}"
-        lines.append(f"{mark} {show_token(candidate.token)}  {show_probability(first)}, {end}")
-    return "\n".join(lines)
+def _row(step: StepTrace, candidate: CandidateTrace) -> tuple[str, ...]:
+    """A candidate: raw and final probability, or what removed it; the chosen one has an arrow."""
+    mark = "→ " if candidate is step.chosen else ""
+    raw = show_probability(candidate.probabilities[0])
+    return f"{mark}{show_token(candidate.token)}", raw, _in_the_end(step, candidate)
 
 
-def _legend() -> str:
-    steps = (0.0, 0.25, 0.5, 0.75, 1.0)
-    boxes = "".join(
-        f'<span style="background: {WASH.format(STRONGEST * share)}; {TOKEN_STYLE}"> {share:.0%} '
-        f"</span>"
-        for share in steps
-    )
-    return (
-        f'<p style="font-size: 85%; {QUIET}">probability by the model: {boxes} '
-        f"(why a token was chosen: hover over it)</p>"
-    )
+def _in_the_end(step: StepTrace, candidate: CandidateTrace) -> str:
+    if candidate.removed_by is not None:
+        return f"cut by {step.stages[candidate.removed_by].name}"
+    return show_probability(candidate.probabilities[-1])
 
 
 def _tables(explanation: Explained) -> str:
-    text = "\n\n".join(
-        f"{explanation.table(index)}\n\n  {explanation.why(index)}"
-        for index in range(len(explanation.steps))
-    )
-    return (
-        f"<details><summary>Every stage of every token</summary>"
-        f'<pre style="white-space: pre-wrap">{escape(text)}</pre></details>'
-    )
-
-
-def _visible(text: str) -> str:
-    """Text with whitespace marked, escaped."""
-    return "".join(map(_visible_character, text))
-
-
-def _visible_character(character: str) -> str:
-    if character in MARKS:
-        rest = character if character == "\n" else ""
-        return f'<span style="opacity: 0.5">{MARKS[character]}</span>{rest}'
-    return escape(character if character.isprintable() else repr(character)[1:-1])
-
-
-def _attribute(text: str) -> str:
-    return escape(text).replace("\n", "&#10;")
+    indices = range(len(explanation.steps))
+    told = [f"{explanation.table(index)}\n\n  {explanation.why(index)}" for index in indices]
+    return details("Every stage of every token", preformatted("\n\n".join(told)))

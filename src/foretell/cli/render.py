@@ -9,9 +9,15 @@ from collections.abc import Sequence
 
 import click
 
+from foretell.outputs import (
+    GenerationOutput,
+    NextDistribution,
+    Score,
+    TokenLogprob,
+    Usage,
+    show_settings,
+)
 from foretell.utils.display import pad, show_probability, show_token, width_of
-from foretell.config import GenerationConfig
-from foretell.outputs import GenerationOutput, NextDistribution, Score, TokenLogprob, Usage
 
 __all__ = [
     "bar",
@@ -91,11 +97,6 @@ def _score_figures(token: TokenLogprob) -> str:
     if token.logprob is None:
         return f"{'-':>9}"
     return f"{token.logprob:9.3f}  {show_probability(math.exp(token.logprob)):>8}  {token.rank:6}"
-
-
-def show_settings(config: GenerationConfig) -> str:
-    """Settings as `name=value`, those that are not the default's."""
-    return ", ".join(f"{name}={value}" for name, value in config.as_dict().items())
 
 
 ENDS = {

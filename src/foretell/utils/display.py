@@ -19,8 +19,13 @@ def _show_character(character: str) -> str:
 
 def show_text(text: str) -> str:
     """A generated text as `show_token` has it; "…" stands for a character that it ends within."""
+    return show_token(cut_whole(text))
+
+
+def cut_whole(text: str) -> str:
+    """The text; where it ends within a character, "…" in place of that."""
     whole = text.rstrip("\ufffd")
-    return show_token(whole if whole == text else whole + "…")
+    return whole if whole == text else whole + "…"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

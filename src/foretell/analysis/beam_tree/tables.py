@@ -10,6 +10,7 @@ from foretell.analysis.beam_tree.results import (
     LiveBeam,
     TreeStep,
 )
+from foretell.config import GenerationConfig
 from foretell.utils.display import count, pad, show_text, show_token, width_of
 
 MAX_COLUMNS = 100
@@ -27,12 +28,17 @@ def step_lines(prompt: str, steps: Sequence[TreeStep]) -> Iterator[str]:
         yield from _step_lines(number, step)
 
 
-def _step_lines(number: int, step: TreeStep) -> Iterator[str]:
+def step_summary(number: int, step: TreeStep) -> str:
+    """How many live beams a step had, and how many candidates and finished texts it led to."""
     counts = [count(len(step.beams), "live beam"), count(step.num_candidates, "candidate")]
     if step.num_hypotheses:
         counts.append(f"{count(step.num_hypotheses, 'hypothesis', 'hypotheses')} after it")
+    return f"step {number}: {', '.join(counts)}"
+
+
+def _step_lines(number: int, step: TreeStep) -> Iterator[str]:
     columns = _token_columns([one for beam in step.beams for one in beam.candidates])
-    yield f"step {number}: {', '.join(counts)}"
+    yield step_summary(number, step)
     yield f"    rank  {pad('token', columns)}  {'log p':>9} {'sum':>10}  what became of it"
     for index, beam in enumerate(step.beams):
         yield _beam_line(index, beam)
@@ -62,14 +68,20 @@ def _candidate_figures(one: BeamCandidate, columns: int) -> str:
 
 
 def hypothesis_lines(
-    hypotheses: Sequence[BeamHypothesis], end: str, length_penalty: float
+    hypotheses: Sequence[BeamHypothesis], end: str, config: GenerationConfig
 ) -> Iterator[str]:
     """Why the search ended, `end`; then the finished texts with their figures, a line each."""
     yield f"the search ended: {end}"
-    yield f"hypotheses by score = sum / length ** {length_penalty:g}"
+    yield score_formula(config)
     yield f"     {'score':>9} {'sum':>10} {'length':>6}  {'ends by':<14}  text"
     for index, one in enumerate(hypotheses):
         yield _hypothesis_line(index, one)
+
+
+def score_formula(config: GenerationConfig) -> str:
+    """By what finished texts are ranked."""
+    penalty = 1.0 if config.length_penalty is None else config.length_penalty
+    return f"hypotheses by score = sum / length ** {penalty:g}"
 
 
 def _hypothesis_line(index: int, one: BeamHypothesis) -> str:

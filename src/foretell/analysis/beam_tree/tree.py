@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 
+from foretell.analysis.beam_tree.html import fragment
 from foretell.analysis.beam_tree.results import BeamHypothesis, TreeStep
 from foretell.analysis.beam_tree.tables import hypothesis_lines, step_lines
 from foretell.analysis.beam_tree.words import end_of, sentences
@@ -49,13 +50,16 @@ class BeamTree(JsonMixin):
 
     def __str__(self) -> str:
         end = end_of(self.end, len(self.hypotheses))
-        penalty = 1.0 if self.config.length_penalty is None else self.config.length_penalty
         table = [
             *step_lines(self.prompt, self.steps),
             "",
-            *hypothesis_lines(self.hypotheses, end, penalty),
+            *hypothesis_lines(self.hypotheses, end, self.config),
         ]
         return "\n".join(table)
+
+    def _repr_html_(self) -> str:
+        end = end_of(self.end, len(self.hypotheses))
+        return fragment(self.prompt, self.steps, self.hypotheses, end, self.config)
 
     def __repr__(self) -> str:
         hypotheses = count(len(self.hypotheses), "hypothesis", "hypotheses")

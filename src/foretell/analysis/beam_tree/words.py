@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from foretell.analysis.beam_tree.results import BeamCandidate, LiveBeam, TreeStep
-from foretell.utils.display import show_token
 from foretell.config import GenerationConfig
 from foretell.decoding.strategies.beam_search import Considered, SearchEnd
+from foretell.utils.display import show_token
 
 
 def kept(beam: int) -> str:

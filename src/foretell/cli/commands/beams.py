@@ -51,7 +51,9 @@ def command(prompt: str | None, file: Path | None, as_json: bool, **others: Any)
     """
     tree = _search(read_prompt(prompt, file), **others)
     click.echo(json.dumps(tree.to_dict(), ensure_ascii=False) if as_json else str(tree))
-    click.secho(f"{count(len(tree.steps), 'step')} ({show_settings(tree.config)})", err=True, dim=True)
+    click.secho(
+        f"{count(len(tree.steps), 'step')} ({show_settings(tree.config)})", err=True, dim=True
+    )
 
 
 def _search(text: str, model: ModelChoice, parse_special: bool, **settings: Any) -> BeamTree:
