@@ -292,7 +292,7 @@ class AsyncLLM:
     ) -> Comparison:
         """Run several settings over one prompt and show side by side what tells them apart.
 
-        See `LLM.compare`. The speeds are those beside whatever else runs.
+        See `LLM.compare`.
         """
         from foretell.analysis.compare import compare, plan_strategies
 

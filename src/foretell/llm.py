@@ -345,9 +345,9 @@ class LLM:
 
             llm.compare("Once upon a time", {"greedy": {}, "warm": {"temperature": 1.2}})
 
-        A strategy that samples runs once for each seed, all in one batch; one that does not, or
-        that states a seed of its own, runs once. The strategies run one after another, so that the
-        speed of each is its own. All settings are checked before the first one runs.
+        A strategy that samples runs once for each seed; one that does not, or that states a seed of
+        its own, runs once. All runs share their steps, so speeds are not compared. All settings are
+        checked before the first one runs.
 
         Args:
             prompt: text, or token ids.

@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from support.markup import read_html
 from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
 from support.toy_beam_search import PROMPT, script
 
 from foretell import LLM, AsyncLLM, ConfigError, GenerationConfig, RequestError, SettingWarning
 from foretell.backends.scripted import ScriptedBackend
 from foretell.outputs import JsonMixin
+from foretell.utils.html import style_sheet
 
 HOT = {"temperature": 1.3, "top_k": 9, "seed": 4, "max_new_tokens": 6}
 
@@ -161,3 +163,24 @@ def test_views_are_data() -> None:
             view = ASKS[name](llm)
             assert isinstance(view, JsonMixin)
             assert dataclasses.is_dataclass(view)
+
+
+HTML = ["next", "score", "explain", "beams", "compare", "alternatives", "generate", "logprobs"]
+ASKS_FOR_HTML = {
+    **ASKS,
+    "generate": lambda llm: llm.generate("<b>", **HOT),
+    "logprobs": lambda llm: llm.generate("<b>", logprobs=2, **HOT),
+}
+
+
+@pytest.mark.parametrize("name", HTML)
+def test_views_show_themselves_in_a_notebook_with_one_look(name: str) -> None:
+    with script_llm() as llm:
+        view = ASKS_FOR_HTML[name](llm)
+    found = read_html(view._repr_html_())
+    assert found.styles == style_sheet()
+    assert ("class", "foretell") in found.attributes
+    assert "script" not in found.tags
+    has_details = name in ("score", "explain", "logprobs")
+    assert bool(found.details) == has_details
+    assert all("rank" in told or "first" in told for told in found.details)

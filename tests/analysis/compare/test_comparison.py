@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.markup import read_html
 from support.toy import EOS, reciting_llm, toy_llm
 
 from foretell import ConfigError, GenerationConfig, RequestError
@@ -19,11 +20,18 @@ HOSTILE = "<script>alert(1)</script> & \x1b[2J"
 
 def test_distinct_by_hand():
     texts = [[1, 2, 1, 2], [1, 2, 3]]
-    assert distinct(texts, 1) == 3 / 7
-    assert distinct(texts, 2) == 3 / 5  # 12 21 12, 12 23
+    assert distinct(texts, 1) == (2 / 4 + 3 / 3) / 2
+    assert distinct(texts, 2) == pytest.approx((2 / 3 + 2 / 2) / 2)  # 12 21 12, 12 23
     assert distinct(texts, 3) == 1.0  # 121 212, 123
+    assert distinct([*texts, [5]], 2) == distinct(texts, 2)  # too short to count
     assert distinct(texts, 5) is None
     assert distinct([], 1) is None
+
+
+def test_distinct_does_not_depend_on_the_number_of_runs():
+    text = [1, 2, 1, 3]
+    assert distinct([text] * 3, 2) == distinct([text], 2) == 1.0
+    assert distinct([text] * 3, 1) == distinct([text], 1) == 3 / 4
 
 
 def test_repeated_ngrams_by_hand():
@@ -43,22 +51,20 @@ def test_agreement_by_hand():
     assert agreement([[1, 2, 3], [1, 2, 4], [1, 5, 4]]) == pytest.approx(sum(pairs) / 3)
 
 
-def test_logprob_perplexity_and_speed_by_hand():
-    found = figures_of([[1, 2, 3], [4]], [-1.0, -2.0, -3.0, -4.0], seconds=0.5)
+def test_logprob_and_perplexity_by_hand():
+    found = figures_of([[1, 2, 3], [4]], [-1.0, -2.0, -3.0, -4.0])
     assert found.mean_logprob == -2.5
     assert found.perplexity == pytest.approx(math.exp(2.5))
-    assert found.tokens_per_second == 8.0
     assert found.mean_length == 2.0
-    assert figures_of([[1]], [-1000.0], 1.0).perplexity == math.inf
-    nothing = figures_of([[]], [], seconds=0.0)
-    assert (nothing.mean_logprob, nothing.perplexity, nothing.tokens_per_second) == (None, None, 0)
+    assert figures_of([[1]], [-1000.0]).perplexity == math.inf
+    nothing = figures_of([[]], [])
+    assert (nothing.mean_logprob, nothing.perplexity) == (None, None)
 
 
 def peers_distinct(texts, n):
-    counts = Counter(
-        gram for text in texts for gram in zip(*(text[i:] for i in range(n)), strict=False)
-    )
-    return len(counts) / counts.total() if counts else None
+    counts = [Counter(zip(*(text[i:] for i in range(n)), strict=False)) for text in texts]
+    shares = [len(count) / count.total() for count in counts if count]
+    return np.mean(shares) if shares else None
 
 
 def peers_repeated(texts, n):
@@ -128,10 +134,36 @@ def test_logprobs_are_the_raw_models_whatever_the_settings():
     assert result.figures.mean_length == count / 2
 
 
-def test_the_seeds_of_a_strategy_share_batches():
+def test_all_runs_share_batches_and_no_speed_is_told():
     llm = toy_llm()
-    llm.compare("a", {"hot": {"temperature": 1.0}}, max_new_tokens=8, ignore_eos=True)
-    assert max(len(batch.logits_indices) for batch in llm.backend.batches) == 3
+    wishes = {"hot": {"temperature": 1.0}, "greedy": {}}
+    found = llm.compare("a", wishes, max_new_tokens=8, ignore_eos=True)
+    assert max(len(batch.logits_indices) for batch in llm.backend.batches) == 4
+    assert not {"tokens_per_second", "seconds"} & found.results[0].figures.to_dict().keys()
+    assert "tok/s" not in f"{found}{found._repr_html_()}"
+
+
+def test_each_names_settings_are_spelled_out():
+    wishes = {"calm": {"preset": "precise"}, "all three": {"temperature": 0.8, "top_k": 5}, "b": {}}
+    found = toy_llm().compare("a", wishes, seeds=1, max_new_tokens=3, repetition_penalty=1.1)
+    lines = str(found).splitlines()
+    assert lines[-4:] == [
+        "all: repetition_penalty=1.1, max_new_tokens=3",
+        "calm: temperature=0.1, top_p=0.9, preset='precise'",
+        "all three: temperature=0.8, top_k=5",
+        "b: no setting of its own",
+    ]
+    page = read_html(found._repr_html_()).text
+    assert "temperature=0.8, top_k=5" in page
+    assert "all with repetition_penalty=1.1, max_new_tokens=3" in page
+
+
+def test_long_settings_wrap():
+    wishes = {"x": {"stop": ["a long text that ends it"] * 5}, "y": {}}
+    found = toy_llm().compare("a", wishes, seeds=1, max_new_tokens=3)
+    lines = str(found).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ".join(" ".join(lines).split()).count("a long text that ends it") == 5
 
 
 def test_a_strategys_own_settings_win_over_the_shared():
@@ -200,7 +232,7 @@ def test_no_text_reaches_terminal_or_html_raw():
     found = reciting_llm(HOSTILE + HOSTILE).compare(HOSTILE, {HOSTILE: {}})
     page = found._repr_html_()
     assert "<script>" not in page
-    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3  # prompt, name, text
+    assert read_html(page).text.count("<script>alert(1)</script>") == 4  # prompt, name, texts
     shown = "\n".join([*table_lines(found.results), *text_lines(found.results, 80)])
     assert "\x1b" not in shown
     assert "\\x1b[2J" in shown

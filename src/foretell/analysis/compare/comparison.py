@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from itertools import islice
 
 from foretell.analysis.compare.figures import figures_of
+from foretell.analysis.compare.html import fragment
 from foretell.analysis.compare.results import Run, StrategyResult
 from foretell.analysis.compare.strategies import Strategy
-from foretell.analysis.compare.tables import html_table, table_lines
+from foretell.analysis.compare.tables import table_lines
 from foretell.analysis.tasks import Analysis, GenerationTask, ReadPrompt
 from foretell.inputs.prompts import Prompt
 from foretell.outputs import GenerationOutput, JsonMixin
@@ -31,7 +32,7 @@ class Comparison(JsonMixin):
         return "\n".join(table_lines(self.results))
 
     def _repr_html_(self) -> str:
-        return html_table(self.prompt, self.results)
+        return fragment(self.prompt, self.model, self.results)
 
 
 def compare(
@@ -39,8 +40,7 @@ def compare(
 ) -> Analysis[Comparison]:
     """Continue a prompt by several strategies, and measure what tells the texts apart.
 
-    The runs of a strategy go in one batch. The strategies run one after another, so that the speed
-    of each is its own.
+    All runs of all strategies go in one batch.
 
     Args:
         read: reads and checks the prompt.
@@ -52,20 +52,18 @@ def compare(
         RequestError: the prompt is empty or cannot fit.
     """
     text, token_ids = read(prompt)
-    results = []
-    for strategy in strategies:
-        started = perf_counter()
-        outputs = yield [GenerationTask(token_ids, config) for config in strategy.runs]
-        results.append(_result_of(strategy, outputs, perf_counter() - started))
+    outputs = yield [
+        GenerationTask(token_ids, config) for strategy in strategies for config in strategy.runs
+    ]
+    left = iter(outputs)
+    results = [_result_of(one, list(islice(left, len(one.runs)))) for one in strategies]
     return Comparison(text, model, tuple(results))
 
 
-def _result_of(
-    strategy: Strategy, outputs: Sequence[GenerationOutput], seconds: float
-) -> StrategyResult:
+def _result_of(strategy: Strategy, outputs: Sequence[GenerationOutput]) -> StrategyResult:
     runs = tuple(map(_run_of, outputs))
     logprobs = [logprob for run in runs for logprob in run.logprobs]
-    figures = figures_of([run.token_ids for run in runs], logprobs, seconds)
+    figures = figures_of([run.token_ids for run in runs], logprobs)
     return StrategyResult(strategy.name, strategy.config.override(seed=None), runs, figures)
 
 

@@ -27,9 +27,6 @@ class Figures(JsonMixin):
         distinct_1, distinct_2, distinct_3: see `distinct`.
         repeated_ngrams: see `repeated_ngrams`, with n = 4.
         agreement: see `agreement`.
-        tokens_per_second: the tokens of all runs over the wall-clock seconds from the first
-            prompt's start to the last token. The runs of a strategy go in one batch, so several
-            runs count for more tokens/s than one.
         mean_length: tokens a run.
     """
 
@@ -40,12 +37,11 @@ class Figures(JsonMixin):
     distinct_3: float | None
     repeated_ngrams: float | None
     agreement: float | None
-    tokens_per_second: float
     mean_length: float
 
 
-def figures_of(texts: Sequence[Ids], logprobs: Sequence[float], seconds: float) -> Figures:
-    """The figures of runs with these token ids, token log-probabilities and wall-clock time."""
+def figures_of(texts: Sequence[Ids], logprobs: Sequence[float]) -> Figures:
+    """The figures of runs with these token ids and token log-probabilities."""
     num_tokens = sum(map(len, texts))
     mean_logprob = math.fsum(logprobs) / num_tokens if num_tokens else None
     return Figures(
@@ -56,32 +52,35 @@ def figures_of(texts: Sequence[Ids], logprobs: Sequence[float], seconds: float) 
         distinct_3=distinct(texts, 3),
         repeated_ngrams=repeated_ngrams(texts, REPEATED_NGRAM_SIZE),
         agreement=agreement(texts),
-        tokens_per_second=num_tokens / seconds if seconds > 0 else 0.0,
         mean_length=num_tokens / len(texts) if texts else 0.0,
     )
 
 
 def distinct(texts: Sequence[Ids], n: int) -> float | None:
-    """Different n-grams of all texts together, over the number of their n-grams.
+    """A text's different n-grams over the number of its n-grams, mean over the texts.
 
-    No n-gram spans two texts. None if no text has n tokens. (Li et al. 2016, arXiv 1510.03055,
+    So it is for one text what it is for several, and strategies with few and many runs compare.
+    Texts of fewer than n tokens are left out. None if all are. (Li et al. 2016, arXiv 1510.03055,
     who divide by the number of tokens; with n-grams below the line the highest value is 1.)
     """
-    ngrams = [ngram for text in texts for ngram in _ngrams(text, n)]
-    return len(set(ngrams)) / len(ngrams) if ngrams else None
+    shares = list(_distinct_shares(texts, n))
+    return sum(shares) / len(shares) if shares else None
 
 
 def repeated_ngrams(texts: Sequence[Ids], n: int) -> float | None:
     """The share of a text's n-grams that stand earlier in the same text, mean over the texts.
 
-    Texts of fewer than n tokens are left out. None if all are.
+    That is 1 less `distinct`. Texts of fewer than n tokens are left out. None if all are.
     """
-    shares = []
+    shares = [1 - share for share in _distinct_shares(texts, n)]
+    return sum(shares) / len(shares) if shares else None
+
+
+def _distinct_shares(texts: Sequence[Ids], n: int) -> Iterator[float]:
     for text in texts:
         ngrams = list(_ngrams(text, n))
         if ngrams:
-            shares.append(1 - len(set(ngrams)) / len(ngrams))
-    return sum(shares) / len(shares) if shares else None
+            yield len(set(ngrams)) / len(ngrams)
 
 
 def agreement(texts: Sequence[Ids]) -> float | None:

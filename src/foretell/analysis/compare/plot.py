@@ -93,7 +93,6 @@ BANDS = (
         _share("distinct-1", lambda figures: figures.distinct_1),
         _share("distinct-2", lambda figures: figures.distinct_2),
         _share("distinct-3", lambda figures: figures.distinct_3),
-        Panel("tokens/s, all runs", lambda figures: figures.tokens_per_second, _one_decimal),
     ),
 )
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from foretell.analysis.compare.results import StrategyResult
+from foretell.config import GenerationConfig
+from foretell.outputs import spell_settings
+from foretell.utils.display import cut_whole
 
 MISSING = "–"
 MAX_NAME = 18  # terminal columns
 
 LEGEND = (
-    "len: tokens a run · logprob (mean), perpl(exity): of the raw model",
+    "means over the runs of a strategy",
+    "len: tokens a run · logprob (of a token), perpl(exity): of the raw model",
     "d-n: distinct n-grams · rep: repeated 4-grams · agree: same tokens across seeds",
 )
 
@@ -50,7 +53,6 @@ COLUMNS = (
     Column("d-3", 4, lambda result: show_share(result.figures.distinct_3)),
     Column("rep", 4, lambda result: show_share(result.figures.repeated_ngrams)),
     Column("agree", 5, lambda result: show_share(result.figures.agreement)),
-    Column("tok/s", 6, lambda result: f"{result.figures.tokens_per_second:.1f}"),
 )
 
 
@@ -68,7 +70,7 @@ def cut(text: str, columns: int) -> str:
 
 
 def table_lines(results: Sequence[StrategyResult]) -> list[str]:
-    """The figures, a strategy a line, in 80 columns; what the headings mean stands below."""
+    """The figures, a strategy a line, in 80 columns; below, headings and settings spelled out."""
     from rich.cells import cell_len, set_cell_size
 
     names = [printable(result.name) for result in results]
@@ -78,7 +80,35 @@ def table_lines(results: Sequence[StrategyResult]) -> list[str]:
     for name, result in zip(names, results, strict=True):
         cells = " ".join(f"{column.show(result):>{column.columns}}" for column in COLUMNS)
         lines.append(f"{set_cell_size(cut(name, room), room)} {cells}")
-    return [*lines, "", *LEGEND]
+    return [*lines, "", *LEGEND, "", *_settings_lines(results)]
+
+
+def _settings_lines(results: Sequence[StrategyResult]) -> Iterator[str]:
+    """Each strategy's settings; those that all have stand once."""
+    shared, own = spelled_settings([result.config for result in results])
+    if shared:
+        yield from _hung("all", shared)
+    for result, settings in zip(results, own, strict=True):
+        yield from _hung(printable(result.name), settings or "no setting of its own")
+
+
+def _hung(name: str, text: str) -> Iterator[str]:
+    """`name: text` in 80 columns, further lines indented."""
+    first, *others = wrap(f"{name}: {printable(text)}", 78) or [""]
+    yield first
+    for line in others:
+        yield from (f"  {part}" for part in wrap(line, 76))
+
+
+def spelled_settings(configs: Sequence[GenerationConfig]) -> tuple[str, list[str]]:
+    """The settings that all of several have alike, and what each has besides."""
+    stated = [config.as_dict() for config in configs]
+    first = stated[0] if len(stated) > 1 else {}
+    alike = {name for name, value in first.items() if all(one.get(name) == value for one in stated)}
+    own = [[name for name in one if name not in alike] for one in stated]
+    shared = spell_settings({name: first[name] for name in first if name in alike})
+    pairs = zip(stated, own, strict=True)
+    return shared, [spell_settings({name: one[name] for name in names}) for one, names in pairs]
 
 
 def text_lines(results: Sequence[StrategyResult], columns: int) -> Iterator[str]:
@@ -88,34 +118,20 @@ def text_lines(results: Sequence[StrategyResult], columns: int) -> Iterator[str]
             seed = "" if run.seed is None else f", seed {run.seed}"
             yield ""
             yield f"── {printable(result.name)}{seed} ({run.finish_reason})"
-            yield from _wrapped(run.text, columns)
+            yield from _wrapped(cut_whole(run.text), columns)
 
 
 def _wrapped(text: str, columns: int) -> Iterator[str]:
+    for line in text.split("\n"):
+        if not line:
+            yield ""
+        yield from (f"   {part}".rstrip() for part in wrap(printable(line), max(columns - 3, 10)))
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """One line as several, of at most this many terminal columns, broken at spaces if it can."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(width=columns, color_system=None)
-    for line in text.split("\n"):
-        if not line:
-            yield ""
-        for part in Text(printable(line)).wrap(console, max(columns - 3, 10)):
-            yield f"   {part.plain}".rstrip()
-
-
-def html_table(prompt: str, results: Sequence[StrategyResult]) -> str:
-    """The figures and the texts as HTML; whatever a model or user wrote is escaped."""
-    headings = "".join(f"<th>{column.heading}</th>" for column in COLUMNS)
-    rows = "".join(map(_html_row, results))
-    return (
-        f"<p>Strategies over the prompt <q>{escape(prompt)}</q></p>"
-        f"<table><thead><tr><th>strategy</th>{headings}<th>texts</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table><p><small>{'<br>'.join(LEGEND)}</small></p>"
-    )
-
-
-def _html_row(result: StrategyResult) -> str:
-    cells = "".join(f"<td>{column.show(result)}</td>" for column in COLUMNS)
-    style = "white-space:pre-wrap;text-align:left"
-    texts = "<hr>".join(f'<div style="{style}">{escape(run.text)}</div>' for run in result.runs)
-    return f"<tr><th>{escape(result.name)}</th>{cells}<td>{texts}</td></tr>"
+    return [part.plain for part in Text(text).wrap(console, columns)]
