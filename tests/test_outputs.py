@@ -6,6 +6,7 @@ import pytest
 from support.toy import toy_llm
 
 from foretell import GenerationConfig
+from foretell.outputs import SearchUsage, Usage
 
 
 def test_a_config_shows_what_was_stated() -> None:
@@ -36,3 +37,15 @@ def test_an_output_tells_its_text_first() -> None:
     assert repr(output).startswith(f"GenerationOutput(text={output.text!r}, token_ids=")
     assert "config=GenerationConfig(temperature=0.5, max_new_tokens=2, seed=1)" in repr(output)
     assert repr(chunk) == f"Chunk(text={chunk.text!r}, token_ids={chunk.token_ids})"
+
+
+def test_the_speed_of_a_search_is_that_of_the_whole_time() -> None:
+    with toy_llm(num_blocks=200) as llm:
+        outputs = llm.generate("a", num_beams=4, num_return_sequences=2, max_new_tokens=9)
+        sampled = llm.generate("a", max_new_tokens=9)
+    assert [type(output.usage) for output in outputs] == [SearchUsage] * 2
+    assert type(sampled.usage) is Usage
+    # 40 tokens were found in 2 seconds, and became certain within a millisecond
+    usage = SearchUsage(1, 40, time_to_first_token=1.999, decode_seconds=0.001)
+    assert usage.tokens_per_second == pytest.approx(20)
+    assert Usage(1, 41, 1.0, 2.0).tokens_per_second == 20

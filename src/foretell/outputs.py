@@ -122,13 +122,24 @@ class Usage(JsonMixin):
 
     @property
     def tokens_per_second(self) -> float:
-        """Decode speed: tokens after the first, over the seconds they took (0 if only one).
-
-        It says little of a beam search, most of whose tokens become certain at its end.
-        """
+        """Decode speed: tokens after the first, over the seconds they took (0 if only one)."""
         if self.completion_tokens < 2 or self.decode_seconds <= 0:
             return 0.0
         return (self.completion_tokens - 1) / self.decode_seconds
+
+
+@dataclass(frozen=True, repr=False)
+class SearchUsage(Usage):
+    """Usage of a beam search, most of whose tokens become certain at its end.
+
+    So `time_to_first_token` and `decode_seconds` tell when, and not how fast they were found.
+    """
+
+    @property
+    def tokens_per_second(self) -> float:
+        """All tokens, over all the seconds from when the request was given to the engine."""
+        seconds = self.time_to_first_token + self.decode_seconds
+        return self.completion_tokens / seconds if seconds > 0 else 0.0
 
 
 @dataclass(frozen=True, repr=False)

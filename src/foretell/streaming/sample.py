@@ -18,6 +18,7 @@ from foretell.outputs import (
     FinishReason,
     GenerationOutput,
     LogprobStage,
+    SearchUsage,
     StepTrace,
     StopReason,
     TokenLogprob,
@@ -232,7 +233,8 @@ class SampleStreamer:
         return [describe_trace(record, self._tokenizer) for record in records]
 
     def _usage(self) -> Usage:
-        return Usage(
+        kind = SearchUsage if self._job.request.config.num_beams > 1 else Usage
+        return kind(
             prompt_tokens=len(self._job.request.prompt),
             completion_tokens=len(self._generated),
             time_to_first_token=self._first - self._started,
