@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         TokenLogprob,
         Usage,
     )
+    from foretell.utils.progress import set_progress
 
 # Where each public name lives: imported when first used, so that `import foretell` stays fast.
 _HOMES = {
@@ -54,6 +55,7 @@ _HOMES = {
     "Conversation": "conversation",
     "EngineStats": "engine.stats",
     "Explanation": "analysis.explain",
+    "set_progress": "utils.progress",
     **dict.fromkeys(
         (
             "ConfigError",
@@ -117,6 +119,7 @@ __all__ = [
     "Usage",
     "__version__",
     "generate",
+    "set_progress",
 ]
 
 

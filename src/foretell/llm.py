@@ -6,7 +6,7 @@ prompts + settings → `Job`s → `Engine` → events → `Chunk`s → `Generati
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from types import TracebackType
@@ -28,7 +28,7 @@ from foretell.inputs.prompts import Prompt, Prompts
 from foretell.loading.load import load_model
 from foretell.loading.options import BackendName, ModelOptions
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
-from foretell.streaming.progress import progress_bar
+from foretell.streaming.progress import progress_of
 from foretell.streaming.run import collect_outputs, run_prompt_only, stream_jobs
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ NOT_PICKLED = (
 )
 
 T = TypeVar("T")
-Show = Callable[[Chunk], None]
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ class LLM:
         *,
         num_return_sequences: int,
         parse_special: bool = False,
-        progress: bool = False,
+        progress: bool | None = None,
         **settings: Any,
     ) -> list[GenerationOutput]: ...
 
@@ -177,7 +176,7 @@ class LLM:
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
-        progress: bool = False,
+        progress: bool | None = None,
         **settings: Any,
     ) -> GenerationOutput: ...
 
@@ -188,7 +187,7 @@ class LLM:
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
-        progress: bool = False,
+        progress: bool | None = None,
         **settings: Any,
     ) -> list[GenerationOutput]: ...
 
@@ -198,7 +197,7 @@ class LLM:
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
-        progress: bool = False,
+        progress: bool | None = None,
         **settings: Any,
     ) -> GenerationOutput | list[GenerationOutput]:
         """Continue a prompt, or a list of prompts, all at once.
@@ -212,7 +211,9 @@ class LLM:
                 many as it can use.
             config: settings, as a whole.
             parse_special: whether special tokens written out in the text count as such.
-            progress: whether a bar on stderr shows the finished texts and tokens/s.
+            progress: whether a bar shows finished texts, or of one text its tokens, and tokens/s:
+                below a notebook's cell, else on stderr. Not given: in a notebook alone, where it
+                takes longer than two seconds. `foretell.set_progress(False)` turns all bars off.
             settings: fields of `GenerationConfig`, which win over `config`.
 
         Raises:
@@ -221,8 +222,8 @@ class LLM:
         """
         opened = self._require_open()
         jobs = _prepare(opened.inputs, prompt, parse_special, config, settings)
-        with progress_bar(jobs.num_outputs if progress else 0) as show:
-            outputs = collect_outputs(stream_jobs(opened.client, jobs, self.tokenizer), show)
+        with progress_of(jobs, jobs.num_outputs, self.info, progress) as (watched, show):
+            outputs = collect_outputs(stream_jobs(opened.client, watched, self.tokenizer), show)
         return outputs[0] if jobs.is_single else outputs
 
     def stream(
@@ -301,6 +302,7 @@ class LLM:
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
+        progress: bool | None = None,
         **settings: Any,
     ) -> Explanation:
         """Continue a prompt, and explain of every token why it was chosen.
@@ -309,7 +311,8 @@ class LLM:
         """
         from foretell.analysis.explain import explain
 
-        return self._analyse(explain(prompt, config, parse_special=parse_special, **settings))
+        analysis = explain(prompt, config, parse_special=parse_special, **settings)
+        return self._analyse(analysis, progress)
 
     def beams(
         self,
@@ -317,6 +320,7 @@ class LLM:
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
+        progress: bool | None = None,
         **settings: Any,
     ) -> BeamTree:
         """Continue a prompt by beam search, and show the tree: what was kept, why the rest fell.
@@ -327,9 +331,8 @@ class LLM:
         """
         from foretell.analysis.beam_tree import beams
 
-        return self._analyse(
-            beams(self.tokenizer, prompt, config, parse_special=parse_special, **settings)
-        )
+        analysis = beams(self.tokenizer, prompt, config, parse_special=parse_special, **settings)
+        return self._analyse(analysis, progress)
 
     def compare(
         self,
@@ -338,7 +341,7 @@ class LLM:
         *,
         seeds: int | Sequence[int] = 3,
         parse_special: bool = False,
-        progress: bool = False,
+        progress: bool | None = None,
         **settings: Any,
     ) -> Comparison:
         """Run several settings over one prompt and show side by side what tells them apart.
@@ -360,8 +363,7 @@ class LLM:
 
         chosen = plan_strategies(strategies, settings, seeds)
         read = partial(self._require_open().inputs.read, parse_special=parse_special)
-        with progress_bar(sum(len(one.runs) for one in chosen) if progress else 0) as show:
-            return self._analyse(compare(read, prompt, chosen, self.info.description), show)
+        return self._analyse(compare(read, prompt, chosen, self.info.description), progress)
 
     def alternatives(
         self,
@@ -433,18 +435,20 @@ class LLM:
         job = opened.inputs.job(prompt, template, parse_special=parse_special)
         return probe.view(job, run_prompt_only(opened.client, job), self.tokenizer)
 
-    def _analyse(self, analysis: Analysis[T], show: Show | None = None) -> T:
-        """Run what an analysis asks for; its view. `show` is given each chunk."""
+    def _analyse(self, analysis: Analysis[T], progress: bool | None = None) -> T:
+        """Run what an analysis asks for; its view."""
         step = advance(analysis, None)
         while not isinstance(step, Finished):
-            step = advance(analysis, self._run(step, show))
+            step = advance(analysis, self._run(step, progress))
         return step.view
 
-    def _run(self, tasks: Tasks, show: Show | None) -> list[GenerationOutput]:
+    def _run(self, tasks: Tasks, progress: bool | None) -> list[GenerationOutput]:
         opened = self._require_open()
         configs = [opened.inputs.settings(task.config, NO_SETTINGS) for task in tasks]
         jobs = jobs_of(tasks, configs, opened.inputs)
-        return collect_outputs(stream_jobs(opened.client, jobs, self.tokenizer), show)
+        num_texts = sum(job.request.num_samples for job in jobs)
+        with progress_of(jobs, num_texts, self.info, progress) as (watched, show):
+            return collect_outputs(stream_jobs(opened.client, watched, self.tokenizer), show)
 
 
 def _prepare(

@@ -46,14 +46,14 @@ def test_a_folder_that_is_no_model_is_told(
     loopback_hub: LoopbackHub,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     loopback_hub.publish("org/tiny", CHECKPOINT)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "org" / "tiny").mkdir(parents=True)
     assert (hub.resolve("org/tiny") / "config.json").is_file()
     told = "the folder 'org/tiny' has no config.json: asking Hugging Face"
-    assert told in capsys.readouterr().err
+    assert told in caplog.text
 
 
 def test_an_older_tokenizer_is_fetched_where_there_is_no_other(loopback_hub: LoopbackHub) -> None:
@@ -190,13 +190,13 @@ def test_pull_follows_the_hub_and_resolve_does_not(loopback_hub: LoopbackHub) ->
 
 
 def test_pull_takes_what_is_cached_where_the_hub_is_silent(
-    loopback_hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
+    loopback_hub: LoopbackHub, caplog: pytest.LogCaptureFixture
 ) -> None:
     loopback_hub.publish("org/tiny", CHECKPOINT)
     folder = hub.pull("org/tiny")
     loopback_hub.stop()
     assert hub.pull("org/tiny") == folder
-    assert "does not answer" in capsys.readouterr().err
+    assert "does not answer" in caplog.text
 
 
 def test_old_names_mean_their_ids(loopback_hub: LoopbackHub) -> None:
@@ -277,13 +277,15 @@ def test_the_licence_is_told_once(
     card: dict[str, str],
     message: str,
     loopback_hub: LoopbackHub,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO", "foretell")
     loopback_hub.publish("org/tiny", CHECKPOINT, card=card)
     hub.pull("org/tiny")
-    assert message in capsys.readouterr().err
+    assert message in f"{caplog.messages[0]}\n"
+    caplog.clear()
     hub.pull("org/tiny")
-    assert capsys.readouterr().err == ""
+    assert caplog.text == ""
 
 
 def test_bytes_are_counted_to_the_last(

@@ -52,7 +52,7 @@ def test_what_lies_here_wins_over_names_and_says_so(
     fake_hub: FakeHub,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     fake_hub.publish(b"a model")
     monkeypatch.chdir(tmp_path)
@@ -62,17 +62,18 @@ def test_what_lies_here_wins_over_names_and_says_so(
         if name == "tiny":
             assert hub.resolve(name).read_bytes() == b"a model"  # nothing that is a model is here
         (folder / "config.json").touch()
-    capsys.readouterr()
+    caplog.clear()
     assert hub.resolve("tiny") == Path("tiny")
-    assert "'tiny' is a folder here, and a model's name too" in capsys.readouterr().err
+    assert "'tiny' is a folder here, and a model's name too" in caplog.text
     assert hub.resolve("gpt2") == Path("gpt2")
-    assert "'gpt2' is a folder here" in capsys.readouterr().err
+    assert "'gpt2' is a folder here" in caplog.text
+    caplog.clear()
     assert hub.resolve("./tiny") == Path("tiny")
     assert hub.resolve("runs/one") == Path("runs/one")
-    assert capsys.readouterr().err == ""
+    assert caplog.text == ""
     (tmp_path / "shared-cache" / "models--runs--one").mkdir(parents=True)
     assert hub.resolve("runs/one") == Path("runs/one")
-    assert "'runs/one' is a folder here" in capsys.readouterr().err
+    assert "'runs/one' is a folder here" in caplog.text
 
 
 @pytest.mark.parametrize("revision", ["", "../up", "/root", "a\nb", 7])

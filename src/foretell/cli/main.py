@@ -129,6 +129,7 @@ def _invoke(arguments: list[str]) -> None:
     with (
         cli.make_context("foretell", arguments, color=_color_choice()) as context,
         _warnings_as_lines(),
+        _notices_as_lines(),
     ):
         cli.invoke(context)
     if sys.stdout is not None:
@@ -151,6 +152,15 @@ def _warnings_as_lines() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always", SettingWarning)
         warnings.showwarning = show
+        yield
+
+
+@contextlib.contextmanager
+def _notices_as_lines() -> Iterator[None]:
+    """Show what the library says to its logger as lines on stderr."""
+    from foretell.cli.notices import notices_as_lines  # not at the top: logging is slow to import
+
+    with notices_as_lines():
         yield
 
 

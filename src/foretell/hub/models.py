@@ -9,9 +9,9 @@ from pathlib import Path
 from foretell.errors import ConfigError, ModelFileError, ModelNotFoundError
 from foretell.hub.cache import file_sha256, is_cached, model_file, storage_errors
 from foretell.hub.names import HubModel, id_in_address, parse
-from foretell.hub.progress import say
 from foretell.hub.registry import KnownModel, find, lookup, suggest
 from foretell.hub.shared_cache import cached_path, repo_folder
+from foretell.utils.notices import caution
 
 _WHAT_TO_GIVE = (
     "or give the path of a GGUF file or a model's folder, or a Hugging Face id: org/name"
@@ -42,7 +42,9 @@ def resolve(model: str | os.PathLike[str], revision: str | None = None) -> Path:
         named = _find_named(model, revision)
         if named is not None:
             if isinstance(named, HubModel) and Path(given).is_dir():
-                say(f"the folder {given!r} has no config.json: asking Hugging Face for the model")
+                caution(
+                    f"the folder {given!r} has no config.json: asking Hugging Face for the model"
+                )
             return _bring(named)
     raise ModelNotFoundError(_why_not(given, Path(given).expanduser()))
 
@@ -60,7 +62,7 @@ def _take_local(model: str | os.PathLike[str], path: Path, revision: str | None)
     _refuse_revision(repr(os.fspath(model)), revision, "files on this machine have no revisions")
     if isinstance(model, str) and _is_ambiguous(model):
         kind = "folder" if path.is_dir() else "file"
-        say(f"{model!r} is a {kind} here, and a model's name too: taking the {kind}")
+        caution(f"{model!r} is a {kind} here, and a model's name too: taking the {kind}")
     return path
 
 
@@ -140,7 +142,7 @@ def _refresh(model: HubModel) -> Path:
     except UnreachableError as error:
         if cached is None:
             raise
-        say(f"{error}; taking what is cached")
+        caution(f"{error}; taking what is cached")
         return cached
 
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 from foretell.errors import DownloadError, ModelNotFoundError
 from foretell.hub.cache import CHUNK, check_space, megabytes
 from foretell.hub.names import HubModel
-from foretell.hub.progress import download_bar, say
+from foretell.hub.progress import download_bar
 from foretell.hub.refusals import SHARED_CACHE, answer_errors, endpoint, hub_errors
 from foretell.hub.shared_cache import (
     cached_commit,
@@ -36,6 +36,7 @@ from foretell.hub.snapshots import (
     choose_files,
     read_shards,
 )
+from foretell.utils.notices import tell
 
 _ANSWER_SECONDS = 10.0
 
@@ -158,14 +159,14 @@ def _fetch_missing(listing: Listing, names: list[str]) -> None:
     sizes = [0 if _has_blob(listing, name) else listing.files[name].size for name in names]
     shared_cache_dir().mkdir(parents=True, exist_ok=True)
     check_space(title, sum(sizes), shared_cache_dir(), SHARED_CACHE)
-    say(_licence_line(listing))
+    tell(_licence_line(listing))
     done = 0
     with download_bar(title, sum(sizes), 0) as show:
         for name, size in zip(names, sizes, strict=True):
             _fetch_file(listing, name, _shifted(show, done, name))
             done += size
             show(done, name)
-    say(f"{title} is ready ({megabytes(done)} fetched)")
+    tell(f"{title} is ready ({megabytes(done)} fetched)")
 
 
 def _licence_line(listing: Listing) -> str:

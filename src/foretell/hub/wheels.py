@@ -20,8 +20,8 @@ from pathlib import Path
 
 from foretell.errors import DownloadError
 from foretell.hub.cache import CHUNK, disk_full_message, file_sha256
-from foretell.hub.progress import ShowProgress
 from foretell.hub.registry import WheelPart
+from foretell.utils.progress import ShowProgress
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 5.0

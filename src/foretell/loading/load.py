@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 from foretell.backends.base import Backend
 from foretell.errors import ConfigError, UnsupportedModelError
 from foretell.hub import resolve
-from foretell.hub.progress import say
 from foretell.loading.options import ModelOptions
 from foretell.loading.progress import loading_bar
 from foretell.loading.recommended import from_generation_config, read_recommended
+from foretell.utils.notices import caution
 
 if TYPE_CHECKING:
     from foretell.formats.checkpoint import Checkpoint
@@ -140,7 +140,7 @@ def _run_native(checkpoint: Checkpoint, options: ModelOptions) -> Backend | None
             raise UnsupportedModelError(f"{error}; backend='transformers' may run it") from None
         if not _has_transformers():
             raise UnsupportedModelError(f"{error}; transformers may run it: {EXTRA}") from None
-        say(f"{error}: running it with transformers")
+        caution(f"{error}: running it with transformers")
     return None
 
 
@@ -151,7 +151,7 @@ def _chooses_torch(checkpoint: Checkpoint, options: ModelOptions) -> bool:
         _refuse(others, "backend='native': must be backend='transformers'")
     chosen = [f"{name}={value!r}" for name, value in others.items()]
     if chosen:
-        say(f"{checkpoint.title}: {' and '.join(chosen)}: running it with transformers")
+        caution(f"{checkpoint.title}: {' and '.join(chosen)}: running it with transformers")
     return bool(chosen)
 
 

@@ -1,27 +1,27 @@
-"""A bar of a model's bytes on stderr, while it is loaded."""
+"""A bar of a model's bytes, while it is loaded."""
 
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
+
+from foretell.utils.progress import is_watched, open_bar
 
 LARGE = 500_000_000  # bytes; smaller models are there in a second
 
 
 @contextlib.contextmanager
 def loading_bar(name: str, size: int) -> Iterator[Callable[[int], None]]:
-    """A bar of the `size` bytes of a model's weights, on a terminal and for large models alone.
+    """A bar of the `size` bytes of a model's weights, where somebody watches; for large ones alone.
 
     The yielded function takes the number of bytes done since its last call.
     """
-    if size < LARGE or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda num_bytes: None
-        return
-    from rich.console import Console
-    from rich.progress import DownloadColumn, Progress
+    done = 0
+    with open_bar(f"Loading {name}", size, "bytes", asked=size >= LARGE and is_watched()) as show:
 
-    columns = (*Progress.get_default_columns(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"Loading {name}", total=size)
-        yield lambda num_bytes: bar.advance(task, num_bytes)
+        def add(num_bytes: int) -> None:
+            nonlocal done
+            done += num_bytes
+            show(done, "")
+
+        yield add

@@ -1,7 +1,6 @@
 import json
 import math
 from collections import Counter
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -281,18 +280,3 @@ def test_an_empty_prompt_is_an_error_and_nothing_stays_open():
     with pytest.raises(RequestError, match="no tokens"):
         llm.compare("")
     llm.compare("a", max_new_tokens=2)
-
-
-@pytest.mark.parametrize(("progress", "total"), [(True, 4), (False, 0)])
-def test_progress_counts_the_runs(monkeypatch, progress, total):
-    seen = []
-
-    @contextmanager
-    def bar(total):
-        seen.append(total)
-        yield lambda chunk: seen.extend(["one"] * (chunk.output is not None))
-
-    monkeypatch.setattr("foretell.llm.progress_bar", bar)
-    wishes = {"greedy": {}, "hot": {"temperature": 1.0}}
-    toy_llm().compare("a", wishes, max_new_tokens=2, progress=progress)
-    assert seen == [total, *["one"] * 4]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.errors import ConfigError, UnsupportedModelError
+from foretell.utils.progress import is_terminal, may_show
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -77,13 +77,12 @@ def check_layers(config: Any) -> None:
 
 @contextmanager
 def quiet_bars(logging: Any) -> Iterator[None]:
-    """Turn off transformers' progress bars where nobody looks at a terminal.
+    """Turn off transformers' progress bars where nobody looks at a terminal, or wants none.
 
     Args:
         logging: the module `transformers.utils.logging`.
     """
-    is_seen = sys.stderr is not None and sys.stderr.isatty()
-    if is_seen or not logging.is_progress_bar_enabled():
+    if (may_show() and is_terminal()) or not logging.is_progress_bar_enabled():
         yield
         return
     logging.disable_progress_bar()
