@@ -104,15 +104,17 @@ font-variant-numeric:tabular-nums}
 .foretell table{border-collapse:collapse;font-size:13px;color:inherit;background:none;margin:0;
 font-variant-numeric:tabular-nums}
 .foretell table tr,.foretell table tbody tr:nth-child(n){background:none}
-.foretell th,.foretell td{padding:3px 9px;text-align:right;vertical-align:top;
+.foretell table th,.foretell table td{padding:3px 9px;text-align:right;vertical-align:top;
 border-bottom:1px solid var(--ft-line);font-weight:400;color:inherit;background:none;
 white-space:nowrap;max-width:none}
-.foretell thead th{color:var(--ft-quiet)}
-.foretell .ft-left{text-align:left;white-space:pre}
-.foretell .ft-wide{text-align:left;white-space:pre-wrap;overflow-wrap:anywhere;min-width:16em}
+.foretell table thead th{color:var(--ft-quiet)}
+.foretell table .ft-left.ft-left{text-align:left;white-space:pre}
+.foretell table .ft-wide.ft-wide{text-align:left;white-space:pre-wrap;
+overflow-wrap:anywhere;min-width:16em}
 .foretell .ft-bar{display:inline-block;width:6em;height:.75em;border:1px solid var(--ft-quiet);
 vertical-align:-1px}
 .foretell .ft-bar>span{display:block;height:100%;background:var(--ft-accent)}
+.foretell .ft-steps{max-height:30em;overflow-y:auto}
 .foretell summary{cursor:pointer;padding:2px 0}
 .foretell summary:focus-visible{outline:2px solid var(--ft-accent)}
 .foretell pre{overflow-x:auto;font:12px/1.45 ui-monospace,Menlo,Consolas,monospace;color:inherit;
@@ -344,6 +346,11 @@ def details(summary: str, content: str, *, is_open: bool = False) -> str:
     """HTML that opens below a line of plain text."""
     attribute = " open" if is_open else ""
     return f"<details{attribute}><summary>{visible(summary)}</summary>{content}</details>"
+
+
+def scrolling(content: str) -> str:
+    """HTML of many parts, in a box that scrolls."""
+    return f'<div class="ft-steps">{content}</div>'
 
 
 def preformatted(text: str) -> str:

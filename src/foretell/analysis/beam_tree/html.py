@@ -9,7 +9,7 @@ from foretell.analysis.beam_tree.tables import NO_RANK, score_formula, step_summ
 from foretell.config import GenerationConfig
 from foretell.outputs import show_settings
 from foretell.utils.display import show_text, show_token
-from foretell.utils.html import details, frame, plain_flow, table
+from foretell.utils.html import details, frame, plain_flow, scrolling, table
 
 HYPOTHESIS_HEADS = ("", "text", "score", "sum", "length", "ends by")
 CANDIDATE_HEADS = ("beam", "rank", "token", "what became of it", "log-probability", "sum")
@@ -30,7 +30,7 @@ def fragment(
         details(step_summary(number, step), _step(step)) for number, step in enumerate(steps)
     )
     notes = [f"the search ended: {end}", score_formula(config), show_settings(config)]
-    return frame(plain_flow(prompt, ""), texts, opened, notes=notes)
+    return frame(plain_flow(prompt, ""), texts, scrolling(opened), notes=notes)
 
 
 def _hypothesis(index: int, one: BeamHypothesis) -> Sequence[str]:
