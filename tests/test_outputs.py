@@ -26,7 +26,7 @@ def test_views_of_a_long_text_have_a_short_repr(name: str) -> None:
     with toy_llm(num_blocks=200) as llm:
         view = getattr(llm, name)(prompt, **settings)
     assert repr(view).startswith(f"{type(view).__name__}(")
-    assert len(repr(view)) < 700
+    assert len(repr(view)) < 1000  # bytes of random text take four characters each
     assert "None" not in repr(view)
 
 

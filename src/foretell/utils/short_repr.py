@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sized
 from typing import Any
 
-MAX_TEXT = 60  # characters of one string
+MAX_TEXT = 100  # characters of one string
 MAX_FLOAT = 10  # characters of a float that is not rounded
 MAX_ITEMS = 6  # numbers or strings of one list
 
