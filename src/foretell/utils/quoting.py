@@ -1,0 +1,43 @@
+"""Values of files and users, as messages quote them: short, in one line, nothing to obey."""
+
+from __future__ import annotations
+
+from math import log10
+
+QUOTED = 60
+TEXT = 200
+_LARGE = 1 << 256  # integers past it are counted, not spelled
+
+
+def quote(value: object, limit: int = QUOTED) -> str:
+    """`repr` of a value, cut after about `limit` characters, with control characters escaped.
+
+    Never raises, whatever `repr` does: a value without one is named by its type.
+    """
+    if isinstance(value, (str, bytes, bytearray)):
+        cut = value[:limit]
+        return repr(cut) + ("…" if len(value) > limit else "")
+    if type(value) is int and not -_LARGE < value < _LARGE:
+        return f"an integer of about {round(value.bit_length() * log10(2))} digits"
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 of anybody's class, or of a list of such integers
+        text = f"<{type(value).__name__}>"
+    return one_line(text, limit)
+
+
+def one_line(text: object, limit: int = TEXT) -> str:
+    """A text of another's, such as an error's, in one line: cut, with control characters escaped.
+
+    White space of any kind counts as a single space.
+    """
+    words = " ".join(str(text)[: 4 * limit].split())
+    cut = words if len(words) <= limit else f"{words[:limit]}…"
+    return escape(cut)
+
+
+def escape(text: str) -> str:
+    """The text with its control characters, and lone surrogates, as Python would spell them."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

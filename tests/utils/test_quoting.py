@@ -1,0 +1,57 @@
+"""What messages quote of files and users: short, in one line, nothing that a terminal obeys."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foretell.utils.quoting import escape, one_line, quote
+
+
+class _Mute:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("llama", "'llama'"),
+        ("\x1b[31mred", r"'\x1b[31mred'"),
+        ("a\nb", r"'a\nb'"),
+        ("\u202eabc", r"'\u202eabc'"),
+        ("\ud800", r"'\ud800'"),
+        (b"\x00a", r"b'\x00a'"),
+        (7, "7"),
+        (10**5000, "an integer of about 5000 digits"),
+        (-(10**5000), "an integer of about 5000 digits"),
+        ([10**5000], "<list>"),
+        (1e400, "inf"),
+        (None, "None"),
+        (_Mute(), "<_Mute>"),
+        (np.zeros((2, 2)), "array([[0., 0.], [0., 0.]])"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_are_shown_as_python_spells_them(value, shown):
+    assert quote(value) == shown
+
+
+@pytest.mark.parametrize("value", ["a" * 5000, ["b"] * 5000, {"c" * 5000: 1}, b"d" * 5000])
+def test_long_values_are_cut(value):
+    shown = quote(value)
+    assert len(shown) < 70
+    assert shown.endswith("…")
+
+
+@given(st.text(), st.integers(1, 80))
+def test_nothing_shown_is_a_control_character(text, limit):
+    for shown in (quote(text, limit), one_line(text, limit), escape(text), quote([text], limit)):
+        assert shown.isprintable()
+        shown.encode()
+
+
+def test_an_error_of_several_lines_becomes_one():
+    assert one_line("first\n  second\x1b[0m\n" + "x" * 500) == (
+        r"first second\x1b[0m " + "x" * 183 + "…"
+    )
