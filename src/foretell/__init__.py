@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         QueueFullError,
         RequestError,
         SettingWarning,
+        UnknownNameError,
         UnsupportedModelError,
     )
     from foretell.hf_generate import generate
@@ -67,6 +68,7 @@ _HOMES = {
             "QueueFullError",
             "RequestError",
             "SettingWarning",
+            "UnknownNameError",
             "UnsupportedModelError",
         ),
         "errors",
@@ -115,6 +117,7 @@ __all__ = [
     "StopReason",
     "StrategyResult",
     "TokenLogprob",
+    "UnknownNameError",
     "UnsupportedModelError",
     "Usage",
     "__version__",

@@ -21,6 +21,7 @@ from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
+from foretell.config.foreign_names import refuse_unknown
 from foretell.decoding.logprobs import TokenReport
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
@@ -50,6 +51,9 @@ NO_SETTINGS: Mapping[str, Any] = {}
 
 ReadPrompts = Callable[[], Prompts]
 """Gives the prompts, in a helper thread."""
+
+OPTION_NAMES = tuple(inspect.signature(LLM).parameters)
+"""What `LLM` takes."""
 
 NOT_OPEN = "this AsyncLLM is not open: use it in `async with AsyncLLM(...) as llm:`"
 
@@ -96,13 +100,13 @@ class AsyncLLM:
             many wait; the prompts of a list wait outside, and half of these places are left free.
 
     Raises:
-        TypeError: an argument that `LLM` does not have.
+        UnknownNameError: an argument that `LLM` does not have.
     """
 
     def __init__(
         self, model: str | os.PathLike[str] | Backend = DEFAULT_MODEL, **options: Any
     ) -> None:
-        inspect.signature(LLM).bind(model, **options)
+        refuse_unknown(options, OPTION_NAMES, "argument")
         self._load = _once(partial(LLM, model, **options))
         self._max_waiting: int | None = options.get("max_waiting")
         self._worker: Worker | None = None

@@ -3,6 +3,7 @@
                           exit  HTTP
 ForetellError                1   500
 ├── ConfigError              2   400   a setting is unknown, out of range or contradicts another
+│   └── UnknownNameError     2   400   a setting, or an argument, is not known by this name
 ├── RequestError             2   400   a prompt is empty, or exceeds the context or the KV pool
 │   └── QueueFullError       2   429   as many requests wait as may
 ├── ModelNotFoundError       1   404   no such model name, file or cached download
@@ -30,6 +31,10 @@ class ConfigError(ForetellError, ValueError):
 
     exit_code = 2
     http_status = 400
+
+
+class UnknownNameError(ConfigError, TypeError):
+    """A setting, or an argument, is not known by this name; a TypeError, as Python's own is."""
 
 
 class RequestError(ForetellError, ValueError):

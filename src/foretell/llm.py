@@ -17,6 +17,7 @@ from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
 from foretell.backends.base import Backend, BackendInfo
 from foretell.backends.native.options import Activations, KVDtype, Quantize
 from foretell.config import GenerationConfig
+from foretell.config.foreign_names import refuses_unknown
 from foretell.engine.client import CLOSED, EngineClient
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings
@@ -106,9 +107,10 @@ class LLM:
     Raises:
         ModelNotFoundError, DownloadError: there is no such model, or it could not be fetched.
         ModelFileError, UnsupportedModelError: its file is damaged, or of an unknown kind.
-        ConfigError: an argument has no meaning here.
+        ConfigError: an argument has no meaning here, or (UnknownNameError) there is none such.
     """
 
+    @refuses_unknown("argument")
     def __init__(  # noqa: PLR0913
         self,
         model: str | os.PathLike[str] | Backend | Any = DEFAULT_MODEL,

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from foretell.config.conflicts import refuse, warnings_of
 from foretell.config.dialects import Dialect, Scope, find_dialect
+from foretell.config.foreign_names import refuse_unknown, refuses_unknown
 from foretell.config.presets import MODEL_PRESET, PRESETS
-from foretell.config.settings import ALIASES, SAMPLING_SETTINGS, SETTINGS
+from foretell.config.settings import SAMPLING_SETTINGS, SETTINGS
 from foretell.config.validators import RepetitionDetection
 from foretell.errors import ConfigError
 from foretell.utils.short_repr import call_repr
 
+T = TypeVar("T")
 
+
+def _explains_names(kind: type[T]) -> type[T]:
+    """Let a dataclass say of an unknown argument what it is called here."""
+    kind.__init__ = refuses_unknown("setting")(kind.__init__)  # type: ignore[method-assign]
+    return kind
+
+
+@_explains_names
 @dataclass(frozen=True, kw_only=True, repr=False)
 class GenerationConfig:
     """Settings of one request. `None` means: not set, the plain default holds.
@@ -248,9 +257,7 @@ class GenerationConfig:
 
         None takes a setting back. What a preset or a dialect filled in is filled in anew.
         """
-        for name in settings:
-            if name not in _DEFAULTS:
-                raise ConfigError(f"unknown setting {name!r}: {_hint(name)}")
+        refuse_unknown(settings, _DEFAULTS, "setting")
         if all(self._has(name, value) for name, value in settings.items()):
             return self
         return GenerationConfig(**{**self._stated, **settings})
@@ -275,13 +282,6 @@ class GenerationConfig:
         """The settings in force, by name, ready for JSON; a function by its name."""
         values = {name: getattr(self, name) for name in _DEFAULTS}
         return {name: _plain(value) for name, value in values.items() if value != _DEFAULTS[name]}
-
-
-def _hint(name: str) -> str:
-    if name in ALIASES:
-        return f"here it is called {ALIASES[name]!r}"
-    close = difflib.get_close_matches(name, _DEFAULTS, n=1)
-    return f"did you mean {close[0]!r}?" if close else "`foretell guide` lists all"
 
 
 def _plain(value: Any) -> Any:

@@ -36,6 +36,7 @@ ROWS: dict[str, Setting] = {
         source="Holtzman et al. 2019, arXiv 1904.09751",
         examples=(0.6, 0.9),
         usual=5,
+        aliases=("nucleus_p",),
     ),
     "min_p": Setting(
         Range(
@@ -130,11 +131,13 @@ ROWS: dict[str, Setting] = {
         formula="keep x ≥ max x - n · σ(x)",
         source="Tang et al. 2024, arXiv 2411.07641",
         examples=(0.5, 1.5),
+        aliases=("nsigma",),
     ),
     "min_tokens_to_keep": Setting(
         Range(int, 1, math.inf, "candidates that samplers leave", neutral=1),
         Kind.DETAIL,
         low="samplers may cut to one",
         high="there is always a choice",
+        aliases=("min_keep",),
     ),
 }

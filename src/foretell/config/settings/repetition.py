@@ -28,7 +28,7 @@ ROWS: dict[str, Setting] = {
         source="Keskar et al. 2019, arXiv 1909.05858",
         examples=(1.1, 1.5),
         example_text="mat floor floor",
-        aliases=("repeat_penalty",),
+        aliases=("repeat_penalty", "rep_pen", "penalty_repeat"),
         usual=7,
     ),
     "frequency_penalty": Setting(
@@ -48,6 +48,7 @@ ROWS: dict[str, Setting] = {
         examples=(0.5, 1.5),
         example_text="mat floor floor",
         usual=8,
+        aliases=("freq_penalty", "penalty_freq"),
     ),
     "presence_penalty": Setting(
         Range(float, -FINITE, FINITE, "taken off a token's logit if it was seen", (-2.0, 2.0)),
@@ -60,13 +61,20 @@ ROWS: dict[str, Setting] = {
         examples=(0.5, 1.5),
         example_text="mat floor floor",
         usual=9,
+        aliases=("pres_penalty", "penalty_present"),
     ),
     "penalty_scope": Setting(
         SCOPE,
         Kind.DETAIL,
         '"prompt", "output", "all" or the last n tokens: what penalties see',
         needs=("repetition_penalty", "frequency_penalty", "presence_penalty"),
-        aliases=("repeat_last_n",),
+        aliases=(
+            "repeat_last_n",
+            "penalty_last_n",
+            "rep_pen_range",
+            "repetition_penalty_range",
+            "repetition_context_size",
+        ),
     ),
     "penalty_exempt_tokens": Setting(
         TOKEN_IDS,
@@ -119,6 +127,7 @@ ROWS: dict[str, Setting] = {
         Kind.DETAIL,
         "texts over which DRY does not look back",
         needs=("dry_multiplier",),
+        aliases=("dry_sequence_breaker",),
     ),
     "no_repeat_ngram_size": Setting(
         Range(int, 0, math.inf, "no n-gram of this size comes twice; 0 is off", (2, 10), neutral=0),
@@ -129,5 +138,6 @@ ROWS: dict[str, Setting] = {
         source="Paulus et al. 2017, arXiv 1705.04304",
         examples=(3,),
         example_text="mat floor bed mat floor",
+        aliases=("ngram_size", "no_repeat_ngram"),
     ),
 }

@@ -16,7 +16,7 @@ ROWS: dict[str, Setting] = {
         Kind.REPORT,
         low="the chosen token alone",
         high="many alternatives, more output",
-        aliases=("top_logprobs",),
+        aliases=("top_logprobs", "n_probs", "num_logprobs", "return_logprobs"),
         needs_json=True,
     ),
     "logprobs_stage": Setting(

@@ -55,6 +55,7 @@ ROWS: dict[str, Setting] = {
         neutral=0,
         not_with={"num_beams": "it learns from one line of tokens"},
         examples=({"mirostat": 2, "mirostat_tau": 1.0}, {"mirostat": 2, "mirostat_tau": 1.5}),
+        aliases=("mirostat_mode",),
     ),
     "mirostat_tau": Setting(
         Range(float, 0.0, FINITE, "surprise to aim at, in bits", (1, 10), open_low=True),
@@ -65,6 +66,7 @@ ROWS: dict[str, Setting] = {
         if_not_set=5,
         needs=("mirostat",),
         examples=({"mirostat": 2, "mirostat_tau": 1.0}, {"mirostat": 2, "mirostat_tau": 1.5}),
+        aliases=("mirostat_ent",),
     ),
     "mirostat_eta": Setting(
         Range(float, 0.0, FINITE, "how fast mirostat corrects itself", (0.01, 1)),
@@ -74,6 +76,7 @@ ROWS: dict[str, Setting] = {
         source="arXiv 2007.14966",
         if_not_set=0.1,
         needs=("mirostat",),
+        aliases=("mirostat_lr",),
     ),
     "adaptive_target": Setting(
         Range(float, 0.0, 1.0, "probability that chosen tokens should have on average", (0.1, 0.9)),

@@ -16,6 +16,7 @@ ROWS: dict[str, Setting] = {
         "draw tokens, or take the likeliest",
         usual=2,
         note="[default: greedy without sampling settings]",
+        aliases=("sample", "sampling", "use_sampling"),
     ),
     "preset": Setting(
         one_of(*PRESETS, MODEL_PRESET),
@@ -35,6 +36,7 @@ ROWS: dict[str, Setting] = {
         source="Salmon et al. 2011",
         usual=11,
         note="[default: drawn anew, and told]",
+        aliases=("random_seed", "rng_seed", "sampling_seed", "manual_seed", "random_state"),
     ),
     "num_return_sequences": Setting(
         Range(int, 1, MAX_SAMPLES, "samples of one prompt", neutral=1),
@@ -46,7 +48,14 @@ ROWS: dict[str, Setting] = {
         with_others="above 1 contradicts greedy decoding, which writes one text; "
         "must not be above num_beams where that is above 1",
         multiplies_sequences=True,
-        aliases=("n",),
+        aliases=(
+            "n",
+            "num_samples",
+            "num_sequences",
+            "num_hypotheses",
+            "num_completions",
+            "candidate_count",
+        ),
         note="[default: 1]",
         short="-n",
     ),
@@ -67,6 +76,7 @@ ROWS: dict[str, Setting] = {
         multiplies_sequences=True,
         makes_samples_differ=True,
         on_when="above 1",
+        aliases=("beam_width", "beam_size", "n_beams"),
     ),
     "length_penalty": Setting(
         Range(
@@ -78,6 +88,7 @@ ROWS: dict[str, Setting] = {
         formula="score = sum of log p / length ** length_penalty",
         source="Wu et al. 2016, as in transformers",
         needs=("num_beams",),
+        aliases=("beam_alpha",),
     ),
     "early_stopping": Setting(
         EARLY_STOPPING,
@@ -92,13 +103,14 @@ ROWS: dict[str, Setting] = {
         Kind.STRATEGY,
         "the whole chain, by names of settings, in this order",
         with_others="must name every setting that is on; contradicts logits_processor",
+        aliases=("samplers", "sampler_order", "sampler_seq"),
     ),
     "logits_processor": Setting(
         FUNCTIONS,
         Kind.CUSTOM,
         "functions on a row of logits, before the samplers",
         with_others="contradicts processors: put all in one",
-        aliases=("logits_processors",),
+        aliases=("logits_processors", "logit_processor"),
     ),
     "remove_invalid_values": Setting(
         BOOLEAN,

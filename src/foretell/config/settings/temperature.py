@@ -47,5 +47,6 @@ ROWS: dict[str, Setting] = {
         source="llama.cpp",
         if_not_set=1,
         needs=("dynatemp_range",),
+        aliases=("dynatemp_exp",),
     ),
 }

@@ -23,6 +23,7 @@ ROWS: dict[str, Setting] = {
         Kind.MASK,
         "texts that must not be written",
         note="[repeatable]",
+        aliases=("banned_strings", "banned_words"),
     ),
     "bad_words_ids": Setting(
         ID_SEQUENCES,
@@ -33,11 +34,13 @@ ROWS: dict[str, Setting] = {
         TOKEN_IDS,
         Kind.MASK,
         "the only token ids that may be written",
+        aliases=("allowed_tokens",),
     ),
     "suppress_tokens": Setting(
         TOKEN_IDS,
         Kind.MASK,
         "token ids that must not be written",
+        aliases=("banned_tokens", "banned_token_ids", "suppress_token_ids"),
     ),
     "begin_suppress_tokens": Setting(
         TOKEN_IDS,
@@ -78,12 +81,13 @@ ROWS: dict[str, Setting] = {
         source="Sanchez et al. 2023, arXiv 2306.17806",
         neutral=1,
         not_with={"num_beams": "it takes two sequences for one text"},
+        aliases=("cfg_scale", "cfg"),
     ),
     "negative_prompt": Setting(
         PROMPT,
         Kind.GUIDANCE,
         "the text to be guided away from; not set: the prompt's last token",
         needs=("guidance_scale",),
-        aliases=("negative_prompt_ids",),
+        aliases=("negative_prompt_ids", "cfg_negative_prompt"),
     ),
 }

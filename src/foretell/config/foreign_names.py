@@ -1,0 +1,192 @@
+"""What other systems call settings and arguments, and what to write here.
+
+The one table of such names, for Python and for the command line. Names of settings stand in the
+settings' own rows (`Setting.aliases`); here are the arguments of `LLM`, and names of what is asked
+for in another way, or not at all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterable
+from typing import ParamSpec, TypeVar
+
+from foretell.config.settings import ALIASES, SETTINGS
+from foretell.errors import UnknownNameError
+from foretell.utils.quoting import quote
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_OPTIONS: dict[str, str] = {
+    "model": "model_path model_name model_id model_name_or_path pretrained_model_name_or_path "
+    "model_file gguf_file repo_id checkpoint ckpt_dir",
+    "tokenizer": "tokenizer_path tokenizer_name tokenizer_name_or_path",
+    "context_length": "n_ctx num_ctx ctx_size ctx_len context_size context_window max_model_len "
+    "max_seq_len max_seq_length max_context_length max_context_len",
+    "threads": "n_threads num_threads num_thread nthreads n_threads_batch threads_batch "
+    "cpu_threads intra_threads",
+    "quantize": "quantization quantization_config quant",
+    "dtype": "torch_dtype compute_type",
+    "device": "device_map",
+    "kv_dtype": "kv_cache_dtype cache_type_k cache_type_v type_k type_v",
+    "kv_share": "gpu_memory_utilization mem_fraction_static",
+    "num_blocks": "num_gpu_blocks_override",
+    "max_running": "max_num_seqs max_batch_size max_running_requests n_parallel num_parallel",
+    "max_batch_tokens": "max_num_batched_tokens n_batch n_ubatch num_batch ubatch_size "
+    "chunked_prefill_size prefill_step_size",
+    "max_waiting": "max_queue_size max_queued_requests",
+    "prefix_caching": "enable_prefix_caching cache_prompt",
+}
+
+OPTION_ALIASES: dict[str, str] = {
+    name: option for option, names in _OPTIONS.items() for name in names.split()
+}
+"""Other systems' names of how a model is opened, and the arguments of `LLM` that they mean."""
+
+_STREAM = "call stream(), which yields the text as it is written"
+_GPU = "foretell's own kernels run on a CPU; device='cuda' computes on torch"
+_ONE_PROCESS = "one process runs the model"
+_AT_LOAD = "there is nothing to set: weights are packed once, as the model is opened"
+_ADAPTER = "adapters are not supported: merge them into the model's weights"
+_DRAFT = "drafts are not supported: the model computes every token"
+_GRAMMAR = "grammars are not supported: prefix_allowed_tokens_fn can say which ids may follow"
+_ROPE = "the model's own file says how positions are encoded"
+_GROUPS = "diverse beam search is not supported: num_beams searches as one group"
+_REPORT = "set logprobs, and logprobs_stage='final' for what was drawn from"
+_PROMPT_TOO = "an output's text is what was written: put the prompt before it"
+_QUIET = "there is nothing to set: foretell prints nothing by itself"
+_NO_PADDING = "there is nothing to set: prompts of a list are not padded"
+_CONFIG = "give a GenerationConfig as `config`"
+_TEMPLATE = "the model's own template makes the prompt of a chat"
+_CONSTRAINED = "constrained beam search is not supported"
+_ATTENTION = "there is nothing to set: one attention runs everywhere"
+
+NOTES: dict[str, str] = {
+    **dict.fromkeys(("stream", "streamer", "streaming"), _STREAM),
+    **dict.fromkeys(("n_gpu_layers", "num_gpu_layers", "gpu_layers", "num_gpu", "ngl"), _GPU),
+    **dict.fromkeys(("main_gpu", "tensor_split", "split_mode", "offload_kqv"), _GPU),
+    **dict.fromkeys(("tensor_parallel_size", "pipeline_parallel_size", "tp_size"), _ONE_PROCESS),
+    **dict.fromkeys(("use_mmap", "use_mlock", "mmap", "mlock", "no_mmap"), _AT_LOAD),
+    **dict.fromkeys(("low_cpu_mem_usage", "use_safetensors", "offload_folder"), _AT_LOAD),
+    **dict.fromkeys(("flash_attn", "attn_implementation", "use_flash_attention_2"), _ATTENTION),
+    **dict.fromkeys(("lora_path", "lora_base", "lora", "enable_lora", "adapter_path"), _ADAPTER),
+    **dict.fromkeys(("draft_model", "speculative_config", "speculative_model"), _DRAFT),
+    **dict.fromkeys(("assistant_model", "prompt_lookup_num_tokens"), _DRAFT),
+    **dict.fromkeys(("grammar", "json_schema", "response_format", "guided_decoding"), _GRAMMAR),
+    **dict.fromkeys(("guided_json", "guided_regex", "structured_outputs"), _GRAMMAR),
+    **dict.fromkeys(("rope_freq_base", "rope_freq_scale", "rope_scaling", "rope_theta"), _ROPE),
+    **dict.fromkeys(("num_beam_groups", "diversity_penalty"), _GROUPS),
+    **dict.fromkeys(("constraints", "force_words_ids"), _CONSTRAINED),
+    **dict.fromkeys(("output_scores", "output_logits", "return_dict_in_generate"), _REPORT),
+    **dict.fromkeys(("echo", "return_full_text"), _PROMPT_TOO),
+    **dict.fromkeys(("verbose", "log_level", "disable_log_stats"), _QUIET),
+    **dict.fromkeys(("pad_token_id", "attention_mask", "padding", "padding_side"), _NO_PADDING),
+    **dict.fromkeys(("generation_config", "sampling_params", "generate_config"), _CONFIG),
+    **dict.fromkeys(("chat_format", "chat_template", "chat_handler"), _TEMPLATE),
+    "penalty_alpha": "contrastive search is not supported: top_k and min_p are nearest to it",
+    "dola_layers": "DoLa is not supported: the last layer alone makes the logits",
+    "tfs_z": "tail-free sampling is not supported: min_p and top_n_sigma are nearest to it",
+    "smoothing_factor": "quadratic sampling is not supported: temperature is nearest to it",
+    "best_of": "set num_return_sequences and logprobs, and take the likeliest output",
+    "greedy": "set do_sample=False, or no sampling setting at all",
+    "stop_at_eos": "a text ends there of itself; ignore_eos=True goes on",
+    "use_cache": "there is nothing to set: keys and values are always kept",
+    "n_keep": "there is nothing to set: a text ends where the context is full",
+    "num_keep": "there is nothing to set: a text ends where the context is full",
+    "penalize_nl": "give the newline's token id in penalty_exempt_tokens",
+    "trust_remote_code": "there is nothing to set: code that comes with a model is never run",
+    "load_in_8bit": "here it is quantize='q8'",
+    "load_in_4bit": "here it is quantize='q4'",
+    "enforce_eager": "there is nothing to set: no graph is captured",
+    "filename": "name the file in the model: 'org/name:file.gguf'",
+    "skip_special_tokens": "texts leave special tokens out; an output's token_ids have them",
+    "add_special_tokens": "give token ids where a text must not begin as the tokenizer has it",
+    "eos_token": "give its id as eos_token_id, or its text in stop",
+    "generator": "give a number as seed",
+    "priority": "AsyncLLM's methods take it",
+    "progress": "generate() and compare() take it",
+}
+"""Names of what is asked for in another way, or not at all; and what to do instead."""
+
+
+MANY = 40
+"""So many names are not listed in a message."""
+
+
+def plain_name(name: str) -> str:
+    """A name as it is spelled here: `--max-tokens` and `maxTokens` are `max_tokens`."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.lstrip("-"))
+    return parted.replace("-", "_").lower()
+
+
+def known_as(name: str, known: Iterable[str]) -> str | None:
+    """Which of the settings and arguments `known` here another system's name means."""
+    plain = plain_name(name)
+    found = ALIASES.get(plain) or OPTION_ALIASES.get(plain) or plain
+    return found if found in known else None
+
+
+def hint(name: str, known: Iterable[str], otherwise: str) -> str:
+    """What to write in place of a name that is not among the `known` ones.
+
+    It is another system's name of one of them, or something to be done in another way, or a slip
+    of the pen; `otherwise` is said of what is none of these.
+    """
+    known = [*known]
+    found = known_as(name, known)
+    if found is not None:
+        return f"here it is called {found!r}"
+    plain = plain_name(name)
+    if plain in NOTES:
+        return NOTES[plain]
+    elsewhere = _elsewhere(plain)
+    if elsewhere is not None:
+        return elsewhere
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else otherwise
+
+
+def _elsewhere(plain: str) -> str | None:
+    """Where something belongs that is known under this name, but not here."""
+    if plain in OPTION_ALIASES or plain in _OPTIONS:
+        return _taken_by("LLM(...)", OPTION_ALIASES.get(plain, plain), plain)
+    setting = ALIASES.get(plain, plain)
+    return _taken_by("generate()", setting, plain) if setting in SETTINGS else None
+
+
+def _taken_by(whose: str, name: str, plain: str) -> str:
+    return f"{whose} takes it" if name == plain else f"{whose} takes it, as {name!r}"
+
+
+def refuse_unknown(names: Iterable[str], known: Collection[str], noun: str) -> None:
+    """Raise UnknownNameError, with a hint, for the first of the names that is not known."""
+    for name in names:
+        if name not in known:
+            listed = f"there are {', '.join(known)}"
+            otherwise = listed if len(known) < MANY else "`foretell guide` lists all"
+            raise UnknownNameError(f"unknown {noun} {quote(name)}: {hint(name, known, otherwise)}")
+
+
+def refuses_unknown(noun: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A decorator: keywords that a function lacks raise UnknownNameError, with a hint."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        known = dict.fromkeys(_keywords(function))
+
+        @functools.wraps(function)
+        def call(*arguments: P.args, **keywords: P.kwargs) -> T:
+            if not keywords.keys() <= known.keys():
+                refuse_unknown(keywords, known, noun)
+            return function(*arguments, **keywords)
+
+        return call
+
+    return decorate
+
+
+def _keywords(function: Callable[..., object]) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != "self"]
