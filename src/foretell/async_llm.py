@@ -73,7 +73,8 @@ class _Opened:
 
         All requests pass for the worker to refuse, which knows why.
         """
-        inputs = InputProcessor(self.tokenizer, self.recommended, lambda request: None)
+        vocab_size = self.info.vocab_size
+        inputs = InputProcessor(self.tokenizer, self.recommended, lambda _: None, vocab_size)
         return replace(self, inputs=inputs)
 
 

@@ -19,6 +19,7 @@ from foretell.errors import ConfigError, RequestError
 from foretell.text.chat.prompt import chat_prompt
 from foretell.text.chat.template import check_messages
 from foretell.utils.files import write_atomically
+from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     from foretell.config import GenerationConfig
@@ -192,7 +193,7 @@ def _refuse_samples(config: GenerationConfig | None, settings: dict[str, Any]) -
     stated = 1 if config is None else config.num_return_sequences
     number = settings.get("num_return_sequences", stated)
     if number not in (None, 1):
-        raise ConfigError(f"num_return_sequences={number!r} must be 1: one answer goes on")
+        raise ConfigError(f"num_return_sequences={quote(number)} must be 1: one answer goes on")
 
 
 def read_messages(path: str | os.PathLike[str]) -> list[dict[str, str]]:

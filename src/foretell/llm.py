@@ -141,7 +141,8 @@ class LLM:
         self.tokenizer = loaded.tokenizer
         self.info: BackendInfo = loaded.backend.info
         engine = Engine(loaded.backend, settings)
-        inputs = InputProcessor(self.tokenizer, self.recommended, engine.check)
+        vocab_size = self.info.vocab_size
+        inputs = InputProcessor(self.tokenizer, self.recommended, engine.check, vocab_size)
         self._open: OpenLLM | None = OpenLLM(loaded.backend, engine, EngineClient(engine), inputs)
 
     @property

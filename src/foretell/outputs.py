@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from foretell.config import GenerationConfig
+from foretell.config import GenerationConfig, choices
 from foretell.errors import RequestError
 from foretell.utils import html
 from foretell.utils.display import count, show_probability, show_token
@@ -16,7 +16,7 @@ from foretell.utils.short_repr import call_repr, short_repr
 
 FinishReason = Literal["stop", "length", "abort", "error"]
 
-LogprobStage = Literal["raw", "processed", "final"]
+LogprobStage = choices.LogprobStage
 """Of which distribution: the model's, after penalties and masks, or the one drawn from."""
 
 ContentStopKind = Literal["eos", "token", "string", "regex", "loop", "criteria"]

@@ -83,7 +83,7 @@ def test_every_number_reaches_the_config(name):
         (["--bad-words-ids", "1,2", "--bad-words-ids", "3"], {"bad_words_ids": ((1, 2), (3,))}),
         (
             ["--logit-bias", "5=-inf", "--logit-bias", " a=b=1.5", "--logit-bias", '"42"=2'],
-            {"logit_bias": {5: -math.inf, " a=b": 1.5, "42": 2.0}},
+            {"logit_bias": {5: -math.inf, " a=b": 1.5, '"42"': 2.0}},
         ),
         (["--logit-bias", '"\\n"=1'], {"logit_bias": {"\n": 1.0}}),
         (["--sequence-bias", "1,2=-3"], {"sequence_bias": {(1, 2): -3.0}}),

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretell.config import GenerationConfig, Range
+from foretell.config.choices import SCOPE_NAMES
 from foretell.config.dialects import DIALECT_NAMES, DIALECTS
 from foretell.config.settings import SETTINGS, Kind
-from foretell.config.validators import Notation, RepetitionDetection, Values
+from foretell.config.validators import Notation, RepetitionDetection, Values, quoted_digits
 from foretell.errors import ConfigError, SettingWarning
 
 USUAL = tuple(
@@ -87,7 +88,7 @@ def _token_bias(text: str) -> tuple[int | str, float]:
         raise ValueError(text)
     if len(token) > 1 and token[0] == token[-1] == '"':
         token = json.loads(token)
-        return token, float(bias)
+        return quoted_digits(token), float(bias)
     return int(token) if token.isdecimal() else token, float(bias)
 
 
@@ -97,7 +98,7 @@ def _sequence_bias(text: str) -> tuple[tuple[int, ...], float]:
 
 
 def _scope(text: str) -> int | str:
-    return text if text in ("prompt", "output", "all") else int(text)
+    return text if text in SCOPE_NAMES else int(text)
 
 
 def _decay(text: str) -> tuple[int, float]:

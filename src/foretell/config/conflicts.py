@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from foretell.config.foreign_names import hint
 from foretell.config.presets import MODEL_PRESET
 from foretell.config.settings import RANGES, SAMPLING_SETTINGS, SETTINGS
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     from foretell.config.generation import GenerationConfig
@@ -72,16 +74,16 @@ def _refuse_incompatible(config: GenerationConfig) -> None:
     for (name, other), reason in INCOMPATIBLE.items():
         if _is_on(config, name) and _is_on(config, other):
             raise ConfigError(
-                f"{name}={getattr(config, name)!r} contradicts "
-                f"{other}={getattr(config, other)!r}: {reason}"
+                f"{name}={quote(getattr(config, name))} contradicts "
+                f"{other}={quote(getattr(config, other))}: {reason}"
             )
 
 
 def _refuse_stages_of_beams(config: GenerationConfig) -> None:
     if config.num_beams > 1 and tuple(config.logprobs_stage) != ("raw",):
         raise ConfigError(
-            f"logprobs_stage={config.logprobs_stage!r} contradicts num_beams={config.num_beams}: "
-            f"beams are told at the stage 'raw' only"
+            f"logprobs_stage={quote(config.logprobs_stage)} contradicts "
+            f"num_beams={config.num_beams}: beams are told at the stage 'raw' only"
         )
 
 
@@ -91,7 +93,7 @@ def _refuse_greedy_sampling(config: GenerationConfig) -> None:
             value = getattr(config, name)
             if value is not None and not (name == "temperature" and value == 0):
                 raise ConfigError(
-                    f"{name}={value!r} has no effect with do_sample=False (greedy): "
+                    f"{name}={quote(value)} has no effect with do_sample=False (greedy): "
                     f"drop one of the two"
                 )
     if config.do_sample and config.temperature == 0:
@@ -105,7 +107,7 @@ def _refuse_rivals(config: GenerationConfig) -> None:
             value = getattr(config, name)
             if value is not None and not RANGES[name].neutral == value:
                 raise ConfigError(
-                    f"{name}={value!r} contradicts mirostat={config.mirostat}, "
+                    f"{name}={quote(value)} contradicts mirostat={config.mirostat}, "
                     f"which chooses the cut itself: drop one"
                 )
 
@@ -120,7 +122,7 @@ def _refuse_lonely(config: GenerationConfig) -> None:
     for name, value in config.stated.items():
         hosts = SETTINGS[name].needs
         if hosts and not any(_is_set(config, host) for host in hosts):
-            raise ConfigError(f"{name}={value!r} has no effect without {needs_of(name)}")
+            raise ConfigError(f"{name}={quote(value)} has no effect without {needs_of(name)}")
     if config.processors is not None and config.logits_processor is not None:
         raise ConfigError("processors and logits_processor contradict each other: put all in one")
 
@@ -139,7 +141,7 @@ def _refuse_lengths(config: GenerationConfig) -> None:
     for low, high in PAIRS.items():
         least, most = getattr(config, low), getattr(config, high)
         if least is not None and most is not None and least > most:
-            raise ConfigError(f"{low}={least} is above {high}={most}: must not be")
+            raise ConfigError(f"{low}={quote(least)} is above {high}={quote(most)}: must not be")
     if config.forced_eos_token_id is not None and not (config.max_new_tokens or config.max_length):
         raise ConfigError("forced_eos_token_id has no effect without max_new_tokens or max_length")
 
@@ -151,7 +153,8 @@ def _refuse_chain(config: GenerationConfig) -> None:
     order = config.rules.order
     for item in config.processors:
         if isinstance(item, str) and item not in order:
-            raise ConfigError(f"processors has {item!r}: must be one of {', '.join(order)}")
+            names = "a stage bears the name of its setting"
+            raise ConfigError(f"processors has {quote(item)}: {hint(item, order, names)}")
     for name, value in config.stated.items():
         is_neutral = name in RANGES and RANGES[name].neutral == value
         if name in order and name not in config.processors and not is_neutral:
@@ -172,5 +175,5 @@ def warnings_of(config: GenerationConfig) -> tuple[str, ...]:
         for name in SAMPLING_SETTINGS:
             value = getattr(config, name)
             if value is not None and name != "temperature":
-                found.append(f"{name}={value!r} has no effect with temperature=0 (greedy)")
+                found.append(f"{name}={quote(value)} has no effect with temperature=0 (greedy)")
     return tuple(found)

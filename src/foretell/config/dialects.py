@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from foretell.config.choices import Scope
 from foretell.config.settings import SETTINGS, STAGES
 from foretell.errors import ConfigError
-
-Scope = Literal["prompt", "output", "all"] | int
-"""Which tokens a penalty looks back on; a number: the last n of prompt and output."""
+from foretell.utils.quoting import quote
 
 BIASES = ("sequence_bias", "logit_bias")
 PENALTIES = ("repetition_penalty", "frequency_penalty", "presence_penalty", "dry_multiplier")
@@ -146,5 +145,5 @@ def find_dialect(name: object) -> Dialect:
     found = _BY_NAME.get(name) if isinstance(name, str) else None
     if found is None:
         known = ", ".join(f"{dialect.name}@{dialect.version}" for dialect in DIALECTS.values())
-        raise ConfigError(f"dialect={name!r} is not known: must be one of {known}")
+        raise ConfigError(f"dialect={quote(name)} is not known: must be one of {known}")
     return found

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+from foretell.config.choices import Scope
 from foretell.config.conflicts import refuse, warnings_of
-from foretell.config.dialects import Dialect, Scope, find_dialect
+from foretell.config.dialects import Dialect, find_dialect
 from foretell.config.foreign_names import refuse_unknown, refuses_unknown
 from foretell.config.presets import MODEL_PRESET, PRESETS
 from foretell.config.settings import SAMPLING_SETTINGS, SETTINGS
 from foretell.config.validators import RepetitionDetection
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 from foretell.utils.short_repr import call_repr
 
 T = TypeVar("T")
@@ -194,7 +196,7 @@ class GenerationConfig:
                 continue
             value = default
             if values[name] is not None:
-                value = SETTINGS[name].values.check(name, values[name])
+                value = _checked(name, values[name])
                 if value != default:
                     stated[name] = value
             self._set(name, value)
@@ -209,7 +211,7 @@ class GenerationConfig:
         """Put in what the preset and the dialect say, where the user said nothing."""
         if self.preset is not None and self.preset not in (*PRESETS, MODEL_PRESET):
             known = ", ".join((*PRESETS, MODEL_PRESET))
-            raise ConfigError(f"preset={self.preset!r} is not known: must be one of {known}")
+            raise ConfigError(f"preset={quote(self.preset)} is not known: must be one of {known}")
         filling = dict(PRESETS[self.preset].settings) if self.preset in PRESETS else {}
         self._fill_with(filling)
         is_greedy = self.do_sample is False or self.temperature == 0
@@ -282,6 +284,16 @@ class GenerationConfig:
         """The settings in force, by name, ready for JSON; a function by its name."""
         values = {name: getattr(self, name) for name in _DEFAULTS}
         return {name: _plain(value) for name, value in values.items() if value != _DEFAULTS[name]}
+
+
+def _checked(name: str, value: Any) -> Any:
+    """The value in the form that is kept; ConfigError if it makes no sense, or cannot be read."""
+    try:
+        return SETTINGS[name].values.check(name, value)
+    except ConfigError:
+        raise
+    except Exception as error:  # of an object of the user's own
+        raise ConfigError(f"{name}={quote(value)} cannot be read: {quote(error)}") from error
 
 
 def _plain(value: Any) -> Any:

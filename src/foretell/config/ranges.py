@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from foretell.config.plain import integer, number
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,18 @@ class Range:
     neutral: float | None = None
     open_low: bool = False
 
-    def check(self, name: str, value: Any) -> Any:
-        """The value; ConfigError unless it is a number of this kind within the bounds."""
-        allowed = (int,) if self.kind is int else (int, float)
-        if isinstance(value, bool) or not isinstance(value, allowed):
-            raise ConfigError(f"{name}={value!r} must be {self}")
-        above = self.low < value if self.open_low else self.low <= value
-        if not (above and value <= self.high):  # NaN fails every comparison
-            raise ConfigError(f"{name}={value!r} is out of range: must be {self}")
-        return value
+    def check(self, name: str, value: Any) -> int | float:
+        """The value as an int or a float; ConfigError unless it is one within the bounds.
+
+        A count without an upper bound is kept as `MAX_COUNT` at most, which no text comes to.
+        """
+        found = integer(value) if self.kind is int else number(value)
+        if found is None:
+            raise ConfigError(f"{name}={quote(value)} must be {self}")
+        above = self.low < found if self.open_low else self.low <= found
+        if not (above and found <= self.high):  # NaN fails every comparison
+            raise ConfigError(f"{name}={quote(found)} is out of range: must be {self}")
+        return min(found, MAX_COUNT) if self.kind is int and math.isinf(self.high) else found
 
     def warning(self, name: str, value: float) -> str | None:
         """A sentence if the value is legal but outside the useful bounds."""
@@ -46,7 +51,7 @@ class Range:
         low, high = self.useful
         if low <= value <= high:
             return None
-        return f"{name}={value!r} is legal, but {low:g} to {high:g} is the useful range"
+        return f"{name}={quote(value)} is legal, but {low:g} to {high:g} is the useful range"
 
     def __str__(self) -> str:
         noun = "an integer" if self.kind is int else "a number"
@@ -58,6 +63,7 @@ class Range:
         return f"{noun} from {above}{self.low:g} to {high} ({self.meaning})"
 
 
+MAX_COUNT = 2**63 - 1
 MAX_SEED = 2**64 - 1
 MAX_SAMPLES = 10_000
 MAX_BEAMS = 1000

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import chain
 from typing import Any
 
-from foretell.config.ranges import FINITE, TOKEN_ID
+from foretell.config import plain
+from foretell.config.choices import LOGPROB_STAGES, NEVER, SCOPE_NAMES
+from foretell.config.ranges import FINITE, MAX_COUNT, TOKEN_ID, Range
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 
-NEVER = "never"
+BAN = "-inf"
+"""A bias of minus infinity, as JSON can spell it."""
+
+MAX_DIGITS = 19
+"""A text of more digits is no token id."""
+
+
+PATTERN_SIZE = Range(int, 1, 10_000, "tokens")
+MIN_COUNT = Range(int, 2, math.inf, "repetitions")
+DECAY_START = Range(int, 0, math.inf, "tokens")
+DECAY_FACTOR = Range(float, 0.0, FINITE, "a factor", open_low=True)
 
 
 @dataclass(frozen=True)
@@ -26,11 +41,8 @@ class RepetitionDetection:
 
     def __post_init__(self) -> None:
         for name in ("max_pattern_size", "min_pattern_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not 1 <= value <= 10_000:
-                raise ConfigError(f"{name}={value!r} must be an integer from 1 to 10000 (tokens)")
-        if not isinstance(self.min_count, int) or self.min_count < 2:
-            raise ConfigError(f"min_count={self.min_count!r} must be an integer ≥ 2 (repetitions)")
+            object.__setattr__(self, name, PATTERN_SIZE.check(name, getattr(self, name)))
+        object.__setattr__(self, "min_count", MIN_COUNT.check("min_count", self.min_count))
         if self.min_pattern_size > self.max_pattern_size:
             raise ConfigError(
                 f"min_pattern_size={self.min_pattern_size} is above "
@@ -38,160 +50,199 @@ class RepetitionDetection:
             )
 
 
+def wrong(name: str, value: object, form: str) -> ConfigError:
+    """The error of a value that is not of the form that its setting takes."""
+    return ConfigError(f"{name}={quote(value)} must be {form}")
+
+
 def boolean(name: str, value: Any) -> bool:
     """True or False, as it is."""
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name}={value!r} must be True or False")
-    return value
+    found = plain.boolean(value)
+    if found is None:
+        raise wrong(name, value, "True or False")
+    return found
 
 
 def early_stopping(name: str, value: Any) -> bool | str:
     """True, False or "never"."""
-    if not isinstance(value, bool) and value != NEVER:
-        raise ConfigError(f"{name}={value!r} must be True, False or {NEVER!r}")
-    return value  # type: ignore[no-any-return]
+    found = plain.boolean(value)
+    if found is None and plain.string(value) != NEVER:
+        raise wrong(name, value, f"True, False or {NEVER!r}")
+    return NEVER if found is None else found
 
 
 def text(name: str, value: Any) -> str:
     """A string, as it is."""
-    if not isinstance(value, str):
-        raise ConfigError(f"{name}={value!r} must be a string")
-    return value
+    found = plain.string(value)
+    if found is None:
+        raise wrong(name, value, "a string")
+    return found
 
 
 def strings(name: str, value: Any) -> tuple[str, ...]:
     """One string or several, none empty."""
-    items = (value,) if isinstance(value, str) else value
-    if not isinstance(items, (list, tuple)) or not all(isinstance(s, str) and s for s in items):
-        raise ConfigError(f"{name}={value!r} must be a string or a list of strings, none empty")
-    return tuple(items)
+    one = plain.string(value)
+    found = plain.items(value) if one is None else (one,)
+    texts = tuple(map(plain.string, found or ()))
+    if found is None or not all(texts):
+        raise wrong(name, value, "a string or a list of strings, none empty")
+    return texts  # type: ignore[return-value]
 
 
 def token_id(name: str, value: Any) -> int:
     """One token id."""
-    TOKEN_ID.check(name, value)
-    return int(value)
+    return int(TOKEN_ID.check(name, value))
 
 
 def token_ids(name: str, value: Any) -> tuple[int, ...]:
     """One token id or several."""
-    items = (value,) if isinstance(value, int) else value
-    if not isinstance(items, (list, tuple, set, frozenset, range)):
-        raise ConfigError(f"{name}={value!r} must be a token id or a list of token ids")
-    return tuple(token_id(name, item) for item in items)
+    found = plain.items(value)
+    if found is None:
+        if plain.integer(value) is None:
+            raise wrong(name, value, "a token id or a list of token ids")
+        found = (value,)
+    return tuple(token_id(name, item) for item in found)
 
 
 def id_sequences(name: str, value: Any) -> tuple[tuple[int, ...], ...]:
     """Several sequences of token ids, none empty."""
-    if not isinstance(value, (list, tuple)) or not all(
-        isinstance(item, (list, tuple)) and item for item in value
-    ):
-        raise ConfigError(f"{name}={value!r} must be a list of lists of token ids, none empty")
-    return tuple(token_ids(name, item) for item in value)
+    found = plain.items(value)
+    sequences = [plain.items(item) for item in found or ()]
+    if found is None or not all(sequences):
+        raise wrong(name, value, "a list of lists of token ids, none empty")
+    return tuple(token_ids(name, ids) for ids in sequences)
 
 
 def token_biases(name: str, value: Any) -> dict[int | str, float]:
-    """Biases by token: an id, or a text."""
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{name}={value!r} must be a dict from token ids or texts to numbers")
-    for key in value:
-        if not isinstance(key, str):
-            token_id(name, key)
-        elif not key:
-            raise ConfigError(f"{name} has an empty text: must name a token")
-    return {key: _bias(name, bias) for key, bias in value.items()}
+    """Biases by token: an id, or a text; digits alone are an id, as in JSON for OpenAI's API."""
+    pairs = _pairs(value)
+    if pairs is None:
+        raise wrong(name, value, "a dict from token ids or texts to numbers")
+    biases = {_token(name, key): _bias(name, bias) for key, bias in pairs}
+    if len(biases) < len(pairs):
+        raise ConfigError(f"{name}={quote(value)} names a token twice: must have one bias for each")
+    return biases
+
+
+def _token(name: str, key: Any) -> int | str:
+    found = plain.string(key)
+    if found is None:
+        return token_id(name, key)
+    if not found:
+        raise ConfigError(f"{name} has an empty text: must name a token")
+    return token_id(name, int(found)) if _is_digits(found) else found
+
+
+def quoted_digits(text: str) -> str:
+    """A text as `logit_bias` takes it: digits in double quotes are a text, and not an id."""
+    return f'"{text}"' if _is_digits(text) else text
+
+
+def text_of(key: str) -> str:
+    """The text that a key of `logit_bias` means."""
+    return key[1:-1] if key[0] == key[-1] == '"' and _is_digits(key[1:-1]) else key
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
 
 
 def sequence_biases(name: str, value: Any) -> dict[tuple[int, ...], float]:
     """Biases by sequence of ids: a dict by tuple, or pairs of a list and a number."""
-    pairs = value.items() if isinstance(value, Mapping) else value
-    if not isinstance(value, (Mapping, list, tuple)) or not all(
-        isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs
-    ):
-        raise ConfigError(f"{name}={value!r} must be a dict from tuples of token ids to numbers")
+    pairs = _pairs(value)
+    if pairs is None:
+        raise wrong(name, value, "a dict from tuples of token ids to numbers")
     keys = id_sequences(name, [key for key, _ in pairs])
-    return {key: _bias(name, pair[1]) for key, pair in zip(keys, pairs, strict=True)}
+    return {key: _bias(name, bias) for key, (_, bias) in zip(keys, pairs, strict=True)}
+
+
+def _pairs(value: Any) -> list[tuple[Any, Any]] | None:
+    """The keys and values of a dict, or of a list of pairs; None if it is neither."""
+    if isinstance(value, Mapping):
+        return list(value.items())
+    found = plain.items(value)
+    pairs = [plain.items(pair) or () for pair in found or ()]
+    if found is None or any(len(pair) != 2 for pair in pairs):
+        return None
+    return [(key, item) for key, item in pairs]
 
 
 def _bias(name: str, value: Any) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (is_number and value <= FINITE):  # NaN fails the comparison
-        raise ConfigError(f"{name} has the bias {value!r}: must be a number, or -inf to ban")
-    return float(value)
+    found = -math.inf if plain.string(value) == BAN else plain.number(value)
+    if found is None or not found <= FINITE:  # NaN fails the comparison
+        raise ConfigError(f"{name} has the bias {quote(value)}: must be a number, or -inf to ban")
+    return float(found) if found >= -FINITE else -math.inf
 
 
 def scope(name: str, value: Any) -> str | int:
     """ "prompt", "output", "all", or the number of last tokens."""
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if not (is_count or value in ("prompt", "output", "all")):
-        raise ConfigError(
-            f"{name}={value!r} must be 'prompt', 'output', 'all' or a number of last tokens ≥ 1"
-        )
-    return value  # type: ignore[no-any-return]
+    count, word = plain.integer(value), plain.string(value)
+    if word in SCOPE_NAMES:
+        return word
+    if count is None or count < 1:
+        names = ", ".join(map(repr, SCOPE_NAMES))
+        raise wrong(name, value, f"{names} or a number of last tokens ≥ 1")
+    return min(count, MAX_COUNT)
 
 
 def decay(name: str, value: Any) -> tuple[int, float]:
     """(start, factor) of the exponential length penalty."""
     try:
-        start, factor = value
-        fine = isinstance(start, int) and start >= 0 and 0 < factor < 3.0e38
-    except (TypeError, ValueError):
-        fine = False
-    if not fine:
-        raise ConfigError(f"{name}={value!r} must be (start ≥ 0 in tokens, factor > 0)")
-    return int(start), float(factor)
+        start, factor = plain.items(value) or ()
+        return int(DECAY_START.check(name, start)), float(DECAY_FACTOR.check(name, factor))
+    except ValueError as error:  # ConfigErrors as well
+        raise wrong(name, value, "(start ≥ 0 in tokens, factor > 0)") from error
 
 
 def detection(name: str, value: Any) -> RepetitionDetection | None:
     """True, a `RepetitionDetection`, or a dict of its fields; False is off."""
-    if isinstance(value, RepetitionDetection) or value is False:
-        return value or None
-    if value is True:
-        return RepetitionDetection()
+    if isinstance(value, RepetitionDetection):
+        return value
+    found = plain.boolean(value)
+    if found is not None:
+        return RepetitionDetection() if found else None
     try:
         return RepetitionDetection(**value)
     except TypeError as error:
         fields = "max_pattern_size, min_pattern_size, min_count"
-        raise ConfigError(f"{name}={value!r} must be True or a dict of {fields}") from error
+        raise wrong(name, value, f"True or a dict of {fields}") from error
 
 
 def function(name: str, value: Any) -> Callable[..., Any]:
     """Something that can be called."""
     if not callable(value):
-        raise ConfigError(f"{name}={value!r} must be a function")
+        raise wrong(name, value, "a function")
     return value  # type: ignore[no-any-return]
 
 
 def functions(name: str, value: Any) -> tuple[Callable[..., Any], ...]:
     """One function or several."""
-    items = value if isinstance(value, (list, tuple)) else (value,)
-    return tuple(function(name, item) for item in items)
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    return tuple(function(name, item) for item in several)
 
 
 def stages(name: str, value: Any) -> tuple[Any, ...]:
     """A chain: names of settings, and functions on a row."""
-    if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"{name}={value!r} must be a list of setting names and functions")
-    for item in value:
-        if not isinstance(item, str):
-            function(name, item)
-    return tuple(value)
+    found = plain.items(value)
+    if found is None:
+        raise wrong(name, value, "a list of setting names and functions")
+    return tuple(plain.string(item) or function(name, item) for item in found)
 
 
 def logprob_stages(name: str, value: Any) -> tuple[str, ...]:
     """One stage or several, each once."""
-    items = strings(name, value)
-    known = ("raw", "processed", "final")
-    if not items or any(item not in known for item in items) or len(set(items)) < len(items):
-        raise ConfigError(f"{name}={value!r} must be among {', '.join(known)}, each once")
-    return items
+    found = strings(name, value)
+    if not found or len({*found} & {*LOGPROB_STAGES}) < len(found):
+        raise wrong(name, value, f"among {', '.join(LOGPROB_STAGES)}, each once")
+    return found
 
 
 def prompt(name: str, value: Any) -> str | tuple[int, ...]:
     """Text or token ids, not empty."""
-    kept = value if isinstance(value, str) else token_ids(name, value)
+    one = plain.string(value)
+    kept = token_ids(name, value) if one is None else one
     if not kept:
-        raise ConfigError(f"{name}={value!r} must have at least one token")
+        raise ConfigError(f"{name}={quote(value)} must have at least one token")
     return kept
 
 
@@ -226,12 +277,14 @@ class Values:
         form: what values look like, in words.
         notation: how they are written on a command line.
         choices: all of them, if they are few.
+        token_ids: finds the token ids in the form that is kept, if it has any.
     """
 
     check: Callable[[str, Any], Any]
     form: str
     notation: Notation
     choices: tuple[str, ...] = ()
+    token_ids: Callable[[Any], Iterable[int]] | None = None
 
 
 BOOLEAN = Values(boolean, "True or False", Notation.FLAG)
@@ -239,19 +292,31 @@ DIALECT = Values(text, "", Notation.DIALECT)  # which there are, `dialects.py` k
 TEXTS = Values(strings, "texts", Notation.TEXTS)
 REGEXES = Values(strings, "regular expressions", Notation.TEXTS)
 PROMPT = Values(prompt, "a text or token ids", Notation.TEXT)
-ONE_TOKEN_ID = Values(token_id, "a token id", Notation.TOKEN_ID)
-TOKEN_IDS = Values(token_ids, "token ids", Notation.TOKEN_IDS)
-ID_SEQUENCES = Values(id_sequences, "lists of token ids", Notation.ID_SEQUENCES)
-TOKEN_BIASES = Values(token_biases, "numbers by token id or text", Notation.TOKEN_BIASES)
-SEQUENCE_BIASES = Values(sequence_biases, "numbers by token ids", Notation.SEQUENCE_BIASES)
-SCOPE = Values(scope, "prompt, output, all or a number", Notation.SCOPE)
+ONE_TOKEN_ID = Values(token_id, "a token id", Notation.TOKEN_ID, token_ids=lambda one: (one,))
+TOKEN_IDS = Values(token_ids, "token ids", Notation.TOKEN_IDS, token_ids=tuple)
+ID_SEQUENCES = Values(
+    id_sequences, "lists of token ids", Notation.ID_SEQUENCES, token_ids=chain.from_iterable
+)
+TOKEN_BIASES = Values(
+    token_biases,
+    "numbers by token id or text",
+    Notation.TOKEN_BIASES,
+    token_ids=lambda biases: (key for key in biases if isinstance(key, int)),
+)
+SEQUENCE_BIASES = Values(
+    sequence_biases,
+    "numbers by token ids",
+    Notation.SEQUENCE_BIASES,
+    token_ids=chain.from_iterable,
+)
+SCOPE = Values(scope, f"{', '.join(SCOPE_NAMES)} or a number", Notation.SCOPE)
 DECAY = Values(decay, "start ≥ 0, factor > 0", Notation.DECAY)
 DETECTION = Values(detection, "True, or sizes and count", Notation.DETECTION)
 EARLY_STOPPING = Values(early_stopping, f'True, False or "{NEVER}"', Notation.EARLY_STOPPING)
 FUNCTION = Values(function, "a function", Notation.NONE)
 FUNCTIONS = Values(functions, "a function", Notation.NONE)
 CHAIN = Values(stages, "names of settings, and functions", Notation.NAMES)
-LOGPROB_STAGES = Values(logprob_stages, "raw, processed, final", Notation.NAMES)
+STAGE_NAMES = Values(logprob_stages, ", ".join(LOGPROB_STAGES), Notation.NAMES)
 
 
 def one_of(*names: str) -> Values:

@@ -16,6 +16,7 @@ from foretell.decoding.strategies import strategy_for
 from foretell.decoding.strategies.base import Strategy, StrategyKind
 from foretell.errors import RequestError
 from foretell.outputs import StopReason
+from foretell.utils.quoting import quote
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ class Request:
                 f"max_length={self.config.max_length} leaves nothing to generate: "
                 f"the prompt has {len(self.prompt)} tokens already"
             )
-        self._check_length("the context has", info.context_length - self._lead)
+        beside = f", beside a negative prompt {self._lead} tokens longer," if self._lead else ""
+        self._check_length(f"the context{beside} has", info.context_length - self._lead)
         shared = f" for each of {self.num_sequences} sequences" if self.num_sequences > 1 else ""
         self._check_length(f"the KV pool{shared} has", self._pool_length(info))
 
@@ -137,14 +139,21 @@ class Request:
     def _check_length(self, what_has: str, num_positions: int) -> None:
         if self.min_length <= num_positions:
             return
-        asked = f"a prompt of {len(self.prompt)} tokens"
-        if self.generates and self.config.max_new_tokens is not None:
-            asked += f" and max_new_tokens={self.config.max_new_tokens}"
-        elif self.generates:
-            asked += " and a token to generate"
         raise RequestError(
-            f"{asked}: {self.min_length} positions, but {what_has} {max(0, num_positions)}"
+            f"a prompt of {len(self.prompt)} tokens{self._limit_in_words}: "
+            f"{self.min_length} positions, but {what_has} {max(0, num_positions)}"
         )
+
+    @property
+    def _limit_in_words(self) -> str:
+        """What is asked for beside the prompt: the setting that the limit comes from."""
+        if not self.generates:
+            return ""
+        if self.limit is None:
+            return " and a token to generate"
+        if self.limit == self.config.max_length:
+            return f" and max_length={self.config.max_length} of both"
+        return f" and max_new_tokens={self.config.max_new_tokens}"
 
 
 def _check_ids(name: str, ids: Items[int], vocab_size: int) -> None:
@@ -153,6 +162,6 @@ def _check_ids(name: str, ids: Items[int], vocab_size: int) -> None:
     for position in (ids.index(min(ids)), ids.index(max(ids))):
         if not 0 <= ids[position] < vocab_size:
             raise RequestError(
-                f"{name} token {ids[position]} at position {position} is out of range: "
+                f"{name} token {quote(ids[position])} at position {position} is out of range: "
                 f"must be 0 to {vocab_size - 1}"
             )

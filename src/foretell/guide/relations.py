@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from foretell.config.choices import Scope
 from foretell.config.conflicts import INCOMPATIBLE, PAIRS, RIVALS_OF_MIROSTAT, needs_of
-from foretell.config.dialects import DIALECTS, Dialect, Scope
+from foretell.config.dialects import DIALECTS, Dialect
 from foretell.config.settings import SAMPLING_SETTINGS, SETTINGS, Kind
 
 

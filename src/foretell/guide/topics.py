@@ -7,7 +7,8 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from foretell.config.dialects import DIALECTS, Dialect, Scope, find_dialect
+from foretell.config.choices import Scope
+from foretell.config.dialects import DIALECTS, Dialect, find_dialect
 from foretell.config.presets import PRESETS
 from foretell.config.ranges import FINITE, Range
 from foretell.config.settings import ALIASES, RANGES, SETTINGS, Setting

@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING, Any, cast
 
 from foretell.config import GenerationConfig
 from foretell.config.conflicts import refuse_equal_samples
+from foretell.config.plain import unpacked
 from foretell.config.presets import MODEL_PRESET
 from foretell.config.settings import MULTIPLYING_SETTINGS, SETTINGS
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError
 from foretell.inputs.prompts import Prompt, Prompts, is_batch, read_prompt
-from foretell.inputs.resolve import TokenizedSettings, tokenize_settings
+from foretell.inputs.resolve import (
+    TokenizedSettings,
+    refuse_foreign_ids,
+    tokenize_settings,
+    without_foreign_ids,
+)
 from foretell.streaming.job import Job, with_prompt_index
 from foretell.streaming.sample import stop_in_text
 from foretell.text.dry_breakers import find_breakers
 from foretell.text.stops import StopMatcher
+from foretell.utils.quoting import quote
 from foretell.utils.warn import warn_of_setting
 
 if TYPE_CHECKING:
@@ -143,12 +150,20 @@ class InputProcessor:
         tokenizer: the model's.
         recommended: the settings that the model's own files recommend, for `preset="model"`.
         check: raises RequestError if a request could never run.
+        vocab_size: number of the model's logits; None for the tokenizer's tokens.
     """
 
-    def __init__(self, tokenizer: Tokenizer, recommended: dict[str, Any], check: Check) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        recommended: dict[str, Any],
+        check: Check,
+        vocab_size: int | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._recommended = recommended
         self._check = check
+        self._vocab_size = tokenizer.vocab_size if vocab_size is None else vocab_size
         self._find_breakers = lru_cache(MAX_BREAKERS)(partial(find_breakers, tokenizer))
 
     def settings(
@@ -157,9 +172,11 @@ class InputProcessor:
         """The settings in force; what is legal and yet odd earns a warning, at the user's line.
 
         Raises:
-            ConfigError: a setting is unknown, out of range or contradicts another.
+            ConfigError: a setting is unknown, out of range or contradicts another, or has a token
+                id that the vocabulary lacks.
         """
         complete = merge_settings(config, settings)
+        refuse_foreign_ids(complete, self._vocab_size)
         if complete.preset == MODEL_PRESET:
             complete = self._with_recommended(complete)
         if complete.stop or complete.stop_regex:
@@ -171,7 +188,8 @@ class InputProcessor:
     def _with_recommended(self, config: GenerationConfig) -> GenerationConfig:
         if not self._recommended:
             raise ConfigError("preset='model': this model's files recommend no settings")
-        complete = GenerationConfig(**self._recommended).override(**config.stated)
+        recommended = without_foreign_ids(GenerationConfig(**self._recommended), self._vocab_size)
+        complete = recommended.override(**config.stated)
         refuse_equal_samples(complete)
         return complete
 
@@ -205,6 +223,7 @@ class InputProcessor:
             RequestError: a prompt is neither text nor ids, is empty or cannot fit.
         """
         num_samples = template.config.num_return_sequences
+        prompt = unpacked(prompt)
         if not is_batch(prompt):
             job = self.job(cast(Prompt, prompt), template, parse_special=parse_special)
             return PreparedPrompts([job], 1, num_samples, is_list=False)
@@ -250,5 +269,5 @@ def merge_settings(
     if config is None:
         config = DEFAULT_CONFIG
     elif not isinstance(config, GenerationConfig):
-        raise ConfigError(f"config={config!r} must be a GenerationConfig")
+        raise ConfigError(f"config={quote(config)} must be a GenerationConfig")
     return config.override(**settings)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from foretell.config.plain import string, unpacked
 from foretell.errors import RequestError
+from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -19,28 +21,43 @@ def is_batch(prompt: Any) -> TypeGuard[Sequence[Any]]:
     """Whether this is a list of prompts rather than one prompt; an empty list is one of none."""
     if not isinstance(prompt, (list, tuple)):
         return False
-    return not prompt or any(issubclass(kind, (str, list, tuple)) for kind in {*map(type, prompt)})
+    examples = {type(one): one for one in prompt}  # ids may be many
+    return not prompt or any(map(_is_several, examples.values()))
+
+
+def _is_several(one: Any) -> bool:
+    """Whether an element of a list is a prompt, rather than one of its ids."""
+    return isinstance(one, (str, list, tuple)) or (hasattr(type(one), "ndim") and one.ndim > 0)
 
 
 def read_prompt(
     prompt: Prompt, tokenizer: Tokenizer, *, parse_special: bool
 ) -> tuple[str, list[int]]:
     """The prompt as text and as ids; RequestError if it is neither text nor ids."""
-    if isinstance(prompt, str):
-        return prompt, tokenizer.encode(prompt, parse_special=parse_special)
-    if isinstance(prompt, (bytes, bytearray)):
+    text = string(prompt)
+    if text is not None:
+        return text, tokenizer.encode(text, parse_special=parse_special)
+    token_ids = _token_ids(prompt)
+    if token_ids is None:
         raise _no_prompt(prompt)
-    try:
-        token_ids = [*map(operator.index, prompt)]
-    except TypeError as error:
-        raise _no_prompt(prompt) from error
     if not token_ids or min(token_ids) < 0 or max(token_ids) >= tokenizer.vocab_size:
         return "", token_ids  # the engine refuses these, with the numbers
     return tokenizer.decode(token_ids, skip_special_tokens=False), token_ids
 
 
+def _token_ids(prompt: Any) -> list[int] | None:
+    """A prompt's ids; None if it is no list of such, or an array."""
+    try:
+        found = unpacked(prompt)
+        if isinstance(found, (bytes, bytearray, Mapping, Set)):  # of no order, or no numbers
+            return None
+        elements = [*found]
+        return None if bool in {*map(type, elements)} else [*map(operator.index, elements)]
+    except Exception:  # noqa: BLE001 TypeError, or whatever an object of the user's own raises
+        return None
+
+
 def _no_prompt(prompt: object) -> RequestError:
-    shown = repr(prompt) if len(repr(prompt)) <= 60 else repr(prompt)[:57] + "..."
     return RequestError(
-        f"prompt={shown} must be a str, a list of token ids, or a list of such prompts"
+        f"prompt={quote(prompt)} must be a str, a list of token ids, or a list of such prompts"
     )

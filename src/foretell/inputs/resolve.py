@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from foretell.config import GenerationConfig
+from foretell.config.settings import TOKEN_IDS_OF
+from foretell.config.validators import text_of
 from foretell.decoding.context import Breakers
+from foretell.errors import ConfigError
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -45,6 +48,28 @@ class TokenizedSettings:
         if not self.is_guided or self.negative_prompt is not None:
             return self.negative_prompt
         return list(prompt[-1:])
+
+
+def refuse_foreign_ids(config: GenerationConfig, vocab_size: int) -> None:
+    """Raise ConfigError for a token id that the settings state and the vocabulary lacks."""
+    for name, value in config.stated.items():
+        find = TOKEN_IDS_OF.get(name)
+        for token_id in find(value) if find else ():
+            if token_id >= vocab_size:
+                raise ConfigError(
+                    f"{name} has the token id {token_id}: must be below the vocabulary size "
+                    f"{vocab_size}"
+                )
+
+
+def without_foreign_ids(config: GenerationConfig, vocab_size: int) -> GenerationConfig:
+    """The settings of a model's own files, without token ids that its vocabulary lacks."""
+    known: dict[str, Any] = {}
+    for name, value in config.stated.items():
+        if isinstance(value, tuple) and name in TOKEN_IDS_OF:
+            kept = tuple(token_id for token_id in value if token_id < vocab_size)
+            known[name] = kept or None
+    return config.override(**known)
 
 
 def tokenize_settings(
@@ -117,7 +142,7 @@ def _biases(
     single: dict[int | str, float] = {}
     several = dict(config.sequence_bias or {})
     for key, bias in (config.logit_bias or {}).items():
-        ids = (key,) if isinstance(key, int) else tuple(_ids(key, tokenizer))
+        ids = (key,) if isinstance(key, int) else tuple(_ids(text_of(key), tokenizer))
         if len(ids) == 1 or config.rules.name == "llama.cpp":
             single |= dict.fromkeys(ids, bias)
         else:

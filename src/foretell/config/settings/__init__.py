@@ -6,7 +6,9 @@ its page in the guide) is read from here. A test holds `GenerationConfig`'s fiel
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from foretell.config.ranges import Range
 from foretell.config.settings import (
@@ -20,6 +22,7 @@ from foretell.config.settings import (
     tokens,
 )
 from foretell.config.settings.setting import Kind, Setting
+from foretell.config.validators import Values
 
 __all__ = [
     "ALIASES",
@@ -31,6 +34,7 @@ __all__ = [
     "SETTINGS",
     "STAGES",
     "TEXT_STOPS",
+    "TOKEN_IDS_OF",
     "Kind",
     "Setting",
 ]
@@ -44,6 +48,13 @@ SETTINGS: dict[str, Setting] = {
 
 GROUPS: dict[str, tuple[str, ...]] = {group.HEADING: tuple(group.ROWS) for group in _GROUPS}
 """The names of the settings under each heading."""
+
+TOKEN_IDS_OF: dict[str, Callable[[Any], Iterable[int]]] = {
+    name: row.values.token_ids
+    for name, row in SETTINGS.items()
+    if isinstance(row.values, Values) and row.values.token_ids is not None
+}
+"""Finds the token ids in the value of each setting that has some."""
 
 RANGES: dict[str, Range] = {
     name: row.values for name, row in SETTINGS.items() if isinstance(row.values, Range)

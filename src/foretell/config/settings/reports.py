@@ -6,7 +6,7 @@ import math
 
 from foretell.config.ranges import Range
 from foretell.config.settings.setting import Kind, Setting
-from foretell.config.validators import BOOLEAN, LOGPROB_STAGES
+from foretell.config.validators import BOOLEAN, STAGE_NAMES
 
 HEADING = "Reports"
 
@@ -20,7 +20,7 @@ ROWS: dict[str, Setting] = {
         needs_json=True,
     ),
     "logprobs_stage": Setting(
-        LOGPROB_STAGES,
+        STAGE_NAMES,
         Kind.REPORT,
         '"raw" (the model), "processed" (after penalties and masks) or "final" (as drawn from)',
         needs=("logprobs",),

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.config.dialects import Scope
+from foretell.config.choices import Scope
 from foretell.decoding import sampler
 from foretell.decoding.fused import _sampling
 from foretell.decoding.processors.base import History

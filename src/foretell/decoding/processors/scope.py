@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.config.dialects import Scope
+from foretell.config.choices import SCOPE_NAMES, Scope
 from foretell.decoding.processors.base import History
 from foretell.errors import ConfigError
 
@@ -25,7 +25,7 @@ class SeenTokens(NamedTuple):
 def check_scope(scope: Scope) -> None:
     """Raise ConfigError unless this is a scope."""
     is_count = isinstance(scope, int) and not isinstance(scope, bool) and scope >= 0
-    if not is_count and scope not in ("prompt", "output", "all"):
+    if not is_count and scope not in SCOPE_NAMES:
         raise ConfigError(
             f'penalty_scope={scope!r} must be "prompt", "output", "all", '
             f"or how many of the last tokens to look back on"

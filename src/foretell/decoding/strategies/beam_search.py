@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config import GenerationConfig
+from foretell.config.choices import NEVER
 from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused.chain import likeliest, to_log_probabilities
@@ -35,7 +36,6 @@ SearchEnd = Literal["exhausted", "enough", "settled"]
 best live beam cannot outdo the worst of these.
 """
 
-NEVER = "never"
 FIRST_STREAM = 16  # of the random numbers; those before are for draws and tosses of one token
 
 
