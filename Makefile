@@ -67,6 +67,10 @@ stubs: $(VENV)/built ## rewrite the type stubs of the extensions
 	$(BIN)/python -m nanobind.stubgen -q -m foretell.decoding.fused._sampling \
 	    -o src/foretell/decoding/fused/_sampling.pyi
 
+.PHONY: types
+types: $(VENV)/tested ## rewrite the settings' types, from the table
+	PYTHONPATH=tests $(BIN)/python -m support.typed_settings
+
 .PHONY: bench
 bench: $(VENV)/built ## foretell's own speed on this machine
 	@$(BIN)/foretell bench

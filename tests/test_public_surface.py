@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, is_typeddict
 
 import click
 import pytest
@@ -177,6 +177,8 @@ def test_attributes_of_an_open_llm() -> None:
 def _described(thing: Any) -> Any:
     if not inspect.isclass(thing):
         return _signature(thing) if callable(thing) else type(thing).__name__
+    if is_typeddict(thing):
+        return {"keys": sorted(thing.__optional_keys__)}
     found: dict[str, Any] = {"members": _members(thing)}
     if issubclass(thing, BaseException):
         found["bases"] = [base.__name__ for base in thing.__mro__[1:-1]]

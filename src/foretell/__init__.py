@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from foretell.analysis.explain import Explanation
     from foretell.async_llm import AsyncLLM
     from foretell.config import GenerationConfig
+    from foretell.config.typed import GenerationSettings
     from foretell.conversation import Conversation
     from foretell.engine.stats import EngineStats
     from foretell.errors import (
@@ -51,6 +52,7 @@ _HOMES = {
     "AsyncLLM": "async_llm",
     "BeamTree": "analysis.beam_tree",
     "GenerationConfig": "config",
+    "GenerationSettings": "config.typed",
     "Comparison": "analysis.compare",
     "StrategyResult": "analysis.compare",
     "Conversation": "conversation",
@@ -104,6 +106,7 @@ __all__ = [
     "ForetellError",
     "GenerationConfig",
     "GenerationOutput",
+    "GenerationSettings",
     "ModelFileError",
     "ModelNotFoundError",
     "NextDistribution",

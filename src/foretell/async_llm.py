@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, cast, overload
 
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
 from foretell.config.foreign_names import refuse_unknown
+from foretell.config.typed import GenerationSettings, SampleSettings
 from foretell.decoding.logprobs import TokenReport
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
@@ -137,7 +138,7 @@ class AsyncLLM:
         num_return_sequences: int,
         parse_special: bool = False,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[SampleSettings],
     ) -> list[GenerationOutput]: ...
 
     @overload
@@ -148,7 +149,7 @@ class AsyncLLM:
         *,
         parse_special: bool = False,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[SampleSettings],
     ) -> GenerationOutput: ...
 
     @overload
@@ -159,7 +160,7 @@ class AsyncLLM:
         *,
         parse_special: bool = False,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[SampleSettings],
     ) -> list[GenerationOutput]: ...
 
     async def generate(
@@ -169,7 +170,7 @@ class AsyncLLM:
         *,
         parse_special: bool = False,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> GenerationOutput | list[GenerationOutput]:
         """Continue a prompt, or a list of prompts; arguments and results are those of `LLM`.
 
@@ -195,7 +196,7 @@ class AsyncLLM:
         *,
         parse_special: bool = False,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> AsyncGenerator[Chunk, None]:
         """Continue a prompt, or several, chunk by chunk; arguments and errors as in `generate`.
 
@@ -212,7 +213,7 @@ class AsyncLLM:
         config: GenerationConfig | None = None,
         *,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> GenerationOutput:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`; see `LLM.chat`."""
         complete = self._settings(config, settings)
@@ -225,7 +226,7 @@ class AsyncLLM:
         config: GenerationConfig | None = None,
         *,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> AsyncGenerator[Chunk, None]:
         """As `chat`, a chunk a token."""
         complete = self._settings(config, settings)
@@ -241,7 +242,7 @@ class AsyncLLM:
         *,
         parse_special: bool = False,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> NextDistribution:
         """P(x_t | x_<t): how probable each next token is; see `LLM.next`."""
         probe = next_probe(top, settings)
@@ -262,7 +263,7 @@ class AsyncLLM:
         *,
         parse_special: bool = False,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> Explanation:
         """Continue a prompt, and explain of every token why it was chosen; see `LLM.explain`."""
         from foretell.analysis.explain import explain
@@ -277,7 +278,7 @@ class AsyncLLM:
         *,
         parse_special: bool = False,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> BeamTree:
         """Continue a prompt by beam search, and show the tree; see `LLM.beams`."""
         from foretell.analysis.beam_tree import beams
@@ -293,7 +294,7 @@ class AsyncLLM:
         seeds: int | Sequence[int] = 3,
         parse_special: bool = False,
         priority: int = 0,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> Comparison:
         """Run several settings over one prompt and show side by side what tells them apart.
 

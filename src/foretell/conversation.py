@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from foretell.config.typed import GenerationSettings
 from foretell.errors import ConfigError, RequestError
 from foretell.text.chat.prompt import chat_prompt
 from foretell.text.chat.template import check_messages
@@ -115,7 +116,9 @@ class Conversation:
         first = [] if text is None else check_messages([{"role": "system", "content": text}])
         self.messages = [*first, *rest]
 
-    def say(self, text: str, **settings: Any) -> Generator[Chunk, None, None]:
+    def say(
+        self, text: str, **settings: Unpack[GenerationSettings]
+    ) -> Generator[Chunk, None, None]:
         """Say something, and stream the answer.
 
         When the answer is complete, both become part of `messages`. If the loop is left early, what
@@ -130,11 +133,11 @@ class Conversation:
         rendered = prompt = chat_prompt(self._llm.tokenizer, asked)
         if self._latest is not None:
             prompt = go_on(rendered, self._latest, self._llm.tokenizer)
-        limited = {**self._limit(len(prompt), settings), **settings}
+        limited: dict[str, Any] = {**self._limit(len(prompt), settings), **settings}
         chunks = self._llm.stream(prompt, self.config, **limited)
         return self._answer(asked, Turn(rendered, prompt, []), chunks)
 
-    def _limit(self, num_prompt_tokens: int, settings: dict[str, Any]) -> dict[str, int]:
+    def _limit(self, num_prompt_tokens: int, settings: Mapping[str, Any]) -> dict[str, int]:
         """The length of an answer, if nobody set it."""
         config = self.config
         is_set = config is not None and (config.max_new_tokens or config.max_length)
@@ -189,7 +192,7 @@ class Conversation:
         self.messages = read_messages(path)
 
 
-def _refuse_samples(config: GenerationConfig | None, settings: dict[str, Any]) -> None:
+def _refuse_samples(config: GenerationConfig | None, settings: Mapping[str, Any]) -> None:
     stated = 1 if config is None else config.num_return_sequences
     number = settings.get("num_return_sequences", stated)
     if number not in (None, 1):

@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, overload
 
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
@@ -18,6 +18,7 @@ from foretell.backends.base import Backend, BackendInfo
 from foretell.backends.native.options import Activations, KVDtype, Quantize
 from foretell.config import GenerationConfig
 from foretell.config.foreign_names import refuses_unknown
+from foretell.config.typed import GenerationSettings, SampleSettings
 from foretell.engine.client import CLOSED, EngineClient
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings
@@ -169,7 +170,7 @@ class LLM:
         num_return_sequences: int,
         parse_special: bool = False,
         progress: bool | None = None,
-        **settings: Any,
+        **settings: Unpack[SampleSettings],
     ) -> list[GenerationOutput]: ...
 
     @overload
@@ -180,7 +181,7 @@ class LLM:
         *,
         parse_special: bool = False,
         progress: bool | None = None,
-        **settings: Any,
+        **settings: Unpack[SampleSettings],
     ) -> GenerationOutput: ...
 
     @overload
@@ -191,7 +192,7 @@ class LLM:
         *,
         parse_special: bool = False,
         progress: bool | None = None,
-        **settings: Any,
+        **settings: Unpack[SampleSettings],
     ) -> list[GenerationOutput]: ...
 
     def generate(
@@ -201,7 +202,7 @@ class LLM:
         *,
         parse_special: bool = False,
         progress: bool | None = None,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> GenerationOutput | list[GenerationOutput]:
         """Continue a prompt, or a list of prompts, all at once.
 
@@ -235,7 +236,7 @@ class LLM:
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> Generator[Chunk, None, None]:
         """Continue a prompt, a chunk a token. Arguments and errors are those of `generate`.
 
@@ -254,7 +255,7 @@ class LLM:
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> NextDistribution:
         """P(x_t | x_<t): how probable each next token is, before and after the settings.
 
@@ -275,7 +276,7 @@ class LLM:
         self,
         messages: Sequence[Mapping[str, str]],
         config: GenerationConfig | None = None,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> GenerationOutput:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`.
 
@@ -285,14 +286,15 @@ class LLM:
         from foretell.text.chat.prompt import chat_prompt
 
         prompt = chat_prompt(self.tokenizer, messages)
-        answer: GenerationOutput = self.generate(prompt, config, **settings)
+        stated: dict[str, Any] = {**settings}
+        answer: GenerationOutput = self.generate(prompt, config, **stated)
         return answer
 
     def stream_chat(
         self,
         messages: Sequence[Mapping[str, str]],
         config: GenerationConfig | None = None,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> Generator[Chunk, None, None]:
         """As `chat`, a chunk a token."""
         from foretell.text.chat.prompt import chat_prompt
@@ -306,7 +308,7 @@ class LLM:
         *,
         parse_special: bool = False,
         progress: bool | None = None,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> Explanation:
         """Continue a prompt, and explain of every token why it was chosen.
 
@@ -324,7 +326,7 @@ class LLM:
         *,
         parse_special: bool = False,
         progress: bool | None = None,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> BeamTree:
         """Continue a prompt by beam search, and show the tree: what was kept, why the rest fell.
 
@@ -345,7 +347,7 @@ class LLM:
         seeds: int | Sequence[int] = 3,
         parse_special: bool = False,
         progress: bool | None = None,
-        **settings: Any,
+        **settings: Unpack[GenerationSettings],
     ) -> Comparison:
         """Run several settings over one prompt and show side by side what tells them apart.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from foretell.config.choices import Scope
 from foretell.config.conflicts import refuse, warnings_of
@@ -15,6 +15,7 @@ from foretell.config.dialects import Dialect, find_dialect
 from foretell.config.foreign_names import refuse_unknown, refuses_unknown
 from foretell.config.presets import MODEL_PRESET, PRESETS
 from foretell.config.settings import SAMPLING_SETTINGS, SETTINGS
+from foretell.config.typed import GenerationSettings
 from foretell.config.validators import RepetitionDetection
 from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
@@ -127,7 +128,7 @@ class GenerationConfig:
     top_n_sigma: float | None = None
     xtc_probability: float | None = None
     xtc_threshold: float | None = None
-    xtc_exempt_tokens: Iterable[int] | None = None
+    xtc_exempt_tokens: Collection[int] | None = None
     mirostat: int | None = None
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
@@ -138,43 +139,43 @@ class GenerationConfig:
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     penalty_scope: Scope | None = None
-    penalty_exempt_tokens: Iterable[int] | None = None
+    penalty_exempt_tokens: Collection[int] | None = None
     dry_multiplier: float | None = None
     dry_base: float | None = None
     dry_allowed_length: int | None = None
     dry_penalty_last_n: int | None = None
-    dry_sequence_breakers: Iterable[str] | None = None
+    dry_sequence_breakers: Collection[str] | None = None
     no_repeat_ngram_size: int | None = None
-    bad_words: Iterable[str] | None = None
-    bad_words_ids: Iterable[Iterable[int]] | None = None
-    allowed_token_ids: Iterable[int] | None = None
-    suppress_tokens: Iterable[int] | None = None
-    begin_suppress_tokens: Iterable[int] | None = None
+    bad_words: Collection[str] | None = None
+    bad_words_ids: Collection[Collection[int]] | None = None
+    allowed_token_ids: Collection[int] | None = None
+    suppress_tokens: Collection[int] | None = None
+    begin_suppress_tokens: Collection[int] | None = None
     logit_bias: Mapping[int | str, float] | None = None
     sequence_bias: Mapping[tuple[int, ...], float] | None = None
     min_length: int | None = None
     min_new_tokens: int | None = None
     forced_bos_token_id: int | None = None
-    forced_eos_token_id: int | Iterable[int] | None = None
+    forced_eos_token_id: int | Collection[int] | None = None
     exponential_decay_length_penalty: tuple[int, float] | None = None
     prefix_allowed_tokens_fn: Callable[[list[int]], Iterable[int]] | None = None
     remove_invalid_values: bool = False
     renormalize_logits: bool = False
-    logits_processor: Iterable[Callable[..., Any]] | None = None
-    processors: Iterable[str | Callable[..., Any]] | None = None
+    logits_processor: Collection[Callable[..., Any]] | None = None
+    processors: Collection[str | Callable[..., Any]] | None = None
     guidance_scale: float | None = None
-    negative_prompt: str | Iterable[int] | None = None
+    negative_prompt: str | Collection[int] | None = None
     dialect: str = "transformers"
     preset: str | None = None
     max_new_tokens: int | None = None
     max_length: int | None = None
     max_time: float | None = None
-    eos_token_id: int | Iterable[int] | None = None
+    eos_token_id: int | Collection[int] | None = None
     ignore_eos: bool = False
-    stop_token_ids: Iterable[int] = ()
-    stop: str | Iterable[str] = ()
+    stop_token_ids: Collection[int] = ()
+    stop: str | Collection[str] = ()
     include_stop_str_in_output: bool = False
-    stop_regex: str | Iterable[str] = ()
+    stop_regex: str | Collection[str] = ()
     repetition_detection: RepetitionDetection | bool | Mapping[str, int] | None = None
     stopping_criteria: Callable[[str, list[int]], bool] | None = None
     seed: int | None = None
@@ -183,7 +184,7 @@ class GenerationConfig:
     length_penalty: float | None = None
     early_stopping: bool | str = False
     logprobs: int | None = None
-    logprobs_stage: str | Iterable[str] = ("raw",)
+    logprobs_stage: str | Collection[str] = ("raw",)
     prompt_logprobs: int | None = None
     trace: bool = False
     _stated: Mapping[str, Any] = field(init=False, repr=False, compare=False, hash=False)
@@ -254,7 +255,7 @@ class GenerationConfig:
         """What is legal and yet unlikely to be meant, a sentence each."""
         return warnings_of(self)
 
-    def override(self, **settings: Any) -> GenerationConfig:
+    def override(self, **settings: Unpack[GenerationSettings]) -> GenerationConfig:
         """Return a copy with `settings` replaced; an unknown name raises ConfigError.
 
         None takes a setting back. What a preset or a dialect filled in is filled in anew.

@@ -1,0 +1,127 @@
+"""Settings as keyword arguments: type checkers and editors know what the table knows."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+from support import typed_settings
+
+from foretell import LLM, AsyncLLM, Conversation, GenerationConfig, GenerationSettings
+from foretell.config.settings import SETTINGS
+
+ROOT = Path(__file__).parents[2]
+
+FINE = """
+from typing import Any, Unpack
+
+from foretell import (
+    LLM, AsyncLLM, Conversation, GenerationConfig, GenerationOutput, GenerationSettings
+)
+
+llm = LLM()
+one: GenerationOutput = llm.generate("a", temperature=1, top_k=5, stop=["x"], stop_token_ids=[1])
+many: list[GenerationOutput] = llm.generate("a", num_return_sequences=3, temperature=0.8)
+more: list[GenerationOutput] = llm.generate(["a", "b"], logit_bias={5: 1.0}, temperature=None)
+biases: dict[int, float] = {1: 2.0}
+llm.generate("a", logit_bias=biases, logprobs=1, logprobs_stage=("raw", "final"))
+llm.generate("a", logit_bias={"the": -1}, sequence_bias={(1, 2): 1}, logprobs_stage=["raw"])
+llm.generate("a", penalty_scope="all", repetition_detection=True, early_stopping="never")
+llm.generate("a", penalty_scope=64, logits_processor=lambda row: None, stop="x")
+for chunk in llm.stream("a", max_new_tokens=5):
+    chunk.text
+wishes: dict[str, Any] = {"top_k": 5}
+llm.stream("a", **wishes)
+llm.next("a", top_k=5).tokens
+llm.beams("a", num_beams=3).hypotheses
+llm.chat([], preset="chat").text
+Conversation(llm).say("hello", max_new_tokens=3)
+GenerationConfig(top_k=5).override(top_k=None, seed=3)
+
+def ask(question: str, **settings: Unpack[GenerationSettings]) -> str:
+    return llm.explain(question, **settings).output.text
+
+async def main() -> None:
+    async with AsyncLLM() as busy:
+        output: GenerationOutput = await busy.generate("a", temperature=1)
+        async for chunk in busy.stream("a", top_p=0.9):
+            chunk.text
+"""
+
+WRONG = """
+from foretell import LLM, AsyncLLM, Conversation, GenerationConfig
+llm, many = LLM(), AsyncLLM()
+llm.generate("a", temprature=0.8)
+llm.generate("a", temperature="hot")
+llm.generate(["a"], top_k=1.5)
+llm.generate("a", penalty_scope="everything")
+llm.stream("a", max_tokens=5)
+llm.next("a", seed="x")
+llm.explain("a", stop=5)
+llm.chat([], top_k=None, min_p="0.1")
+Conversation(llm).say("a", top_k="5")
+GenerationConfig().override(topk=5)
+LLM(n_ctx=5)
+many.generate("a", temprature=1)
+many.stream("a", stop_token_ids="x")
+"""
+
+
+def mypy(program: str, folder: Path) -> list[int]:
+    """The lines of a program that mypy finds fault with."""
+    (folder / "program.py").write_text(program, encoding="utf-8")
+    command = ["-m", "mypy", "--strict", "--config-file=", "--no-pretty", "program.py"]
+    cache = str(ROOT / ".mypy_cache" / "users")
+    done = subprocess.run(
+        [sys.executable, *command, "--cache-dir", cache],
+        cwd=folder,
+        env={**os.environ, "MYPYPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return sorted({int(x) for x in re.findall(r"^program\.py:(\d+): error", done.stdout, re.M)})
+
+
+def test_a_program_with_the_right_names_and_types_passes(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")  # of the extra `dev`
+    assert mypy(FINE, tmp_path) == []
+
+
+def test_wrong_names_and_types_are_found_before_a_program_runs(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    assert mypy(WRONG, tmp_path) == list(range(4, WRONG.count("\n") + 1))
+
+
+def test_the_file_is_the_table_s() -> None:
+    pytest.importorskip("ruff")
+    assert typed_settings.PATH.read_text(encoding="utf-8") == typed_settings.source(), "make types"
+
+
+def test_it_has_every_setting() -> None:
+    assert list(get_type_hints(GenerationSettings)) == [
+        *(name for name in SETTINGS if name != "num_return_sequences"),
+        "num_return_sequences",
+    ]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *(LLM.generate, LLM.stream, LLM.next, LLM.chat, LLM.stream_chat, LLM.explain, LLM.beams),
+        *(LLM.compare, AsyncLLM.generate, AsyncLLM.stream, AsyncLLM.next, AsyncLLM.chat),
+        *(AsyncLLM.stream_chat, AsyncLLM.explain, AsyncLLM.beams, AsyncLLM.compare),
+        *(Conversation.say, GenerationConfig.override),
+    ],
+    ids=lambda method: method.__qualname__,
+)
+def test_signatures_stay_readable(method: object) -> None:
+    assert "**settings: 'Unpack[GenerationSettings]'" in str(inspect.signature(method))
+    assert len(str(inspect.signature(method))) < 500
