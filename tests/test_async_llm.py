@@ -197,6 +197,35 @@ def test_arguments_are_those_of_llm():
     run(main)
 
 
+def test_it_may_be_opened_without_a_block():
+    async def main() -> None:
+        made = toy_async_llm()
+        other = await made.open()
+        assert other is made
+        one = await other.generate("the cat", **WISHES)
+        assert content(one) == content(toy_llm().generate("the cat", **WISHES))
+        with pytest.raises(RequestError, match="opened already"):
+            await other.open()
+        with pytest.raises(RequestError, match="opened already"):
+            async with other:
+                pass
+        await other.close()
+        with pytest.raises(RequestError, match="closed"):
+            await other.generate("the cat")
+
+    run(main)
+
+
+def test_what_cannot_be_opened_says_so():
+    async def main() -> None:
+        with pytest.raises(ModelNotFoundError, match="no-such-model"):
+            await AsyncLLM("no-such-model").open()
+        with pytest.raises(RequestError, match=r"await its open\(\)"):
+            await AsyncLLM("no-such-model").generate("the")
+
+    run(main)
+
+
 def test_it_must_be_open():
     llm = toy_async_llm()
     for use in (lambda: llm.info, lambda: llm.tokenizer, lambda: llm.stream("a")):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast, overload
 
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
@@ -56,7 +56,9 @@ ReadPrompts = Callable[[], Prompts]
 OPTION_NAMES = tuple(inspect.signature(LLM).parameters)
 """What `LLM` takes."""
 
-NOT_OPEN = "this AsyncLLM is not open: use it in `async with AsyncLLM(...) as llm:`"
+NOT_OPEN = (
+    "this AsyncLLM is not open: use it in `async with AsyncLLM(...) as llm:`, or await its open()"
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,9 @@ class AsyncLLM:
             output = await llm.generate("The cat sat on the", max_new_tokens=20)
             async for chunk in llm.stream("Once upon a time", max_new_tokens=20):
                 print(chunk.text, end="")
+
+    A program without such a block, as a server that has hooks for its start and its end, writes
+    `llm = await AsyncLLM().open()`, and `await llm.close()`.
 
     The model is loaded and run by a thread of its own; prompts and chat templates are read by
     others: the event loop is never held up. Functions among the settings (`stopping_criteria`,
@@ -342,7 +347,14 @@ class AsyncLLM:
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} {NOT_PICKLED}")
 
-    async def __aenter__(self) -> AsyncLLM:
+    async def open(self) -> Self:
+        """Load the model, and be ready for requests until `close()`; returns this AsyncLLM.
+
+            llm = await AsyncLLM("smollm2-135m-instruct").open()
+
+        Raises what `LLM` raises where there is no such model, or it cannot be run; RequestError if
+        it was opened before.
+        """
         if self._worker is not None:
             raise RequestError("this AsyncLLM was opened already: make another")
         worker = self._worker = Worker(self._load, self._max_waiting)
@@ -353,6 +365,9 @@ class AsyncLLM:
             worker.stop()
             raise
         return self
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
 
     async def __aexit__(
         self,
