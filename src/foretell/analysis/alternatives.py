@@ -7,18 +7,19 @@ print(llm.alternatives(output, 4))  # in place of the fifth generated token
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from foretell.analysis.probabilities import check_count
 from foretell.analysis.tasks import Analysis, GenerationTask, ReadPrompt
 from foretell.config import GenerationConfig
+from foretell.config.plain import integer
 from foretell.errors import RequestError
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.outputs import FinishReason, GenerationOutput, JsonMixin, TokenLogprob
 from foretell.utils.display import pad, show_probability, show_text, show_token, width_of
 from foretell.utils.html import frame, plain_flow, table
+from foretell.utils.quoting import quote
 
 MAX_COLUMNS = 100  # of a line
 MAX_TOKEN = 18  # columns for a token
@@ -143,9 +144,9 @@ def _find(read: ReadPrompt, prompt: Prompt | GenerationOutput, position: int | N
 
 
 def _check_position(position: int | None, first: int, end: int) -> int:
-    index = end if position is None else operator.index(position)
-    if not first <= index <= end:
-        raise RequestError(f"position {index} is out of range: must be {first} to {end}")
+    index = end if position is None else integer(position)
+    if index is None or not first <= index <= end:
+        raise RequestError(f"position {quote(position)} is out of range: must be {first} to {end}")
     return index
 
 

@@ -38,7 +38,7 @@ def integer(value: Any) -> int | None:
         return None
     try:
         return operator.index(value)
-    except TypeError:
+    except Exception:  # noqa: BLE001 TypeError, or whatever an object of the user's own raises
         return None
 
 
@@ -52,7 +52,7 @@ def number(value: Any) -> int | float | None:
     whole = integer(value)
     try:
         return float(value) if whole is None else whole
-    except (OverflowError, ValueError, TypeError):
+    except Exception:  # noqa: BLE001 too large, not a number, or something of the user's own
         return None
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foretell.config import plain
+from foretell.config.ranges import MAX_COUNT
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,14 @@ class EngineSettings:
         for name in ("max_batch_tokens", "max_running", "max_waiting"):
             value = getattr(self, name)
             may_be_none = name != "max_running"
-            if not (value is None and may_be_none) and (type(value) is not int or value < 1):
+            if value is None and may_be_none:
+                continue
+            count = plain.integer(value)
+            if count is None or count < 1:
                 choices = "an integer ≥ 1" + (" or None" if may_be_none else "")
-                raise ConfigError(f"{name}={value!r} must be {choices}")
-        if type(self.prefix_caching) is not bool:
-            raise ConfigError(f"prefix_caching={self.prefix_caching!r} must be True or False")
+                raise ConfigError(f"{name}={quote(value)} must be {choices}")
+            object.__setattr__(self, name, min(count, MAX_COUNT))
+        is_caching = plain.boolean(self.prefix_caching)
+        if is_caching is None:
+            raise ConfigError(f"prefix_caching={quote(self.prefix_caching)} must be True or False")
+        object.__setattr__(self, "prefix_caching", is_caching)

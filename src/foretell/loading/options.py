@@ -10,7 +10,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from foretell.backends.native.options import Activations, KVDtype, Quantize
+from foretell.config import plain
+from foretell.config.ranges import MAX_COUNT
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 
 BackendName = Literal["auto", "native", "transformers"]
 
@@ -123,6 +126,10 @@ class ModelOptions:
     )
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name not in NAMES_OF_TORCH and value is not item.default:
+                object.__setattr__(self, item.name, _read(item.name, value))
         known = get_args(BackendName)
         if self.backend not in known:
             names = ", ".join(map(repr, known))
@@ -144,6 +151,24 @@ class ModelOptions:
             for name, value in self.stated.items()
             if backend not in OPTIONS[name].backends
         }
+
+
+NAMES_OF_TORCH = ("device", "dtype")
+"""Options that may be objects of torch's."""
+
+MAX_CHARACTERS = 200
+
+
+def _read(name: str, value: Any) -> Any:
+    """A value in Python's own types; ConfigError for one that no option can have."""
+    number, word = plain.number(value), plain.string(value)
+    if number is not None and abs(number) <= MAX_COUNT:
+        return number
+    if word is not None and len(word) <= MAX_CHARACTERS and word.isprintable():
+        return word
+    if value is None or plain.boolean(value) is not None:  # whoever heeds the option refuses it
+        return value
+    raise ConfigError(f"{name}={quote(value)} must be a number or a word, as LLM explains them")
 
 
 OPTIONS: dict[str, Option] = {item.name: item.metadata["option"] for item in fields(ModelOptions)}

@@ -10,6 +10,7 @@ from foretell.config import GenerationConfig, Range
 from foretell.config.presets import MODEL_PRESET
 from foretell.config.ranges import MAX_SEED
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 
 Strategies = Mapping[str, Mapping[str, Any] | GenerationConfig]
 
@@ -74,16 +75,16 @@ def read_strategies(
 ) -> dict[str, GenerationConfig]:
     """Whole configs by name; ConfigError, naming the strategy, where one makes no sense."""
     if not isinstance(strategies, Mapping) or not strategies:
-        raise ConfigError(f"strategies={strategies!r} must be a dict from names to settings")
+        raise ConfigError(f"strategies={quote(strategies)} must be a dict from names to settings")
     configs = {}
     for name, settings in strategies.items():
         if not isinstance(name, str) or not name:
-            raise ConfigError(f"the strategy name {name!r} must be a text, not empty")
+            raise ConfigError(f"the strategy name {quote(name)} must be a text, not empty")
         try:
             configs[name] = _complete(settings, shared)
             _refuse_samples(configs[name])
         except ConfigError as error:
-            raise ConfigError(f"strategy {name!r}: {error}") from error
+            raise ConfigError(f"strategy {quote(name)}: {error}") from error
     return configs
 
 
@@ -92,8 +93,8 @@ def _complete(
 ) -> GenerationConfig:
     if isinstance(settings, GenerationConfig):
         return settings.override(**{**shared, **settings.stated})
-    if not isinstance(settings, Mapping):
-        raise ConfigError(f"{settings!r} must be a dict of settings or a GenerationConfig")
+    if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
+        raise ConfigError(f"{quote(settings)} must be a dict of settings or a GenerationConfig")
     return GenerationConfig().override(**{**shared, **settings})
 
 
@@ -112,5 +113,5 @@ def read_seeds(seeds: Sequence[int] | int) -> list[int]:
     for seed in found:
         Range(int, 0, MAX_SEED, "a seed").check("seeds", seed)
     if not found or len(set(found)) < len(found):
-        raise ConfigError(f"seeds={found!r} must have at least one seed, and each once")
+        raise ConfigError(f"seeds={quote(found)} must have at least one seed, and each once")
     return found
