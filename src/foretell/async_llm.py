@@ -15,7 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    NoReturn,
+    ParamSpec,
+    Self,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
@@ -46,6 +57,7 @@ if TYPE_CHECKING:
     from foretell.analysis.explain import Explanation
     from foretell.text.tokenizer import Tokenizer
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 NO_SETTINGS: Mapping[str, Any] = {}
@@ -81,6 +93,13 @@ class _Opened:
         return replace(self, inputs=inputs)
 
 
+def _typed_as(
+    other: Callable[Concatenate[Any, P], None],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
+    """A decorator that changes nothing: type checkers take the arguments for those of `other`."""
+    return lambda method: method
+
+
 class AsyncLLM:
     """An `LLM` for asyncio: the requests of all tasks run in the same steps of one engine.
 
@@ -110,6 +129,7 @@ class AsyncLLM:
         UnknownNameError: an argument that `LLM` does not have.
     """
 
+    @_typed_as(LLM.__init__)
     def __init__(
         self, model: str | os.PathLike[str] | Backend = DEFAULT_MODEL, **options: Any
     ) -> None:

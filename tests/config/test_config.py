@@ -110,6 +110,8 @@ def test_it_is_hashable_frozen_data():
     config = GenerationConfig(top_k=5)
     assert pickle.loads(pickle.dumps(config)) == config
     assert len({config, GenerationConfig(top_k=5)}) == 1
+    biased = [GenerationConfig(logit_bias={3: 1}, sequence_bias={(1, 2): x}) for x in (1, 1, 2)]
+    assert len({*biased}) == 2
     with pytest.raises(AttributeError):
         config.top_k = 6
 

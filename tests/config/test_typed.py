@@ -48,7 +48,7 @@ def ask(question: str, **settings: Unpack[GenerationSettings]) -> str:
     return llm.explain(question, **settings).output.text
 
 async def main() -> None:
-    async with AsyncLLM() as busy:
+    async with AsyncLLM("a", threads=2, max_waiting=8) as busy:
         output: GenerationOutput = await busy.generate("a", temperature=1)
         async for chunk in busy.stream("a", top_p=0.9):
             chunk.text
@@ -68,6 +68,8 @@ llm.chat([], top_k=None, min_p="0.1")
 Conversation(llm).say("a", top_k="5")
 GenerationConfig().override(topk=5)
 LLM(n_ctx=5)
+AsyncLLM(n_ctx=5)
+AsyncLLM(threads="two")
 many.generate("a", temprature=1)
 many.stream("a", stop_token_ids="x")
 """

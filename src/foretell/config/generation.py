@@ -74,7 +74,8 @@ class GenerationConfig:
         allowed_token_ids, suppress_tokens, begin_suppress_tokens: the only ids allowed; ids never
             allowed; ids not allowed as the first.
         logit_bias, sequence_bias: added to the logit of a token (by id or text), or of the last id
-            of a sequence whose others have just been written.
+            of a sequence whose others have just been written. Digits alone are an id, as in JSON
+            for OpenAI's API; in double quotes within the text, '"7"', they are a text.
         min_length, min_new_tokens: until then, no end of sequence and no stop.
         forced_bos_token_id, forced_eos_token_id: the first token; the last one at the length limit.
         exponential_decay_length_penalty: (start, factor): after `start` generated tokens the end of
@@ -151,8 +152,8 @@ class GenerationConfig:
     allowed_token_ids: Collection[int] | None = None
     suppress_tokens: Collection[int] | None = None
     begin_suppress_tokens: Collection[int] | None = None
-    logit_bias: Mapping[int | str, float] | None = None
-    sequence_bias: Mapping[tuple[int, ...], float] | None = None
+    logit_bias: Mapping[int | str, float] | None = field(default=None, hash=False)
+    sequence_bias: Mapping[tuple[int, ...], float] | None = field(default=None, hash=False)
     min_length: int | None = None
     min_new_tokens: int | None = None
     forced_bos_token_id: int | None = None
