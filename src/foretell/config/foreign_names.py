@@ -107,6 +107,8 @@ NOTES: dict[str, str] = {
     "add_special_tokens": "give token ids where a text must not begin as the tokenizer has it",
     "eos_token": "give its id as eos_token_id, or its text in stop",
     "generator": "give a number as seed",
+    "batch_size": "give a list of prompts: as many run at once as there is room for",
+    "cache_dir": "FORETELL_HOME and HF_HOME say where models are kept",
     "priority": "AsyncLLM's methods take it",
     "progress": "generate() and compare() take it",
 }
