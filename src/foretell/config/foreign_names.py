@@ -62,6 +62,7 @@ _QUIET = "there is nothing to set: foretell prints nothing by itself"
 _NO_PADDING = "there is nothing to set: prompts of a list are not padded"
 _CONFIG = "give a GenerationConfig as `config`"
 _TEMPLATE = "the model's own template makes the prompt of a chat"
+_TOKEN = "set HF_TOKEN in the environment, or run `hf auth login`"
 _CONSTRAINED = "constrained beam search is not supported"
 _ATTENTION = "there is nothing to set: one attention runs everywhere"
 
@@ -87,6 +88,8 @@ NOTES: dict[str, str] = {
     **dict.fromkeys(("pad_token_id", "attention_mask", "padding", "padding_side"), _NO_PADDING),
     **dict.fromkeys(("generation_config", "sampling_params", "generate_config"), _CONFIG),
     **dict.fromkeys(("chat_format", "chat_template", "chat_handler"), _TEMPLATE),
+    **dict.fromkeys(("token", "hf_token", "use_auth_token"), _TOKEN),
+    "local_files_only": "set HF_HUB_OFFLINE=1 in the environment",
     "penalty_alpha": "contrastive search is not supported: top_k and min_p are nearest to it",
     "dola_layers": "DoLa is not supported: the last layer alone makes the logits",
     "tfs_z": "tail-free sampling is not supported: min_p and top_n_sigma are nearest to it",
