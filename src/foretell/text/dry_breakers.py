@@ -25,7 +25,7 @@ def find_breakers(
         piece = tokenizer.token_bytes(token_id)
         for text, data in breakers:
             for rest in _rests(piece, text, data):
-                ids = tokenizer.encode(rest, add_special_tokens=False) if rest else []
+                ids = tokenizer.encode(rest, add_special_tokens=False, continuation=True)
                 found.setdefault(token_id, set()).add(tuple(ids))
     return {token_id: tuple(sorted(tails)) for token_id, tails in found.items()}
 

@@ -8,13 +8,14 @@ tokenizer.decode(ids)
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkable
 
 from foretell.errors import RequestError
 from foretell.formats.metadata import has_surrogate
 from foretell.text.detokenizer import Detokenizer
+from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.special import SpecialTokens
 from foretell.text.tokenizers.vocabulary import (
     SPECIAL_TYPES,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 class Codec(Protocol):
     """One kind of tokenizer, as far as control tokens do not matter."""
 
-    def encode(self, text: str, *, continuation: bool = False) -> list[int]:
-        """Ids of a text, or of what goes on from one: some put a space before a text's begin."""
+    def encode(self, text: str, place: Place = Place.START) -> list[int]:
+        """Ids of a text."""
         ...
 
     def token_bytes(self, token_id: int) -> bytes:
@@ -44,7 +45,7 @@ class Codec(Protocol):
 class SpecialCodec(Protocol):
     """A codec that reads control tokens in its own way."""
 
-    def encode_special(self, text: str) -> list[int]:
+    def encode_special(self, text: str, place: Place) -> list[int]:
         """Ids of a text in which the names of control tokens count as such."""
         ...
 
@@ -150,8 +151,8 @@ class Tokenizer:
             add_special_tokens: put the beginning-of-sequence token first if the model wants it.
             parse_special: read the names of control tokens as these tokens. Each stretch between
                 them is encoded as a text of its own. Without it they are text like any other.
-            continuation: the text goes on from other ids. Only matters to a tokenizer of a folder
-                that puts a space before a text, and not before what follows a control token.
+            continuation: the text goes on in the middle of another, whose ids come before: no space
+                is put before it, where the tokenizer otherwise would.
 
         Raises:
             RequestError: not a string, or it has a lone surrogate.
@@ -160,16 +161,35 @@ class Tokenizer:
         ids: list[int] = []
         if add_special_tokens and self.adds_bos and self.bos_token_id is not None:
             ids.append(self.bos_token_id)
+        place = Place.INSIDE if continuation else Place.START
         if not parse_special:
-            return ids + self._codec.encode(text, continuation=continuation)
-        return ids + self._encode_special(text)
-
-    def _encode_special(self, text: str) -> list[int]:
+            return ids + self._codec.encode(text, place)
         if isinstance(self._codec, SpecialCodec):
-            return self._codec.encode_special(text)
+            return ids + self._codec.encode_special(text, place)
+        parts = self._special.split(text)
+        return ids + self._encode_parts(
+            ([one] if isinstance(one, str) else one for one in parts), place
+        )
+
+    def encode_parts(self, parts: Iterable[int | Sequence[str]]) -> list[int]:
+        """Token ids of a text that was cut already.
+
+        Args:
+            parts: ids of control tokens, and the stretches of text between them, each in one or
+                more pieces. No token is found across two pieces, and no space put between them.
+        """
+        return self._encode_parts(parts, Place.START)
+
+    def _encode_parts(self, parts: Iterable[int | Sequence[str]], place: Place) -> list[int]:
         ids: list[int] = []
-        for part in self._special.split(text):
-            ids += self._codec.encode(part) if isinstance(part, str) else [part]
+        for part in parts:
+            if isinstance(part, int):
+                ids.append(part)
+            else:
+                for piece in part:
+                    ids += self._codec.encode(piece, place)
+                    place = Place.INSIDE
+            place = Place.AFTER_TOKEN
         return ids
 
     def split(self, text: str) -> Iterator[str | int]:

@@ -352,3 +352,27 @@ def test_json_in_prompts_is_not_escaped() -> None:
     assert template("{{ messages[0] | tojson }}").render([USER]) == json.dumps(
         USER, ensure_ascii=False
     )
+
+
+@pytest.mark.parametrize("mention", ["", "{# <table> #}"])
+@pytest.mark.parametrize("content", ["he <table> he", "he<table>he", "<table> he", "he <table>"])
+def test_a_message_gains_no_space_beside_a_user_defined_token(
+    piece_metadata: dict[str, Any], mention: str, content: str
+) -> None:
+    source = mention + "{% for m in messages %}<s>{{ m.content }}</s>{% endfor %}"
+    metadata = {**piece_metadata, "tokenizer.chat_template": source}
+    tokenizer = Tokenizer.from_gguf(metadata, source="pieces")
+    ids = chat_prompt_in_process(tokenizer, [content])
+    is_read = metadata["tokenizer.ggml.tokens"].index("<table>") in ids
+    assert is_read == (not mention)
+    assert tokenizer.decode(ids, skip_special_tokens=False) == f"<s>{content}</s>"
+
+
+def test_template_text_has_its_space_after_a_user_defined_token(
+    piece_metadata: dict[str, Any],
+) -> None:
+    source = "{% for m in messages %}<table>{{ m.content }}<table>he{% endfor %}"
+    metadata = {**piece_metadata, "tokenizer.chat_template": source}
+    ids = chat_prompt_in_process(Tokenizer.from_gguf(metadata, source="pieces"), ["he"])
+    tokens = metadata["tokenizer.ggml.tokens"]
+    assert [tokens[i] for i in ids] == ["<table>", "▁he"] * 2

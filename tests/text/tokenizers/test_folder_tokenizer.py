@@ -70,6 +70,21 @@ def test_control_tokens_do_not_come_out_of_plain_text(
         assert ours.decode(ids) == text.removeprefix(" " * ours.adds_space_prefix)
 
 
+@pytest.mark.parametrize("text", ["cat on", " cat", "the <think> cat<think> sat"])
+@pytest.mark.parametrize("parse_special", [False, True])
+def test_a_text_that_goes_on_has_no_space_put_before_it(
+    pair: tuple[Tokenizer, Any], text: str, parse_special: bool
+) -> None:
+    ours, theirs = pair
+    first = ours.encode("the", add_special_tokens=False)
+    rest = ours.encode(
+        text, add_special_tokens=False, continuation=True, parse_special=parse_special
+    )
+    behind = text.partition("<think>")[2]  # there the text is read as transformers reads it
+    whole = theirs.decode(theirs.encode(f"the{text}", add_special_tokens=False))
+    assert ours.decode(first + rest) == (whole if behind else f"the{text}")
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_equals_transformers(pair: tuple[Tokenizer, Any], text: str) -> None:
     ours, theirs = pair

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -33,9 +35,16 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
-def trained() -> sentencepiece.SentencePieceProcessor:
-    """A small BPE model with byte fallback, trained here; it has a dummy prefix, like Llama 2."""
+USER_DEFINED = {"<table>": "<table>", "▁▁▁": "   ", "ab": "ab"}  # as a GGUF file spells them
+
+
+@pytest.fixture(scope="session", params=["dummy prefix", "user-defined"])
+def trained(request: pytest.FixtureRequest) -> sentencepiece.SentencePieceProcessor:
+    """A small BPE model with byte fallback, trained here.
+
+    It has a dummy prefix, like Llama 2's, or user-defined pieces, like Gemma's.
+    """
+    has_prefix = request.param == "dummy prefix"
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter([*CODE, *PROSE, *SCRIPTS] * 3),
@@ -46,7 +55,8 @@ def trained() -> sentencepiece.SentencePieceProcessor:
         normalization_rule_name="identity",
         remove_extra_whitespaces=False,
         allow_whitespace_only_pieces=True,
-        user_defined_symbols=["<table>", "▁▁▁", "ab"],
+        add_dummy_prefix=has_prefix,
+        user_defined_symbols=[] if has_prefix else list(USER_DEFINED),
         minloglevel=3,
     )
     return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
@@ -54,8 +64,8 @@ def trained() -> sentencepiece.SentencePieceProcessor:
 
 def metadata_of(oracle: sentencepiece.SentencePieceProcessor) -> dict[str, Any]:
     """What a converter writes of a SentencePiece model into a GGUF file."""
-    user_defined = {"<table>": "<table>", "▁▁▁": "   ", "ab": "ab"}
     pieces = [oracle.id_to_piece(i) for i in range(oracle.vocab_size())]
+    user_defined = USER_DEFINED if "<table>" in pieces else {}
     kinds = []
     for index, piece in enumerate(pieces):
         if oracle.is_unknown(index):
@@ -71,6 +81,7 @@ def metadata_of(oracle: sentencepiece.SentencePieceProcessor) -> dict[str, Any]:
         "tokenizer.ggml.tokens": [user_defined.get(piece, piece) for piece in pieces],
         "tokenizer.ggml.scores": [oracle.get_score(i) for i in range(len(pieces))],
         "tokenizer.ggml.token_type": kinds,
+        "tokenizer.ggml.add_space_prefix": not user_defined,
     }
 
 
@@ -155,10 +166,30 @@ def test_encodes_any_vocabulary_as_sentencepiece_does(
 ) -> None:
     """Equal scores, unused pieces, pieces of characters that are none, unreachable pieces."""
     metadata = random_metadata(vocabulary, byte_fallback, prefix)
-    oracle = processor(metadata)
+    oracle = without_user_defined(metadata) if prefix else processor(metadata)
     tokenizer = tokenizer_of(metadata)
     for text in texts:
-        assert ids(tokenizer, text) == oracle.encode(text)
+        parts = cut_at_user_defined(metadata, text) if prefix else [text]
+        encoded = (oracle.encode(part) if isinstance(part, str) else [part] for part in parts)
+        assert ids(tokenizer, text) == list(chain(*encoded))
+
+
+def without_user_defined(metadata: dict[str, Any]) -> sentencepiece.SentencePieceProcessor:
+    tokens, types = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"]
+    pairs = enumerate(zip(tokens, types, strict=True))
+    never = [f"⬛{i}" if kind == 4 else token for i, (token, kind) in pairs]
+    return processor({**metadata, "tokenizer.ggml.tokens": never})
+
+
+def cut_at_user_defined(metadata: dict[str, Any], text: str) -> list[str | int]:
+    """Llama.cpp's fragments: what lies between user-defined tokens has its own dummy prefix."""
+    tokens, types = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"]
+    names = {
+        token: i for i, (token, kind) in enumerate(zip(tokens, types, strict=True)) if kind == 4
+    }
+    pattern = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    parts = re.split(f"({pattern})", text.replace(" ", "▁")) if names else [text]
+    return [names.get(part, part) for part in parts]
 
 
 @settings(deadline=None)
@@ -215,15 +246,37 @@ def test_a_long_text_in_one_piece_is_quick(piece_metadata: dict[str, Any]) -> No
     assert len(ids(tokenizer, "hell" * 25_000)) == 50_000
 
 
-def test_the_prefix_space_goes_before_each_text_between_control_tokens(
-    piece_metadata: dict[str, Any],
+AS_LLAMA_CPP = [
+    ("he", ["▁he"]),
+    ("he<table>he", ["▁he", "<table>", "▁he"]),
+    ("<table>he", ["<table>", "▁he"]),
+    ("he <table> he", ["▁he", "▁", "<table>", "▁", "▁he"]),
+    ("<table><table>he", ["<table>", "<table>", "▁he"]),
+    ("<table>", ["<table>"]),
+    ("he<s>he</s> he", ["▁he", "<s>", "▁he", "</s>", "▁", "▁he"]),
+    ("<s><table>he", ["<s>", "<table>", "▁he"]),
+    ("<unk>he", ["<unk>", "▁he"]),
+    ("", []),
+]
+"""What llama.cpp's `/tokenize` answers of the vocabulary of `piece_metadata`."""
+
+
+@pytest.mark.parametrize(("text", "expected"), AS_LLAMA_CPP)
+def test_the_prefix_space_goes_where_llama_cpp_puts_it(
+    piece_metadata: dict[str, Any], text: str, expected: list[str]
 ) -> None:
-    tokenizer = tokenizer_of(piece_metadata)
-    he, ll = 263, 264
-    prefixed = piece_metadata["tokenizer.ggml.tokens"].index("▁he")
-    assert tokenizer.encode("hell<s>hell", parse_special=True) == [1, prefixed, ll, 1, prefixed, ll]
-    table = piece_metadata["tokenizer.ggml.tokens"].index("<table>")
-    assert ids(tokenizer, "he<table>he") == [prefixed, table, he]
+    tokens = piece_metadata["tokenizer.ggml.tokens"]
+    found = tokenizer_of(piece_metadata).encode(text, add_special_tokens=False, parse_special=True)
+    assert [tokens[i] for i in found] == expected
+
+
+def test_a_text_that_goes_on_has_no_prefix_space(piece_metadata: dict[str, Any]) -> None:
+    tokenizer, tokens = tokenizer_of(piece_metadata), piece_metadata["tokenizer.ggml.tokens"]
+    for parse_special in (False, True):
+        found = tokenizer.encode(
+            "he<table>he", add_special_tokens=False, continuation=True, parse_special=parse_special
+        )
+        assert [tokens[i] for i in found] == ["he", "<table>", "▁he"]
 
 
 def test_without_prefix_space(piece_metadata: dict[str, Any]) -> None:

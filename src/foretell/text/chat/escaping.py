@@ -27,6 +27,7 @@ class SpecialTokenEscaper:
     Control tokens' names are escaped everywhere. User-defined tokens, which are read as such even
     in plain text, are escaped where the template mentions them, and their names are cut in two
     for the tokenizer; but not in what the assistant said: templates look for `</think>` there.
+    Behind the others the text is cut, so that no tokenizer puts a space there that nobody wrote.
 
     Args:
         tokenizer: whose tokens; it has a chat template.
@@ -47,9 +48,10 @@ class SpecialTokenEscaper:
         self._cut = next(self._unused)
         self._stand_ins: dict[tuple[str, bool], str] = {}
         self._control = tokenizer.control_names
-        self._turns = [
-            name for name in tokenizer.user_defined_names if name in source and not name.isspace()
-        ]
+        user_defined = [name for name in tokenizer.user_defined_names if not name.isspace()]
+        self._turns = [name for name in user_defined if name in source]
+        self._others = [name for name in user_defined if name not in source]
+        self._others *= tokenizer.adds_space_prefix
         self.messages = [self._escape_message(message) for message in messages]
 
     def encode(self, prompt: str) -> list[int]:
@@ -58,31 +60,26 @@ class SpecialTokenEscaper:
             ord(stand_in): char + self._cut if is_cut else char
             for (char, is_cut), stand_in in self._stand_ins.items()
         }
-        ids: list[int] = []
-        for part in self._tokenizer.split(prompt):
-            if isinstance(part, int):
-                ids.append(part)
-                continue
-            for piece in part.translate(real).split(self._cut):
-                ids += self._tokenizer.encode(
-                    piece, add_special_tokens=False, continuation=bool(ids)
-                )
-        return ids
+        return self._tokenizer.encode_parts(
+            part if isinstance(part, int) else part.translate(real).split(self._cut)
+            for part in self._tokenizer.split(prompt)
+        )
 
     def _escape_message(self, message: Mapping[str, str]) -> dict[str, str]:
-        turns = [] if message["role"] == "assistant" else self._turns
+        cuts_names = message["role"] != "assistant"
         edges = _edges(self._control, message["content"])
         return {
-            "role": self._escape(message["role"], turns),
-            "content": self._escape(message["content"], turns, edges),
+            "role": self._escape(message["role"], cuts_names),
+            "content": self._escape(message["content"], cuts_names, edges),
         }
 
-    def _escape(self, text: str, turns: Iterable[str], edges: Iterable[int] = ()) -> str:
+    def _escape(self, text: str, cuts_names: bool, edges: Iterable[int] = ()) -> str:
         chars = list(text)
         for index in (*edges, *_find(self._control, text)):
             chars[index] = self._stand_in(text[index], False)
-        for index in _find(turns, text):
-            chars[index] = self._stand_in(text[index], True)
+        if cuts_names:
+            for index in (*_find(self._turns, text), *_last_of(self._others, text)):
+                chars[index] = self._stand_in(text[index], True)
         return "".join(chars)
 
     def _stand_in(self, char: str, is_cut: bool) -> str:
@@ -98,6 +95,14 @@ def _find(names: Iterable[str], text: str) -> list[int]:
     if not present:
         return []
     return [match.start() for match in re.finditer(f"(?={'|'.join(present)})", text)]
+
+
+def _last_of(names: Iterable[str], text: str) -> list[int]:
+    """Where each name that a tokenizer finds in the text has its last character."""
+    present = sorted((name for name in names if name in text), key=len, reverse=True)
+    if not present:
+        return []
+    return [match.end() - 1 for match in re.finditer("|".join(map(re.escape, present)), text)]
 
 
 def _edges(names: Iterable[str], text: str) -> set[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.vocabulary import MergedVocabulary, TokenType
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class ByteLevelCodec:
         self._byte_of = {char: byte for byte, char in enumerate(byte_alphabet())}
         self._tokenizer = build_tokenizer(vocabulary)
 
-    def encode(self, text: str, *, continuation: bool = False) -> list[int]:
+    def encode(self, text: str, place: Place = Place.START) -> list[int]:
         """Ids of a text that holds no control token."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids

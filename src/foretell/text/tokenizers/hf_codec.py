@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Callable, Collection
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from foretell.errors import ModelFileError
 from foretell.text.tokenizers.hf_decoders import Decoder
+from foretell.text.tokenizers.hf_spacing import without_first_space, without_spaces
+from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.vocabulary import TokenType, Vocabulary
 
 if TYPE_CHECKING:
@@ -45,22 +46,20 @@ class JsonCodec:
         self._control = frozenset(vocabulary.ids_of(TokenType.CONTROL))
         self._lock = threading.Lock()
 
-    def encode(self, text: str, *, continuation: bool = False) -> list[int]:
+    def encode(self, text: str, place: Place = Place.START) -> list[int]:
         """Ids of a text in which no control token is read."""
-        ids = self._run(text, continuation)
+        ids = self._run(text, place, reads_names=False)
         if self._control.isdisjoint(ids):
             return ids
         first, *others = self._cut_names(text)
-        ids = self._run(first, continuation)
+        ids = self._run(first, place, reads_names=False)
         for part in others:
-            ids += self._run(part, True)
+            ids += self._run(part, Place.INSIDE, reads_names=False)
         return [token_id for token_id in ids if token_id not in self._control]
 
-    def encode_special(self, text: str) -> list[int]:
+    def encode_special(self, text: str, place: Place = Place.START) -> list[int]:
         """Ids of a text in which the names of control tokens count as such."""
-        with self._lock:
-            self._tokenizer.encode_special_tokens = False
-            return encode(self._tokenizer, text, with_template=False)
+        return self._run(text, place, reads_names=True)
 
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes that a token stands for; control tokens give their name."""
@@ -69,19 +68,29 @@ class JsonCodec:
             return token.encode()
         return self._decoder.token_bytes(token, is_text=token_id not in self._added)
 
-    def _run(self, text: str, continuation: bool) -> list[int]:
-        tokenizer = self._continuing if continuation else self._tokenizer
+    def _run(self, text: str, place: Place, *, reads_names: bool) -> list[int]:
         with self._lock:
-            tokenizer.encode_special_tokens = True
-            return encode(tokenizer, text, with_template=False)
+            if place is Place.INSIDE:
+                return self._run_inside(text, reads_names)
+            tokenizer = self._tokenizer if place is Place.START else self._after_token
+            return _encoding(tokenizer, text, reads_names).ids
+
+    def _run_inside(self, text: str, reads_names: bool) -> list[int]:
+        """Ids without a space at the begin; behind an added token the text has its spaces again."""
+        if self._inside is self._after_token:
+            return _encoding(self._inside, text, reads_names).ids
+        found = _encoding(self._after_token, text, reads_names)
+        token = next((i for i, one in enumerate(found.ids) if one in self._added), len(found.ids))
+        end = found.offsets[token][0] if token < len(found.ids) else len(text)
+        return _encoding(self._inside, text[:end], reads_names).ids + found.ids[token:]
 
     @cached_property
-    def _continuing(self) -> tokenizers.Tokenizer:
-        """The tokenizer without the space that some put at the begin of a text, once."""
-        spec = json.loads(self._tokenizer.to_str())
-        if not _drop_first_space(spec["pre_tokenizer"]):
-            return self._tokenizer
-        return type(self._tokenizer).from_str(json.dumps(spec))
+    def _after_token(self) -> tokenizers.Tokenizer:
+        return without_first_space(self._tokenizer)
+
+    @cached_property
+    def _inside(self) -> tokenizers.Tokenizer:
+        return without_spaces(self._after_token)
 
     def _cut_names(self, text: str) -> list[str]:
         """The text in parts, cut after the first character of each control token's name."""
@@ -101,6 +110,13 @@ def encode(tokenizer: tokenizers.Tokenizer, text: str, *, with_template: bool) -
     return ids
 
 
+def _encoding(tokenizer: tokenizers.Tokenizer, text: str, reads_names: bool) -> tokenizers.Encoding:
+    """What the library makes of a text, in which control tokens' names are read or not."""
+    tokenizer.encode_special_tokens = not reads_names
+    found: tokenizers.Encoding = guarded(lambda: tokenizer.encode(text, add_special_tokens=False))
+    return found
+
+
 def guarded(action: Callable[[], Any], source: str = "tokenizer.json") -> Any:
     """What the action gives; what the library cannot do with a file is a ModelFileError."""
     try:
@@ -110,13 +126,3 @@ def guarded(action: Callable[[], Any], source: str = "tokenizer.json") -> Any:
             raise
         reason = " ".join(str(error).split())[:200]
         raise ModelFileError(f"{source} cannot be used: {reason}") from None
-
-
-def _drop_first_space(spec: Any) -> bool:
-    """Change Metaspace's `prepend_scheme` "first" to "never"; whether there was any."""
-    if not isinstance(spec, dict):
-        return False
-    if spec.get("prepend_scheme") == "first":
-        spec["prepend_scheme"] = "never"
-        return True
-    return any(map(_drop_first_space, spec.get("pretokenizers") or []))

@@ -1,7 +1,9 @@
 """SentencePiece BPE with byte fallback, Llama 2's and Gemma's kind of tokenizer.
 
 Spaces are written `▁`; user-defined pieces are found first, the longest at each position; what lies
-between them is merged; a character that is no piece becomes the tokens of its UTF-8 bytes.
+between them is merged; a character that is no piece becomes the tokens of its UTF-8 bytes. A space
+before the text, where the file asks for one, is put after each control and user-defined token too,
+as in llama.cpp: tunes add such tokens to vocabularies that had none when they were trained.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from foretell.errors import ModelFileError
 from foretell.text.tokenizers.merging import can_compile, compile_merges, merge, tied_pieces
+from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.vocabulary import MergedVocabulary, TokenType
 
 if TYPE_CHECKING:
@@ -46,15 +49,15 @@ class SentencePieceCodec:
         self._unused_parts: dict[str, list[str]] = {}
         self._merged_chars = 0
 
-    def encode(self, text: str, *, continuation: bool = False) -> list[int]:
-        """Ids of a text that holds no control token, the prefix space included."""
-        if not text:
-            return []
+    def encode(self, text: str, place: Place = Place.START) -> list[int]:
+        """Ids of a text that holds no control token, the prefix spaces included."""
         prefix = SPACE if self._vocabulary.adds_space_prefix else ""
         ids: list[int] = []
-        for part in self._split(prefix + text.replace(" ", SPACE)):
+        before = "" if place is Place.INSIDE else prefix
+        for part in self._split(text.replace(" ", SPACE)):
             user_defined = self._user_defined.get(part)
-            ids += self._merge(part) if user_defined is None else [user_defined]
+            ids += self._merge(before + part) if user_defined is None else [user_defined]
+            before = prefix
         return ids
 
     def token_bytes(self, token_id: int) -> bytes:
