@@ -35,6 +35,7 @@ def test_cuts_as_the_patterns_say(name: str) -> None:
         ("command-r", "v10", ["v", "1", "0"]),
         ("default", "a+=1234;", ["a", "+=", "123", "4", ";"]),
         ("falcon", "`x` 1234", ["`", "x", "`", " ", "123", "4"]),
+        ("falcon", " ½ ² ① Ⅳ", [" ½", " ²", " ①", " Ⅳ"]),
         ("llama-bpe", "I'LL pay 12345!\n\nx", ["I", "'LL", " pay", " ", "123", "45", "!\n\n", "x"]),
         ("llama-bpe", "(word\tword   x", ["(word", "\tword", "  ", " x"]),
         ("qwen2", "n 123", ["n", " ", "1", "2", "3"]),
@@ -53,6 +54,34 @@ def test_cuts_as_the_patterns_say(name: str) -> None:
 )
 def test_cuts_by_hand(name: str, text: str, expected: list[str]) -> None:
     assert pieces(name, text) == expected
+
+
+NUMERALS = "a½ ² ①Ⅳ", " 12٣345 7"
+LLAMA_CPP: dict[tuple[str, str], str] = {
+    ("a|½| |²| |①Ⅳ", " |12٣|345| |7"): "default llama-bpe dbrx gpt-4o deepseek-v3",
+    ("a|½| ²| ①Ⅳ", " 12٣|345| 7"): "falcon",
+    ("a|½| ²| ①Ⅳ", " 12٣345| 7"): "gpt-2 mpt",
+    ("a|½| |²| |①|Ⅳ", " |1|2|٣|3|4|5| |7"): (
+        "smollm command-r qwen2 hunyuan qwen35 tekken deepseek-coder seed-coder viking"
+    ),
+    ("a|½| |²| |①Ⅳ", " |12٣345| |7"): "deepseek-llm",
+    ("a½| ²| ①Ⅳ", " 12٣345| 7"): "bloom",
+}
+"""How llama.cpp cuts the numerals by each rule, seen with a vocabulary that merges whatever is left
+together."""
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [(name, cuts) for cuts, names in LLAMA_CPP.items() for name in names.split()],
+)
+def test_cuts_numerals_as_llama_cpp_does(name: str, expected: tuple[str, str]) -> None:
+    assert tuple("|".join(pieces(name, text)) for text in NUMERALS) == expected
+
+
+def test_all_rules_have_numerals_of_llama_cpp() -> None:
+    checked = {PRETOKENIZERS[name] for names in LLAMA_CPP.values() for name in names.split()}
+    assert {rule.patterns for rule in PRETOKENIZERS.values()} == {one.patterns for one in checked}
 
 
 def test_an_unknown_name_is_refused() -> None:

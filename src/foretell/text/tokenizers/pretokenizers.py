@@ -117,7 +117,7 @@ DEEPSEEK_CODER = (r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", HAN_HANGUL, DIGIT)
 
 PRETOKENIZERS: dict[str, PreTokenizer] = {
     "default": PreTokenizer((r"[\p{P}$+<=>^~|]+", GPT2, DIGITS, THREE_DIGITS)),
-    "falcon": PreTokenizer((r"[\p{P}$+<=>^~|`]+", GPT2, DIGITS, THREE_DIGITS)),
+    "falcon": PreTokenizer((r"[\p{P}$+<=>^~|`]+", GPT2, THREE_DIGITS)),
     **dict.fromkeys(("gpt-2", "phi-2", "jais", "gigachat", "mellum", "exaone4", "trillion"), PLAIN),
     **dict.fromkeys(("mpt", "olmo"), dataclasses.replace(PLAIN, nfc=True)),
     **dict.fromkeys(
