@@ -128,7 +128,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     ),
     "alignment as text": (
         file_bytes([pair("general.alignment", STRING, text("x" * 900))]),
-        "'general.alignment': 'x{60}' must be a power of two",
+        "'general.alignment': 'x{60}'… must be a power of two",
     ),
     "alignment of 2^63": (
         file_bytes([pair("general.alignment", U64, u64(2**63))], [tensor()]),

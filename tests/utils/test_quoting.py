@@ -37,10 +37,12 @@ def test_values_are_shown_as_python_spells_them(value, shown):
     assert quote(value) == shown
 
 
-@pytest.mark.parametrize("value", ["a" * 5000, ["b"] * 5000, {"c" * 5000: 1}, b"d" * 5000])
+@pytest.mark.parametrize(
+    "value", ["a" * 5000, ["b"] * 5000, {"c" * 5000: 1}, b"d" * 5000, "\U0010ffff" * 99]
+)
 def test_long_values_are_cut(value):
     shown = quote(value)
-    assert len(shown) < 70
+    assert len(shown) < 85
     assert shown.endswith("…")
 
 
@@ -53,5 +55,5 @@ def test_nothing_shown_is_a_control_character(text, limit):
 
 def test_an_error_of_several_lines_becomes_one():
     assert one_line("first\n  second\x1b[0m\n" + "x" * 500) == (
-        r"first second\x1b[0m " + "x" * 183 + "…"
+        r"first second\x1b[0m " + "x" * 180 + "…"
     )

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.errors import ModelFileError, ModelNotFoundError, UnsupportedModelError
-from foretell.formats.header import shorten
 from foretell.formats.json import read_object, read_optional_object
 from foretell.formats.safetensors import SafetensorsFile, StoredTensor
+from foretell.utils.quoting import quote
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -78,7 +78,7 @@ class Checkpoint:
         if method is not None:
             name = method.get("quant_method") if isinstance(method, dict) else method
             raise UnsupportedModelError(
-                f"{self.path / CONFIG}: weights quantized by {shorten(name)} are not supported: "
+                f"{self.path / CONFIG}: weights quantized by {quote(name)} are not supported: "
                 "give the model's float checkpoint and quantize='q8' or 'q4', or a GGUF file"
             )
 
@@ -148,7 +148,7 @@ def _read_index(index: Path) -> dict[str, str]:
     for tensor, name in shard_of.items():
         if not _is_plain_name(name):
             raise ModelFileError(
-                f"{index} puts tensor {shorten(tensor)} in {shorten(name)}: must be the name of a "
+                f"{index} puts tensor {quote(tensor)} in {quote(name)}: must be the name of a "
                 ".safetensors file in this folder"
             )
     return shard_of
@@ -176,14 +176,14 @@ def _check_index(index: Path, shard_of: dict[str, str], files: list[SafetensorsF
         for tensor in file.tensors:
             if tensor in found:
                 raise ModelFileError(
-                    f"{index.parent}: tensor {shorten(tensor)} lies in {found[tensor]} and in "
+                    f"{index.parent}: tensor {quote(tensor)} lies in {found[tensor]} and in "
                     f"{file.path.name}: must lie in one file"
                 )
             found[tensor] = file.path.name
     for tensor, name in shard_of.items():
         if found.get(tensor) != name:
             raise ModelFileError(
-                f"{index} puts tensor {shorten(tensor)} in {name}, where it is not: fetch the "
+                f"{index} puts tensor {quote(tensor)} in {name}, where it is not: fetch the "
                 "folder again"
             )
 

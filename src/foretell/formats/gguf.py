@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.errors import ModelFileError, UnsupportedModelError
-from foretell.formats.header import HeaderReader, shorten
+from foretell.formats.header import HeaderReader
 from foretell.formats.mapping import forget_pages, mapped_file, unmap
 from foretell.formats.types import TensorInfo, TensorType
+from foretell.utils.quoting import quote
 
 __all__ = ["GGUFFile", "TensorInfo", "TensorType"]
 
@@ -71,7 +72,9 @@ class GGUFFile:
         """
         info = self.tensors.get(name)
         if info is None:
-            raise ModelFileError(f"{self.path}: no tensor {name!r} among its {len(self.tensors)}")
+            raise ModelFileError(
+                f"{self.path}: no tensor {quote(name)} among its {len(self.tensors)}"
+            )
         if self._map is None:
             raise ValueError(f"{self.path} is closed")
         return np.frombuffer(self._map, np.uint8, info.nbytes, info.offset)
@@ -107,5 +110,5 @@ def _refuse_split(path: Path, metadata: dict[str, Any]) -> None:
 def _alignment(reader: HeaderReader, metadata: dict[str, Any]) -> int:
     value = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if type(value) is not int or value < 1 or value & (value - 1):
-        reader.fail("metadata 'general.alignment'", f"{shorten(value)} must be a power of two")
+        reader.fail("metadata 'general.alignment'", f"{quote(value)} must be a power of two")
     return value

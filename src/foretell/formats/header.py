@@ -17,6 +17,7 @@ import numpy as np
 
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.types import TensorInfo, TensorType, type_name
+from foretell.utils.quoting import quote
 
 MAX_HEADER_BYTES = 1 << 26  # metadata and tensor descriptions; the largest vocabularies take 1/8
 MAX_ELEMENTS = 1 << 22  # array elements in all the metadata; large vocabularies have 1/3
@@ -57,12 +58,6 @@ _OTHER_FORMATS: tuple[tuple[bytes, str], ...] = (
 )
 
 _unpack_u64 = struct.Struct("<Q").unpack_from
-
-
-def shorten(value: object) -> str:
-    """`repr` in at most about 60 characters, for a message of one line."""
-    text = repr(value[:60] if isinstance(value, (str, bytes, list)) else value)
-    return text if len(text) <= 80 else f"{text[:60]}…"
 
 
 class HeaderReader:
@@ -218,8 +213,8 @@ class HeaderReader:
         for index in range(num_pairs):
             key = self.key(f"key of metadata pair {index}")
             if key in pairs:
-                self.fail(f"metadata {shorten(key)}", "the key stands twice")
-            pairs[key] = self.value(f"metadata {shorten(key)}")
+                self.fail(f"metadata {quote(key)}", "the key stands twice")
+            pairs[key] = self.value(f"metadata {quote(key)}")
         return pairs
 
     def tensors(self, count: int, alignment: int) -> dict[str, TensorInfo]:
@@ -228,10 +223,10 @@ class HeaderReader:
         for index in range(count):
             info = self._tensor(index)
             if info.name in relative:
-                self.fail(f"tensor {shorten(info.name)}", "the name stands twice")
+                self.fail(f"tensor {quote(info.name)}", "the name stands twice")
             if info.offset % alignment:
                 self.fail(
-                    f"tensor {shorten(info.name)}",
+                    f"tensor {quote(info.name)}",
                     f"offset {info.offset} must be a multiple of {alignment}",
                 )
             relative[info.name] = info
@@ -244,7 +239,7 @@ class HeaderReader:
 
     def _tensor(self, index: int) -> TensorInfo:
         name = self.key(f"name of tensor {index}")
-        part = f"tensor {shorten(name)}"
+        part = f"tensor {quote(name)}"
         num_dimensions = self.u32(part)
         if not 1 <= num_dimensions <= MAX_DIMENSIONS:
             self.fail(part, f"{num_dimensions} dimensions: must be 1 to {MAX_DIMENSIONS}")
@@ -268,10 +263,10 @@ class HeaderReader:
     def _check_layout(self, start: int, tensors: list[TensorInfo]) -> None:
         end, before = 0, "nothing"
         for info in sorted(tensors, key=lambda info: info.offset):
-            part = f"tensor {shorten(info.name)}"
+            part = f"tensor {quote(info.name)}"
             if info.offset < end:
                 self.fail(part, f"overlaps tensor {before}")
-            end, before = info.offset + info.nbytes, shorten(info.name)
+            end, before = info.offset + info.nbytes, quote(info.name)
             if start + end > self.size:
                 self.fail(
                     part,

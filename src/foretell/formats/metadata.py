@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from foretell.errors import ModelFileError, UnsupportedModelError
+from foretell.utils.quoting import escape, quote
 
 
 class MetadataReader:
@@ -23,9 +24,10 @@ class MetadataReader:
     def __init__(self, metadata: Mapping[str, Any], source: str) -> None:
         self.source = source
         self._metadata = metadata
-        self._architecture = ""
+        self._architecture: object = ""
         self._prefix = ""
         self._spelling = "{}"
+        self._asked: set[str] = set()
 
     @classmethod
     def of_architecture(
@@ -42,12 +44,25 @@ class MetadataReader:
     def of_config(cls, config: Mapping[str, Any], source: str) -> MetadataReader:
         """The keys of a checkpoint's `config.json`, or of an object in it."""
         reader = cls(config, source)
-        reader._architecture = str(config.get("model_type"))
+        reader._architecture = config.get("model_type")
         reader._spelling = "'{}'"
         return reader
 
     def __contains__(self, key: str) -> bool:
-        return self._metadata.get(f"{self._prefix}{key}") is not None
+        return self._find(key) is not None
+
+    def __len__(self) -> int:
+        return len(self._metadata)
+
+    @property
+    def unasked(self) -> dict[str, Any]:
+        """The keys of this architecture that nobody has asked for yet, and their values."""
+        own = {key: value for key, value in self._metadata.items() if key.startswith(self._prefix)}
+        return {
+            key.removeprefix(self._prefix): value
+            for key, value in own.items()
+            if key.removeprefix(self._prefix) not in self._asked
+        }
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
         """The integer under this key, low ≤ value ≤ high."""
@@ -106,26 +121,30 @@ class MetadataReader:
     def numbers(self, key: str, default: list[float] | None = None) -> list[float]:
         """The list of finite numbers under this key."""
         values = self._list(key, default, {int, float}, "numbers")
-        if not all(map(math.isfinite, values)):
-            index = next(i for i, value in enumerate(values) if not math.isfinite(value))
+        if not all(map(_is_finite, values)):
+            index = next(i for i, value in enumerate(values) if not _is_finite(value))
             raise self._mistyped(f"{key}[{index}]", values[index], "finite")
         return values
 
     def part(self, key: str) -> MetadataReader | None:
         """A reader of the object under this key of a `config.json`; None where there is none."""
-        value = self._metadata.get(key)
+        value = self._find(key)
         if value is None:
             return None
         if not isinstance(value, dict):
             raise self._mistyped(key, value, "an object")
-        inner = MetadataReader.of_config(value, f"{self.source}: {key}")
+        return self.of_object(value, key)
+
+    def of_object(self, value: Mapping[str, Any], name: str) -> MetadataReader:
+        """A reader of an object that is called so in messages, such as one made of two."""
+        inner = MetadataReader.of_config(value, f"{self.source}: {name}")
         inner._architecture = self._architecture
         return inner
 
     def unsupported(self, what: str) -> UnsupportedModelError:
         """The error that says that foretell cannot run this variant of the architecture."""
         return UnsupportedModelError(
-            f"{self.source}: {what} is not supported for architecture {self._architecture!r}"
+            f"{self.source}: {what} is not supported for architecture {quote(self._architecture)}"
         )
 
     def wrong(self, what: str) -> ModelFileError:
@@ -133,12 +152,16 @@ class MetadataReader:
         return ModelFileError(f"{self.source}: {what}")
 
     def _value(self, key: str, default: Any) -> Any:
-        value = self._metadata.get(f"{self._prefix}{key}")
+        value = self._find(key)
         if value is None:
             value = default
         if value is None:
             raise self.wrong(f"{self._spell(key)} is missing")
         return value
+
+    def _find(self, key: str) -> Any:
+        self._asked.add(key)
+        return self._metadata.get(f"{self._prefix}{key}")
 
     def _list(self, key: str, default: Any, kinds: set[type], noun: str) -> list[Any]:
         values = self._value(key, default)
@@ -153,7 +176,7 @@ class MetadataReader:
         return self.wrong(f"{self._spell(key)} is {_show(value)}: must be {right}")
 
     def _spell(self, key: str) -> str:
-        return self._spelling.format(f"{self._prefix}{key}")
+        return self._spelling.format(escape(f"{self._prefix}{key}"))
 
 
 def has_surrogate(text: str) -> bool:
@@ -165,7 +188,14 @@ def has_surrogate(text: str) -> bool:
     return False
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
+
+
 def _show(value: object) -> str:
     if isinstance(value, (list, dict)):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"{value!r:.60}"
+    return quote(value)

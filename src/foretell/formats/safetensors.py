@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.errors import ModelFileError
-from foretell.formats.header import shorten
 from foretell.formats.json import parse_object
 from foretell.formats.mapping import forget_pages, mapped_file, unmap
+from foretell.utils.quoting import quote
 
 MAX_HEADER_BYTES = 1 << 25  # 250,000 tensors; the largest models have a few thousand a file
 MAX_DIMENSIONS = 8
@@ -103,20 +103,20 @@ def _read_header(path: Path, mapped: mmap.mmap) -> dict[str, StoredTensor]:
 
 
 def _read_tensor(path: Path, name: str, entry: Any, start: int) -> StoredTensor:
-    part = f"tensor {shorten(name)}"
+    part = f"tensor {quote(name)}"
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
         _fail(path, f"{part} must have a dtype, a shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str):
-        _fail(path, f"{part}: dtype is {shorten(dtype)}: must be a string")
+        _fail(path, f"{part}: dtype is {quote(dtype)}: must be a string")
     if not _are_sizes(shape) or len(shape) > MAX_DIMENSIONS:
-        _fail(path, f"{part}: shape is {shorten(shape)}: must be at most 8 sizes")
+        _fail(path, f"{part}: shape is {quote(shape)}: must be at most 8 sizes")
     if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        _fail(path, f"{part}: data_offsets are {shorten(offsets)}: must be begin and end")
+        _fail(path, f"{part}: data_offsets are {quote(offsets)}: must be begin and end")
     nbytes = offsets[1] - offsets[0]
     bits = ITEM_BITS.get(dtype)
     if bits is not None and nbytes * 8 != prod(shape) * bits:
-        _fail(path, f"{part}: shape {tuple(shape)} in {dtype} does not take {nbytes} bytes")
+        _fail(path, f"{part}: shape {tuple(shape)} in {quote(dtype)} does not take {nbytes} bytes")
     return StoredTensor(name, dtype, tuple(shape), start + offsets[0], nbytes)
 
 
@@ -130,10 +130,10 @@ def _check_layout(path: Path, tensors: list[StoredTensor], start: int, size: int
     for info in sorted(tensors, key=lambda info: (info.offset, info.nbytes)):
         if info.offset != end:
             problem = "overlaps another" if info.offset < end else "leaves a hole before it"
-            _fail(path, f"tensor {shorten(info.name)} {problem}")
+            _fail(path, f"tensor {quote(info.name)} {problem}")
         end = info.offset + info.nbytes
         if end > size:
-            _fail(path, f"tensor {shorten(info.name)} ends at byte {end}, the file has {size}")
+            _fail(path, f"tensor {quote(info.name)} ends at byte {end}, the file has {size}")
     if end != size:
         _fail(path, f"its tensors end at byte {end}, the file has {size}")
 

@@ -15,8 +15,7 @@ def quote(value: object, limit: int = QUOTED) -> str:
     Never raises, whatever `repr` does: a value without one is named by its type.
     """
     if isinstance(value, (str, bytes, bytearray)):
-        cut = value[:limit]
-        return repr(cut) + ("…" if len(value) > limit else "")
+        return _quote_text(value, limit)
     if type(value) is int and not -_LARGE < value < _LARGE:
         return f"an integer of about {round(value.bit_length() * log10(2))} digits"
     try:
@@ -26,14 +25,22 @@ def quote(value: object, limit: int = QUOTED) -> str:
     return one_line(text, limit)
 
 
+def _quote_text(value: str | bytes | bytearray, limit: int) -> str:
+    """A text with its quotes; of one that is mostly escapes, fewer characters."""
+    cut = value[:limit]
+    while len(repr(cut)) > limit * 4 // 3 + 3:
+        cut = cut[: len(cut) * 3 // 4]
+    return repr(cut) + ("…" if len(cut) < len(value) else "")
+
+
 def one_line(text: object, limit: int = TEXT) -> str:
     """A text of another's, such as an error's, in one line: cut, with control characters escaped.
 
     White space of any kind counts as a single space.
     """
     words = " ".join(str(text)[: 4 * limit].split())
-    cut = words if len(words) <= limit else f"{words[:limit]}…"
-    return escape(cut)
+    shown = escape(words[: limit + 1])
+    return shown if len(shown) <= limit else f"{shown[:limit]}…"
 
 
 def escape(text: str) -> str:
