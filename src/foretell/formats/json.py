@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from foretell.errors import ModelFileError, ModelNotFoundError
 
 MAX_BYTES = 1 << 24
+ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
@@ -50,11 +52,23 @@ def parse_object(text: str, source: str) -> dict[str, Any]:
     """The object that a JSON text holds; ModelFileError names `source`. A key may stand once."""
     try:
         value = json.loads(text, object_pairs_hook=_unique)
+        _check_unicode(value, text)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{source} is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ModelFileError(f"{source} holds a {type(value).__name__}: must hold a JSON object")
     return value
+
+
+def _check_unicode(value: Any, text: str) -> None:
+    """Refuse lone surrogates, which escapes can spell and nothing can encode or print."""
+    if not ESCAPED_SURROGATE.search(text):
+        return
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        lone = error.object[error.start]
+        raise ValueError(f"it has the lone surrogate {lone!r}: must be Unicode") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from foretell.text.tokenizers.vocabulary import (
     Vocabulary,
     read_vocabulary,
 )
+from foretell.utils.quoting import quote
 from foretell.utils.terminal import show_bytes
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def _make_codec(vocabulary: MergedVocabulary) -> Codec:
 
 def _check_text(text: str) -> None:
     if not isinstance(text, str):
-        raise RequestError(f"text is {text!r:.60}: must be a string")
+        raise RequestError(f"text is {quote(text)}: must be a string")
     if has_surrogate(text):
         index = next(i for i, char in enumerate(text) if "\ud800" <= char <= "\udfff")
         raise RequestError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from foretell.text.tokenizers.library import blaming
 from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.vocabulary import MergedVocabulary, TokenType
 
@@ -36,11 +37,13 @@ class ByteLevelCodec:
     def __init__(self, vocabulary: MergedVocabulary) -> None:
         self._vocabulary = vocabulary
         self._byte_of = {char: byte for byte, char in enumerate(byte_alphabet())}
-        self._tokenizer = build_tokenizer(vocabulary)
+        with blaming(vocabulary.source):
+            self._tokenizer = build_tokenizer(vocabulary)
 
     def encode(self, text: str, place: Place = Place.START) -> list[int]:
         """Ids of a text that holds no control token."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        with blaming(self._vocabulary.source):
+            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
     def token_bytes(self, token_id: int) -> bytes:

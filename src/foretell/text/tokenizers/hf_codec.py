@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from foretell.errors import ModelFileError
 from foretell.text.tokenizers.hf_decoders import Decoder
 from foretell.text.tokenizers.hf_spacing import without_first_space, without_spaces
+from foretell.text.tokenizers.library import blaming
 from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.vocabulary import TokenType, Vocabulary
 
@@ -69,20 +69,23 @@ class JsonCodec:
         return self._decoder.token_bytes(token, is_text=token_id not in self._added)
 
     def _run(self, text: str, place: Place, *, reads_names: bool) -> list[int]:
-        with self._lock:
+        with self._lock, blaming(self._vocabulary.source):
             if place is Place.INSIDE:
                 return self._run_inside(text, reads_names)
             tokenizer = self._tokenizer if place is Place.START else self._after_token
-            return _encoding(tokenizer, text, reads_names).ids
+            ids: list[int] = _encoding(tokenizer, text, reads_names).ids
+            return ids
 
     def _run_inside(self, text: str, reads_names: bool) -> list[int]:
         """Ids without a space at the begin; behind an added token the text has its spaces again."""
         if self._inside is self._after_token:
-            return _encoding(self._inside, text, reads_names).ids
+            ids: list[int] = _encoding(self._inside, text, reads_names).ids
+            return ids
         found = _encoding(self._after_token, text, reads_names)
         token = next((i for i, one in enumerate(found.ids) if one in self._added), len(found.ids))
         end = found.offsets[token][0] if token < len(found.ids) else len(text)
-        return _encoding(self._inside, text[:end], reads_names).ids + found.ids[token:]
+        ids = _encoding(self._inside, text[:end], reads_names).ids
+        return [*ids, *found.ids[token:]]
 
     @cached_property
     def _after_token(self) -> tokenizers.Tokenizer:
@@ -104,25 +107,7 @@ class JsonCodec:
         return re.compile(f"(?={names})")
 
 
-def encode(tokenizer: tokenizers.Tokenizer, text: str, *, with_template: bool) -> list[int]:
-    """Ids of a text, the special tokens of the file's template around it or not."""
-    ids: list[int] = guarded(lambda: tokenizer.encode(text, add_special_tokens=with_template).ids)
-    return ids
-
-
 def _encoding(tokenizer: tokenizers.Tokenizer, text: str, reads_names: bool) -> tokenizers.Encoding:
     """What the library makes of a text, in which control tokens' names are read or not."""
     tokenizer.encode_special_tokens = not reads_names
-    found: tokenizers.Encoding = guarded(lambda: tokenizer.encode(text, add_special_tokens=False))
-    return found
-
-
-def guarded(action: Callable[[], Any], source: str = "tokenizer.json") -> Any:
-    """What the action gives; what the library cannot do with a file is a ModelFileError."""
-    try:
-        return action()
-    except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise ModelFileError(f"{source} cannot be used: {reason}") from None
+    return tokenizer.encode(text, add_special_tokens=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.text.tokenizers.byte_level import byte_alphabet
+from foretell.utils.quoting import quote
 
 BYTE_NAME = re.compile(r"<0x([0-9A-F]{2})>")
 MAX_STEPS = 16
@@ -79,7 +80,7 @@ def read_decoder(spec: object, source: str, *, has_bytes: bool) -> Decoder:
             strips = step.get("start") == 1
         elif kind not in ("ByteFallback", "Fuse"):
             raise UnsupportedModelError(
-                f"{source}: decoder {kind!r:.40} is not supported: must be made of ByteLevel, "
+                f"{source}: decoder {quote(kind)} is not supported: must be made of ByteLevel, "
                 "Replace, Metaspace, ByteFallback, Fuse and Strip"
             )
     return Decoder(is_byte_level, tuple(replacements), has_bytes, bool(strips))
@@ -106,5 +107,5 @@ def _replacement(step: Mapping[str, Any], source: str) -> tuple[str, str]:
 def _text(step: Mapping[str, Any], key: str, source: str) -> str:
     value = step.get(key)
     if not isinstance(value, str):
-        raise ModelFileError(f"{source}: {key} of a decoder is {value!r:.40}: must be a string")
+        raise ModelFileError(f"{source}: {key} of a decoder is {quote(value)}: must be a string")
     return value

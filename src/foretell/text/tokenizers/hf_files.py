@@ -15,6 +15,7 @@ from typing import Any
 
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.json import read_optional_object, read_text
+from foretell.utils.quoting import quote
 
 TOKENIZER = "tokenizer.json"
 MAX_TOKENIZER_BYTES = 1 << 28
@@ -108,7 +109,7 @@ def _special_tokens(config: Mapping[str, Any], folder: Path) -> Iterator[tuple[s
                 yield key, name
             elif name is not None and key in ("bos_token", "eos_token"):
                 raise ModelFileError(
-                    f"{folder / 'tokenizer_config.json'}: {key} is {name!r:.40}: must be a string"
+                    f"{folder / 'tokenizer_config.json'}: {key} is {quote(name)}: must be a string"
                 )
 
 
@@ -122,13 +123,24 @@ def _read_template(folder: Path, config: Mapping[str, Any]) -> str | None:
 
 def choose_template(value: object, source: object) -> str | None:
     """The template itself, or of several named ones the one called "default"."""
-    if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
-        value = {entry.get("name"): entry.get("template") for entry in value}
+    if isinstance(value, list):
+        value = dict(_named_template(entry, source) for entry in value)
     if isinstance(value, dict):
         value = value.get("default")
     if value is None or isinstance(value, str):
         return value
-    raise ModelFileError(f"{source}: chat_template is {value!r:.40}: must be a string")
+    raise ModelFileError(f"{source}: chat_template is {quote(value)}: must be a string")
+
+
+def _named_template(entry: object, source: object) -> tuple[str, str]:
+    found = (entry.get("name"), entry.get("template")) if isinstance(entry, dict) else (None, None)
+    name, template = found
+    if not (isinstance(name, str) and isinstance(template, str)):
+        raise ModelFileError(
+            f"{source}: chat_template lists {quote(entry)}: must be "
+            '{"name": ..., "template": ...}, both texts'
+        )
+    return name, template
 
 
 def _end_ids(config: Mapping[str, Any], path: Path) -> list[int]:
@@ -138,7 +150,7 @@ def _end_ids(config: Mapping[str, Any], path: Path) -> list[int]:
     values = value if isinstance(value, list) else [] if value is None else [value]
     for token_id in values:
         if type(token_id) is not int or token_id < 0:
-            raise ModelFileError(f"{path}: eos_token_id is {value!r:.60}: must be token ids")
+            raise ModelFileError(f"{path}: eos_token_id is {quote(value)}: must be token ids")
     return values
 
 
@@ -146,5 +158,5 @@ def _vocab_size(config: Mapping[str, Any], path: Path) -> int | None:
     inner = config.get("text_config")
     size = (inner if isinstance(inner, dict) else config).get("vocab_size")
     if size is not None and (type(size) is not int or not 0 < size < 2**24):
-        raise ModelFileError(f"{path}: vocab_size is {size!r:.40}: must be a number of tokens")
+        raise ModelFileError(f"{path}: vocab_size is {quote(size)}: must be a number of tokens")
     return size

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.json import parse_object
-from foretell.text.tokenizers.hf_codec import JsonCodec, encode, guarded
-from foretell.text.tokenizers.hf_decoders import BYTE_NAME, read_decoder
+from foretell.text.tokenizers.hf_codec import JsonCodec
+from foretell.text.tokenizers.hf_decoders import BYTE_NAME, Decoder, read_decoder
 from foretell.text.tokenizers.hf_files import TokenizerFiles
+from foretell.text.tokenizers.hf_growth import check_growth
+from foretell.text.tokenizers.library import blaming
 from foretell.text.tokenizers.vocabulary import (
     MAX_TOKENS,
     Spacing,
@@ -20,6 +22,7 @@ from foretell.text.tokenizers.vocabulary import (
     Vocabulary,
     ids_of_ends,
 )
+from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     import tokenizers
@@ -35,14 +38,27 @@ def build(files: TokenizerFiles) -> tuple[Vocabulary, JsonCodec]:
         UnsupportedModelError: it is a kind of tokenizer that has no text of single tokens.
     """
     spec = parse_object(files.text, files.source)
+    with blaming(files.source):
+        decoder = _check(spec, files.source)
+        if _drop_unseen(spec, files):
+            files = replace(files, text=json.dumps(spec))
+        return _build(files, spec, decoder)
+
+
+def _check(spec: Mapping[str, Any], source: str) -> Decoder:
+    """Refuse what the library would not survive; the way back to text."""
     model = spec.get("model")
     if not isinstance(model, dict):
-        raise ModelFileError(f"{files.source} has no model: must have one")
-    decoder = read_decoder(
-        spec.get("decoder"), files.source, has_bytes=model.get("byte_fallback") is True
-    )
-    if _drop_unseen(spec, files):
-        files = replace(files, text=json.dumps(spec))
+        raise ModelFileError(f"{source} has no model: must have one")
+    check_growth(spec, source)
+    _check_merges(model, source)
+    has_bytes = model.get("byte_fallback") is True
+    return read_decoder(spec.get("decoder"), source, has_bytes=has_bytes)
+
+
+def _build(
+    files: TokenizerFiles, spec: Mapping[str, Any], decoder: Decoder
+) -> tuple[Vocabulary, JsonCodec]:
     tokenizer = _load(files)
     vocab: dict[str, int] = tokenizer.get_vocab(with_added_tokens=True)
     _check_ids(vocab, files)
@@ -50,12 +66,26 @@ def build(files: TokenizerFiles) -> tuple[Vocabulary, JsonCodec]:
     _check_added(spec.get("added_tokens"), vocab, files.source)
     reader = _Reader(files, vocab, added)
     vocabulary = reader.vocabulary(
-        unknown=_unknown_id(model, vocab),
+        unknown=_unknown_id(spec["model"], vocab),
         has_bytes=decoder.has_bytes,
         adds_bos=_adds_bos(files, tokenizer, vocab),
         strips_space=decoder.strips_space,
     )
     return vocabulary, JsonCodec(tokenizer, vocabulary, decoder, added)
+
+
+def _check_merges(model: Mapping[str, Any], source: str) -> None:
+    """Refuse merges too short for the prefix that the library cuts off their right sides."""
+    prefix, merges = model.get("continuing_subword_prefix"), model.get("merges")
+    if not isinstance(prefix, str) or not isinstance(merges, list):
+        return
+    for merge in merges:
+        right = (merge.split(" ") if isinstance(merge, str) else merge)[-1]
+        if len(right) < len(prefix):
+            raise ModelFileError(
+                f"{source}: merge {quote(merge)} must go on with continuing_subword_prefix "
+                f"{quote(prefix)}"
+            )
 
 
 def _drop_unseen(spec: dict[str, Any], files: TokenizerFiles) -> bool:
@@ -81,9 +111,7 @@ def _load(files: TokenizerFiles) -> tokenizers.Tokenizer:
     """The library's tokenizer, special tokens that the config alone names made such."""
     import tokenizers
 
-    tokenizer: tokenizers.Tokenizer = guarded(
-        lambda: tokenizers.Tokenizer.from_str(files.text), files.source
-    )
+    tokenizer = tokenizers.Tokenizer.from_str(files.text)
     if type(tokenizer.model).__name__ not in MODELS:
         raise UnsupportedModelError(
             f"{files.source}: model {type(tokenizer.model).__name__} is not supported: must be one "
@@ -111,8 +139,8 @@ def _check_ids(vocab: Mapping[str, int], files: TokenizerFiles) -> None:
     limit = MAX_TOKENS if files.vocab_size is None else files.vocab_size
     if largest >= limit:
         raise ModelFileError(
-            f"{files.source}: token {name!r:.60} has id {largest}: must be below {limit}, the size "
-            "of the model's vocabulary"
+            f"{files.source}: token {quote(name)} has id {largest}: must be below {limit}, the "
+            "size of the model's vocabulary"
         )
     if len(set(vocab.values())) < len(vocab):
         raise ModelFileError(f"{files.source}: two tokens have the same id: ids must differ")
@@ -129,7 +157,7 @@ def _check_added(entries: Any, vocab: Mapping[str, int], source: str) -> None:
         name, index = entry.get("content"), entry.get("id")
         if vocab.get(name) != index:
             raise ModelFileError(
-                f"{source}: added token {name!r:.60} has id {index!r:.20}: must be "
+                f"{source}: added token {quote(name)} has id {quote(index)}: must be "
                 f"{vocab.get(name)}, the next one free"
             )
 
@@ -150,8 +178,8 @@ def _adds_bos(
     first = _template_begin(tokenizer, vocab)
     if first not in ([], [bos]):
         raise UnsupportedModelError(
-            f"{files.source}: its post_processor puts tokens {first} before a text: must be none, "
-            "or bos_token"
+            f"{files.source}: its post_processor puts tokens {quote(first)} before a text: must be "
+            "none, or bos_token"
         )
     return bool(first)
 
@@ -160,9 +188,9 @@ def _template_begin(tokenizer: tokenizers.Tokenizer, vocab: Mapping[str, int]) -
     """What is put before a text: seen at some text that has no special tokens of its own."""
     special = tokenizer.get_added_tokens_decoder().keys()
     for text in ("a", *islice(vocab, 100)):
-        plain = encode(tokenizer, text, with_template=False)
+        plain = tokenizer.encode(text, add_special_tokens=False).ids
         if plain and special.isdisjoint(plain):
-            full = encode(tokenizer, text, with_template=True)
+            full: list[int] = tokenizer.encode(text).ids
             begins = (n for n in range(len(full)) if full[n : n + len(plain)] == plain)
             return full[: next(begins, 0)]
     return []

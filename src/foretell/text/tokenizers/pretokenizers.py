@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foretell.errors import UnsupportedModelError
+from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     from tokenizers.pre_tokenizers import PreTokenizer as Steps
@@ -149,7 +150,7 @@ def find_pretokenizer(name: str, source: str) -> PreTokenizer:
     rule = PRETOKENIZERS.get(name)
     if rule is None:
         raise UnsupportedModelError(
-            f"{source}: tokenizer.ggml.pre is {name!r:.60}: must be one of "
+            f"{source}: tokenizer.ggml.pre is {quote(name)}: must be one of "
             f"{', '.join(sorted(PRETOKENIZERS))}"
         )
     return rule

@@ -14,9 +14,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from foretell.errors import ModelFileError
+from foretell.text.tokenizers.library import blaming
 from foretell.text.tokenizers.merging import can_compile, compile_merges, merge, tied_pieces
 from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.vocabulary import MergedVocabulary, TokenType
+from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     import tokenizers
@@ -85,7 +87,8 @@ class SentencePieceCodec:
         self._merged_chars += len(text)
         fast = self._compiled if self._merged_chars > COMPILE_AFTER else None
         if fast is not None and not self._tied_pattern.search(text):
-            compiled: list[int] = fast.encode(text, add_special_tokens=False).ids
+            with blaming(self._vocabulary.source):
+                compiled: list[int] = fast.encode(text, add_special_tokens=False).ids
             return compiled
         ids: list[int] = []
         for piece in merge(text, self._scores):
@@ -100,7 +103,8 @@ class SentencePieceCodec:
         import tokenizers
 
         ids = {piece: self._vocabulary.ids[piece] for piece in self._scores}
-        return tokenizers.Tokenizer(compile_merges(self._scores, ids, self._byte_ids))
+        with blaming(self._vocabulary.source):
+            return tokenizers.Tokenizer(compile_merges(self._scores, ids, self._byte_ids))
 
     @cached_property
     def _tied_pattern(self) -> re.Pattern[str]:
@@ -147,7 +151,7 @@ def _read_byte_tokens(vocabulary: MergedVocabulary) -> dict[str, int]:
     key = f"{vocabulary.source}: tokenizer.ggml.tokens"
     for name in found.keys() - names:
         raise ModelFileError(
-            f"{key}[{found[name]}] is the byte token {name!r:.60}: must be <0x00> to <0xFF>"
+            f"{key}[{found[name]}] is the byte token {quote(name)}: must be <0x00> to <0xFF>"
         )
     if found and found.keys() != names:
         raise ModelFileError(f"{key} has {len(found)} byte tokens: must have all 256 or none")

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.errors import UnsupportedModelError
-from foretell.formats.metadata import MetadataReader
+from foretell.formats.metadata import MetadataReader, has_surrogate
 from foretell.text.tokenizers.pretokenizers import NO_CUTS, PreTokenizer, find_pretokenizer
+from foretell.utils.quoting import quote
 
 MAX_TOKENS = 2**22
 MAX_TOKEN_LENGTH = 1024  # characters; the longest in known vocabularies has a few hundred
@@ -170,7 +171,7 @@ def _read_model(reader: MetadataReader) -> str:
     model = reader.text(key)
     if model not in ("gpt2", "llama"):
         raise UnsupportedModelError(
-            f"{reader.source}: {key} is {model!r:.60}: must be 'gpt2' or 'llama'"
+            f"{reader.source}: {key} is {quote(model)}: must be 'gpt2' or 'llama'"
         )
     if model == "llama" and reader.flag("tokenizer.ggml.remove_extra_whitespaces", False):
         raise UnsupportedModelError(
@@ -202,7 +203,7 @@ def _index(reader: MetadataReader, tokens: list[str]) -> dict[str, int]:
         for index, token in enumerate(tokens):
             if token and first.setdefault(token, index) != index:
                 raise reader.wrong(
-                    f"tokenizer.ggml.tokens[{index}] is {token!r:.60} like entry {first[token]}: "
+                    f"tokenizer.ggml.tokens[{index}] is {quote(token)} like entry {first[token]}: "
                     "tokens must differ"
                 )
     return ids
@@ -245,7 +246,8 @@ def _read_merges(
     for index, (left, right) in enumerate(pairs):
         if not (left in spelled and right in spelled and left + right in spelled):
             raise reader.wrong(
-                f"{key}[{index}] is {merges[index]!r:.60}: must be two tokens whose join is a token"
+                f"{key}[{index}] is {quote(merges[index])}: must be two tokens whose join is one "
+                "too"
             )
     return pairs
 
@@ -256,7 +258,10 @@ def _read_pretokenizer(reader: MetadataReader) -> PreTokenizer:
 
 def _read_template(reader: MetadataReader) -> str | None:
     key = "tokenizer.chat_template"
-    return reader.text(key) if key in reader else None
+    template = reader.text(key) if key in reader else None
+    if template is not None and has_surrogate(template):
+        raise reader.wrong(f"{key} is not valid UTF-8: must be")
+    return template
 
 
 def _check_length(reader: MetadataReader, key: str, values: list[Any], vocab_size: int) -> None:
