@@ -234,7 +234,7 @@ class AsyncLLM:
 
     async def chat(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
         *,
         priority: int = 0,
@@ -247,7 +247,7 @@ class AsyncLLM:
 
     def stream_chat(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
         *,
         priority: int = 0,

@@ -274,7 +274,7 @@ class LLM:
 
     def chat(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
         **settings: Unpack[GenerationSettings],
     ) -> GenerationOutput:
@@ -292,7 +292,7 @@ class LLM:
 
     def stream_chat(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
         **settings: Unpack[GenerationSettings],
     ) -> Generator[Chunk, None, None]:

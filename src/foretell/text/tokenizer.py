@@ -63,6 +63,8 @@ class Tokenizer:
         adds_bos: whether `encode` puts `bos_token_id` first.
         adds_space_prefix: whether `encode` puts a space before the text (SentencePiece).
         chat_template: Jinja source, if the model comes with one.
+        special_tokens: names of the special tokens by role, as chat templates know them:
+            "bos_token", "eos_token", "pad_token", ...
         control_names: names of all control tokens.
         user_defined_names: names of the tokens that are read as such in any text.
     """
@@ -75,6 +77,7 @@ class Tokenizer:
         self.adds_bos = vocabulary.adds_bos
         self.adds_space_prefix = vocabulary.adds_space_prefix
         self.chat_template = vocabulary.chat_template
+        self.special_tokens = vocabulary.special_tokens
         self._types = vocabulary.types
         self._special = SpecialTokens(vocabulary)
         self.control_names = self._special.names

@@ -12,6 +12,7 @@ from support.folder_tokenizers import byte_level, llama3, save
 from transformers import AutoTokenizer
 
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
+from foretell.text.chat.prompt import template_of
 from foretell.text.chat.template import ChatTemplate
 from foretell.text.tokenizer import Tokenizer
 
@@ -47,6 +48,37 @@ def test_template_renders_as_transformers(folder: Path) -> None:
     text = template.render(MESSAGES)
     assert text == theirs.apply_chat_template(MESSAGES, tokenize=False)
     assert ours.encode(text, parse_special=True) == theirs.encode(text)
+
+
+def test_templates_know_all_special_tokens_as_in_transformers(folder: Path) -> None:
+    roles = ["bos", "eos", "unk", "sep", "pad", "cls", "mask", "image", "turn", "other"]
+    source = "".join(
+        f"{role}: {{{{ {role}_token if {role}_token is defined else '-' }}}}\n" for role in roles
+    )
+    (folder / "chat_template.jinja").write_text(source)
+    named = {
+        "pad_token": {"__type": "AddedToken", "content": "<|user|>"},
+        "mask_token": "<|trim|>",
+        "sep_token": "</s>",
+        "image_token": "<think>",
+        "extra_special_tokens": {"turn_token": "<|user|>"},
+    }
+    edit(folder / "tokenizer_config.json", lambda values: values.update(named))
+    ours, theirs = Tokenizer.from_folder(folder), AutoTokenizer.from_pretrained(folder)
+    text = theirs.apply_chat_template(MESSAGES, tokenize=False)
+    assert template_of(ours).render(MESSAGES) == text
+    assert text.count("-") == 3
+    assert template_of(Tokenizer.from_transformers(theirs)).render(MESSAGES) == text
+
+
+@pytest.mark.parametrize("key", ["additional_special_tokens", "extra_special_tokens"])
+def test_special_tokens_without_a_role_are_special(folder: Path, key: str) -> None:
+    edit(folder / "tokenizer_config.json", lambda values: values.update({key: ["at", "unknown"]}))
+    ours, theirs = Tokenizer.from_folder(folder), AutoTokenizer.from_pretrained(folder)
+    index = theirs.convert_tokens_to_ids("at")
+    assert ours.is_special(index)
+    assert ours.encode("cat", parse_special=True) == theirs.encode("cat")
+    assert index not in ours.encode("cat")
 
 
 def test_older_places_of_templates(folder: Path) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from foretell.errors import RequestError
 from foretell.text.chat.escaping import SpecialTokenEscaper
-from foretell.text.chat.template import ChatTemplate, check_messages
+from foretell.text.chat.template import ChatTemplate, Message, check_messages
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
 
-def chat_prompt(tokenizer: Tokenizer, messages: Sequence[Mapping[str, str]]) -> list[int]:
+def chat_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
     """The token ids of a conversation up to where the assistant's answer begins.
 
     The model's chat template says how. A special token's name inside a message stays text, so that
@@ -34,12 +34,4 @@ def template_of(tokenizer: Tokenizer) -> ChatTemplate:
         raise RequestError(
             "this model comes with no chat template: must have one to chat, but can go on a text"
         )
-    return ChatTemplate(
-        tokenizer.chat_template,
-        bos_token=_name_of(tokenizer, tokenizer.bos_token_id),
-        eos_token=_name_of(tokenizer, tokenizer.eos_token_id),
-    )
-
-
-def _name_of(tokenizer: Tokenizer, token_id: int | None) -> str:
-    return "" if token_id is None else tokenizer.token_text(token_id)
+    return ChatTemplate(tokenizer.chat_template, **tokenizer.special_tokens)

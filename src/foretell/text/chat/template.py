@@ -19,13 +19,15 @@ from typing import Any
 
 from foretell.errors import ForetellError, ModelFileError, RequestError
 from foretell.formats.metadata import has_surrogate
+from foretell.utils.quoting import one_line, quote
 
 MAX_SECONDS = 1.0  # of processor time, the start of the process apart
 MAX_WALL_SECONDS = 2.0 if sys.platform == "win32" else 20.0  # elsewhere only if the former fails
 MAX_BYTES = 2**29  # of address space
 MAX_CHARACTERS = 2**24  # of the prompt
 
-Message = Mapping[str, str]
+Message = Mapping[str, Any]
+"""A role, and a content: a text, or OpenAI's parts `[{"type": "text", "text": ...}, ...]`."""
 
 
 class ChatTemplate:
@@ -33,13 +35,12 @@ class ChatTemplate:
 
     Args:
         source: the template.
-        bos_token: text of the token that begins a sequence; empty if the model has none.
-        eos_token: text of the token that ends one.
+        special_tokens: names of the special tokens that it may mention, by role: `bos_token`, ...
     """
 
-    def __init__(self, source: str, *, bos_token: str, eos_token: str) -> None:
+    def __init__(self, source: str, /, **special_tokens: str) -> None:
         self.source = source
-        self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
+        self._special_tokens = special_tokens
 
     def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
         """The prompt: all messages, and the beginning of the assistant's answer unless unwanted.
@@ -50,11 +51,11 @@ class ChatTemplate:
                 an end within a second of computing.
         """
         context = {
+            **self._special_tokens,
             "messages": check_messages(messages),
             "tools": None,
             "documents": None,
             "add_generation_prompt": add_generation_prompt,
-            **self._tokens,
         }
         answer = _run_worker(self.source, context)
         if "error" in answer:
@@ -63,9 +64,13 @@ class ChatTemplate:
 
 
 def check_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
-    """A copy of the messages; RequestError unless each has a role and a content, both texts."""
+    """A copy of the messages, the parts of each content joined by line breaks, as in vLLM.
+
+    RequestError unless each has a role and a content, both texts. Which roles there are is the
+    template's to say.
+    """
     if not isinstance(messages, (list, tuple)):
-        raise RequestError(f"messages={messages!r:.60} must be a list of messages")
+        raise RequestError(f"messages={quote(messages)} must be a list of messages")
     if not messages:
         raise RequestError("messages=[] is empty: must have at least one message")
     return [_check_message(index, message) for index, message in enumerate(messages)]
@@ -74,12 +79,12 @@ def check_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
 def _check_message(index: int, message: Message) -> dict[str, str]:
     if not isinstance(message, Mapping):
         raise RequestError(
-            f'messages[{index}] is {message!r:.60}: must be {{"role": ..., "content": ...}}'
+            f'messages[{index}] is {quote(message)}: must be {{"role": ..., "content": ...}}'
         )
     for name in message:
         if name not in ("role", "content"):
             raise RequestError(
-                f"messages[{index}] has {name!r:.60}: must have 'role' and 'content' alone"
+                f"messages[{index}] has {quote(name)}: must have 'role' and 'content' alone"
             )
     return {name: _check_text(index, message, name) for name in ("role", "content")}
 
@@ -88,10 +93,24 @@ def _check_text(index: int, message: Message, name: str) -> str:
     if name not in message:
         raise RequestError(f"messages[{index}] has no {name!r}: must have 'role' and 'content'")
     text = message[name]
+    if name == "content" and isinstance(text, (list, tuple)):
+        where = f"messages[{index}]['content']"
+        text = "\n".join(_check_part(f"{where}[{i}]", one) for i, one in enumerate(text))
     if not isinstance(text, str):
-        raise RequestError(f"messages[{index}][{name!r}] is {text!r:.60}: must be a string")
+        raise RequestError(f"messages[{index}][{name!r}] is {quote(text)}: must be a string")
     if has_surrogate(text):
         raise RequestError(f"messages[{index}][{name!r}] has a lone surrogate: must be Unicode")
+    return text
+
+
+def _check_part(where: str, part: object) -> str:
+    """The text of one of OpenAI's content parts, of which only texts can be read here."""
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if kind is not None and kind != "text":
+        raise RequestError(f"{where} is of type {quote(kind)}: must be 'text', no other is read")
+    text = part.get("text") if isinstance(part, Mapping) else None
+    if kind is None or not isinstance(text, str):
+        raise RequestError(f'{where} is {quote(part)}: must be {{"type": "text", "text": ...}}')
     return text
 
 
@@ -136,7 +155,7 @@ def _post_mortem(code: int, stderr: bytes) -> dict[str, str]:
 
 
 def _error_of(kind: str, reason: str) -> ForetellError:
-    reason = " ".join(reason.split())[:300]
+    reason = one_line(reason)
     if kind == "refused":
         return RequestError(f"the chat template does not take these messages: {reason}")
     if kind == "worker":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class TokenizerFiles:
         source: where it comes from, for messages.
         text: the content of `tokenizer.json`.
         special_tokens: names of the special tokens by role: "bos_token", "eos_token", ...
+        extra_tokens: names of special tokens without a role.
         chat_template: Jinja source.
         end_ids: ids of tokens that end a generation, besides "eos_token".
         vocab_size: length of the model's logits; None if unknown.
@@ -39,6 +41,7 @@ class TokenizerFiles:
     source: str
     text: str
     special_tokens: Mapping[str, str] = field(default_factory=dict)
+    extra_tokens: tuple[str, ...] = ()
     chat_template: str | None = None
     end_ids: frozenset[int] = frozenset()
     vocab_size: int | None = None
@@ -62,6 +65,7 @@ def read_files(folder: Path) -> TokenizerFiles:
         source=str(path),
         text=read_text(path, MAX_TOKENIZER_BYTES),
         special_tokens=dict(_special_tokens({**older, **config}, folder)),
+        extra_tokens=tuple(_extra_tokens({**older, **config})),
         chat_template=_read_template(folder, config),
         end_ids=frozenset(
             _end_ids(generation, folder / "generation_config.json")
@@ -81,10 +85,12 @@ def take_files(tokenizer: Any, vocab_size: int | None, end_ids: frozenset[int]) 
         )
     source = f"tokenizer {type(tokenizer).__name__}"
     named = getattr(tokenizer, "special_tokens_map", {})
+    extra = getattr(tokenizer, "extra_special_tokens", None)
     return TokenizerFiles(
         source=source,
         text=backend.to_str(),
         special_tokens={role: name for role, name in named.items() if isinstance(name, str)},
+        extra_tokens=tuple(_extra_tokens({"extra_special_tokens": extra})),
         chat_template=choose_template(getattr(tokenizer, "chat_template", None), source),
         end_ids=end_ids,
         vocab_size=vocab_size,
@@ -102,15 +108,32 @@ def _no_tokenizer(folder: Path) -> str:
 
 
 def _special_tokens(config: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
-    for key, value in config.items():
+    """Names by role: of `..._token`, and of the model's own roles as transformers keeps them."""
+    own = [config.get(key) for key in ("extra_special_tokens", "model_specific_special_tokens")]
+    roles = [one.items() for one in own if isinstance(one, dict)]
+    for key, value in chain(config.items(), *roles):
         if key.endswith("_token") and not key.startswith("add_"):
-            name = value.get("content") if isinstance(value, dict) else value
+            name = _content(value)
             if isinstance(name, str):
                 yield key, name
             elif name is not None and key in ("bos_token", "eos_token"):
                 raise ModelFileError(
                     f"{folder / 'tokenizer_config.json'}: {key} is {quote(name)}: must be a string"
                 )
+
+
+def _extra_tokens(config: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("additional_special_tokens", "extra_special_tokens"):
+        values = config.get(key)
+        names = map(_content, values if isinstance(values, (list, tuple)) else ())
+        yield from (name for name in names if isinstance(name, str))
+
+
+def _content(token: object) -> object:
+    """What a token is called, which may be written down with its flags."""
+    if isinstance(token, dict):
+        return token.get("content")
+    return getattr(token, "content", token)
 
 
 def _read_template(folder: Path, config: Mapping[str, Any]) -> str | None:

@@ -119,7 +119,7 @@ def _load(files: TokenizerFiles) -> tokenizers.Tokenizer:
         )
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    named = [name for name in files.special_tokens.values() if name]
+    named = [name for name in (*files.special_tokens.values(), *files.extra_tokens) if name]
     known = [name for name in named if tokenizer.token_to_id(name) is not None]
     added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
     tokenizer.add_special_tokens(
@@ -231,6 +231,7 @@ class _Reader:
             eos_token_id=eos,
             eos_token_ids=ends,
             chat_template=self.files.chat_template,
+            special_tokens=self.files.special_tokens,
             spacing={
                 token.content: Spacing(token.lstrip, token.rstrip)
                 for token in self.added.values()

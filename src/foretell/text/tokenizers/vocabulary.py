@@ -78,6 +78,7 @@ class Vocabulary:
         eos_token_id: the file's end-of-sequence token.
         eos_token_ids: every token that ends a generation.
         chat_template: Jinja source.
+        special_tokens: names by role, as chat templates know them: "bos_token", "pad_token", ...
         spacing: of control tokens that take white space along, by name.
     """
 
@@ -91,6 +92,7 @@ class Vocabulary:
     eos_token_id: int | None
     eos_token_ids: frozenset[int]
     chat_template: str | None
+    special_tokens: Mapping[str, str]
     spacing: Mapping[str, Spacing]
 
     def ids_of(self, *types: TokenType) -> list[int]:
@@ -160,6 +162,7 @@ def read_vocabulary(metadata: Mapping[str, Any], source: str) -> MergedVocabular
         eos_token_id=eos,
         eos_token_ids=ends,
         chat_template=_read_template(reader),
+        special_tokens=_read_special_tokens(reader, tokens, {"bos_token": bos, "eos_token": eos}),
         spacing={},
     )
 
@@ -262,6 +265,28 @@ def _read_template(reader: MetadataReader) -> str | None:
     if template is not None and has_surrogate(template):
         raise reader.wrong(f"{key} is not valid UTF-8: must be")
     return template
+
+
+ROLES = {  # by GGUF's keys, one of them misspelled there
+    "unknown": "unk_token",
+    "seperator": "sep_token",
+    "padding": "pad_token",
+    "cls": "cls_token",
+    "mask": "mask_token",
+}
+
+
+def _read_special_tokens(
+    reader: MetadataReader, tokens: list[str], marks: Mapping[str, int | None]
+) -> dict[str, str]:
+    """Names by role; as in llama.cpp a template knows begin and end even where there is none."""
+    found = {
+        role: reader.token_id(f"tokenizer.ggml.{key}_token_id", len(tokens))
+        for key, role in ROLES.items()
+    }
+    named = {role: tokens[index] for role, index in found.items() if index is not None}
+    ends = {role: "" if index is None else tokens[index] for role, index in marks.items()}
+    return named | ends
 
 
 def _check_length(reader: MetadataReader, key: str, values: list[Any], vocab_size: int) -> None:
