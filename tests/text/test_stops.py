@@ -176,6 +176,57 @@ def test_a_malformed_pattern_is_refused() -> None:
         StopMatcher(patterns=["a("])
 
 
+@pytest.mark.parametrize("size", [1024, 4000])
+def test_a_plain_text_may_be_as_long_as_it_is(size: int) -> None:
+    text = "ab." * size
+    for pattern in (re.escape(text), f"{re.escape(text)[:-2]}{re.escape('.')}"):
+        matcher = StopMatcher(patterns=[pattern])
+        assert matcher.push("x" + text[:-1]) == "x"
+        assert matcher.push(".y") == ""
+        assert matcher.match == StopMatch("regex", text, 1, 1 + len(text))
+    assert StopMatcher(patterns=["a" * size]).push("a" * (size - 1) + "b") == "a" * (size - 1) + "b"
+
+
+@given(
+    st.text("aab.\n\t -#\\(", min_size=1, max_size=5),
+    st.text("ab.\n\t -#\\(", max_size=20),
+    st.sets(st.integers(0, 20)),
+)
+def test_a_plain_text_is_found_as_the_expression_is(
+    literal: str, text: str, quiet: set[int]
+) -> None:
+    """A group round it makes it an expression for the matcher, and changes nothing."""
+    plain = StopMatcher(patterns=[re.escape(literal)])
+    grouped = StopMatcher(patterns=[f"(?:{re.escape(literal)})"])
+    for index, char in enumerate(text):
+        acts = index not in quiet
+        assert plain.push(char, acts=acts) == grouped.push(char, acts=acts)
+        assert (plain.match, plain.num_held) == (grouped.match, grouped.num_held)
+
+
+@pytest.mark.parametrize("opening", ["(", "(?:", "(x|", "(?=", "(a)?("])
+def test_groups_may_not_lie_in_one_another_without_end(opening: str) -> None:
+    for depth in (101, 500, 10_000):
+        with pytest.raises(ConfigError, match=rf"has {depth} groups in one another: must have at"):
+            StopMatcher(patterns=[opening * depth + "a" + ")" * depth])
+    shallow = StopMatcher(patterns=[opening * 100 + "a" + ")" * 100])
+    assert shallow.push("a") == ""
+
+
+def test_what_opens_no_group_is_not_counted() -> None:
+    matcher = StopMatcher(patterns=[r"\(" * 300 + "[((((]" * 100 + "[](]{3}"])
+    assert matcher.push("(" * 403) == ""
+
+
+def test_an_expression_too_long_is_refused_shortly() -> None:
+    with pytest.raises(
+        ConfigError, match="has 100001 characters: must have at most 65536"
+    ) as caught:
+        StopMatcher(patterns=["a\n" * 50_000 + "."])
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
 def test_an_empty_stop_string_is_refused() -> None:
     with pytest.raises(ConfigError, match="stop='' would end every text"):
         StopMatcher(["a", ""])

@@ -6,18 +6,28 @@ is shown before it, depends on the text and not on how tokens cut it.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from foretell.errors import ConfigError
+from foretell.utils.quoting import one_line, quote
 
 if TYPE_CHECKING:
     import regex
 
 MAX_MATCH = 1024  # characters that a regular expression may span
-TIMEOUT = 1.0  # seconds that one search may take
+MAX_PATTERN = 1 << 16  # characters of a regular expression that is not a plain text
+MAX_NESTING = 100  # groups in one another; the parser would reach Python's limit near 300
+TIMEOUT = 1.0  # seconds of processor time that one search may take
+
+CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
+ESCAPED = re.compile(r"(?s)\\(.)")
+SET = re.compile(r"(?s)\[\^?\]?[^\]]*\]")
+LITERAL = re.compile(r"(?s)(?:[^\\.^$*+?{}\[\]|()]|\\[nrt]|\\[^a-zA-Z0-9])+")
+"""A text without what means something in a regular expression, or with all of it escaped."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,8 @@ class StopMatcher:
     at its end takes as little as it can, and `$`, `\\b` and what must not follow take the text so
     far for the whole. Held back is only what may yet become a stop: the longest end of the text
     that begins a stop string, and what a regular expression may still match, `max_match` characters
-    at most; a longer match is not found. Python's `re` does not say what may still match, the
-    `regex` package can.
+    at most; a longer match is found only where the expression is a plain text. Python's `re` does
+    not say what may still match, the `regex` package can.
 
     Args:
         strings: stop strings, none empty.
@@ -55,7 +65,7 @@ class StopMatcher:
         num_held: characters held back now.
 
     Raises:
-        ConfigError: a string is empty, a pattern is malformed or matches the empty text.
+        ConfigError: a string is empty, a pattern is malformed, too large or matches the empty text.
     """
 
     def __init__(
@@ -72,7 +82,7 @@ class StopMatcher:
         self._num_shown = 0
         strings = tuple(strings)
         self._strings = _StringSearch(strings) if strings else None
-        self._patterns = [_PatternSearch(pattern, max_match) for pattern in patterns]
+        self._patterns = [_search_for(pattern, max_match) for pattern in patterns]
 
     @property
     def num_held(self) -> int:
@@ -184,6 +194,31 @@ class _StringSearch:
         return node.depth
 
 
+class _LiteralSearch:
+    """Looks for a regular expression that is a plain text, however long.
+
+    Attributes:
+        mark: no match begins before this character.
+    """
+
+    def __init__(self, literal: str) -> None:
+        self.mark = 0
+        self._literal = literal
+        self._strings = _StringSearch([literal])
+
+    def search(self, text: str, end: int, acts: bool) -> StopMatch | None:
+        """The match that ends with the character before `end`; without `acts` it is passed over."""
+        match = self._strings.step(text[end - 1], end)
+        if match is None:
+            self.mark = end - self._strings.num_held
+            return None
+        if acts:
+            return replace(match, kind="regex")
+        self._strings = _StringSearch([self._literal])  # what was passed over is no part of others
+        self.mark = end
+        return None
+
+
 class _PatternSearch:
     """Looks for one regular expression.
 
@@ -191,9 +226,9 @@ class _PatternSearch:
         mark: no match begins before this character.
     """
 
-    def __init__(self, pattern: str, max_match: int) -> None:
+    def __init__(self, pattern: regex.Pattern[str], max_match: int) -> None:
         self.mark = 0
-        self._pattern = _compile(pattern)
+        self._pattern = pattern
         self._max_match = max_match
 
     def search(self, text: str, end: int, acts: bool) -> StopMatch | None:
@@ -215,20 +250,57 @@ class _PatternSearch:
             return self._pattern.search(text, self.mark, end, partial=True, timeout=TIMEOUT)
         except TimeoutError:
             raise ConfigError(
-                f"stop_regex={self._pattern.pattern!r} took over {TIMEOUT:g} s on "
+                f"stop_regex={quote(self._pattern.pattern)} took over {TIMEOUT:g} s on "
                 f"{end - self.mark} characters: must have no nested repetition"
             ) from None
+
+
+def _search_for(pattern: str, max_match: int) -> _LiteralSearch | _PatternSearch:
+    compiled = _compile(pattern)
+    literal = _literal_of(pattern)
+    return _PatternSearch(compiled, max_match) if literal is None else _LiteralSearch(literal)
 
 
 def _compile(pattern: str) -> regex.Pattern[str]:
     import regex
 
+    name = f"stop_regex={quote(pattern)}"
+    _check_size(pattern, name)
     try:
         compiled = regex.compile(pattern)
     except regex.error as error:
-        raise ConfigError(f"stop_regex={pattern!r} is no regular expression: {error}") from None
+        raise ConfigError(f"{name} is no regular expression: {one_line(error)}") from None
+    except RecursionError:
+        raise ConfigError(f"{name} is nested too deeply: must have fewer groups") from None
     if compiled.search("") is not None:
-        raise ConfigError(
-            f"stop_regex={pattern!r} matches the empty text: must need at least one character"
-        )
+        raise ConfigError(f"{name} matches the empty text: must need at least one character")
     return compiled
+
+
+def _check_size(pattern: str, name: str) -> None:
+    if len(pattern) > MAX_PATTERN and _literal_of(pattern) is None:
+        raise ConfigError(
+            f"{name} has {len(pattern)} characters: must have at most {MAX_PATTERN}, "
+            "unless it is a plain text"
+        )
+    depth = _nesting(pattern)
+    if depth > MAX_NESTING:
+        raise ConfigError(
+            f"{name} has {depth} groups in one another: must have at most {MAX_NESTING}"
+        )
+
+
+def _literal_of(pattern: str) -> str | None:
+    """The text that the expression stands for, if it is no more than one: `re.escape` undone."""
+    if not LITERAL.fullmatch(pattern):
+        return None
+    return ESCAPED.sub(lambda match: CONTROLS.get(match[1], match[1]), pattern)
+
+
+def _nesting(pattern: str) -> int:
+    """How deep groups lie in one another; what is escaped or in a set opens none."""
+    depth = deepest = 0
+    for char in SET.sub("", ESCAPED.sub("", pattern)):
+        depth = max(0, depth + (char == "(") - (char == ")"))
+        deepest = max(deepest, depth)
+    return deepest
