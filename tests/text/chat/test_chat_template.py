@@ -416,7 +416,7 @@ ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 
 def test_a_file_names_all_its_special_tokens() -> None:
     source = "".join(f"{{{{ {role}_token }}}}|" for role in ROLES)
-    keys = {"unknown": 3, "seperator": 4, "padding": 5, "mask": 7}
+    keys = {"unknown": 3, "seperator": 4, "padding": 5, "cls": 2**32 - 1, "mask": 7}
     tokenizer = chatting_tokenizer(
         source, **{f"tokenizer.ggml.{key}_token_id": index for key, index in keys.items()}
     )

@@ -404,3 +404,10 @@ def test_truncation_and_padding_of_the_file_are_left_out(folder: Path) -> None:
     text = "The cat sat on the mat"
     ours = Tokenizer.from_folder(folder)
     assert ours.decode(ours.encode(text)) == text
+
+
+def test_an_end_that_the_tokenizer_lacks_is_refused(folder: Path) -> None:
+    size = Tokenizer.from_folder(folder).vocab_size
+    edit(folder / "generation_config.json", lambda values: values.update(eos_token_id=[1, size]))
+    with pytest.raises(ModelFileError, match=f"token {size} must be an id below {size}"):
+        Tokenizer.from_folder(folder)

@@ -144,6 +144,7 @@ def _check_ids(vocab: Mapping[str, int], files: TokenizerFiles) -> None:
         )
     if len(set(vocab.values())) < len(vocab):
         raise ModelFileError(f"{files.source}: two tokens have the same id: ids must differ")
+    limit = largest + 1 if files.vocab_size is None else files.vocab_size
     for index in files.end_ids:
         if index >= limit:
             raise ModelFileError(

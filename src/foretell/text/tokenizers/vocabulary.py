@@ -279,12 +279,15 @@ ROLES = {  # by GGUF's keys, one of them misspelled there
 def _read_special_tokens(
     reader: MetadataReader, tokens: list[str], marks: Mapping[str, int | None]
 ) -> dict[str, str]:
-    """Names by role; as in llama.cpp a template knows begin and end even where there is none."""
+    """Names by role; as in llama.cpp a template knows begin and end even where there is none.
+
+    An id outside the vocabulary names nothing: converters write one for a role that is not filled.
+    """
+    keys = {f"tokenizer.ggml.{key}_token_id": role for key, role in ROLES.items()}
     found = {
-        role: reader.token_id(f"tokenizer.ggml.{key}_token_id", len(tokens))
-        for key, role in ROLES.items()
+        role: reader.integer(key, -1, 2**32 - 1) for key, role in keys.items() if key in reader
     }
-    named = {role: tokens[index] for role, index in found.items() if index is not None}
+    named = {role: tokens[index] for role, index in found.items() if 0 <= index < len(tokens)}
     ends = {role: "" if index is None else tokens[index] for role, index in marks.items()}
     return named | ends
 
