@@ -7,11 +7,13 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from support.pieces import piece_metadata
 from support.toy import toy_llm, toy_tokenizer
 
 from foretell import GenerationConfig
 from foretell.engine.request import Request
 from foretell.inputs.processor import InputProcessor, merge_settings
+from foretell.text.tokenizer import Tokenizer
 
 
 @pytest.fixture
@@ -116,3 +118,14 @@ def test_texts_in_settings_become_ids_in_a_chain_of_the_users_own() -> None:
     assert tokenized.processors == ("bad_words_ids", "sequence_bias", "logit_bias")
     assert tokenized.bad_words is None
     assert list(tokenized.sequence_bias.values()) == [1.0]
+
+
+def test_bad_words_are_found_in_the_middle_of_a_text_with_and_without_a_space() -> None:
+    """Though the tokenizer puts a space before a text of its own."""
+    metadata = piece_metadata()
+    tokens = metadata["tokenizer.ggml.tokens"]
+    tokenizer = Tokenizer.from_gguf(metadata, source="pieces")
+    inputs = InputProcessor(tokenizer, {}, lambda request: None)
+    tokenized = inputs.template(inputs.settings(None, {"bad_words": ["hell"]})).tokenized.config
+    spelled = [[tokens[i] for i in ids] for ids in tokenized.bad_words_ids or ()]
+    assert spelled == [["he", "ll"], ["▁he", "ll"]]

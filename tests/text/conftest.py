@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.pieces import piece_metadata
 from support.textbook_bpe import visible_bytes
 
 from foretell.formats.gguf import GGUFFile
@@ -44,14 +45,6 @@ def byte_metadata() -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def piece_metadata() -> dict[str, Any]:
-    """SentencePiece: three control pieces, 256 bytes, and a few words."""
-    pieces = {"▁": -9.0, "h": -8.0, "e": -7.0, "l": -6.0, "he": -1.0, "ll": -2.0, "▁he": -3.0}
-    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
-    return {
-        "tokenizer.ggml.model": "llama",
-        "tokenizer.ggml.tokens": ["<unk>", "<s>", "</s>", *bytes_, *pieces, "<table>"],
-        "tokenizer.ggml.scores": [0.0] * 259 + [*pieces.values(), -1000.0],
-        "tokenizer.ggml.token_type": [2, 3, 3] + [6] * 256 + [1] * len(pieces) + [4],
-    }
+@pytest.fixture(name="piece_metadata")
+def _piece_metadata() -> dict[str, Any]:
+    return piece_metadata()

@@ -121,8 +121,10 @@ def _banned(config: GenerationConfig, tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def _spellings(word: str, tokenizer: Tokenizer) -> list[tuple[int, ...]]:
+    """A word's ids in the middle of a text, behind a space and without one."""
     texts = (word, " " + word.lstrip(" "))
-    return list(dict.fromkeys(tuple(_ids(text, tokenizer)) for text in texts))
+    ids = (_ids(text, tokenizer, continuation=True) for text in texts)
+    return list(dict.fromkeys(map(tuple, ids)))
 
 
 def _stops(config: GenerationConfig, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -163,8 +165,10 @@ def _negative_prompt(config: GenerationConfig, tokenizer: Tokenizer) -> list[int
     return list(config.negative_prompt)
 
 
-def _ids(text: str, tokenizer: Tokenizer) -> list[int]:
-    return tokenizer.encode(text, add_special_tokens=False, parse_special=True)
+def _ids(text: str, tokenizer: Tokenizer, *, continuation: bool = False) -> list[int]:
+    return tokenizer.encode(
+        text, add_special_tokens=False, parse_special=True, continuation=continuation
+    )
 
 
 def _items(value: Any) -> tuple[Any, ...]:
