@@ -62,6 +62,8 @@ class Tokenizer:
             and end-of-message tokens, and those of `vocabulary.END_PIECES`.
         adds_bos: whether `encode` puts `bos_token_id` first.
         adds_space_prefix: whether `encode` puts a space before the text (SentencePiece).
+        spaces_user_defined: whether `encode` also puts one after each user-defined token, as
+            llama.cpp does, where SentencePiece itself would not.
         chat_template: Jinja source, if the model comes with one.
         special_tokens: names of the special tokens by role, as chat templates know them:
             "bos_token", "eos_token", "pad_token", ...
@@ -76,6 +78,9 @@ class Tokenizer:
         self.eos_token_ids = vocabulary.eos_token_ids
         self.adds_bos = vocabulary.adds_bos
         self.adds_space_prefix = vocabulary.adds_space_prefix
+        self.spaces_user_defined = (
+            isinstance(vocabulary, MergedVocabulary) and vocabulary.adds_space_prefix
+        )
         self.chat_template = vocabulary.chat_template
         self.special_tokens = vocabulary.special_tokens
         self._types = vocabulary.types

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from support.folder_tokenizers import KINDS, save
 from transformers import AutoTokenizer
 
+from foretell.text.chat import template_worker
+from foretell.text.chat.escaping import SpecialTokenEscaper
 from foretell.text.tokenizer import Tokenizer
 
 TEXTS = [
@@ -102,3 +104,34 @@ def test_vocabulary_equals_transformers(pair: tuple[Tokenizer, Any]) -> None:
     assert special == set(theirs.all_special_ids) | {
         i for i, token in theirs.added_tokens_decoder.items() if token.special
     }
+
+
+CHAT = "{{ bos_token }}{% for m in messages %}<|user|>{{ m.content }}{{ eos_token }}{% endfor %}"
+CONTENTS = ["The cat", " on the mat ", "the <think> cat<think>sat", "<think>", "ABC DEF"]
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_chats_equal_transformers(pair: tuple[Tokenizer, Any], content: str) -> None:
+    """User-defined tokens that the template does not mention are read in messages too."""
+    ours, theirs = pair
+    messages = [{"role": "user", "content": content}, {"role": "assistant", "content": "sat"}]
+    text = theirs.apply_chat_template(messages, chat_template=CHAT, tokenize=False)
+    ours.chat_template = CHAT
+    escaper = SpecialTokenEscaper(ours, messages)
+    context = {"messages": escaper.messages, "bos_token": "<s>", "eos_token": "</s>"}
+    found = escaper.encode(template_worker.render(CHAT, context, max_characters=1000))
+    assert found == theirs.encode(text, add_special_tokens=False)
+
+
+@pytest.mark.parametrize("content", ["the <think> cat<think>sat", "<think> the"])
+def test_names_that_are_cut_gain_no_space(pair: tuple[Tokenizer, Any], content: str) -> None:
+    ours, _ = pair
+    ours.chat_template = "{# <think> #}{{ messages[0].content }}"
+    escaper = SpecialTokenEscaper(ours, [{"role": "user", "content": content}])
+    text = template_worker.render(
+        ours.chat_template, {"messages": escaper.messages}, max_characters=1000
+    )
+    ids = escaper.encode(text)
+    assert "<think>" not in map(ours.token_text, ids)
+    unknown = [sign for sign in "<>k" if "<unk>" in map(ours.token_text, ours.encode(sign))]
+    assert ours.decode(ids) == content.translate(dict.fromkeys(map(ord, unknown)))

@@ -27,7 +27,7 @@ class SpecialTokenEscaper:
     Control tokens' names are escaped everywhere. User-defined tokens, which are read as such even
     in plain text, are escaped where the template mentions them, and their names are cut in two
     for the tokenizer; but not in what the assistant said: templates look for `</think>` there.
-    Behind the others the text is cut, so that no tokenizer puts a space there that nobody wrote.
+    Behind the others the text is cut where `tokenizer.spaces_user_defined`: nobody wrote a space.
 
     Args:
         tokenizer: whose tokens; it has a chat template.
@@ -51,7 +51,7 @@ class SpecialTokenEscaper:
         user_defined = [name for name in tokenizer.user_defined_names if not name.isspace()]
         self._turns = [name for name in user_defined if name in source]
         self._others = [name for name in user_defined if name not in source]
-        self._others *= tokenizer.adds_space_prefix
+        self._others *= tokenizer.spaces_user_defined
         self.messages = [self._escape_message(message) for message in messages]
 
     def encode(self, prompt: str) -> list[int]:
