@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -255,7 +256,7 @@ CHANGES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
     "a normalizer that doubles": (
         "tokenizer.json",
         lambda values: values.update(normalizer=repeated(23, {"String": "a"}, "aa")),
-        "normalizer can make a text 8388608 times as long: must be at most 256 times",
+        "normalizer can make a text 8388608 times as long: must be at most 512 times",
     ),
     "a normalizer that inserts": (
         "tokenizer.json",
@@ -269,6 +270,16 @@ CHANGES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
         ),
         "normalizer can make a text",
     ),
+    "a map of characters to books": (
+        "tokenizer.json",
+        lambda values: values.update(
+            normalizer={
+                "type": "Precompiled",
+                "precompiled_charsmap": b64encode(bytes(4) + b"a" * 600 + b"\0").decode(),
+            }
+        ),
+        "normalizer can make a text 600 times as long",
+    ),
     "a normalizer that prepends a book": (
         "tokenizer.json",
         lambda values: values.update(normalizer={"type": "Prepend", "prepend": "x" * 10**6}),
@@ -279,10 +290,10 @@ CHANGES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
         lambda values: values.update(
             decoder={
                 "type": "Sequence",
-                "decoders": repeated(9, {"String": "a"}, "aa")["normalizers"],
+                "decoders": repeated(10, {"String": "a"}, "aa")["normalizers"],
             }
         ),
-        "decoder can make a text 512 times as long",
+        "decoder can make a text 1024 times as long",
     ),
     "a template that repeats": (
         "tokenizer.json",
