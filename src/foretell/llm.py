@@ -280,8 +280,10 @@ class LLM:
     ) -> GenerationOutput:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`.
 
-        The model's own chat template makes the prompt; text in a message never counts as a special
-        token. RequestError if the model has no template, or the messages do not suit it.
+        The model's own chat template makes the prompt, and says which roles there are; text in a
+        message never counts as a special token. A content may also be a list of OpenAI's text
+        parts, `[{"type": "text", "text": "Hello"}]`. RequestError if the model has no template, or
+        the messages do not suit it.
         """
         from foretell.text.chat.prompt import chat_prompt
 
