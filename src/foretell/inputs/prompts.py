@@ -33,16 +33,26 @@ def _is_several(one: Any) -> bool:
 def read_prompt(
     prompt: Prompt, tokenizer: Tokenizer, *, parse_special: bool
 ) -> tuple[str, list[int]]:
-    """The prompt as text and as ids; RequestError if it is neither text nor ids."""
+    """The prompt as text and as ids; RequestError if it is neither text nor ids.
+
+    A text that begins with the beginning-of-sequence token, read as such, is not given a second
+    one.
+    """
     text = string(prompt)
     if text is not None:
-        return text, tokenizer.encode(text, parse_special=parse_special)
+        return text, _encode(text, tokenizer, parse_special=parse_special)
     token_ids = _token_ids(prompt)
     if token_ids is None:
         raise _no_prompt(prompt)
     if not token_ids or min(token_ids) < 0 or max(token_ids) >= tokenizer.vocab_size:
         return "", token_ids  # the engine refuses these, with the numbers
     return tokenizer.decode(token_ids, skip_special_tokens=False), token_ids
+
+
+def _encode(text: str, tokenizer: Tokenizer, *, parse_special: bool) -> list[int]:
+    ids = tokenizer.encode(text, parse_special=parse_special)
+    is_doubled = tokenizer.adds_bos and ids[:2] == [tokenizer.bos_token_id] * 2
+    return ids[1:] if is_doubled else ids
 
 
 def _token_ids(prompt: Any) -> list[int] | None:
