@@ -20,6 +20,7 @@ from foretell.inputs.resolve import (
     TokenizedSettings,
     refuse_foreign_ids,
     tokenize_settings,
+    unseen_stops,
     without_foreign_ids,
 )
 from foretell.streaming.job import Job, with_prompt_index
@@ -181,7 +182,7 @@ class InputProcessor:
             complete = self._with_recommended(complete)
         if complete.stop or complete.stop_regex:
             StopMatcher(complete.stop, complete.stop_regex)  # refuses a bad pattern
-        for sentence in complete.warnings:
+        for sentence in (*complete.warnings, *unseen_stops(complete, self._tokenizer)):
             warn_of_setting(sentence)
         return complete
 

@@ -97,6 +97,21 @@ def tokenize_settings(
     )
 
 
+def unseen_stops(config: GenerationConfig, tokenizer: Tokenizer) -> list[str]:
+    """A sentence on each stop string with a control token in it, which adds nothing to a text."""
+    found = {
+        text: name
+        for text in config.stop
+        for name in tokenizer.control_names
+        if name in text and name != text
+    }
+    return [
+        f"stop={text!r:.60} is found only where {name!r:.60} is spelled out as text, since the "
+        f"token adds no text: stop at the token itself with stop={name!r:.60}"
+        for text, name in found.items()
+    ]
+
+
 def _changes(config: GenerationConfig, tokenizer: Tokenizer) -> dict[str, Any]:
     """The settings that name texts, in ids."""
     changes: dict[str, Any] = {}
