@@ -33,7 +33,11 @@ class JsonMixin:
     """Gives a dataclass `to_dict()`, nested plain data for `json.dumps`, and a short repr."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The same data as nested dicts, lists, numbers and strings."""
+        """The same data as nested dicts, lists, numbers and strings.
+
+        None stands for what is infinite, as JSON has no such number: the log-probability of a
+        token that is ruled out, the perplexity of an impossible text.
+        """
         return {
             field.name: _plain(getattr(self, field.name))
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
@@ -58,7 +62,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    return value
+    return None if isinstance(value, float) and math.isinf(value) else value
 
 
 @dataclass(frozen=True, repr=False)
@@ -356,7 +360,7 @@ class Score(JsonMixin):
 
     def to_dict(self) -> dict[str, Any]:
         """As JsonMixin, with the perplexity."""
-        return {**super().to_dict(), "perplexity": self.perplexity}
+        return {**super().to_dict(), "perplexity": _plain(self.perplexity)}
 
     def _repr_html_(self) -> str:
         whole = f"log-probability {self.logprob:.3f}, perplexity {self.perplexity:.2f}"
