@@ -11,7 +11,7 @@ from support import markers
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 PACKAGE = ROOT / "src" / "foretell"
-APART = {"support", "docs", "recipes"}  # recipes/ holds what the recipes in docs/ add to a copy
+APART = {"support", "docs", "recipes", "trials"}  # recipes/: what docs/ adds to a copy
 FILES = sorted(TESTS.rglob("*.py"))
 
 
