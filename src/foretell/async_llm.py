@@ -32,6 +32,12 @@ from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
+from foretell.config.defaults import (
+    ALTERNATIVES_TOKENS,
+    CHAT_TOKENS,
+    NUM_ALTERNATIVES,
+    NUM_SEEDS,
+)
 from foretell.config.foreign_names import refuse_unknown
 from foretell.config.typed import GenerationSettings, SampleSettings
 from foretell.decoding.logprobs import TokenReport
@@ -243,7 +249,8 @@ class AsyncLLM:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`; see `LLM.chat`."""
         complete = self._settings(config, settings)
         read = partial(chat_prompt, self.tokenizer, messages)
-        return cast(GenerationOutput, await self._generate(read, complete, False, priority))
+        answer = await self._generate(read, complete, False, priority, CHAT_TOKENS)
+        return cast(GenerationOutput, answer)
 
     def stream_chat(
         self,
@@ -255,9 +262,8 @@ class AsyncLLM:
     ) -> AsyncGenerator[Chunk, None]:
         """As `chat`, a chunk a token."""
         complete = self._settings(config, settings)
-        return self._stream(
-            partial(chat_prompt, self.tokenizer, messages), complete, False, priority
-        )
+        read = partial(chat_prompt, self.tokenizer, messages)
+        return self._stream(read, complete, False, priority, CHAT_TOKENS)
 
     async def next(
         self,
@@ -316,7 +322,7 @@ class AsyncLLM:
         prompt: str | list[int],
         strategies: Mapping[str, Mapping[str, Any] | GenerationConfig] | None = None,
         *,
-        seeds: int | Sequence[int] = 3,
+        seeds: int | Sequence[int] = NUM_SEEDS,
         parse_special: bool = False,
         priority: int = 0,
         **settings: Unpack[GenerationSettings],
@@ -337,8 +343,8 @@ class AsyncLLM:
         prompt: Prompt | GenerationOutput,
         position: int | None = None,
         *,
-        top: int = 5,
-        max_new_tokens: int = 10,
+        top: int = NUM_ALTERNATIVES,
+        max_new_tokens: int = ALTERNATIVES_TOKENS,
         parse_special: bool = False,
         priority: int = 0,
     ) -> Alternatives:
@@ -408,9 +414,14 @@ class AsyncLLM:
         return self._require_open().inputs.settings(config, settings)
 
     async def _generate(
-        self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
+        self,
+        read: ReadPrompts,
+        config: GenerationConfig,
+        parse_special: bool,
+        priority: int,
+        default_length: int | None = None,
     ) -> GenerationOutput | list[GenerationOutput]:
-        jobs = await self._prepare(read, config, parse_special, priority)
+        jobs = await self._prepare(read, config, parse_special, priority, default_length)
         outputs = await self._collect(jobs, jobs.num_prompts, priority)
         return outputs[0] if jobs.is_single else outputs
 
@@ -425,15 +436,25 @@ class AsyncLLM:
         return ordered_outputs(last_chunks)
 
     async def _stream(
-        self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
+        self,
+        read: ReadPrompts,
+        config: GenerationConfig,
+        parse_special: bool,
+        priority: int,
+        default_length: int | None = None,
     ) -> AsyncGenerator[Chunk, None]:
-        jobs = await self._prepare(read, config, parse_special, priority)
+        jobs = await self._prepare(read, config, parse_special, priority, default_length)
         with self._submit(jobs, jobs.num_prompts, priority, streams=True) as channel:
             while (chunk := await channel.get()) is not None:
                 yield chunk
 
     async def _prepare(
-        self, read: ReadPrompts, config: GenerationConfig, parse_special: bool, priority: int
+        self,
+        read: ReadPrompts,
+        config: GenerationConfig,
+        parse_special: bool,
+        priority: int,
+        default_length: int | None,
     ) -> PreparedPrompts:
         """Read and check prompts, beside the event loop and beside the engine's steps.
 
@@ -442,7 +463,7 @@ class AsyncLLM:
         inputs = self._require_open().inputs
 
         def prepare() -> PreparedPrompts:
-            template = inputs.template(config, priority=priority)
+            template = inputs.template(config, default_length=default_length, priority=priority)
             return inputs.prepare(read(), template, parse_special=parse_special)
 
         return await asyncio.to_thread(prepare)

@@ -10,13 +10,19 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, cast, overload
 
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
 from foretell.backends.base import Backend, BackendInfo
 from foretell.backends.native.options import Activations, KVDtype, Quantize
 from foretell.config import GenerationConfig
+from foretell.config.defaults import (
+    ALTERNATIVES_TOKENS,
+    CHAT_TOKENS,
+    NUM_ALTERNATIVES,
+    NUM_SEEDS,
+)
 from foretell.config.foreign_names import refuses_unknown
 from foretell.config.typed import GenerationSettings, SampleSettings
 from foretell.engine.client import CLOSED, EngineClient
@@ -142,8 +148,13 @@ class LLM:
         self.tokenizer = loaded.tokenizer
         self.info: BackendInfo = loaded.backend.info
         engine = Engine(loaded.backend, settings)
-        vocab_size = self.info.vocab_size
-        inputs = InputProcessor(self.tokenizer, self.recommended, engine.check, vocab_size)
+        inputs = InputProcessor(
+            self.tokenizer,
+            self.recommended,
+            engine.check,
+            self.info.vocab_size,
+            longest_of=engine.longest_of,
+        )
         self._open: OpenLLM | None = OpenLLM(loaded.backend, engine, EngineClient(engine), inputs)
 
     @property
@@ -226,9 +237,7 @@ class LLM:
         """
         opened = self._require_open()
         jobs = _prepare(opened.inputs, prompt, parse_special, config, settings)
-        with progress_of(jobs, jobs.num_outputs, self.info, progress) as (watched, show):
-            outputs = collect_outputs(stream_jobs(opened.client, watched, self.tokenizer), show)
-        return outputs[0] if jobs.is_single else outputs
+        return self._collect(jobs, progress)
 
     def stream(
         self,
@@ -244,9 +253,7 @@ class LLM:
         With several prompts or samples, their chunks come as they are made; `prompt_index` and
         `index` tell them apart, and each has a last chunk. Leaving the loop early ends all.
         """
-        opened = self._require_open()
-        jobs = _prepare(opened.inputs, prompt, parse_special, config, settings)
-        return stream_jobs(opened.client, jobs, self.tokenizer)
+        return self._stream(prompt, config, settings, parse_special=parse_special)
 
     def next(
         self,
@@ -282,15 +289,16 @@ class LLM:
 
         The model's own chat template makes the prompt, and says which roles there are; text in a
         message never counts as a special token. A content may also be a list of OpenAI's text
-        parts, `[{"type": "text", "text": "Hello"}]`. RequestError if the model has no template, or
-        the messages do not suit it.
+        parts, `[{"type": "text", "text": "Hello"}]`. An answer has at most 512 tokens where the
+        settings state no length; `max_length=llm.info.context_length` leaves it all the room there
+        is. RequestError if the model has no template, or the messages do not suit it.
         """
         from foretell.text.chat.prompt import chat_prompt
 
         prompt = chat_prompt(self.tokenizer, messages)
-        stated: dict[str, Any] = {**settings}
-        answer: GenerationOutput = self.generate(prompt, config, **stated)
-        return answer
+        inputs = self._require_open().inputs
+        jobs = _prepare(inputs, prompt, False, config, settings, CHAT_TOKENS)
+        return cast(GenerationOutput, self._collect(jobs))
 
     def stream_chat(
         self,
@@ -301,7 +309,8 @@ class LLM:
         """As `chat`, a chunk a token."""
         from foretell.text.chat.prompt import chat_prompt
 
-        return self.stream(chat_prompt(self.tokenizer, messages), config, **settings)
+        prompt = chat_prompt(self.tokenizer, messages)
+        return self._stream(prompt, config, settings, default_length=CHAT_TOKENS)
 
     def explain(
         self,
@@ -314,7 +323,8 @@ class LLM:
     ) -> Explanation:
         """Continue a prompt, and explain of every token why it was chosen.
 
-        Arguments and errors are those of `generate`. In a notebook the result shows itself.
+        There are at most 5 tokens where the settings state no length. Arguments and errors are
+        those of `generate`. In a notebook the result shows itself.
         """
         from foretell.analysis.explain import explain
 
@@ -334,7 +344,8 @@ class LLM:
 
             print(llm.beams("The cat sat on the", num_beams=3, max_new_tokens=6))
 
-        Arguments, errors and texts are those of `generate`; `num_beams` is 5 if it is not stated.
+        Arguments, errors and texts are those of `generate`; `num_beams` is 5 if it is not stated,
+        and there are at most 5 tokens where the settings state no length.
         """
         from foretell.analysis.beam_tree import beams
 
@@ -346,7 +357,7 @@ class LLM:
         prompt: str | list[int],
         strategies: Mapping[str, Mapping[str, Any] | GenerationConfig] | None = None,
         *,
-        seeds: int | Sequence[int] = 3,
+        seeds: int | Sequence[int] = NUM_SEEDS,
         parse_special: bool = False,
         progress: bool | None = None,
         **settings: Unpack[GenerationSettings],
@@ -356,8 +367,9 @@ class LLM:
             llm.compare("Once upon a time", {"greedy": {}, "warm": {"temperature": 1.2}})
 
         A strategy that samples runs once for each seed; one that does not, or that states a seed of
-        its own, runs once. All runs share their steps, so speeds are not compared. All settings are
-        checked before the first one runs.
+        its own, runs once. A run has at most 60 tokens where its settings state no length. All runs
+        share their steps, so speeds are not compared. All settings are checked before the first one
+        runs.
 
         Args:
             prompt: text, or token ids.
@@ -377,8 +389,8 @@ class LLM:
         prompt: Prompt | GenerationOutput,
         position: int | None = None,
         *,
-        top: int = 5,
-        max_new_tokens: int = 10,
+        top: int = NUM_ALTERNATIVES,
+        max_new_tokens: int = ALTERNATIVES_TOKENS,
         parse_special: bool = False,
     ) -> Alternatives:
         """The likeliest tokens at one position, and where greedy decoding leads from each.
@@ -428,6 +440,28 @@ class LLM:
             raise RequestError(CLOSED)
         return self._open
 
+    def _collect(
+        self, jobs: PreparedPrompts, progress: bool | None = None
+    ) -> GenerationOutput | list[GenerationOutput]:
+        opened = self._require_open()
+        with progress_of(jobs, jobs.num_outputs, self.info, progress) as (watched, show):
+            outputs = collect_outputs(stream_jobs(opened.client, watched, self.tokenizer), show)
+        return outputs[0] if jobs.is_single else outputs
+
+    def _stream(
+        self,
+        prompt: Prompts,
+        config: GenerationConfig | None,
+        settings: Mapping[str, Any],
+        *,
+        parse_special: bool = False,
+        default_length: int | None = None,
+    ) -> Generator[Chunk, None, None]:
+        """As `stream`, with a length of its own where the settings state none."""
+        opened = self._require_open()
+        jobs = _prepare(opened.inputs, prompt, parse_special, config, settings, default_length)
+        return stream_jobs(opened.client, jobs, self.tokenizer)
+
     def _look(
         self,
         probe: PromptProbe[T],
@@ -464,7 +498,8 @@ def _prepare(
     parse_special: bool,
     config: GenerationConfig | None,
     settings: Mapping[str, Any],
+    default_length: int | None = None,
 ) -> PreparedPrompts:
     """Check settings and prompts, before any work."""
-    template = inputs.template(inputs.settings(config, settings))
+    template = inputs.template(inputs.settings(config, settings), default_length=default_length)
     return inputs.prepare(prompt, template, parse_special=parse_special)

@@ -49,6 +49,13 @@ class Shell:
         self.monkeypatch.setattr(stream, "isatty", lambda: is_terminal, raising=False)
         self.monkeypatch.setattr(sys, "stdin", stream)
 
+    def terminal(self, *, columns: int = 80) -> None:
+        """Let commands write to a terminal."""
+        for stream in (sys.stdout, sys.stderr):
+            self.monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+        self.monkeypatch.setenv("COLUMNS", str(columns))
+        self.monkeypatch.setenv("NO_COLOR", "1")
+
     def run(self, *arguments: str) -> Result:
         """Run one command to its exit."""
         with pytest.raises(SystemExit) as exit_request:

@@ -29,12 +29,14 @@ class GenerationTask:
         prompt: text, or token ids.
         config: the settings.
         parse_special: whether special tokens written out in the text count as such.
+        default_length: most tokens to generate where `config` states no length; None: no limit.
         extras: further fields of the request.
     """
 
     prompt: Prompt
     config: GenerationConfig
     parse_special: bool = False
+    default_length: int | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -76,7 +78,7 @@ def jobs_of(
     return [
         inputs.job(
             task.prompt,
-            inputs.template(config, **task.extras, **extras),
+            inputs.template(config, default_length=task.default_length, **task.extras, **extras),
             parse_special=task.parse_special,
             prompt_index=index,
         )

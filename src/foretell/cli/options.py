@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from foretell.cli.settings import (
+    BEAMS_OPTIONS,
     CHAT_OPTIONS,
-    LENGTH_OPTIONS,
+    EXPLAIN_OPTIONS,
     SAMPLING_OPTIONS,
     SETTING_OPTIONS,
     SettingsCommand,
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from foretell.llm import LLM
 
 __all__ = [
+    "BEAMS_OPTIONS",
     "CHAT_OPTIONS",
+    "EXPLAIN_OPTIONS",
     "JSON_OPTION",
-    "LENGTH_OPTIONS",
     "MODEL_OPTIONS",
     "PROMPT_OPTIONS",
     "SAMPLING_OPTIONS",
@@ -38,6 +40,7 @@ __all__ = [
     "ModelChoice",
     "SettingsCommand",
     "given",
+    "has_terminal",
     "load",
     "read_prompt",
     "warn",
@@ -115,6 +118,11 @@ def with_options(*options: Decorator) -> Decorator:
         return command
 
     return decorate
+
+
+def has_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody watches what is written to this stream."""
+    return stream is not None and stream.isatty()
 
 
 def load(model: ModelChoice) -> LLM:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from foretell.config import GenerationConfig, Range
 from foretell.config.choices import SCOPE_NAMES
+from foretell.config.defaults import (
+    BEAMS_TOKENS,
+    CHAT_TOKENS,
+    EXPLAIN_TOKENS,
+    NUM_BEAMS,
+    TERMINAL_TOKENS,
+)
 from foretell.config.dialects import DIALECT_NAMES, DIALECTS
 from foretell.config.settings import SETTINGS, Kind
 from foretell.config.validators import Notation, RepetitionDetection, Values, quoted_digits
@@ -149,10 +156,11 @@ SINGLE: dict[Notation, AnyType] = {
 """Options that are given once."""
 
 
-def setting_option(name: str) -> Callable[[Any], Any]:
-    """The option of one setting, as a decorator."""
+def setting_option(name: str, note: str | None = None) -> Callable[[Any], Any]:
+    """The option of one setting, as a decorator; `note` stands in place of the row's own."""
     row = SETTINGS[name]
-    note = "[needs --json]" if row.needs_json else row.note
+    if note is None:
+        note = "[needs --json]" if row.needs_json else row.note
     help_text = f"{row.meaning[0].upper()}{row.meaning[1:]}."
     return click.option(
         *([row.short] if row.short else []),
@@ -203,25 +211,45 @@ def _combined(combine: Callable[[Any], Any]) -> Callable[..., Any]:
 
 _ALL = tuple(dict.fromkeys(name for name in (*USUAL, *SETTINGS) if is_option(name)))
 _OF_RUN = (Kind.RUN, Kind.REPORT, Kind.END, Kind.LAST)
-_RUN = tuple(name for name in _ALL if SETTINGS[name].kind in _OF_RUN)
+_REPORTS = tuple(name for name in _ALL if SETTINGS[name].kind is Kind.REPORT)
+_OF_BEAMS = ("num_beams", *(name for name in _ALL if SETTINGS[name].needs == ("num_beams",)))
 
-SETTING_OPTIONS = tuple(setting_option(name) for name in _ALL)
-"""Every setting that can be written on a command line, the usual ones first."""
 
-CHAT_OPTIONS = tuple(
-    setting_option(name)
-    for name in _ALL
-    if SETTINGS[name].kind is not Kind.REPORT and name != "num_return_sequences"
+def _options(without: Collection[str] = (), **notes: str) -> tuple[Callable[[Any], Any], ...]:
+    """All settings but some, the usual ones first; `notes` say what a command's defaults are."""
+    return tuple(setting_option(name, notes.get(name)) for name in _ALL if name not in without)
+
+
+SETTING_OPTIONS = _options(
+    max_new_tokens=f"[default: {TERMINAL_TOKENS} on a terminal, elsewhere until the text ends]",
+    num_return_sequences="[default: 1; --max-new-tokens is what sets a length]",
+)
+"""Every setting that can be written on a command line."""
+
+BEAMS_OPTIONS = _options(
+    ("trace", "logprobs_stage"),
+    max_new_tokens=f"[default: {BEAMS_TOKENS}]",
+    num_beams=f"[default: {NUM_BEAMS}]",
+)
+"""The settings of a search whose tree is shown."""
+
+CHAT_OPTIONS = _options(
+    (*_REPORTS, "num_return_sequences"),
+    max_new_tokens=f"[default: {CHAT_TOKENS}]",
+    do_sample="[default: draw]",
+    preset="[default: chat, unless settings say how to draw]",
 )
 """The settings that make sense where nothing but text is shown."""
 
-SAMPLING_OPTIONS = tuple(setting_option(name) for name in _ALL if name not in _RUN)
-"""The settings that shape the distribution of the next token."""
-
-LENGTH_OPTIONS = tuple(
-    setting_option(name) for name in _ALL if name in _RUN and name != "num_return_sequences"
+EXPLAIN_OPTIONS = _options(
+    ("trace", "logprobs_stage", "prompt_logprobs", "num_return_sequences", *_OF_BEAMS),
+    max_new_tokens=f"[default: {EXPLAIN_TOKENS}]",
+    logprobs="[default: 5]",
 )
-"""The settings of a run of one text: the seed, where it ends, what is reported."""
+"""The settings of one text whose tokens are explained; what is recorded of it is not a choice."""
+
+SAMPLING_OPTIONS = _options([name for name in _ALL if SETTINGS[name].kind in _OF_RUN])
+"""The settings that shape the distribution of the next token."""
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:

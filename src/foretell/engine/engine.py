@@ -84,6 +84,10 @@ class Engine:
         request.check(self._info)
         request.check_running(self._scheduler.max_running)
 
+    def longest_of(self, request: Request) -> int:
+        """Positions that the request's sequence may come to take here."""
+        return request.max_length(self._info)
+
     def add(self, request: Request, *, is_checked: bool = False) -> int:
         """Queue a request and return its id; `is_checked` if `check` let it pass already.
 

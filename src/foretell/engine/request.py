@@ -16,6 +16,7 @@ from foretell.decoding.strategies import strategy_for
 from foretell.decoding.strategies.base import Strategy, StrategyKind
 from foretell.errors import RequestError
 from foretell.outputs import StopReason
+from foretell.utils.display import count
 from foretell.utils.quoting import quote
 
 
@@ -120,7 +121,7 @@ class Request:
         if self.generates and self.limit is not None and self.limit <= len(self.prompt):
             raise RequestError(
                 f"max_length={self.config.max_length} leaves nothing to generate: "
-                f"the prompt has {len(self.prompt)} tokens already"
+                f"the prompt has {count(len(self.prompt), 'token')} already"
             )
         beside = f", beside a negative prompt {self._lead} tokens longer," if self._lead else ""
         self._check_length(f"the context{beside} has", info.context_length - self._lead)
@@ -140,7 +141,7 @@ class Request:
         if self.min_length <= num_positions:
             return
         raise RequestError(
-            f"a prompt of {len(self.prompt)} tokens{self._limit_in_words}: "
+            f"a prompt of {count(len(self.prompt), 'token')}{self._limit_in_words}: "
             f"{self.min_length} positions, but {what_has} {max(0, num_positions)}"
         )
 

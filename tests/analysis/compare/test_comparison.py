@@ -238,7 +238,8 @@ def test_no_text_reaches_terminal_or_html_raw():
 
 
 def test_texts_are_wrapped():
-    found = reciting_llm("a" + " word" * 30 + "\n\nlast").compare("a", {"greedy": {}})
+    long = "a" + " word" * 30 + "\n\nlast"
+    found = reciting_llm(long).compare("a", {"greedy": {}}, max_new_tokens=200)
     lines = list(text_lines(found.results, 40))
     assert lines[1] == "── greedy (stop)"
     assert all(len(line) <= 40 for line in lines)

@@ -10,19 +10,19 @@ def _searching(shell):
     shell.model(lambda: toy_llm(script))
 
 
-def test_a_tree_of_three_beams_and_five_steps(shell):
+def test_a_tree_of_five_beams_and_five_steps(shell):
     result = shell.run("beams", "xyz", "--ignore-eos")
     assert result.code == 0
     blocks = result.out.rstrip("\n").split("\n\n")
     assert blocks[0] == '"xyz"'
     assert [block.splitlines()[0].split(",")[0] for block in blocks[1:-1]] == [
         "step 0: 1 live beam",
-        *(f"step {number}: 3 live beams" for number in range(1, 5)),
+        *(f"step {number}: 5 live beams" for number in range(1, 5)),
     ]
-    assert blocks[1].count("kept as beam") == 3
+    assert blocks[1].count("kept as beam") == 5
     assert blocks[-1].splitlines()[0] == "the search ended: no continuation goes on"
-    assert len(blocks[-1].splitlines()) == 3 + 3
-    assert result.err == "5 steps (max_new_tokens=5, ignore_eos=True, num_beams=3)\n"
+    assert len(blocks[-1].splitlines()) == 3 + 5
+    assert result.err == "5 steps (max_new_tokens=5, ignore_eos=True, num_beams=5)\n"
 
 
 def test_json_is_one_object_and_settings_are_heard(shell):
@@ -65,7 +65,7 @@ def test_a_length_of_ones_own(shell):
     [
         (["xyz", "--num-beams", "1"], "num_beams=1 searches no tree: must be at least 2"),
         (["xyz", "--num-beams", "2", "-n", "3"], "num_return_sequences=3 is above num_beams=2"),
-        (["xyz", "--trace"], "trace=True contradicts num_beams=3"),
+        (["xyz", "--trace"], "No such option"),
         ([""], "the prompt has no tokens"),
     ],
 )
@@ -80,3 +80,8 @@ def test_one_beam_is_refused_before_a_model_is_loaded(shell):
     asked = shell.model(lambda: toy_llm(script))
     shell.run("beams", "xyz", "--num-beams", "1")
     assert asked == []
+
+
+def test_progress_is_shown_on_a_terminal(shell):
+    shell.terminal()
+    assert "Searching" in shell.run("beams", "xyz").err

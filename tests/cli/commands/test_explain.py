@@ -31,6 +31,27 @@ def test_five_tokens_unless_said_otherwise(shell):
     assert len(json.loads(result.out)["steps"]) == 2
 
 
+def test_progress_is_shown_on_a_terminal_and_leaves_the_table_alone(shell, improvising):
+    quiet = shell.run(*ARGUMENTS)
+    shell.terminal()
+    watched = shell.run(*ARGUMENTS)
+    assert watched.out == quiet.out
+    assert "Generating" in watched.err
+    assert "Generating" not in quiet.err
+
+
+def test_help_is_grouped_and_tells_what_is_in_force(shell):
+    shown = shell.run("explain", "--help").out
+    assert "\nUsual settings:\n" in shown
+    assert "Tokens to generate at most.  [default: 5]" in shown
+    for name in ("--trace", "--num-beams", "--num-return-sequences", "--prompt-logprobs"):
+        assert name not in shown
+
+
+def test_one_token_is_one(shell):
+    assert shell.run("explain", "the", "--max-new-tokens", "1").err.startswith("1 token (")
+
+
 def test_one_token_in_sentences(shell):
     result = shell.run("explain", "the", "--token", "1")
     assert result.out.startswith("1: ")

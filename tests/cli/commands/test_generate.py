@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from support.toy import VOCAB_SIZE, reciting_llm, toy_llm
 
@@ -202,6 +203,68 @@ def test_bad_settings_are_told_before_the_model_is_loaded(shell):
     asked = shell.model(toy_llm)
     assert shell.run("generate", "a", "--top-k", "-1").code == 2
     assert asked == []
+
+
+@pytest.fixture
+def endless(shell):
+    def script(history):
+        return np.arange(VOCAB_SIZE, dtype=np.float32)[::-1]
+
+    shell.model(lambda: toy_llm(script, context_length=400, num_blocks=100))
+
+
+def num_tokens(result):
+    return json.loads(result.out)["usage"]["completion_tokens"]
+
+
+def test_a_text_on_a_terminal_has_a_length_and_says_so(shell, endless):
+    shell.terminal()
+    result = shell.run("generate", "the", "--json")
+    assert num_tokens(result) == 256
+    assert "stopped after 256 tokens, since no length was stated" in result.err
+    assert "--max-new-tokens" in result.err
+    assert shell.run("generate", "the", "--json", "-q").err == ""
+
+
+@pytest.mark.parametrize(
+    ("stated", "length"),
+    [
+        (["--no-limit"], 399),
+        (["--max-new-tokens", "300"], 300),
+        (["--max-length", "9"], 8),
+        (["--min-new-tokens", "300"], 300),
+    ],
+)
+def test_a_stated_length_wins_on_a_terminal(shell, endless, stated, length):
+    shell.terminal()
+    result = shell.run("generate", "the", "--json", *stated)
+    assert num_tokens(result) == length
+    assert ("since no length" in result.err) == (stated[0] == "--min-new-tokens")
+
+
+def test_a_text_that_ends_by_itself_is_not_called_cut(shell):
+    shell.terminal()
+    assert "stopped" not in shell.run("generate", "the cat").err
+
+
+def test_a_text_for_a_pipe_goes_on_to_its_end(shell, endless):
+    result = shell.run("generate", "the", "--json")
+    assert num_tokens(result) == 399
+    assert "stopped" not in result.err
+
+
+def test_no_limit_beside_a_length_is_refused(shell, endless):
+    result = shell.run("generate", "the", "--no-limit", "--max-length", "9")
+    assert (result.code, result.out) == (2, "")
+    assert "--no-limit contradicts" in result.err
+
+
+def test_many_samples_are_warned_of_for_who_means_a_length(shell):
+    shell.model(toy_llm)
+    shown = ("generate", "the", "--temperature", "1")
+    assert "-n 20 asks for 20 texts" in shell.run(*shown, "-n", "20", "--seed", "1").err
+    few = shell.run(*shown, "-n", "20", "--max-new-tokens", "2")
+    assert "asks for" not in few.err
 
 
 def test_an_interrupted_text_ends_its_line(shell):

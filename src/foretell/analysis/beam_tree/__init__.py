@@ -6,11 +6,10 @@ from foretell.analysis.beam_tree.results import (
     LiveBeam,
     TreeStep,
 )
-from foretell.analysis.beam_tree.search import DEFAULT_NUM_BEAMS, beams, require_beams
+from foretell.analysis.beam_tree.search import beams, require_beams
 from foretell.analysis.beam_tree.tree import BeamTree
 
 __all__ = [
-    "DEFAULT_NUM_BEAMS",
     "BeamCandidate",
     "BeamHypothesis",
     "BeamTree",

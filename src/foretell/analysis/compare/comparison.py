@@ -12,6 +12,7 @@ from foretell.analysis.compare.results import Run, StrategyResult
 from foretell.analysis.compare.strategies import Strategy
 from foretell.analysis.compare.tables import table_lines
 from foretell.analysis.tasks import Analysis, GenerationTask, ReadPrompt
+from foretell.config.defaults import COMPARE_TOKENS
 from foretell.inputs.prompts import Prompt
 from foretell.outputs import GenerationOutput, JsonMixin
 
@@ -40,7 +41,8 @@ def compare(
 ) -> Analysis[Comparison]:
     """Continue a prompt by several strategies, and measure what tells the texts apart.
 
-    All runs of all strategies go in one batch.
+    All runs of all strategies go in one batch; each has at most 60 tokens where its settings state
+    no length.
 
     Args:
         read: reads and checks the prompt.
@@ -53,7 +55,9 @@ def compare(
     """
     text, token_ids = read(prompt)
     outputs = yield [
-        GenerationTask(token_ids, config) for strategy in strategies for config in strategy.runs
+        GenerationTask(token_ids, config, default_length=COMPARE_TOKENS)
+        for strategy in strategies
+        for config in strategy.runs
     ]
     left = iter(outputs)
     results = [_result_of(one, list(islice(left, len(one.runs)))) for one in strategies]
@@ -64,7 +68,9 @@ def _result_of(strategy: Strategy, outputs: Sequence[GenerationOutput]) -> Strat
     runs = tuple(map(_run_of, outputs))
     logprobs = [logprob for run in runs for logprob in run.logprobs]
     figures = figures_of([run.token_ids for run in runs], logprobs)
-    return StrategyResult(strategy.name, strategy.config.override(seed=None), runs, figures)
+    length = outputs[0].config.max_new_tokens  # the default one, if none was stated
+    in_force = strategy.config.override(seed=None, max_new_tokens=length)
+    return StrategyResult(strategy.name, in_force, runs, figures)
 
 
 def _run_of(output: GenerationOutput) -> Run:

@@ -22,8 +22,6 @@ from foretell.cli.options import (
 )
 from foretell.config import GenerationConfig
 
-MAX_ANSWER_TOKENS = 512
-
 
 @click.command(cls=SettingsCommand)
 @with_options(*MODEL_OPTIONS)
@@ -56,8 +54,6 @@ def command(
       foretell chat --preset chat --load talk.json
       echo "Why is the sky blue?" | foretell chat --quiet
       foretell chat --model path/to/model.gguf --max-new-tokens 100 < questions.txt
-
-    An answer has at most 512 tokens unless --max-new-tokens says otherwise.
     """
     from foretell.conversation import Conversation, read_messages
     from foretell.text.chat.prompt import template_of
@@ -67,7 +63,7 @@ def command(
     warn(config)
     with load(model) as llm:
         template_of(llm.tokenizer)
-        talk = Conversation(llm, config=config, max_answer_tokens=MAX_ANSWER_TOKENS)
+        talk = Conversation(llm, config=config)
         talk.messages = messages
         if system is not None:
             talk.system = system

@@ -23,11 +23,14 @@ from foretell.cli.options import (
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
     ModelChoice,
+    given,
+    has_terminal,
     load,
     read_prompt,
     with_options,
 )
 from foretell.cli.render import terminal_columns
+from foretell.config.defaults import COMPARE_TOKENS, NUM_SEEDS
 from foretell.errors import ConfigError
 
 SPLIT = re.compile(r",(?=\s*[A-Za-z_][\w-]*\s*=)")  # a comma within a value is part of it
@@ -43,10 +46,16 @@ SPLIT = re.compile(r",(?=\s*[A-Za-z_][\w-]*\s*=)")  # a comma within a value is 
     help="A strategy; may be given several times.  [default: the seven of the textbook]",
 )
 @click.option(
-    "--seeds", type=int, default=3, show_default=True, help="Runs of each strategy that samples."
+    "--seeds",
+    type=int,
+    default=NUM_SEEDS,
+    show_default=True,
+    help="Runs of each strategy that samples.",
 )
 @click.option(
-    "--max-new-tokens", type=int, default=60, show_default=True, help="Most tokens of a run."
+    "--max-new-tokens",
+    type=int,
+    help=f"Most tokens of a run that states none.  [default: {COMPARE_TOKENS}]",
 )
 @click.option(
     "--plot",
@@ -61,6 +70,7 @@ def command(
     settings: tuple[str, ...],
     plot: Path | None,
     as_json: bool,
+    max_new_tokens: int | None,
     **wishes: Any,
 ) -> None:
     """Continue PROMPT by several strategies, and show what tells their texts apart.
@@ -78,13 +88,15 @@ def command(
       foretell compare "def add(" --setting greedy: --setting code:preset=code --json
     """
     strategies = read_settings(settings) or DEFAULT_STRATEGIES
-    read_strategies(strategies, {"max_new_tokens": wishes["max_new_tokens"]})
+    length = given({"max_new_tokens": max_new_tokens})
+    read_strategies(strategies, length)
     read_seeds(wishes["seeds"])
     if plot is not None:
         check_plot_path(plot)
     text = read_prompt(prompt, file)
     with load(model) as llm:
-        found = llm.compare(text, strategies, progress=_is_terminal(), **wishes)
+        watched = has_terminal(sys.stderr)
+        found = llm.compare(text, strategies, progress=watched, **length, **wishes)
     try:  # a closed pipe takes no picture away, nor a full disk the table
         if plot is not None:
             save_plot(found, plot)
@@ -136,7 +148,3 @@ def _show(found: Comparison, as_json: bool) -> None:
         return
     for line in [*table_lines(found.results), *text_lines(found.results, terminal_columns())]:
         click.echo(line)
-
-
-def _is_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()

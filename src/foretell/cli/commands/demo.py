@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from foretell.cli.commands.generate import write_stream
+from foretell.cli.commands.generate import write_chunks
 from foretell.cli.options import MODEL_OPTIONS, ModelChoice, load, with_options
 from foretell.cli.render import distribution_lines, distribution_summary, show_settings
 from foretell.config import GenerationConfig
@@ -41,7 +41,7 @@ def command(model: ModelChoice) -> None:
         click.secho(f"  {distribution_summary(found)}", dim=True)
         click.secho(f"\nIt writes, with {show_settings(SETTINGS)}:\n", bold=True)
         click.secho(PROMPT, nl=False, bold=True)
-        (output,) = write_stream(llm, PROMPT, SETTINGS)
+        (output,) = write_chunks(llm.stream(PROMPT, SETTINGS), SETTINGS)
         info = llm.info
     click.secho(f"\n{speed_line(output.usage, info, measure_bandwidth(info.threads))}", bold=True)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+import warnings
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +20,7 @@ from foretell.cli.options import (
     ModelChoice,
     SettingsCommand,
     given,
+    has_terminal,
     load,
     read_prompt,
     warn,
@@ -24,15 +28,23 @@ from foretell.cli.options import (
 )
 from foretell.cli.render import statistics_line
 from foretell.config import GenerationConfig
+from foretell.config.defaults import TERMINAL_TOKENS, states_length
 from foretell.config.settings import SETTINGS
+from foretell.errors import SettingWarning
 
 if TYPE_CHECKING:
-    from foretell.llm import LLM
     from foretell.outputs import Chunk, GenerationOutput
+
+MANY_SAMPLES = 10
 
 
 @click.command(cls=SettingsCommand)
 @with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *SETTING_OPTIONS, JSON_OPTION)
+@click.option(
+    "--no-limit",
+    is_flag=True,
+    help="Go on until the text ends or the context is full, on a terminal too.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No line of statistics on stderr.")
 def command(
     prompt: str | None,
@@ -40,6 +52,7 @@ def command(
     parse_special: bool,
     model: ModelChoice,
     as_json: bool,
+    no_limit: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -61,22 +74,64 @@ def command(
     Without sampling settings (temperature, top-k, top-p ...), the likeliest token is taken.
     Several samples (-n) stand under headings, or, with --json, in a list. `foretell guide`
     explains each setting.
-    """
-    from foretell.streaming.run import collect_outputs
 
-    config = GenerationConfig().override(**given(settings))
+    On a terminal a text stops after 256 tokens, if no length is stated; written to a file or a
+    pipe, it goes on until it ends or the context is full.
+    """
+    stated = given(settings)
+    _warn_of_many_samples(stated)
+    config = GenerationConfig().override(**stated)
     _require_json(config, as_json)
+    length = _default_length(config, no_limit=no_limit)
     text = read_prompt(prompt, file)
     warn(config)
     with load(model) as llm:
-        if as_json:
-            outputs = collect_outputs(llm.stream(text, config, parse_special=parse_special))
-            found = [output.to_dict() for output in outputs]
-            click.echo(json.dumps(found if len(found) > 1 else found[0], ensure_ascii=False))
-        else:
-            outputs = write_stream(llm, text, config, parse_special)
+        chunks = llm._stream(text, config, {}, parse_special=parse_special, default_length=length)
+        outputs = _print_json(chunks) if as_json else write_chunks(chunks, config)
     if not quiet:
         click.secho(statistics_line(outputs), err=True, dim=True)
+        if length is not None:
+            _tell_of_length(outputs)
+
+
+def _warn_of_many_samples(stated: dict[str, Any]) -> None:
+    """-n is a length in other programs."""
+    number = stated.get("num_return_sequences", 1)
+    if number > MANY_SAMPLES and "max_new_tokens" not in stated and "max_length" not in stated:
+        sentence = f"-n {number} asks for {number} texts: --max-new-tokens is what sets a length"
+        warnings.warn(sentence, SettingWarning, stacklevel=2)
+
+
+def _default_length(config: GenerationConfig, *, no_limit: bool) -> int | None:
+    """Most tokens of a text whose settings state no length; None: as many as it comes to."""
+    if no_limit and states_length(config):
+        context = click.get_current_context()
+        raise click.UsageError(
+            "--no-limit contradicts the length that is stated: drop one", context
+        )
+    is_due = has_terminal(sys.stdout) and not (no_limit or states_length(config))
+    return TERMINAL_TOKENS if is_due else None
+
+
+def _tell_of_length(outputs: list[GenerationOutput]) -> None:
+    """Say it where a text ended at a length that nobody stated."""
+    reasons = [output.stop_reason for output in outputs if output.stop_reason is not None]
+    for length in {reason.value for reason in reasons if reason.kind == "max_new_tokens"}:
+        click.secho(
+            f"stopped after {length} tokens, since no length was stated: "
+            "--max-new-tokens sets one, --no-limit goes on",
+            err=True,
+            dim=True,
+        )
+
+
+def _print_json(chunks: Generator[Chunk, None, None]) -> list[GenerationOutput]:
+    from foretell.streaming.run import collect_outputs
+
+    outputs = collect_outputs(chunks)
+    found = [output.to_dict() for output in outputs]
+    click.echo(json.dumps(found if len(found) > 1 else found[0], ensure_ascii=False))
+    return outputs
 
 
 def _require_json(config: GenerationConfig, as_json: bool) -> None:
@@ -87,12 +142,12 @@ def _require_json(config: GenerationConfig, as_json: bool) -> None:
             raise click.UsageError(f"{flag} needs --json", click.get_current_context())
 
 
-def write_stream(
-    llm: LLM, text: str, config: GenerationConfig, parse_special: bool = False
+def write_chunks(
+    chunks: Generator[Chunk, None, None], config: GenerationConfig
 ) -> list[GenerationOutput]:
     """Print a prompt's continuations, each as it comes; return the outputs."""
     writer = SampleWriter(config.num_return_sequences)
-    with closing(llm.stream(text, config, parse_special=parse_special)) as chunks:
+    with closing(chunks):
         try:
             for chunk in chunks:
                 writer.take(chunk)
