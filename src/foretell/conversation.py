@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from foretell.config.defaults import CHAT_TOKENS
 from foretell.config.typed import GenerationSettings
 from foretell.errors import ConfigError, RequestError
 from foretell.text.chat.prompt import chat_prompt
 from foretell.text.chat.template import check_messages
 from foretell.utils.files import write_atomically
 from foretell.utils.quoting import quote
+from foretell.utils.terminal import printable
 
 if TYPE_CHECKING:
     from foretell.config import GenerationConfig
@@ -80,8 +82,8 @@ class Conversation:
         llm: who answers; its model must come with a chat template.
         system: instructions that the conversation begins with.
         config: settings of every answer.
-        max_answer_tokens: most tokens of an answer whose settings give no `max_new_tokens`; fewer
-            where the context has no more room. None for no limit but the context.
+        max_answer_tokens: most tokens of an answer whose settings state no length; fewer where the
+            context has no more room. None for no limit but the context.
 
     Attributes:
         messages: `[{"role": "system" | "user" | "assistant", "content": ...}, ...]`.
@@ -94,7 +96,7 @@ class Conversation:
         system: str | None = None,
         config: GenerationConfig | None = None,
         *,
-        max_answer_tokens: int | None = None,
+        max_answer_tokens: int | None = CHAT_TOKENS,
     ) -> None:
         self._llm = llm
         self._max_answer_tokens = max_answer_tokens
@@ -133,18 +135,9 @@ class Conversation:
         rendered = prompt = chat_prompt(self._llm.tokenizer, asked)
         if self._latest is not None:
             prompt = go_on(rendered, self._latest, self._llm.tokenizer)
-        limited: dict[str, Any] = {**self._limit(len(prompt), settings), **settings}
-        chunks = self._llm.stream(prompt, self.config, **limited)
+        length = self._max_answer_tokens
+        chunks = self._llm._stream(prompt, self.config, settings, default_length=length)
         return self._answer(asked, Turn(rendered, prompt, []), chunks)
-
-    def _limit(self, num_prompt_tokens: int, settings: Mapping[str, Any]) -> dict[str, int]:
-        """The length of an answer, if nobody set it."""
-        config = self.config
-        is_set = config is not None and (config.max_new_tokens or config.max_length)
-        if is_set or "max_length" in settings or self._max_answer_tokens is None:
-            return {}
-        room = self._llm.info.context_length - num_prompt_tokens
-        return {"max_new_tokens": min(self._max_answer_tokens, room)} if room > 0 else {}
 
     def _answer(
         self, asked: list[dict[str, str]], turn: Turn, chunks: Generator[Chunk, None, None]
@@ -209,6 +202,8 @@ def read_messages(path: str | os.PathLike[str]) -> list[dict[str, str]]:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise _file_error(path, f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a name with NUL
+        raise _file_error(path, f"cannot be read: {error}") from error
     if len(data) > MAX_FILE_BYTES:
         raise _file_error(path, f"is too large: must have at most {MAX_FILE_BYTES} bytes")
     try:
@@ -225,4 +220,4 @@ def read_messages(path: str | os.PathLike[str]) -> list[dict[str, str]]:
 
 
 def _file_error(path: str | os.PathLike[str], problem: str) -> RequestError:
-    return RequestError(f"{os.fspath(path)}: {problem}")
+    return RequestError(f"{printable(os.fspath(path))}: {problem}")

@@ -47,6 +47,9 @@ __all__ = [
     "with_options",
 ]
 
+MAX_INPUT_BYTES = 2**26
+BYTE_ORDER_MARK = "\ufeff"
+
 Decorator = Callable[[Any], Any]
 
 
@@ -135,25 +138,30 @@ def load(model: ModelChoice) -> LLM:
 def read_prompt(prompt: str | None, file: Path | None) -> str:
     """The prompt from the argument, the file or stdin; one newline at a text's end is dropped.
 
-    Raises UsageError if there is none, or more than one; RequestError if it is not UTF-8.
+    A UTF-8 byte order mark is no part of it either. Raises UsageError if there is no prompt, or
+    more than one; RequestError if it is not UTF-8, or larger than any context.
     """
     if prompt is not None and file is not None:
         raise click.UsageError("give a prompt or --file, not both", click.get_current_context())
     if file is not None:
-        return _decode(file.read_bytes(), str(file))
+        with file.open("rb") as stream:
+            return _decode(stream.read(MAX_INPUT_BYTES + 1), str(file))
     if prompt is not None and prompt != "-":
         return prompt
     if sys.stdin is None or (prompt is None and sys.stdin.isatty()):
         message = "there is no prompt: give it as an argument, with --file or on stdin"
         raise click.UsageError(message, click.get_current_context())
-    return _decode(sys.stdin.buffer.read(), "stdin")
+    return _decode(sys.stdin.buffer.read(MAX_INPUT_BYTES + 1), "stdin")
 
 
 def _decode(data: bytes, source: str) -> str:
+    if len(data) > MAX_INPUT_BYTES:
+        raise RequestError(f"{source} is too large: must have at most {MAX_INPUT_BYTES} bytes")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise RequestError(
             f"{source} has byte 0x{data[error.start]:02x} at {error.start}: must be UTF-8 text"
         ) from error
+    text = text.removeprefix(BYTE_ORDER_MARK)
     return text.removesuffix("\r\n" if text.endswith("\r\n") else "\n")

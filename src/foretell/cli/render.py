@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -17,12 +20,16 @@ from foretell.outputs import (
     Usage,
     show_settings,
 )
-from foretell.utils.display import pad, show_probability, show_token, width_of
+from foretell.utils.display import count, pad, show_probability, show_token, width_of
+from foretell.utils.terminal import STEERING, printable
 
 __all__ = [
+    "answer_line",
     "bar",
     "distribution_lines",
     "distribution_summary",
+    "echo_json",
+    "for_stdout",
     "pad",
     "score_lines",
     "show_probability",
@@ -84,7 +91,7 @@ def score_lines(score: Score) -> list[str]:
         lines.append(f"  {pad(label, label_columns)}  {_score_figures(token)}".rstrip())
         lines += [_alternative_line(other, label_columns) for other in token.top]
     lines.append(f"  {pad('sum', label_columns)}  {score.logprob:9.3f}")
-    lines.append(f"  perplexity {score.perplexity:.2f} over {score.num_scored} tokens")
+    lines.append(f"  perplexity {score.perplexity:.2f} over {count(score.num_scored, 'token')}")
     return lines
 
 
@@ -116,8 +123,9 @@ def statistics_line(outputs: Sequence[GenerationOutput]) -> str:
     The outputs are the samples of one prompt, at least one.
     """
     usages = [output.usage for output in outputs]
+    num_written = sum(usage.completion_tokens for usage in usages)
     parts = [
-        f"{_tokens_read(usages[0])} + {sum(usage.completion_tokens for usage in usages)} tokens",
+        f"{_tokens_read(usages[0])} + {count(num_written, 'token')}",
         *_times(usages, searches=outputs[0].config.num_beams > 1),
     ]
     ends = Counter(_end_of(output) for output in outputs)
@@ -127,6 +135,31 @@ def statistics_line(outputs: Sequence[GenerationOutput]) -> str:
         parts += [f"{number} ended by {end}" for end, number in ends.items()]
     settings = show_settings(outputs[0].config)
     return ", ".join(parts) + (f" ({settings})" if settings else "")
+
+
+def answer_line(output: GenerationOutput) -> str:
+    """How long an answer of a chat is and how fast it came, shortly; why it ended, if not usual."""
+    parts = [count(output.usage.completion_tokens, "token")]
+    if output.usage.tokens_per_second:
+        parts.append(f"{output.usage.tokens_per_second:.1f} tokens/s")
+    if output.finish_reason == "length" or output.stop_reason is not None:
+        end = _end_of(output)
+        parts += [f"ended by {end}"] if end != "end of sequence" else []
+    return ", ".join(parts)
+
+
+def echo_json(data: Any) -> None:
+    """Print data as one line of JSON; on a terminal, with what would steer it escaped."""
+    text = json.dumps(data, ensure_ascii=False)
+    if sys.stdout is not None and sys.stdout.isatty():
+        text = STEERING.sub(lambda match: json.dumps(match[0])[1:-1], text)
+    click.echo(text)
+
+
+def for_stdout(text: str) -> str:
+    """A model's text as it stands; on a terminal, with what would steer it escaped."""
+    is_watched = sys.stdout is not None and sys.stdout.isatty()
+    return printable(text, keep="\n\t") if is_watched else text
 
 
 def _tokens_read(usage: Usage) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -51,8 +52,14 @@ def test_statistics_go_to_stderr(shell: Any) -> None:
     shell.stdin(b"hi\n")
     result = shell.run("chat")
     assert result.out == "1: hi\n"
-    assert result.err.startswith("20 + 6 tokens, first after ")
-    assert "max_new_tokens=512" in result.err
+    assert re.fullmatch(r"6 tokens, [\d.]+ tokens/s\n", result.err)
+
+
+def test_the_line_of_statistics_tells_an_unusual_end(shell: Any) -> None:
+    shell.model(chatting_llm)
+    shell.stdin(b"hi\n")
+    assert "2 tokens, " in (err := shell.run("chat", "--max-new-tokens", "2").err)
+    assert err.endswith("ended by length\n")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +90,23 @@ def test_settings_change(piped: Any) -> None:
     )
     assert result.out == "1:\n2:\n"
     assert 'stop = [" ", "x"]' in result.err
-    assert "greedy" in result.err
+    assert "greedy" not in result.err
+
+
+def test_answers_are_drawn_as_preset_chat_says_unless_settings_say_how(piped: Any) -> None:
+    assert 'preset = "chat"' in (shown := piped("/set\n").err)
+    assert "temperature = 0.7" in shown
+    assert "greedy" not in shown
+    for stated in (["--greedy"], ["--temperature", "0"]):
+        assert "greedy" in piped("/set\n", *stated).err
+    assert "top_p" not in piped("/set\n", "--temperature", "0.3").err
+    assert "temperature = 0.7" in piped("/set\n", "--repetition-penalty", "1.1").err
+    assert "greedy" in piped("/set preset\n").err
+
+
+@pytest.mark.parametrize("word", ["/quit", "/exit", "/bye", "exit", "quit", " exit "])
+def test_who_wants_to_leave_may(piped: Any, word: str) -> None:
+    assert piped(f"{word}\nhi\n").out == ""
 
 
 def test_a_word_is_a_value(piped: Any) -> None:
@@ -124,10 +147,6 @@ def test_a_saved_talk_goes_on(piped: Any, tmp_path: Path) -> None:
     assert piped("b\n/save x/y", "--load", str(path), "--system", "be kind").code == 2
 
 
-def test_quit_leaves(piped: Any) -> None:
-    assert piped("/quit\nhi\n").out == ""
-
-
 def test_help_names_every_command(piped: Any) -> None:
     from foretell.cli.chat.commands import SLASH_COMMANDS
 
@@ -137,12 +156,30 @@ def test_help_names_every_command(piped: Any) -> None:
         assert known.meaning in shown
 
 
+def test_help_fits_a_narrow_terminal(shell: Any) -> None:
+    from foretell.cli.chat.commands import SLASH_COMMANDS
+
+    shell.model(chatting_llm)
+    shell.terminal(columns=40)
+    shell.stdin(b"/help\n", is_terminal=True)
+    shown = shell.run("chat").err
+    assert max(map(len, shown.splitlines())) <= 40
+    words = shown.split()
+    for name, known in SLASH_COMMANDS.items():
+        assert f"/{name}" in words
+        assert set(known.meaning.split()) <= set(words)
+
+
 MISTAKES = [
     ("/hlep", "no command is called /hlep: did you mean /help?"),
     ("/xyz", "no command is called /xyz: /help lists all"),
     ("/undo 3", "/undo 3: must stand alone"),
     ("/save", "/save needs FILE"),
-    ("/set", "/set needs NAME [VALUE]"),
+    ("/keep", "no answer was broken off"),
+    ("/save .", ".: cannot be written: Is a directory"),
+    ("/save a\0b", "a\\x00b: cannot be written: a file's name has no NUL"),
+    ("/load a\0b", "a\\x00b: cannot be read: embedded null byte"),
+    ("/load .", ".: cannot be read: Is a directory"),
     ("/set temprature 1", "unknown setting 'temprature': did you mean 'temperature'?"),
     ("/set temperature warm", "temperature='warm'"),
     ("/set top_p 2", "top_p=2 is out of range"),
@@ -180,7 +217,7 @@ def test_a_terminal_is_greeted_and_prompted(typed: Any) -> None:
 
 @pytest.mark.parametrize("signals", [1, 2])
 def test_ctrl_c_stops_the_answer_alone(typed: Any, tmp_path: Path, signals: int) -> None:
-    path = tmp_path / "talk.json"
+    path, kept_path = tmp_path / "talk.json", tmp_path / "kept.json"
 
     def interrupt(said: str) -> None:
         if said == "1: he":
@@ -188,16 +225,30 @@ def test_ctrl_c_stops_the_answer_alone(typed: Any, tmp_path: Path, signals: int)
                 signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    result = typed(f"hello\n/save {path}\nhi\n", "-q", on_token=interrupt)
+    lines = f"hello\n/save {path}\n/keep\n/save {kept_path}\nhi\n"
+    result = typed(lines, "-q", on_token=interrupt)
     assert result.code == 0
     answer, rest = result.out.split("\n", 1)
     assert "1: he".startswith(answer[:5])
     assert len(answer) <= len("1: hel")
     assert rest == "2: hi\n"
-    assert "(stopped)" in result.err
-    kept = json.loads(path.read_text())["messages"]
+    assert "(stopped, and not kept: /keep keeps it, /retry answers anew)" in result.err
+    assert json.loads(path.read_text())["messages"] == []
+    kept = json.loads(kept_path.read_text())["messages"]
     assert kept == [{**USER, "content": "hello"}, {"role": "assistant", "content": answer}]
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_an_answer_that_was_stopped_is_no_part_of_what_follows(typed: Any) -> None:
+    stopped = []
+
+    def interrupt(said: str) -> None:
+        if said == "1: he" and not stopped:
+            stopped.append(said)
+            signal.raise_signal(signal.SIGINT)
+
+    result = typed("hello\n/retry\nhi\n", "-q", on_token=interrupt)
+    assert result.out.splitlines()[1:] == ["1: hello", "2: hi"]
 
 
 def test_ctrl_c_ends_a_piped_chat(piped: Any) -> None:
@@ -230,6 +281,34 @@ def test_what_is_not_utf8_is_refused(shell: Any) -> None:
     assert "stdin has byte 0xe9: must be UTF-8 text" in shell.run("chat").err
 
 
+def test_a_byte_order_mark_is_not_part_of_the_first_message(shell: Any) -> None:
+    shell.model(chatting_llm)
+    shell.stdin(b"\xef\xbb\xbfhi\n\xef\xbb\xbfhi\n")
+    assert shell.run("chat", "-q").out == "1: hi\n2: \ufeffhi\n"
+
+
+def test_words_wrap_between_words_on_a_terminal_alone(shell: Any) -> None:
+    words = " ".join(["word"] * 20)
+    shell.model(chatting_llm)
+    shell.stdin(f"{words}\n".encode())
+    assert shell.run("chat", "-q").out == f"1: {words}\n"
+    shell.terminal(columns=40)
+    shell.stdin(f"{words}\n".encode())
+    lines = shell.run("chat", "-q").out.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert {word for line in lines for word in line.split()} == {"1:", "word"}
+    assert len(lines) == 3
+
+
+def test_an_answer_steers_no_terminal(shell: Any) -> None:
+    shell.model(chatting_llm)
+    shell.stdin(b"\x1b[2Jhi\n")
+    assert shell.run("chat", "-q").out == "1: \x1b[2Jhi\n"  # a pipe gets what was written
+    shell.terminal()
+    shell.stdin(b"\x1b[2Jhi\n")
+    assert shell.run("chat", "-q").out == "1: \\x1b[2Jhi\n"
+
+
 def test_mistakes_are_told_before_the_model_is_loaded(shell: Any, tmp_path: Path) -> None:
     asked = shell.model(chatting_llm)
     assert shell.run("chat", "--top-p", "2").code == 2
@@ -254,7 +333,7 @@ def test_options_are_settings(piped: Any) -> None:
 def test_the_default_model_talks_on_a_pipe(default_model_path: Path) -> None:
     command = [sys.executable, "-m", "foretell", "chat", "--model", str(default_model_path)]
     done = subprocess.run(
-        [*command, "--system", "Be short.", "--max-new-tokens", "20"],
+        [*command, "--greedy", "--system", "Be short.", "--max-new-tokens", "20"],
         input=b"What is the capital of France?\n",
         capture_output=True,
         check=True,

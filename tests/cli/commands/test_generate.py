@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from support.toy import VOCAB_SIZE, reciting_llm, toy_llm
+from support.toy_chat import chatting_llm
 
 from foretell import GenerationConfig
 from foretell.backends.scripted import improvise
@@ -181,6 +182,46 @@ def test_mistakes_are_one_line(shell, arguments, message):
     assert message in result.err
     assert result.err.count("\n") == 1
     assert result.out.strip() == ""
+
+
+MARK = b"\xef\xbb\xbf"
+
+
+def test_a_byte_order_mark_is_not_part_of_the_prompt(shell, tmp_path):
+    path = tmp_path / "prompt.txt"
+    path.write_bytes(MARK + b"the cat")
+    assert shell.run("generate", "--file", str(path), "-q").out == " sat\n"
+    shell.stdin(MARK + b"the cat\r\n")
+    assert shell.run("generate", "-q").out == " sat\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
+def test_a_file_without_end_is_refused(shell):
+    result = shell.run("generate", "--file", "/dev/zero")
+    assert (result.code, result.out) == (2, "")
+    assert "/dev/zero is too large: must have at most 67108864 bytes" in result.err
+
+
+@pytest.mark.parametrize("command", ["generate", "chat"])
+def test_stdin_without_end_is_refused(shell, command, monkeypatch):
+    monkeypatch.setattr("foretell.cli.options.MAX_INPUT_BYTES", 100)
+    monkeypatch.setattr("foretell.cli.chat.lines.MAX_INPUT_BYTES", 100)
+    shell.model(chatting_llm)
+    shell.stdin(b"a" * 101)
+    result = shell.run(command, "-q")
+    assert result.code == 2
+    assert "100 bytes" in result.err
+
+
+def test_a_text_steers_no_terminal(shell):
+    shell.model(lambda: reciting_llm("the\x1b[2J\tcat\x9b\n"))
+    assert shell.run("generate", "the", "-q").out == "\x1b[2J\tcat\x9b\n"
+    piped = json.loads(shell.run("generate", "the", "-q", "--json").out)
+    shell.terminal()
+    assert shell.run("generate", "the", "-q").out == "\\x1b[2J\tcat\\x9b\n"
+    result = shell.run("generate", "the", "-q", "--json")
+    assert "\x9b" not in result.out
+    assert json.loads(result.out)["text"] == piped["text"] == "\x1b[2J\tcat\x9b\n"
 
 
 def test_no_prompt_on_a_terminal_is_a_mistake(shell):

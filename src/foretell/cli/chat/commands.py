@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from foretell.cli.chat.session import Session, note
 from foretell.cli.options import warn
+from foretell.cli.render import terminal_columns
 from foretell.errors import ForetellError, RequestError
 
 
@@ -28,10 +30,11 @@ class SlashCommand:
 def run_command(session: Session, line: str) -> None:
     """Run a command, given without its slash; RequestError if there is none of this name."""
     name, _, argument = line.strip().partition(" ")
+    name = OTHER_NAMES.get(name, name)
     if name not in SLASH_COMMANDS:
         close = difflib.get_close_matches(name, SLASH_COMMANDS, n=1)
         hint = f"did you mean /{close[0]}?" if close else "/help lists all (// begins a message)"
-        raise RequestError(f"no command is called /{name}: {hint}")
+        raise RequestError(f"no command is called /{name:.60}: {hint}")
     command = SLASH_COMMANDS[name]
     argument = argument.strip()
     if argument and not command.argument:
@@ -42,22 +45,33 @@ def run_command(session: Session, line: str) -> None:
 
 
 def _help(session: Session, argument: str) -> None:
-    forms = {f"/{name} {known.argument}": known.meaning for name, known in SLASH_COMMANDS.items()}
+    forms = {
+        f"/{name} {known.argument}".rstrip(): known.meaning
+        for name, known in SLASH_COMMANDS.items()
+    }
     width = max(map(len, forms))
-    lines = [f"{form:<{width}}  {meaning}" for form, meaning in forms.items()]
-    lines += [
-        'A line ending in a backslash goes on in the next; lines between two """ are one message.',
-        "Ctrl-C stops an answer, Ctrl-D leaves. // begins a message with a slash.",
-    ]
-    note("\n".join(lines))
+    columns = max(width + 20, min(terminal_columns(), 100)) - 1
+    for form, meaning in forms.items():
+        first, rest = f"{form:<{width}}  ", " " * (width + 2)
+        note(textwrap.fill(meaning, columns, initial_indent=first, subsequent_indent=rest))
+    note(HELP)
+
+
+HELP = (
+    'A line ending in a backslash goes on in the next. Lines between two """, or pasted together, '
+    "are one message. // begins a message with a slash. Ctrl-C stops an answer, Ctrl-D leaves."
+)
 
 
 def _set(session: Session, argument: str) -> None:
+    if not argument:
+        _show_settings(session)
+        return
     name, _, text = argument.partition(" ")
     config = session.config.override(**{name.replace("-", "_"): read_value(text.strip())})
     warn(config)
     session.config = config
-    _settings(session, "")
+    _show_settings(session)
 
 
 def read_value(text: str) -> Any:
@@ -70,7 +84,7 @@ def read_value(text: str) -> Any:
         return text
 
 
-def _settings(session: Session, argument: str) -> None:
+def _show_settings(session: Session) -> None:
     settings = session.config.as_dict()
     for name, value in settings.items():
         note(f"{name} = {json.dumps(value, ensure_ascii=False)}")
@@ -87,6 +101,9 @@ def _undo(session: Session, argument: str) -> None:
 
 
 def _retry(session: Session, argument: str) -> None:
+    if session.stopped is not None:
+        session.answer(session.stopped.question)
+        return
     before = session.conversation.messages
     text = session.conversation.undo()
     try:
@@ -94,6 +111,10 @@ def _retry(session: Session, argument: str) -> None:
     except ForetellError:
         session.conversation.messages = before
         raise
+
+
+def _keep(session: Session, argument: str) -> None:
+    session.keep()
 
 
 def _clear(session: Session, argument: str) -> None:
@@ -120,14 +141,19 @@ def _multi(session: Session, argument: str) -> None:
 
 SLASH_COMMANDS = {
     "help": SlashCommand("", "this list", _help),
-    "set": SlashCommand("NAME [VALUE]", "change a setting; without a value, take it back", _set),
-    "settings": SlashCommand("", "the settings in force", _settings),
+    "set": SlashCommand(
+        "[NAME [VALUE]]", "the settings; change one; without a value, take it back", _set
+    ),
     "system": SlashCommand("[TEXT]", "what the model is told beforehand", _system),
     "undo": SlashCommand("", "take back the last message and its answer", _undo),
     "retry": SlashCommand("", "answer the last message again", _retry),
+    "keep": SlashCommand("", "keep an answer that was stopped", _keep),
     "clear": SlashCommand("", "forget all but the system message", _clear),
     "save": SlashCommand("FILE", "write the conversation as JSON", _save),
     "load": SlashCommand("FILE", "go on with a saved conversation", _load),
     "multi": SlashCommand("", 'the lines up to a """ are one message', _multi),
-    "quit": SlashCommand("", "leave", _quit),
+    "quit": SlashCommand("", "leave; also /exit, /bye", _quit),
 }
+
+OTHER_NAMES = {"exit": "quit", "bye": "quit", "settings": "set", "?": "help"}
+"""What these commands are called elsewhere."""

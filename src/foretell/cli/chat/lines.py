@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import select
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import click
 
+from foretell.cli.options import BYTE_ORDER_MARK, MAX_INPUT_BYTES, has_terminal
 from foretell.errors import RequestError
 
 FENCE = '"""'
+LEAVING = ("exit", "quit")
+"""Said alone, these leave, as in other programs."""
+
+PASTE_SECONDS = 0.03  # a line that is there within them was pasted with the one before
 
 
 @dataclass(frozen=True)
@@ -27,17 +34,17 @@ class EntryReader:
 
     A line that begins with a slash is a command, with two slashes a message that begins with one.
     A line that ends in a backslash goes on in the next. What stands between two `\"\"\"`, be it
-    many lines, is one message.
+    many lines, is one message; so are lines that are pasted together at a terminal.
 
     Attributes:
         is_terminal: whether somebody types.
     """
 
     def __init__(self) -> None:
-        self.is_terminal = sys.stdin is not None and sys.stdin.isatty()
+        self.is_terminal = has_terminal(sys.stdin)
+        self._is_first = True
         if self.is_terminal:
-            with contextlib.suppress(ImportError):
-                importlib.import_module("readline")  # gives input() a history and editing
+            _prepare_editing()
 
     def read(self) -> Entry | None:
         """The next entry; None at the end."""
@@ -46,8 +53,12 @@ class EntryReader:
             return None
         if line.startswith(FENCE):
             return Entry(self.read_block(line.removeprefix(FENCE)))
+        if "\n" in line:
+            return Entry(line.strip("\n"))
         text = self._continued(line)
-        if text.startswith("/") and not text.startswith("//"):
+        if text.strip() in LEAVING:
+            return Entry("quit", is_command=True)
+        if _is_command(text):
             return Entry(text[1:], is_command=True)
         return Entry(text[1:] if text.startswith("//") else text)
 
@@ -72,6 +83,7 @@ class EntryReader:
         return "\n".join([*lines, line])
 
     def _line(self, prompt: str) -> str | None:
+        """The next line, or lines that were pasted; None at the end."""
         try:
             return self._ask(prompt) if self.is_terminal else self._read_line()
         except EOFError:
@@ -82,11 +94,47 @@ class EntryReader:
             ) from error
 
     def _ask(self, prompt: str) -> str:
-        if sys.stdout is not None and sys.stdout.isatty():
-            return input(prompt)  # which alone leaves the prompt to readline
-        click.echo(prompt, nl=False, err=True)
-        return input()
+        if has_terminal(sys.stdout):
+            line = input(prompt)  # which alone leaves the prompt to readline
+        else:
+            click.echo(prompt, nl=False, err=True)
+            line = input()
+        return line if _is_command(line) else "\n".join([line, *_lines_waiting()])
 
     def _read_line(self) -> str | None:
-        data = sys.stdin.buffer.readline() if sys.stdin is not None else b""
-        return data.decode("utf-8").rstrip("\r\n") if data else None
+        data = b""
+        if sys.stdin is not None:
+            data = sys.stdin.buffer.readline(MAX_INPUT_BYTES + 1)
+        if len(data) > MAX_INPUT_BYTES:
+            raise RequestError(f"stdin has a line of more than {MAX_INPUT_BYTES} bytes")
+        if not data:
+            return None
+        text = data.decode("utf-8").rstrip("\r\n")
+        is_first, self._is_first = self._is_first, False
+        return text.removeprefix(BYTE_ORDER_MARK) if is_first else text
+
+
+def _is_command(line: str) -> bool:
+    return line.startswith("/") and not line.startswith("//")
+
+
+def _prepare_editing() -> None:
+    """Give `input()` a history and editing, and let it take a pasted block as a whole."""
+    with contextlib.suppress(ImportError):
+        readline = importlib.import_module("readline")
+        if "libedit" not in (readline.__doc__ or ""):
+            readline.parse_and_bind("set enable-bracketed-paste on")
+
+
+def _lines_waiting() -> Iterator[str]:
+    """Lines that are there already: they were pasted, by a terminal that does not say so."""
+    with contextlib.suppress(EOFError):
+        while _is_waiting():
+            yield input()
+
+
+def _is_waiting() -> bool:
+    try:
+        return bool(select.select([sys.stdin], [], [], PASTE_SECONDS)[0])
+    except (OSError, ValueError):  # no such thing as waiting: no descriptor, or Windows
+        return False

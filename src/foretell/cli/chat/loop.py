@@ -7,6 +7,7 @@ import click
 from foretell.cli.chat.commands import run_command
 from foretell.cli.chat.session import Session, note
 from foretell.errors import ForetellError
+from foretell.utils.terminal import printable
 
 HINT = "/help lists commands. Ctrl-C stops an answer, Ctrl-D leaves."
 
@@ -19,7 +20,7 @@ def run_session(session: Session) -> None:
         except ForetellError as error:
             if not session.reader.is_terminal:
                 raise
-            click.echo(f"foretell: error: {' '.join(str(error).split())}", err=True)
+            click.echo(f"foretell: error: {printable(' '.join(str(error).split()))}", err=True)
         except KeyboardInterrupt:
             if not session.reader.is_terminal:
                 raise

@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import signal
+import sys
 from contextlib import closing
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import click
 
 from foretell.cli.chat.lines import EntryReader
-from foretell.cli.render import statistics_line
+from foretell.cli.chat.wrapping import WordWrapper
+from foretell.cli.options import has_terminal
+from foretell.cli.render import answer_line, terminal_columns
 from foretell.config import GenerationConfig
+from foretell.errors import RequestError
+from foretell.utils.terminal import printable
 
 if TYPE_CHECKING:
     from foretell.conversation import Conversation
     from foretell.outputs import GenerationOutput
 
+STOPPED = "(stopped, and not kept: /keep keeps it, /retry answers anew)"
+
 
 def note(text: str) -> None:
-    """Show on stderr what is no answer."""
-    click.secho(text, err=True, dim=True)
+    """Show on stderr what is no answer, broken between words where it is too long."""
+    shown = printable(text, keep="\n")
+    if has_terminal(sys.stderr):
+        wrapper = WordWrapper(terminal_columns())
+        shown = wrapper.push(shown) + wrapper.finish()
+    click.secho(shown, err=True, dim=True)
+
+
+@dataclass(frozen=True)
+class StoppedAnswer:
+    """An answer that Ctrl-C broke off.
+
+    Attributes:
+        question: what was asked.
+        messages: the conversation with what was shown of the answer; None if nothing was.
+    """
+
+    question: str
+    messages: list[dict[str, str]] | None
 
 
 class Session:
@@ -30,12 +55,14 @@ class Session:
         conversation: what has been said.
         reader: where messages come from.
         is_over: whether the user has left.
+        stopped: the last answer, if it was broken off; it is no part of the conversation.
     """
 
     def __init__(self, conversation: Conversation, reader: EntryReader, *, is_quiet: bool) -> None:
         self.conversation = conversation
         self.reader = reader
         self.is_over = False
+        self.stopped: StoppedAnswer | None = None
         self._is_quiet = is_quiet
 
     @property
@@ -48,30 +75,71 @@ class Session:
         self.conversation.config = config
 
     def answer(self, text: str) -> None:
-        """Print the answer as it comes, if anything was asked; Ctrl-C at a terminal ends it."""
+        """Print the answer as it comes, if anything was asked; Ctrl-C at a terminal ends it.
+
+        An answer that was broken off is no part of the conversation, unless `keep` says so.
+        """
         if not text.strip():
             return
+        self.stopped = None
+        before = self.conversation.messages
         with Interrupts(self.reader.is_terminal) as interrupts:
             output = self._print(text, interrupts)
         if interrupts.came:
-            note("(stopped)")
+            said = self.conversation.messages
+            self.stopped = StoppedAnswer(text, None if said is before else said)
+            self.conversation.messages = before
+            note(STOPPED)
         elif output is not None and not self._is_quiet:
-            note(statistics_line([output]))
+            note(answer_line(output))
+
+    def keep(self) -> None:
+        """Make the answer that was broken off part of the conversation; RequestError if none."""
+        if self.stopped is None or self.stopped.messages is None:
+            raise RequestError("no answer was broken off that could be kept")
+        self.conversation.messages = self.stopped.messages
+        self.stopped = None
 
     def _print(self, text: str, interrupts: Interrupts) -> GenerationOutput | None:
         """Print the answer, then a newline if it has none; None if it was not finished."""
-        output, last = None, ""
+        output = None
+        printer = AnswerPrinter()
         with closing(self.conversation.say(text)) as chunks:
             try:
                 for chunk in chunks:
-                    click.echo(chunk.text, nl=False)
-                    last, output = chunk.text or last, chunk.output
+                    printer.show(chunk.text)
+                    output = chunk.output
                     if interrupts.came:
                         break
             finally:
-                if not last.endswith("\n"):
-                    click.echo()
+                printer.end()
         return output
+
+
+class AnswerPrinter:
+    """Prints an answer piece by piece: exactly to a file or pipe, fit to read on a terminal."""
+
+    def __init__(self) -> None:
+        self._wrapper = WordWrapper(terminal_columns()) if has_terminal(sys.stdout) else None
+        self._last = ""
+
+    def show(self, text: str) -> None:
+        """Print the next piece, or what is certain of it."""
+        if self._wrapper is not None:
+            text = self._wrapper.push(printable(text, keep="\n\t"))
+        self._echo(text)
+
+    def end(self) -> None:
+        """Print what is left, and a newline if there is none."""
+        if self._wrapper is not None:
+            self._echo(self._wrapper.finish())
+        if not self._last.endswith("\n"):
+            click.echo()
+
+    def _echo(self, text: str) -> None:
+        if text:
+            click.echo(text, nl=False)
+            self._last = text
 
 
 class Interrupts:

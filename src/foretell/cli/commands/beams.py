@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from foretell.cli.options import (
+    BEAMS_OPTIONS,
     JSON_OPTION,
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
-    SETTING_OPTIONS,
     ModelChoice,
     SettingsCommand,
     given,
+    has_terminal,
     load,
     read_prompt,
     with_options,
 )
-from foretell.cli.render import show_settings
+from foretell.cli.render import echo_json, show_settings
 from foretell.config import GenerationConfig
+from foretell.config.defaults import NUM_BEAMS
 from foretell.utils.display import count
 
 if TYPE_CHECKING:
     from foretell.analysis.beam_tree import BeamTree
 
-NUM_BEAMS = 3
-MAX_NEW_TOKENS = 5
-
 
 @click.command(cls=SettingsCommand)
-@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *SETTING_OPTIONS, JSON_OPTION)
+@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *BEAMS_OPTIONS, JSON_OPTION)
 def command(prompt: str | None, file: Path | None, as_json: bool, **others: Any) -> None:
     """Continue PROMPT by beam search, and show the tree.
 
     Step by step the live beams, and below each the continuations that were considered: the token's
     log-probability, the sum with it, the rank among all of the step's candidates, and what became
     of it: kept as a live beam, finished as a text, or why it fell. The last line below a beam may
-    have no rank: its likeliest continuation that was no candidate. Without --num-beams there are 3,
-    without --max-new-tokens 5 steps.
+    have no rank: its likeliest continuation that was no candidate.
 
     \b
     Examples:
@@ -50,7 +48,10 @@ def command(prompt: str | None, file: Path | None, as_json: bool, **others: Any)
       foretell beams "2 + 2 =" --json | python -m json.tool
     """
     tree = _search(read_prompt(prompt, file), **others)
-    click.echo(json.dumps(tree.to_dict(), ensure_ascii=False) if as_json else str(tree))
+    if as_json:
+        echo_json(tree.to_dict())
+    else:
+        click.echo(str(tree))
     click.secho(
         f"{count(len(tree.steps), 'step')} ({show_settings(tree.config)})", err=True, dim=True
     )
@@ -60,11 +61,7 @@ def _search(text: str, model: ModelChoice, parse_special: bool, **settings: Any)
     from foretell.analysis.beam_tree import require_beams
 
     require_beams(settings["num_beams"])
-    config = GenerationConfig().override(**_with_defaults(given(settings)))
+    config = GenerationConfig().override(**{"num_beams": NUM_BEAMS, **given(settings)})
+    watched = has_terminal(sys.stderr)
     with load(model) as llm:
-        return llm.beams(text, config, parse_special=parse_special)
-
-
-def _with_defaults(stated: dict[str, Any]) -> dict[str, Any]:
-    short = {} if "max_length" in stated else {"max_new_tokens": MAX_NEW_TOKENS}
-    return {"num_beams": NUM_BEAMS, **short, **stated}
+        return llm.beams(text, config, parse_special=parse_special, progress=watched)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,8 @@ import click
 
 from foretell import __version__
 from foretell.cli.options import MODEL_OPTIONS, ModelChoice, load, with_options
+from foretell.cli.render import echo_json
+from foretell.utils.terminal import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -104,7 +105,7 @@ def command(model: ModelChoice, tokens: int, prompt_tokens: int, rounds: int) ->
         with console.status(f"measuring, {rounds} rounds"):
             report = _measure(llm, model.name, load_seconds, tokens, prompt_tokens, rounds)
     console.print(_table(report))
-    click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
+    echo_json(report.to_dict())
 
 
 def _measure(
@@ -135,7 +136,7 @@ def _table(report: Report) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(box=SIMPLE, show_header=False, title=escape(report.description))
+    table = Table(box=SIMPLE, show_header=False, title=escape(printable(report.description)))
     for name, value, remark in _rows(report):
         table.add_row(name, value, remark, style="")
     table.columns[1].justify = "right"

@@ -21,6 +21,10 @@ from foretell.cli.options import (
     with_options,
 )
 from foretell.config import GenerationConfig
+from foretell.config.settings import SAMPLING_SETTINGS
+
+CHOOSING = {"preset", "do_sample", "num_beams", "processors", *SAMPLING_SETTINGS}
+"""Settings that say how tokens are chosen."""
 
 
 @click.command(cls=SettingsCommand)
@@ -45,20 +49,20 @@ def command(
 
     Each line is a message; /help lists what else can be done. Answers go to stdout, all else to
     stderr. With stdin from a pipe or file, its lines are answered in turn, and the first mistake
-    ends it.
+    ends it. Answers are drawn as preset chat says, unless settings say how tokens are chosen.
 
     \b
     Examples:
       foretell chat
       foretell chat --system "Answer in one sentence." --temperature 0.7 --top-p 0.9
-      foretell chat --preset chat --load talk.json
+      foretell chat --greedy --load talk.json
       echo "Why is the sky blue?" | foretell chat --quiet
       foretell chat --model path/to/model.gguf --max-new-tokens 100 < questions.txt
     """
     from foretell.conversation import Conversation, read_messages
     from foretell.text.chat.prompt import template_of
 
-    config = GenerationConfig().override(**given(settings))
+    config = chat_settings(given(settings))
     messages = [] if history is None else read_messages(history)
     warn(config)
     with load(model) as llm:
@@ -71,3 +75,9 @@ def command(
         if session.reader.is_terminal and not quiet:
             note(f"{llm.info.description}\n{HINT}")
         run_session(session)
+
+
+def chat_settings(stated: dict[str, Any]) -> GenerationConfig:
+    """The settings of the answers: preset chat, unless those stated say how tokens are chosen."""
+    config = GenerationConfig().override(**stated)
+    return config if CHOOSING & stated.keys() else config.override(preset="chat")

@@ -29,7 +29,7 @@ from foretell.cli.options import (
     read_prompt,
     with_options,
 )
-from foretell.cli.render import terminal_columns
+from foretell.cli.render import echo_json, terminal_columns
 from foretell.config.defaults import COMPARE_TOKENS, NUM_SEEDS
 from foretell.errors import ConfigError
 
@@ -144,7 +144,7 @@ def _read_value(text: str) -> Any:
 
 def _show(found: Comparison, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        echo_json(found.to_dict())
         return
     for line in [*table_lines(found.results), *text_lines(found.results, terminal_columns())]:
         click.echo(line)

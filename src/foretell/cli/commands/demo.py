@@ -10,6 +10,7 @@ from foretell.cli.commands.generate import write_chunks
 from foretell.cli.options import MODEL_OPTIONS, ModelChoice, load, with_options
 from foretell.cli.render import distribution_lines, distribution_summary, show_settings
 from foretell.config import GenerationConfig
+from foretell.utils.terminal import printable
 
 if TYPE_CHECKING:
     from foretell.backends.base import BackendInfo
@@ -33,7 +34,7 @@ def command(model: ModelChoice) -> None:
     from foretell.cli.measure import measure_bandwidth
 
     with load(model) as llm:
-        click.secho(llm.info.description, dim=True)
+        click.secho(printable(llm.info.description), dim=True)
         click.secho(f"\nWhat follows “{PROMPT}”?\n", bold=True)
         found = llm.next(PROMPT)
         for line in distribution_lines(found):

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from foretell.cli.options import (
+    EXPLAIN_OPTIONS,
     JSON_OPTION,
-    LENGTH_OPTIONS,
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
-    SAMPLING_OPTIONS,
     ModelChoice,
+    SettingsCommand,
     given,
+    has_terminal,
     load,
     read_prompt,
     with_options,
 )
-from foretell.cli.render import show_settings
+from foretell.cli.render import echo_json, show_settings
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError
 from foretell.utils.display import count
@@ -29,11 +30,9 @@ from foretell.utils.files import write_atomically
 if TYPE_CHECKING:
     from foretell.analysis.explain import Explanation
 
-MAX_NEW_TOKENS = 5
 
-
-@click.command()
-@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *LENGTH_OPTIONS, *SAMPLING_OPTIONS)
+@click.command(cls=SettingsCommand)
+@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *EXPLAIN_OPTIONS)
 @click.option("--token", type=int, help="Tell of this token alone, counted from 0, in sentences.")
 @click.option(
     "--html",
@@ -53,7 +52,6 @@ def command(
 
     A table for each token: how many tokens each stage left possible, how much of the probability
     these had, the entropy, and what became of the token chosen (first) and of the likeliest others.
-    Without --max-new-tokens there are 5.
 
     \b
     Examples:
@@ -68,7 +66,7 @@ def command(
     if html is not None:
         _write_page(found, html)
     if as_json:
-        click.echo(json.dumps(_data(found, token), ensure_ascii=False))
+        echo_json(_data(found, token))
     elif token is not None:
         click.echo(f"{found.table(token)}\n\n  {found.why(token)}")
     elif html is None:
@@ -79,10 +77,9 @@ def command(
 
 def _explain(text: str, model: ModelChoice, parse_special: bool, **settings: Any) -> Explanation:
     config = GenerationConfig().override(**given(settings))
-    if config.max_new_tokens is None and config.max_length is None:
-        config = config.override(max_new_tokens=MAX_NEW_TOKENS)
+    watched = has_terminal(sys.stderr)
     with load(model) as llm:
-        return llm.explain(text, config, parse_special=parse_special)
+        return llm.explain(text, config, parse_special=parse_special, progress=watched)
 
 
 def _data(found: Explanation, token: int | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from collections.abc import Generator
@@ -26,7 +25,7 @@ from foretell.cli.options import (
     warn,
     with_options,
 )
-from foretell.cli.render import statistics_line
+from foretell.cli.render import echo_json, for_stdout, statistics_line
 from foretell.config import GenerationConfig
 from foretell.config.defaults import TERMINAL_TOKENS, states_length
 from foretell.config.settings import SETTINGS
@@ -130,7 +129,7 @@ def _print_json(chunks: Generator[Chunk, None, None]) -> list[GenerationOutput]:
 
     outputs = collect_outputs(chunks)
     found = [output.to_dict() for output in outputs]
-    click.echo(json.dumps(found if len(found) > 1 else found[0], ensure_ascii=False))
+    echo_json(found if len(found) > 1 else found[0])
     return outputs
 
 
@@ -185,7 +184,7 @@ class SampleWriter:
         self._last = "\n"
 
     def _print(self, chunk: Chunk) -> None:
-        click.echo(chunk.text, nl=False)
+        click.echo(for_stdout(chunk.text), nl=False)
         self._last = chunk.text or self._last
         if chunk.output is not None:
             self.outputs.append(chunk.output)

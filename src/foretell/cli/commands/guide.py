@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretell.cli.options import JSON_OPTION, with_options
-from foretell.cli.render import bar, show_token, terminal_columns
+from foretell.cli.render import bar, echo_json, show_token, terminal_columns
 from foretell.cli.settings import flag_of, is_option
 from foretell.config.dialects import DIALECTS
 from foretell.config.presets import PRESETS
@@ -60,7 +59,10 @@ def command(topic: str | None, as_json: bool) -> None:
         example = example_of(known)
         lines = topic_lines(known) + (example_lines(example) if example else [])
         found = {**_plain(known), "example": example and dataclasses.asdict(example)}
-    click.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(lines))
+    if as_json:
+        echo_json(found)
+    else:
+        click.echo("\n".join(lines))
 
 
 def overview() -> dict[str, list[dict[str, Any]]]:

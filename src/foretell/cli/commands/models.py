@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from foretell import hub
+from foretell.utils.terminal import printable
 
 _revision = click.option("--revision", help="Branch, tag or commit of a Hugging Face model.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -145,8 +146,8 @@ def _print_models(as_json: bool) -> None:
     for row in rows:
         size = f"{row['size'] / 1e6:.1f} MB"
         licence, where = row["licence"] or "on its card", row["path"] or "not cached"
-        click.echo(_line(width, row["name"], size, licence, where))
-        click.secho(f"  {_remark(row)}", dim=True)
+        click.echo(printable(_line(width, row["name"], size, licence, where)))
+        click.secho(f"  {printable(_remark(row))}", dim=True)
 
 
 def _line(width: int, name: str, size: str, licence: str, where: str) -> str:

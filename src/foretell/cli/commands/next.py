@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from foretell.cli.options import (
     warn,
     with_options,
 )
-from foretell.cli.render import distribution_lines, distribution_summary
+from foretell.cli.render import distribution_lines, distribution_summary, echo_json
 from foretell.config import GenerationConfig
 
 
@@ -54,7 +53,7 @@ def command(
     with load(model) as llm:
         found = llm.next(text, top, config, parse_special=parse_special)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        echo_json(found.to_dict())
         return
     for line in distribution_lines(found):
         click.echo(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ from foretell.cli.options import (
     read_prompt,
     with_options,
 )
-from foretell.cli.render import score_lines
+from foretell.cli.render import echo_json, score_lines
 
 
 @click.command()
@@ -48,7 +47,7 @@ def command(
     with load(model) as llm:
         score = llm.score(text, top, parse_special=parse_special)
     if as_json:
-        click.echo(json.dumps(score.to_dict(), ensure_ascii=False))
+        echo_json(score.to_dict())
         return
     for line in score_lines(score):
         click.echo(line)
