@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # so that typing, which takes a while, is not imported for it
 if TYPE_CHECKING:
+    from typing import Any
+
     from foretell.analysis.alternatives import Alternatives
     from foretell.analysis.beam_tree import BeamTree
     from foretell.analysis.compare import Comparison, StrategyResult

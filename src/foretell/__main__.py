@@ -1,6 +1,6 @@
 """`python -m foretell` is the command line."""
 
-from foretell.cli.main import run
+from foretell.cli.entry import run
 
 if __name__ == "__main__":
     run()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from foretell.cli.entry import ExitsAtOnce
 from foretell.cli.settings import (
     BEAMS_OPTIONS,
     CHAT_OPTIONS,
@@ -130,7 +131,8 @@ def has_terminal(stream: TextIO | None) -> bool:
 
 def load(model: ModelChoice) -> LLM:
     """Open the model, fetched first if need be."""
-    from foretell.llm import LLM
+    with ExitsAtOnce():
+        from foretell.llm import LLM
 
     return LLM(model.name, **model.settings)
 
