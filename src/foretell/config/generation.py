@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, TypeVar, Unpack
 
 from foretell.config.choices import Scope
-from foretell.config.conflicts import refuse, warnings_of
+from foretell.config.conflicts import beside_stated, refuse, warnings_of
 from foretell.config.dialects import Dialect, find_dialect
 from foretell.config.foreign_names import refuse_unknown, refuses_unknown
 from foretell.config.presets import MODEL_PRESET, PRESETS
@@ -214,8 +214,8 @@ class GenerationConfig:
         if self.preset is not None and self.preset not in (*PRESETS, MODEL_PRESET):
             known = ", ".join((*PRESETS, MODEL_PRESET))
             raise ConfigError(f"preset={quote(self.preset)} is not known: must be one of {known}")
-        filling = dict(PRESETS[self.preset].settings) if self.preset in PRESETS else {}
-        self._fill_with(filling)
+        if self.preset in PRESETS:
+            self._fill_with(beside_stated(PRESETS[self.preset].settings, self._stated))
         is_greedy = self.do_sample is False or self.temperature == 0
         defaults = {} if is_greedy else dict(self.rules.defaults)
         if self.mirostat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,8 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.config import GenerationConfig
-from foretell.config.conflicts import refuse_equal_samples
+from foretell.config.conflicts import beside_stated, refuse_equal_samples
+from foretell.config.defaults import with_default_length
 from foretell.config.plain import unpacked
 from foretell.config.presets import MODEL_PRESET
 from foretell.config.settings import MULTIPLYING_SETTINGS, SETTINGS
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 Check = Callable[[Request], None]
 """Raises RequestError if a request could never run."""
+
+LongestOf = Callable[[Request], int]
+"""Positions that a request's sequence may come to take; its settings limit nothing."""
 
 DEFAULT_CONFIG = GenerationConfig()
 ONE_SEQUENCE: dict[str, None] = dict.fromkeys(
@@ -68,12 +73,16 @@ class RequestTemplate:
         tokenized: as the engine knows them.
         extras: further fields of the requests.
         tokenizer: the model's.
+        longest_of: says how much room there is for a request.
+        default_length: most tokens to generate where `config` states no length; None: no limit.
     """
 
     config: GenerationConfig
     tokenized: TokenizedSettings
     extras: Mapping[str, Any]
     tokenizer: Tokenizer
+    longest_of: LongestOf
+    default_length: int | None = None
 
     def request(self, token_ids: Sequence[int], config: GenerationConfig | None = None) -> Request:
         """What is asked of the engine for this prompt; sampling may still lack its seed.
@@ -98,7 +107,7 @@ class RequestTemplate:
         is_listed: bool = False,
     ) -> Job:
         """A job for this prompt. A seed is drawn where sampling lacks one."""
-        config, own = self.config, self.tokenized.config
+        config, own = self._with_length(token_ids), self.tokenized.config
         if "strategy" not in self.extras:
             config = config.with_seed()
         if config is not self.config:
@@ -108,6 +117,13 @@ class RequestTemplate:
             return job
         ends_text = stop_in_text(job, self.tokenizer)
         return replace(job, request=replace(job.request, ends_text=ends_text))
+
+    def _with_length(self, token_ids: Sequence[int]) -> GenerationConfig:
+        """The settings for this prompt, limited where they state no length and one is due."""
+        if self.default_length is None or not token_ids:
+            return self.config
+        room = self.longest_of(self.request(token_ids)) - len(token_ids)
+        return with_default_length(self.config, self.default_length, room, len(token_ids))
 
     def job_of(self, prompt: TokenizedPrompt) -> Job:
         """The job of a list's prompt, when its turn has come."""
@@ -152,6 +168,7 @@ class InputProcessor:
         recommended: the settings that the model's own files recommend, for `preset="model"`.
         check: raises RequestError if a request could never run.
         vocab_size: number of the model's logits; None for the tokenizer's tokens.
+        longest_of: how many positions a request may come to take.
     """
 
     def __init__(
@@ -160,11 +177,13 @@ class InputProcessor:
         recommended: dict[str, Any],
         check: Check,
         vocab_size: int | None = None,
+        longest_of: LongestOf = lambda request: sys.maxsize,
     ) -> None:
         self._tokenizer = tokenizer
         self._recommended = recommended
         self._check = check
         self._vocab_size = tokenizer.vocab_size if vocab_size is None else vocab_size
+        self._longest_of = longest_of
         self._find_breakers = lru_cache(MAX_BREAKERS)(partial(find_breakers, tokenizer))
 
     def settings(
@@ -189,20 +208,26 @@ class InputProcessor:
     def _with_recommended(self, config: GenerationConfig) -> GenerationConfig:
         if not self._recommended:
             raise ConfigError("preset='model': this model's files recommend no settings")
-        recommended = without_foreign_ids(GenerationConfig(**self._recommended), self._vocab_size)
+        filling = beside_stated(self._recommended, config.stated)
+        recommended = without_foreign_ids(GenerationConfig(**filling), self._vocab_size)
         complete = recommended.override(**config.stated)
         refuse_equal_samples(complete)
         return complete
 
-    def template(self, complete: GenerationConfig, **extras: Any) -> RequestTemplate:
+    def template(
+        self, complete: GenerationConfig, *, default_length: int | None = None, **extras: Any
+    ) -> RequestTemplate:
         """The settings in force, for the engine; `extras` are fields of the requests.
 
-        A strategy among them that looks at a prompt does so once.
+        Where they state no length, `default_length` limits the tokens of each text. A
+        strategy among them that looks at a prompt does so once.
         """
         if "strategy" in extras:
             complete = complete.override(**ONE_SEQUENCE)
         tokenized = tokenize_settings(complete, self._tokenizer, self._find_breakers)
-        return RequestTemplate(complete, tokenized, extras, self._tokenizer)
+        return RequestTemplate(
+            complete, tokenized, extras, self._tokenizer, self._longest_of, default_length
+        )
 
     def read(self, prompt: Prompt, *, parse_special: bool) -> tuple[str, list[int]]:
         """A prompt as text and as ids; RequestError if it is none, is empty or cannot fit."""
