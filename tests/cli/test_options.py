@@ -26,7 +26,17 @@ FUNCTIONS = {
     if isinstance(row.values, Values) and row.values.notation is Notation.NONE
 }
 EVERY = {field.name for field in dataclasses.fields(GenerationConfig) if field.init}
-OTHERS = {"prompt", "file", "parse_special", "model", "threads", "as_json", "quiet", "top"}
+OTHERS = {
+    "prompt",
+    "file",
+    "parse_special",
+    "model",
+    "threads",
+    "as_json",
+    "no_limit",
+    "quiet",
+    "top",
+}
 
 
 def read(*arguments: str, command: click.Command = generate.command) -> dict[str, object]:
@@ -197,3 +207,38 @@ def test_commands_warn_on_stderr(shell, command):
     assert result.err.startswith("foretell: warning: temperature=5.0 is legal, but")
     assert result.err.count("warning") == 1
     assert "warning" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (
+            ["--max-tokens", "5"],
+            "No such option '--max-tokens': here it is called",
+        ),
+        (["--max_tokens", "5"], "here it is called --max-new-tokens"),
+        (["--n-predict", "5"], "here it is called --max-new-tokens"),
+        (["--temp", "1"], "here it is called --temperature"),
+        (["--repeat-penalty", "1"], "here it is called --repetition-penalty"),
+        (["--ctx-size", "9"], "here it is called --context-length"),
+        (["--n-ctx", "9"], "here it is called --context-length"),
+        (["-t", "1"], "here it is called --threads"),
+        (["-c", "9"], "here it is called --context-length"),
+        (["-p", "x"], "the prompt is an argument of its own"),
+        (["--stream"], "a text is printed as it is written"),
+        (["--n-gpu-layers", "9"], "device='cuda' computes on torch"),
+        (["--temprature", "1"], "did you mean --temperature?"),
+        (["--xyzzy", "1"], "No such option '--xyzzy' (see"),
+    ],
+)
+def test_what_others_call_an_option_is_told(shell, arguments, hint):
+    result = shell.run("generate", "a", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert hint in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_options_may_be_spelled_as_in_python():
+    assert read("--max_new_tokens", "5", "--top_p=0.5") == {"max_new_tokens": 5, "top_p": 0.5}
+    assert read("--stop", "a_b")["stop"] == ("a_b",)
+    assert read("--penalty_scope", "output", "--presence_penalty", "1")["penalty_scope"] == "output"
