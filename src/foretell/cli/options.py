@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from foretell.cli.completion import complete_model
 from foretell.cli.entry import ExitsAtOnce
 from foretell.cli.settings import (
     BEAMS_OPTIONS,
@@ -90,6 +91,7 @@ MODEL_OPTIONS = (
         default=DEFAULT_MODEL,
         show_default=True,
         metavar="NAME|PATH",
+        shell_complete=complete_model,
         help="A known model (see `foretell models`), a GGUF file, a checkpoint's folder, or a "
         "Hugging Face id: org/name, or org/name:file.gguf.",
     ),

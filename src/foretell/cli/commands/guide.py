@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from foretell.cli.completion import complete_topic
 from foretell.cli.options import JSON_OPTION, with_options
 from foretell.cli.render import bar, echo_json, show_token, terminal_columns
 from foretell.cli.settings import flag_of, is_option
@@ -36,7 +37,7 @@ Rows = Iterable[tuple[str, str]]
 
 
 @click.command()
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=complete_topic)
 @with_options(JSON_OPTION)
 def command(topic: str | None, as_json: bool) -> None:
     """Explain the settings: ranges, effects, and what suits which task.

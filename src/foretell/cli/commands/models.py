@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from foretell import hub
+from foretell.cli.completion import complete_name
 from foretell.utils.terminal import printable
 
+_name = click.argument("name", shell_complete=complete_name)
 _revision = click.option("--revision", help="Branch, tag or commit of a Hugging Face model.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -57,7 +59,7 @@ def list_models(as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("name")
+@_name
 @_revision
 @_as_json
 def pull(name: str, revision: str | None, as_json: bool) -> None:
@@ -77,7 +79,7 @@ def pull(name: str, revision: str | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("name")
+@_name
 @_revision
 @_as_json
 def path(name: str, revision: str | None, as_json: bool) -> None:
@@ -93,7 +95,7 @@ def path(name: str, revision: str | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("name")
+@_name
 @_revision
 @_as_json
 def remove(name: str, revision: str | None, as_json: bool) -> None:
@@ -115,7 +117,7 @@ def remove(name: str, revision: str | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("name")
+@_name
 @_revision
 def verify(name: str, revision: str | None) -> None:
     """Read the cached model NAME in full and compare its hashes with the published ones.
