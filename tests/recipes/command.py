@@ -27,7 +27,9 @@ def test_the_copy_is_what_is_tested() -> None:
 def test_it_stands_after_the_known_ones() -> None:
     assert cli.list_commands(click.Context(cli)) == [*HELP_ORDER, "tokens"]
     shown = run("--help").stdout
-    assert re.search(r"^  tokens +Show the tokens of the text PROMPT, and their ids.$", shown, re.MULTILINE)
+    assert re.search(
+        r"^  tokens +Show the tokens of the text PROMPT, and their ids.$", shown, re.MULTILINE
+    )
     assert "did you mean 'tokens'?" in run("token").stderr
 
 

@@ -21,15 +21,17 @@ from typing import Any, NoReturn
 import click
 
 from foretell import __version__
+from foretell.cli.completion import COMPLETION_VARIABLE
+from foretell.cli.interrupts import EXIT_INTERRUPTED, ExitsAtOnce
 from foretell.errors import ForetellError, SettingWarning
+from foretell.utils.terminal import printable
 
 HELP_ORDER = (
-    *("generate", "chat", "next", "score", "explain", "beams", "guide", "compare", "models"),
-    *("bench", "demo"),
+    *("generate", "chat", "next", "score", "explain", "beams", "alternatives", "compare"),
+    *("guide", "models", "bench", "demo", "completion"),
 )
 """The commands that `foretell --help` lists first, in this order; others follow by name."""
 
-EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
@@ -50,7 +52,8 @@ class LazyGroup(click.Group):
         """Import and return the command of this name; None if there is none."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"foretell.cli.commands.{cmd_name}")
+        with ExitsAtOnce():
+            module = importlib.import_module(f"foretell.cli.commands.{cmd_name}")
         command: click.Command = module.command
         return command
 
@@ -69,7 +72,11 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "token_normalize_func": lambda token: token.replace("_", "-"),  # as Python spells them
+    },
 )
 @click.version_option(__version__, message="foretell %(version)s")
 @click.pass_context
@@ -124,8 +131,8 @@ def _run_command(arguments: list[str]) -> int:
 
 
 def _invoke(arguments: list[str]) -> None:
-    if "_FORETELL_COMPLETE" in os.environ:  # the shell asks for completions
-        cli.main(arguments, prog_name="foretell")
+    if COMPLETION_VARIABLE in os.environ:  # the shell asks for completions
+        cli.main(arguments, prog_name="foretell", complete_var=COMPLETION_VARIABLE)
     with (
         cli.make_context("foretell", arguments, color=_color_choice()) as context,
         _warnings_as_lines(),
@@ -147,7 +154,7 @@ def _warnings_as_lines() -> Iterator[None]:
             usual(message, category, *rest, **named)
         elif str(message) not in shown:
             shown.add(str(message))
-            click.echo(f"foretell: warning: {message}", err=True)
+            click.echo(f"foretell: warning: {printable(str(message))}", err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", SettingWarning)
@@ -170,9 +177,17 @@ def _color_choice() -> bool | None:
 
 
 def _with_help_hint(error: click.ClickException) -> str:
-    message = error.format_message().rstrip(".")
+    message = _message_of(error).rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{message} (see `{context.command_path} --help`)" if context else message
+
+
+def _message_of(error: click.ClickException) -> str:
+    if not isinstance(error, click.NoSuchOption):
+        return error.format_message()
+    from foretell.cli.names import unknown_option
+
+    return unknown_option(error)
 
 
 def _explain_os_error(error: OSError) -> int:
@@ -184,7 +199,7 @@ def _explain_os_error(error: OSError) -> int:
 
 def _complain(message: str, code: int) -> int:
     with contextlib.suppress(OSError):
-        click.echo(f"foretell: error: {' '.join(message.split())}", err=True)
+        click.echo(f"foretell: error: {printable(' '.join(message.split()))}", err=True)
     return code
 
 

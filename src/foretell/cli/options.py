@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from foretell.cli.completion import complete_model
-from foretell.cli.entry import ExitsAtOnce
+from foretell.cli.interrupts import ExitsAtOnce
 from foretell.cli.settings import (
     BEAMS_OPTIONS,
     CHAT_OPTIONS,

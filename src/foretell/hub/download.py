@@ -81,8 +81,7 @@ def _fetch_locked(model: KnownModel) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     missing = _keep_only_verified(model, folder)
     _check_space(model, missing)
-    if model.terms_url is not None:
-        tell(f"{model.name} comes under the {model.licence}: {model.terms_url}")
+    tell(_what_is_fetched(model))
     there = model.download_size - sum(wheel.size for wheel in missing)
     with download_bar(model.name, model.download_size, there) as show:
         _download_missing(model, missing, folder, show)
@@ -90,6 +89,15 @@ def _fetch_locked(model: KnownModel) -> None:
         _put_in_place(model, folder)
     shutil.rmtree(folder, ignore_errors=True)
     tell(f"{model.name} is ready ({megabytes(model.size)})")
+
+
+def _what_is_fetched(model: KnownModel) -> str:
+    """One line: the model's name, its size, where it comes from, and its licence."""
+    size = megabytes(model.download_size)
+    terms = f"the licence {model.licence}"
+    if model.terms_url is not None:
+        terms = f"the {model.licence}: {model.terms_url}"
+    return f"{model.name} ({size}, from the package index that pip uses) comes under {terms}"
 
 
 def _keep_only_verified(model: KnownModel, folder: Path) -> list[WheelPart]:

