@@ -14,21 +14,29 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/made:
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) install "scikit-build-core>=0.11" "nanobind>=2.4" "cmake>=3.20" "ninja>=1.11"
+	@echo "1/3 making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "2/3 fetching the tools that build"
+	@$(PIP) install "scikit-build-core>=0.11" "nanobind>=2.4" "cmake>=3.20" "ninja>=1.11"
 	@touch $@
 
 # The extension is rebuilt in place (build/) when a source changes; Python files are used where they lie.
+# It shows each file that is compiled, and all there is to read where it fails.
 $(VENV)/built: $(VENV)/made pyproject.toml CMakeLists.txt $(CSRC)
-	$(PIP) install --no-build-isolation --editable .
+	@echo "3/3 compiling and installing foretell: a minute or a few, the first time"
+	@{ $(BIN)/python -m pip install --verbose --no-build-isolation --editable . ; echo $$? > $(VENV)/status; } \
+	    2>&1 | tee $(VENV)/build.log | awk '/\[[0-9]+\/[0-9]+\]/ { print "    " $$0; fflush() }'
+	@test "$$(cat $(VENV)/status)" = 0 || { cat $(VENV)/build.log; exit 1; }
 	@touch $@
 
 $(VENV)/tested-fast: $(VENV)/built
-	$(PIP) install --no-build-isolation --editable ".[test]"
+	@echo "fetching what the quick tests need"
+	@$(PIP) install --no-build-isolation --editable ".[test]"
 	@touch $@
 
 $(VENV)/tested: $(VENV)/built
-	$(PIP) install --no-build-isolation --editable ".[test,oracles,dev]"
+	@echo "fetching what all tests need, torch among it: minutes, the first time"
+	@$(PIP) install --no-build-isolation --editable ".[test,oracles,dev]"
 	@touch $@
 
 .PHONY: build

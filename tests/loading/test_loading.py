@@ -85,7 +85,7 @@ def test_native_says_who_may_run_it(neox: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UnsupportedModelError, match="; backend='transformers' may run it"):
         LLM(neox, backend="native")
     monkeypatch.setattr(loading, "_has_transformers", lambda: False)
-    with pytest.raises(UnsupportedModelError, match=r"pip install 'foretell\[transformers\]'"):
+    with pytest.raises(UnsupportedModelError, match=r"pip install 'torch>=2\.4' 'transformers>=5"):
         LLM(neox)
 
 

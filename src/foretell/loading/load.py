@@ -15,6 +15,7 @@ from foretell.hub import resolve
 from foretell.loading.options import ModelOptions
 from foretell.loading.progress import loading_bar
 from foretell.loading.recommended import from_generation_config, read_recommended
+from foretell.utils.extras import how_to_install
 from foretell.utils.notices import caution
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
 DEFAULTS = ModelOptions()
-EXTRA = "pip install 'foretell[transformers]'"
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ def _run_native(checkpoint: Checkpoint, options: ModelOptions) -> Backend | None
         if options.backend == "native":
             raise UnsupportedModelError(f"{error}; backend='transformers' may run it") from None
         if not _has_transformers():
-            raise UnsupportedModelError(f"{error}; transformers may run it: {EXTRA}") from None
+            command = how_to_install("transformers")
+            raise UnsupportedModelError(f"{error}; transformers may run it: {command}") from None
         caution(f"{error}: running it with transformers")
     return None
 

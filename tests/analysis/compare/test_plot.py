@@ -133,6 +133,6 @@ def test_paths_that_cannot_be_are_errors(tmp_path):
 
 def test_a_png_without_its_package_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("foretell.analysis.compare.plot.find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"pip install 'foretell\[plot\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'resvg-py>=0\.5'"):
         save_plot(comparison(FIGURES), tmp_path / "out.png")
     save_plot(comparison(FIGURES), tmp_path / "out.svg")

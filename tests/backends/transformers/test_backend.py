@@ -352,5 +352,5 @@ def test_no_bar_where_nobody_looks(folder, capsys):
 def test_without_torch_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "foretell.backends.transformers.backend")
-    with pytest.raises(ConfigError, match=r"pip install 'foretell\[transformers\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'torch>=2\.4' 'transformers>=5\.0'"):
         importlib.import_module("foretell.backends.transformers.backend")

@@ -19,6 +19,7 @@ from foretell.analysis.compare.comparison import Comparison
 from foretell.analysis.compare.figures import Figures
 from foretell.analysis.compare.tables import MISSING, cut, show_perplexity, show_share
 from foretell.errors import ConfigError
+from foretell.utils.extras import how_to_install
 from foretell.utils.files import write_atomically
 
 WIDTH = 920
@@ -172,7 +173,7 @@ def check_plot_path(path: Path) -> None:
         raise ConfigError(f"the picture {str(path)!r} must be a file in a folder that exists")
     if suffix == ".png" and find_spec("resvg_py") is None:
         raise ConfigError(
-            f"the picture {str(path)!r} needs resvg-py: run pip install 'foretell[plot]', "
+            f"the picture {str(path)!r} needs resvg-py: run {how_to_install('plot')}, "
             f"or name a file in .svg"
         )
 

@@ -43,6 +43,7 @@ from foretell.errors import (
     UnsupportedModelError,
 )
 from foretell.utils.arrays import Logits
+from foretell.utils.extras import how_to_install
 
 try:
     import torch
@@ -53,7 +54,7 @@ try:
 except ImportError as error:
     raise ConfigError(
         "backend='transformers' needs torch and transformers: run "
-        f"pip install 'foretell[transformers]' ({error})"
+        f"{how_to_install('transformers')} ({error})"
     ) from error
 
 BLOCK_SIZE = 16
