@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,11 @@ def test_the_map_names_what_is_there_and_all_of_the_package():
     assert indented == there
     for top in re.findall(r"^([a-z]+/) ", tree, re.MULTILINE):
         assert (ROOT / top).is_dir(), top
+
+
+def test_each_extra_that_is_to_be_installed_exists():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = re.findall(r"\[([a-z,]+)\]['\"]", TEXT)
+    assert {extra for names in named for extra in names.split(",")} == {"plot", "transformers"}
+    assert {"plot", "transformers"} <= set(project["optional-dependencies"])
+    assert "foretell[" not in TEXT  # no index has it
