@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 from support.markup import read_html
-from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
+from support.toy import VOCAB_SIZE, reciting_llm, toy_llm, toy_tokenizer
 
 from foretell import ConfigError, RequestError
 from foretell.analysis.explain import Explanation
@@ -204,7 +204,7 @@ def test_what_cannot_be_explained():
     llm = toy_llm(script)
     with pytest.raises(RequestError, match="trace=True"):
         Explanation(llm.generate("xyz", max_new_tokens=1))
-    with pytest.raises(RequestError, match="there are 2 prompts"):
+    with pytest.raises(RequestError, match="one prompt, and not a list of 2"):
         llm.explain(["x", "y"])
     with pytest.raises(ConfigError, match="trace=False"):
         llm.explain("x", trace=False)
@@ -217,3 +217,16 @@ def test_nothing_generated():
     with pytest.raises(RequestError, match="no token was generated"):
         found.why(0)
     assert read_html(found._repr_html_()).details == []
+
+
+def test_the_headings_of_a_table_are_whole():
+    with reciting_llm("the cat sat") as llm:
+        table = llm.explain("the", max_new_tokens=1).table(0)
+    heading, row = table.splitlines()[1:3]
+    assert heading.split()[:4] == ["stage", "tokens", "mass", "entropy"]
+    assert row.split()[0] == "raw"
+
+
+def test_one_token_is_one():
+    with reciting_llm("the cat sat") as llm:
+        assert repr(llm.explain("the", max_new_tokens=1)) == "Explanation(1 token)"

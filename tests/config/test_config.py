@@ -16,11 +16,11 @@ from foretell.config.validators import Notation
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"temperature": -1}, "temperature=-1 is out of range: must be a number from 0 to 3e"),
+        ({"temperature": -1}, "temperature=-1 is out of range: must be a finite number ≥ 0"),
         ({"temperature": math.nan}, "temperature=nan is out of range"),
         ({"temperature": math.inf}, "temperature=inf is out of range"),
-        ({"temperature": "0.5"}, "temperature='0.5' must be a number"),
-        ({"temperature": True}, "temperature=True must be a number"),
+        ({"temperature": "0.5"}, "temperature='0.5' must be a finite number"),
+        ({"temperature": True}, "temperature=True must be a finite number"),
         ({"top_k": -1}, "top_k=-1 is out of range: must be an integer ≥ 0"),
         ({"top_k": 1.5}, "top_k=1.5 must be an integer"),
         ({"top_p": -0.1}, "top_p=-0.1 is out of range: must be a number from 0 to 1"),
@@ -179,3 +179,18 @@ def test_what_changes_nothing_makes_no_other_config():
 def test_an_order_that_forgets_a_stage_is_noticed():
     with pytest.raises(ValueError, match="min_p has no place"):
         Dialect("theirs", "1", tuple(name for name in TRANSFORMERS.order if name != "min_p"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "right"),
+    [
+        ({"temperature": math.nan}, "must be a finite number ≥ 0 (logits"),
+        ({"max_time": 0}, "must be a finite number > 0 (seconds"),
+        ({"presence_penalty": math.inf}, "must be a finite number (taken off"),
+    ],
+)
+def test_bounds_are_told_in_words(settings, right):
+    with pytest.raises(ConfigError) as caught:
+        GenerationConfig(**settings)
+    assert right in str(caught.value)
+    assert "e+38" not in str(caught.value)

@@ -56,7 +56,7 @@ def test_no_more_run_than_a_batch_has_tokens():
 def test_one_more_than_may_wait_is_refused_and_room_comes_with_the_next_step():
     engine = Engine(scripted(), EngineSettings(max_running=1, max_waiting=2))
     ids = [engine.add(request([1], max_new_tokens=3)) for _ in range(2)]
-    with pytest.raises(QueueFullError, match="max_waiting=2: so many requests wait already"):
+    with pytest.raises(QueueFullError, match="max_waiting=2: that many requests are waiting"):
         engine.add(request([1], max_new_tokens=3))
     engine.step()
     ids.append(engine.add(request([1], max_new_tokens=3)))

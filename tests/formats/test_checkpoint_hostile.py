@@ -297,7 +297,7 @@ def test_damaged_headers(tmp_path: Path, name: str) -> None:
         (b'{"a":1}', 8, "its header claims 8 bytes"),
         (b'{"a":', 5, "is not JSON"),
         (b'{"a":"\xff"}', 9, "is not UTF-8"),
-        (b'{"a":{},"a":{}}', 15, "the key 'a' stands twice"),
+        (b'{"a":{},"a":{}}', 15, "the key 'a' appears twice"),
         (b'{"a":' * 5000, None, "is not JSON"),
         (b"<html>", 6, "is of another format"),
         (b"", 0, "is of another format"),

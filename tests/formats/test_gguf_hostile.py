@@ -102,7 +102,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
         file_bytes([pair("k", ARRAY, array(BOOL, 2, b"\x01\x03"))]),
         "3 is no boolean",
     ),
-    "key twice": (file_bytes([pair("k", U8, b"\x00")] * 2), "metadata 'k': the key stands twice"),
+    "key twice": (file_bytes([pair("k", U8, b"\x00")] * 2), "metadata 'k': the key appears twice"),
     "key that is not UTF-8": (
         file_bytes([pair(b"\xff", U8, b"\x00")]),
         "key of metadata pair 0: not UTF-8 at byte 32",
@@ -136,7 +136,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     ),
     "tensor twice": (
         file_bytes(tensors=[tensor(), tensor(offset=64)], data=128),
-        "tensor 't': the name stands twice",
+        "tensor 't': the name appears twice",
     ),
     "tensor without a name": (file_bytes(tensors=[tensor(name="")]), "name of tensor 0: name of 0"),
     "no dimensions": (file_bytes(tensors=[tensor(dims=())]), "0 dimensions: must be 1 to 4"),

@@ -90,7 +90,7 @@ def test_what_changes_nothing_is_accepted(gpt2: Any, name: str):
         ("max_tokens", "LLM.generate"),
         ("frequency_penalty", "LLM.generate"),
         ("dry_multiplier", "LLM.generate"),
-        ("zzz", "has none such"),
+        ("zzz", "has no such argument"),
     ],
 )
 def test_an_unknown_argument_is_an_error(gpt2: Any, name: str, hint: str):

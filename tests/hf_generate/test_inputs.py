@@ -94,7 +94,7 @@ def test_without_inputs_it_starts_from_the_beginning(gpt2: Any):
         ([[3, -1]], None, "token -1"),
         ({3}, None, "inputs is set"),
         (7, None, "inputs is int"),
-        ([[3, 4]], [[1]], "attention_mask has not the shape"),
+        ([[3, 4]], [[1]], "attention_mask must have the shape"),
         ([[3, 4]], [[0, 0]], "row 0 of inputs has no tokens"),
         ([[3, 4, 5]], [[1, 1, 0]], "padding at 2, .*padded on the left"),
         ([[3, 4, 5]], [[1, 0, 1]], "padding at 1, .*padded on the left"),

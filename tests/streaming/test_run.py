@@ -190,10 +190,10 @@ def test_a_queue_that_cannot_empty_is_an_error(monkeypatch):
     llm = engine_llm(max_waiting=1)
 
     def refuse(request, **_):
-        raise QueueFullError("max_waiting=1: so many requests wait already")
+        raise QueueFullError("max_waiting=1: that many requests are waiting already")
 
     monkeypatch.setattr(engine_of(llm), "add", refuse)
-    with pytest.raises(QueueFullError, match="so many requests wait"):
+    with pytest.raises(QueueFullError, match="that many requests are waiting"):
         llm.generate("a", max_new_tokens=1)
 
 
@@ -244,7 +244,7 @@ def test_what_looks_at_a_prompt_does_so_once():
     assert is_idle(llm)
     with pytest.raises(ConfigError, match="num_return_sequences=4 has no effect on the next"):
         llm.next("a", num_return_sequences=4, top_k=3)
-    with pytest.raises(ConfigError, match="num_return_sequences=4 must be 1: explain tells of one"):
+    with pytest.raises(ConfigError, match="num_return_sequences=4 must be 1: it shows one text"):
         llm.explain("a", config)
 
 

@@ -134,7 +134,7 @@ def _find(read: ReadPrompt, prompt: Prompt | GenerationOutput, position: int | N
         known = text if index == 0 else None
     else:
         if is_batch(prompt):
-            raise RequestError(f"there are {len(prompt)} prompts: alternatives shows those of one")
+            raise RequestError(f"alternatives takes one prompt, and not a list of {len(prompt)}")
         text, after = read(prompt)
         before = []
         index = _check_position(position, 1, len(after))

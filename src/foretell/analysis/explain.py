@@ -16,6 +16,7 @@ from typing import Any
 from foretell.analysis.html import fragment
 from foretell.analysis.tasks import Analysis, GenerationTask
 from foretell.config import GenerationConfig
+from foretell.config.defaults import EXPLAIN_TOKENS
 from foretell.errors import ConfigError, RequestError
 from foretell.inputs.processor import merge_settings
 from foretell.inputs.prompts import Prompt, is_batch
@@ -39,20 +40,21 @@ def explain(
 ) -> Analysis[Explanation]:
     """Continue a prompt, recording what each processor did to each token.
 
-    Arguments and errors are those of `LLM.generate`, but for one prompt alone.
+    Arguments and errors are those of `LLM.generate`, but for one prompt alone, and there are at
+    most 5 tokens where no length is stated.
     """
     if settings.get("trace") is False:
         raise ConfigError("trace=False contradicts explain: must be True or left out")
     if is_batch(prompt):
-        raise RequestError(f"there are {len(prompt)} prompts: explain tells of one")
+        raise RequestError(f"explain takes one prompt, and not a list of {len(prompt)}")
     complete = merge_settings(config, {**settings, "trace": True})
     if complete.num_return_sequences > 1:
         raise ConfigError(
-            f"num_return_sequences={complete.num_return_sequences} must be 1: explain tells of one"
+            f"num_return_sequences={complete.num_return_sequences} must be 1: it shows one text"
         )
     if complete.logprobs is None:
         complete = complete.override(logprobs=NUM_LOGPROBS)
-    (output,) = yield [GenerationTask(prompt, complete, parse_special)]
+    (output,) = yield [GenerationTask(prompt, complete, parse_special, EXPLAIN_TOKENS)]
     return Explanation(output)
 
 
@@ -167,7 +169,7 @@ def _choice_sentence(step: StepTrace) -> str:
 
 def _table_lines(index: int, step: StepTrace) -> Iterator[str]:
     names = [show_stage(stage) for stage in step.stages]
-    stage_columns = min(MAX_STAGE, max(map(width_of, names)))
+    stage_columns = min(MAX_STAGE, max(map(width_of, ("stage", *names))))
     shown = _candidates_that_fit(step, MAX_COLUMNS - stage_columns - FIGURES - 2)
     tokens = "".join(f"  {_right(show_token(one.token), _columns_of(one))}" for one in shown)
     yield f"{index}: {_headline(step)}"

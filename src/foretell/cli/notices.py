@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import click
 
 from foretell.utils.notices import LOGGER
+from foretell.utils.terminal import printable
 
 
 class LineHandler(logging.Handler):
@@ -17,7 +18,7 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         with contextlib.suppress(OSError):
-            click.echo(f"foretell: {record.getMessage()}", err=True)
+            click.echo(f"foretell: {printable(record.getMessage())}", err=True)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from foretell.config.foreign_names import hint
 from foretell.config.presets import MODEL_PRESET
@@ -48,6 +49,22 @@ def refuse(config: GenerationConfig) -> None:
     _refuse_stages_of_beams(config)
 
 
+def beside_stated(filling: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a preset's settings does not contradict those stated outright, which win.
+
+    Greedy decoding leaves out all that shapes a draw, a setting that shapes one leaves out greedy
+    decoding, and mirostat leaves out other cuts.
+    """
+    left_out: tuple[str, ...] = ()
+    if stated.get("do_sample") is False or stated.get("temperature") == 0:
+        left_out = ("do_sample", *SAMPLING_SETTINGS)
+    elif filling.get("do_sample") is False and not stated.keys().isdisjoint(SAMPLING_SETTINGS):
+        left_out = ("do_sample",)
+    elif stated.get("mirostat"):
+        left_out = RIVALS_OF_MIROSTAT
+    return {name: value for name, value in filling.items() if name not in left_out}
+
+
 def refuse_equal_samples(config: GenerationConfig) -> None:
     """Raise ConfigError where all samples of a prompt would be the same."""
     if config.num_return_sequences == 1 or config.is_sampling:
@@ -65,7 +82,7 @@ def _refuse_more_texts_than_beams(config: GenerationConfig) -> None:
     if 1 < config.num_beams < config.num_return_sequences:
         raise ConfigError(
             f"num_return_sequences={config.num_return_sequences} is above "
-            f"num_beams={config.num_beams}: must not be"
+            f"num_beams={config.num_beams}: lower it, or raise num_beams"
         )
 
 
@@ -141,7 +158,9 @@ def _refuse_lengths(config: GenerationConfig) -> None:
     for low, high in PAIRS.items():
         least, most = getattr(config, low), getattr(config, high)
         if least is not None and most is not None and least > most:
-            raise ConfigError(f"{low}={quote(least)} is above {high}={quote(most)}: must not be")
+            raise ConfigError(
+                f"{low}={quote(least)} is above {high}={quote(most)}: lower it, or raise {high}"
+            )
     if config.forced_eos_token_id is not None and not (config.max_new_tokens or config.max_length):
         raise ConfigError("forced_eos_token_id has no effect without max_new_tokens or max_length")
 

@@ -113,7 +113,7 @@ NOTES: dict[str, str] = {
     "batch_size": "give a list of prompts: as many run at once as there is room for",
     "cache_dir": "FORETELL_HOME and HF_HOME say where models are kept",
     "priority": "AsyncLLM's methods take it",
-    "progress": "generate() and compare() take it",
+    "progress": "generate(), explain(), beams() and compare() take it",
 }
 """Names of what is asked for in another way, or not at all; and what to do instead."""
 

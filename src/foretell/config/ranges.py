@@ -55,8 +55,9 @@ class Range:
 
     def __str__(self) -> str:
         noun = "an integer" if self.kind is int else "a number"
-        if math.isinf(self.high):
-            bound = "" if math.isinf(self.low) else f" {'>' if self.open_low else '≥'} {self.low:g}"
+        if self.high >= FINITE:
+            noun = noun if math.isinf(self.high) else "a finite number"
+            bound = "" if self.low <= -FINITE else f" {'>' if self.open_low else '≥'} {self.low:g}"
             return f"{noun}{bound} ({self.meaning})"
         high = str(self.high) if self.kind is int else f"{self.high:g}"
         above = "above " if self.open_low else ""

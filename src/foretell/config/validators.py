@@ -46,7 +46,7 @@ class RepetitionDetection:
         if self.min_pattern_size > self.max_pattern_size:
             raise ConfigError(
                 f"min_pattern_size={self.min_pattern_size} is above "
-                f"max_pattern_size={self.max_pattern_size}: must not be"
+                f"max_pattern_size={self.max_pattern_size}: lower it, or raise that"
             )
 
 

@@ -99,7 +99,7 @@ class Engine:
             self.check(request)
         most = self._settings.max_waiting
         if most is not None and self._scheduler.num_waiting >= most:
-            raise QueueFullError(f"max_waiting={most}: so many requests wait already")
+            raise QueueFullError(f"max_waiting={most}: that many requests are waiting already")
         state = RequestState(self._num_added, request, self._info)
         self._num_added += 1
         self._states[state.id] = state

@@ -60,7 +60,7 @@ class Checkpoint:
             UnsupportedModelError: there are no safetensors.
         """
         if not folder.is_dir():
-            raise ModelNotFoundError(f"{folder} is not a folder: must be one with {CONFIG}")
+            raise ModelNotFoundError(f"{folder} is not a folder: give a folder with a {CONFIG}")
         config = read_object(folder / CONFIG)
         generation_config = read_optional_object(folder / "generation_config.json")
         return cls(folder, config, generation_config, _open_files(folder))

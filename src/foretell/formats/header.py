@@ -213,7 +213,7 @@ class HeaderReader:
         for index in range(num_pairs):
             key = self.key(f"key of metadata pair {index}")
             if key in pairs:
-                self.fail(f"metadata {quote(key)}", "the key stands twice")
+                self.fail(f"metadata {quote(key)}", "the key appears twice")
             pairs[key] = self.value(f"metadata {quote(key)}")
         return pairs
 
@@ -223,7 +223,7 @@ class HeaderReader:
         for index in range(count):
             info = self._tensor(index)
             if info.name in relative:
-                self.fail(f"tensor {quote(info.name)}", "the name stands twice")
+                self.fail(f"tensor {quote(info.name)}", "the name appears twice")
             if info.offset % alignment:
                 self.fail(
                     f"tensor {quote(info.name)}",

@@ -58,9 +58,9 @@ class SettingTopic:
         """The legal bounds, in words; the form of what is not a number."""
         if self.name not in RANGES:
             return self.form
-        if self.low is None:
+        if self.low is None or self.low <= -FINITE:
             return "any number"
-        if self.high is None:
+        if self.high is None or self.high >= FINITE:
             return f"{'>' if self.open_low else '≥'} {self.low:g}"
         high = str(self.high) if isinstance(self.high, int) else f"{self.high:g}"
         return f"{'> ' if self.open_low else ''}{self.low:g} to {high}"

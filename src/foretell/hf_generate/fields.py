@@ -180,7 +180,9 @@ def _hint(name: str, known: Iterable[str]) -> str:
     if name in ALIASES or name in SETTINGS:
         return "generate() takes what transformers' takes, LLM.generate() has foretell's own"
     close = difflib.get_close_matches(name, [*known], n=1)
-    return f"did you mean {close[0]!r}?" if close else "transformers' generate() has none such"
+    return (
+        f"did you mean {close[0]!r}?" if close else "transformers' generate() has no such argument"
+    )
 
 
 def _shown(value: Any) -> str:

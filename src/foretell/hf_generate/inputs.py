@@ -50,7 +50,7 @@ def read_rows(
         source = source.replace("_ids", "_attention_mask").replace("input_", "")
         masks = [[value != 0 for value in row] for row in _integers(source, mask)]
         if [len(row) for row in masks] != [len(row) for row in rows]:
-            raise RequestError(f"{source} has not the shape of {name}: must have")
+            raise RequestError(f"{source} must have the shape of {name}")
     return _aligned(
         [_row(name, index, row, source, masks[index]) for index, row in enumerate(rows)],
         pad_token_id,

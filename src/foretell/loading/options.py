@@ -56,7 +56,7 @@ class ModelOptions:
     backend: BackendName = field(
         default="auto",
         metadata=_about(
-            description="What runs the model.  [default: auto: native where it can]",
+            description="What runs the model.  [default: auto, native if it can]",
             choices=get_args(BackendName),
         ),
     )
@@ -81,7 +81,7 @@ class ModelOptions:
         default=None,
         metadata=_about(
             "transformers",
-            description="In what transformers computes.  [default: the checkpoint's own]",
+            description="Numbers that transformers computes with.  [default: the checkpoint's own]",
             choices=("float32", "bfloat16", "float16"),
         ),
     )
@@ -97,7 +97,7 @@ class ModelOptions:
         metadata=_about(
             "native",
             "transformers",
-            description="Most tokens of a text.  [default: the model's own]",
+            description="Most tokens of prompt and output together.  [default: the model's own]",
             kind=int,
         ),
     )
@@ -121,7 +121,9 @@ class ModelOptions:
     kv_share: float | None = field(
         default=None,
         metadata=_about(
-            "native", description="... or as a share of the memory that is available.", kind=float
+            "native",
+            description="Size of the KV pool, as a share of memory.",
+            kind=float,
         ),
     )
 

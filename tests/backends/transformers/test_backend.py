@@ -238,7 +238,7 @@ def test_a_folder_runs_as_the_model_that_it_holds(folder):
     [
         ({"dtype": "int8"}, "dtype='int8' must be one of 'auto', 'float64', 'float32'"),
         ({"device": "abacus"}, r"device='abacus' must be one of \[.*'cpu'\]"),
-        ({"device": "meta"}, r"device='meta' is not at hand: must be one of \[.*'cpu'\]"),
+        ({"device": "meta"}, r"device='meta' is not available here: must be one of \[.*'cpu'\]"),
     ],
 )
 def test_unknown_dtypes_and_devices(folder, settings, message):
@@ -248,7 +248,7 @@ def test_unknown_dtypes_and_devices(folder, settings, message):
 
 def test_a_device_that_is_not_there(folder, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match=r"device='cuda' is not at hand: must be one of \["):
+    with pytest.raises(ConfigError, match=r"device='cuda' is not available here: must be"):
         TransformersBackend.load(str(folder), device="cuda")
 
 

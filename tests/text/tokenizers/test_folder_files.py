@@ -349,7 +349,7 @@ def test_damaged_files_are_sentences(folder: Path, name: str) -> None:
         (b"{", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
         (b"\xff\xfe", "must be UTF-8"),
-        (b'{"a": 1, "a": 2}', "stands twice"),
+        (b'{"a": 1, "a": 2}', "appears twice"),
     ],
 )
 def test_unreadable_files_are_sentences(folder: Path, data: bytes, message: str) -> None:

@@ -16,6 +16,7 @@ from foretell.analysis.beam_tree.results import (
 from foretell.analysis.beam_tree.tree import BeamTree
 from foretell.analysis.tasks import Analysis, GenerationTask
 from foretell.config import GenerationConfig
+from foretell.config.defaults import BEAMS_TOKENS, NUM_BEAMS
 from foretell.decoding.strategies.beam_search import (
     BeamStep,
     Candidate,
@@ -37,8 +38,6 @@ from foretell.utils.terminal import show_bytes
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
-DEFAULT_NUM_BEAMS = 5
-
 
 def beams(
     tokenizer: Tokenizer,
@@ -50,15 +49,17 @@ def beams(
 ) -> Analysis[BeamTree]:
     """Continue a prompt by beam search, and show all that it considered.
 
-    Arguments and errors are those of `LLM.generate`, but for one prompt alone, and `num_beams` is 5
-    where none is stated. The texts are those of `generate`.
+    Arguments and errors are those of `LLM.generate`, but for one prompt alone: `num_beams` is 5
+    where none is stated, and there are at most 5 tokens where no length is. The texts are those of
+    `generate`.
     """
     if is_batch(prompt):
-        raise RequestError(f"there are {len(prompt)} prompts: beams shows the tree of one")
+        raise RequestError(f"beams takes one prompt, and not a list of {len(prompt)}")
     require_beams(settings.get("num_beams"))
     complete = merge_settings(config, _with_beams(config, settings))
     steps: list[BeamStep] = []
-    outputs = yield [GenerationTask(prompt, complete, parse_special, {"on_step": steps.append})]
+    extras = {"on_step": steps.append}
+    outputs = yield [GenerationTask(prompt, complete, parse_special, BEAMS_TOKENS, extras)]
     return tree_of(steps, outputs, tokenizer)
 
 
@@ -89,7 +90,7 @@ def _with_beams(config: GenerationConfig | None, settings: Mapping[str, Any]) ->
     stated = config.stated if isinstance(config, GenerationConfig) else {}
     if {**stated, **settings}.get("num_beams") is not None:
         return dict(settings)
-    return {**settings, "num_beams": DEFAULT_NUM_BEAMS}
+    return {**settings, "num_beams": NUM_BEAMS}
 
 
 class _TreeBuilder:

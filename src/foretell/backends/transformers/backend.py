@@ -356,7 +356,7 @@ def _choose_device(wanted: str | None) -> torch.device:
     except RuntimeError as error:
         raise ConfigError(f"device={wanted!r} must be one of {names}: {one_line(error)}") from error
     if not available.get(device.type, False):
-        raise ConfigError(f"device={wanted!r} is not at hand: must be one of {names}")
+        raise ConfigError(f"device={wanted!r} is not available here: must be one of {names}")
     return device
 
 

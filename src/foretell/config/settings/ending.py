@@ -23,7 +23,7 @@ ROWS: dict[str, Setting] = {
         Range(int, 1, math.inf, "tokens to generate at most"),
         Kind.RUN,
         low="cut short",
-        high="to the end of sequence, or a full context",
+        high="until the text ends or the context is full",
         aliases=(
             "max_tokens",
             "n_predict",
@@ -35,13 +35,13 @@ ROWS: dict[str, Setting] = {
             "max_generated_tokens",
         ),
         usual=1,
-        note="[default: to the end]",
+        note="[default: until the text ends]",
     ),
     "max_length": Setting(
         Range(int, 1, math.inf, "tokens of prompt and output together at most"),
         Kind.RUN,
         low="cut short",
-        high="to the end of sequence, or a full context",
+        high="until the text ends or the context is full",
     ),
     "min_new_tokens": Setting(
         Range(int, 0, math.inf, "tokens to generate at least", neutral=0),

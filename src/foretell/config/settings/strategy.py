@@ -35,7 +35,7 @@ ROWS: dict[str, Setting] = {
         formula="draw = Philox(seed, sequence, position)",
         source="Salmon et al. 2011",
         usual=11,
-        note="[default: drawn anew, and told]",
+        note="[default: another one each time, which is shown]",
         aliases=("random_seed", "rng_seed", "sampling_seed", "manual_seed", "random_state"),
     ),
     "num_return_sequences": Setting(

@@ -32,6 +32,6 @@ def template_of(tokenizer: Tokenizer) -> ChatTemplate:
     """The chat template that the model comes with; RequestError if there is none."""
     if tokenizer.chat_template is None:
         raise RequestError(
-            "this model comes with no chat template: must have one to chat, but can go on a text"
+            "this model comes with no chat template, so it cannot chat: give a text to be continued"
         )
     return ChatTemplate(tokenizer.chat_template, **tokenizer.special_tokens)

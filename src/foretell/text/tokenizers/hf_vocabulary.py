@@ -134,7 +134,7 @@ def _load(files: TokenizerFiles) -> tokenizers.Tokenizer:
 
 def _check_ids(vocab: Mapping[str, int], files: TokenizerFiles) -> None:
     if not vocab:
-        raise ModelFileError(f"{files.source} has no tokens: must have some")
+        raise ModelFileError(f"{files.source} has no tokens: must have at least one")
     name, largest = max(vocab.items(), key=lambda item: item[1])
     limit = MAX_TOKENS if files.vocab_size is None else files.vocab_size
     if largest >= limit:
