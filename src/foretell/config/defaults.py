@@ -25,11 +25,6 @@ def states_length(config: GenerationConfig) -> bool:
     return config.max_new_tokens is not None or config.max_length is not None
 
 
-def most_tokens(config: GenerationConfig, length: int) -> int:
-    """How many tokens a text may have, as far as the settings and this default length say."""
-    return config.max_new_tokens or config.max_length or length
-
-
 def with_default_length(
     config: GenerationConfig, length: int, room: int, num_prompt_tokens: int
 ) -> GenerationConfig:

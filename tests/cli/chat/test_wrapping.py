@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from foretell.analysis.display import width_of
 from foretell.cli.chat.wrapping import WordWrapper
+from foretell.utils.display import width_of
 
 
 def wrapped(pieces: list[str], columns: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foretell.analysis.display import width_of
+from foretell.utils.display import width_of
 
 HANGUL = ("\u1100", "\u11ff"), ("\u3130", "\u318f"), ("\uac00", "\ud7ff")
 

@@ -18,7 +18,7 @@ from foretell.decoding.processors.builders import Builder, texts_left
 from foretell.decoding.processors.rows import as_ids, check_possible, check_within, rule_out
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
-from foretell.utils.words import counted
+from foretell.utils.display import count
 
 
 class Endings:
@@ -126,7 +126,7 @@ class PrefixAllowed:
         named = list(self._fn(tokens))
         if not named:
             raise ConfigError(
-                f"prefix_allowed_tokens_fn names no token after {counted(len(tokens), 'token')}: "
+                f"prefix_allowed_tokens_fn names no token after {count(len(tokens), 'token')}: "
                 f"must name at least one"
             )
         ids = as_ids("prefix_allowed_tokens_fn", named)
