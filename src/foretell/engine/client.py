@@ -119,7 +119,7 @@ class EngineClient:
             self._waiting.pop(thread, None)
             self._insider = thread
             if self._was_interrupted:
-                self._engine.recover()
+                self._recover()
             self._was_interrupted = True  # until this is over
             try:
                 if self._aborts:
@@ -175,10 +175,15 @@ class EngineClient:
         while self._aborts and not self._lock.locked():
             with self._lock:
                 if self._was_interrupted:
-                    self._engine.recover()
+                    self._recover()
                 self._was_interrupted = True
                 self._abort_due()
                 self._was_interrupted = False
+
+    def _recover(self) -> None:
+        """Set right what an interruption left, and drop what was added to the engine alone."""
+        self._engine.recover()
+        self._engine.keep_only(self._pending)
 
     def _abort_due(self) -> None:
         while self._aborts:

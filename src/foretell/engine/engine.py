@@ -7,6 +7,7 @@ It knows ids only. It is synchronous, and takes one call at a time.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from collections.abc import Sequence as Items
 from time import perf_counter
 
@@ -352,6 +353,12 @@ class Engine:
         self._states = {state.id: state for state in kept}
         for state in kept:
             self._scheduler.add(state)
+
+    def keep_only(self, request_ids: Container[int]) -> None:
+        """Drop all other requests: nobody came to know of them."""
+        for request_id in [*self._states]:
+            if request_id not in request_ids:
+                self.abort(request_id)
 
 
 def _end_events(
