@@ -16,6 +16,12 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // A penalty leaves what is finite finite.
 inline float finite(float x) { return x > kLargest ? kLargest : x < -kLargest ? -kLargest : x; }
 
+// A whole number; what no integer holds would have no defined result, and is as good as "all".
+inline int64_t to_count(double value) {
+    constexpr double kMost = 0x1p62;
+    return value < kMost ? static_cast<int64_t>(value) : static_cast<int64_t>(kMost);
+}
+
 RowSampler run(const DenseLoops& loops, const SamplingChain& chain, float* row) {
     const bool infinite = chain.penalize(row);
     RowSampler sampler(loops, row, chain.vocab_size(), infinite);
@@ -92,14 +98,13 @@ bool SamplingChain::penalize(float* row) const {
 }
 
 void apply_step(RowSampler& row, const SamplingStep& step, int64_t at_least) {
-    const auto count = static_cast<int64_t>(step.value);
     switch (step.kind) {
         case StepKind::temperature:
             return row.temperature(step.value);
         case StepKind::top_k:
-            return row.top_k(std::max(count, at_least), false);
+            return row.top_k(std::max(to_count(step.value), at_least), false);
         case StepKind::top_k_cut:
-            return row.top_k(std::max(count, at_least), true);
+            return row.top_k(std::max(to_count(step.value), at_least), true);
         case StepKind::top_p:
             return row.top_p(step.value, at_least);
         case StepKind::min_p:

@@ -257,3 +257,54 @@ def test_a_broken_row_has_no_sums(isa, bad):
 @given(rows(), st.floats(0, 1, exclude_max=True))
 def test_a_draw_alone_is_numpys(isa, row, uniform):
     assert draw_fused(row, uniform, isa=isa) == draw(row, uniform)
+
+
+HUGE = [2**53 + 1, 2**63 - 1, 2**63, 2**64 + 1, 10**400]
+
+
+@pytest.mark.parametrize("number", HUGE)
+@pytest.mark.parametrize("name", ["top_k", "top_k_cut"])
+def test_a_top_k_beyond_every_integer_keeps_all(name, number):
+    row = np.array([0.5, 2.0, -1.0, 2.0], np.float32)
+    for isa in ISAS:
+        assert kept(row.copy(), FusedChain(vocab_size=4, steps=[(name, number)]), isa=isa) == [
+            *range(4)
+        ]
+    past = Past((1, 1, 2), 3)
+    assert_twins(
+        row, FusedChain(vocab_size=4, steps=[(name, number)]), [TopK(number)], past, ISAS[0]
+    )
+
+
+@pytest.mark.parametrize("number", HUGE)
+@pytest.mark.parametrize("step", [("top_k", 1), ("top_p", 0.1), ("min_p", 0.9)])
+def test_more_tokens_to_keep_than_there_are_keep_all(step, number):
+    row = np.array([0.5, 2.0, -1.0, 2.0], np.float32)
+    chain = FusedChain(vocab_size=4, steps=[step], min_tokens_to_keep=number)
+    assert_twins(row, chain, [as_processor(*step, number)], Past(), ISAS[0])
+    assert kept(row.copy(), chain) == [*range(4)]
+
+
+@pytest.mark.parametrize("number", HUGE)
+def test_a_scope_longer_than_every_sequence_is_all_of_it(number):
+    row = np.array([0.5, 2.0, -1.0, 2.0], np.float32)
+    chain = FusedChain(vocab_size=4, repetition_penalty=1.5, repetition_scope=number)
+    assert_twins(row, chain, [RepetitionPenalty(1.5, "all")], Past((1, 1, 2), 2), ISAS[0])
+
+
+@pytest.mark.parametrize("value", [2.0**63, 1e300])
+def test_cpp_itself_takes_a_count_that_no_integer_holds_for_all(value):
+    settings = {"repetition_penalty": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0}
+    scope = (_sampling.ScopeKind.all, 0)
+    core = _sampling.SamplingChain(
+        vocab_size=3,
+        **settings,
+        repetition_scope=scope,
+        count_scope=scope,
+        exempt=[],
+        steps=[(_sampling.StepKind.top_k, value)],
+        min_tokens_to_keep=1,
+        greedy=False,
+    )
+    for isa in ISAS:
+        assert _sampling.kept(np.array([3, 2, 1], np.float32), core, isa) == [0, 1, 2]

@@ -31,6 +31,7 @@ Step = tuple[StepName, float]
 
 _AVAILABLE = _sampling.instruction_sets()
 MAX_VOCAB = 2**19 - 1  # a sum of this many integer weights cannot overflow
+LONGEST = 2**63 - 1  # no sequence is longer
 
 
 @functools.cache
@@ -75,8 +76,8 @@ class FusedChain:
             repetition_scope=_scope(repetition_scope),
             count_scope=_scope(count_scope),
             exempt=list(exempt),
-            steps=[_step(name, value) for name, value in steps],
-            min_tokens_to_keep=min_tokens_to_keep,
+            steps=[_step(name, value, vocab_size) for name, value in steps],
+            min_tokens_to_keep=min(min_tokens_to_keep, vocab_size),
             greedy=greedy,
         )
 
@@ -236,11 +237,13 @@ def instruction_sets() -> list[str]:
 
 def _scope(scope: Scope) -> tuple[_sampling.ScopeKind, int]:
     if isinstance(scope, int):
-        return _sampling.ScopeKind.last, scope
+        return _sampling.ScopeKind.last, min(scope, LONGEST)
     return _sampling.ScopeKind[scope], 0
 
 
-def _step(name: StepName, value: float) -> tuple[_sampling.StepKind, float]:
+def _step(name: StepName, value: float, vocab_size: int) -> tuple[_sampling.StepKind, float]:
+    if name in ("top_k", "top_k_cut") and value >= vocab_size:
+        value = vocab_size  # all of them, however large the number is
     lowest = {"temperature": math.ulp(0.0), "top_k": 1, "top_k_cut": 1}.get(name, 0.0)
     if not lowest <= value < math.inf:
         raise ConfigError(f"{name}={value!r} must be a finite number of at least {lowest}")
