@@ -51,6 +51,26 @@ def test_what_makes_no_sense_is_refused(settings, message):
 
 
 @pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ({"guidance_scale": 0}, "takes two sequences"),
+        ({"guidance_scale": 0.0}, "takes two sequences"),
+        ({"guidance_scale": 1.5}, "takes two sequences"),
+        ({"adaptive_target": 0.0}, "learns from one line"),
+        ({"mirostat": 2}, "learns from one line"),
+    ],
+)
+def test_beams_go_with_nothing_that_takes_or_makes_another_sequence(setting, reason):
+    with pytest.raises(ConfigError, match=f"contradicts num_beams=2: .*{reason}"):
+        GenerationConfig(num_beams=2, **setting)
+
+
+@pytest.mark.parametrize("setting", [{"guidance_scale": 1}, {"mirostat": 0}, {"trace": False}])
+def test_beams_go_with_what_is_off(setting):
+    assert GenerationConfig(num_beams=2, **setting).num_beams == 2
+
+
+@pytest.mark.parametrize(
     ("settings", "samples"),
     [
         ({}, False),

@@ -5,8 +5,10 @@ native backend included, is in tests/backends/native/test_beam_search.py.
 """
 
 import itertools
+import math
 import random
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from foretell.config import GenerationConfig
 from foretell.decoding.context import ChainContext
 from foretell.decoding.strategies.base import StrategyContext
 from foretell.decoding.strategies.beam import BeamStrategy
-from foretell.decoding.strategies.beam_search import BeamSearch, draw
+from foretell.decoding.strategies.beam_search import BeamSearch, draw, rank_of, score_of
 from foretell.errors import RequestError
 from foretell.outputs import StopReason
 
@@ -243,3 +245,34 @@ def test_too_few_texts_are_an_error():
     strategy = strategy_of(config, vocab_size=3, eos=())
     with pytest.raises(RequestError, match="num_return_sequences=5: the search found 3"):
         strategy.step([np.zeros(3, np.float32)], [Line([1], 1)])
+
+
+TEXTS = [(-1.0, 1), (-7.5, 1), (-2.0, 2), (-2.0, 3), (-9.0, 3), (-1e-3, 7), (0.0, 4), (3.0, 2)]
+
+
+@pytest.mark.parametrize("penalty", [-2000, -400, -60, -2, 0, 1, 5, 60, 400, 2000])
+def test_texts_are_ranked_as_by_exact_fractions(penalty):
+    def exact(text):
+        total, length = text
+        return Fraction(total) / Fraction(length) ** penalty
+
+    found = sorted(TEXTS, key=lambda text: rank_of(*text, penalty))
+    assert [exact(text) for text in found] == sorted(map(exact, TEXTS))
+    for text in TEXTS:
+        score = score_of(*text, float(penalty))
+        exactly = exact(text)
+        if abs(exactly) <= Fraction(10) ** 300 and (not exactly or abs(exactly) > 1e-300):
+            assert score == pytest.approx(float(exactly), rel=1e-12)
+        else:
+            assert score in (0.0, math.copysign(math.inf, text[0]))
+
+
+@pytest.mark.parametrize("early_stopping", [True, False, "never"])
+@pytest.mark.parametrize("penalty", [-3e38, -(2**31), -1e5, 1000, 1e5, 2**31, 2**63, 3e38])
+def test_a_penalty_of_any_size_ranks_by_the_length_first(penalty, early_stopping):
+    settings = {"num_beams": 4, "max_new_tokens": 6, "early_stopping": early_stopping}
+    config = GenerationConfig(**settings, length_penalty=penalty)
+    found = search(toy_rows, [1], [4], config, vocab_size=5)
+    lengths = [len(tokens) for tokens, _ in found]
+    assert lengths == sorted(lengths, reverse=penalty > 0)
+    assert all(score <= 0 for _, score in found)

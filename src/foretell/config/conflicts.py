@@ -150,8 +150,10 @@ def _is_set(config: GenerationConfig, name: str) -> bool:
 
 
 def _is_on(config: GenerationConfig, name: str) -> bool:
-    """Whether a setting was set, and not to a value that turns it off: None, False or 0."""
-    return bool(getattr(config, name)) and _is_set(config, name)
+    """Whether a setting was set, and not to a value that turns it off: None, False or neutral."""
+    value, neutral = getattr(config, name), SETTINGS[name].neutral_value
+    is_off = value is None or value is False or value == neutral
+    return _is_set(config, name) and not is_off
 
 
 def _refuse_lengths(config: GenerationConfig) -> None:

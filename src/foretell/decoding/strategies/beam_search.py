@@ -36,6 +36,7 @@ SearchEnd = Literal["exhausted", "enough", "settled"]
 best live beam cannot outdo the worst of these.
 """
 
+Rank = tuple[float, float, float, float]
 FIRST_STREAM = 16  # of the random numbers; those before are for draws and tosses of one token
 
 
@@ -252,10 +253,9 @@ class BeamSearch:
 
     def _finish(self, node: Node, reason: StopReason) -> Hypothesis:
         """Rank a continuation that ends among the hypotheses."""
-        score = node.total / self._length**self._length_penalty
-        made = Hypothesis(node, score, reason)
+        made = Hypothesis(node, score_of(node.total, node.length, self._length_penalty), reason)
         self.hypotheses.append(made)
-        self.hypotheses.sort(key=lambda hypothesis: -hypothesis.score)
+        self.hypotheses.sort(key=lambda one: self._rank(one.node), reverse=True)
         del self.hypotheses[self._num_beams :]
         return made
 
@@ -281,8 +281,34 @@ class BeamSearch:
             return True
         longest = self._config.early_stopping == NEVER and self._length_penalty > 0
         length = self._max_new_tokens if longest else self._length
-        possible: float = best.node.total / length**self._length_penalty
-        return possible > self.hypotheses[-1].score
+        possible = rank_of(best.node.total, length, self._length_penalty)
+        return possible > self._rank(self.hypotheses[-1].node)
+
+    def _rank(self, node: Node) -> Rank:
+        return rank_of(node.total, node.length, self._length_penalty)
+
+
+def score_of(total: float, length: int, penalty: float) -> float:
+    """total / length ** penalty, for any penalty: 0 or infinite where no float64 holds it."""
+    try:
+        power = math.pow(length, penalty)
+    except OverflowError:
+        return math.copysign(0.0, total)
+    if power == 0:
+        return math.copysign(math.inf, total) if total else 0.0
+    return total / power
+
+
+def rank_of(total: float, length: int, penalty: float) -> Rank:
+    """What texts are compared by, the larger the better: the score where a float64 holds it.
+
+    Of scores that it does not hold the sign and the logarithm decide, then the total.
+    """
+    score = score_of(total, length, penalty)
+    if total == 0 or (score != 0 and math.isfinite(score)):
+        return (score, 0.0, 0.0, 0.0)
+    sign = math.copysign(1.0, total)
+    return (score, sign, sign * (math.log(abs(total)) - penalty * math.log(length)), total)
 
 
 def _by_total(candidate: Candidate) -> float:
