@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from foretell.backends.scripted import ScriptedBackend, improvise, recite
 from foretell.config import GenerationConfig
+from foretell.decoding.fused.chain import FusedChain
 from foretell.decoding.softmax import log_softmax
 from foretell.decoding.strategies.base import (
     Choice,
@@ -301,6 +302,9 @@ def choosing(parent, *token_ids):
         ([], r"0 draws: must have one for each of 1"),
         ([5], r"5 in a list: must be a Draw with its chain"),
         ([Draw(None, 0.5, None, 0)], r"in a list: must be a Draw with its chain"),
+        ([Draw(FusedChain(vocab_size=9), 0.5, None, 0)], r"Draw for 9 tokens: must be for the voc"),
+        ([Draw(FusedChain(vocab_size=VOCAB), 1.0, None, 0)], r"a Draw at 1.0: must be in \[0, 1\)"),
+        (Choices([Choice(0, (ChosenToken(3),))] * 3), r"3 choices: must be 1 at most, its num_seq"),
         (Choices([], [5]), r"\[5\] emitted: must be SampleTokens"),
         (Choices([], [SampleToken(0, ChosenToken(VOCAB))]), r"must be a ChosenToken of 0 to 19"),
     ],

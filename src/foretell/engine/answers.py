@@ -22,17 +22,21 @@ from foretell.decoding.strategies.base import (
 )
 
 
-def check_answer(answer: object, strategy: Strategy, num_rows: int, vocab_size: int) -> None:
-    """Raise ValueError, which names the strategy, if its answer is wrong."""
-    if isinstance(answer, list):  # in line: each token comes by here
-        if len(answer) != num_rows:
-            raise _error(strategy, f"{len(answer)} draws: must have one for each of {num_rows}")
-        for draw in answer:
-            if not (isinstance(draw, Draw) and isinstance(draw.chain, FusedChain)):
-                raise _error(strategy, f"{draw!r} in a list: must be a Draw with its chain")
+def check_answer(
+    answer: object, strategy: Strategy, num_rows: int, vocab_size: int, num_sequences: int
+) -> None:
+    """Raise ValueError, which names the strategy, if its answer is wrong.
+
+    It may go on with `num_sequences` at most: so many have a place in the batch.
+    """
+    if isinstance(answer, list):
+        _check_draws(answer, strategy, num_rows, vocab_size)
         return
     if not (isinstance(answer, Choices) and _are_all(Choice, answer.choices)):
         raise _error(strategy, f"{answer!r}: must be Choices, or a list of a Draw for each row")
+    if len(answer.choices) > num_sequences:
+        found = f"{len(answer.choices)} choices"
+        raise _error(strategy, f"{found}: must be {num_sequences} at most, its num_sequences")
     for choice in answer.choices:
         if not _is_below(num_rows, choice.parent):
             raise _error(strategy, f"the parent {choice.parent!r}: must be 0 to {num_rows - 1}")
@@ -42,6 +46,19 @@ def check_answer(answer: object, strategy: Strategy, num_rows: int, vocab_size: 
     if not _are_all(SampleToken, answer.emitted):
         raise _error(strategy, f"{answer.emitted!r} emitted: must be SampleTokens")
     _check_tokens([emitted.token for emitted in answer.emitted], strategy, vocab_size)
+
+
+def _check_draws(draws: list[Any], strategy: Strategy, num_rows: int, vocab_size: int) -> None:
+    if len(draws) != num_rows:
+        raise _error(strategy, f"{len(draws)} draws: must have one for each of {num_rows}")
+    for draw in draws:
+        if not (isinstance(draw, Draw) and isinstance(draw.chain, FusedChain)):
+            raise _error(strategy, f"{draw!r} in a list: must be a Draw with its chain")
+        if draw.chain.vocab_size != vocab_size:
+            found = f"a Draw for {draw.chain.vocab_size} tokens"
+            raise _error(strategy, f"{found}: must be for the vocabulary of {vocab_size}")
+        if not 0 <= draw.uniform < 1:
+            raise _error(strategy, f"a Draw at {draw.uniform!r}: must be in [0, 1)")
 
 
 def _check_tokens(tokens: Iterable[object], strategy: Strategy, vocab_size: int) -> None:

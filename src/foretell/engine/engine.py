@@ -156,7 +156,9 @@ class Engine:
         for state, (table, indices) in self._collect(spans, logits):
             try:
                 answer = state.strategy.step([table[row] for row in indices], state.live)
-                check_answer(answer, state.strategy, len(indices), self._info.vocab_size)
+                num_sequences = state.request.num_sequences
+                vocab_size = self._info.vocab_size
+                check_answer(answer, state.strategy, len(indices), vocab_size, num_sequences)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - a user's function may raise anything

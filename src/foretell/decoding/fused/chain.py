@@ -46,6 +46,9 @@ class FusedChain:
     Penalties come before the steps: repetition, frequency, presence. Each of them leaves `exempt`
     ids alone. `greedy` takes the largest logit, the lowest id among equals, and has no steps.
     `advance` must have been called with the history before each choice.
+
+    Attributes:
+        vocab_size: length of the rows that it runs on.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own, given by name
@@ -68,6 +71,7 @@ class FusedChain:
             raise ConfigError(f"steps={list(steps)!r} must be empty where greedy=True")
         if min_tokens_to_keep < 1:
             raise ConfigError(f"min_tokens_to_keep={min_tokens_to_keep} must be at least 1")
+        self.vocab_size = vocab_size
         self._chain = _sampling.SamplingChain(
             vocab_size=vocab_size,
             repetition_penalty=repetition_penalty,
