@@ -226,7 +226,7 @@ def test_processors_sets_chain_and_order():
 
 
 def test_a_function_must_give_back_a_row():
-    with pytest.raises(ConfigError, match="'<lambda>' returned int of shape"):
+    with pytest.raises(ConfigError, match="logits_processor '<lambda>' returned 3: must ret"):
         ours(ROW.copy(), past([0], 1), logits_processor=lambda row: 3, do_sample=True)
 
 

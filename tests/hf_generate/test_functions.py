@@ -106,7 +106,7 @@ def test_processors_that_cannot_be_honoured_are_refused(gpt2: Any):
             generate(gpt2, IDS, logits_processor=[processor], **GIVEN, **settings)
     with pytest.raises(ConfigError, match="logits_processor is Favour: must be a list"):
         generate(gpt2, IDS, logits_processor=Favour(), **GIVEN)
-    with pytest.raises(ConfigError, match=r"'short' returned the shape \(1, 3\)"):
+    with pytest.raises(ConfigError, match=r"'short' returned Tensor of the shape \(1, 3\)"):
         generate(gpt2, IDS, logits_processor=[short], **GIVEN)
 
 

@@ -80,10 +80,12 @@ class GenerationConfig:
         forced_bos_token_id, forced_eos_token_id: the first token; the last one at the length limit.
         exponential_decay_length_penalty: (start, factor): after `start` generated tokens the end of
             sequence gains weight by the power of `factor`.
-        prefix_allowed_tokens_fn: from the ids so far to the ids allowed next.
+        prefix_allowed_tokens_fn: `f(ids)`: from the ids so far to the ids allowed next; or
+            transformers' `f(batch_id, input_ids)`.
         remove_invalid_values: NaN and infinite logits are replaced instead of being an error.
         renormalize_logits: log-softmax at the end of the chain.
-        logits_processor: functions on a row (and its history), before the samplers.
+        logits_processor: functions on a row before the samplers: `f(row)`, `f(row, history)` or
+            transformers' `f(input_ids, scores)`; `foretell guide logits_processor` has examples.
         processors: the whole chain, by setting names and functions, in this order.
         guidance_scale, negative_prompt: classifier-free guidance (arXiv 2306.17806) away from the
             negative prompt, by default the prompt's last token.
@@ -99,7 +101,8 @@ class GenerationConfig:
         stop, include_stop_str_in_output: texts that end the output; whether they stay in it.
         stop_regex: regular expressions that do the same.
         repetition_detection: end the output when it loops; see `RepetitionDetection`.
-        stopping_criteria: from the text and the ids so far to whether to stop.
+        stopping_criteria: `f(text, ids)`: from the text and the ids so far to whether to stop; or
+            transformers' `f(input_ids, scores)`; one or several.
         seed: 0 to 2**64 - 1, fixes every draw. Not set: drawn anew, and in the output.
         num_return_sequences: samples of one prompt, each with a random stream of its own: the
             first ones are the same however many there are. Of a beam search, its best texts.
@@ -159,10 +162,10 @@ class GenerationConfig:
     forced_bos_token_id: int | None = None
     forced_eos_token_id: int | Collection[int] | None = None
     exponential_decay_length_penalty: tuple[int, float] | None = None
-    prefix_allowed_tokens_fn: Callable[[list[int]], Iterable[int]] | None = None
+    prefix_allowed_tokens_fn: Callable[..., Iterable[int]] | None = None
     remove_invalid_values: bool = False
     renormalize_logits: bool = False
-    logits_processor: Collection[Callable[..., Any]] | None = None
+    logits_processor: Callable[..., Any] | Collection[Callable[..., Any]] | None = None
     processors: Collection[str | Callable[..., Any]] | None = None
     guidance_scale: float | None = None
     negative_prompt: str | Collection[int] | None = None
@@ -178,7 +181,7 @@ class GenerationConfig:
     include_stop_str_in_output: bool = False
     stop_regex: str | Collection[str] = ()
     repetition_detection: RepetitionDetection | bool | Mapping[str, int] | None = None
-    stopping_criteria: Callable[[str, list[int]], bool] | None = None
+    stopping_criteria: Callable[..., Any] | Collection[Callable[..., Any]] | None = None
     seed: int | None = None
     num_return_sequences: int = 1
     num_beams: int = 1

@@ -221,6 +221,11 @@ def functions(name: str, value: Any) -> tuple[Callable[..., Any], ...]:
     return tuple(function(name, item) for item in several)
 
 
+def function_or_several(name: str, value: Any) -> Any:
+    """A function as it is, or several."""
+    return functions(name, value) if isinstance(value, (list, tuple)) else function(name, value)
+
+
 def stages(name: str, value: Any) -> tuple[Any, ...]:
     """A chain: names of settings, and functions on a row."""
     found = plain.items(value)
@@ -315,6 +320,7 @@ DETECTION = Values(detection, "True, or sizes and count", Notation.DETECTION)
 EARLY_STOPPING = Values(early_stopping, f'True, False or "{NEVER}"', Notation.EARLY_STOPPING)
 FUNCTION = Values(function, "a function", Notation.NONE)
 FUNCTIONS = Values(functions, "a function", Notation.NONE)
+FUNCTION_OR_SEVERAL = Values(function_or_several, "a function, or a list of them", Notation.NONE)
 CHAIN = Values(stages, "names of settings, and functions", Notation.NAMES)
 STAGE_NAMES = Values(logprob_stages, ", ".join(LOGPROB_STAGES), Notation.NAMES)
 

@@ -12,9 +12,10 @@ from foretell.config import GenerationConfig
 from foretell.config.settings import SAMPLER_STAGES
 from foretell.decoding import processors
 from foretell.decoding.context import ChainContext
+from foretell.decoding.functions import name_of
 from foretell.decoding.processors.base import Processor
 from foretell.decoding.processors.builders import Builder
-from foretell.decoding.processors.custom import UserProcessor, name_of
+from foretell.decoding.processors.custom import UserProcessor
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ def build_chain(config: GenerationConfig, context: ChainContext) -> list[Stage]:
 
 def _stages(name: Any, value: Any, config: GenerationConfig, context: ChainContext) -> list[Stage]:
     if callable(name):
-        return [_user_stage(name)]
+        return [_user_stage("processors", name, config)]
     if name == "logits_processor":
-        return [_user_stage(function) for function in value]
+        return [_user_stage(name, function, config) for function in value]
     is_sampling = name in SAMPLER_STAGES
     if is_sampling and not config.is_sampling:
         return []
@@ -64,8 +65,11 @@ def _stages(name: Any, value: Any, config: GenerationConfig, context: ChainConte
     return [] if processor is None else [Stage(name, _shown(value), processor, is_sampling)]
 
 
-def _user_stage(function: Callable[..., Any]) -> Stage:
-    return Stage(name_of(function), "", UserProcessor(function), is_sampling=False)
+def _user_stage(setting: str, function: Callable[..., Any], config: GenerationConfig) -> Stage:
+    processor = function
+    if not isinstance(function, UserProcessor):
+        processor = UserProcessor(function, setting, may_break=config.remove_invalid_values)
+    return Stage(name_of(function), "", processor, is_sampling=False)
 
 
 def _shown(value: Any) -> str:

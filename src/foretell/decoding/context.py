@@ -18,9 +18,11 @@ class ChainContext:
         eos_token_ids: tokens that end a sequence.
         max_length: positions of the whole sequence, prompt included, if there is a limit.
         dry_breakers: where DRY stops looking back.
+        prompt_index: of the prompt in its list, which transformers' functions are told.
     """
 
     vocab_size: int
     eos_token_ids: frozenset[int] = frozenset()
     max_length: int | None = None
     dry_breakers: Breakers = field(default_factory=dict)
+    prompt_index: int = 0

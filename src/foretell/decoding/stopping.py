@@ -1,17 +1,20 @@
 """When a sequence has ended, by ids and limits.
 
-Texts, regular expressions and the user's predicate are looked at where text is made.
+Texts, regular expressions and the user's predicates are looked at where text is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
+from typing import Any
 
 from foretell.config import GenerationConfig
 from foretell.config.validators import RepetitionDetection
+from foretell.decoding.functions import functions_of, read_function, verdict_of
 from foretell.decoding.processors.base import History
 from foretell.outputs import StopReason
+from foretell.utils.tensors import Arrays, Lists, arrays_for_functions
 
 
 class StopRules:
@@ -62,6 +65,54 @@ class StopRules:
         if config.max_time is not None and perf_counter() - self._started >= config.max_time:
             return StopReason("max_time", config.max_time)
         return None
+
+
+class StoppingCriteria:
+    """The user's predicates on one text: `f(text, ids)`, or transformers' `f(input_ids, scores)`.
+
+    All are asked each time, so that they may count. transformers' get the prompt's ids and those
+    generated, `(1, length)`, tensors where torch has been imported. ConfigError if one says
+    neither True nor False.
+
+    Args:
+        functions: the user's, one or several.
+        prompt: ids of the prompt, and of what stands before it.
+        is_transformers: whether they have transformers' form, where that is known.
+        arrays: what makes the arrays that transformers' form is given.
+        scores: gives the scores so far, where they are kept.
+    """
+
+    def __init__(
+        self,
+        functions: Callable[..., Any] | Iterable[Callable[..., Any]],
+        prompt: Sequence[int],
+        *,
+        is_transformers: bool | None = None,
+        arrays: Arrays | None = None,
+        scores: Callable[[], Any] = lambda: None,
+    ) -> None:
+        self._users = [
+            read_function("stopping_criteria", function, is_transformers=is_transformers)
+            for function in functions_of(functions)
+        ]
+        self._prompt = prompt
+        self._arrays = arrays
+        self._scores = scores
+
+    def __call__(self, text: str, generated: Sequence[int]) -> bool:
+        """Whether one of them says that the text ends."""
+        verdicts = []
+        for user in self._users:
+            if user.is_transformers:
+                result = user.call(self._ids(generated), self._scores())
+            else:
+                result = user.call(text, [*generated])
+            verdicts.append(verdict_of(user, result))
+        return any(verdicts)
+
+    def _ids(self, generated: Sequence[int]) -> Any:
+        arrays = arrays_for_functions(Lists()) if self._arrays is None else self._arrays
+        return arrays.ids([[*self._prompt, *generated]])
 
 
 def repeated_pattern(tokens: Sequence[int], detection: RepetitionDetection) -> int | None:

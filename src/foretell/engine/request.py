@@ -39,6 +39,7 @@ class Request:
         priority: requests with a lower number run earlier; among equals, those that came earlier.
         on_step: is called with a record of each step by a strategy that keeps records; a beam
             search gives a `BeamStep`.
+        prompt_index: of the prompt in its list.
     """
 
     prompt: Items[int]
@@ -51,6 +52,7 @@ class Request:
     ends_text: Callable[[Items[int]], StopReason | None] | None = None
     priority: int = 0
     on_step: Callable[[Any], None] | None = None
+    prompt_index: int = 0
 
     @cached_property
     def strategy_kind(self) -> StrategyKind:
@@ -111,7 +113,9 @@ class Request:
 
     def context(self, vocab_size: int, max_length: int | None = None) -> ChainContext:
         """What the chain of its processors must know; `max_length` where the length is limited."""
-        return ChainContext(vocab_size, self.eos_token_ids, max_length, self.dry_breakers)
+        return ChainContext(
+            vocab_size, self.eos_token_ids, max_length, self.dry_breakers, self.prompt_index
+        )
 
     def check(self, info: BackendInfo) -> None:
         """Raise RequestError if no state of this backend could run the request."""

@@ -35,6 +35,9 @@ class SettingTopic:
         formula, source: how it is computed, and who says so.
         contradictions: what it does not go with, and what it has no effect without.
         dialects: by dialect, where they differ.
+        forms: of a function: foretell's own, then transformers'.
+        called: when the function is called, with what, and what it returns.
+        code: a program that uses it.
     """
 
     name: str
@@ -53,6 +56,9 @@ class SettingTopic:
     source: str = ""
     contradictions: tuple[str, ...] = ()
     dialects: dict[str, str] = dataclasses.field(default_factory=dict)
+    forms: tuple[str, ...] = ()
+    called: str = ""
+    code: str = ""
 
     def legal(self) -> str:
         """The legal bounds, in words; the form of what is not a number."""
@@ -138,6 +144,9 @@ def setting_topic(name: str) -> SettingTopic:
         source=row.source,
         contradictions=contradictions(name),
         dialects=dialect_notes(name),
+        forms=row.forms,
+        called=row.called,
+        code=row.code,
     )
 
 

@@ -15,7 +15,6 @@ from foretell.config import GenerationConfig
 from foretell.config.ranges import MAX_SEED
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, RequestError
-from foretell.hf_generate.arrays import Arrays, arrays_for_functions, arrays_like
 from foretell.hf_generate.functions import (
     Ends,
     OnRow,
@@ -36,6 +35,7 @@ from foretell.hf_generate.results import GenerateOutput, beam_indices_of, sequen
 from foretell.hf_generate.running import Line, Stream, Text, run
 from foretell.hf_generate.settings import Settings
 from foretell.outputs import StopReason
+from foretell.utils.tensors import Arrays, arrays_for_functions, arrays_like
 
 STRIDE = 0x9E3779B97F4A7C15  # odd and far from round: seeds of neighbouring rows do not meet
 

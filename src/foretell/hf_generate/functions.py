@@ -6,22 +6,23 @@ scores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.processors.base import History
-from foretell.decoding.processors.custom import name_of
+from foretell.decoding.processors.custom import UserProcessor
 from foretell.decoding.processors.masks import PrefixAllowed
+from foretell.decoding.stopping import StoppingCriteria
 from foretell.errors import ConfigError
-from foretell.hf_generate.arrays import Arrays, to_numpy, to_plain
 from foretell.hf_generate.fields import CRITERIA_FIELDS, PROCESSOR_FIELDS
 from foretell.hf_generate.inputs import Row
 from foretell.text.detokenizer import Detokenizer
 from foretell.text.stops import StopMatcher
 from foretell.utils.arrays import Logits
+from foretell.utils.tensors import Arrays
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -40,21 +41,17 @@ def function_list(name: str, value: Any) -> list[Callable[..., Any]]:
     return [*value]
 
 
-def adapted(processor: Callable[..., Any], row: Row, arrays: Arrays) -> OnRow:
+def adapted(
+    processor: Callable[..., Any], config: GenerationConfig, row: Row, arrays: Arrays
+) -> OnRow:
     """A transformers LogitsProcessor as a function on one row."""
-
-    def process(logits: Logits, history: History) -> None:
-        ids = arrays.ids([[*row.padding, *history.tokens]])
-        scores = to_numpy(processor(ids, arrays.floats(logits[None])))
-        if scores.shape != (1, len(logits)):
-            raise ConfigError(
-                f"the logits processor {name_of(processor)!r} returned the shape {scores.shape}: "
-                f"must be {(1, len(logits))}"
-            )
-        logits[:] = scores[0]
-
-    process.__name__ = name_of(processor)
-    return process
+    return UserProcessor(
+        processor,
+        may_break=config.remove_invalid_values,
+        is_transformers=True,
+        arrays=arrays,
+        padding=row.padding,
+    )
 
 
 def allowed_tokens(function: Callable[..., Any], row: Row, arrays: Arrays, batch_id: int) -> OnRow:
@@ -63,16 +60,9 @@ def allowed_tokens(function: Callable[..., Any], row: Row, arrays: Arrays, batch
     The batch id is the row's index among the prompts, for all its samples and beams, as in
     transformers from 5.24 on.
     """
-
-    def allow(logits: Logits, history: History) -> None:
-        def named(tokens: list[int]) -> Iterable[int]:
-            ids = arrays.ids([*row.padding, *tokens])
-            found: Iterable[int] = to_plain(function(batch_id, ids))
-            return found
-
-        PrefixAllowed(named)(logits, history)
-
-    return allow
+    return PrefixAllowed(
+        function, batch_id, is_transformers=True, arrays=arrays, padding=row.padding
+    )
 
 
 def suppress_second(ids: Sequence[int]) -> OnRow:
@@ -113,7 +103,7 @@ def stages_of(
                 f"set {name}, and nothing beside"
             )
         stage = name if name is not None and _is_on(config, name) else "logits_processor"
-        stages.setdefault(stage, []).append(adapted(processor, row, arrays))
+        stages.setdefault(stage, []).append(adapted(processor, config, row, arrays))
     return stages
 
 
@@ -148,11 +138,8 @@ def criteria_end(
 ) -> Ends:
     """Whether any of transformers' StoppingCriteria says so; `scores` gives the second argument."""
 
-    def ends(generated: Sequence[int]) -> bool:
-        ids = arrays.ids([[*row.whole, *generated]])
-        return any(bool(to_numpy(one(ids, scores())).any()) for one in criteria)
-
-    return ends
+    says = StoppingCriteria(criteria, row.whole, is_transformers=True, arrays=arrays, scores=scores)
+    return lambda generated: says("", generated)
 
 
 def text_ends(strings: Sequence[str], tokenizer: Tokenizer, row: Row) -> Ends:

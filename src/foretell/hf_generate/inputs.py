@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from foretell.errors import RequestError
-from foretell.hf_generate.arrays import is_tensor, to_plain
+from foretell.utils.tensors import is_tensor, to_plain
 
 
 @dataclass(frozen=True)

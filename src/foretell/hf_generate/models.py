@@ -13,9 +13,9 @@ from foretell.engine.client import EngineClient
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings
 from foretell.errors import UnsupportedModelError
-from foretell.hf_generate.arrays import Arrays, NumpyArrays, tensors_on
 from foretell.hf_generate.settings import fields_of_model
 from foretell.llm import LLM
+from foretell.utils.tensors import Arrays, NumpyArrays, tensors_on
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer

@@ -15,8 +15,8 @@ from foretell.decoding.processors.base import History
 from foretell.decoding.strategies.base import Choices, Draw, Strategy
 from foretell.engine.request import Request
 from foretell.engine.request_state import make_strategy
-from foretell.hf_generate.arrays import Arrays
 from foretell.utils.arrays import Logits
+from foretell.utils.tensors import Arrays
 
 Rows = dict[int, Logits]
 

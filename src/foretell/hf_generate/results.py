@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from foretell.hf_generate.arrays import Arrays
 from foretell.hf_generate.recording import Record
 from foretell.hf_generate.running import Text
+from foretell.utils.tensors import Arrays
 
 
 @dataclass(frozen=True)

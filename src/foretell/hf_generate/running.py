@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from foretell.engine.client import EngineClient
 from foretell.engine.events import EndEvent, TokenEvent
 from foretell.engine.request import Request
-from foretell.hf_generate.arrays import Arrays, to_host
 from foretell.hf_generate.functions import Ends
+from foretell.utils.tensors import Arrays, to_host
 
 
 class Streamer(Protocol):

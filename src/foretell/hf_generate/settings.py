@@ -8,8 +8,8 @@ from typing import Any
 
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError, RequestError
-from foretell.hf_generate.arrays import to_plain
 from foretell.hf_generate.fields import BEAMS, FIELDS, HONOURED, RECORDS, SAMPLING, refuse_what_acts
+from foretell.utils.tensors import to_plain
 from foretell.utils.warn import warn_of_setting
 
 DEFAULT_TOP_K = 50

@@ -15,6 +15,7 @@ from foretell.config.defaults import with_default_length
 from foretell.config.plain import unpacked
 from foretell.config.presets import MODEL_PRESET
 from foretell.config.settings import MULTIPLYING_SETTINGS, SETTINGS
+from foretell.decoding.functions import check_functions
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError
 from foretell.inputs.prompts import Prompt, Prompts, is_batch, read_prompt
@@ -84,7 +85,12 @@ class RequestTemplate:
     longest_of: LongestOf
     default_length: int | None = None
 
-    def request(self, token_ids: Sequence[int], config: GenerationConfig | None = None) -> Request:
+    def request(
+        self,
+        token_ids: Sequence[int],
+        config: GenerationConfig | None = None,
+        prompt_index: int = 0,
+    ) -> Request:
         """What is asked of the engine for this prompt; sampling may still lack its seed.
 
         `config` is the engine's, if it is not that of `tokenized`.
@@ -95,6 +101,7 @@ class RequestTemplate:
             self.tokenized.eos_token_ids,
             negative_prompt=self.tokenized.negative_prompt_of(token_ids),
             dry_breakers=self.tokenized.dry_breakers,
+            prompt_index=prompt_index,
             **{"prompt_logprobs": self.config.prompt_logprobs, **self.extras},
         )
 
@@ -112,7 +119,8 @@ class RequestTemplate:
             config = config.with_seed()
         if config is not self.config:
             own = self.tokenized.of(config)
-        job = Job(text, self.request(token_ids, own), config, prompt_index, is_listed)
+        request = self.request(token_ids, own, prompt_index)
+        job = Job(text, request, config, prompt_index, is_listed)
         if not job.request.strategy_kind.emits:
             return job
         ends_text = stop_in_text(job, self.tokenizer)
@@ -201,6 +209,7 @@ class InputProcessor:
             complete = self._with_recommended(complete)
         if complete.stop or complete.stop_regex:
             StopMatcher(complete.stop, complete.stop_regex)  # refuses a bad pattern
+        check_functions(complete)
         for sentence in (*complete.warnings, *unseen_stops(complete, self._tokenizer)):
             warn_of_setting(sentence)
         return complete

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from foretell.config.settings import TEXT_STOPS
 from foretell.decoding.logprobs import TokenReport
+from foretell.decoding.stopping import StoppingCriteria
 from foretell.decoding.trace import StepRecord
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.errors import RequestError
@@ -67,7 +68,9 @@ class SampleStreamer:
         self._tokenizer = tokenizer
         stages = () if config.logprobs is None else tuple(config.logprobs_stage)
         self._stages = cast("tuple[LogprobStage, ...]", stages)
-        self._criteria = config.stopping_criteria
+        self._criteria = None
+        if config.stopping_criteria is not None:
+            self._criteria = StoppingCriteria(config.stopping_criteria, prompt)
         self._min_new_tokens = max(
             config.min_new_tokens or 0, (config.min_length or 0) - len(prompt)
         )
@@ -144,7 +147,7 @@ class SampleStreamer:
     def _reason(self, reason: StopReason | None, may_stop: bool) -> StopReason | None:
         """Why the text ends here: by a stop in it, or by the engine's reason.
 
-        The user's predicate goes before limits.
+        The user's predicates go before limits.
         """
         criteria = self._criteria
         if self._matcher.match is not None:
@@ -153,7 +156,7 @@ class SampleStreamer:
             return reason
         if reason is not None and reason.finish_reason == "stop":
             return reason
-        return StopReason("criteria") if criteria(self._text, [*self._generated]) else reason
+        return StopReason("criteria") if criteria(self._text, self._generated) else reason
 
     def _end(
         self, text: str, finish_reason: FinishReason, reason: StopReason | None = None

@@ -112,7 +112,10 @@ def to_host(value: Any) -> Any:
 
 def to_numpy(value: Any) -> NDArray[Any]:
     """The same as a numpy array."""
-    return np.asarray(value.detach().cpu() if is_tensor(value) else value)
+    if not is_tensor(value):
+        return np.asarray(value)
+    host = value.detach().cpu()
+    return np.asarray(host.float() if host.is_floating_point() else host)  # numpy has no bfloat16
 
 
 def to_plain(value: Any) -> Any:

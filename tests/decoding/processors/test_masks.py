@@ -98,14 +98,26 @@ def test_the_prefix_function_sees_the_prompt_and_may_answer_any_iterable():
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ([], "prefix_allowed_tokens_fn names no token after 2 tokens"),
-        ([5], "prefix_allowed_tokens_fn has the token id 5: must be below the vocabulary size 5"),
-        ([1, -1], "prefix_allowed_tokens_fn has the token id -1"),
+        ([], r"\[\]"),
+        ([5], "the token id 5"),
+        ([1, -1], "the token id -1"),
+        (None, "None"),
+        (3, "3"),
+        ("12", "'12'"),
+        (["1"], r"\['1'\]"),
+        ([1.0], r"\[1.0\]"),
+        ([True], r"\[True\]"),
+        (np.array([0.5]), r"\[0.5\]"),
+        (range, "type"),
     ],
 )
 def test_what_the_prefix_function_may_not_answer(answer, sentence):
+    def narrow(token_ids):
+        return answer
+
+    sentence = f"^prefix_allowed_tokens_fn 'narrow' returned .*{sentence}.*: must return at least"
     with pytest.raises(ConfigError, match=sentence):
-        ours(PrefixAllowed(lambda token_ids: answer), np.zeros(5, np.float32))
+        ours(PrefixAllowed(narrow), np.zeros(5, np.float32))
 
 
 @pytest.mark.parametrize("kind", [AllowedTokens, SuppressTokens, BeginSuppress])

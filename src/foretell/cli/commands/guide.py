@@ -160,6 +160,8 @@ def topic_lines(topic: Topic) -> list[str]:
     for label, text in rows:
         if text:
             lines += _wrapped(f"  {label:<12}  ", text)
+    if isinstance(topic, SettingTopic) and topic.code:
+        lines += ["", "For example:", "", *textwrap.indent(topic.code, "  ").splitlines()]
     return lines
 
 
@@ -173,6 +175,8 @@ def _setting_rows(topic: SettingTopic) -> Rows:
     yield "high", topic.high_effect
     yield "formula", topic.formula
     yield "source", topic.source
+    yield "forms", ", ".join(topic.forms)
+    yield "called", topic.called
     for index, clause in enumerate(topic.contradictions):
         yield "" if index else "with others", clause
     yield from topic.dialects.items()

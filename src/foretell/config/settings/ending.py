@@ -10,7 +10,7 @@ from foretell.config.validators import (
     BOOLEAN,
     DECAY,
     DETECTION,
-    FUNCTION,
+    FUNCTION_OR_SEVERAL,
     REGEXES,
     TEXTS,
     TOKEN_IDS,
@@ -135,10 +135,21 @@ ROWS: dict[str, Setting] = {
         source="vLLM",
     ),
     "stopping_criteria": Setting(
-        FUNCTION,
+        FUNCTION_OR_SEVERAL,
         Kind.RUN,
         "a function: from the text and the ids so far to whether to stop",
         ends_text=True,
+        forms=("f(text, ids)", "f(input_ids, scores)"),
+        called="after each token, from min_new_tokens on, with the text and the list of ids that "
+        "were generated so far; it returns whether to stop. transformers' form, told by the names "
+        "of its arguments: the ids of prompt and output (1, length), a tensor where torch is "
+        "imported, else an array; scores are None",
+        code="""\
+def after_two_sentences(text, ids):
+    return text.count(". ") >= 2
+
+llm.generate("Once", stopping_criteria=after_two_sentences, max_new_tokens=50)
+""",
         aliases=("stop_criteria", "stopping_criterion"),
     ),
 }

@@ -77,6 +77,9 @@ class Setting:
         on_when: at which values it counts as set, in words, if not at any.
         with_others: what else there is to say on how it goes with others.
         after: of a stage that no dialect's system has: the stage that it follows in all of them.
+        forms: of a user's function: foretell's own, then transformers'.
+        called: when it is called, with what, and what it returns.
+        code: a program that uses it.
         examples: values, or whole settings, for the guide's worked example.
         example_text: words written before, where the example looks back on them.
         aliases: what other systems call it.
@@ -105,6 +108,9 @@ class Setting:
     on_when: str = ""
     with_others: str = ""
     after: str = ""
+    forms: tuple[str, ...] = ()
+    called: str = ""
+    code: str = ""
     examples: tuple[Any, ...] = ()
     example_text: str = ""
     aliases: tuple[str, ...] = ()

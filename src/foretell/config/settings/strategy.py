@@ -9,6 +9,14 @@ from foretell.config.validators import BOOLEAN, CHAIN, DIALECT, EARLY_STOPPING, 
 
 HEADING = "Strategy"
 
+ROW_FORMS = ("f(row)", "f(row, history)", "f(input_ids, scores)")
+ON_ROWS = (
+    "for each token, with a float32 row of vocab_size logits, which it changes in place, or "
+    "returns changed; `history.tokens` are all ids so far, `history.num_prompt_tokens` of them the "
+    "prompt's. transformers' form, told by the names of its arguments: ids (1, length) and scores "
+    "(1, vocab_size), tensors where torch is imported, else arrays; it returns scores"
+)
+
 ROWS: dict[str, Setting] = {
     "do_sample": Setting(
         BOOLEAN,
@@ -103,6 +111,15 @@ ROWS: dict[str, Setting] = {
         Kind.STRATEGY,
         "the whole chain, by names of settings, in this order",
         with_others="must name every setting that is on; contradicts logits_processor",
+        forms=ROW_FORMS,
+        called=ON_ROWS,
+        code="""\
+def halve(row):
+    row /= 2
+
+chain = ["top_k", halve, "temperature"]
+llm.generate("Once", processors=chain, top_k=20, temperature=0.8)
+""",
         aliases=("samplers", "sampler_order", "sampler_seq"),
     ),
     "logits_processor": Setting(
@@ -110,6 +127,17 @@ ROWS: dict[str, Setting] = {
         Kind.CUSTOM,
         "functions on a row of logits, before the samplers",
         with_others="contradicts processors: put all in one",
+        forms=ROW_FORMS,
+        called=ON_ROWS,
+        code="""\
+newline = llm.tokenizer.encode("\\n", add_special_tokens=False)[-1]
+
+def no_newline_twice(row, history):
+    if history.tokens[-1] == newline:
+        row[newline] = -float("inf")
+
+llm.generate("Once", logits_processor=no_newline_twice, max_new_tokens=20)
+""",
         aliases=("logits_processors", "logit_processor"),
     ),
     "remove_invalid_values": Setting(

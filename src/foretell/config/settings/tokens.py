@@ -71,6 +71,18 @@ ROWS: dict[str, Setting] = {
         FUNCTION,
         Kind.MASK,
         "a function: from the ids so far to the ids allowed next",
+        forms=("f(ids)", "f(batch_id, input_ids)"),
+        called="for each token, with a list of all ids so far, the prompt's first; it returns the "
+        "ids that may come next, at least one. transformers' form, told by its two arguments: the "
+        "prompt's place in the list, and the ids, a tensor where torch is imported, else an array",
+        code="""\
+digits = llm.tokenizer.encode("0123456789", add_special_tokens=False)
+
+def only_digits(ids):
+    return digits
+
+llm.generate("1,2", max_new_tokens=5, prefix_allowed_tokens_fn=only_digits)
+""",
     ),
     "guidance_scale": Setting(
         Range(float, 0.0, FINITE, "pull away from the negative prompt; 1 is off", (1, 10)),

@@ -13,12 +13,13 @@ import numpy as np
 
 from foretell.config import GenerationConfig
 from foretell.decoding.context import ChainContext
+from foretell.decoding.functions import ids_of, read_function
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, texts_left
 from foretell.decoding.processors.rows import as_ids, check_possible, check_within, rule_out
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
-from foretell.utils.display import count
+from foretell.utils.tensors import Arrays, Lists, arrays_for_functions
 
 
 class Endings:
@@ -112,28 +113,46 @@ class BeginSuppress:
 class PrefixAllowed:
     """Only the ids that a function names, given all ids so far (De Cao et al. 2021, GENRE).
 
-    Where earlier processors have ruled out every one of them, they become equally likely, as in
-    transformers: the function has the last word. ConfigError if it names none, or one that is not
-    in the vocabulary.
+    `function(ids)` has them as a list, transformers' `function(batch_id, input_ids)` as a tensor
+    where torch has been imported, else as an array. Where earlier processors have ruled out every
+    one of them, they become equally likely, as in transformers: the function has the last word.
+    ConfigError if it names none, or one that is not in the vocabulary.
+
+    Args:
+        function: the user's.
+        batch_id: which of a list's prompts this is.
+        is_transformers: whether it has transformers' form, where that is known.
+        arrays: what makes the arrays that transformers' form is given.
+        padding: ids that stand before the prompt's there.
     """
 
-    def __init__(self, fn: Callable[[list[int]], Iterable[int]]) -> None:
-        self._fn = fn
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        batch_id: int = 0,
+        *,
+        is_transformers: bool | None = None,
+        arrays: Arrays | None = None,
+        padding: Sequence[int] = (),
+    ) -> None:
+        setting = "prefix_allowed_tokens_fn"
+        self._user = read_function(setting, function, is_transformers=is_transformers)
+        self._batch_id = batch_id
+        self._arrays = arrays
+        self._padding = padding
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out all other ids."""
-        tokens = list(history.tokens)
-        named = list(self._fn(tokens))
-        if not named:
-            raise ConfigError(
-                f"prefix_allowed_tokens_fn names no token after {count(len(tokens), 'token')}: "
-                f"must name at least one"
-            )
-        ids = as_ids("prefix_allowed_tokens_fn", named)
-        check_within("prefix_allowed_tokens_fn", ids, row)
+        ids = ids_of(self._user, self._named([*self._padding, *history.tokens]), len(row))
         kept = row[ids]
         row.fill(-np.inf)
         row[ids] = kept if kept.max() > -np.inf else 0.0
+
+    def _named(self, tokens: list[int]) -> Any:
+        if not self._user.is_transformers:
+            return self._user.call(tokens)
+        arrays = arrays_for_functions(Lists()) if self._arrays is None else self._arrays
+        return self._user.call(self._batch_id, arrays.ids(tokens))
 
 
 def _bad_words(words: Any, config: GenerationConfig, context: ChainContext) -> Processor:
@@ -146,5 +165,7 @@ BUILDERS: dict[str, Builder] = {
     "allowed_token_ids": lambda ids, *_: AllowedTokens(ids),
     "suppress_tokens": lambda ids, *_: SuppressTokens(ids),
     "begin_suppress_tokens": lambda ids, *_: BeginSuppress(ids),
-    "prefix_allowed_tokens_fn": lambda function, *_: PrefixAllowed(function),
+    "prefix_allowed_tokens_fn": lambda function, _, context: PrefixAllowed(
+        function, context.prompt_index
+    ),
 }
