@@ -14,7 +14,7 @@ from foretell.config import FINITE, RANGES
 from foretell.config.conflicts import needs_of
 from foretell.config.dialects import DIALECTS
 from foretell.config.presets import PRESETS
-from foretell.config.settings import GROUPS, SAMPLING_SETTINGS, SETTINGS
+from foretell.config.settings import GROUPS, SAMPLING_SETTINGS, SETTINGS, Kind
 from foretell.decoding.chain import build_chain
 from foretell.decoding.context import ChainContext
 from foretell.guide.topics import find_topic, setting_topic, topic_names
@@ -263,3 +263,22 @@ def test_unknown_topics_earn_a_suggestion(asked, hint):
 def test_all_names_are_topics():
     assert len(set(topic_names())) == len(topic_names()) == len(EVERY) + len(PRESETS) + 3
     assert all(find_topic(name).name == name for name in topic_names())
+
+
+CUTS = [
+    (name, settings)
+    for name, row in SETTINGS.items()
+    if row.kind is Kind.TRUNCATION
+    for settings in CASES[name]
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), CUTS, ids=str)
+@pytest.mark.parametrize("least", [2, 5, 6, 7])
+def test_every_sampler_that_cuts_leaves_min_tokens_to_keep(name, settings, least):
+    alone = distribution(settings)
+    left = distribution({**settings, "min_tokens_to_keep": least})
+    num_alone = sum(p > 0 for p in alone.values())
+    assert sum(p > 0 for p in left.values()) >= least
+    if num_alone >= least:
+        assert left == alone

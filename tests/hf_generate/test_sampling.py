@@ -105,6 +105,34 @@ def test_beams_that_draw_keep_to_what_is_possible(gpt2: Any):
     assert len({str(one.tolist()) for one in others}) > 1
 
 
+@pytest.mark.parametrize("eos", [7, [7, 8, 9], None], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epsilon_cutoff": 0.9},
+        {"eta_cutoff": 0.9, "temperature": 0.5},
+        {"top_k": 1},
+        {"top_p": 0.01},
+        {"min_p": 0.99},
+        {"typical_p": 0.01},
+        {"top_h": 0.99},
+        {"top_h": 0.99, "epsilon_cutoff": 0.5},
+        {"top_k": 3, "epsilon_cutoff": 0.5, "eta_cutoff": 0.5},
+    ],
+    ids=str,
+)
+def test_beams_that_draw_keep_as_many_candidates_as_in_transformers(
+    gpt2: Any, settings: dict[str, Any], eos: Any
+):
+    settings = {"top_k": 0, **settings, "num_beams": 2, "do_sample": True, "eos_token_id": eos}
+    kept = {"return_dict_in_generate": True, "output_scores": True, "max_new_tokens": 1}
+    ids = torch.tensor([[3, 4, 5]])
+    theirs = gpt2.generate(ids, pad_token_id=0, **settings, **kept).scores[0][0]
+    ours = generate(gpt2, ids, pad_token_id=0, seed=1, **settings, **kept).scores[0][0]
+    assert torch.equal(ours > -torch.inf, theirs > -torch.inf)
+    torch.testing.assert_close(ours, theirs)
+
+
 def test_a_seed_repeats_the_draws_and_torch_gives_one(llama: Any):
     ids = torch.tensor([[3, 9, 4, 17]])
     settings = {"do_sample": True, "max_new_tokens": 12, "temperature": 1.5}

@@ -13,6 +13,7 @@ import numpy as np
 
 from foretell.config import GenerationConfig
 from foretell.config.ranges import MAX_SEED
+from foretell.decoding.processors.entropy_samplers import TopH
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, RequestError
 from foretell.hf_generate.functions import (
@@ -197,6 +198,8 @@ class Call:
         begin = config.begin_suppress_tokens
         if begin is not None and config.forced_bos_token_id is not None:
             stages["begin_suppress_tokens"] = [suppress_second([*begin])]
+        if config.top_h is not None and config.min_tokens_to_keep is not None:
+            stages["top_h"] = [TopH(config.top_h)]  # transformers' keeps one token, also of beams
         return with_functions(config, stages, self._last(index))
 
     def _last(self, index: int) -> list[OnRow]:

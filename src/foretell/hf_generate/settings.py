@@ -151,9 +151,10 @@ class Settings:
             chosen |= {name: self[name] for name in SAMPLING} | self._for_draws()
         if self.num_beams > 1:
             chosen |= {name: self[name] for name in BEAMS}
-        if chosen["bad_words_ids"] is not None:
+        if chosen["bad_words_ids"]:
             ends = [[token] for token in self.eos_token_ids]  # transformers lets these be written
-            chosen["bad_words_ids"] = [ids for ids in chosen["bad_words_ids"] if ids not in ends]
+            left = [ids for ids in chosen["bad_words_ids"] if ids not in ends]
+            chosen["bad_words_ids"] = left or None
         if length == 1:  # where transformers takes the prompt for an encoder-decoder's start
             chosen["forced_bos_token_id"] = self["forced_bos_token_id"]
         return GenerationConfig(

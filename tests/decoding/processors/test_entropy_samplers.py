@@ -55,7 +55,7 @@ def test_typical_is_transformers(row, mass):
 @given(ROWS, SHARE, st.integers(1, 400))
 def test_typical_keeps_as_many_as_transformers(row, mass, least):
     assume(not is_close_call(row, mass))
-    oracle = TypicalLogitsWarper(mass, min_tokens_to_keep=least)
+    oracle = TypicalLogitsWarper(mass, min_tokens_to_keep=min(least, 10**6))
     expected = theirs(oracle, row.astype(np.float64))
     result = ours(TypicalP(mass, least), row)
     # Which of equal logits stay is the sort's whim there, so the kept values are compared; equal
@@ -82,24 +82,29 @@ def test_typical_may_take_the_likeliest_and_keeps_lower_ids_among_equals():
     np.testing.assert_array_equal(ours(TypicalP(1.0), row), row)
 
 
+LEAST = st.sampled_from([1, 1, 2, 3, 10, 10**400])
+
+
 @settings(deadline=None)
-@given(ROWS, st.floats(1e-6, 0.99))
-def test_epsilon_is_transformers(row, epsilon):
+@given(ROWS, st.floats(1e-6, 0.99), LEAST)
+def test_epsilon_is_transformers(row, epsilon, least):
     logprobs, _ = facts(row)
     assume(not is_near(np.exp(logprobs), epsilon))
-    expected = theirs(EpsilonLogitsWarper(epsilon), row.astype(np.float64))
-    np.testing.assert_array_equal(ours(EpsilonCutoff(epsilon), row), expected)
+    warper = EpsilonLogitsWarper(epsilon, min_tokens_to_keep=min(least, 10**6))
+    expected = theirs(warper, row.astype(np.float64))
+    np.testing.assert_array_equal(ours(EpsilonCutoff(epsilon, least), row), expected)
 
 
 @settings(deadline=None)
-@given(ROWS, st.floats(1e-6, 0.99).map(lambda x: float(np.float32(x))))
-def test_eta_is_transformers(row, epsilon):
+@given(ROWS, st.floats(1e-6, 0.99).map(lambda x: float(np.float32(x))), LEAST)
+def test_eta_is_transformers(row, epsilon, least):
     """transformers holds ε in float32, and so its bound is no better than that."""
     logprobs, entropy = facts(row)
     bound = min(epsilon, math.sqrt(epsilon) * math.exp(-entropy))
     assume(np.abs(np.exp(logprobs) / bound - 1).min() > 1e-6)
-    expected = theirs(EtaLogitsWarper(epsilon), row.astype(np.float64))
-    np.testing.assert_array_equal(ours(EtaCutoff(epsilon), row), expected)
+    warper = EtaLogitsWarper(epsilon, min_tokens_to_keep=min(least, 10**6))
+    expected = theirs(warper, row.astype(np.float64))
+    np.testing.assert_array_equal(ours(EtaCutoff(epsilon, least), row), expected)
 
 
 @pytest.mark.parametrize("kind", [EpsilonCutoff, EtaCutoff])
@@ -131,6 +136,18 @@ def test_top_h_is_transformers(row, top_h):
     np.testing.assert_array_equal(np.sort(result), np.sort(expected))
 
 
+@settings(deadline=None)
+@given(ROWS, st.floats(0.01, 1), st.integers(1, 150))
+def test_top_h_leaves_as_many_as_are_asked_for(row, top_h, least):
+    alone, more = ours(TopH(top_h), row), ours(TopH(top_h, least), row)
+    count = int(np.count_nonzero(alone > -np.inf))
+    expected = sorted(np.flatnonzero(row > -np.inf), key=lambda i: (-row[i], i))[
+        : max(count, least)
+    ]
+    assert np.flatnonzero(more > -np.inf).tolist() == sorted(expected)
+    np.testing.assert_array_equal(more[sorted(expected)], row[sorted(expected)])
+
+
 def test_top_h_by_example():
     row = np.zeros(150, np.float32)
     assert np.flatnonzero(ours(TopH(0.101), row) > -np.inf).tolist() == list(range(10))
@@ -156,6 +173,7 @@ def test_other_numbers_are_refused(kind, value, name):
         kind(value)
 
 
-def test_typical_keeps_one_at_least():
+@pytest.mark.parametrize("kind", [TypicalP, EpsilonCutoff, EtaCutoff, TopH])
+def test_one_is_kept_at_least(kind):
     with pytest.raises(ConfigError, match="min_tokens_to_keep=0"):
-        TypicalP(0.5, 0)
+        kind(0.5, 0)

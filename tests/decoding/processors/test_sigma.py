@@ -30,6 +30,17 @@ def test_it_keeps_what_lies_within_n_sigma(row, n):
     np.testing.assert_array_equal(result[kept], row[kept])
 
 
+@settings(deadline=None)
+@given(ROWS, st.floats(0.01, 5), st.sampled_from([2, 3, 10, 10**400]))
+def test_it_leaves_as_many_as_are_asked_for(row, n, least):
+    kept, threshold = by_formula(row, n)
+    assume(np.abs(row.astype(np.float64) - threshold).min() > 1e-9)
+    falling = np.sort(row)[::-1]
+    bound = falling[min(least, len(row)) - 1]  # and what equals the last of them
+    expected = sorted({*kept, *np.flatnonzero((row >= bound) & (row > -np.inf)).tolist()})
+    assert np.flatnonzero(ours(TopNSigma(n, least), row) > -np.inf).tolist() == expected
+
+
 def test_sigma_is_that_of_the_population():
     row = np.array([1, -np.inf, 3, -1], np.float32)  # mean 1, σ = √(8/3) = 1.633
     assert np.flatnonzero(ours(TopNSigma(1.2), row) > -np.inf).tolist() == [2]

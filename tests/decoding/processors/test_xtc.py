@@ -51,6 +51,13 @@ def test_the_rule_by_example():
     assert kept(1.0, 0.12, 0, frozenset({0, 99})) == [0, 2, 4]
 
 
+def test_nothing_goes_where_too_few_would_be_left():
+    """llama.cpp's `min_keep`: at 0.12 two of five go."""
+    for least, left in ((3, [0, 2, 4]), (4, [0, 1, 2, 3, 4]), (10**400, [0, 1, 2, 3, 4])):
+        assert kept(1.0, 0.12, 0, frozenset(), least) == left
+    assert kept(1.0, 0.12, 0, frozenset({1}), 4) == [0, 1, 2, 4]
+
+
 def test_the_threshold_is_included_and_above_a_half_nothing_happens():
     row = np.array([1, 1], np.float32)
     assert ours(XTC(1.0, 0.5, 0), row).tolist() == [-np.inf, 1]

@@ -11,6 +11,7 @@ from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.context import ChainContext
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, min_tokens
+from foretell.decoding.processors.rows import cut
 from foretell.decoding.ranks import top_ids
 from foretell.decoding.softmax import entropy, log_softmax, softmax
 from foretell.utils.arrays import Logits
@@ -51,34 +52,38 @@ class TypicalP:
 class EpsilonCutoff:
     """Keep p_i ≥ ε (Hewitt et al. 2022, arXiv 2210.15191).
 
-    0 ≤ ε ≤ 1; 0 is off. The largest logit and those that equal it always stay.
+    0 ≤ ε ≤ 1; 0 is off. The `min_tokens_to_keep` largest logits and those that equal them stay.
     """
 
-    def __init__(self, epsilon: float) -> None:
+    def __init__(self, epsilon: float, min_tokens_to_keep: int = 1) -> None:
         RANGES["epsilon_cutoff"].check("epsilon_cutoff", epsilon)
+        RANGES["min_tokens_to_keep"].check("min_tokens_to_keep", min_tokens_to_keep)
         self._epsilon = epsilon
+        self._min_tokens = min_tokens_to_keep
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what is less probable than ε."""
-        _rule_out_below(row, softmax(row), self._epsilon)
+        cut(row, softmax(row) < self._epsilon, self._min_tokens)
 
 
 class EtaCutoff:
     """Keep p_i ≥ min(ε, √ε · exp(-H)), H the entropy (Hewitt et al. 2022, arXiv 2210.15191).
 
     As transformers computes it (its documentation has the root over both factors).
-    0 ≤ ε ≤ 1; 0 is off. The largest logit and those that equal it always stay.
+    0 ≤ ε ≤ 1; 0 is off. The `min_tokens_to_keep` largest logits and those that equal them stay.
     """
 
-    def __init__(self, epsilon: float) -> None:
+    def __init__(self, epsilon: float, min_tokens_to_keep: int = 1) -> None:
         RANGES["eta_cutoff"].check("eta_cutoff", epsilon)
+        RANGES["min_tokens_to_keep"].check("min_tokens_to_keep", min_tokens_to_keep)
         self._epsilon = epsilon
+        self._min_tokens = min_tokens_to_keep
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what is less probable than the bound that the entropy sets."""
         probabilities = softmax(row)
         eta = math.sqrt(self._epsilon) * math.exp(-entropy(probabilities))
-        _rule_out_below(row, probabilities, min(self._epsilon, eta))
+        cut(row, probabilities < min(self._epsilon, eta), self._min_tokens)
 
 
 class TopH:
@@ -86,27 +91,25 @@ class TopH:
 
     Of the 100 likeliest tokens, largest first, those are kept whose running sum of -p ln p is at
     most top_h · H; p and their entropy H are renormalized over these 100. All others go; the
-    likeliest always stays. 0 < top_h ≤ 1.
+    `min_tokens_to_keep` likeliest always stay, the lower id first among equals. 0 < top_h ≤ 1.
     """
 
-    def __init__(self, top_h: float) -> None:
+    def __init__(self, top_h: float, min_tokens_to_keep: int = 1) -> None:
         RANGES["top_h"].check("top_h", top_h)
+        RANGES["min_tokens_to_keep"].check("min_tokens_to_keep", min_tokens_to_keep)
         self._top_h = top_h
+        self._min_tokens = min_tokens_to_keep
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what would exceed the share of the entropy."""
-        ids = top_ids(row, NUM_TOP_H)
+        ids = top_ids(row, max(NUM_TOP_H, self._min_tokens))
         logits = row[ids[row[ids] > -np.inf]]
-        logprobs = log_softmax(logits)
+        logprobs = log_softmax(logits[:NUM_TOP_H])
         reached = np.cumsum(-np.exp(logprobs) * logprobs)
         within = reached <= self._top_h * reached[-1]
-        count = max(1, int(np.count_nonzero(within)))
+        count = min(max(self._min_tokens, int(np.count_nonzero(within))), len(logits))
         row.fill(-np.inf)
         row[ids[:count]] = logits[:count]
-
-
-def _rule_out_below(row: Logits, probabilities: NDArray[np.float64], bound: float) -> None:
-    np.putmask(row, (probabilities < bound) & (row < row.max()), -np.inf)
 
 
 def _weighted_quantile(
@@ -132,9 +135,17 @@ def _typical_p(p: float, config: GenerationConfig, _: ChainContext) -> Processor
     return TypicalP(p, min_tokens_to_keep=min_tokens(config)) if p < 1 else None
 
 
+def _epsilon(value: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    return EpsilonCutoff(value, min_tokens(config)) if value else None
+
+
+def _eta(value: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
+    return EtaCutoff(value, min_tokens(config)) if value else None
+
+
 BUILDERS: dict[str, Builder] = {
     "typical_p": _typical_p,
-    "epsilon_cutoff": lambda epsilon, *_: EpsilonCutoff(epsilon) if epsilon else None,
-    "eta_cutoff": lambda epsilon, *_: EtaCutoff(epsilon) if epsilon else None,
-    "top_h": lambda share, *_: TopH(share),
+    "epsilon_cutoff": _epsilon,
+    "eta_cutoff": _eta,
+    "top_h": lambda share, config, _: TopH(share, min_tokens(config)),
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.decoding.ranks import kth_largest
 from foretell.errors import ConfigError, NumericalError
 from foretell.utils.arrays import Logits
 
@@ -51,6 +52,16 @@ def check_possible(row: Logits, setting: str) -> None:
         raise NumericalError(
             f"{setting} leaves no token possible: at least one token must stay allowed"
         )
+
+
+def cut(row: Logits, unlikely: NDArray[np.bool_], at_least: int) -> None:
+    """Rule out what is unlikely, but for the `at_least` largest logits and those that equal them.
+
+    transformers' `min_tokens_to_keep`.
+    """
+    if at_least < len(row):
+        least = row.max() if at_least == 1 else kth_largest(row, at_least)
+        np.putmask(row, unlikely & (row < least), -np.inf)
 
 
 def put(row: Logits, ids: Ids, logits: NDArray[np.floating]) -> None:

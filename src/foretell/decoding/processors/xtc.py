@@ -11,7 +11,7 @@ from foretell.config.ranges import MAX_SEED
 from foretell.decoding.context import ChainContext
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History, Processor
-from foretell.decoding.processors.builders import Builder, ids, in_force
+from foretell.decoding.processors.builders import Builder, ids, in_force, min_tokens
 from foretell.decoding.softmax import softmax
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
@@ -24,14 +24,20 @@ class XTC:
 
     As in llama.cpp; the idea is from text-generation-webui (pull request 6335). Of equal logits the
     lower id counts as the likelier. With fewer than two such tokens nothing goes, and so with a
-    threshold above 0.5; else the least likely of them stays. Exempt tokens never go: mlx-lm spares
-    the newline and the end of the sequence so. Both numbers are in 0 … 1.
+    threshold above 0.5; else the least likely of them stays. Nothing goes either if fewer than
+    `min_tokens_to_keep` tokens would be left (llama.cpp's `min_keep`). Exempt tokens never go:
+    mlx-lm spares the newline and the end of the sequence so. Both numbers are in 0 … 1.
 
     The coin is a draw of its own for each position of each sequence.
     """
 
     def __init__(
-        self, probability: float, threshold: float, seed: int, exempt: Set[int] = frozenset()
+        self,
+        probability: float,
+        threshold: float,
+        seed: int,
+        exempt: Set[int] = frozenset(),
+        min_tokens_to_keep: int = 1,
     ) -> None:
         RANGES["xtc_probability"].check("xtc_probability", probability)
         RANGES["xtc_threshold"].check("xtc_threshold", threshold)
@@ -40,6 +46,8 @@ class XTC:
         self._probability = probability
         self._threshold = threshold
         self._seed = seed
+        RANGES["min_tokens_to_keep"].check("min_tokens_to_keep", min_tokens_to_keep)
+        self._min_tokens = min_tokens_to_keep
         self._exempt = np.array(sorted(exempt), dtype=np.intp)
 
     def __call__(self, row: Logits, history: History) -> None:
@@ -52,14 +60,17 @@ class XTC:
         if len(likely) < 2:
             return
         falling = likely[np.argsort(-row[likely], kind="stable")]
-        row[np.setdiff1d(falling[:-1], self._exempt)] = -np.inf
+        gone = np.setdiff1d(falling[:-1], self._exempt)
+        if np.count_nonzero(row > -np.inf) - len(gone) >= self._min_tokens:
+            row[gone] = -np.inf
 
 
 def _xtc(probability: float, config: GenerationConfig, _: ChainContext) -> Processor | None:
     if not probability:
         return None
     threshold = in_force("xtc_threshold", config)
-    return XTC(probability, threshold, config.seed or 0, ids(config.xtc_exempt_tokens))
+    exempt = ids(config.xtc_exempt_tokens)
+    return XTC(probability, threshold, config.seed or 0, exempt, min_tokens(config))
 
 
 BUILDERS: dict[str, Builder] = {"xtc_probability": _xtc}
