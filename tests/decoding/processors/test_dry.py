@@ -127,9 +127,26 @@ def test_long_repetitions_stay_finite():
     row = np.array([5, 5, -1e38, -np.inf], np.float32)
     past = Past([0] * 3000, 1)
     assert np.isfinite(ours(DRY(1e38, 9.0, 2), row, past)[0])
-    # A base of 2 stops at the exponent 88.7 / ln 2 = 127.9.
-    assert ours(DRY(1.0, 2.0, 2), row, past)[0] == np.float32(5 - 2.0**127)
+    assert np.isfinite(ours(DRY(1.0, 2.0, 2), row, past)[0])
     assert np.isfinite(ours(DRY(1e38, 9.0, 0), row, Past([2] * 300 + [3] * 300 + [2] * 300))[2])
+
+
+@pytest.mark.parametrize(
+    ("base", "exponent"),
+    # (int) (88.7228391f / logf(base)) as C computes it: in float64 those of 2, 4 and 16 are less
+    [(2, 128), (4.0, 64), (16.0, 32), (1.75, 158), (1.5, 218), (10.0, 38), (3e38, 1), (10**38, 1)],
+)
+def test_the_exponent_stops_where_that_of_llama_cpp_does(base, exponent):
+    row, multiplier = np.zeros(2, np.float32), 1e-6
+    found = ours(DRY(multiplier, base, 2), row, Past([0] * 3000, 1))
+    assert found[0] == pytest.approx(-multiplier * float(base) ** exponent, rel=1e-6)
+
+
+@pytest.mark.parametrize("base", [1, 1.0, 1.0000001, 1.000001])
+def test_a_base_of_almost_one_needs_no_bound(base):
+    row = np.zeros(2, np.float32)
+    found = ours(DRY(2.0, base, 2), row, Past([0] * 3000, 1))
+    assert found[0] == pytest.approx(-2.0 * base**2997, rel=1e-6)
 
 
 def test_ids_beyond_the_row_are_passed_over():

@@ -15,7 +15,8 @@ from foretell.decoding.processors.rows import put
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
 
-MAX_LOG = 88.7228391  # natural log of the largest float32
+MAX_LOG = np.float32(88.7228391)  # natural log of the largest float32
+LEAST_CAPPED = np.float32(1.000001)  # for bases up to it the exponent is not bounded
 
 Breakers = Mapping[int, Sequence[tuple[int, ...]]]
 """By first id: the ids that must follow it. An empty tuple: the token alone breaks."""
@@ -52,7 +53,7 @@ class DRY:
         self._allowed_length = allowed_length
         self._last_n = last_n
         self._breakers = {} if breakers is None else breakers
-        self._max_exponent = int(MAX_LOG / math.log(base)) if base > 1 else 0
+        self._max_exponent = max_exponent(base)
 
     def __call__(self, row: Logits, history: History) -> None:
         """Penalise what would go on with a repetition."""
@@ -67,7 +68,7 @@ class DRY:
 
     def _penalty(self, length: int) -> float:
         exponent = min(length - self._allowed_length, self._max_exponent)
-        return self._multiplier * self._base**exponent
+        return self._multiplier * math.pow(self._base, exponent)
 
     def _repetitions(self, tokens: Sequence[int]) -> dict[int, int]:
         """By token that would go on with a long enough repetition: the longest such length."""
@@ -83,6 +84,15 @@ class DRY:
             if repeated >= self._allowed_length and repeated > longest.get(token, -1):
                 longest[token] = repeated
         return longest
+
+
+def max_exponent(base: float) -> float:
+    """The exponent at which base ** exponent is about to leave float32, as llama.cpp finds it.
+
+    In float32, by which it is 128 for a base of 2, and not 127.
+    """
+    rounded = np.float32(base)
+    return math.floor(MAX_LOG / np.log(rounded)) if rounded > LEAST_CAPPED else math.inf
 
 
 def tokens_since_breaker(backwards: Sequence[int], breakers: Breakers) -> int:
