@@ -65,6 +65,29 @@ def test_beams_go_with_nothing_that_takes_or_makes_another_sequence(setting, rea
         GenerationConfig(num_beams=2, **setting)
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"temperature": 1},
+        {"temperature": 0},
+        {"top_p": 1.0},
+        {"frequency_penalty": 0.0},
+        {"presence_penalty": 0},
+        {"repetition_penalty": 1},
+        {"mirostat": 0},
+        {"min_new_tokens": 0},
+        {"renormalize_logits": False},
+    ],
+)
+def test_a_chain_needs_no_place_for_what_is_off(setting):
+    (name,) = setting
+    settings = {"processors": ["top_k"], **setting}
+    assert GenerationConfig(**settings).processors == ("top_k",)
+    if name in ("temperature", "frequency_penalty"):
+        with pytest.raises(ConfigError, match=f"{name} is set, but processors has no"):
+            GenerationConfig(**settings | {name: 0.5})
+
+
 @pytest.mark.parametrize("setting", [{"guidance_scale": 1}, {"mirostat": 0}, {"trace": False}])
 def test_beams_go_with_what_is_off(setting):
     assert GenerationConfig(num_beams=2, **setting).num_beams == 2

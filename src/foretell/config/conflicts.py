@@ -122,7 +122,7 @@ def _refuse_rivals(config: GenerationConfig) -> None:
     if config.mirostat:
         for name in RIVALS_OF_MIROSTAT:
             value = getattr(config, name)
-            if value is not None and not RANGES[name].neutral == value:
+            if not SETTINGS[name].is_off_at(value):
                 raise ConfigError(
                     f"{name}={quote(value)} contradicts mirostat={config.mirostat}, "
                     f"which chooses the cut itself: drop one"
@@ -151,9 +151,7 @@ def _is_set(config: GenerationConfig, name: str) -> bool:
 
 def _is_on(config: GenerationConfig, name: str) -> bool:
     """Whether a setting was set, and not to a value that turns it off: None, False or neutral."""
-    value, neutral = getattr(config, name), SETTINGS[name].neutral_value
-    is_off = value is None or value is False or value == neutral
-    return _is_set(config, name) and not is_off
+    return _is_set(config, name) and not SETTINGS[name].is_off_at(getattr(config, name))
 
 
 def _refuse_lengths(config: GenerationConfig) -> None:
@@ -177,8 +175,8 @@ def _refuse_chain(config: GenerationConfig) -> None:
             names = "a stage bears the name of its setting"
             raise ConfigError(f"processors has {quote(item)}: {hint(item, order, names)}")
     for name, value in config.stated.items():
-        is_neutral = name in RANGES and RANGES[name].neutral == value
-        if name in order and name not in config.processors and not is_neutral:
+        is_off = SETTINGS[name].is_off_at(value)
+        if name in order and name not in config.processors and not is_off:
             raise ConfigError(
                 f"{name} is set, but processors has no {name!r}: add it, or drop the setting"
             )

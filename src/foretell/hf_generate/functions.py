@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from foretell.config import RANGES, GenerationConfig
+from foretell.config import GenerationConfig
+from foretell.config.settings import SETTINGS
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.custom import UserProcessor
 from foretell.decoding.processors.masks import PrefixAllowed
@@ -109,8 +110,7 @@ def stages_of(
 
 def _is_on(config: GenerationConfig, name: str) -> bool:
     value = getattr(config, name)
-    is_neutral = name in RANGES and RANGES[name].neutral == value
-    return value not in (None, False, ()) and not is_neutral
+    return value != () and not SETTINGS[name].is_off_at(value)
 
 
 def length_of(criteria: Sequence[Callable[..., Any]]) -> int | None:

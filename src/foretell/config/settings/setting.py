@@ -131,3 +131,10 @@ class Setting:
         if self.neutral is None and isinstance(self.values, Range):
             return self.values.neutral
         return self.neutral
+
+    def is_off_at(self, value: Any) -> bool:
+        """Whether it turns nothing on at this value: at its neutral one, or at its range's."""
+        neutral = {self.neutral_value}
+        if isinstance(self.values, Range):  # a temperature of 0 is greedy: no stage either
+            neutral.add(self.values.neutral)
+        return value is None or value is False or any(value == one for one in neutral - {None})
