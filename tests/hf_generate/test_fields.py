@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.hf_models import tiny_gpt2
+from support.toy import toy_llm
 from transformers import GenerationConfig, GPT2LMHeadModel, LlamaForCausalLM
 
 import foretell
@@ -189,6 +192,76 @@ def test_what_lacks_another_setting_earns_a_warning(gpt2: Any, settings: Any, me
 def test_contradictions_and_values_out_of_range_are_refused(gpt2: Any, settings: Any):
     with pytest.raises(ConfigError):
         generate(gpt2, IDS, **{"max_new_tokens": 2, **settings})
+
+
+WRONG: list[Any] = ["abc", 1.5, [], ["a"], [1.5], {}, object(), True, math.nan, b"x", lambda: 1]
+ACTIVE: dict[str, dict[str, Any]] = {
+    **{name: {"do_sample": True} for name in fields.SAMPLING},
+    **{name: {"num_beams": 2} for name in fields.BEAMS},
+    **{name: {"return_dict_in_generate": True} for name in fields.RECORDS},
+}
+
+
+@pytest.mark.filterwarnings("ignore::foretell.SettingWarning")
+@pytest.mark.parametrize("name", [*fields.HONOURED, *fields.ARGUMENTS])
+def test_a_value_of_the_wrong_type_is_one_sentence(name: str):
+    llm = toy_llm()
+    for value in (*WRONG, torch.tensor([1, 2]), np.array([1.5])):
+        settings = {"max_new_tokens": 1, **ACTIVE.get(name, {}), name: value}
+        if name == "tokenizer":  # an LLM has its own
+            continue
+        if name.startswith("negative"):
+            settings["guidance_scale"] = 1.5
+        sentence = sentence_of(llm, {"inputs": [[3, 4, 5]], **settings})
+        assert sentence is None or name in sentence or "inputs" in sentence
+        assert sentence is None or ("\n" not in sentence and len(sentence) < 400)
+
+
+def sentence_of(llm: Any, settings: dict[str, Any]) -> str | None:
+    """Why a call is refused, if it is; anything but foretell's own error is raised."""
+    try:
+        generate(llm, **settings)
+    except foretell.ForetellError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"do_sample": 1}, "do_sample=1 must be True or False"),
+        ({"num_beams": "5"}, "num_beams='5' must be an integer"),
+        ({"num_return_sequences": [2]}, "num_return_sequences=list must be an integer"),
+        ({"max_new_tokens": "5"}, "max_new_tokens='5' must be an integer"),
+        ({"max_length": 9.0}, "max_length=9.0 must be an integer"),
+        ({"epsilon_cutoff": "a", "do_sample": True}, "epsilon_cutoff='a' must be a number"),
+        ({"early_stopping": "soon", "num_beams": 2}, "early_stopping='soon' must be True, False"),
+        ({"eos_token_id": "9"}, "eos_token_id='9' must be a token id or a list of token ids"),
+        ({"pad_token_id": [0]}, "pad_token_id=list must be a token id"),
+        ({"stop_strings": 3}, "stop_strings=3 must be a text or a list of texts"),
+        ({"bad_words_ids": [3]}, "bad_words_ids=list must be a list of lists of token ids"),
+        ({"prefix_allowed_tokens_fn": 3}, "prefix_allowed_tokens_fn=3 must be a function"),
+        ({"streamer": print}, "streamer=builtin.* must have the methods put and end"),
+        ({"stopping_criteria": [lambda ids: True]}, r"stopping_criteria '<lambda>' needs 1 arg"),
+        ({"logits_processor": [lambda row: row]}, r"logits_processor '<lambda>' needs 1 argument:"),
+    ],
+)
+def test_what_is_wrong_is_named(gpt2: Any, settings: Any, message: str):
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        generate(gpt2, IDS, **{"max_new_tokens": 2, **settings})
+
+
+def test_bad_words_that_only_end_a_text_are_dropped(gpt2: Any):
+    for words in ([[9]], [[9], [4]]):
+        settings: dict[str, Any] = {"max_new_tokens": 6, "eos_token_id": [9, 4], "pad_token_id": 0}
+        expected = gpt2.generate(IDS, bad_words_ids=words, **settings)
+        assert torch.equal(generate(gpt2, IDS, bad_words_ids=words, **settings), expected)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32])
+def test_numbers_of_numpy_are_numbers(gpt2: Any, kind: Any):
+    plain = generate(gpt2, IDS, max_new_tokens=3, num_beams=2)
+    assert torch.equal(generate(gpt2, IDS, max_new_tokens=kind(3), num_beams=kind(2)), plain)
 
 
 def test_a_length_that_is_used_up_is_refused(gpt2: Any):

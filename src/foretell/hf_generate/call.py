@@ -13,9 +13,11 @@ import numpy as np
 
 from foretell.config import GenerationConfig
 from foretell.config.ranges import MAX_SEED
+from foretell.decoding.functions import read_function
 from foretell.decoding.processors.entropy_samplers import TopH
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, RequestError
+from foretell.hf_generate.fields import shown
 from foretell.hf_generate.functions import (
     Ends,
     OnRow,
@@ -56,6 +58,7 @@ class Call:
     ) -> None:
         self._source = source
         self._arguments = arguments
+        _check_arguments(arguments)
         self._criteria = function_list("stopping_criteria", arguments.get("stopping_criteria"))
         limit = length_of(self._criteria)
         stated = arguments if limit is None else _with_limit(arguments, limit)
@@ -248,6 +251,18 @@ class Call:
             ranks = self._arrays.floats(np.array([text.score for text in texts], dtype=np.float32))
         indices = beam_indices_of(self._records, texts, settings.num_beams, self._arrays)
         return GenerateOutput(sequences, ranks, beam_indices=indices, **tables)
+
+
+def _check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Raise ConfigError for what can be neither called nor streamed to."""
+    allow, streamer = arguments.get("prefix_allowed_tokens_fn"), arguments.get("streamer")
+    if allow is not None:
+        if not callable(allow):
+            raise ConfigError(f"prefix_allowed_tokens_fn={shown(allow)} must be a function")
+        read_function("prefix_allowed_tokens_fn", allow, is_transformers=True)
+    methods = [getattr(streamer, name, None) for name in ("put", "end")]
+    if streamer is not None and not all(callable(method) for method in methods):
+        raise ConfigError(f"streamer={shown(streamer)} must have the methods put and end")
 
 
 def _with_limit(arguments: Mapping[str, Any], limit: int) -> dict[str, Any]:

@@ -7,10 +7,10 @@ honoured, or it changes nothing here, or it is refused wherever it would change 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from foretell.config.settings import ALIASES, SAMPLING_SETTINGS, SETTINGS
+from foretell.config.settings import ALIASES, RANGES, SAMPLING_SETTINGS, SETTINGS
 from foretell.errors import ConfigError
 
 RECORDS = ("output_scores", "output_logits")
@@ -156,6 +156,61 @@ CRITERIA_FIELDS = {
 FIELDS = (*HONOURED, *ACCEPTED, *REFUSED)
 
 
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_ids(value: Any) -> bool:
+    return _is_integer(value) or _is_list_of(_is_integer, value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, str) or _is_list_of(lambda one: isinstance(one, str), value)
+
+
+def _is_list_of(is_right: Callable[[Any], bool], value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(is_right(one) for one in value)
+
+
+FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **{
+        name: (_is_integer, "an integer") if span.kind is int else (_is_number, "a number")
+        for name, span in RANGES.items()
+        if name in HONOURED
+    },
+    **dict.fromkeys(
+        ("do_sample", "remove_invalid_values", "renormalize_logits", *RECORDS),
+        (_is_flag, "True or False"),
+    ),
+    "return_dict_in_generate": (_is_flag, "True or False"),
+    "early_stopping": (lambda value: _is_flag(value) or value == "never", 'True, False or "never"'),
+    "bos_token_id": (_is_integer, "a token id"),
+    "pad_token_id": (_is_integer, "a token id"),
+    "eos_token_id": (_is_ids, "a token id or a list of token ids"),
+    "stop_strings": (_is_texts, "a text or a list of texts"),
+    "bad_words_ids": (
+        lambda value: value and _is_list_of(lambda one: isinstance(one, (list, tuple)), value),
+        "a list of lists of token ids, not empty",
+    ),
+}
+"""What a field's values look like; of those that are not here, the settings of foretell say it."""
+
+
+def check_form(name: str, value: Any) -> None:
+    """Raise ConfigError if the value, which is in force, is none such as the field has."""
+    is_right, right = FORMS.get(name, (lambda value: True, ""))
+    if value is not None and not is_right(value):
+        raise ConfigError(f"{name}={shown(value)} must be {right}")
+
+
 def refuse_what_acts(values: Mapping[str, Any]) -> None:
     """Raise ConfigError for a value that would change the result and cannot be honoured."""
     for name, (harmless, reason) in {**REFUSED, **REFUSED_ARGUMENTS}.items():
@@ -163,9 +218,7 @@ def refuse_what_acts(values: Mapping[str, Any]) -> None:
         if value is None or any(value is one or value == one for one in harmless):
             continue
         allowed = " or ".join(repr(one) for one in (*harmless, None))
-        raise ConfigError(
-            f"{name}={_shown(value)} cannot be honoured: {reason}; leave it {allowed}"
-        )
+        raise ConfigError(f"{name}={shown(value)} cannot be honoured: {reason}; leave it {allowed}")
 
 
 def refuse_unknown(names: Iterable[str]) -> None:
@@ -185,6 +238,7 @@ def _hint(name: str, known: Iterable[str]) -> str:
     )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value in a message: short, in one line."""
     text = repr(value) if isinstance(value, (bool, int, float, str)) else type(value).__name__
     return text if len(text) <= 60 else f"{text[:60]}…"

@@ -13,6 +13,7 @@ import numpy as np
 
 from foretell.config import GenerationConfig
 from foretell.config.settings import SETTINGS
+from foretell.decoding.functions import read_function
 from foretell.decoding.processors.base import History
 from foretell.decoding.processors.custom import UserProcessor
 from foretell.decoding.processors.masks import PrefixAllowed
@@ -39,6 +40,8 @@ def function_list(name: str, value: Any) -> list[Callable[..., Any]]:
         return []
     if not isinstance(value, (list, tuple)) or not all(callable(one) for one in value):
         raise ConfigError(f"{name} is {type(value).__name__}: must be a list of functions")
+    for function in value:
+        read_function(name, function, is_transformers=True)
     return [*value]
 
 

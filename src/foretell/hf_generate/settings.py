@@ -8,7 +8,16 @@ from typing import Any
 
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError, RequestError
-from foretell.hf_generate.fields import BEAMS, FIELDS, HONOURED, RECORDS, SAMPLING, refuse_what_acts
+from foretell.hf_generate.fields import (
+    BEAMS,
+    FIELDS,
+    HONOURED,
+    RECORDS,
+    SAMPLING,
+    check_form,
+    refuse_what_acts,
+    shown,
+)
 from foretell.utils.tensors import to_plain
 from foretell.utils.warn import warn_of_setting
 
@@ -54,10 +63,30 @@ class Settings:
         values |= {name: stated[name] for name in FIELDS if name in stated}
         refuse_what_acts({**values, **stated})
         self._values = {name: to_plain(values.get(name)) for name in HONOURED}
+        self._check_forms()
 
     def __getitem__(self, name: str) -> Any:
         """The value of a honoured field; None where nothing is in force."""
         return self._values[name]
+
+    def _check_forms(self) -> None:
+        """Raise ConfigError for a value of the wrong form, unless it is not in force."""
+        for name in ("do_sample", "num_beams", "return_dict_in_generate"):  # say what is in force
+            check_form(name, self[name])
+        idle = self._idle()
+        for name in HONOURED:
+            if name not in idle:
+                check_form(name, self[name])
+
+    def _idle(self) -> dict[str, str]:
+        """Fields that change nothing, by name, for lack of another."""
+        idle = {
+            **({} if self.is_sampling else dict.fromkeys(SAMPLING, "do_sample=True")),
+            **({} if self.num_beams > 1 else dict.fromkeys(BEAMS, "num_beams above 1")),
+        }
+        if not self["return_dict_in_generate"]:
+            idle |= dict.fromkeys(RECORDS, "return_dict_in_generate=True")
+        return idle
 
     @property
     def is_sampling(self) -> bool:
@@ -102,15 +131,10 @@ class Settings:
 
     def warn(self) -> None:
         """Tell which of the keyword arguments change nothing for lack of another."""
-        hosts = {
-            **({} if self.is_sampling else dict.fromkeys(SAMPLING, "do_sample=True")),
-            **({} if self.num_beams > 1 else dict.fromkeys(BEAMS, "num_beams above 1")),
-        }
-        if not self["return_dict_in_generate"]:
-            hosts |= dict.fromkeys(RECORDS, "return_dict_in_generate=True")
-        for name, host in hosts.items():
-            if self._stated.get(name) not in (None, False):
-                warn_of_setting(f"{name}={self._stated[name]!r} has no effect without {host}")
+        for name, host in self._idle().items():
+            value = self._stated.get(name)
+            if value is not None and value is not False:
+                warn_of_setting(f"{name}={shown(value)} has no effect without {host}")
         if self._stated.get("max_length") is not None and self["max_new_tokens"] is not None:
             warn_of_setting(
                 f"max_length={self['max_length']} has no effect beside "

@@ -120,4 +120,5 @@ def to_numpy(value: Any) -> NDArray[Any]:
 
 def to_plain(value: Any) -> Any:
     """A tensor or an array as nested lists, or as a number; anything else as it is."""
-    return value.tolist() if is_tensor(value) or isinstance(value, np.ndarray) else value
+    has_list = is_tensor(value) or isinstance(value, (np.ndarray, np.generic))
+    return value.tolist() if has_list else value
