@@ -221,7 +221,7 @@ def test_processors_sets_chain_and_order():
     assert names(**settings) == ["top_k", "halve", "temperature"]
     with pytest.raises(ConfigError, match="top_p is set, but processors has no 'top_p'"):
         GenerationConfig(**settings, top_p=0.5)
-    with pytest.raises(ConfigError, match="processors has 'topk': must be one of"):
+    with pytest.raises(ConfigError, match="processors has 'topk': did you mean 'top_k'"):
         GenerationConfig(processors=["topk"])
 
 

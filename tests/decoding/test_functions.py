@@ -109,7 +109,7 @@ def test_the_guides_example_runs(setting):
 
 
 WRONG_ROWS = [
-    ("x" * 100, "str"),
+    ("x" * 100, f"'{'x' * 60}'…"),
     ("x", "'x'"),
     (3, "3"),
     ([1.0, 2.0], r"\[1.0, 2.0\]"),

@@ -120,7 +120,7 @@ class SampleSettings(TypedDict, total=False):
     """added to the last token's logit where the other ids have just been written"""
     forced_bos_token_id: int | None
     """the token id that comes first"""
-    prefix_allowed_tokens_fn: Callable[[list[int]], Iterable[int]] | None
+    prefix_allowed_tokens_fn: Callable[..., Iterable[int]] | None
     """a function: from the ids so far to the ids allowed next"""
     guidance_scale: float | None
     """pull away from the negative prompt; 1 is off"""
@@ -154,7 +154,7 @@ class SampleSettings(TypedDict, total=False):
     """(start, factor): from `start` tokens on, the end of sequence gains weight"""
     repetition_detection: RepetitionDetection | bool | Mapping[str, int] | None
     """end the output when it loops"""
-    stopping_criteria: Callable[[str, list[int]], bool] | None
+    stopping_criteria: Callable[..., Any] | Collection[Callable[..., Any]] | None
     """a function: from the text and the ids so far to whether to stop"""
     logprobs: int | None
     """alternatives to report beside each chosen token"""

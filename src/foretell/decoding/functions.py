@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from foretell.config import GenerationConfig
 from foretell.config.settings import SETTINGS
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 from foretell.utils.tensors import to_numpy, to_plain
 
 THEIR_CLASSES = ("LogitsProcessor", "StoppingCriteria")
-MAX_SHOWN = 60  # characters of a value in a message
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,6 @@ def _shown(value: Any) -> str:
     if isinstance(shape, tuple) and shape:
         dtype = str(getattr(value, "dtype", "")).removeprefix("torch.")
         return f"{type(value).__name__} of the shape {tuple(shape)} and type {dtype}"
-    text = repr(value) if isinstance(value, (bool, int, float, str, list, tuple)) else ""
-    if value is None or not 0 < len(text) <= MAX_SHOWN:
-        return "None" if value is None else type(value).__name__
-    return text
+    if value is None or isinstance(value, (bool, int, float, str, bytes, list, tuple)):
+        return quote(value)
+    return type(value).__name__

@@ -12,6 +12,7 @@ from typing import Any
 
 from foretell.config.settings import ALIASES, RANGES, SAMPLING_SETTINGS, SETTINGS
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 
 RECORDS = ("output_scores", "output_logits")
 """In force with `return_dict_in_generate=True` only."""
@@ -240,5 +241,5 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 def shown(value: Any) -> str:
     """A value in a message: short, in one line."""
-    text = repr(value) if isinstance(value, (bool, int, float, str)) else type(value).__name__
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    is_short = isinstance(value, (bool, int, float, str))
+    return quote(value) if is_short else type(value).__name__
