@@ -68,6 +68,31 @@ format: $(VENV)/tested ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/clang-format -i $(CSRC)
 
+# The C++ built with GCC's sanitizers, in an environment of its own for each kind. `make sanitize
+# SECONDS=60` lets the mixed load run shorter. benchmarks/stress/tsan.txt says what is passed over.
+SECONDS := 120
+SANITIZED := -m "not torch and not model" -p no:cacheprovider --capture=sys tests/backends/native tests/decoding/fused
+MIXED := -m benchmarks.stress.threads $(MODEL) --threads 2 --requests 8 --seconds $(SECONDS)
+runtime = LD_PRELOAD=$(shell $(CXX) -print-file-name=lib$(1).so) setarch -R
+
+build/sanitize-address/made: KINDS := address,undefined,float-cast-overflow
+build/sanitize-thread/made: KINDS := thread
+build/sanitize-%/made: pyproject.toml CMakeLists.txt $(CSRC) $(shell find src -name '*.py')
+	$(PYTHON) -m venv build/sanitize-$*
+	build/sanitize-$*/bin/python -m pip --quiet install "scikit-build-core>=0.11" "nanobind>=2.4" \
+	    "cmake>=3.20" "ninja>=1.11"
+	build/sanitize-$*/bin/python -m pip --quiet install --no-build-isolation ".[test]" \
+	    -C build-dir=build/sanitize-$*/build -C cmake.define.FORETELL_SANITIZE=$(KINDS)
+	@touch $@
+
+.PHONY: sanitize
+sanitize: build/sanitize-address/made build/sanitize-thread/made ## C++ under sanitizers (about 15 minutes)
+	export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc; \
+	    $(call runtime,asan) build/sanitize-address/bin/python -m pytest $(SANITIZED) tests/test_threads.py && \
+	    $(call runtime,asan) build/sanitize-address/bin/python $(MIXED)
+	export TSAN_OPTIONS="exitcode=66 suppressions=benchmarks/stress/tsan.txt"; \
+	    $(call runtime,tsan) build/sanitize-thread/bin/python $(MIXED)
+
 .PHONY: stubs
 stubs: $(VENV)/built ## rewrite the type stubs of the extensions
 	$(BIN)/python -m nanobind.stubgen -q -m foretell.backends.native._core \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -169,6 +170,7 @@ def test_a_call_beside_another_is_refused():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer needs more memory than that")
 def test_threads_that_the_system_does_not_start_are_an_error():
     program = """
 import resource
