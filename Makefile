@@ -73,7 +73,8 @@ format: $(VENV)/tested ## rewrite the sources in the house format
 SECONDS := 120
 SANITIZED := -m "not torch and not model" -p no:cacheprovider --capture=sys tests/backends/native tests/decoding/fused
 MIXED := -m benchmarks.stress.threads $(MODEL) --threads 2 --requests 8 --seconds $(SECONDS)
-runtime = LD_PRELOAD=$(shell $(CXX) -print-file-name=lib$(1).so) setarch -R
+library = $(shell $(CXX) -print-file-name=lib$(1).so)
+runtime = LD_PRELOAD=$(call library,$(1)):$(call library,stdc++) setarch -R
 
 build/sanitize-address/made: KINDS := address,undefined,float-cast-overflow
 build/sanitize-thread/made: KINDS := thread

@@ -57,6 +57,7 @@ def test_a_fork_goes_on_with_the_model(default_model_path, threads):
 
 
 @needs_fork
+@pytest.mark.torch
 def test_a_fork_of_the_transformers_backend_says_what_to_do():
     from support.llama_files import make_model
 

@@ -23,6 +23,7 @@ from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
 from foretell.utils.tensors import to_numpy, to_plain
 
+FUNCTION_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.forms)
 THEIR_CLASSES = ("LogitsProcessor", "StoppingCriteria")
 
 
@@ -91,9 +92,9 @@ def read_function(
 
 def check_functions(config: GenerationConfig) -> None:
     """Raise ConfigError if one of the settings' functions could not be called."""
-    for setting, row in SETTINGS.items():
-        value = getattr(config, setting) if row.forms else None
-        for function in functions_of(value):
+    for setting in FUNCTION_SETTINGS:
+        value = getattr(config, setting)
+        for function in () if value is None else functions_of(value):
             if callable(function):  # a chain has names, too
                 read_function(setting, function)
 

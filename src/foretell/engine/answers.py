@@ -29,9 +29,25 @@ def check_answer(
 
     It may go on with `num_sequences` at most: so many have a place in the batch.
     """
-    if isinstance(answer, list):
-        _check_draws(answer, strategy, num_rows, vocab_size)
+    if not isinstance(answer, list):
+        _check_choices(answer, strategy, num_rows, vocab_size, num_sequences)
         return
+    # In line: each token comes by here.
+    if len(answer) != num_rows:
+        raise _error(strategy, f"{len(answer)} draws: must have one for each of {num_rows}")
+    for draw in answer:
+        if not (isinstance(draw, Draw) and isinstance(draw.chain, FusedChain)):
+            raise _error(strategy, f"{draw!r} in a list: must be a Draw with its chain")
+        if draw.chain.vocab_size != vocab_size:
+            found = f"a Draw for {draw.chain.vocab_size} tokens"
+            raise _error(strategy, f"{found}: must be for the vocabulary of {vocab_size}")
+        if not 0 <= draw.uniform < 1:
+            raise _error(strategy, f"a Draw at {draw.uniform!r}: must be in [0, 1)")
+
+
+def _check_choices(
+    answer: object, strategy: Strategy, num_rows: int, vocab_size: int, num_sequences: int
+) -> None:
     if not (isinstance(answer, Choices) and _are_all(Choice, answer.choices)):
         raise _error(strategy, f"{answer!r}: must be Choices, or a list of a Draw for each row")
     if len(answer.choices) > num_sequences:
@@ -46,19 +62,6 @@ def check_answer(
     if not _are_all(SampleToken, answer.emitted):
         raise _error(strategy, f"{answer.emitted!r} emitted: must be SampleTokens")
     _check_tokens([emitted.token for emitted in answer.emitted], strategy, vocab_size)
-
-
-def _check_draws(draws: list[Any], strategy: Strategy, num_rows: int, vocab_size: int) -> None:
-    if len(draws) != num_rows:
-        raise _error(strategy, f"{len(draws)} draws: must have one for each of {num_rows}")
-    for draw in draws:
-        if not (isinstance(draw, Draw) and isinstance(draw.chain, FusedChain)):
-            raise _error(strategy, f"{draw!r} in a list: must be a Draw with its chain")
-        if draw.chain.vocab_size != vocab_size:
-            found = f"a Draw for {draw.chain.vocab_size} tokens"
-            raise _error(strategy, f"{found}: must be for the vocabulary of {vocab_size}")
-        if not 0 <= draw.uniform < 1:
-            raise _error(strategy, f"a Draw at {draw.uniform!r}: must be in [0, 1)")
 
 
 def _check_tokens(tokens: Iterable[object], strategy: Strategy, vocab_size: int) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Prompt = str | Sequence[int]
 Prompts = Prompt | Sequence[Prompt]
 
+NOT_IDS = (bytes, bytearray, Mapping, Set)
+"""Of no order, or of no ids."""
+
 
 def is_batch(prompt: Any) -> TypeGuard[Sequence[Any]]:
     """Whether this is a list of prompts rather than one prompt; an empty list is one of none."""
@@ -59,7 +62,7 @@ def _token_ids(prompt: Any) -> list[int] | None:
     """A prompt's ids; None if it is no list of such, or an array."""
     try:
         found = unpacked(prompt)
-        if isinstance(found, (bytes, bytearray, Mapping, Set)):  # of no order, or no numbers
+        if not isinstance(found, (list, tuple)) and isinstance(found, NOT_IDS):
             return None
         elements = [*found]
         return None if bool in {*map(type, elements)} else [*map(operator.index, elements)]

@@ -97,7 +97,7 @@ def arrays_for_functions(arrays: Arrays) -> Arrays:
     """What users' functions and streamers are given: tensors wherever torch is in use."""
     if isinstance(arrays, Tensors):
         return arrays
-    return tensors_on("cpu") if "torch" in sys.modules else NumpyArrays()
+    return tensors_on("cpu") if sys.modules.get("torch") else NumpyArrays()
 
 
 def is_tensor(value: Any) -> bool:
