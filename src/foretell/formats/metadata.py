@@ -55,6 +55,11 @@ class MetadataReader:
         return len(self._metadata)
 
     @property
+    def values(self) -> Mapping[str, Any]:
+        """All that it reads, unchecked."""
+        return self._metadata
+
+    @property
     def unasked(self) -> dict[str, Any]:
         """The keys of this architecture that nobody has asked for yet, and their values."""
         own = {key: value for key, value in self._metadata.items() if key.startswith(self._prefix)}
@@ -141,6 +146,10 @@ class MetadataReader:
         inner._architecture = self._architecture
         return inner
 
+    def spell(self, key: str) -> str:
+        """The key as messages name it."""
+        return self._spelling.format(escape(f"{self._prefix}{key}"))
+
     def unsupported(self, what: str) -> UnsupportedModelError:
         """The error that says that foretell cannot run this variant of the architecture."""
         return UnsupportedModelError(
@@ -156,7 +165,7 @@ class MetadataReader:
         if value is None:
             value = default
         if value is None:
-            raise self.wrong(f"{self._spell(key)} is missing")
+            raise self.wrong(f"{self.spell(key)} is missing")
         return value
 
     def _find(self, key: str) -> Any:
@@ -173,10 +182,7 @@ class MetadataReader:
         return values
 
     def _mistyped(self, key: str, value: object, right: str) -> ModelFileError:
-        return self.wrong(f"{self._spell(key)} is {_show(value)}: must be {right}")
-
-    def _spell(self, key: str) -> str:
-        return self._spelling.format(escape(f"{self._prefix}{key}"))
+        return self.wrong(f"{self.spell(key)} is {_show(value)}: must be {right}")
 
 
 def has_surrogate(text: str) -> bool:

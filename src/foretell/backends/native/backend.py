@@ -19,6 +19,7 @@ from foretell.backends.native.machine import choose_threads
 from foretell.backends.native.model import ModelShape
 from foretell.backends.native.options import Activations, KVDtype, Quantize
 from foretell.backends.native.plan import Plan
+from foretell.backends.native.unread import refuse_unread_tensors
 from foretell.backends.native.weights.source import (
     CheckpointWeights,
     GGUFWeights,
@@ -36,11 +37,16 @@ MAX_BATCH_TOKENS = 512
 
 
 class NativeBackend:
-    """Implements `backends.base.Backend` on this machine's processor."""
+    """Implements `backends.base.Backend` on this machine's processor.
 
-    def __init__(self, program: Program, info: BackendInfo) -> None:
+    Attributes:
+        unread: tensors of a checkpoint that the model has no place for.
+    """
+
+    def __init__(self, program: Program, info: BackendInfo, unread: Sequence[str] = ()) -> None:
         self._program = program
         self._info = info
+        self.unread = tuple(unread)
 
     @classmethod
     def load(  # noqa: PLR0913
@@ -88,6 +94,9 @@ class NativeBackend:
         program = allocate(pool, model.shape, isa=isa, threads=threads, max_tokens=MAX_BATCH_TOKENS)
         weights = _weights_of(file, model.HF_NAMES, quantize, on_packed)
         plan = model.define()
+        unread = weights.unread(plan.weights)
+        if isinstance(file, GGUFFile):
+            refuse_unread_tensors(file, unread, plan)
         weight_bytes = compile_plan(plan, weights, program, int8=int8)
         info = BackendInfo(
             name="native",
@@ -102,7 +111,7 @@ class NativeBackend:
             threads=threads,
             attention_span=_attention_span(plan, model.shape, int8=int8),
         )
-        return cls(program, info)
+        return cls(program, info, unread)
 
     @property
     def info(self) -> BackendInfo:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self
 
+import numpy as np
+
 from foretell.backends.native.plan import Heads, Plan
-from foretell.backends.native.weights.source import HFName
+from foretell.backends.native.weights.source import HFName, find_tensor
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
@@ -36,8 +39,14 @@ class Model(Protocol):
     HF_NAMES: ClassVar[dict[str, HFName]]
 
     @classmethod
-    def from_gguf(cls, file: GGUFFile) -> Self:
+    def from_gguf(cls, file: GGUFFile, reader: MetadataReader) -> Self:
         """Read the sizes from the metadata.
+
+        What the file says of its computation and nobody asks the reader for is refused.
+
+        Args:
+            file: an open file.
+            reader: of its architecture's keys.
 
         Raises:
             ModelFileError: they make no sense.
@@ -58,6 +67,51 @@ class Model(Protocol):
     def define(self) -> Plan:
         """Its computation, from token ids to logits."""
         ...
+
+
+@dataclass(frozen=True)
+class TokenMatrices:
+    """Which matrices a plan takes for a token's values: those it begins with, and for its logits.
+
+    One for both if they are tied.
+    """
+
+    embedding: str = "token_embd.weight"
+    output: str = "output.weight"
+
+    @classmethod
+    def of_gguf(cls, file: GGUFFile) -> TokenMatrices:
+        """Tied where the file has one alone."""
+        usual = cls()
+        return usual if usual.output in file.tensors else cls(output=usual.embedding)
+
+    @classmethod
+    def of_checkpoint(
+        cls, checkpoint: Checkpoint, names: Mapping[str, HFName], *, tied: bool
+    ) -> TokenMatrices:
+        """As transformers ties them: not where the files hold two that differ.
+
+        Args:
+            checkpoint: an open folder.
+            names: what it calls each weight.
+            tied: whether its config says so.
+        """
+        usual = cls()
+        embedding, output = (
+            find_tensor(checkpoint, names[name].name) for name in (usual.embedding, usual.output)
+        )
+        if not tied or (embedding and output and not _are_equal(checkpoint, embedding, output)):
+            return usual
+        one = usual.embedding if embedding or not output else usual.output
+        return cls(one, one)
+
+
+def _are_equal(checkpoint: Checkpoint, one: str, other: str) -> bool:
+    """Whether two tensors hold the same bytes."""
+    kinds = [
+        (checkpoint.tensors[name].dtype, checkpoint.tensors[name].shape) for name in (one, other)
+    ]
+    return kinds[0] == kinds[1] and np.array_equal(checkpoint.data(one), checkpoint.data(other))
 
 
 def check_heads(reader: MetadataReader, heads: Heads) -> Heads:

@@ -76,6 +76,17 @@ class Plan:
         self.nodes: list[Node] = []
         self._num_values = 0
 
+    @property
+    def weights(self) -> set[str]:
+        """The names of all weights that it takes."""
+        names = {name for node in self.nodes for name in (node.matrix, node.vector, node.bias)}
+        return {name for name in names if name is not None}
+
+    @property
+    def rotates(self) -> bool:
+        """Whether it rotates queries and keys."""
+        return any(node.kind == OpKind.rope_table for node in self.nodes)
+
     def embed(self, weight: str, *, vocab_size: int, width: int, factor: float = 1.0) -> Value:
         """Rows of the matrix `(vocab_size, width)`, by token id, times `factor`."""
         out = self._value(width)

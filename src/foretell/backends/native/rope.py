@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from foretell.backends.native.weights.source import GGUFWeights
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
+from foretell.utils.quoting import quote
 
 DEFAULT_BASE = 10_000.0
+ROPE_DIVISORS = "rope_freqs.weight"
 
 
 def plain_frequencies(base: float, rotated: int) -> NDArray[np.float32]:
@@ -31,28 +33,46 @@ def file_frequencies(
     if rotated % 2:
         raise reader.wrong(f"rope.dimension_count is {rotated}: must be even")
     frequencies = plain_frequencies(reader.number("rope.freq_base", 1, 1e12, usual_base), rotated)
-    scaling = reader.text("rope.scaling.type", "none")
-    if scaling == "linear":
-        frequencies /= np.float32(reader.number("rope.scaling.factor", 1e-3, 1e6))
-    elif scaling != "none":
-        raise reader.unsupported(f"rope scaling {scaling!r}")
-    if "rope_freqs.weight" in file.tensors:
-        frequencies /= GGUFWeights(file).vector("rope_freqs.weight", len(frequencies))
+    frequencies /= np.float32(_file_factor(reader))
+    if ROPE_DIVISORS in file.tensors:
+        frequencies /= GGUFWeights(file).vector(ROPE_DIVISORS, len(frequencies))
     return frequencies
+
+
+def _file_factor(reader: MetadataReader) -> float:
+    """By how much a GGUF file stretches positions; as in llama.cpp, 0 is not at all."""
+    older = reader.number("rope.scale_linear", 0, 1e6, 1.0)
+    factor = reader.number("rope.scaling.factor", 0, 1e6, older)
+    kind = reader.text("rope.scaling.type", "linear")
+    if kind not in ("linear", "none"):
+        raise reader.unsupported(f"rope scaling {quote(kind)}")
+    return factor if kind == "linear" and factor else 1.0
+
+
+def file_score_factor(reader: MetadataReader, dim: int) -> float:
+    """By how much a GGUF file multiplies the scores of rotated queries and keys.
+
+    `attn_factor` is of both, as is transformers' `attention_factor`.
+    """
+    factor = reader.number("rope.scaling.attn_factor", 1e-3, 1e3, 1.0)
+    if factor != 1 and reader.integer("rope.dimension_count", 2, dim, dim) != dim:
+        raise reader.unsupported("rope.scaling.attn_factor of partly rotated heads")
+    return factor**2
 
 
 def config_frequencies(reader: MetadataReader, dim: int) -> NDArray[np.float32]:
     """Frequencies of the rotated pairs of a head, scaled as the config says.
 
-    Reads `rope_parameters`, and `rope_theta` and `rope_scaling` of older files.
+    Reads `rope_scaling` of older files, which has the last word in transformers, or
+    `rope_parameters`; the base where these have none is `rope_theta`.
     """
-    rope = reader.part("rope_parameters") or reader.part("rope_scaling") or reader
+    rope = reader.part("rope_scaling") or reader.part("rope_parameters") or reader.of_object({}, "")
     theta = reader.number("rope_theta", 1, 1e12, DEFAULT_BASE)
     base = rope.number("rope_theta", 1, 1e12, theta)
     share = reader.number("partial_rotary_factor", 0, 1, 1.0)
     if rope.number("partial_rotary_factor", 0, 1, share) != 1:
         raise reader.unsupported("a partly rotated head")
-    return _scale(plain_frequencies(base, dim), None if rope is reader else rope)
+    return _scale(plain_frequencies(base, dim), rope, reader)
 
 
 def kind_frequencies(
@@ -60,35 +80,53 @@ def kind_frequencies(
 ) -> NDArray[np.float32]:
     """The same for one kind of layers, where each kind has its own.
 
-    Reads `rope_parameters` of this kind; in older files `base`, and for `full_attention`
-    `rope_scaling`. `usual` is the base where none is given.
+    Reads `rope_parameters` of this kind, over which `rope_scaling` of older files is laid for
+    `full_attention`; the base where these have none is under the key `base`, else `usual`.
     """
-    theta = reader.number(base, 1, 1e12, usual)
     kinds = reader.part("rope_parameters")
     rope = kinds.part(kind) if kinds else None
-    if rope:
-        theta = rope.number("rope_theta", 1, 1e12, theta)
-    elif kind == "full_attention":
-        rope = reader.part("rope_scaling")
-    return _scale(plain_frequencies(theta, dim), rope)
+    if kind == "full_attention":
+        rope = _laid_over(reader, rope)
+    theta = reader.number(base, 1, 1e12, usual)
+    if rope is None:
+        return plain_frequencies(theta, dim)
+    return _scale(plain_frequencies(rope.number("rope_theta", 1, 1e12, theta), dim), rope, reader)
 
 
-def _scale(frequencies: NDArray[np.float32], rope: MetadataReader | None) -> NDArray[np.float32]:
-    """Frequencies as these parameters stretch them."""
-    kind = rope.text("rope_type", rope.text("type", "default")) if rope else "default"
-    if rope is None or kind == "default":
+def _laid_over(reader: MetadataReader, rope: MetadataReader | None) -> MetadataReader | None:
+    """These parameters with those of `rope_scaling`, which win."""
+    scaling = reader.part("rope_scaling")
+    if scaling is None:
+        return rope
+    usual = {"rope_type": "default"} if rope is None else rope.values
+    return reader.of_object({**usual, **scaling.values}, "rope_scaling")
+
+
+def _scale(
+    frequencies: NDArray[np.float32], rope: MetadataReader, reader: MetadataReader
+) -> NDArray[np.float32]:
+    """Frequencies as these parameters stretch them; `reader` is of the config that they are in."""
+    kind = rope.text("rope_type", rope.text("type", "default"))
+    if kind == "default":
         return frequencies
     if kind == "linear":
         frequencies = frequencies / np.float32(rope.number("factor", 1e-3, 1e6))
     elif kind == "llama3":
-        frequencies = _stretch_long_waves(frequencies, rope)
+        frequencies = _stretch_long_waves(frequencies, rope, _trained_context(rope, reader))
     else:
-        raise rope.unsupported(f"rope type {kind!r:.40}")
+        raise rope.unsupported(f"rope type {quote(kind)}")
     return np.asarray(frequencies, np.float32)
 
 
+def _trained_context(rope: MetadataReader, reader: MetadataReader) -> int:
+    """The context before it was stretched: as transformers looks for it."""
+    key = "original_max_position_embeddings"
+    longest = reader.integer("max_position_embeddings", 1, 2**24)
+    return reader.integer(key, 1, 2**24, rope.integer(key, 1, 2**24, longest))
+
+
 def _stretch_long_waves(
-    frequencies: NDArray[np.float32], rope: MetadataReader
+    frequencies: NDArray[np.float32], rope: MetadataReader, original: int
 ) -> NDArray[np.float32]:
     """Llama 3.1's scaling: long waves by `factor`, short ones not at all, smoothly between."""
     factor = np.float32(rope.number("factor", 1e-3, 1e6))
@@ -96,7 +134,6 @@ def _stretch_long_waves(
     high = rope.number("high_freq_factor", 1e-3, 1e6)
     if high <= low:
         raise rope.wrong(f"high_freq_factor is {high:g}: must exceed low_freq_factor, {low:g}")
-    original = rope.integer("original_max_position_embeddings", 1, 2**24)
     waves = np.float32(2 * math.pi) / frequencies
     smooth = (np.float32(original) / waves - np.float32(low)) / np.float32(high - low)
     between = (1 - smooth) * frequencies / factor + smooth * frequencies

@@ -10,25 +10,35 @@ import pkgutil
 from collections.abc import Iterator
 
 from foretell.backends.native.model import Model
+from foretell.backends.native.unread import refuse_other_types, refuse_unread_keys
 from foretell.errors import UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
+from foretell.formats.metadata import MetadataReader
+from foretell.utils.quoting import quote
 
 
 def read_model(file: GGUFFile | Checkpoint) -> Model:
     """The model in this file or folder.
 
-    UnsupportedModelError if its architecture is not known, or its way of quantizing.
+    UnsupportedModelError if its architecture is not known, its way of quantizing, or what it says
+    of its computation.
     """
-    if isinstance(file, Checkpoint):
-        return _read_checkpoint(file)
+    return _read_checkpoint(file) if isinstance(file, Checkpoint) else _read_gguf(file)
+
+
+def _read_gguf(file: GGUFFile) -> Model:
+    refuse_other_types(file)
     architecture = file.metadata.get("general.architecture")
     for family in families(architecture):
         if architecture in family.ARCHITECTURES:
-            return family.from_gguf(file)
+            reader = MetadataReader.of_architecture(file.metadata, architecture, str(file.path))
+            model = family.from_gguf(file, reader)
+            refuse_unread_keys(file, reader)
+            return model
     known = ", ".join(sorted(name for family in families() for name in family.ARCHITECTURES))
     raise UnsupportedModelError(
-        f"{file.path}: architecture {architecture!r} is not supported; supported: {known}"
+        f"{file.path}: architecture {quote(architecture)} is not supported; supported: {known}"
     )
 
 
@@ -40,7 +50,8 @@ def _read_checkpoint(checkpoint: Checkpoint) -> Model:
             return family.from_config(checkpoint)
     known = ", ".join(sorted(name for family in families() for name in family.MODEL_TYPES))
     raise UnsupportedModelError(
-        f"{checkpoint.path}: model_type {model_type!r:.60} is not known natively; known are {known}"
+        f"{checkpoint.path}: model_type {quote(model_type)} is not known natively; "
+        f"known are {known}"
     )
 
 

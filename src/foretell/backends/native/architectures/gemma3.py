@@ -12,10 +12,11 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.native.model import ModelShape, check_heads, layer_windows
+from foretell.backends.native.model import ModelShape, TokenMatrices, check_heads, layer_windows
 from foretell.backends.native.plan import Heads, Plan, RopeTable, Value
 from foretell.backends.native.rope import (
     file_frequencies,
+    file_score_factor,
     kind_frequencies,
     plain_frequencies,
 )
@@ -76,15 +77,11 @@ class Gemma3:
     windows: tuple[int | None, ...]
     local_frequencies: NDArray[np.float32]
     global_frequencies: NDArray[np.float32]
-    tied: bool
+    matrices: TokenMatrices
 
     @classmethod
-    def from_gguf(cls, file: GGUFFile) -> Self:
+    def from_gguf(cls, file: GGUFFile, reader: MetadataReader) -> Self:
         """Read the sizes from the metadata."""
-        reader = MetadataReader.of_architecture(file.metadata, "gemma3", str(file.path))
-        for name in ("attn_logit_softcapping", "final_logit_softcapping"):
-            if name in reader:
-                raise reader.unsupported(name)
         width = reader.integer("embedding_length", 16, 2**16)
         layers = reader.integer("block_count", 1, 1024)
         heads = _file_heads(reader)
@@ -102,11 +99,12 @@ class Gemma3:
             width=width,
             hidden=reader.integer("feed_forward_length", 1, 2**20),
             eps=reader.number("attention.layer_norm_rms_epsilon", 0, 1),
-            scale=reader.number("attention.scale", 1e-6, 1e6, scaled**-0.5),
+            scale=reader.number("attention.scale", 1e-6, 1e6, scaled**-0.5)
+            * file_score_factor(reader, heads.dim),
             windows=tuple(window if (i + 1) % pattern else None for i in range(layers)),
             local_frequencies=plain_frequencies(local_base, heads.dim),
             global_frequencies=file_frequencies(file, reader, heads.dim, GLOBAL_BASE),
-            tied="output.weight" not in file.tensors,
+            matrices=TokenMatrices.of_gguf(file),
         )
 
     @classmethod
@@ -142,21 +140,25 @@ class Gemma3:
             global_frequencies=kind_frequencies(
                 reader, dim, "full_attention", base="rope_theta", usual=GLOBAL_BASE
             ),
-            tied=reader.flag("tie_word_embeddings", True),
+            matrices=TokenMatrices.of_checkpoint(
+                checkpoint, cls.HF_NAMES, tied=reader.flag("tie_word_embeddings", True)
+            ),
         )
 
     def define(self) -> Plan:
         """The model's computation, from token ids to logits."""
         plan = Plan()
         vocab_size, width = self.shape.vocab_size, self.width
-        x = plan.embed("token_embd.weight", vocab_size=vocab_size, width=width, factor=width**0.5)
+        x = plan.embed(
+            self.matrices.embedding, vocab_size=vocab_size, width=width, factor=width**0.5
+        )
         near = plan.rope_table(self.local_frequencies, interleaved=False)
         far = plan.rope_table(self.global_frequencies, interleaved=False)
         for layer, window in enumerate(self.windows):
             x = self._attention(plan, x, layer, far if window is None else near)
             x = self._mlp(plan, x, f"blk.{layer}")
         x = plan.rms_norm(plan.gather_rows(x), "output_norm.weight", self.eps)
-        plan.linear(x, "token_embd.weight" if self.tied else "output.weight", vocab_size)
+        plan.linear(x, self.matrices.output, vocab_size)
         return plan
 
     def _attention(self, plan: Plan, x: Value, layer: int, rope: RopeTable) -> Value:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from foretell.backends.native.model import ModelShape, check_heads
+from foretell.backends.native.model import ModelShape, TokenMatrices, check_heads
 from foretell.backends.native.plan import Heads, Plan, Value
 from foretell.backends.native.weights.source import GGUFWeights, HFName, Part
 from foretell.formats.checkpoint import Checkpoint
@@ -49,12 +49,11 @@ class GPT2:
     width: int
     hidden: int
     eps: float
-    tied: bool
+    matrices: TokenMatrices
 
     @classmethod
-    def from_gguf(cls, file: GGUFFile) -> Self:
+    def from_gguf(cls, file: GGUFFile, reader: MetadataReader) -> Self:
         """Read the sizes from the metadata."""
-        reader = MetadataReader.of_architecture(file.metadata, "gpt2", str(file.path))
         width = reader.integer("embedding_length", 16, 2**16)
         return cls(
             shape=ModelShape(
@@ -66,7 +65,7 @@ class GPT2:
             width=width,
             hidden=reader.integer("feed_forward_length", 1, 2**20),
             eps=reader.number("attention.layer_norm_epsilon", 0, 1),
-            tied="output.weight" not in file.tensors,
+            matrices=TokenMatrices.of_gguf(file),
         )
 
     @classmethod
@@ -93,21 +92,22 @@ class GPT2:
             width=width,
             hidden=reader.integer("n_inner", 1, 2**20, 4 * width),
             eps=reader.number("layer_norm_epsilon", 0, 1, 1e-5),
-            tied=reader.flag("tie_word_embeddings", True),
+            matrices=TokenMatrices.of_checkpoint(
+                checkpoint, cls.HF_NAMES, tied=reader.flag("tie_word_embeddings", True)
+            ),
         )
 
     def define(self) -> Plan:
         """The model's computation, from token ids to logits."""
         plan = Plan()
         shape = self.shape
-        x = plan.embed("token_embd.weight", vocab_size=shape.vocab_size, width=self.width)
+        x = plan.embed(self.matrices.embedding, vocab_size=shape.vocab_size, width=self.width)
         x = plan.add_positions(x, "position_embd.weight", context_length=shape.context_length)
         for layer in range(shape.layers):
             x = self._attention(plan, x, layer)
             x = self._mlp(plan, x, f"blk.{layer}")
         x = self._norm(plan, plan.gather_rows(x), "output_norm")
-        head = "token_embd.weight" if self.tied else "output.weight"
-        plan.linear(x, head, shape.vocab_size)
+        plan.linear(x, self.matrices.output, shape.vocab_size)
         return plan
 
     def _attention(self, plan: Plan, x: Value, layer: int) -> Value:

@@ -12,9 +12,9 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.native.model import ModelShape, check_heads, layer_windows
+from foretell.backends.native.model import ModelShape, TokenMatrices, check_heads, layer_windows
 from foretell.backends.native.plan import Heads, Plan, Value
-from foretell.backends.native.rope import config_frequencies, file_frequencies
+from foretell.backends.native.rope import config_frequencies, file_frequencies, file_score_factor
 from foretell.backends.native.weights.source import GGUFWeights, HFName
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
@@ -32,6 +32,7 @@ class Llama:
             checkpoints, so that the values of a pair are neighbours.
         windows: how many positions each layer sees; None: all.
         interleaved: which values of a head are rotated together: neighbours, or halves apart.
+        score_factor: of the attention's scores, beside 1 / sqrt(dim).
     """
 
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("llama",)
@@ -65,16 +66,14 @@ class Llama:
     hidden: int
     eps: float
     frequencies: NDArray[np.float32]
-    tied: bool
+    matrices: TokenMatrices
     windows: tuple[int | None, ...]
     interleaved: bool = False
+    score_factor: float = 1.0
 
     @classmethod
-    def from_gguf(cls, file: GGUFFile) -> Self:
+    def from_gguf(cls, file: GGUFFile, reader: MetadataReader) -> Self:
         """Read the sizes from the metadata."""
-        architecture = file.metadata["general.architecture"]
-        reader = MetadataReader.of_architecture(file.metadata, architecture, str(file.path))
-        cls._check_biases(file, reader)
         if "expert_count" in reader and reader.integer("expert_count", 0, 2**16) > 0:
             raise reader.unsupported("a mixture of experts")
         width = reader.integer("embedding_length", 16, 2**16)
@@ -97,9 +96,10 @@ class Llama:
             hidden=reader.integer("feed_forward_length", 1, 2**20),
             eps=reader.number("attention.layer_norm_rms_epsilon", 0, 1),
             frequencies=file_frequencies(file, reader, dim),
-            tied="output.weight" not in file.tensors,
+            matrices=TokenMatrices.of_gguf(file),
             windows=(None,) * layers,
             interleaved=cls.IS_INTERLEAVED,
+            score_factor=file_score_factor(reader, dim),
         )
 
     @classmethod
@@ -127,14 +127,16 @@ class Llama:
             hidden=reader.integer("intermediate_size", 1, 2**20),
             eps=reader.number("rms_norm_eps", 0, 1, 1e-6),
             frequencies=config_frequencies(reader, dim),
-            tied=reader.flag("tie_word_embeddings", False),
+            matrices=TokenMatrices.of_checkpoint(
+                checkpoint, cls.HF_NAMES, tied=reader.flag("tie_word_embeddings", False)
+            ),
             windows=cls._windows(checkpoint, reader, layers),
         )
 
     def define(self) -> Plan:
         """The model's computation, from token ids to logits."""
         plan = Plan()
-        x = plan.embed("token_embd.weight", vocab_size=self.shape.vocab_size, width=self.width)
+        x = plan.embed(self.matrices.embedding, vocab_size=self.shape.vocab_size, width=self.width)
         rope = plan.rope_table(self.frequencies, interleaved=self.interleaved)
         heads = self.shape.heads
         for layer in range(self.shape.layers):
@@ -153,13 +155,13 @@ class Llama:
                 heads,
                 layer=layer,
                 rope=rope if self.rotates(layer) else None,
+                scale=heads.dim**-0.5 * (self.score_factor if self.rotates(layer) else 1),
                 window=self.windows[layer],
             )
             x = plan.linear(a, f"{name}.attn_output.weight", self.width, residual=x)
             x = self._mlp(plan, x, name)
         x = plan.rms_norm(plan.gather_rows(x), "output_norm.weight", self.eps)
-        head = "token_embd.weight" if self.tied else "output.weight"
-        plan.linear(x, head, self.shape.vocab_size)
+        plan.linear(x, self.matrices.output, self.shape.vocab_size)
         return plan
 
     def rotates(self, layer: int) -> bool:
@@ -176,15 +178,6 @@ class Llama:
         up = plan.linear(h, f"{name}.ffn_up.weight", self.hidden)
         h = plan.silu_mul(gate, up)
         return plan.linear(h, f"{name}.ffn_down.weight", self.width, residual=x)
-
-    @classmethod
-    def _check_biases(cls, file: GGUFFile, reader: MetadataReader) -> None:
-        """Biases that the plan would leave out are refused."""
-        known = ("attn_q", "attn_k", "attn_v") if cls.HAS_BIASES else ()
-        names = {f"blk.0.{part}.bias" for part in known}
-        for name in sorted(file.tensors):
-            if name.startswith("blk.0.") and name.endswith(".bias") and name not in names:
-                raise reader.unsupported(f"a bias ({name})")
 
     @classmethod
     def _windows(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,7 @@ from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import TensorInfo, TensorType
+from foretell.utils.quoting import quote
 
 OnPacked = Callable[[int], None]
 """Told the bytes of each matrix that is packed, as it lies in the file."""
@@ -27,6 +29,8 @@ KEPT = ("position_embd.weight",)
 
 CHECKPOINT_TYPES = {"F32": TensorType.F32, "F16": TensorType.F16, "BF16": TensorType.BF16}
 BASE_PREFIXES = ("model.", "transformer.")
+HARMLESS = re.compile(r"\brotary_emb\.inv_freq$|\battn\.(masked_)?bias$")
+"""Tensors of checkpoints that are computed anew, as by transformers: frequencies, GPT-2's masks."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class Part:
 
 class WeightSource(Protocol):
     """Where the weights that a plan names come from."""
+
+    def unread(self, names: Collection[str]) -> list[str]:
+        """The file's tensors that change a model's answers, but are none of these weights'."""
+        ...
 
     def is_quantized(self, name: str) -> bool:
         """Whether the matrix is packed as integer codes."""
@@ -77,6 +85,11 @@ class GGUFWeights:
             raise ConfigError(
                 f"quantize={quantize!r} has no effect on {file.path}: it is quantized already"
             )
+
+    def unread(self, names: Collection[str]) -> list[str]:
+        """The file's tensors that change a model's answers, but are none of these weights'."""
+        left = [name for name in self._file.tensors if name not in names]
+        return [name for name in left if not name.endswith(".attn_rot_embd.weight")]
 
     def rows(self, name: str) -> int:
         """How many rows the matrix has."""
@@ -169,6 +182,12 @@ class CheckpointWeights:
         self._names = names
         self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
 
+    def unread(self, names: Collection[str]) -> list[str]:
+        """The folder's tensors that change a model's answers, but are none of these weights'."""
+        read = {self._stored(name).name for name in names}
+        left = [name for name in self._checkpoint.tensors if name not in read]
+        return [name for name in left if not HARMLESS.search(name)]
+
     def is_quantized(self, name: str) -> bool:
         """Whether the matrix is packed as integer codes."""
         return self._target is not None and name not in KEPT
@@ -209,7 +228,10 @@ class CheckpointWeights:
         is_layer = head == "blk" and layer.isdecimal()
         known = self._names[f"blk.{{}}.{part}" if is_layer else name]
         full = known.name.format(layer) if is_layer else known.name
-        return HFName(find_name(self._checkpoint, full), known.transposed, known.plus)
+        found = find_tensor(self._checkpoint, full)
+        if found is None:
+            raise ModelFileError(f"{self._checkpoint.path}: tensor {full!r} is missing")
+        return HFName(found, known.transposed, known.plus)
 
     def _kind(self, name: str, shape: tuple[int, ...]) -> TensorType:
         info = self._checkpoint.tensors[name]
@@ -220,19 +242,16 @@ class CheckpointWeights:
             )
         kind = CHECKPOINT_TYPES.get(info.dtype)
         if kind is None:
-            raise UnsupportedModelError(f"{where} is {info.dtype:.20}: must be F32, F16 or BF16")
+            raise UnsupportedModelError(
+                f"{where} is {quote(info.dtype, 20)}: must be F32, F16 or BF16"
+            )
         return kind
 
 
-def find_name(checkpoint: Checkpoint, name: str) -> str:
-    """What the checkpoint calls this tensor: with or without its first part.
-
-    ModelFileError if it has no such tensor.
-    """
-    for prefix in ("", *BASE_PREFIXES):
-        if name.removeprefix(prefix) in checkpoint.tensors:
-            return name.removeprefix(prefix)
-    raise ModelFileError(f"{checkpoint.path}: tensor {name!r} is missing")
+def find_tensor(checkpoint: Checkpoint, name: str) -> str | None:
+    """What the checkpoint calls this tensor, with or without its first part; None: not there."""
+    spellings = [name.removeprefix(prefix) for prefix in ("", *BASE_PREFIXES)]
+    return next((spelling for spelling in spellings if spelling in checkpoint.tensors), None)
 
 
 @dataclass(frozen=True)
