@@ -63,7 +63,7 @@ class Checkpoint:
             raise ModelNotFoundError(f"{folder} is not a folder: give a folder with a {CONFIG}")
         config = read_object(folder / CONFIG)
         generation_config = read_optional_object(folder / "generation_config.json")
-        return cls(folder, config, generation_config, _open_files(folder))
+        return cls(folder, config, generation_config, _open_files(folder, _stated_weights(config)))
 
     @property
     def title(self) -> str:
@@ -101,15 +101,38 @@ class Checkpoint:
         self.close()
 
 
-def _open_files(folder: Path) -> list[SafetensorsFile]:
-    index = folder / INDEX
-    if not (index.exists() or index.is_symlink()):
+def _stated_weights(config: dict[str, Any]) -> str | None:
+    """The file of weights that `config.json` names, as transformers reads it; None: the usual."""
+    name = config.get("transformers_weights")
+    if name is None:
+        return None
+    if not _is_plain_name(name, (".safetensors", ".safetensors.index.json")):
+        raise ModelFileError(
+            f"{CONFIG} names {quote(name)} as transformers_weights: must be the name of a "
+            ".safetensors file or an index in this folder"
+        )
+    return str(name)
+
+
+def _open_files(folder: Path, stated: str | None) -> list[SafetensorsFile]:
+    """The weights in transformers' order: as stated, else whole, else by the index."""
+    if stated is None and (folder / WEIGHTS).is_file():
+        stated = WEIGHTS
+    index = folder / (stated or INDEX)
+    is_there = index.exists() or index.is_symlink()
+    if index.name.endswith(".safetensors"):
+        return [SafetensorsFile.open(index)]
+    if not is_there and stated is None:
         return [SafetensorsFile.open(_find_weights(folder))]
+    return _open_shards(folder, index)
+
+
+def _open_shards(folder: Path, index: Path) -> list[SafetensorsFile]:
     shard_of = _read_index(index)
     files: list[SafetensorsFile] = []
     try:
         for name in sorted(set(shard_of.values())):
-            files.append(_open_shard(folder, name))
+            files.append(_open_shard(folder / name, index))
         _check_index(index, shard_of, files)
     except BaseException:
         _close(files)
@@ -146,7 +169,7 @@ def _read_index(index: Path) -> dict[str, str]:
     if not isinstance(shard_of, dict) or not shard_of:
         raise ModelFileError(f"{index} has no weight_map: must say in which file each tensor lies")
     for tensor, name in shard_of.items():
-        if not _is_plain_name(name):
+        if not _is_plain_name(name, (".safetensors",)):
             raise ModelFileError(
                 f"{index} puts tensor {quote(tensor)} in {quote(name)}: must be the name of a "
                 ".safetensors file in this folder"
@@ -154,18 +177,18 @@ def _read_index(index: Path) -> dict[str, str]:
     return shard_of
 
 
-def _is_plain_name(name: object) -> bool:
+def _is_plain_name(name: object, suffixes: tuple[str, ...]) -> bool:
     if not isinstance(name, str) or not name.isprintable():
         return False
-    return name.endswith(".safetensors") and not set(name) & set("/\\:")
+    return name.endswith(suffixes) and not set(name) & set("/\\:")
 
 
-def _open_shard(folder: Path, name: str) -> SafetensorsFile:
+def _open_shard(path: Path, index: Path) -> SafetensorsFile:
     try:
-        return SafetensorsFile.open(folder / name)
+        return SafetensorsFile.open(path)
     except ModelNotFoundError:
         raise ModelFileError(
-            f"{folder / name}, one of the shards that {INDEX} names, is missing: fetch it again"
+            f"{path}, one of the shards that {index.name} names, is missing: fetch it again"
         ) from None
 
 

@@ -19,13 +19,14 @@ class MetadataReader:
 
     Attributes:
         source: what is read, for messages.
+        prefix: what the keys begin with in the file.
     """
 
     def __init__(self, metadata: Mapping[str, Any], source: str) -> None:
         self.source = source
         self._metadata = metadata
         self._architecture: object = ""
-        self._prefix = ""
+        self.prefix = ""
         self._spelling = "{}"
         self._asked: set[str] = set()
 
@@ -36,7 +37,7 @@ class MetadataReader:
         """The keys of a GGUF file that begin with its architecture's name, which is left out."""
         reader = cls(metadata, source)
         reader._architecture = architecture
-        reader._prefix = f"{architecture}."
+        reader.prefix = f"{architecture}."
         reader._spelling = "metadata '{}'"
         return reader
 
@@ -62,11 +63,11 @@ class MetadataReader:
     @property
     def unasked(self) -> dict[str, Any]:
         """The keys of this architecture that nobody has asked for yet, and their values."""
-        own = {key: value for key, value in self._metadata.items() if key.startswith(self._prefix)}
+        own = {key: value for key, value in self._metadata.items() if key.startswith(self.prefix)}
         return {
-            key.removeprefix(self._prefix): value
+            key.removeprefix(self.prefix): value
             for key, value in own.items()
-            if key.removeprefix(self._prefix) not in self._asked
+            if key.removeprefix(self.prefix) not in self._asked
         }
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
@@ -146,10 +147,6 @@ class MetadataReader:
         inner._architecture = self._architecture
         return inner
 
-    def spell(self, key: str) -> str:
-        """The key as messages name it."""
-        return self._spelling.format(escape(f"{self._prefix}{key}"))
-
     def unsupported(self, what: str) -> UnsupportedModelError:
         """The error that says that foretell cannot run this variant of the architecture."""
         return UnsupportedModelError(
@@ -165,12 +162,12 @@ class MetadataReader:
         if value is None:
             value = default
         if value is None:
-            raise self.wrong(f"{self.spell(key)} is missing")
+            raise self.wrong(f"{self._spell(key)} is missing")
         return value
 
     def _find(self, key: str) -> Any:
         self._asked.add(key)
-        return self._metadata.get(f"{self._prefix}{key}")
+        return self._metadata.get(f"{self.prefix}{key}")
 
     def _list(self, key: str, default: Any, kinds: set[type], noun: str) -> list[Any]:
         values = self._value(key, default)
@@ -182,7 +179,10 @@ class MetadataReader:
         return values
 
     def _mistyped(self, key: str, value: object, right: str) -> ModelFileError:
-        return self.wrong(f"{self.spell(key)} is {_show(value)}: must be {right}")
+        return self.wrong(f"{self._spell(key)} is {_show(value)}: must be {right}")
+
+    def _spell(self, key: str) -> str:
+        return self._spelling.format(escape(f"{self.prefix}{key}"))
 
 
 def has_surrogate(text: str) -> bool:

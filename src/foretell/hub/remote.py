@@ -31,6 +31,7 @@ from foretell.hub.shared_cache import (
 )
 from foretell.hub.snapshots import (
     INDEX,
+    WEIGHTS,
     check_has_file,
     check_is_checkpoint,
     choose_files,
@@ -134,7 +135,8 @@ def _choose(listing: Listing) -> list[str]:
         check_has_file(model.repo, model.filename, names)
         return [model.filename]
     check_is_checkpoint(model.repo, names)
-    shards = _fetch_shard_names(listing) if INDEX in names else None
+    is_sharded = INDEX in names and WEIGHTS not in names  # whole weights come first
+    shards = _fetch_shard_names(listing) if is_sharded else None
     for shard in shards or []:
         if shard not in names or "/" in shard:
             raise DownloadError(

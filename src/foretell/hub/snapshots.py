@@ -11,8 +11,8 @@ from foretell.errors import ModelNotFoundError, UnsupportedModelError
 
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
 
-_WEIGHTS = "model.safetensors"
 _SMALL = (CONFIG, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
 _TOKENIZER = "tokenizer.json"
 _OLDER_TOKENIZERS = ("tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json")
@@ -23,7 +23,7 @@ _LARGEST_INDEX = 1 << 26
 def choose_files(names: Collection[str], shards: Collection[str] | None) -> list[str]:
     """The files that a checkpoint needs, weights last; nothing in a folder, no other format.
 
-    `shards` are those that the index names, None where there is no index.
+    `shards` are those that the index names, None where there is none, or the weights are whole.
     """
     at_root = sorted(name for name in names if "/" not in name)
     tokenizer = [_TOKENIZER] if _TOKENIZER in at_root else list(_OLDER_TOKENIZERS)
@@ -35,7 +35,7 @@ def choose_files(names: Collection[str], shards: Collection[str] | None) -> list
 def _choose_weights(at_root: list[str], shards: Collection[str] | None) -> list[str]:
     if shards is not None:
         return sorted(shards)
-    return [_WEIGHTS] if _WEIGHTS in at_root else _ending(at_root, ".safetensors")
+    return [WEIGHTS] if WEIGHTS in at_root else _ending(at_root, ".safetensors")
 
 
 def check_is_checkpoint(repo: str, names: Collection[str]) -> None:
@@ -121,10 +121,12 @@ def missing_files(folder: Path) -> list[str]:
 
 
 def _missing_weights(folder: Path) -> list[str]:
+    if (folder / WEIGHTS).is_file():
+        return []
     if (folder / INDEX).is_file():
         shards = read_shards(folder / INDEX)
         return [name for name in shards or [INDEX] if not (folder / name).is_file()]
-    return [] if any(folder.glob("*.safetensors")) else [_WEIGHTS]
+    return [] if any(folder.glob("*.safetensors")) else [WEIGHTS]
 
 
 def read_shards(index: Path) -> list[str] | None:

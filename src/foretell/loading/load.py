@@ -17,8 +17,11 @@ from foretell.loading.progress import loading_bar
 from foretell.loading.recommended import from_generation_config, read_recommended
 from foretell.utils.extras import how_to_install
 from foretell.utils.notices import caution
+from foretell.utils.quoting import escape, name_some
 
 if TYPE_CHECKING:
+    from foretell.backends.native.backend import NativeBackend
+    from foretell.backends.transformers.backend import TransformersBackend
     from foretell.formats.checkpoint import Checkpoint
     from foretell.text.tokenizer import Tokenizer
 
@@ -116,16 +119,19 @@ def _load_folder(path: Path, tokenizer: object, options: ModelOptions) -> Loaded
     return LoadedModel(runner, taken, recommended, values)
 
 
-def _run_folder(path: Path, options: ModelOptions) -> Backend:
+def _run_folder(path: Path, options: ModelOptions) -> NativeBackend | TransformersBackend:
     """The backend that was asked for; with "auto" transformers where native cannot."""
     from foretell.formats.checkpoint import Checkpoint
 
     with Checkpoint.open(path) as checkpoint:  # what is wrong with its files is said by us
-        runner = _run_native(checkpoint, options)
-    return runner or _run_transformers(path, options)
+        runner = _run_native(checkpoint, options) or _run_transformers(path, options)
+        if runner.unread:
+            title, names = escape(checkpoint.title), name_some(runner.unread)
+            caution(f"{title}: left out, as no model of its kind has {names}")
+    return runner
 
 
-def _run_native(checkpoint: Checkpoint, options: ModelOptions) -> Backend | None:
+def _run_native(checkpoint: Checkpoint, options: ModelOptions) -> NativeBackend | None:
     """The native backend; None where transformers is to run the folder."""
     if options.backend == "transformers" or _chooses_torch(checkpoint, options):
         return None
@@ -156,7 +162,7 @@ def _chooses_torch(checkpoint: Checkpoint, options: ModelOptions) -> bool:
     return bool(chosen)
 
 
-def _run_transformers(path: Path, options: ModelOptions) -> Backend:
+def _run_transformers(path: Path, options: ModelOptions) -> TransformersBackend:
     _refuse(options.not_of("transformers"), "backend='transformers'")
     from foretell.backends.transformers.backend import TransformersBackend
 

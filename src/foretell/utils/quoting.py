@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import log10
 
 QUOTED = 60
 TEXT = 200
+NAMED = 3
 _LARGE = 1 << 256  # integers past it are counted, not spelled
 
 
@@ -31,6 +33,13 @@ def _quote_text(value: str | bytes | bytearray, limit: int) -> str:
     while len(repr(cut)) > limit * 4 // 3 + 3:
         cut = cut[: len(cut) * 3 // 4]
     return repr(cut) + ("…" if len(cut) < len(value) else "")
+
+
+def name_some(names: Iterable[str]) -> str:
+    """The first few of these names, quoted, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(map(quote, names[:NAMED])) + more
 
 
 def one_line(text: object, limit: int = TEXT) -> str:

@@ -6,7 +6,7 @@ and that nobody asked for would give another model's answers in silence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from foretell.backends.native.plan import Plan
@@ -14,7 +14,7 @@ from foretell.backends.native.rope import ROPE_DIVISORS
 from foretell.errors import UnsupportedModelError
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
-from foretell.utils.quoting import quote
+from foretell.utils.quoting import name_some, quote
 
 HARMLESS_KEYS = frozenset(
     {
@@ -52,7 +52,6 @@ OTHER_PREFIXES = ("adapter.", "clip.", "diffusion.", "xielu.")
 """Keys without the architecture's name that are not of a model of text, or change it."""
 
 MODEL_TYPE = "model"
-SHOWN = 3
 
 
 def refuse_other_types(file: GGUFFile) -> None:
@@ -73,10 +72,10 @@ def refuse_unread_keys(file: GGUFFile, reader: MetadataReader) -> None:
     """
     context = reader.integer("context_length", 1, 2**24)
     own = [key for key, value in reader.unasked.items() if not _is_harmless(key, value, context)]
-    unread = [reader.spell(key) for key in own]
-    unread += [f"metadata {quote(key)}" for key in file.metadata if key.startswith(OTHER_PREFIXES)]
+    unread = [f"{reader.prefix}{key}" for key in own]
+    unread += [key for key in file.metadata if key.startswith(OTHER_PREFIXES)]
     if unread:
-        raise reader.unsupported(name_some(unread))
+        raise reader.unsupported(f"metadata {name_some(unread)}")
 
 
 def _is_harmless(key: str, value: object, context: int) -> bool:
@@ -95,15 +94,8 @@ def refuse_unread_tensors(file: GGUFFile, unread: Sequence[str], plan: Plan) -> 
     """
     left = [name for name in unread if not (name == ROPE_DIVISORS and plan.rotates)]
     if left:
-        names = name_some(quote(name) for name in left)
+        names = name_some(left)
         raise UnsupportedModelError(
             f"{file.path}: the file holds {names}, which foretell's "
             f"{quote(file.metadata.get('general.architecture'))} does not compute with"
         )
-
-
-def name_some(names: Iterable[str]) -> str:
-    """The first few of these names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -76,6 +76,7 @@ class TransformersBackend:
 
     Attributes:
         model: the model.
+        unread: tensors of a checkpoint that the model has no place for.
 
     Raises:
         ConfigError: a setting out of range, or a model in training mode.
@@ -98,6 +99,7 @@ class TransformersBackend:
         if num_blocks is not None:
             check_count("num_blocks", num_blocks)
         self.model = model
+        self.unread: tuple[str, ...] = ()
         self._device = cast(Tensor, model.get_input_embeddings().weight).device
         self._cache_argument = cast(str, cache_argument(model))
         self._arguments = frozenset(inspect.signature(model.forward).parameters)
@@ -153,13 +155,15 @@ class TransformersBackend:
         if chosen not in DTYPES:
             raise ConfigError(f"dtype={dtype!r} must be one of {', '.join(map(repr, DTYPES))}")
         torch_device = _choose_device(device)
-        model = _load_model(name_or_path, revision=revision or "main", dtype=chosen)
+        model, unread = _load_model(name_or_path, revision=revision or "main", dtype=chosen)
         try:
             moved = cast(Any, model).to(torch_device)
         except RuntimeError as error:  # no such number, or no room
             raise ConfigError(f"device={str(torch_device)!r}: {one_line(error)}") from error
         _check_weights(moved, name_or_path)
-        return cls(moved, **sizes)
+        backend = cls(moved, **sizes)
+        backend.unread = unread
+        return backend
 
     @property
     def info(self) -> BackendInfo:
@@ -360,8 +364,8 @@ def _choose_device(wanted: str | None) -> torch.device:
     return device
 
 
-def _load_model(name: str, *, revision: str, dtype: str) -> PreTrainedModel:
-    """A model in evaluation mode, with no tensor left at random."""
+def _load_model(name: str, *, revision: str, dtype: str) -> tuple[PreTrainedModel, tuple[str, ...]]:
+    """A model in evaluation mode, no tensor of it at random, and the tensors that it leaves out."""
     auto, at = cast(Any, AutoModelForCausalLM), {"revision": revision, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(name, **at)
@@ -386,7 +390,7 @@ def _load_model(name: str, *, revision: str, dtype: str) -> PreTrainedModel:
         raise ModelFileError(
             f"model={name!r}: {len(missing)} tensors are missing, the first is {missing[0]!r}"
         )
-    return cast(PreTrainedModel, model.eval())
+    return cast(PreTrainedModel, model.eval()), tuple(sorted(report["unexpected_keys"]))
 
 
 def _check_weights(model: Any, name: str) -> None:

@@ -18,7 +18,7 @@ from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import TensorInfo, TensorType
-from foretell.utils.quoting import quote
+from foretell.utils.quoting import one_line
 
 OnPacked = Callable[[int], None]
 """Told the bytes of each matrix that is packed, as it lies in the file."""
@@ -185,6 +185,7 @@ class CheckpointWeights:
     def unread(self, names: Collection[str]) -> list[str]:
         """The folder's tensors that change a model's answers, but are none of these weights'."""
         read = {self._stored(name).name for name in names}
+        read.add(self._names["output.weight"].name)  # unread, it is the embedding again
         left = [name for name in self._checkpoint.tensors if name not in read]
         return [name for name in left if not HARMLESS.search(name)]
 
@@ -243,7 +244,7 @@ class CheckpointWeights:
         kind = CHECKPOINT_TYPES.get(info.dtype)
         if kind is None:
             raise UnsupportedModelError(
-                f"{where} is {quote(info.dtype, 20)}: must be F32, F16 or BF16"
+                f"{where} is {one_line(info.dtype, 20)}: must be F32, F16 or BF16"
             )
         return kind
 
