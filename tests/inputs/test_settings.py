@@ -237,10 +237,14 @@ def test_recommendations_come_from_the_file_or_beside_it(tmp_path):
     assert read_recommended({}, path) == {"do_sample": False}
     beside.write_text('{"do_sample": true, "temperature": -1}')
     with pytest.raises(ModelFileError, match="recommends impossible settings"):
-        read_recommended({}, path)
+        read_recommended({}, path).config()
     beside.write_text("{")
     with pytest.raises(ModelFileError, match="is not JSON"):
-        read_recommended({}, path)
+        read_recommended({}, path).config()
+    beside.unlink()
+    beside.symlink_to("nowhere")
+    with pytest.raises(ModelFileError, match="is a link to nothing"):
+        read_recommended({}, path).config()
 
 
 def test_override_fills_anew():

@@ -226,8 +226,41 @@ def test_generation_config_recommends_and_ends(tmp_path: Path) -> None:
         assert llm.recommended == wanted
         assert llm.tokenizer.eos_token_ids == {1, 3, 4}
     change(path, lambda values: values.update(temperature=-1))
-    with pytest.raises(ModelFileError, match="recommends impossible settings"):
-        LLM(tmp_path)
+    with LLM(tmp_path) as llm, pytest.raises(ModelFileError, match="recommends impossible"):
+        llm.generate(PROMPT, max_new_tokens=1, preset="model")
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"do_sample": True, "temperature": 0.0},
+        {"do_sample": True, "temperature": [0.5]},
+        {"do_sample": True, "top_k": {"a": 1}},
+        {"do_sample": "yes", "top_p": 10**400},
+        {"do_sample": True, "top_p": "x" * 5000},
+        {"suppress_tokens": [[1]]},
+        {"max_new_tokens": 1e999},
+        {"eos_token_id": 3, "repetition_penalty": "\x1b[31m"},
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_recommendations_are_looked_at_when_they_are_asked_for(
+    tmp_path: Path, stated: dict[str, Any]
+) -> None:
+    save_llama(tmp_path, vocab_size=500)
+    save(tmp_path, "byte_level")
+    path = tmp_path / "generation_config.json"
+    change(path, lambda values: values.update(stated))
+    with LLM(tmp_path) as llm:
+        expected = llm.generate(PROMPT, max_new_tokens=3).token_ids
+        assert expected
+        with pytest.raises(ModelFileError) as caught:
+            llm.generate(PROMPT, max_new_tokens=3, preset="model")
+        assert llm.generate(PROMPT, max_new_tokens=3).token_ids == expected
+    message = str(caught.value)
+    assert message.startswith(f"preset='model': {path} recommends impossible settings: ")
+    assert len(message) < len(str(path)) + 300
+    assert message.isprintable()
 
 
 def test_the_command_line_opens_folders(llama: Path, capsys: pytest.CaptureFixture[str]) -> None:

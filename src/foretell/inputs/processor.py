@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.config import GenerationConfig
-from foretell.config.conflicts import beside_stated, refuse_equal_samples
+from foretell.config.conflicts import refuse_equal_samples
 from foretell.config.defaults import with_default_length
 from foretell.config.plain import unpacked
 from foretell.config.presets import MODEL_PRESET
@@ -19,6 +19,7 @@ from foretell.decoding.functions import check_functions
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError
 from foretell.inputs.prompts import Prompt, Prompts, is_batch, read_prompt
+from foretell.inputs.recommended import Recommended
 from foretell.inputs.resolve import (
     TokenizedSettings,
     refuse_foreign_ids,
@@ -188,7 +189,9 @@ class InputProcessor:
         longest_of: LongestOf = lambda request: sys.maxsize,
     ) -> None:
         self._tokenizer = tokenizer
-        self._recommended = recommended
+        self._recommended = (
+            recommended if isinstance(recommended, Recommended) else Recommended(recommended)
+        )
         self._check = check
         self._vocab_size = tokenizer.vocab_size if vocab_size is None else vocab_size
         self._longest_of = longest_of
@@ -215,10 +218,7 @@ class InputProcessor:
         return complete
 
     def _with_recommended(self, config: GenerationConfig) -> GenerationConfig:
-        if not self._recommended:
-            raise ConfigError("preset='model': this model's files recommend no settings")
-        filling = beside_stated(self._recommended, config.stated)
-        recommended = without_foreign_ids(GenerationConfig(**filling), self._vocab_size)
+        recommended = without_foreign_ids(self._recommended.config(config.stated), self._vocab_size)
         complete = recommended.override(**config.stated)
         refuse_equal_samples(complete)
         return complete

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from foretell.backends.base import Backend
 from foretell.errors import ConfigError, UnsupportedModelError
 from foretell.hub import resolve
+from foretell.inputs.recommended import Recommended
 from foretell.loading.options import ModelOptions
 from foretell.loading.progress import loading_bar
 from foretell.loading.recommended import from_generation_config, read_recommended
@@ -38,7 +39,7 @@ class LoadedModel:
 
     backend: Backend
     tokenizer: Tokenizer
-    recommended: dict[str, Any] = field(default_factory=dict)
+    recommended: Recommended = field(default_factory=Recommended)
     generation_config: dict[str, Any] = field(default_factory=dict)
 
 

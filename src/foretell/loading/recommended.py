@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from foretell.config import GenerationConfig
 from foretell.config.settings import SETTINGS
-from foretell.errors import ConfigError, ModelFileError
+from foretell.errors import ForetellError
 from foretell.formats.json import read_optional_object
+from foretell.inputs.recommended import Recommended
 
 GGUF_KEYS = {
     "general.sampling.temp": "temperature",
@@ -31,37 +31,24 @@ JSON_KEYS = (
 )
 
 
-def read_recommended(metadata: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """What the GGUF file says in `general.sampling.*`, else a generation_config.json beside it.
-
-    Raises ModelFileError if that file is damaged, or a value is impossible.
-    """
+def read_recommended(metadata: Mapping[str, Any], path: Path) -> Recommended:
+    """What the GGUF file says in `general.sampling.*`, else a generation_config.json beside it."""
     found = {name: metadata[key] for key, name in GGUF_KEYS.items() if key in metadata}
     if found:
-        return _checked(found, path)
+        return Recommended(found, path)
     beside = path.parent / "generation_config.json"
-    return from_generation_config(read_optional_object(beside) or {}, beside)
-
-
-def from_generation_config(values: Mapping[str, Any], source: object) -> dict[str, Any]:
-    """What a `generation_config.json` recommends; `source` is for messages.
-
-    Raises ModelFileError if a value is impossible.
-    """
-    if not values:
-        return {}
-    found = {name: values[name] for name in JSON_KEYS if values.get(name) is not None}
-    if not found.get("do_sample"):
-        found = {**_without_sampling(found), "do_sample": False}
-    return _checked(found, source)
-
-
-def _checked(found: dict[str, Any], source: object) -> dict[str, Any]:
     try:
-        GenerationConfig(**found)
-    except ConfigError as error:
-        raise ModelFileError(f"{source} recommends impossible settings: {error}") from error
-    return found
+        return from_generation_config(read_optional_object(beside) or {}, beside)
+    except ForetellError as error:
+        return Recommended(source=beside, fault=str(error))
+
+
+def from_generation_config(values: Mapping[str, Any], source: object) -> Recommended:
+    """What a `generation_config.json` recommends; `source` is for messages."""
+    found = {name: values[name] for name in JSON_KEYS if values.get(name) is not None}
+    if values and not found.get("do_sample"):
+        found = {**_without_sampling(found), "do_sample": False}
+    return Recommended(found, source)
 
 
 def _without_sampling(found: dict[str, Any]) -> dict[str, Any]:
