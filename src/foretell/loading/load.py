@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.backends.base import Backend
-from foretell.errors import ConfigError, UnsupportedModelError
+from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.hub import resolve
 from foretell.inputs.recommended import Recommended
 from foretell.loading.options import ModelOptions
@@ -88,6 +88,7 @@ def check_backend(model: object, options: ModelOptions) -> Backend:
 
 
 def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedModel:
+    from foretell.backends.native.architectures import read_model
     from foretell.backends.native.backend import NativeBackend
     from foretell.formats.gguf import GGUFFile
     from foretell.text.tokenizer import Tokenizer
@@ -97,8 +98,10 @@ def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedMo
     where = f"the GGUF file {path}: backend='native' runs it, on the CPU"
     _refuse(options.not_of("native"), where)
     with GGUFFile.open(path) as file:
+        vocab_size = read_model(file).shape.vocab_size  # what cannot run is said first
         if tokenizer is None:
             tokenizer = Tokenizer.from_gguf(file.metadata, source=str(path))
+            _check_vocabulary(path, tokenizer, vocab_size)
         recommended = read_recommended(file.metadata, path)
         size = sum(info.nbytes for info in file.tensors.values())
         with loading_bar(path.name, size) as show:
@@ -106,10 +109,22 @@ def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedMo
     return LoadedModel(runner, _take_tokenizer(tokenizer, runner.info.vocab_size), recommended)
 
 
+def _check_vocabulary(path: Path, tokenizer: Tokenizer, num_rows: int) -> None:
+    """ModelFileError unless a GGUF file has a row for each token, as llama.cpp asks for."""
+    if tokenizer.vocab_size != num_rows:
+        raise ModelFileError(
+            f"{path}: tokenizer.ggml.tokens lists {tokenizer.vocab_size} tokens, token_embd.weight "
+            f"has {num_rows} rows: must be as many"
+        )
+
+
 def _load_folder(path: Path, tokenizer: object, options: ModelOptions) -> LoadedModel:
+    from foretell.formats.checkpoint import Checkpoint
     from foretell.formats.json import read_optional_object
     from foretell.text.tokenizer import Tokenizer
 
+    with Checkpoint.open(path) as checkpoint:  # what is wrong with its files is said by us
+        _check_architecture(checkpoint, options)
     generation = path / "generation_config.json"
     values = read_optional_object(generation) or {}
     recommended = from_generation_config(values, generation)
@@ -124,7 +139,7 @@ def _run_folder(path: Path, options: ModelOptions) -> NativeBackend | Transforme
     """The backend that was asked for; with "auto" transformers where native cannot."""
     from foretell.formats.checkpoint import Checkpoint
 
-    with Checkpoint.open(path) as checkpoint:  # what is wrong with its files is said by us
+    with Checkpoint.open(path) as checkpoint:
         runner = _run_native(checkpoint, options) or _run_transformers(path, options)
         if runner.unread:
             title, names = escape(checkpoint.title), name_some(runner.unread)
@@ -143,13 +158,38 @@ def _run_native(checkpoint: Checkpoint, options: ModelOptions) -> NativeBackend 
         with loading_bar(checkpoint.title, size) as show:
             return NativeBackend.load(checkpoint, on_packed=show, **options.stated)
     except UnsupportedModelError as error:
-        if options.backend == "native":
-            raise UnsupportedModelError(f"{error}; backend='transformers' may run it") from None
-        if not _has_transformers():
-            command = how_to_install("transformers")
-            raise UnsupportedModelError(f"{error}; transformers may run it: {command}") from None
+        _leave_to_transformers(error, options)
         caution(f"{error}: running it with transformers")
     return None
+
+
+def _check_architecture(checkpoint: Checkpoint, options: ModelOptions) -> None:
+    """UnsupportedModelError if no backend in question knows the architecture.
+
+    Said before the tokenizer is looked at, which other architectures need not have.
+    """
+    if options.backend != "transformers" and not options.not_of("native"):
+        from foretell.backends.native.architectures import read_model
+
+        try:
+            read_model(checkpoint)
+        except UnsupportedModelError as error:
+            _leave_to_transformers(error, options)
+        else:
+            return
+    if options.backend != "native" and _has_transformers():
+        from foretell.backends.transformers.backend import read_config
+
+        read_config(str(checkpoint.path))
+
+
+def _leave_to_transformers(error: UnsupportedModelError, options: ModelOptions) -> None:
+    """Raise what native says, unless transformers may be asked."""
+    if options.backend == "native":
+        raise UnsupportedModelError(f"{error}; backend='transformers' may run it") from None
+    if not _has_transformers():
+        command = how_to_install("transformers")
+        raise UnsupportedModelError(f"{error}; transformers may run it: {command}") from None
 
 
 def _chooses_torch(checkpoint: Checkpoint, options: ModelOptions) -> bool:

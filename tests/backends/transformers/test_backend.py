@@ -17,6 +17,7 @@ from support.tiny_models import CONTEXT, FAMILIES, GROUPED, UNFIT, VOCAB, make_t
 from transformers import LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
+from foretell.backends.transformers import checks
 from foretell.backends.transformers.backend import TransformersBackend
 from foretell.config import GenerationConfig
 from foretell.engine.engine import Engine
@@ -192,13 +193,20 @@ def test_sizes_out_of_range(sizes, message):
         TransformersBackend(tiny("llama"), **sizes)
 
 
-def test_a_model_of_unknown_length_asks_for_one():
+def test_a_model_of_unknown_length_asks_for_one(monkeypatch):
+    monkeypatch.setattr(checks, "LENGTH_NAMES", ())
+    model = tiny("llama")
+    with pytest.raises(ConfigError, match="LlamaForCausalLM does not say how long"):
+        TransformersBackend(model)
+    assert TransformersBackend(model, context_length=50).info.context_length == 50
+
+
+def test_positions_without_a_limit_have_a_stated_one():
     kind, settings = FAMILIES["bloom, no positions but alibi"]
     without = {name: value for name, value in settings.items() if name != "seq_length"}
     model = make_tiny(kind, without)
-    with pytest.raises(ConfigError, match="BloomForCausalLM does not say how long"):
-        TransformersBackend(model)
-    assert TransformersBackend(model, context_length=50).info.context_length == 50
+    assert TransformersBackend(model).info.context_length == 2048
+    assert TransformersBackend(model, context_length=5000).info.context_length == 5000
 
 
 def test_longrope_is_kept_where_past_keys_stay_valid():
@@ -325,7 +333,7 @@ def empty(folder):
         (truncate, ModelFileError, "model=.*: "),
         (leave_a_pickle, ModelNotFoundError, "model.safetensors"),
         (rename_family, UnsupportedModelError, "abacus"),
-        (save_an_encoder, UnsupportedModelError, r"T5Config'> for this .*AutoModelForCausalLM\.$"),
+        (save_an_encoder, UnsupportedModelError, r"architecture 't5' does not continue a text"),
         (empty, ForetellError, "config.json|model_type"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -24,10 +25,10 @@ from numpy.typing import NDArray
 from foretell.backends.base import BackendInfo, Batch, default_num_blocks
 from foretell.backends.transformers.checks import (
     cache_argument,
+    check_config,
     check_count,
     check_evaluates,
     check_kind,
-    check_layers,
     check_process,
     choose_context,
     load_reason,
@@ -68,7 +69,8 @@ class TransformersBackend:
 
     Args:
         model: a causal language model in evaluation mode, on any device. It is not changed.
-        context_length: most positions of a sequence; not given: what the model was made for.
+        context_length: most positions of a sequence; not given: what the model was made for, or
+            2048 where its positions have no limit (ALiBi).
         num_blocks: KV blocks in the pool; not given: see `default_num_blocks`. Memory is taken as
             blocks come into use.
         block_size: positions in a block.
@@ -366,31 +368,54 @@ def _choose_device(wanted: str | None) -> torch.device:
 
 def _load_model(name: str, *, revision: str, dtype: str) -> tuple[PreTrainedModel, tuple[str, ...]]:
     """A model in evaluation mode, no tensor of it at random, and the tensors that it leaves out."""
-    auto, at = cast(Any, AutoModelForCausalLM), {"revision": revision, "trust_remote_code": False}
-    try:
-        config = AutoConfig.from_pretrained(name, **at)
-        check_layers(config)
-        with quiet_bars(transformers_logging):
-            model, report = auto.from_pretrained(
-                name,
-                config=config,
-                dtype=dtype,
-                use_safetensors=True,
-                output_loading_info=True,
-                **at,
-            )
-    except OSError as error:
-        raise ModelNotFoundError(f"model={name!r}: {one_line(error)}") from error
-    except (ValueError, KeyError) as error:
-        raise UnsupportedModelError(f"model={name!r}: {one_line(error)}") from error
-    except Exception as error:  # what a config.json from anywhere makes of it has no end
-        raise ModelFileError(f"model={name!r}: {load_reason(error)}") from error
+    auto = cast(Any, AutoModelForCausalLM)
+    config = read_config(name, revision)
+    with _load_errors(name), quiet_bars(transformers_logging):
+        model, report = auto.from_pretrained(
+            name,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            revision=revision,
+            trust_remote_code=False,
+        )
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelFileError(
             f"model={name!r}: {len(missing)} tensors are missing, the first is {missing[0]!r}"
         )
     return cast(PreTrainedModel, model.eval()), tuple(sorted(report["unexpected_keys"]))
+
+
+def read_config(name: str, revision: str = "main") -> Any:
+    """What `AutoConfig` makes of a checkpoint's `config.json`, if it can run here.
+
+    Raises:
+        ModelNotFoundError: there is no such checkpoint.
+        ModelFileError: it is damaged.
+        UnsupportedModelError: transformers does not know the architecture, or it is none of a
+            causal language model that keeps keys and values.
+    """
+    with _load_errors(name):
+        config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
+        check_config(config)
+    return config
+
+
+@contextmanager
+def _load_errors(name: str) -> Iterator[None]:
+    """What transformers raises over a checkpoint, as one sentence that names it."""
+    try:
+        yield
+    except UnsupportedModelError as error:
+        raise UnsupportedModelError(f"model={name!r}: {error}") from None
+    except OSError as error:
+        raise ModelNotFoundError(f"model={name!r}: {one_line(error)}") from error
+    except (ValueError, KeyError) as error:
+        raise UnsupportedModelError(f"model={name!r}: {one_line(error)}") from error
+    except Exception as error:  # what a config.json from anywhere makes of it has no end
+        raise ModelFileError(f"model={name!r}: {load_reason(error)}") from error
 
 
 def _check_weights(model: Any, name: str) -> None:

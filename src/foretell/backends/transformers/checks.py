@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.errors import ConfigError, UnsupportedModelError
+from foretell.utils import quoting
 from foretell.utils.progress import is_terminal, may_show
+from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 CACHE_NAMES = ("past_key_values", "cache")
 MAX_LAYERS = 1024
 MAX_CONTEXT = 1 << 24
+ALIBI_CONTEXT = 2048
+"""Positions of a sequence where ALiBi sets no limit and the config states none: Bloom's."""
 LENGTH_NAMES = ("max_position_embeddings", "max_seq_len", "seq_length", "max_sequence_length")
 
 
@@ -31,10 +35,7 @@ def check_kind(model: PreTrainedModel) -> None:
     if getattr(model.config, "is_encoder_decoder", False):
         raise UnsupportedModelError(f"{kind} has an encoder: must be a decoder only")
     if getattr(model, "_is_stateful", False):
-        raise UnsupportedModelError(
-            f"{kind} remembers a state that all its tokens share: must remember keys and values of "
-            "each, which can be shared, forked and rolled back"
-        )
+        raise UnsupportedModelError(f"{kind} {_STATE}")
     if cache_argument(model) is None:
         raise UnsupportedModelError(
             f"{kind} takes no cache: must keep its keys and values in a Cache of transformers"
@@ -66,13 +67,42 @@ def check_process(process: int) -> None:
         )
 
 
-def check_layers(config: Any) -> None:
-    """ValueError if a configuration asks for more layers than any model has: it is damaged."""
+def check_config(config: Any) -> None:
+    """Refuse a checkpoint by its configuration, before its weights are read.
+
+    Raises:
+        UnsupportedModelError: it is of no model that goes on from a text with what it remembers of
+            each token.
+        ValueError: it asks for more layers than any model has: it is damaged.
+    """
     layers = getattr(config.get_text_config(decoder=True), "num_hidden_layers", 1)
     if type(layers) is not int or not 1 <= layers <= MAX_LAYERS:
         raise ValueError(
-            f"num_hidden_layers in config.json is {layers!r}: must be from 1 to {MAX_LAYERS}"
+            f"num_hidden_layers in config.json is {quote(layers)}: must be from 1 to {MAX_LAYERS}"
         )
+    _check_architecture(config)
+
+
+def _check_architecture(config: Any) -> None:
+    from transformers.models.auto import modeling_auto
+
+    causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    is_encoder = type(config) in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING and not getattr(
+        config, "is_decoder", False
+    )
+    if causal is None or is_encoder or getattr(config, "is_encoder_decoder", False):
+        raise UnsupportedModelError(
+            f"architecture {quote(config.model_type)} does not continue a text: must be a causal "
+            "language model"
+        )
+    if getattr(causal, "_is_stateful", False):
+        raise UnsupportedModelError(f"architecture {quote(config.model_type)} {_STATE}")
+
+
+_STATE = (
+    "remembers a state that all its tokens share: must remember keys and values of each, which can "
+    "be shared, forked and rolled back"
+)
 
 
 @contextmanager
@@ -103,8 +133,8 @@ def load_reason(error: Exception) -> str:
 
 def one_line(error: Exception) -> str:
     """An error's text, cut short; transformers lists all kinds of models in some."""
-    text, _, _list_of_all = " ".join(str(error).split()).partition(" Model type should be one of")
-    return f"{text:.200}"
+    text, _, _list_of_all = str(error).partition("Model type should be one of")
+    return quoting.one_line(text.strip())
 
 
 def text_config(model: PreTrainedModel) -> Any:
@@ -115,10 +145,13 @@ def text_config(model: PreTrainedModel) -> Any:
 def choose_context(wanted: int | None, model: PreTrainedModel) -> int:
     """Most positions of a sequence: as wanted, or as many as the model was made for.
 
-    ConfigError if that is not known, or more are wanted.
+    ALIBI_CONTEXT where it knows no positions. ConfigError if it is not known, or more are wanted.
     """
-    longest = _longest(text_config(model))
+    config = text_config(model)
+    longest = _longest(config)
     longest = longest and min(longest, MAX_CONTEXT)
+    if wanted is None and longest is None and _has_alibi(config):
+        return ALIBI_CONTEXT
     if wanted is None and longest is None:
         raise ConfigError(
             f"context_length=None: {type(model).__name__} does not say how long a sequence may be: "
@@ -137,6 +170,11 @@ def check_count(name: str, value: int) -> None:
     """ConfigError unless it is an integer from 1 on."""
     if type(value) is not int or value < 1:
         raise ConfigError(f"{name}={value!r} must be an integer ≥ 1")
+
+
+def _has_alibi(config: Any) -> bool:
+    """Whether distances alone are known to the model, not positions (Press et al. 2021)."""
+    return config.model_type == "bloom" or getattr(config, "alibi", False) is True
 
 
 def _longest(config: Any) -> int | None:

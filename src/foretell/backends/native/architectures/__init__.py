@@ -28,10 +28,10 @@ def read_model(file: GGUFFile | Checkpoint) -> Model:
 
 
 def _read_gguf(file: GGUFFile) -> Model:
-    refuse_other_types(file)
     architecture = file.metadata.get("general.architecture")
     for family in families(architecture):
         if architecture in family.ARCHITECTURES:
+            refuse_other_types(file)
             reader = MetadataReader.of_architecture(file.metadata, architecture, str(file.path))
             model = family.from_gguf(file, reader)
             refuse_unread_keys(file, reader)
