@@ -5,6 +5,7 @@ batch → logits, one call into C++ a step, the GIL released.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ import numpy as np
 from foretell.backends.base import BackendInfo, Batch
 from foretell.backends.native._core import OpKind, Program, instruction_sets
 from foretell.backends.native.architectures import read_model
-from foretell.backends.native.compile import compile_plan
+from foretell.backends.native.compile import Compiled, compile_plan
 from foretell.backends.native.kv_pool import BLOCK_SIZE, PoolSettings, allocate
 from foretell.backends.native.machine import choose_threads
 from foretell.backends.native.model import ModelShape
@@ -32,8 +33,13 @@ from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.utils.arrays import Logits
 from foretell.utils.isa import choose_instruction_set
+from foretell.utils.quoting import escape
 
 MAX_BATCH_TOKENS = 512
+_FILE_NAME = re.compile(
+    r"(?P<name>.+?)(?:[.-](?P<kind>i?q[1-8](?:_\w+)?|b?f16|f32|fp16|fp32))?\.gguf", re.IGNORECASE
+)
+_ANY_NAME = {"model", "ggml-model", "ggml_model", "weights"}
 
 
 class NativeBackend:
@@ -87,7 +93,6 @@ class NativeBackend:
         _check_choices(quantize, activations, kv_dtype)
         settings = PoolSettings(kv_dtype, block_size, num_blocks, kv_share)
         threads, isa = choose_threads(threads), choose_instruction_set(instruction_sets())
-        int8 = activations == "int8"
         model = read_model(file)
         context_length = _choose_context(context_length, model.shape.context_length)
         pool = settings.pool(model.shape, context_length)
@@ -97,19 +102,19 @@ class NativeBackend:
         unread = weights.unread(plan.weights)
         if isinstance(file, GGUFFile):
             refuse_unread_tensors(file, unread, plan)
-        weight_bytes = compile_plan(plan, weights, program, int8=int8)
+        compiled = compile_plan(plan, weights, program, int8=activations == "int8")
         info = BackendInfo(
             name="native",
-            description=f"{_arithmetic(file, quantize, activations)}, {isa}, {threads} threads",
+            description=f"{_arithmetic(file, quantize, compiled)}, {isa}, {_count(threads)}",
             vocab_size=model.shape.vocab_size,
             context_length=context_length,
             block_size=pool.block_size,
             num_blocks=pool.num_blocks,
             max_batch_tokens=MAX_BATCH_TOKENS,
-            weight_bytes=weight_bytes,
+            weight_bytes=compiled.weight_bytes,
             kv_bytes_per_token=pool.bytes_per_token,
             threads=threads,
-            attention_span=_attention_span(plan, model.shape, int8=int8),
+            attention_span=_attention_span(plan, model.shape, int8=compiled.takes_int8),
         )
         return cls(program, info, unread)
 
@@ -178,16 +183,27 @@ def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:
     return max(1, round(products / attention / (3.5 if int8 else 1)))
 
 
-def _arithmetic(
-    file: GGUFFile | Checkpoint, quantize: Quantize | None, activations: Activations
-) -> str:
+def _arithmetic(file: GGUFFile | Checkpoint, quantize: Quantize | None, compiled: Compiled) -> str:
     """What distinguishes one file's logits from another's: its name, and how it is computed."""
-    title = _title(file) if quantize is None else f"{_title(file)} in {quantize}"
-    return f"{title}, {activations} activations"
+    name, kind = (file.title, None) if isinstance(file, Checkpoint) else file_title(file)
+    kind = quantize or kind
+    title = escape(name if kind is None else f"{name} in {kind}")
+    return f"{title}, {'int8' if compiled.takes_int8 else 'float32'} activations"
 
 
-def _title(file: GGUFFile | Checkpoint) -> str:
-    if isinstance(file, Checkpoint):
-        return file.title
+def file_title(file: GGUFFile) -> tuple[str, str | None]:
+    """What people call a file's model, and the type of its weights where its name tells.
+
+    The file's own name, which is as its publisher writes it; the metadata's is often garbled, and
+    serves where the file is called as any might be.
+    """
+    parts = _FILE_NAME.fullmatch(file.path.name)
     name = file.metadata.get("general.name")
-    return name if isinstance(name, str) and name else file.path.name
+    if parts is None or parts["name"].lower() in _ANY_NAME:
+        kind = parts["kind"] if parts else None
+        return (name if isinstance(name, str) and name else file.path.name), kind
+    return parts["name"], parts["kind"]
+
+
+def _count(threads: int) -> str:
+    return f"{threads} thread{'s' * (threads != 1)}"

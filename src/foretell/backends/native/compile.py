@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,20 @@ _Weight = tuple[str, Part | None]
 GROUP = 32  # inputs that share one activation scale: csrc/weights/matrix.h
 
 
-def compile_plan(plan: Plan, weights: WeightSource, program: Program, *, int8: bool) -> int:
-    """Fill `program` from `plan`; return the bytes of weights that a decode step reads.
+class Compiled(NamedTuple):
+    """What became of a plan.
+
+    Attributes:
+        weight_bytes: bytes of weights that a decode step reads.
+        takes_int8: whether any product takes its activations as int8.
+    """
+
+    weight_bytes: int
+    takes_int8: bool
+
+
+def compile_plan(plan: Plan, weights: WeightSource, program: Program, *, int8: bool) -> Compiled:
+    """Fill `program` from `plan`.
 
     With `int8`, products of quantized weights take their activations as int8 (the fast way);
     without, as float32.
@@ -29,7 +42,7 @@ def compile_plan(plan: Plan, weights: WeightSource, program: Program, *, int8: b
     for index, node in enumerate(plan.nodes):
         compiler.emit(index, node)
     program.finish()
-    return compiler.step_bytes()
+    return Compiled(compiler.step_bytes(), bool(compiler.quantized))
 
 
 class _Compiler:
