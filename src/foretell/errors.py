@@ -10,6 +10,7 @@ ForetellError                1   500
 ├── DownloadError            1   502   a model could not be fetched or stored
 ├── ModelFileError           1   500   a model file is damaged, truncated or malicious
 ├── UnsupportedModelError    1   501   the file is sound, but foretell cannot run what is in it
+├── OutOfMemoryError         1   500   a model takes more memory than there is
 └── NumericalError           1   500   the model answered with NaN, or with no token possible
 
 A message names the thing, its value and what would be right, in one line. The command line prints
@@ -70,6 +71,10 @@ class UnsupportedModelError(ForetellError):
     """The file is sound, but its architecture, tensor type or tokenizer is not known here."""
 
     http_status = 501
+
+
+class OutOfMemoryError(ForetellError, MemoryError):
+    """A model takes more memory than there is."""
 
 
 class SettingWarning(UserWarning):

@@ -6,13 +6,14 @@ process with SIGBUS, as with every memory map.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from foretell.errors import ModelFileError, ModelNotFoundError
+from foretell.errors import ModelFileError, ModelNotFoundError, OutOfMemoryError
 
 
 @contextmanager
@@ -24,6 +25,7 @@ def mapped_file(path: Path, kind: str, suffix: str) -> Iterator[mmap.mmap]:
     Raises:
         ModelNotFoundError: nothing lies at `path`.
         ModelFileError: it is no regular file, empty or unreadable.
+        OutOfMemoryError: the process may not take as much memory.
     """
     mapped = _map(path, kind, suffix)
     try:
@@ -42,13 +44,25 @@ def _map(path: Path, kind: str, suffix: str) -> mmap.mmap:
         if info.st_size == 0:
             raise ModelFileError(f"{path} is empty, not {kind}: fetch it again")
         with path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return _map_open(file.fileno(), path, info.st_size)
     except FileNotFoundError:
         raise ModelNotFoundError(f"{path}: no such file") from None
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # a NUL in the path, or the file was emptied just now
         raise ModelNotFoundError(f"{str(path)!r} cannot be opened: {error}") from None
+
+
+def _map_open(handle: int, path: Path, size: int) -> mmap.mmap:
+    try:
+        return mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        raise OutOfMemoryError(
+            f"{path}: too little memory, or of what this process may take (`ulimit -v`), to map "
+            f"its {size / 1e9:.2f} GB"
+        ) from None
 
 
 def unmap(mapped: mmap.mmap) -> None:

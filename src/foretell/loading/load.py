@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.backends.base import Backend
-from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
+from foretell.errors import (
+    ConfigError,
+    ModelFileError,
+    OutOfMemoryError,
+    UnsupportedModelError,
+)
 from foretell.hub import resolve
 from foretell.inputs.recommended import Recommended
 from foretell.loading.options import ModelOptions
@@ -58,11 +63,17 @@ def load_model(
         ConfigError: an option has no effect on this model.
         ModelNotFoundError, DownloadError: there is no such model, or it could not be fetched.
         ModelFileError, UnsupportedModelError: its files are damaged, or of an unknown kind.
+        OutOfMemoryError: it takes more memory than there is.
     """
     if isinstance(model, (str, os.PathLike)):
         path = resolve(cast("str | os.PathLike[str]", model), options.revision)
         load = _load_folder if path.is_dir() else _load_file
-        return load(path, tokenizer, options)
+        try:
+            return load(path, tokenizer, options)
+        except OutOfMemoryError:
+            raise
+        except MemoryError as error:  # of a tokenizer, of JSON
+            raise OutOfMemoryError(f"{path}: too little memory to load the model") from error
     if options.revision is not None:
         raise ConfigError(
             f"revision={options.revision!r} has no effect on a model given as an object"
@@ -205,9 +216,14 @@ def _chooses_torch(checkpoint: Checkpoint, options: ModelOptions) -> bool:
 
 def _run_transformers(path: Path, options: ModelOptions) -> TransformersBackend:
     _refuse(options.not_of("transformers"), "backend='transformers'")
+    from foretell.backends.native.machine import out_of_memory
     from foretell.backends.transformers.backend import TransformersBackend
 
-    return TransformersBackend.load(str(path), **options.stated)
+    try:
+        return TransformersBackend.load(str(path), **options.stated)
+    except MemoryError as error:
+        size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
+        raise out_of_memory(escape(str(path)), size) from error
 
 
 def _take_model(model: Any, tokenizer: object, options: ModelOptions) -> LoadedModel:

@@ -16,7 +16,7 @@ from foretell.backends.native._core import OpKind, Program, instruction_sets
 from foretell.backends.native.architectures import read_model
 from foretell.backends.native.compile import Compiled, compile_plan
 from foretell.backends.native.kv_pool import BLOCK_SIZE, PoolSettings, allocate
-from foretell.backends.native.machine import choose_threads
+from foretell.backends.native.machine import check_memory, choose_threads, out_of_memory
 from foretell.backends.native.model import ModelShape
 from foretell.backends.native.options import Activations, KVDtype, Quantize
 from foretell.backends.native.plan import Plan
@@ -28,7 +28,7 @@ from foretell.backends.native.weights.source import (
     OnPacked,
     WeightSource,
 )
-from foretell.errors import ConfigError
+from foretell.errors import ConfigError, OutOfMemoryError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.utils.arrays import Logits
@@ -89,6 +89,7 @@ class NativeBackend:
         Raises:
             ConfigError: a setting out of range.
             ModelFileError, UnsupportedModelError: the file contradicts itself, or is not known.
+            OutOfMemoryError: its weights are more than memory can hold.
         """
         _check_choices(quantize, activations, kv_dtype)
         settings = PoolSettings(kv_dtype, block_size, num_blocks, kv_share)
@@ -98,14 +99,20 @@ class NativeBackend:
         pool = settings.pool(model.shape, context_length)
         program = allocate(pool, model.shape, isa=isa, threads=threads, max_tokens=MAX_BATCH_TOKENS)
         weights = _weights_of(file, model.HF_NAMES, quantize, on_packed)
+        title = _title(file, quantize)
         plan = model.define()
         unread = weights.unread(plan.weights)
         if isinstance(file, GGUFFile):
             refuse_unread_tensors(file, unread, plan)
-        compiled = compile_plan(plan, weights, program, int8=activations == "int8")
+        needed = weights.memory(plan.weights)
+        check_memory(title, needed)
+        try:
+            compiled = compile_plan(plan, weights, program, int8=activations == "int8")
+        except MemoryError:
+            raise out_of_memory(title, needed) from None
         info = BackendInfo(
             name="native",
-            description=f"{_arithmetic(file, quantize, compiled)}, {isa}, {_count(threads)}",
+            description=f"{title}, {_arithmetic(compiled)}, {isa}, {_count(threads)}",
             vocab_size=model.shape.vocab_size,
             context_length=context_length,
             block_size=pool.block_size,
@@ -124,10 +131,23 @@ class NativeBackend:
         return self._info
 
     def forward(self, batch: Batch) -> Logits:
-        """Logits `(R, vocab_size)` of the rows asked for, valid until the next call."""
-        return self._program.forward(
-            batch.tokens, batch.positions, batch.starts, batch.block_tables, batch.logits_indices
-        )
+        """Logits `(R, vocab_size)` of the rows asked for, valid until the next call.
+
+        OutOfMemoryError if memory cannot hold them.
+        """
+        try:
+            return self._program.forward(
+                batch.tokens,
+                batch.positions,
+                batch.starts,
+                batch.block_tables,
+                batch.logits_indices,
+            )
+        except MemoryError:
+            rows = len(batch.logits_indices)
+            raise OutOfMemoryError(
+                f"too little memory for {rows} rows of {self._info.vocab_size} logits"
+            ) from None
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Copy each (source, destination) KV block, in order."""
@@ -183,15 +203,18 @@ def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:
     return max(1, round(products / attention / (3.5 if int8 else 1)))
 
 
-def _arithmetic(file: GGUFFile | Checkpoint, quantize: Quantize | None, compiled: Compiled) -> str:
-    """What distinguishes one file's logits from another's: its name, and how it is computed."""
-    name, kind = (file.title, None) if isinstance(file, Checkpoint) else file_title(file)
+def _title(file: GGUFFile | Checkpoint, quantize: Quantize | None) -> str:
+    """A model's name, and in what its weights are where that is known."""
+    name, kind = (file.title, None) if isinstance(file, Checkpoint) else _file_title(file)
     kind = quantize or kind
-    title = escape(name if kind is None else f"{name} in {kind}")
-    return f"{title}, {'int8' if compiled.takes_int8 else 'float32'} activations"
+    return escape(name if kind is None else f"{name} in {kind}")
 
 
-def file_title(file: GGUFFile) -> tuple[str, str | None]:
+def _arithmetic(compiled: Compiled) -> str:
+    return f"{'int8' if compiled.takes_int8 else 'float32'} activations"
+
+
+def _file_title(file: GGUFFile) -> tuple[str, str | None]:
     """What people call a file's model, and the type of its weights where its name tells.
 
     The file's own name, which is as its publisher writes it; the metadata's is often garbled, and

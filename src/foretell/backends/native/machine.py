@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from foretell.errors import ConfigError
+from foretell.errors import ConfigError, OutOfMemoryError
 
 MAX_THREADS = 1024
 
@@ -70,23 +70,62 @@ def available_memory(
 ) -> int | None:
     """Bytes that this process may still take without swapping; None where the system does not say.
 
-    On Linux what the kernel reckons as available, and no more than the limits of the process's
-    control groups leave. On macOS and others all of the memory, if free memory is unknown.
+    On Linux what the kernel reckons as available, and no more than the process's own limit and
+    those of its control groups leave. On macOS and others all of the memory, if free memory is
+    unknown.
     """
     if sys.platform == "win32":
         return _available_on_windows()
-    left = [_read_meminfo(proc / "meminfo")]
+    left = [_read_meminfo(proc / "meminfo"), _address_space_left(proc / "self" / "statm")]
     left += [group.left() for group in _memory_groups(proc / "self" / "cgroup", cgroups)]
     known = [amount for amount in left if amount is not None]
     return max(0, min(known)) if known else _available_pages()
 
 
-def _read_meminfo(path: Path) -> int | None:
+def _read_meminfo(path: Path, name: str = "MemAvailable") -> int | None:
     try:
         lines = path.read_text().splitlines()
         fields = dict(line.split(":", 1) for line in lines if ":" in line)
-        return int(fields["MemAvailable"].split()[0]) * 1024
+        return int(fields[name].split()[0]) * 1024
     except (OSError, ValueError, KeyError, IndexError):
+        return None
+
+
+def free_swap(proc: Path = Path("/proc")) -> int:
+    """Bytes of memory that the system may still move to disk; 0 where it does not say."""
+    return _read_meminfo(proc / "meminfo", "SwapFree") or 0
+
+
+def check_memory(title: str, needed: int) -> None:
+    """OutOfMemoryError if weights of so many bytes fit neither memory nor swap.
+
+    A system that gives memory before it has it would end the process instead.
+    """
+    available = available_memory()
+    if available is not None and needed > available + free_swap():
+        raise out_of_memory(title, needed)
+
+
+def out_of_memory(title: str, needed: int) -> OutOfMemoryError:
+    """The error that says how much memory a model's weights take, and how much there is."""
+    available = available_memory()
+    there = "" if available is None else f", {available / 1e9:.2f} GB are available"
+    return OutOfMemoryError(
+        f"{title}: too little memory: the weights take {needed / 1e9:.2f} GB{there}: close other "
+        "programs, or take a smaller or quantized model"
+    )
+
+
+def _address_space_left(statm: Path) -> int | None:
+    """Bytes to the process's own limit (`ulimit -v`); None if it has none."""
+    try:
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit == resource.RLIM_INFINITY:
+            return None
+        return limit - int(statm.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (ImportError, OSError, ValueError, IndexError):
         return None
 
 

@@ -13,6 +13,7 @@ in float32 by 1e-4 at most where it was measured. Tokens differ only where two a
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from foretell.backends.transformers.checks import (
     check_kind,
     check_process,
     choose_context,
+    is_out_of_memory,
     load_reason,
     one_line,
     quiet_bars,
@@ -152,6 +154,7 @@ class TransformersBackend:
             ModelFileError: a tensor is missing, damaged or of the wrong shape, or holds NaN.
             UnsupportedModelError: transformers does not know the architecture, or it is none of
                 keys and values.
+            MemoryError: there is too little.
         """
         chosen = "auto" if dtype is None else str(dtype).removeprefix("torch.")
         if chosen not in DTYPES:
@@ -405,16 +408,22 @@ def read_config(name: str, revision: str = "main") -> Any:
 
 @contextmanager
 def _load_errors(name: str) -> Iterator[None]:
-    """What transformers raises over a checkpoint, as one sentence that names it."""
+    """What transformers raises over a checkpoint, as one sentence that names it; or MemoryError."""
     try:
         yield
     except UnsupportedModelError as error:
         raise UnsupportedModelError(f"model={name!r}: {error}") from None
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise MemoryError from error
         raise ModelNotFoundError(f"model={name!r}: {one_line(error)}") from error
     except (ValueError, KeyError) as error:
         raise UnsupportedModelError(f"model={name!r}: {one_line(error)}") from error
+    except MemoryError:
+        raise
     except Exception as error:  # what a config.json from anywhere makes of it has no end
+        if is_out_of_memory(error):
+            raise MemoryError from error
         raise ModelFileError(f"model={name!r}: {load_reason(error)}") from error
 
 

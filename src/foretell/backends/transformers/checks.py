@@ -131,6 +131,14 @@ def load_reason(error: Exception) -> str:
     return f"transformers cannot load it: {type(error).__name__}: {one_line(error)}"
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether it is torch's, which has no class of its own for the memory of processors."""
+    text = str(error)
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in text or "not enough memory" in text
+    )
+
+
 def one_line(error: Exception) -> str:
     """An error's text, cut short; transformers lists all kinds of models in some."""
     text, _, _list_of_all = str(error).partition("Model type should be one of")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +47,10 @@ class WeightSource(Protocol):
 
     def unread(self, names: Collection[str]) -> list[str]:
         """The file's tensors that change a model's answers, but are none of these weights'."""
+        ...
+
+    def memory(self, names: Collection[str]) -> int:
+        """Bytes that these weights take when they are packed, about; those of the file alone."""
         ...
 
     def is_quantized(self, name: str) -> bool:
@@ -90,6 +95,14 @@ class GGUFWeights:
         """The file's tensors that change a model's answers, but are none of these weights'."""
         left = [name for name in self._file.tensors if name not in names]
         return [name for name in left if not name.endswith(".attn_rot_embd.weight")]
+
+    def memory(self, names: Collection[str]) -> int:
+        """Bytes that these weights take when they are packed, about; those of the file alone."""
+        found = (self._file.tensors[name] for name in names if name in self._file.tensors)
+        return sum(
+            _packed_type(info.name, info.type, self._target).nbytes(prod(info.shape))
+            for info in found
+        )
 
     def rows(self, name: str) -> int:
         """How many rows the matrix has."""
@@ -188,6 +201,16 @@ class CheckpointWeights:
         read.add(self._names["output.weight"].name)  # unread, it is the embedding again
         left = [name for name in self._checkpoint.tensors if name not in read]
         return [name for name in left if not HARMLESS.search(name)]
+
+    def memory(self, names: Collection[str]) -> int:
+        """Bytes that these weights take when they are packed, about; those of the file alone."""
+        stored = {name: self._checkpoint.tensors[self._stored(name).name] for name in names}
+        kinds = {name: CHECKPOINT_TYPES.get(info.dtype) for name, info in stored.items()}
+        return sum(
+            _packed_type(name, kind, self._target).nbytes(prod(stored[name].shape))
+            for name, kind in kinds.items()
+            if kind is not None
+        )
 
     def is_quantized(self, name: str) -> bool:
         """Whether the matrix is packed as integer codes."""
