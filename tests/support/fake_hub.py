@@ -106,10 +106,10 @@ class FakeHub:
         return self._calls.read_text().splitlines() if self._calls.exists() else []
 
     def files(self) -> list[str]:
-        """Every file in the cache but locks, relative to it."""
+        """Every file in the cache but locks and notes, relative to it."""
         found = (path for path in self.home.rglob("*") if path.is_file())
         names = (str(path.relative_to(self.home)) for path in found)
-        return sorted(name for name in names if not name.startswith("locks"))
+        return sorted(name for name in names if not name.startswith(("locks", "verified")))
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start `foretell` in a process of its own that knows the test's models."""

@@ -3,6 +3,7 @@
 <cache>/models/<name>/<file>.gguf     whole, verified models, put there by one atomic rename
 <cache>/downloads/<name>/             a fetch under way: verified wheels, work folders
 <cache>/locks/<name>.lock             held by the process that fetches or removes the model
+<cache>/verified/<name>.json          which file had the right hash when it was last read in full
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -20,6 +22,7 @@ from typing import BinaryIO
 
 from foretell.errors import DownloadError, ForetellError
 from foretell.hub.registry import KnownModel
+from foretell.utils.files import write_atomically
 
 CHUNK = 1 << 20
 
@@ -65,12 +68,57 @@ def lock_file(model: KnownModel) -> Path:
     return cache_dir() / "locks" / f"{model.name}.lock"
 
 
+def record_file(model: KnownModel) -> Path:
+    """The file that says that the model's hash was right, and when the model was last written."""
+    return cache_dir() / "verified" / f"{model.name}.json"
+
+
 def is_cached(model: KnownModel) -> bool:
-    """Whether the model's file is there and has its size (its hash was checked when it came)."""
+    """Whether the model's file is there and has its size."""
     try:
         return model_file(model).stat().st_size == model.size
     except OSError:
         return False
+
+
+def is_verified(model: KnownModel, *, reads: bool = False) -> bool:
+    """Whether the model's file is there and is the published one.
+
+    It is read in full where it was written since that was last done, and with `reads` always.
+    """
+    try:
+        if not is_cached(model):
+            return False
+        if not reads and _read_record(model) == _record(model):
+            return True
+        if file_sha256(model_file(model)) != model.sha256:
+            record_file(model).unlink(missing_ok=True)
+            return False
+    except OSError:
+        return False
+    record_verified(model)
+    return True
+
+
+def record_verified(model: KnownModel) -> None:
+    """Note that the file as it now lies there has the right hash, where notes can be kept."""
+    path = record_file(model)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(_record(model)).encode())
+
+
+def _record(model: KnownModel) -> dict[str, object]:
+    """What tells a verified file from one that was written to: no more than its time of writing."""
+    info = model_file(model).stat()
+    return {"sha256": model.sha256, "size": info.st_size, "mtime_ns": info.st_mtime_ns}
+
+
+def _read_record(model: KnownModel) -> object:
+    try:
+        return json.loads(record_file(model).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def file_sha256(path: Path) -> str:

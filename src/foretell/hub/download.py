@@ -14,9 +14,12 @@ from foretell.hub.cache import (
     check_space,
     download_folder,
     is_cached,
+    is_verified,
     lock_file,
     megabytes,
     model_file,
+    record_file,
+    record_verified,
     storage_errors,
 )
 from foretell.hub.progress import download_bar
@@ -33,7 +36,9 @@ def fetch(model: KnownModel) -> Path:
         DownloadError: it could not be fetched, verified or stored.
     """
     with storage_errors(), _only_process(model, wait=True):
-        if not is_cached(model):
+        if not is_verified(model):
+            if is_cached(model):
+                say(f"{model.name} in the cache is damaged: fetching it again")
             _fetch_locked(model)
     return model_file(model)
 
@@ -51,6 +56,7 @@ def discard(model: KnownModel) -> bool:
         for folder in folders:
             if folder.exists():
                 shutil.rmtree(folder)
+        record_file(model).unlink(missing_ok=True)
     return True
 
 
@@ -145,6 +151,7 @@ def _put_in_place(model: KnownModel, folder: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(partial, target)
     _sync_folder(target.parent)
+    record_verified(model)
 
 
 def _unpack(model: KnownModel, folder: Path, partial: Path) -> None:

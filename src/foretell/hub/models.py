@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from foretell.errors import ConfigError, ModelFileError, ModelNotFoundError
-from foretell.hub.cache import file_sha256, is_cached, model_file, storage_errors
+from foretell.hub.cache import file_sha256, is_cached, is_verified, model_file, storage_errors
 from foretell.hub.names import HubModel, id_in_address, parse
 from foretell.hub.registry import KnownModel, find, lookup, suggest
 from foretell.hub.shared_cache import cached_path, repo_folder
@@ -100,8 +100,9 @@ def _bring(model: KnownModel | HubModel) -> Path:
     return fetch(model)
 
 
-def _bring_known(model: KnownModel) -> Path:
-    if is_cached(model):
+def _bring_known(model: KnownModel, *, reads: bool = False) -> Path:
+    """The model's file, if it is the published one, else fetched; `reads` it in full for that."""
+    if is_verified(model, reads=reads):
         return model_file(model)
     from foretell.hub.download import fetch
 
@@ -118,7 +119,9 @@ def _named(name: str, revision: str | None) -> KnownModel | HubModel:
 
 
 def pull(name: str, revision: str | None = None) -> Path:
-    """Fetch a model unless it is cached, or was replaced on the hub; return its file or folder.
+    """Fetch a model unless it is cached and whole, or was replaced on the hub; return its path.
+
+    What is cached is read in full, and what of it is damaged is fetched again.
 
     Raises:
         ModelNotFoundError: there is no such name, repository, revision or file.
@@ -126,14 +129,16 @@ def pull(name: str, revision: str | None = None) -> Path:
         DownloadError: the model could not be fetched, verified or stored.
     """
     model = _named(name, revision)
-    return _bring_known(model) if isinstance(model, KnownModel) else _refresh(model)
+    return _bring_known(model, reads=True) if isinstance(model, KnownModel) else _refresh(model)
 
 
 def _refresh(model: HubModel) -> Path:
     from foretell.hub.refusals import UnreachableError
     from foretell.hub.remote import fetch
+    from foretell.hub.removal import discard_damaged
     from foretell.hub.shared_cache import is_commit, is_offline
 
+    discard_damaged(model)
     cached = cached_path(model)
     if cached is not None and (is_commit(model.revision) or is_offline()):
         return cached

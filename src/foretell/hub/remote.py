@@ -202,7 +202,7 @@ def _fetch_file(listing: Listing, name: str, show: Callable[[int], None]) -> Non
     )
     digest = listing.files[name].digest
     if digest is not None and not has_digest(Path(path), digest):
-        _discard(Path(path))
+        discard_file(Path(path))
         raise DownloadError(
             f"{listing.model.repo}: {name} was damaged on the way (its hash is not {digest}): "
             "pull it again"
@@ -248,7 +248,7 @@ def has_digest(path: Path, digest: str) -> bool:
     return found.hexdigest() == digest
 
 
-def _discard(pointer: Path) -> None:
+def discard_file(pointer: Path) -> None:
     """Delete a file of a snapshot and the blob that it links to."""
     blob = pointer.resolve()
     pointer.unlink()

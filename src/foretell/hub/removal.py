@@ -8,11 +8,13 @@ from typing import Any
 from foretell.errors import DownloadError, ModelFileError, ModelNotFoundError
 from foretell.hub.cache import storage_errors
 from foretell.hub.names import HubModel
+from foretell.hub.progress import say
 from foretell.hub.refusals import SHARED_CACHE
-from foretell.hub.remote import has_digest
+from foretell.hub.remote import discard_file, has_digest
 from foretell.hub.shared_cache import (
     cached_commit,
     cached_path,
+    is_offline,
     repo_folder,
     shared_cache_dir,
     snapshot_folder,
@@ -82,17 +84,40 @@ def verify_cached(model: HubModel) -> Path:
         ModelNotFoundError: it is not cached.
         ModelFileError: a file is not the one that was published.
     """
-    path, commit = cached_path(model), cached_commit(model)
-    if path is None or commit is None:
+    path = cached_path(model)
+    if path is None:
         raise ModelNotFoundError(not_cached_message(model))
-    files = [path] if path.is_file() else [it for it in sorted(path.rglob("*")) if it.is_file()]
     with storage_errors(SHARED_CACHE):
-        for file in files:
-            _check_hash(model, file, snapshot_folder(model.repo, commit))
+        for file in _files_of(path):
+            _check_hash(model, file)
     return path
 
 
-def _check_hash(model: HubModel, file: Path, snapshot: Path) -> None:
+def discard_damaged(model: HubModel) -> None:
+    """Delete the cached files that have not the hash that they are stored under, to be fetched.
+
+    ModelFileError if there are some, and the network may not be used.
+    """
+    path = cached_path(model)
+    if path is None:
+        return
+    with storage_errors(SHARED_CACHE):
+        for file in _files_of(path):
+            if not file.is_symlink() or has_digest(file, file.readlink().name):
+                continue
+            if is_offline():
+                raise ModelFileError(
+                    f"{file} is damaged, and cannot be fetched again: HF_HUB_OFFLINE is set"
+                )
+            say(f"{file} is damaged: fetching it again")
+            discard_file(file)
+
+
+def _files_of(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [it for it in sorted(path.rglob("*")) if it.is_file()]
+
+
+def _check_hash(model: HubModel, file: Path) -> None:
     if not file.is_symlink():
         raise ModelFileError(
             f"{file} cannot be verified: this cache holds no links to files named by their hash"

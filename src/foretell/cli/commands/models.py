@@ -65,8 +65,8 @@ def list_models(as_json: bool) -> None:
 def pull(name: str, revision: str | None, as_json: bool) -> None:
     """Fetch the model NAME into its cache, and print where it is.
 
-    Nothing happens if it is there already; of a hub's model, if it is also the newest. An
-    interrupted fetch goes on where whole files ended.
+    Nothing is fetched if it is there already and its hashes are right; of a hub's model, if it is
+    also the newest. An interrupted fetch goes on where whole files ended.
 
     \b
     Examples:
