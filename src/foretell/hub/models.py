@@ -12,6 +12,7 @@ from foretell.hub.names import HubModel, id_in_address, parse
 from foretell.hub.registry import KnownModel, find, lookup, suggest
 from foretell.hub.shared_cache import cached_path, repo_folder
 from foretell.utils.notices import caution
+from foretell.utils.quoting import TEXT, quote
 
 _WHAT_TO_GIVE = (
     "or give the path of a GGUF file or a model's folder, or a Hugging Face id: org/name"
@@ -35,7 +36,9 @@ def resolve(model: str | os.PathLike[str], revision: str | None = None) -> Path:
         local = _find_local(Path(given).expanduser())
     except (OSError, RuntimeError, ValueError) as error:  # denied, no home, a null byte
         reason = getattr(error, "strerror", None) or str(error)
-        raise ModelNotFoundError(f"model {given!r} cannot be opened: {reason}") from error
+        raise ModelNotFoundError(
+            f"model {quote(given, TEXT)} cannot be opened: {reason}"
+        ) from error
     if local is not None:
         return _take_local(model, local, revision)
     if isinstance(model, str):
@@ -43,7 +46,8 @@ def resolve(model: str | os.PathLike[str], revision: str | None = None) -> Path:
         if named is not None:
             if isinstance(named, HubModel) and Path(given).is_dir():
                 caution(
-                    f"the folder {given!r} has no config.json: asking Hugging Face for the model"
+                    f"the folder {quote(given, TEXT)} has no config.json: asking Hugging Face "
+                    "for the model"
                 )
             return _bring(named)
     raise ModelNotFoundError(_why_not(given, Path(given).expanduser()))
@@ -62,7 +66,7 @@ def _take_local(model: str | os.PathLike[str], path: Path, revision: str | None)
     _refuse_revision(repr(os.fspath(model)), revision, "files on this machine have no revisions")
     if isinstance(model, str) and _is_ambiguous(model):
         kind = "folder" if path.is_dir() else "file"
-        caution(f"{model!r} is a {kind} here, and a model's name too: taking the {kind}")
+        caution(f"{quote(model, TEXT)} is a {kind} here, and a model's name too: taking the {kind}")
     return path
 
 
@@ -85,7 +89,7 @@ def _find_named(name: str, revision: str | None) -> KnownModel | HubModel | None
 
 def _refuse_revision(name: str, revision: str | None, reason: str) -> None:
     if revision is not None:
-        raise ConfigError(f"revision={revision!r} has no effect on {name}: {reason}")
+        raise ConfigError(f"revision={quote(revision, TEXT)} has no effect on {name}: {reason}")
 
 
 def _bring(model: KnownModel | HubModel) -> Path:
@@ -114,7 +118,7 @@ def _named(name: str, revision: str | None) -> KnownModel | HubModel:
     model = _find_named(name, revision)
     if model is None:
         find(name)  # says what is near
-        raise ModelNotFoundError(f"no model is called {name!r}")
+        raise ModelNotFoundError(f"no model is called {quote(name, TEXT)}")
     return model
 
 
@@ -220,18 +224,19 @@ def _why_not(given: str, path: Path) -> str:
         inside = sorted(path.glob("*.gguf"))
         hint = f", such as {str(inside[0])!r}" if inside else ""
         return (
-            f"model {given!r} is a folder without config.json: give the path of a GGUF file{hint}, "
+            f"model {quote(given, TEXT)} is a folder without config.json: give the path of a "
+            f"GGUF file{hint}, "
             "or a folder with config.json and safetensors"
         )
     if path.exists():
-        return f"model {given!r} is not a regular file: give the path of a GGUF file"
+        return f"model {quote(given, TEXT)} is not a regular file: give the path of a GGUF file"
     hub_id = id_in_address(given)
     if hub_id is not None:
-        return f"model {given!r} is a page's address: give {hub_id!r}"
+        return f"model {quote(given, TEXT)} is a page's address: give {hub_id!r}"
     neighbour = _close_file(path)
     if neighbour is not None:
-        return f"no model file {given!r}: did you mean {str(neighbour)!r}?"
-    return f"no model or file is called {given!r}: {suggest(given)}; {_WHAT_TO_GIVE}"
+        return f"no model file {quote(given, TEXT)}: did you mean {str(neighbour)!r}?"
+    return f"no model or file is called {quote(given, TEXT)}: {suggest(given)}; {_WHAT_TO_GIVE}"
 
 
 def _close_file(path: Path) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from foretell.errors import ConfigError, ModelNotFoundError
 from foretell.hub.registry import HUB_ALIASES
+from foretell.utils.quoting import TEXT, quote
 
 MAIN = "main"
 
@@ -54,7 +55,8 @@ def parse(text: str, revision: str | None = None) -> HubModel | None:
     filename = match["filename"]
     if filename is not None and not _stays_inside(filename):
         raise ModelNotFoundError(
-            f"model {text!r} names no file in a repository: write org/name:path/to/file.gguf"
+            f"model {quote(text, TEXT)} names no file in a repository: write "
+            "org/name:path/to/file.gguf"
         )
     return HubModel(match["repo"], filename, _check_revision(revision))
 
@@ -69,7 +71,7 @@ def _check_revision(revision: str | None) -> str:
     if revision is None:
         return MAIN
     if not isinstance(revision, str) or not _stays_inside(revision):
-        raise ConfigError(f"revision={revision!r} must be a branch, a tag or a commit")
+        raise ConfigError(f"revision={quote(revision, TEXT)} must be a branch, a tag or a commit")
     return revision
 
 

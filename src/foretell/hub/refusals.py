@@ -11,6 +11,7 @@ from foretell.errors import DownloadError, ForetellError, ModelNotFoundError
 from foretell.hub.cache import CacheFolder, explain_storage
 from foretell.hub.names import HubModel
 from foretell.hub.shared_cache import shared_cache_dir
+from foretell.utils.quoting import TEXT, one_line, quote
 
 SHARED_CACHE = CacheFolder(shared_cache_dir, "HF_HOME")
 
@@ -109,7 +110,8 @@ def _explain_refusal(model: HubModel, error: Exception) -> ForetellError:
         return DownloadError(_gated_message(model))
     if isinstance(error, RevisionNotFoundError):
         return ModelNotFoundError(
-            f"{model.repo} has no revision {model.revision!r}: give a branch (such as 'main'), "
+            f"{model.repo} has no revision {quote(model.revision, TEXT)}: give a branch (such as "
+            "'main'), "
             "a tag or a commit"
         )
     if isinstance(error, RepositoryNotFoundError):
@@ -192,4 +194,4 @@ def _no_hub(model: HubModel, error: Exception) -> DownloadError:
 
 def _reason(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__
+    return one_line(lines[0]).rstrip(".:") if lines else type(error).__name__

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 from foretell.errors import ModelNotFoundError
+from foretell.utils.quoting import TEXT, quote
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 
@@ -160,7 +161,7 @@ def find(name: str) -> KnownModel:
     """The model of this name, in any case; ModelNotFoundError if there is none."""
     model = lookup(name)
     if model is None:
-        raise ModelNotFoundError(f"no model is called {name!r}: {suggest(name)}")
+        raise ModelNotFoundError(f"no model is called {quote(name, TEXT)}: {suggest(name)}")
     return model
 
 

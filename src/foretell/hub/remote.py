@@ -38,6 +38,7 @@ from foretell.hub.snapshots import (
     read_shards,
 )
 from foretell.utils.notices import tell
+from foretell.utils.quoting import TEXT, one_line, quote
 
 _ANSWER_SECONDS = 10.0
 
@@ -140,7 +141,8 @@ def _choose(listing: Listing) -> list[str]:
     for shard in shards or []:
         if shard not in names or "/" in shard:
             raise DownloadError(
-                f"{model.repo} is incomplete: its {INDEX} names {shard!r}, which it does not have"
+                f"{model.repo} is incomplete: its {INDEX} names {quote(shard, TEXT)}, which it "
+                "does not have"
             )
     return choose_files(names, shards)
 
@@ -173,7 +175,7 @@ def _fetch_missing(listing: Listing, names: list[str]) -> None:
 
 def _licence_line(listing: Listing) -> str:
     if listing.licence is not None:
-        return f"{listing.model.repo} comes under the licence {listing.licence}"
+        return f"{listing.model.repo} comes under the licence {one_line(listing.licence)}"
     return f"{listing.model.repo} names no licence: see {endpoint()}/{listing.model.repo}"
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from foretell.hub.names import MAIN, HubModel
 from foretell.hub.snapshots import CONFIG, missing_files
+from foretell.utils.quoting import one_line
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TRUE = {"1", "ON", "YES", "TRUE"}
@@ -152,6 +153,6 @@ def _names(ref: Path, commit: str) -> bool:
 def _architecture(folder: Path) -> str:
     try:
         config = json.loads((folder / CONFIG).read_bytes())
-        return str((config.get("architectures") or [config["model_type"]])[0])
+        return one_line((config.get("architectures") or [config["model_type"]])[0], 80)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return "unknown architecture"

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from foretell.errors import ModelNotFoundError, UnsupportedModelError
+from foretell.utils.quoting import TEXT, escape, quote
 
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
@@ -18,6 +19,7 @@ _TOKENIZER = "tokenizer.json"
 _OLDER_TOKENIZERS = ("tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _LARGEST_INDEX = 1 << 26
+_LISTED = 8
 
 
 def choose_files(names: Collection[str], shards: Collection[str] | None) -> list[str]:
@@ -52,7 +54,7 @@ def check_is_checkpoint(repo: str, names: Collection[str]) -> None:
     if files:
         raise ModelNotFoundError(
             f"{repo} has GGUF files: name one, such as '{repo}:{files[0]}'; there are "
-            f"{', '.join(files)}"
+            f"{_list_some(files)}"
         )
     if "adapter_config.json" in at_root:
         raise UnsupportedModelError(
@@ -98,14 +100,20 @@ def check_has_file(repo: str, filename: str, names: Collection[str]) -> None:
     elif near:
         hint = f"did you mean {' or '.join(repr(f'{repo}:{name}') for name in near)}?"
     else:
-        hint = f"there are {', '.join(files)}"
-    raise ModelNotFoundError(f"{repo} has no file {filename!r}: {hint}")
+        hint = f"there are {_list_some(files)}"
+    raise ModelNotFoundError(f"{repo} has no file {quote(filename, TEXT)}: {hint}")
 
 
 def _near(wanted: str, names: list[str]) -> list[str]:
     """Up to three names that contain what is wanted, such as `q4_k_m`, or else resemble it."""
     inside = [name for name in names if wanted.lower().removesuffix(".gguf") in name.lower()]
     return (inside or difflib.get_close_matches(wanted, names))[:3]
+
+
+def _list_some(names: list[str]) -> str:
+    """The first of these names, and how many more there are."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(map(escape, names[:_LISTED])) + more
 
 
 def _ending(names: Iterable[str], suffix: str) -> list[str]:

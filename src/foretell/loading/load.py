@@ -23,7 +23,7 @@ from foretell.loading.progress import loading_bar
 from foretell.loading.recommended import from_generation_config, read_recommended
 from foretell.utils.extras import how_to_install
 from foretell.utils.notices import caution
-from foretell.utils.quoting import escape, name_some
+from foretell.utils.quoting import escape, name_some, quote
 
 if TYPE_CHECKING:
     from foretell.backends.native.backend import NativeBackend
@@ -76,7 +76,7 @@ def load_model(
             raise OutOfMemoryError(f"{path}: too little memory to load the model") from error
     if options.revision is not None:
         raise ConfigError(
-            f"revision={options.revision!r} has no effect on a model given as an object"
+            f"revision={quote(options.revision)} has no effect on a model given as an object"
         )
     if _is_of_transformers(model):
         return _take_model(model, tokenizer, options)
@@ -90,7 +90,7 @@ def check_backend(model: object, options: ModelOptions) -> Backend:
     """Take an object that runs a model; options that would configure another are refused."""
     if not (hasattr(model, "forward") and hasattr(model, "info")):
         raise ConfigError(
-            f"model={model!r:.80} must be a name, the path of a GGUF file or a checkpoint's "
+            f"model={quote(model)} must be a name, the path of a GGUF file or a checkpoint's "
             "folder, a model of transformers, or a Backend"
         )
     chosen = {} if options.backend == "auto" else {"backend": options.backend}
@@ -208,7 +208,7 @@ def _chooses_torch(checkpoint: Checkpoint, options: ModelOptions) -> bool:
     others = options.not_of("native")
     if options.backend == "native":
         _refuse(others, "backend='native': must be backend='transformers'")
-    chosen = [f"{name}={value!r}" for name, value in others.items()]
+    chosen = [f"{name}={quote(value)}" for name, value in others.items()]
     if chosen:
         caution(f"{checkpoint.title}: {' and '.join(chosen)}: running it with transformers")
     return bool(chosen)
@@ -247,7 +247,7 @@ def _take_model(model: Any, tokenizer: object, options: ModelOptions) -> LoadedM
 def _refuse(without_effect: Mapping[str, Any], where: str) -> None:
     """Raise ConfigError for the first of these options, if there is one: it has no effect there."""
     for name, value in without_effect.items():
-        raise ConfigError(f"{name}={value!r} has no effect on {where}")
+        raise ConfigError(f"{name}={quote(value)} has no effect on {where}")
 
 
 def _has_transformers() -> bool:

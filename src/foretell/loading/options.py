@@ -135,7 +135,7 @@ class ModelOptions:
         known = get_args(BackendName)
         if self.backend not in known:
             names = ", ".join(map(repr, known))
-            raise ConfigError(f"backend={self.backend!r} must be one of {names}")
+            raise ConfigError(f"backend={quote(self.backend)} must be one of {names}")
 
     @property
     def stated(self) -> dict[str, Any]:

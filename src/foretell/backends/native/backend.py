@@ -33,7 +33,7 @@ from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.utils.arrays import Logits
 from foretell.utils.isa import choose_instruction_set
-from foretell.utils.quoting import escape
+from foretell.utils.quoting import escape, quote
 
 MAX_BATCH_TOKENS = 512
 _FILE_NAME = re.compile(
@@ -165,7 +165,7 @@ def _check_choices(quantize: str | None, activations: str, kv_dtype: str) -> Non
 def _check_choice(name: str, value: str, literal: Any) -> None:
     choices = get_args(literal)
     if value not in choices:
-        raise ConfigError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}")
+        raise ConfigError(f"{name}={quote(value)} must be one of {', '.join(map(repr, choices))}")
 
 
 def _choose_context(wanted: int | None, longest: int) -> int:
@@ -173,7 +173,8 @@ def _choose_context(wanted: int | None, longest: int) -> int:
         return longest
     if type(wanted) is not int or not 1 <= wanted <= longest:
         raise ConfigError(
-            f"context_length={wanted!r} must be an integer from 1 to {longest}, the model's own"
+            f"context_length={quote(wanted)} must be an integer from 1 to {longest}, the model's "
+            "own"
         )
     return wanted
 

@@ -10,6 +10,7 @@ from foretell.backends.native.machine import available_memory
 from foretell.backends.native.model import ModelShape
 from foretell.backends.native.options import KVDtype
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 
 BLOCK_SIZE = 16
 MAX_BLOCK_SIZE = 4096
@@ -105,13 +106,14 @@ def allocate(
 def _check_block_size(given: int) -> None:
     if type(given) is not int or not 0 < given <= MAX_BLOCK_SIZE or given % BLOCK_SIZE:
         raise ConfigError(
-            f"block_size={given!r} must be a multiple of {BLOCK_SIZE}, at most {MAX_BLOCK_SIZE}"
+            f"block_size={quote(given)} must be a multiple of {BLOCK_SIZE}, at most "
+            f"{MAX_BLOCK_SIZE}"
         )
 
 
 def _check_amount(num_blocks: int | None, kv_share: float | None) -> None:
     if num_blocks is not None and (type(num_blocks) is not int or num_blocks < 1):
-        raise ConfigError(f"num_blocks={num_blocks!r} must be an integer ≥ 1")
+        raise ConfigError(f"num_blocks={quote(num_blocks)} must be an integer ≥ 1")
     if kv_share is None:
         return
     if num_blocks is not None:
@@ -120,7 +122,7 @@ def _check_amount(num_blocks: int | None, kv_share: float | None) -> None:
         )
     if type(kv_share) not in (int, float) or not 0 < kv_share <= MAX_KV_SHARE:
         raise ConfigError(
-            f"kv_share={kv_share!r} must be a number, more than 0 and at most {MAX_KV_SHARE}"
+            f"kv_share={quote(kv_share)} must be a number, more than 0 and at most {MAX_KV_SHARE}"
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foretell.errors import ConfigError, OutOfMemoryError
+from foretell.utils.quoting import quote
 
 MAX_THREADS = 1024
 
@@ -20,7 +21,7 @@ def choose_threads(given: int | None) -> int:
     processor quota.
     """
     if given is not None:
-        return _checked_threads(given, f"threads={given!r}")
+        return _checked_threads(given, f"threads={quote(given)}")
     text = os.environ.get("FORETELL_THREADS")
     if text:
         value = int(text) if text.isdecimal() and len(text) <= len(str(MAX_THREADS)) else text

@@ -47,6 +47,7 @@ from foretell.errors import (
 )
 from foretell.utils.arrays import Logits
 from foretell.utils.extras import how_to_install
+from foretell.utils.quoting import TEXT, quote
 
 try:
     import torch
@@ -158,7 +159,7 @@ class TransformersBackend:
         """
         chosen = "auto" if dtype is None else str(dtype).removeprefix("torch.")
         if chosen not in DTYPES:
-            raise ConfigError(f"dtype={dtype!r} must be one of {', '.join(map(repr, DTYPES))}")
+            raise ConfigError(f"dtype={quote(dtype)} must be one of {', '.join(map(repr, DTYPES))}")
         torch_device = _choose_device(device)
         model, unread = _load_model(name_or_path, revision=revision or "main", dtype=chosen)
         try:
@@ -363,9 +364,11 @@ def _choose_device(wanted: str | None) -> torch.device:
     try:
         device = torch.device(names[0] if wanted is None else wanted)
     except RuntimeError as error:
-        raise ConfigError(f"device={wanted!r} must be one of {names}: {one_line(error)}") from error
+        raise ConfigError(
+            f"device={quote(wanted)} must be one of {names}: {one_line(error)}"
+        ) from error
     if not available.get(device.type, False):
-        raise ConfigError(f"device={wanted!r} is not available here: must be one of {names}")
+        raise ConfigError(f"device={quote(wanted)} is not available here: must be one of {names}")
     return device
 
 
@@ -386,7 +389,8 @@ def _load_model(name: str, *, revision: str, dtype: str) -> tuple[PreTrainedMode
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelFileError(
-            f"model={name!r}: {len(missing)} tensors are missing, the first is {missing[0]!r}"
+            f"model={quote(name, TEXT)}: {len(missing)} tensors are missing, the first is "
+            f"{quote(missing[0])}"
         )
     return cast(PreTrainedModel, model.eval()), tuple(sorted(report["unexpected_keys"]))
 
@@ -412,19 +416,19 @@ def _load_errors(name: str) -> Iterator[None]:
     try:
         yield
     except UnsupportedModelError as error:
-        raise UnsupportedModelError(f"model={name!r}: {error}") from None
+        raise UnsupportedModelError(f"model={quote(name, TEXT)}: {error}") from None
     except OSError as error:
         if error.errno == errno.ENOMEM:
             raise MemoryError from error
-        raise ModelNotFoundError(f"model={name!r}: {one_line(error)}") from error
+        raise ModelNotFoundError(f"model={quote(name, TEXT)}: {one_line(error)}") from error
     except (ValueError, KeyError) as error:
-        raise UnsupportedModelError(f"model={name!r}: {one_line(error)}") from error
+        raise UnsupportedModelError(f"model={quote(name, TEXT)}: {one_line(error)}") from error
     except MemoryError:
         raise
     except Exception as error:  # what a config.json from anywhere makes of it has no end
         if is_out_of_memory(error):
             raise MemoryError from error
-        raise ModelFileError(f"model={name!r}: {load_reason(error)}") from error
+        raise ModelFileError(f"model={quote(name, TEXT)}: {load_reason(error)}") from error
 
 
 def _check_weights(model: Any, name: str) -> None:
@@ -432,7 +436,8 @@ def _check_weights(model: Any, name: str) -> None:
     for title, weight in model.named_parameters():
         if _name_of(weight.dtype) in DTYPES and not torch.isfinite(weight).all():
             raise ModelFileError(
-                f"model={name!r}: tensor {title!r} holds NaN or infinite weights: must be finite"
+                f"model={quote(name, TEXT)}: tensor {quote(title)} holds NaN or infinite "
+                "weights: must be finite"
             )
 
 

@@ -169,7 +169,8 @@ def choose_context(wanted: int | None, model: PreTrainedModel) -> int:
     check_count("context_length", chosen)
     if longest is not None and chosen > longest:
         raise ConfigError(
-            f"context_length={chosen!r} must be an integer from 1 to {longest}, the model's own"
+            f"context_length={quote(chosen)} must be an integer from 1 to {longest}, the model's "
+            "own"
         )
     return chosen
 
@@ -177,7 +178,7 @@ def choose_context(wanted: int | None, model: PreTrainedModel) -> int:
 def check_count(name: str, value: int) -> None:
     """ConfigError unless it is an integer from 1 on."""
     if type(value) is not int or value < 1:
-        raise ConfigError(f"{name}={value!r} must be an integer ≥ 1")
+        raise ConfigError(f"{name}={quote(value)} must be an integer ≥ 1")
 
 
 def _has_alibi(config: Any) -> bool:
