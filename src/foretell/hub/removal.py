@@ -8,7 +8,6 @@ from typing import Any
 from foretell.errors import DownloadError, ModelFileError, ModelNotFoundError
 from foretell.hub.cache import storage_errors
 from foretell.hub.names import HubModel
-from foretell.hub.progress import say
 from foretell.hub.refusals import SHARED_CACHE
 from foretell.hub.remote import discard_file, has_digest
 from foretell.hub.shared_cache import (
@@ -19,6 +18,7 @@ from foretell.hub.shared_cache import (
     shared_cache_dir,
     snapshot_folder,
 )
+from foretell.utils.notices import caution
 
 
 def discard_cached(model: HubModel, *, every_revision: bool) -> Path:
@@ -109,7 +109,7 @@ def discard_damaged(model: HubModel) -> None:
                 raise ModelFileError(
                     f"{file} is damaged, and cannot be fetched again: HF_HUB_OFFLINE is set"
                 )
-            say(f"{file} is damaged: fetching it again")
+            caution(f"{file} is damaged: fetching it again")
             discard_file(file)
 
 
