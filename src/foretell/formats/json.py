@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from foretell.errors import ModelFileError, ModelNotFoundError
+from foretell.utils.quoting import one_line, quote
 
 MAX_BYTES = 1 << 24
 ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -35,13 +36,13 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
-            raise ModelFileError(f"{path} is not a regular file")
+            raise ModelFileError(f"{path} is not a regular file: must be one")
         if info.st_size > max_bytes:
             raise ModelFileError(f"{path} has {info.st_size} bytes: must have at most {max_bytes}")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         gone = "is a link to nothing" if path.is_symlink() else "is missing"
-        raise ModelNotFoundError(f"{path} {gone}") from None
+        raise ModelNotFoundError(f"{path} {gone}: must be there") from None
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
@@ -49,12 +50,15 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
 
 
 def parse_object(text: str, source: str) -> dict[str, Any]:
-    """The object that a JSON text holds; ModelFileError names `source`. A key may stand once."""
+    """The object that a JSON text holds, each key once and all of it Unicode.
+
+    ModelFileError names `source`.
+    """
     try:
         value = json.loads(text, object_pairs_hook=_unique)
         _check_unicode(value, text)
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{source} is not JSON: {error}") from None
+        raise ModelFileError(f"{source} is not JSON: {one_line(error)}") from None
     if not isinstance(value, dict):
         raise ModelFileError(f"{source} holds a {type(value).__name__}: must hold a JSON object")
     return value
@@ -75,5 +79,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-        raise ValueError(f"the key {twice!r:.80} appears twice")
+        raise ValueError(f"the key {quote(twice)} stands twice")
     return found
