@@ -36,13 +36,13 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
-            raise ModelFileError(f"{path} is not a regular file: must be one")
+            raise ModelFileError(f"{path} is not a regular file")
         if info.st_size > max_bytes:
             raise ModelFileError(f"{path} has {info.st_size} bytes: must have at most {max_bytes}")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         gone = "is a link to nothing" if path.is_symlink() else "is missing"
-        raise ModelNotFoundError(f"{path} {gone}: must be there") from None
+        raise ModelNotFoundError(f"{path} {gone}") from None
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
@@ -79,5 +79,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-        raise ValueError(f"the key {quote(twice)} stands twice")
+        raise ValueError(f"the key {quote(twice)} appears twice")
     return found
