@@ -17,6 +17,7 @@ from support.toy import VOCAB_SIZE, engine_of, reciting_llm, toy_llm, toy_tokeni
 from foretell import ConfigError, GenerationConfig, NumericalError, RequestError
 from foretell.backends.scripted import ScriptedBackend, improvise
 from foretell.errors import QueueFullError
+from foretell.inputs.recommended import Recommended
 from foretell.llm import LLM
 from foretell.outputs import Chunk, GenerationOutput
 from foretell.streaming import run as jobs
@@ -227,11 +228,11 @@ def test_bad_settings_are_told_before_any_work():
 def test_what_a_models_files_recommend_decides_whether_samples_differ():
     llm = toy_llm()
     wishes = {"preset": "model", "num_return_sequences": 2, "max_new_tokens": 3}
-    llm._require_open().inputs._recommended = {"do_sample": False}
+    llm._require_open().inputs._recommended = Recommended({"do_sample": False})
     with pytest.raises(ConfigError, match="num_return_sequences=2 contradicts greedy decoding"):
         llm.generate("a", **wishes)
     assert llm.backend.batches == []
-    llm._require_open().inputs._recommended = {"temperature": 1.5}
+    llm._require_open().inputs._recommended = Recommended({"temperature": 1.5})
     assert [output.index for output in llm.generate("a", **wishes)] == [0, 1]
 
 
