@@ -6,6 +6,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from support.toy import toy_llm
 from transformers import GenerationConfig as TheirConfig
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -251,3 +252,21 @@ def test_a_range_of_temperatures_brings_a_temperature():
 def test_texts_need_a_tokenizer():
     with pytest.raises(ConfigError, match="bad_words has texts"):
         names(bad_words=["x"])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"bad_words": []},
+        {"bad_words_ids": []},
+        {"suppress_tokens": []},
+        {"begin_suppress_tokens": ()},
+        {"sequence_bias": {}},
+        {"logit_bias": {}},
+        {"logits_processor": []},
+    ],
+)
+def test_an_empty_list_forbids_and_favours_nothing(settings):
+    llm = toy_llm()
+    expected = llm.generate("a", max_new_tokens=4).token_ids
+    assert llm.generate("a", max_new_tokens=4, **settings).token_ids == expected

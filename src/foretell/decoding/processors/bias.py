@@ -80,5 +80,5 @@ def _logit_bias(
 
 BUILDERS: dict[str, Builder] = {
     "logit_bias": _logit_bias,
-    "sequence_bias": lambda biases, *_: SequenceBias(biases),
+    "sequence_bias": lambda biases, *_: SequenceBias(biases) if biases else None,
 }

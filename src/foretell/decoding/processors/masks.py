@@ -161,10 +161,10 @@ def _bad_words(words: Any, config: GenerationConfig, context: ChainContext) -> P
 
 BUILDERS: dict[str, Builder] = {
     "bad_words": _bad_words,
-    "bad_words_ids": lambda sequences, *_: BadWords(sequences),
+    "bad_words_ids": lambda sequences, *_: BadWords(sequences) if sequences else None,
     "allowed_token_ids": lambda ids, *_: AllowedTokens(ids),
-    "suppress_tokens": lambda ids, *_: SuppressTokens(ids),
-    "begin_suppress_tokens": lambda ids, *_: BeginSuppress(ids),
+    "suppress_tokens": lambda ids, *_: SuppressTokens(ids) if ids else None,
+    "begin_suppress_tokens": lambda ids, *_: BeginSuppress(ids) if ids else None,
     "prefix_allowed_tokens_fn": lambda function, _, context: PrefixAllowed(
         function, context.prompt_index
     ),
