@@ -238,6 +238,27 @@ class AsyncLLM:
         complete = self._settings(config, settings)
         return self._stream(lambda: prompt, complete, parse_special, priority)
 
+    @overload
+    async def chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: int,
+        priority: int = 0,
+        **settings: Unpack[SampleSettings],
+    ) -> list[GenerationOutput]: ...
+
+    @overload
+    async def chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        config: GenerationConfig | None = None,
+        *,
+        priority: int = 0,
+        **settings: Unpack[SampleSettings],
+    ) -> GenerationOutput: ...
+
     async def chat(
         self,
         messages: Sequence[Mapping[str, Any]],
@@ -245,12 +266,11 @@ class AsyncLLM:
         *,
         priority: int = 0,
         **settings: Unpack[GenerationSettings],
-    ) -> GenerationOutput:
+    ) -> GenerationOutput | list[GenerationOutput]:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`; see `LLM.chat`."""
         complete = self._settings(config, settings)
         read = partial(chat_prompt, self.tokenizer, messages)
-        answer = await self._generate(read, complete, False, priority, CHAT_TOKENS)
-        return cast(GenerationOutput, answer)
+        return await self._generate(read, complete, False, priority, CHAT_TOKENS)
 
     def stream_chat(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, overload
 
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
@@ -279,26 +279,45 @@ class LLM:
         """
         return self._look(score_probe(top), text, parse_special)
 
+    @overload
+    def chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: int,
+        **settings: Unpack[SampleSettings],
+    ) -> list[GenerationOutput]: ...
+
+    @overload
+    def chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        config: GenerationConfig | None = None,
+        **settings: Unpack[SampleSettings],
+    ) -> GenerationOutput: ...
+
     def chat(
         self,
         messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
         **settings: Unpack[GenerationSettings],
-    ) -> GenerationOutput:
+    ) -> GenerationOutput | list[GenerationOutput]:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`.
 
         The model's own chat template makes the prompt, and says which roles there are; text in a
         message never counts as a special token. A content may also be a list of OpenAI's text
         parts, `[{"type": "text", "text": "Hello"}]`. An answer has at most 512 tokens where the
         settings state no length; `max_length=llm.info.context_length` leaves it all the room there
-        is. RequestError if the model has no template, or the messages do not suit it.
+        is. With `num_return_sequences` above 1 there is a list of answers. RequestError if the
+        model has no template, or the messages do not suit it.
         """
         from foretell.text.chat.prompt import chat_prompt
 
         prompt = chat_prompt(self.tokenizer, messages)
         inputs = self._require_open().inputs
         jobs = _prepare(inputs, prompt, False, config, settings, CHAT_TOKENS)
-        return cast(GenerationOutput, self._collect(jobs))
+        return self._collect(jobs)
 
     def stream_chat(
         self,

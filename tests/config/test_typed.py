@@ -41,6 +41,7 @@ llm.stream("a", **wishes)
 llm.next("a", top_k=5).tokens
 llm.beams("a", num_beams=3).hypotheses
 llm.chat([], preset="chat").text
+answers: list[GenerationOutput] = llm.chat([], num_return_sequences=2, temperature=0.8)
 Conversation(llm).say("hello", max_new_tokens=3)
 GenerationConfig(top_k=5).override(top_k=None, seed=3)
 
@@ -50,6 +51,8 @@ def ask(question: str, **settings: Unpack[GenerationSettings]) -> str:
 async def main() -> None:
     async with AsyncLLM("a", threads=2, max_waiting=8) as busy:
         output: GenerationOutput = await busy.generate("a", temperature=1)
+        answer: GenerationOutput = await busy.chat([])
+        drawn: list[GenerationOutput] = await busy.chat([], num_return_sequences=2)
         async for chunk in busy.stream("a", top_p=0.9):
             chunk.text
 """
