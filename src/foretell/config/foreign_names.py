@@ -64,6 +64,9 @@ _CONFIG = "give a GenerationConfig as `config`"
 _TEMPLATE = "the model's own template makes the prompt of a chat"
 _TOKEN = "set HF_TOKEN in the environment, or run `hf auth login`"
 _CONSTRAINED = "constrained beam search is not supported"
+_INSIDE = "what happens inside the model is not told"
+_ENCODER = "there is no encoder: the prompt's tokens count for no_repeat_ngram_size as it is"
+_TOOLS = "tools are not supported: what a model writes is text"
 _ATTENTION = "there is nothing to set: one attention runs everywhere"
 
 NOTES: dict[str, str] = {
@@ -89,6 +92,16 @@ NOTES: dict[str, str] = {
     **dict.fromkeys(("generation_config", "sampling_params", "generate_config"), _CONFIG),
     **dict.fromkeys(("chat_format", "chat_template", "chat_handler"), _TEMPLATE),
     **dict.fromkeys(("token", "hf_token", "use_auth_token"), _TOKEN),
+    **dict.fromkeys(("output_attentions", "output_hidden_states"), _INSIDE),
+    **dict.fromkeys(("tools", "tool_choice", "functions", "function_call"), _TOOLS),
+    "messages": "chat() takes them",
+    "use_beam_search": "set num_beams",
+    "bos_token_id": "the tokenizer begins a prompt with it, where the model wants it",
+    "encoder_repetition_penalty": "for x, set repetition_penalty=1/x and penalty_scope='prompt'",
+    "encoder_no_repeat_ngram_size": _ENCODER,
+    "truncate_prompt_tokens": "a prompt is never cut: give the last of its token ids",
+    "detokenize": "an output has its text always, and token_ids beside it",
+    "top_a": "top-a sampling is not supported: min_p is nearest to it",
     "local_files_only": "set HF_HUB_OFFLINE=1 in the environment",
     "penalty_alpha": "contrastive search is not supported: top_k and min_p are nearest to it",
     "dola_layers": "DoLa is not supported: the last layer alone makes the logits",
