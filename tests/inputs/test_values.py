@@ -282,6 +282,13 @@ def test_what_is_no_prompt(llm: Any, prompt: Any) -> None:
         llm.generate(prompt)
 
 
+@pytest.mark.parametrize("prompts", [["the", "cat"], ["the"], [[1], [2]]])
+def test_what_looks_at_one_prompt_says_so_of_a_list(llm: Any, prompts: list[Any]) -> None:
+    for ask in (llm.next, llm.score, llm.compare):
+        with pytest.raises(RequestError, match="is a list of prompts: must be one of them"):
+            ask(prompts)
+
+
 def test_sums_in_messages_add_up(llm: Any) -> None:
     context = llm.info.context_length
     says = f"but the context has {context}$"

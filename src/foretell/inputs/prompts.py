@@ -71,6 +71,8 @@ def _token_ids(prompt: Any) -> list[int] | None:
 
 
 def _no_prompt(prompt: object) -> RequestError:
+    if is_batch(prompt):
+        return RequestError(f"prompt={quote(prompt)} is a list of prompts: must be one of them")
     return RequestError(
         f"prompt={quote(prompt)} must be a str, a list of token ids, or a list of such prompts"
     )
