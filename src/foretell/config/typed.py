@@ -153,7 +153,7 @@ class SampleSettings(TypedDict, total=False):
     exponential_decay_length_penalty: tuple[int, float] | None
     """(start, factor): from `start` tokens on, the end of sequence gains weight"""
     repetition_detection: RepetitionDetection | bool | Mapping[str, int] | None
-    """end the output when it loops"""
+    """end the output when it loops; True: when 20 tokens or fewer come 4 times over"""
     stopping_criteria: Callable[..., Any] | Collection[Callable[..., Any]] | None
     """a function: from the text and the ids so far to whether to stop"""
     logprobs: int | None

@@ -14,7 +14,10 @@ from foretell.config.validators import (
     REGEXES,
     TEXTS,
     TOKEN_IDS,
+    RepetitionDetection,
 )
+
+_LOOP = RepetitionDetection()
 
 HEADING = "Length and end"
 
@@ -131,8 +134,18 @@ ROWS: dict[str, Setting] = {
     "repetition_detection": Setting(
         DETECTION,
         Kind.RUN,
-        "end the output when it loops",
+        f"end the output when it loops; True: when {_LOOP.max_pattern_size} tokens or fewer come "
+        f"{_LOOP.min_count} times over",
         source="vLLM",
+        code="""\
+# longer loops, and sooner: of up to 64 tokens, three times over
+out = llm.generate(
+    "The cat sat on the",
+    max_new_tokens=200,
+    repetition_detection={"max_pattern_size": 64, "min_count": 3},
+)
+print(out.stop_reason)
+""",
     ),
     "stopping_criteria": Setting(
         FUNCTION_OR_SEVERAL,
