@@ -135,6 +135,9 @@ def test_the_shell_and_python_share_the_other_defaults() -> None:
 
 
 def _context(command: Any) -> Any:
+    """As foretell makes it: click keeps a command's help option as it is first asked for."""
     import click
 
-    return click.Context(command, terminal_width=200)
+    from foretell.cli.main import cli
+
+    return click.Context(command, terminal_width=200, **cli.context_settings)
