@@ -1,7 +1,8 @@
-"""The program's beginning: an interrupt while it imports."""
+"""The program's beginning: a signal while it imports."""
 
 from __future__ import annotations
 
+import operator
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import os, signal, sys
 class Interrupts:
     def find_spec(self, name, path=None, target=None):
         if name == sys.argv[1]:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.Signals[sys.argv[2]])
 
 from foretell.cli.entry import run
 sys.meta_path.insert(0, Interrupts())
@@ -25,22 +26,26 @@ run(["generate", "the cat", "--model", "no-such.gguf"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is another thing there")
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 @pytest.mark.parametrize(
     "module",
     ["click", "foretell.cli.main", "foretell.cli.commands.generate", "foretell.llm", "numpy"],
 )
-def test_ctrl_c_while_modules_are_imported_exits_quietly(module: str) -> None:
+def test_a_signal_while_modules_are_imported_exits_quietly(
+    module: str, name: str, code: int
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, module], check=False, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM, module, name], check=False, capture_output=True, text=True
     )
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
 def test_what_was_there_is_restored() -> None:
-    before = signal.getsignal(signal.SIGINT)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
     with ExitsAtOnce():
-        assert signal.getsignal(signal.SIGINT) is not before
-    assert signal.getsignal(signal.SIGINT) is before
+        assert all(map(operator.is_not, map(signal.getsignal, numbers), before))
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_an_interrupt_that_is_ignored_stays_so() -> None:

@@ -1,6 +1,6 @@
-"""Where the program begins: until everything is imported, Ctrl-C ends it quietly.
+"""Where the program begins: until everything is imported, Ctrl-C and SIGTERM end it quietly.
 
-An interrupt in the middle of an import is a traceback, or worse, an error that some library makes
+A signal in the middle of an import is a traceback, or worse, an error that some library makes
 of it. Nothing has to be cleaned up at that time, so the process may end at once.
 """
 

@@ -1,4 +1,4 @@
-"""Ctrl-C at a time when there is nothing to clean up. Imports next to nothing itself."""
+"""Signals at a time when there is nothing to clean up. Imports next to nothing itself."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
 class ExitsAtOnce:
-    """Within it, Ctrl-C ends the process at once, with the exit code of an interrupt."""
+    """Within it, Ctrl-C and SIGTERM end the process at once, with the exit code of each."""
 
     def __enter__(self) -> None:
-        self._before = signal.getsignal(signal.SIGINT)
-        if self._before is not signal.SIG_IGN:  # a process in the background
-            signal.signal(signal.SIGINT, _exit)
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.getsignal(number) for number in numbers}
+        for number, handler in self._before.items():
+            if handler is not signal.SIG_IGN:  # a process in the background
+                signal.signal(number, _exit)
 
     def __exit__(
         self,
@@ -26,8 +28,9 @@ class ExitsAtOnce:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 def _exit(number: int, frame: object) -> None:
-    os._exit(EXIT_INTERRUPTED)
+    os._exit(128 + number)
