@@ -62,12 +62,13 @@ def distribution_lines(found: NextDistribution) -> list[str]:
     shown = [token.final_probability if samples else token.probability for token in found.tokens]
     label_columns = min(MAX_LABEL, max(map(width_of, labels)))
     bar_columns = max(10, min(terminal_columns(), 100) - label_columns - 24)
+    longest = max(shown)
     lines = []
     for label, token, share in zip(labels, found.tokens, shown, strict=True):
         figures = f"{show_probability(token.probability):>7}"
         if samples:
             figures += f" → {show_probability(share):>7}" if share else f" → {'cut':>7}"
-        length = share / max(shown) if max(shown) else 0.0
+        length = share / longest if longest else 0.0
         drawn = bar(length, bar_columns)
         line = f"  {pad(label, label_columns)}  {figures}"
         lines.append(f"{line}  {click.style(drawn, fg='cyan')}" if drawn else line)
