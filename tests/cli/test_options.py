@@ -229,6 +229,8 @@ def test_commands_warn_on_stderr(shell, command):
         (["--n-gpu-layers", "9"], "device='cuda' computes on torch"),
         (["--temprature", "1"], "did you mean --temperature?"),
         (["--xyzzy", "1"], "No such option '--xyzzy' (see"),
+        (["--step"], "did you mean --stop?"),
+        (["--jsn"], "did you mean --json?"),
     ],
 )
 def test_what_others_call_an_option_is_told(shell, arguments, hint):
@@ -236,6 +238,10 @@ def test_what_others_call_an_option_is_told(shell, arguments, hint):
     assert (result.code, result.out) == (2, "")
     assert hint in result.err
     assert result.err.count("\n") == 1
+
+
+def test_an_option_that_is_alike_in_its_dashes_only_is_not_meant(shell):
+    assert "No such option '--json' (see" in shell.run("chat", "--json").err
 
 
 def test_options_may_be_spelled_as_in_python():

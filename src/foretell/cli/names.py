@@ -46,5 +46,6 @@ def _hint(name: str, flags: dict[str, str]) -> str:
     note = SHELL_NOTES.get(plain) or NOTES.get(plain)
     if note is not None:
         return note
-    close = difflib.get_close_matches(name, flags.values(), n=1)
-    return f"did you mean {close[0]}?" if close else ""
+    bare = {flag.lstrip("-"): flag for flag in flags.values()}  # dashes are no likeness
+    close = difflib.get_close_matches(name.lstrip("-"), bare, n=1)
+    return f"did you mean {bare[close[0]]}?" if close else ""
