@@ -104,7 +104,7 @@ def alternatives(
         RequestError: there is no such position, or the texts cannot fit.
     """
     check_count("top", top, 1)
-    check_count("max_new_tokens", max_new_tokens, 1)
+    check_count("max_new_tokens", max_new_tokens, 1, "tokens of each continuation")
     config = GenerationConfig(max_new_tokens=max_new_tokens)
     fork = _find(read, prompt, position)
     first = config.override(max_new_tokens=1, logprobs=top)

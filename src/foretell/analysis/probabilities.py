@@ -73,9 +73,9 @@ def score_probe(top: int) -> PromptProbe[Score]:
     return PromptProbe({"strategy": LogitsProbe(), "prompt_logprobs": top}, view)
 
 
-def check_count(name: str, value: int, low: int) -> None:
-    """Raise ConfigError unless `value`, a number of tokens to list, is at least `low`."""
-    Range(int, low, math.inf, "tokens to list").check(name, value)
+def check_count(name: str, value: int, low: int, what: str = "tokens to list") -> None:
+    """Raise ConfigError unless `value`, how many of `what`, is at least `low`."""
+    Range(int, low, math.inf, what).check(name, value)
 
 
 def score_of(

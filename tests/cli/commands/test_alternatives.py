@@ -30,6 +30,7 @@ def test_the_shell_shows_what_python_does(shell: Any, wishes: dict[str, int]) ->
     [
         (["the", "--position", "9"], "position 9 is out of range"),
         (["the", "--top", "0"], "top=0 is out of range"),
+        (["the", "--max-new-tokens", "0"], "an integer ≥ 1 (tokens of each continuation)"),
         ([""], "the prompt has no tokens"),
     ],
 )
