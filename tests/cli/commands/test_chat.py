@@ -109,6 +109,11 @@ def test_who_wants_to_leave_may(piped: Any, word: str) -> None:
     assert piped(f"{word}\nhi\n").out == ""
 
 
+@pytest.mark.parametrize("line", ["temperature=0.25", "temperature = 0.25", "temperature  0.25"])
+def test_a_setting_may_be_given_as_it_is_listed(piped: Any, line: str) -> None:
+    assert "temperature = 0.25" in piped(f"/set {line}\n").err
+
+
 def test_a_word_is_a_value(piped: Any) -> None:
     result = piped("/set preset chat\n/settings\n")
     assert 'preset = "chat"' in result.err
@@ -183,6 +188,7 @@ MISTAKES = [
     ("/set temprature 1", "unknown setting 'temprature': did you mean 'temperature'?"),
     ("/set temperature warm", "temperature='warm'"),
     ("/set top_p 2", "top_p=2 is out of range"),
+    ("/set = 2", "unknown setting ''"),
     ("/undo", "nothing was said yet"),
     ("/retry", "nothing was said yet"),
     ("/load no-such.json", "no-such.json: cannot be read: No such file"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def _set(session: Session, argument: str) -> None:
     if not argument:
         _show_settings(session)
         return
-    name, _, text = argument.partition(" ")
+    name, text = [*re.split(r"\s*=\s*|\s+", argument, maxsplit=1), ""][:2]
     config = session.config.override(**{name.replace("-", "_"): read_value(text.strip())})
     warn(config)
     session.config = config
