@@ -103,6 +103,10 @@ def test_the_order_of_help_names_commands_that_are_there() -> None:
     [
         (("modles",), "no command is called 'modles': did you mean 'models'?"),
         (("xyzzy",), "no command is called 'xyzzy': there are "),
+        (("pull", "x"), "no command is called 'pull': foretell models pull NAME fetches a model"),
+        (("models", "rm", "x"), "no command is called 'rm': here it is 'remove'"),
+        (("models", "lsit"), "no command is called 'lsit': did you mean 'list'?"),
+        (("models", "xyzzy"), "no command is called 'xyzzy': there are list, path, "),
         (("--xyzzy",), "--xyzzy"),
         (("models", "pull"), "(see `foretell models pull --help`)"),
         (("models", "pull", "smolm2-135m-instruct"), "did you mean 'smollm2-135m-instruct'"),

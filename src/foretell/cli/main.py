@@ -7,7 +7,6 @@ Whatever goes wrong reaches the user as one line on stderr and an exit code ≠ 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import importlib
 import io
@@ -15,13 +14,14 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NoReturn
 
 import click
 
 from foretell import __version__
 from foretell.cli.completion import COMPLETION_VARIABLE
+from foretell.cli.groups import HelpfulGroup
 from foretell.cli.interrupts import EXIT_INTERRUPTED, ExitsAtOnce
 from foretell.errors import ForetellError, SettingWarning
 from foretell.utils.terminal import printable
@@ -35,8 +35,16 @@ HELP_ORDER = (
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
-class LazyGroup(click.Group):
+class LazyGroup(HelpfulGroup):
     """A click group whose commands are the files of `cli/commands/`, imported when needed."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "run": "foretell chat talks, foretell generate goes on with a text",
+        **dict.fromkeys(("list", "ls"), "foretell models lists models"),
+        **dict.fromkeys(("pull", "download"), "foretell models pull NAME fetches a model"),
+        **dict.fromkeys(("rm", "remove"), "foretell models remove NAME deletes a model"),
+        "help": "foretell --help lists all",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the files in `cli/commands/`, in the order of `foretell --help`."""
@@ -56,17 +64,6 @@ class LazyGroup(click.Group):
             module = importlib.import_module(f"foretell.cli.commands.{cmd_name}")
         command: click.Command = module.command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but suggest the closest command for an unknown name."""
-        name, names = args[0], self.list_commands(ctx)
-        if not name.startswith("-") and name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
-            raise click.UsageError(f"no command is called {name!r}: {hint}", ctx)
-        return super().resolve_command(ctx, args)
 
 
 @click.group(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
 from foretell import hub
 from foretell.cli.completion import complete_name
+from foretell.cli.groups import HelpfulGroup
 from foretell.utils.terminal import printable
 
 _name = click.argument("name", shell_complete=complete_name)
@@ -17,7 +19,19 @@ _revision = click.option("--revision", help="Branch, tag or commit of a Hugging 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
-@click.group(invoke_without_command=True)
+class ModelsGroup(HelpfulGroup):
+    """The verbs of `foretell models`."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "ls": "here it is 'list'",
+        **dict.fromkeys(("get", "download", "fetch"), "here it is 'pull'"),
+        **dict.fromkeys(("rm", "delete"), "here it is 'remove'"),
+        **dict.fromkeys(("show", "where", "locate"), "here it is 'path'"),
+        "check": "here it is 'verify'",
+    }
+
+
+@click.group(cls=ModelsGroup, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
