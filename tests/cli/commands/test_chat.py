@@ -109,6 +109,11 @@ def test_who_wants_to_leave_may(piped: Any, word: str) -> None:
     assert piped(f"{word}\nhi\n").out == ""
 
 
+def test_a_system_message_that_is_taken_back_is_shown(piped: Any) -> None:
+    result = piped("/system be kind\n/system\n/system\n")
+    assert result.err == "taken back: be kind\nthere is no system message\n"
+
+
 @pytest.mark.parametrize("line", ["temperature=0.25", "temperature = 0.25", "temperature  0.25"])
 def test_a_setting_may_be_given_as_it_is_listed(piped: Any, line: str) -> None:
     assert "temperature = 0.25" in piped(f"/set {line}\n").err

@@ -94,7 +94,10 @@ def _show_settings(session: Session) -> None:
 
 
 def _system(session: Session, argument: str) -> None:
+    before = session.conversation.system
     session.conversation.system = argument or None
+    if not argument:
+        note("there is no system message" if before is None else f"taken back: {before}")
 
 
 def _undo(session: Session, argument: str) -> None:
@@ -145,7 +148,9 @@ SLASH_COMMANDS = {
     "set": SlashCommand(
         "[NAME [VALUE]]", "the settings; change one; without a value, take it back", _set
     ),
-    "system": SlashCommand("[TEXT]", "what the model is told beforehand", _system),
+    "system": SlashCommand(
+        "[TEXT]", "what the model is told beforehand; alone, take it back", _system
+    ),
     "undo": SlashCommand("", "take back the last message and its answer", _undo),
     "retry": SlashCommand("", "answer the last message again", _retry),
     "keep": SlashCommand("", "keep an answer that was stopped", _keep),
