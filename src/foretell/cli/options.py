@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,7 @@ from foretell.cli.settings import (
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
 from foretell.loading.options import OPTIONS, Option
+from foretell.utils.terminal import is_terminal
 
 if TYPE_CHECKING:
     from foretell.llm import LLM
@@ -42,7 +43,6 @@ __all__ = [
     "ModelChoice",
     "SettingsCommand",
     "given",
-    "has_terminal",
     "load",
     "read_prompt",
     "warn",
@@ -126,11 +126,6 @@ def with_options(*options: Decorator) -> Decorator:
     return decorate
 
 
-def has_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody watches what is written to this stream."""
-    return stream is not None and stream.isatty()
-
-
 def load(model: ModelChoice) -> LLM:
     """Open the model, fetched first if need be."""
     with ExitsAtOnce():
@@ -152,7 +147,7 @@ def read_prompt(prompt: str | None, file: Path | None) -> str:
             return _decode(stream.read(MAX_INPUT_BYTES + 1), str(file))
     if prompt is not None and prompt != "-":
         return prompt
-    if sys.stdin is None or (prompt is None and sys.stdin.isatty()):
+    if sys.stdin is None or (prompt is None and is_terminal(sys.stdin)):
         message = "there is no prompt: give it as an argument, with --file or on stdin"
         raise click.UsageError(message, click.get_current_context())
     return _decode(sys.stdin.buffer.read(MAX_INPUT_BYTES + 1), "stdin")

@@ -21,7 +21,7 @@ from foretell.outputs import (
     show_settings,
 )
 from foretell.utils.display import count, pad, show_probability, show_token, width_of
-from foretell.utils.terminal import STEERING, printable
+from foretell.utils.terminal import STEERING, is_terminal, printable
 
 __all__ = [
     "answer_line",
@@ -152,15 +152,14 @@ def answer_line(output: GenerationOutput) -> str:
 def echo_json(data: Any) -> None:
     """Print data as one line of JSON; on a terminal, with what would steer it escaped."""
     text = json.dumps(data, ensure_ascii=False)
-    if sys.stdout is not None and sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         text = STEERING.sub(lambda match: json.dumps(match[0])[1:-1], text)
     click.echo(text)
 
 
 def for_stdout(text: str) -> str:
     """A model's text as it stands; on a terminal, with what would steer it escaped."""
-    is_watched = sys.stdout is not None and sys.stdout.isatty()
-    return printable(text, keep="\n\t") if is_watched else text
+    return printable(text, keep="\n\t") if is_terminal(sys.stdout) else text
 
 
 def _tokens_read(usage: Usage) -> str:

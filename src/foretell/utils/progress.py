@@ -16,6 +16,8 @@ from html import escape
 from time import perf_counter
 from typing import Any, Literal
 
+from foretell.utils.terminal import is_terminal
+
 Unit = Literal["bytes", "steps", "texts", "tokens"]
 
 ShowProgress = Callable[[int, str], None]
@@ -54,14 +56,14 @@ def is_notebook() -> bool:
     return get_ipython is not None and hasattr(get_ipython(), "kernel")
 
 
-def is_terminal() -> bool:
-    """Whether stderr is a terminal."""
-    return sys.stderr is not None and sys.stderr.isatty()
+def may_show_on_terminal() -> bool:
+    """Whether bars may be shown, and stderr is a terminal."""
+    return may_show() and is_terminal(sys.stderr)
 
 
 def is_watched() -> bool:
     """Whether somebody may want to see a bar, and can."""
-    return may_show() and (is_terminal() or is_notebook())
+    return may_show_on_terminal() or (may_show() and is_notebook())
 
 
 def is_wanted(asked: bool | None) -> bool:

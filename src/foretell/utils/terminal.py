@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import IO
 
 CONTROLS = "\x00-\x1f\x7f-\x9f"  # C0 and C1: ESC begins sequences that rewrite the screen
 LINE_SEPARATORS = "\u2028\u2029"
@@ -10,6 +11,11 @@ BIDI_CONTROLS = "\u202a-\u202e\u2066-\u2069"  # they reorder what is shown after
 SURROGATES = "\ud800-\udfff"  # no encoding can print them
 
 BROKEN = re.compile("[\udc80-\udcff]+")  # bytes, as Python's "surrogateescape" hands them over
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether somebody sees what is written to this stream, or types what is read from it."""
+    return stream is not None and stream.isatty()
 
 
 def printable(text: str, *, keep: str = "") -> str:

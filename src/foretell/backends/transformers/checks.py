@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from foretell.errors import ConfigError, UnsupportedModelError
 from foretell.utils import quoting
-from foretell.utils.progress import is_terminal, may_show
+from foretell.utils.progress import may_show_on_terminal
 from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def quiet_bars(logging: Any) -> Iterator[None]:
     Args:
         logging: the module `transformers.utils.logging`.
     """
-    if (may_show() and is_terminal()) or not logging.is_progress_bar_enabled():
+    if may_show_on_terminal() or not logging.is_progress_bar_enabled():
         yield
         return
     logging.disable_progress_bar()

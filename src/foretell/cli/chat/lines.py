@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import click
 
-from foretell.cli.options import BYTE_ORDER_MARK, MAX_INPUT_BYTES, has_terminal
+from foretell.cli.options import BYTE_ORDER_MARK, MAX_INPUT_BYTES
 from foretell.errors import RequestError
+from foretell.utils.terminal import is_terminal
 
 FENCE = '"""'
 LEAVING = ("exit", "quit")
@@ -41,7 +42,7 @@ class EntryReader:
     """
 
     def __init__(self) -> None:
-        self.is_terminal = has_terminal(sys.stdin)
+        self.is_terminal = is_terminal(sys.stdin)
         self._is_first = True
         if self.is_terminal:
             _prepare_editing()
@@ -94,7 +95,7 @@ class EntryReader:
             ) from error
 
     def _ask(self, prompt: str) -> str:
-        if has_terminal(sys.stdout):
+        if is_terminal(sys.stdout):
             line = input(prompt)  # which alone leaves the prompt to readline
         else:
             click.echo(prompt, nl=False, err=True)

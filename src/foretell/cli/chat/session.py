@@ -13,11 +13,10 @@ import click
 
 from foretell.cli.chat.lines import EntryReader
 from foretell.cli.chat.wrapping import WordWrapper
-from foretell.cli.options import has_terminal
 from foretell.cli.render import answer_line, terminal_columns
 from foretell.config import GenerationConfig
 from foretell.errors import RequestError
-from foretell.utils.terminal import printable
+from foretell.utils.terminal import is_terminal, printable
 
 if TYPE_CHECKING:
     from foretell.conversation import Conversation
@@ -29,7 +28,7 @@ STOPPED = "(stopped, and not kept: /keep keeps it, /retry answers anew)"
 def note(text: str) -> None:
     """Show on stderr what is no answer, broken between words where it is too long."""
     shown = printable(text, keep="\n")
-    if has_terminal(sys.stderr):
+    if is_terminal(sys.stderr):
         wrapper = WordWrapper(terminal_columns())
         shown = wrapper.push(shown) + wrapper.finish()
     click.secho(shown, err=True, dim=True)
@@ -120,7 +119,7 @@ class AnswerPrinter:
     """Prints an answer piece by piece: exactly to a file or pipe, fit to read on a terminal."""
 
     def __init__(self) -> None:
-        self._wrapper = WordWrapper(terminal_columns()) if has_terminal(sys.stdout) else None
+        self._wrapper = WordWrapper(terminal_columns()) if is_terminal(sys.stdout) else None
         self._last = ""
 
     def show(self, text: str) -> None:

@@ -16,7 +16,6 @@ from foretell.cli.options import (
     ModelChoice,
     SettingsCommand,
     given,
-    has_terminal,
     load,
     read_prompt,
     with_options,
@@ -25,6 +24,7 @@ from foretell.cli.render import echo_json, show_settings
 from foretell.config import GenerationConfig
 from foretell.config.defaults import NUM_BEAMS
 from foretell.utils.display import count
+from foretell.utils.terminal import is_terminal
 
 if TYPE_CHECKING:
     from foretell.analysis.beam_tree import BeamTree
@@ -62,6 +62,6 @@ def _search(text: str, model: ModelChoice, parse_special: bool, **settings: Any)
 
     require_beams(settings["num_beams"])
     config = GenerationConfig().override(**{"num_beams": NUM_BEAMS, **given(settings)})
-    watched = has_terminal(sys.stderr)
+    watched = is_terminal(sys.stderr)
     with load(model) as llm:
         return llm.beams(text, config, parse_special=parse_special, progress=watched)

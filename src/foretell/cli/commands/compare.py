@@ -24,7 +24,6 @@ from foretell.cli.options import (
     PROMPT_OPTIONS,
     ModelChoice,
     given,
-    has_terminal,
     load,
     read_prompt,
     with_options,
@@ -32,6 +31,7 @@ from foretell.cli.options import (
 from foretell.cli.render import echo_json, terminal_columns
 from foretell.config.defaults import COMPARE_TOKENS, NUM_SEEDS
 from foretell.errors import ConfigError
+from foretell.utils.terminal import is_terminal
 
 SPLIT = re.compile(r",(?=\s*[A-Za-z_][\w-]*\s*=)")  # a comma within a value is part of it
 
@@ -95,7 +95,7 @@ def command(
         check_plot_path(plot)
     text = read_prompt(prompt, file)
     with load(model) as llm:
-        watched = has_terminal(sys.stderr)
+        watched = is_terminal(sys.stderr)
         found = llm.compare(text, strategies, progress=watched, **length, **wishes)
     try:  # a closed pipe takes no picture away, nor a full disk the table
         if plot is not None:

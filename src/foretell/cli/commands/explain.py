@@ -16,7 +16,6 @@ from foretell.cli.options import (
     ModelChoice,
     SettingsCommand,
     given,
-    has_terminal,
     load,
     read_prompt,
     with_options,
@@ -26,6 +25,7 @@ from foretell.config import GenerationConfig
 from foretell.errors import ConfigError
 from foretell.utils.display import count
 from foretell.utils.files import write_atomically
+from foretell.utils.terminal import is_terminal
 
 if TYPE_CHECKING:
     from foretell.analysis.explain import Explanation
@@ -77,7 +77,7 @@ def command(
 
 def _explain(text: str, model: ModelChoice, parse_special: bool, **settings: Any) -> Explanation:
     config = GenerationConfig().override(**given(settings))
-    watched = has_terminal(sys.stderr)
+    watched = is_terminal(sys.stderr)
     with load(model) as llm:
         return llm.explain(text, config, parse_special=parse_special, progress=watched)
 

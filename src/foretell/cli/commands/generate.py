@@ -19,7 +19,6 @@ from foretell.cli.options import (
     ModelChoice,
     SettingsCommand,
     given,
-    has_terminal,
     load,
     read_prompt,
     warn,
@@ -30,6 +29,7 @@ from foretell.config import GenerationConfig
 from foretell.config.defaults import TERMINAL_TOKENS, states_length
 from foretell.config.settings import SETTINGS
 from foretell.errors import SettingWarning
+from foretell.utils.terminal import is_terminal
 
 if TYPE_CHECKING:
     from foretell.outputs import Chunk, GenerationOutput
@@ -108,7 +108,7 @@ def _default_length(config: GenerationConfig, *, no_limit: bool) -> int | None:
         raise click.UsageError(
             "--no-limit contradicts the length that is stated: drop one", context
         )
-    is_due = has_terminal(sys.stdout) and not (no_limit or states_length(config))
+    is_due = is_terminal(sys.stdout) and not (no_limit or states_length(config))
     return TERMINAL_TOKENS if is_due else None
 
 
