@@ -11,6 +11,7 @@ from foretell.config.settings import TOKEN_IDS_OF
 from foretell.config.validators import text_of
 from foretell.decoding.context import Breakers
 from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -106,8 +107,8 @@ def unseen_stops(config: GenerationConfig, tokenizer: Tokenizer) -> list[str]:
         if name in text and name != text
     }
     return [
-        f"stop={text!r:.60} is found only where {name!r:.60} is spelled out as text, since the "
-        f"token adds no text: stop at the token itself with stop={name!r:.60}"
+        f"stop={quote(text)} is found only where {quote(name)} is spelled out as text, since the "
+        f"token adds no text: stop at the token itself with stop={quote(name)}"
         for text, name in found.items()
     ]
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 
+from foretell.utils.quoting import escape
+
 
 def show_token(token: str) -> str:
     """A token in quotes, with what would not be seen, or would move the cursor, escaped."""
-    quoted = "".join(_show_character(character) for character in token)
+    quoted = escape(token.replace("\\", "\\\\").replace('"', '\\"'))
     return f'"{quoted}"'
-
-
-def _show_character(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    return character if character.isprintable() else repr(character)[1:-1]
 
 
 def show_text(text: str) -> str:

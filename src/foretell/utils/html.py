@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from foretell.utils import quoting
 from foretell.utils.display import cut_whole, show_token
 from foretell.utils.terminal import show_bytes
 
@@ -180,11 +181,7 @@ def frame(*parts: str, notes: Iterable[str] = ()) -> str:
 
 def visible(text: str) -> str:
     """Text, escaped; what would not be seen, or would reorder what is, shows as Python has it."""
-    return escape("".join(char if _is_shown(char) else repr(char)[1:-1] for char in text))
-
-
-def _is_shown(character: str) -> bool:
-    return character.isprintable() or character in "\n\t"
+    return escape(quoting.escape(text, keep="\n\t"))
 
 
 def flow(prompt: str, tokens: Sequence[TokenView]) -> str:

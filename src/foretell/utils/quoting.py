@@ -52,8 +52,13 @@ def one_line(text: object, limit: int = TEXT) -> str:
     return shown if len(shown) <= limit else f"{shown[:limit]}…"
 
 
-def escape(text: str) -> str:
-    """The text with its control characters, and lone surrogates, as Python would spell them."""
+def escape(text: str, *, keep: str = "") -> str:
+    """The text with all that is not printable, but what is to `keep`, as Python would spell it.
+
+    Control characters are not, nor lone surrogates, nor what reorders the text after it.
+    """
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return "".join(
+        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
+    )

@@ -9,6 +9,7 @@ from foretell.analysis.compare.results import StrategyResult
 from foretell.config import GenerationConfig
 from foretell.outputs import spell_settings
 from foretell.utils.display import cut_whole
+from foretell.utils.quoting import escape
 
 MISSING = "–"
 MAX_NAME = 18  # terminal columns
@@ -56,11 +57,6 @@ COLUMNS = (
 )
 
 
-def printable(text: str) -> str:
-    """The text with all that could move a terminal's cursor, newlines included, escaped."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
 def cut(text: str, columns: int) -> str:
     """The text in one line, with an ellipsis where it is wider than this many columns."""
     from rich.cells import cell_len, set_cell_size
@@ -73,7 +69,7 @@ def table_lines(results: Sequence[StrategyResult]) -> list[str]:
     """The figures, a strategy a line, in 80 columns; below, headings and settings spelled out."""
     from rich.cells import cell_len, set_cell_size
 
-    names = [printable(result.name) for result in results]
+    names = [escape(result.name) for result in results]
     room = min(MAX_NAME, max(8, *map(cell_len, names)))
     heading = " ".join(f"{column.heading:>{column.columns}}" for column in COLUMNS)
     lines = [f"{'strategy':<{room}} {heading}"]
@@ -89,12 +85,12 @@ def _settings_lines(results: Sequence[StrategyResult]) -> Iterator[str]:
     if shared:
         yield from _hung("all", shared)
     for result, settings in zip(results, own, strict=True):
-        yield from _hung(printable(result.name), settings or "no setting of its own")
+        yield from _hung(escape(result.name), settings or "no setting of its own")
 
 
 def _hung(name: str, text: str) -> Iterator[str]:
     """`name: text` in 80 columns, further lines indented."""
-    first, *others = wrap(f"{name}: {printable(text)}", 78) or [""]
+    first, *others = wrap(f"{name}: {escape(text)}", 78) or [""]
     yield first
     for line in others:
         yield from (f"  {part}" for part in wrap(line, 76))
@@ -117,7 +113,7 @@ def text_lines(results: Sequence[StrategyResult], columns: int) -> Iterator[str]
         for run in result.runs:
             seed = "" if run.seed is None else f", seed {run.seed}"
             yield ""
-            yield f"── {printable(result.name)}{seed} ({run.finish_reason})"
+            yield f"── {escape(result.name)}{seed} ({run.finish_reason})"
             yield from _wrapped(cut_whole(run.text), columns)
 
 
@@ -125,7 +121,7 @@ def _wrapped(text: str, columns: int) -> Iterator[str]:
     for line in text.split("\n"):
         if not line:
             yield ""
-        yield from (f"   {part}".rstrip() for part in wrap(printable(line), max(columns - 3, 10)))
+        yield from (f"   {part}".rstrip() for part in wrap(escape(line), max(columns - 3, 10)))
 
 
 def wrap(text: str, columns: int) -> list[str]:
