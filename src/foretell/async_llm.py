@@ -36,6 +36,7 @@ from foretell.config.defaults import (
     ALTERNATIVES_TOKENS,
     CHAT_TOKENS,
     NUM_ALTERNATIVES,
+    NUM_NEXT,
     NUM_SEEDS,
 )
 from foretell.config.foreign_names import refuse_unknown
@@ -288,7 +289,7 @@ class AsyncLLM:
     async def next(
         self,
         prompt: Prompt,
-        top: int = 10,
+        top: int = NUM_NEXT,
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,

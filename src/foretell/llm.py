@@ -21,6 +21,7 @@ from foretell.config.defaults import (
     ALTERNATIVES_TOKENS,
     CHAT_TOKENS,
     NUM_ALTERNATIVES,
+    NUM_NEXT,
     NUM_SEEDS,
 )
 from foretell.config.foreign_names import refuses_unknown
@@ -258,7 +259,7 @@ class LLM:
     def next(
         self,
         prompt: Prompt,
-        top: int = 10,
+        top: int = NUM_NEXT,
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,

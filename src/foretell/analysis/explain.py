@@ -16,14 +16,13 @@ from typing import Any
 from foretell.analysis.html import fragment
 from foretell.analysis.tasks import Analysis, GenerationTask
 from foretell.config import GenerationConfig
-from foretell.config.defaults import EXPLAIN_TOKENS
+from foretell.config.defaults import EXPLAIN_TOKENS, NUM_LOGPROBS
 from foretell.errors import ConfigError, RequestError
 from foretell.inputs.processor import merge_settings
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.outputs import CandidateTrace, GenerationOutput, StageTrace, StepTrace
 from foretell.utils.display import count, pad, show_probability, show_token, width_of
 
-NUM_LOGPROBS = 5
 MAX_COLUMNS = 100  # of a table
 MAX_STAGE = 30  # columns for a stage's name and setting
 MAX_TOKEN = 12  # columns for a candidate

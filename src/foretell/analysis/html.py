@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from foretell.config.settings import REPORT_SETTINGS
 from foretell.outputs import CandidateTrace, GenerationOutput, StepTrace, spell_settings
 from foretell.utils.display import show_probability, show_token
 from foretell.utils.html import TokenView, details, flow, frame, preformatted
@@ -22,9 +23,6 @@ PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
-
-
-REPORTS = ("logprobs", "logprobs_stage", "trace")  # they are how it is known, and change no token
 
 
 class Explained(Protocol):
@@ -59,7 +57,7 @@ def fragment(explanation: Explained) -> str:
     tokens = [_view(step, explanation.why(index)) for index, step in enumerate(explanation.steps)]
     text = flow(explanation.output.prompt, tokens)
     stated = explanation.output.config.as_dict()
-    told = {name: value for name, value in stated.items() if name not in REPORTS}
+    told = {name: value for name, value in stated.items() if name not in REPORT_SETTINGS}
     return frame(text, _tables(explanation), notes=[spell_settings(told)])
 
 

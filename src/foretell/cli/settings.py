@@ -16,10 +16,11 @@ from foretell.config.defaults import (
     CHAT_TOKENS,
     EXPLAIN_TOKENS,
     NUM_BEAMS,
+    NUM_LOGPROBS,
     TERMINAL_TOKENS,
 )
 from foretell.config.dialects import DIALECT_NAMES, DIALECTS
-from foretell.config.settings import SETTINGS, Kind
+from foretell.config.settings import REPORT_SETTINGS, SETTINGS, Kind
 from foretell.config.validators import Notation, RepetitionDetection, Values, quoted_digits
 from foretell.errors import ConfigError, SettingWarning
 
@@ -211,7 +212,6 @@ def _combined(combine: Callable[[Any], Any]) -> Callable[..., Any]:
 
 _ALL = tuple(dict.fromkeys(name for name in (*USUAL, *SETTINGS) if is_option(name)))
 _OF_RUN = (Kind.RUN, Kind.REPORT, Kind.END, Kind.LAST)
-_REPORTS = tuple(name for name in _ALL if SETTINGS[name].kind is Kind.REPORT)
 _OF_BEAMS = ("num_beams", *(name for name in _ALL if SETTINGS[name].needs == ("num_beams",)))
 
 
@@ -234,7 +234,7 @@ BEAMS_OPTIONS = _options(
 """The settings of a search whose tree is shown."""
 
 CHAT_OPTIONS = _options(
-    (*_REPORTS, "num_return_sequences"),
+    (*REPORT_SETTINGS, "num_return_sequences"),
     max_new_tokens=f"[default: {CHAT_TOKENS}]",
     do_sample="[default: draw]",
     preset="[default: chat, unless settings say how to draw]",
@@ -244,7 +244,7 @@ CHAT_OPTIONS = _options(
 EXPLAIN_OPTIONS = _options(
     ("trace", "logprobs_stage", "prompt_logprobs", "num_return_sequences", *_OF_BEAMS),
     max_new_tokens=f"[default: {EXPLAIN_TOKENS}]",
-    logprobs="[default: 5]",
+    logprobs=f"[default: {NUM_LOGPROBS}]",
 )
 """The settings of one text whose tokens are explained; what is recorded of it is not a choice."""
 

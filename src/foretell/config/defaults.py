@@ -16,7 +16,9 @@ EXPLAIN_TOKENS = 5
 TERMINAL_TOKENS = 256
 
 NUM_ALTERNATIVES = 5
+NUM_NEXT = 10  # of the likeliest next tokens
 NUM_BEAMS = 5  # of a beam search whose tree is shown
+NUM_LOGPROBS = 5  # of each token that is explained
 NUM_SEEDS = 3  # of a strategy that samples, where several are compared
 
 

@@ -32,6 +32,7 @@ from foretell.errors import ConfigError, OutOfMemoryError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.utils.arrays import Logits
+from foretell.utils.display import count
 from foretell.utils.isa import choose_instruction_set
 from foretell.utils.quoting import escape, quote
 
@@ -112,7 +113,7 @@ class NativeBackend:
             raise out_of_memory(title, needed) from None
         info = BackendInfo(
             name="native",
-            description=f"{title}, {_arithmetic(compiled)}, {isa}, {_count(threads)}",
+            description=f"{title}, {_arithmetic(compiled)}, {isa}, {count(threads, 'thread')}",
             vocab_size=model.shape.vocab_size,
             context_length=context_length,
             block_size=pool.block_size,
@@ -227,7 +228,3 @@ def _file_title(file: GGUFFile) -> tuple[str, str | None]:
         kind = parts["kind"] if parts else None
         return (name if isinstance(name, str) and name else file.path.name), kind
     return parts["name"], parts["kind"]
-
-
-def _count(threads: int) -> str:
-    return f"{threads} thread{'s' * (threads != 1)}"

@@ -22,11 +22,12 @@ from foretell.cli.options import (
 )
 from foretell.cli.render import distribution_lines, distribution_summary, echo_json
 from foretell.config import GenerationConfig
+from foretell.config.defaults import NUM_NEXT
 
 
 @click.command(cls=SettingsCommand)
 @with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS)
-@click.option("--top", type=int, default=10, show_default=True, help="Tokens to list.")
+@click.option("--top", type=int, default=NUM_NEXT, show_default=True, help="Tokens to list.")
 @with_options(*SAMPLING_OPTIONS, JSON_OPTION)
 def command(
     prompt: str | None,

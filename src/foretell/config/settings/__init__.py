@@ -29,6 +29,7 @@ __all__ = [
     "GROUPS",
     "MULTIPLYING_SETTINGS",
     "RANGES",
+    "REPORT_SETTINGS",
     "SAMPLER_STAGES",
     "SAMPLING_SETTINGS",
     "SETTINGS",
@@ -55,6 +56,9 @@ TOKEN_IDS_OF: dict[str, Callable[[Any], Iterable[int]]] = {
     if isinstance(row.values, Values) and row.values.token_ids is not None
 }
 """Finds the token ids in the value of each setting that has some."""
+
+REPORT_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.kind is Kind.REPORT)
+"""They say what is told of a text, and change no token."""
 
 RANGES: dict[str, Range] = {
     name: row.values for name, row in SETTINGS.items() if isinstance(row.values, Range)

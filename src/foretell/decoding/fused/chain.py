@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config.choices import Scope
+from foretell.config.ranges import MAX_COUNT
 from foretell.decoding import sampler
 from foretell.decoding.fused import _sampling
 from foretell.decoding.processors.base import History
@@ -31,7 +32,6 @@ Step = tuple[StepName, float]
 
 _AVAILABLE = _sampling.instruction_sets()
 MAX_VOCAB = 2**19 - 1  # a sum of this many integer weights cannot overflow
-LONGEST = 2**63 - 1  # no sequence is longer
 
 
 @functools.cache
@@ -241,7 +241,7 @@ def instruction_sets() -> list[str]:
 
 def _scope(scope: Scope) -> tuple[_sampling.ScopeKind, int]:
     if isinstance(scope, int):
-        return _sampling.ScopeKind.last, min(scope, LONGEST)
+        return _sampling.ScopeKind.last, min(scope, MAX_COUNT)
     return _sampling.ScopeKind[scope], 0
 
 
