@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
 from foretell.errors import ModelFileError
+from foretell.text.tokenizers.hf_steps import steps_of
 
 MAX_GROWTH = 512  # times; known tokenizers stay below 50, of which NFKC's longest sign makes 18
 MAX_PREPENDED = 1024  # characters
@@ -18,32 +19,21 @@ BYTES_OF_CHARACTER = 4
 def check_growth(spec: Mapping[str, Any], source: str) -> None:
     """Refuse steps that double a text over and over, with a ModelFileError that names `source`."""
     for part in ("normalizer", "decoder"):
-        growth = prod(_growth(step) for step in _steps(spec.get(part)))
+        growth = prod(_growth(step) for step in steps_of(spec.get(part)))
         if growth > MAX_GROWTH:
             raise ModelFileError(
                 f"{source}: {part} can make a text {growth:.0f} times as long: must be at most "
                 f"{MAX_GROWTH} times"
             )
-    prepended = sum(len(str(step.get("prepend", ""))) for step in _steps(spec.get("normalizer")))
+    prepended = sum(len(str(step.get("prepend", ""))) for step in steps_of(spec.get("normalizer")))
     if prepended > MAX_PREPENDED:
         raise ModelFileError(
             f"{source}: normalizer puts {prepended} characters before a text: must be at most "
             f"{MAX_PREPENDED}"
         )
-    for step in _steps(spec.get("post_processor")):
+    for step in steps_of(spec.get("post_processor")):
         if _times_repeated(step) > 1:
             raise ModelFileError(f"{source}: post_processor repeats the text: must have it once")
-
-
-def _steps(part: object) -> Iterator[Mapping[str, Any]]:
-    """The steps of a part, those inside sequences too."""
-    if not isinstance(part, dict):
-        return
-    yield part
-    for name in ("normalizers", "decoders", "processors"):
-        inner = part.get(name)
-        for step in inner if isinstance(inner, list) else []:
-            yield from _steps(step)
 
 
 def _growth(step: Mapping[str, Any]) -> float:

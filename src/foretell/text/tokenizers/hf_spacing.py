@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from foretell.text.tokenizers.hf_steps import steps_of
+
 if TYPE_CHECKING:
     import tokenizers
 
@@ -36,17 +38,11 @@ def _changed(
         for name in ("normalizer", "pre_tokenizer")
         if (part := getattr(tokenizer, name)) is not None
     }
-    changes = [_silence(step, concerns) for part in parts.values() for step in _steps(part)]
+    changes = [_silence(step, concerns) for part in parts.values() for step in steps_of(part)]
     if not any(changes):
         return tokenizer
     spec = {**json.loads(tokenizer.to_str()), **parts}
     return type(tokenizer).from_str(json.dumps(spec))
-
-
-def _steps(part: dict[str, Any]) -> list[dict[str, Any]]:
-    """The steps of a part, those inside sequences too."""
-    inner = part.get("normalizers") or part.get("pretokenizers") or []
-    return [part, *(step for one in inner for step in _steps(one))]
 
 
 def _silence(step: dict[str, Any], concerns: Callable[[Mapping[str, Any]], bool]) -> bool:
