@@ -204,7 +204,7 @@ def test_what_cannot_be_explained():
     llm = toy_llm(script)
     with pytest.raises(RequestError, match="trace=True"):
         Explanation(llm.generate("xyz", max_new_tokens=1))
-    with pytest.raises(RequestError, match="one prompt, and not a list of 2"):
+    with pytest.raises(RequestError, match="is a list of prompts: must be one of them"):
         llm.explain(["x", "y"])
     with pytest.raises(ConfigError, match="trace=False"):
         llm.explain("x", trace=False)

@@ -284,7 +284,7 @@ def test_what_is_no_prompt(llm: Any, prompt: Any) -> None:
 
 @pytest.mark.parametrize("prompts", [["the", "cat"], ["the"], [[1], [2]]])
 def test_what_looks_at_one_prompt_says_so_of_a_list(llm: Any, prompts: list[Any]) -> None:
-    for ask in (llm.next, llm.score, llm.compare):
+    for ask in (llm.next, llm.score, llm.compare, llm.explain, llm.beams, llm.alternatives):
         with pytest.raises(RequestError, match="is a list of prompts: must be one of them"):
             ask(prompts)
 

@@ -245,7 +245,7 @@ def test_what_looks_at_a_prompt_does_so_once():
     assert is_idle(llm)
     with pytest.raises(ConfigError, match="num_return_sequences=4 has no effect on the next"):
         llm.next("a", num_return_sequences=4, top_k=3)
-    with pytest.raises(ConfigError, match="num_return_sequences=4 must be 1: it shows one text"):
+    with pytest.raises(ConfigError, match="sequences=4 must be 1: explain shows one text"):
         llm.explain("a", config)
 
 

@@ -15,7 +15,7 @@ from foretell.analysis.tasks import Analysis, GenerationTask, ReadPrompt
 from foretell.config import GenerationConfig
 from foretell.config.plain import integer
 from foretell.errors import RequestError
-from foretell.inputs.prompts import Prompt, is_batch
+from foretell.inputs.prompts import Prompt
 from foretell.outputs import FinishReason, GenerationOutput, JsonMixin, TokenLogprob
 from foretell.utils.display import pad, show_probability, show_text, show_token, width_of
 from foretell.utils.html import frame, plain_flow, table
@@ -133,8 +133,6 @@ def _find(read: ReadPrompt, prompt: Prompt | GenerationOutput, position: int | N
         index = _check_position(position, 0, len(after))
         known = text if index == 0 else None
     else:
-        if is_batch(prompt):
-            raise RequestError(f"alternatives takes one prompt, and not a list of {len(prompt)}")
         text, after = read(prompt)
         before = []
         index = _check_position(position, 1, len(after))

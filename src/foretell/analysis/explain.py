@@ -19,7 +19,7 @@ from foretell.config import GenerationConfig
 from foretell.config.defaults import EXPLAIN_TOKENS, NUM_LOGPROBS
 from foretell.errors import ConfigError, RequestError
 from foretell.inputs.processor import merge_settings
-from foretell.inputs.prompts import Prompt, is_batch
+from foretell.inputs.prompts import Prompt
 from foretell.outputs import CandidateTrace, GenerationOutput, StageTrace, StepTrace
 from foretell.utils.display import count, pad, show_probability, show_token, width_of
 
@@ -44,12 +44,11 @@ def explain(
     """
     if settings.get("trace") is False:
         raise ConfigError("trace=False contradicts explain: must be True or left out")
-    if is_batch(prompt):
-        raise RequestError(f"explain takes one prompt, and not a list of {len(prompt)}")
     complete = merge_settings(config, {**settings, "trace": True})
     if complete.num_return_sequences > 1:
         raise ConfigError(
-            f"num_return_sequences={complete.num_return_sequences} must be 1: it shows one text"
+            f"num_return_sequences={complete.num_return_sequences} must be 1: explain shows one "
+            "text"
         )
     if complete.logprobs is None:
         complete = complete.override(logprobs=NUM_LOGPROBS)

@@ -259,7 +259,7 @@ def test_what_makes_no_tree():
         ]:
             with pytest.raises(error, match=message):
                 llm.beams("x", **settings)
-        with pytest.raises(RequestError, match="one prompt, and not a list of 2"):
+        with pytest.raises(RequestError, match="is a list of prompts: must be one of them"):
             llm.beams(["x", "y"])
         with pytest.raises(RequestError, match="the prompt has no tokens"):
             llm.beams("")

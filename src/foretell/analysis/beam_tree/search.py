@@ -26,9 +26,9 @@ from foretell.decoding.strategies.beam_search import (
 )
 from foretell.engine.events import TokenEvent
 from foretell.engine.request import Request
-from foretell.errors import ConfigError, RequestError
+from foretell.errors import ConfigError
 from foretell.inputs.processor import merge_settings
-from foretell.inputs.prompts import Prompt, is_batch
+from foretell.inputs.prompts import Prompt
 from foretell.outputs import GenerationOutput
 from foretell.streaming.job import Job
 from foretell.streaming.sample import SampleStreamer
@@ -53,8 +53,6 @@ def beams(
     where none is stated, and there are at most 5 tokens where no length is. The texts are those of
     `generate`.
     """
-    if is_batch(prompt):
-        raise RequestError(f"beams takes one prompt, and not a list of {len(prompt)}")
     require_beams(settings.get("num_beams"))
     complete = merge_settings(config, _with_beams(config, settings))
     steps: list[BeamStep] = []
