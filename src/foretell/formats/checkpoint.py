@@ -13,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.errors import ModelFileError, ModelNotFoundError, UnsupportedModelError
+from foretell.formats.file_names import (
+    CONFIG,
+    GENERATION_CONFIG,
+    INDEX,
+    MAX_INDEX_BYTES,
+    PICKLES,
+    WEIGHTS,
+)
 from foretell.formats.json import read_object, read_optional_object
 from foretell.formats.safetensors import SafetensorsFile, StoredTensor
 from foretell.utils.quoting import quote
-
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-MAX_INDEX_BYTES = 1 << 26
-PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
 class Checkpoint:
@@ -62,7 +64,7 @@ class Checkpoint:
         if not folder.is_dir():
             raise ModelNotFoundError(f"{folder} is not a folder: give a folder with a {CONFIG}")
         config = read_object(folder / CONFIG)
-        generation_config = read_optional_object(folder / "generation_config.json")
+        generation_config = read_optional_object(folder / GENERATION_CONFIG)
         return cls(folder, config, generation_config, _open_files(folder, _stated_weights(config)))
 
     @property

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from foretell.errors import ConfigError, ModelFileError, ModelNotFoundError
+from foretell.formats.file_names import CONFIG
 from foretell.hub.cache import file_sha256, is_cached, is_verified, model_file, storage_errors
 from foretell.hub.names import HubModel, id_in_address, parse
 from foretell.hub.registry import KnownModel, find, lookup, suggest
@@ -57,7 +58,7 @@ def _find_local(path: Path) -> Path | None:
     """The path itself where it is a file, or a folder that holds a checkpoint."""
     if path.is_file():
         return path
-    if path.is_dir() and ((path / "config.json").exists() or any(path.glob("*.safetensors"))):
+    if path.is_dir() and ((path / CONFIG).exists() or any(path.glob("*.safetensors"))):
         return path
     return None
 

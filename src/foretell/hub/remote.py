@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from foretell.errors import DownloadError, ModelNotFoundError
+from foretell.formats.file_names import INDEX, WEIGHTS
 from foretell.hub.cache import CHUNK, check_space, megabytes
 from foretell.hub.names import HubModel
 from foretell.hub.progress import download_bar
@@ -30,8 +31,6 @@ from foretell.hub.shared_cache import (
     snapshot_folder,
 )
 from foretell.hub.snapshots import (
-    INDEX,
-    WEIGHTS,
     check_has_file,
     check_is_checkpoint,
     choose_files,

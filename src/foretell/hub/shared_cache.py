@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from foretell.formats.file_names import CONFIG
 from foretell.hub.names import MAIN, HubModel
-from foretell.hub.snapshots import CONFIG, missing_files
+from foretell.hub.snapshots import missing_files
 from foretell.utils.quoting import one_line
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")

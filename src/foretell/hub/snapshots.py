@@ -8,17 +8,20 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from foretell.errors import ModelNotFoundError, UnsupportedModelError
+from foretell.formats.file_names import (
+    CONFIG,
+    GENERATION_CONFIG,
+    INDEX,
+    MAX_INDEX_BYTES,
+    PICKLES,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+)
 from foretell.utils.quoting import TEXT, escape, quote
 
-INDEX = "model.safetensors.index.json"
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-
-_SMALL = (CONFIG, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
-_TOKENIZER = "tokenizer.json"
+_SMALL = (CONFIG, GENERATION_CONFIG, TOKENIZER_CONFIG, "special_tokens_map.json")
 _OLDER_TOKENIZERS = ("tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json")
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
-_LARGEST_INDEX = 1 << 26
 _LISTED = 8
 
 
@@ -28,7 +31,7 @@ def choose_files(names: Collection[str], shards: Collection[str] | None) -> list
     `shards` are those that the index names, None where there is none, or the weights are whole.
     """
     at_root = sorted(name for name in names if "/" not in name)
-    tokenizer = [_TOKENIZER] if _TOKENIZER in at_root else list(_OLDER_TOKENIZERS)
+    tokenizer = [TOKENIZER] if TOKENIZER in at_root else list(_OLDER_TOKENIZERS)
     small = {*_SMALL, *tokenizer, INDEX}
     small.update(name for name in at_root if name.startswith("chat_template"))
     return [*(name for name in at_root if name in small), *_choose_weights(at_root, shards)]
@@ -69,7 +72,7 @@ def check_is_checkpoint(repo: str, names: Collection[str]) -> None:
 
 
 def _refuse_formats(repo: str, names: Collection[str]) -> UnsupportedModelError:
-    pickles = [name for name in sorted(names) if name.endswith(_PICKLES)]
+    pickles = [name for name in sorted(names) if name.endswith(PICKLES)]
     if pickles:
         return UnsupportedModelError(
             f"{repo} has its weights only as a pickle ({pickles[0]}), which can run any code when "
@@ -123,8 +126,8 @@ def _ending(names: Iterable[str], suffix: str) -> list[str]:
 def missing_files(folder: Path) -> list[str]:
     """What a checkpoint's folder lacks of what no checkpoint can do without, by name."""
     config = [] if (folder / CONFIG).is_file() else [CONFIG]
-    tokenizers = (_TOKENIZER, *_OLDER_TOKENIZERS)
-    tokenizer = [] if any((folder / name).is_file() for name in tokenizers) else [_TOKENIZER]
+    tokenizers = (TOKENIZER, *_OLDER_TOKENIZERS)
+    tokenizer = [] if any((folder / name).is_file() for name in tokenizers) else [TOKENIZER]
     return [*config, *tokenizer, *_missing_weights(folder)]
 
 
@@ -140,7 +143,7 @@ def _missing_weights(folder: Path) -> list[str]:
 def read_shards(index: Path) -> list[str] | None:
     """The files that an index of shards names, sorted; None where it cannot be read as one."""
     try:
-        if index.stat().st_size > _LARGEST_INDEX:
+        if index.stat().st_size > MAX_INDEX_BYTES:
             return None
         shards = {str(name) for name in json.loads(index.read_bytes())["weight_map"].values()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):

@@ -16,6 +16,7 @@ from foretell.errors import (
     OutOfMemoryError,
     UnsupportedModelError,
 )
+from foretell.formats.file_names import GENERATION_CONFIG
 from foretell.hub import resolve
 from foretell.inputs.recommended import Recommended
 from foretell.loading.options import ModelOptions
@@ -136,7 +137,7 @@ def _load_folder(path: Path, tokenizer: object, options: ModelOptions) -> Loaded
 
     with Checkpoint.open(path) as checkpoint:  # what is wrong with its files is said by us
         _check_architecture(checkpoint, options)
-    generation = path / "generation_config.json"
+    generation = path / GENERATION_CONFIG
     values = read_optional_object(generation) or {}
     recommended = from_generation_config(values, generation)
     if tokenizer is None:

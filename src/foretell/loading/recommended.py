@@ -8,6 +8,7 @@ from typing import Any
 
 from foretell.config.settings import SETTINGS
 from foretell.errors import ForetellError
+from foretell.formats.file_names import GENERATION_CONFIG
 from foretell.formats.json import read_optional_object
 from foretell.inputs.recommended import Recommended
 
@@ -36,7 +37,7 @@ def read_recommended(metadata: Mapping[str, Any], path: Path) -> Recommended:
     found = {name: metadata[key] for key, name in GGUF_KEYS.items() if key in metadata}
     if found:
         return Recommended(found, path)
-    beside = path.parent / "generation_config.json"
+    beside = path.parent / GENERATION_CONFIG
     try:
         return from_generation_config(read_optional_object(beside) or {}, beside)
     except ForetellError as error:

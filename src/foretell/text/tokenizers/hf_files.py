@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
+from foretell.formats.file_names import CONFIG, GENERATION_CONFIG, TOKENIZER, TOKENIZER_CONFIG
 from foretell.formats.json import read_optional_object, read_text
 from foretell.utils.quoting import quote
 
-TOKENIZER = "tokenizer.json"
 MAX_TOKENIZER_BYTES = 1 << 28
 MAX_TEMPLATE_BYTES = 1 << 20
 OLDER_FORMATS = ("tokenizer.model", "vocab.json", "tekken.json", "vocab.txt", "spiece.model")
@@ -57,10 +57,10 @@ def read_files(folder: Path) -> TokenizerFiles:
     path = folder / TOKENIZER
     if not (path.exists() or path.is_symlink()):
         raise UnsupportedModelError(_no_tokenizer(folder))
-    config = read_optional_object(folder / "tokenizer_config.json") or {}
+    config = read_optional_object(folder / TOKENIZER_CONFIG) or {}
     older = read_optional_object(folder / "special_tokens_map.json") or {}
-    model = read_optional_object(folder / "config.json") or {}
-    generation = read_optional_object(folder / "generation_config.json") or {}
+    model = read_optional_object(folder / CONFIG) or {}
+    generation = read_optional_object(folder / GENERATION_CONFIG) or {}
     return TokenizerFiles(
         source=str(path),
         text=read_text(path, MAX_TOKENIZER_BYTES),
@@ -68,10 +68,9 @@ def read_files(folder: Path) -> TokenizerFiles:
         extra_tokens=tuple(_extra_tokens({**older, **config})),
         chat_template=_read_template(folder, config),
         end_ids=frozenset(
-            _end_ids(generation, folder / "generation_config.json")
-            or _end_ids(model, folder / "config.json")
+            _end_ids(generation, folder / GENERATION_CONFIG) or _end_ids(model, folder / CONFIG)
         ),
-        vocab_size=_vocab_size(model, folder / "config.json"),
+        vocab_size=_vocab_size(model, folder / CONFIG),
     )
 
 
@@ -118,7 +117,7 @@ def _special_tokens(config: Mapping[str, Any], folder: Path) -> Iterator[tuple[s
                 yield key, name
             elif name is not None and key in ("bos_token", "eos_token"):
                 raise ModelFileError(
-                    f"{folder / 'tokenizer_config.json'}: {key} is {quote(name)}: must be a string"
+                    f"{folder / TOKENIZER_CONFIG}: {key} is {quote(name)}: must be a string"
                 )
 
 
