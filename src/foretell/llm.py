@@ -81,9 +81,9 @@ class LLM:
         print(llm.generate("The cat sat on the", max_new_tokens=20).text)
 
     Threads may share it: their requests run in the same steps, and each gets what it would get
-    alone. So may processes that are forked; it cannot be pickled. What a step calls (a logits
-    processor, say) cannot ask it in turn. `close()`, or leaving a `with` block, lets go of its
-    memory.
+    alone. A forked process may go on with it, unless it runs on torch; it cannot be pickled. What a
+    step calls (a logits processor, say) cannot ask it in turn. `close()`, or leaving a `with`
+    block, lets go of its memory.
 
     Attributes:
         info: what runs the model, and what it can hold.
