@@ -95,7 +95,7 @@ class Session:
     def keep(self) -> None:
         """Make the answer that was broken off part of the conversation; RequestError if none."""
         if self.stopped is None or self.stopped.messages is None:
-            raise RequestError("no answer was broken off that could be kept")
+            raise RequestError("there is no stopped answer to keep")
         self.conversation.messages = self.stopped.messages
         self.stopped = None
 
