@@ -293,18 +293,16 @@ def test_sums_in_messages_add_up(llm: Any) -> None:
     context = llm.info.context_length
     says = f"but the context has {context}$"
     for wishes, asked in (
-        ({"max_length": context + 9}, f"max_length={context + 9} of both: {context + 9}"),
-        ({"max_new_tokens": context}, f"max_new_tokens={context}: {context + 2}"),
+        ({"max_length": context + 9}, f"with max_length={context + 9}: {context + 9}"),
+        ({"max_new_tokens": context}, f"and max_new_tokens={context}: {context + 2}"),
         (
             {"max_new_tokens": 2 * context, "max_length": context + 9},
-            f"max_length={context + 9} of both: {context + 9}",
+            f"with max_length={context + 9}: {context + 9}",
         ),
     ):
-        with pytest.raises(
-            RequestError, match=f"^a prompt of 2 tokens and {asked} positions, {says}"
-        ):
+        with pytest.raises(RequestError, match=f"^a prompt of 2 tokens {asked} positions, {says}"):
             llm.generate([1, 2], **wishes)
-    longer = f"beside a negative prompt 3 tokens longer, has {context - 3}$"
+    longer = f"less the 3 tokens by which the negative prompt is longer, has {context - 3}$"
     wishes = {"negative_prompt": [1] * 5, "guidance_scale": 2, "max_new_tokens": context - 2}
     with pytest.raises(RequestError, match=longer):
         llm.generate([1, 2], **wishes)

@@ -109,7 +109,7 @@ def test_a_file_must_have_a_row_for_each_token(num_tokens: int, tmp_path: Path) 
     model = make_model()
     metadata = metadata_of(model.config) | _vocabulary(num_tokens)
     path = write(tmp_path / "m.gguf", tensors_of(model), metadata)
-    right = f"lists {num_tokens} tokens, token_embd.weight has 160 rows: must be as many"
+    right = f"lists {num_tokens} tokens, token_embd.weight has 160 rows: must be the same number"
     with pytest.raises(ModelFileError, match=f"tokenizer.ggml.tokens {right}"):
         LLM(path)
     even = write(tmp_path / "even.gguf", tensors_of(model), metadata | _vocabulary(160))

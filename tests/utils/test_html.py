@@ -165,4 +165,4 @@ def test_a_long_view_has_details_of_its_first_tokens() -> None:
     found = read_html(flow("", [token("a")] * (MAX_DETAILED + 5)))
     assert len(found.details) == MAX_DETAILED
     assert found.text.startswith("a" * (MAX_DETAILED + 5))
-    assert "The first 1,000 tokens have some." in found.text
+    assert "Only the first 1,000 tokens have figures." in found.text

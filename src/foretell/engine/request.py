@@ -127,8 +127,9 @@ class Request:
                 f"max_length={self.config.max_length} leaves nothing to generate: "
                 f"the prompt has {count(len(self.prompt), 'token')} already"
             )
-        beside = f", beside a negative prompt {self._lead} tokens longer," if self._lead else ""
-        self._check_length(f"the context{beside} has", info.context_length - self._lead)
+        longer = count(self._lead, "token")
+        less = f", less the {longer} by which the negative prompt is longer," if self._lead else ""
+        self._check_length(f"the context{less} has", info.context_length - self._lead)
         shared = f" for each of {self.num_sequences} sequences" if self.num_sequences > 1 else ""
         self._check_length(f"the KV pool{shared} has", self._pool_length(info))
 
@@ -151,13 +152,13 @@ class Request:
 
     @property
     def _limit_in_words(self) -> str:
-        """What is asked for beside the prompt: the setting that the limit comes from."""
+        """What is asked for with the prompt: the setting that the limit comes from."""
         if not self.generates:
             return ""
         if self.limit is None:
             return " and a token to generate"
         if self.limit == self.config.max_length:
-            return f" and max_length={self.config.max_length} of both"
+            return f" with max_length={self.config.max_length}"
         return f" and max_new_tokens={self.config.max_new_tokens}"
 
 

@@ -60,8 +60,8 @@ def _map_open(handle: int, path: Path, size: int) -> mmap.mmap:
         if error.errno != errno.ENOMEM:
             raise
         raise OutOfMemoryError(
-            f"{path}: too little memory, or of what this process may take (`ulimit -v`), to map "
-            f"its {size / 1e9:.2f} GB"
+            f"{path}: its {size / 1e9:.2f} GB cannot be mapped: there is too little memory, or "
+            "this process may not take as much (`ulimit -v`)"
         ) from None
 
 

@@ -126,7 +126,7 @@ def _check_vocabulary(path: Path, tokenizer: Tokenizer, num_rows: int) -> None:
     if tokenizer.vocab_size != num_rows:
         raise ModelFileError(
             f"{path}: tokenizer.ggml.tokens lists {tokenizer.vocab_size} tokens, token_embd.weight "
-            f"has {num_rows} rows: must be as many"
+            f"has {num_rows} rows: must be the same number"
         )
 
 

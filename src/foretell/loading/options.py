@@ -170,7 +170,7 @@ def _read(name: str, value: Any) -> Any:
         return word
     if value is None or plain.boolean(value) is not None:  # whoever heeds the option refuses it
         return value
-    raise ConfigError(f"{name}={quote(value)} must be a number or a word, as LLM explains them")
+    raise ConfigError(f"{name}={quote(value)} must be a number or a short text")
 
 
 OPTIONS: dict[str, Option] = {item.name: item.metadata["option"] for item in fields(ModelOptions)}

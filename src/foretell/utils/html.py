@@ -193,7 +193,7 @@ def flow(prompt: str, tokens: Sequence[TokenView]) -> str:
         return text
     hint = "Point at a token, tap it or reach it with the Tab key: its figures show here."
     if len(tokens) > MAX_DETAILED:
-        hint = f"{hint} The first {MAX_DETAILED:,} tokens have some."
+        hint = f"{hint} Only the first {MAX_DETAILED:,} tokens have figures."
     pane = f'<div class="ft-pane ft-quiet">{hint}</div>'
     kind = "ft-stage" if any(token.story for token in tokens) else "ft-stage ft-low"
     return f'<div class="{kind}">{text}{_legend()}{pane}</div>'

@@ -185,7 +185,7 @@ MISTAKES = [
     ("/xyz", "no command is called /xyz: /help lists all"),
     ("/undo 3", "/undo 3: must stand alone"),
     ("/save", "/save needs FILE"),
-    ("/keep", "no answer was broken off"),
+    ("/keep", "there is no stopped answer"),
     ("/save .", ".: cannot be written: Is a directory"),
     ("/save a\0b", "a\\x00b: cannot be written: a file's name has no NUL"),
     ("/load a\0b", "a\\x00b: cannot be read: embedded null byte"),

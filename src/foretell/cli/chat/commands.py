@@ -146,7 +146,7 @@ def _multi(session: Session, argument: str) -> None:
 SLASH_COMMANDS = {
     "help": SlashCommand("", "this list", _help),
     "set": SlashCommand(
-        "[NAME [VALUE]]", "show the settings, or change one; without a value, take it back", _set
+        "[NAME [VALUE]]", "show or change settings; without VALUE, take one back", _set
     ),
     "system": SlashCommand(
         "[TEXT]", "what the model is told beforehand; alone, take it back", _system
