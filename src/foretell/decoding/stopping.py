@@ -14,7 +14,7 @@ from foretell.config.validators import RepetitionDetection
 from foretell.decoding.functions import functions_of, read_function, verdict_of
 from foretell.decoding.processors.base import History
 from foretell.outputs import StopReason
-from foretell.utils.tensors import Arrays, Lists, arrays_for_functions
+from foretell.utils.tensors import Arrays, arrays_for_functions
 
 
 class StopRules:
@@ -111,7 +111,7 @@ class StoppingCriteria:
         return any(verdicts)
 
     def _ids(self, generated: Sequence[int]) -> Any:
-        arrays = arrays_for_functions(Lists()) if self._arrays is None else self._arrays
+        arrays = self._arrays or arrays_for_functions()
         return arrays.ids([[*self._prompt, *generated]])
 
 

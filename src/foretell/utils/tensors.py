@@ -93,8 +93,11 @@ def tensors_on(device: Any) -> Arrays:
     return Tensors(torch.empty(0, dtype=torch.int64, device=device))
 
 
-def arrays_for_functions(arrays: Arrays) -> Arrays:
-    """What users' functions and streamers are given: tensors wherever torch is in use."""
+def arrays_for_functions(arrays: Arrays | None = None) -> Arrays:
+    """What users' functions and streamers are given: tensors wherever torch is in use.
+
+    `arrays` are those of the user's own inputs, where there are some.
+    """
     if isinstance(arrays, Tensors):
         return arrays
     return tensors_on("cpu") if sys.modules.get("torch") else NumpyArrays()

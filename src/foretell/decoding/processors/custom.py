@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foretell.decoding.functions import name_of, numbers_of, read_function
 from foretell.decoding.processors.base import History
 from foretell.errors import NumericalError
 from foretell.utils.arrays import Logits
-from foretell.utils.tensors import Arrays, Lists, arrays_for_functions
+from foretell.utils.tensors import Arrays, arrays_for_functions
 
 
 class UserProcessor:
@@ -60,7 +61,7 @@ class UserProcessor:
             self._check(row)
 
     def _call_theirs(self, row: Logits, history: History) -> None:
-        arrays = arrays_for_functions(Lists()) if self._arrays is None else self._arrays
+        arrays = self._arrays or arrays_for_functions()
         ids = arrays.ids([[*self._padding, *history.tokens]])
         result = self._user.call(ids, arrays.floats(row[None]))
         _write(row, numbers_of(self._user, result, (1, len(row)))[0])
@@ -74,6 +75,6 @@ class UserProcessor:
             )
 
 
-def _write(row: Logits, numbers: Any) -> None:
+def _write(row: Logits, numbers: NDArray[Any]) -> None:
     with np.errstate(over="ignore"):
         row[:] = numbers

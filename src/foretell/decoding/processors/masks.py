@@ -19,7 +19,7 @@ from foretell.decoding.processors.builders import Builder, texts_left
 from foretell.decoding.processors.rows import as_ids, check_possible, check_within, rule_out
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
-from foretell.utils.tensors import Arrays, Lists, arrays_for_functions
+from foretell.utils.tensors import Arrays, arrays_for_functions
 
 
 class Endings:
@@ -151,7 +151,7 @@ class PrefixAllowed:
     def _named(self, tokens: list[int]) -> Any:
         if not self._user.is_transformers:
             return self._user.call(tokens)
-        arrays = arrays_for_functions(Lists()) if self._arrays is None else self._arrays
+        arrays = self._arrays or arrays_for_functions()
         return self._user.call(self._batch_id, arrays.ids(tokens))
 
 
