@@ -13,7 +13,8 @@ from foretell.utils.progress import ShowProgress, is_watched, open_bar
 @contextlib.contextmanager
 def download_bar(name: str, size: int, there: int) -> Iterator[ShowProgress]:
     """Show a download of `size` bytes, `there` of which are there, while the block runs."""
-    if not is_watched():
+    watched = is_watched()
+    if not watched:
         tell(f"fetching {name} ({megabytes(size - there)})")
-    with open_bar(name, size, "bytes", asked=is_watched(), done=there, stays=True) as show:
+    with open_bar(name, size, "bytes", asked=watched, done=there, stays=True) as show:
         yield show

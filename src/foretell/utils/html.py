@@ -53,6 +53,7 @@ BOUNDS = (0.01, 0.1, 0.5, 0.9)
 
 LEGEND = ("below 1%", "1–10%", "10–50%", "50–90%", "from 90%")
 MAX_DETAILED = 1000  # tokens of one view that have details: each takes about a kilobyte
+MARKED = {" ": "space", "\n": "break", "\t": "tab"}
 
 DARK_PAGES = ('[data-jp-theme-light="false"]', ".vscode-dark", "html[theme=dark]")
 LIGHT_PAGES = ('[data-jp-theme-light="true"]', ".vscode-light", "html[theme=light]")
@@ -262,9 +263,6 @@ def _token(token: TokenView, *, is_detailed: bool) -> str:
 def level_of(probability: float) -> int:
     """The shade of a probability, from 0 for the least likely."""
     return sum(probability >= bound for bound in BOUNDS)
-
-
-MARKED = {" ": "space", "\n": "break", "\t": "tab"}
 
 
 def _marked(text: str) -> str:

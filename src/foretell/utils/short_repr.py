@@ -8,6 +8,7 @@ from typing import Any
 MAX_TEXT = 100  # characters of one string
 MAX_FLOAT = 10  # characters of a float that is not rounded
 MAX_ITEMS = 6  # numbers or strings of one list
+_PLAIN = (str, bytes, int, float, list, tuple, type(None))
 
 
 def call_repr(name: str, values: Mapping[str, Any]) -> str:
@@ -51,9 +52,6 @@ def _short_list(items: list[Any] | tuple[Any, ...]) -> str:
     elif len(items) == 1 and isinstance(items, tuple):
         return f"({shown[0]},)"
     return f"{opened}{', '.join(shown)}{closed}"
-
-
-_PLAIN = (str, bytes, int, float, list, tuple, type(None))
 
 
 def _short_mapping(items: Mapping[Any, Any]) -> str:

@@ -10,6 +10,7 @@ LINE_SEPARATORS = "\u2028\u2029"
 BIDI_CONTROLS = "\u202a-\u202e\u2066-\u2069"  # they reorder what is shown after them
 SURROGATES = "\ud800-\udfff"  # no encoding can print them
 
+STEERING = re.compile(f"[{CONTROLS}{LINE_SEPARATORS}{BIDI_CONTROLS}{SURROGATES}]")
 BROKEN = re.compile("[\udc80-\udcff]+")  # bytes, as Python's "surrogateescape" hands them over
 
 
@@ -35,9 +36,6 @@ def show_bytes(data: bytes) -> str:
     """Bytes read as UTF-8, where those that are no whole character show as `<EA B3>`."""
     text = data.decode(errors="surrogateescape")
     return BROKEN.sub(lambda match: _name_bytes(match[0]), text)
-
-
-STEERING = re.compile(f"[{CONTROLS}{LINE_SEPARATORS}{BIDI_CONTROLS}{SURROGATES}]")
 
 
 def _escape(character: str, keep: str) -> str:

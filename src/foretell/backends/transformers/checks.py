@@ -22,6 +22,10 @@ MAX_CONTEXT = 1 << 24
 ALIBI_CONTEXT = 2048
 """Positions of a sequence where ALiBi sets no limit and the config states none: Bloom's."""
 LENGTH_NAMES = ("max_position_embeddings", "max_seq_len", "seq_length", "max_sequence_length")
+_STATE = (
+    "remembers a state that all its tokens share: must remember keys and values of each, which can "
+    "be shared, forked and rolled back"
+)
 
 
 def check_kind(model: PreTrainedModel) -> None:
@@ -97,12 +101,6 @@ def _check_architecture(config: Any) -> None:
         )
     if getattr(causal, "_is_stateful", False):
         raise UnsupportedModelError(f"architecture {quote(config.model_type)} {_STATE}")
-
-
-_STATE = (
-    "remembers a state that all its tokens share: must remember keys and values of each, which can "
-    "be shared, forked and rolled back"
-)
 
 
 @contextmanager

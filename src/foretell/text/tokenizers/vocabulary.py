@@ -22,6 +22,14 @@ from foretell.utils.quoting import quote
 MAX_TOKENS = 2**22
 MAX_TOKEN_LENGTH = 1024  # characters; the longest in known vocabularies has a few hundred
 
+ROLES = {  # by GGUF's keys, one of them misspelled there
+    "unknown": "unk_token",
+    "seperator": "sep_token",
+    "padding": "pad_token",
+    "cls": "cls_token",
+    "mask": "mask_token",
+}
+
 END_PIECES = frozenset(
     {
         "<|im_end|>",  # ChatML
@@ -265,15 +273,6 @@ def _read_template(reader: MetadataReader) -> str | None:
     if template is not None and has_surrogate(template):
         raise reader.wrong(f"{key} is not valid UTF-8: must be")
     return template
-
-
-ROLES = {  # by GGUF's keys, one of them misspelled there
-    "unknown": "unk_token",
-    "seperator": "sep_token",
-    "padding": "pad_token",
-    "cls": "cls_token",
-    "mask": "mask_token",
-}
 
 
 def _read_special_tokens(
