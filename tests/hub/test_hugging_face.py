@@ -126,7 +126,9 @@ def test_a_gguf_file_of_a_repository(loopback_hub: LoopbackHub) -> None:
 
 def test_a_repository_of_gguf_files_lists_them(loopback_hub: LoopbackHub) -> None:
     loopback_hub.publish("org/quantized", GGUFS)
-    message = r"name one, such as 'org/quantized:m-Q4_K_M\.gguf'; there are m-Q4_K_M\.gguf, m-Q8_0"
+    message = (
+        r"name one, such as 'org/quantized:m-Q4_K_M\.gguf'; there are 'm-Q4_K_M\.gguf', 'm-Q8_0"
+    )
     with pytest.raises(ModelNotFoundError, match=message):
         hub.resolve("org/quantized")
 
@@ -136,7 +138,7 @@ def test_a_repository_of_gguf_files_lists_them(loopback_hub: LoopbackHub) -> Non
     [
         ("q4_k_m", r"has no file 'q4_k_m': did you mean 'org/quantized:m-Q4_K_M\.gguf'\?"),
         ("m-Q4_K_S.gguf", r"did you mean 'org/quantized:m-Q4_K_M\.gguf'"),
-        ("xyzzy", r"there are m-Q4_K_M\.gguf, m-Q8_0\.gguf"),
+        ("xyzzy", r"there are 'm-Q4_K_M\.gguf', 'm-Q8_0\.gguf'"),
         ("README.md", "is no GGUF file"),
         ("../up.gguf", "names no file in a repository"),
     ],

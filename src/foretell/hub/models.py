@@ -226,8 +226,7 @@ def _why_not(given: str, path: Path) -> str:
         hint = f", such as {str(inside[0])!r}" if inside else ""
         return (
             f"model {quote(given, TEXT)} is a folder without config.json: give the path of a "
-            f"GGUF file{hint}, "
-            "or a folder with config.json and safetensors"
+            f"GGUF file{hint}, or a folder with config.json and safetensors"
         )
     if path.exists():
         return f"model {quote(given, TEXT)} is not a regular file: give the path of a GGUF file"

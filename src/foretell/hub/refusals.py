@@ -111,8 +111,7 @@ def _explain_refusal(model: HubModel, error: Exception) -> ForetellError:
     if isinstance(error, RevisionNotFoundError):
         return ModelNotFoundError(
             f"{model.repo} has no revision {quote(model.revision, TEXT)}: give a branch (such as "
-            "'main'), "
-            "a tag or a commit"
+            "'main'), a tag or a commit"
         )
     if isinstance(error, RepositoryNotFoundError):
         return ModelNotFoundError(_not_found_message(model))

@@ -18,7 +18,7 @@ from foretell.formats.file_names import (
     TOKENIZER_CONFIG,
     WEIGHTS,
 )
-from foretell.utils.quoting import TEXT, escape, quote
+from foretell.utils.quoting import TEXT, name_some, quote
 
 _SMALL = (CONFIG, GENERATION_CONFIG, TOKENIZER_CONFIG, "special_tokens_map.json")
 _OLDER_TOKENIZERS = ("tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json")
@@ -57,7 +57,7 @@ def check_is_checkpoint(repo: str, names: Collection[str]) -> None:
     if files:
         raise ModelNotFoundError(
             f"{repo} has GGUF files: name one, such as '{repo}:{files[0]}'; there are "
-            f"{_list_some(files)}"
+            f"{name_some(files, _LISTED)}"
         )
     if "adapter_config.json" in at_root:
         raise UnsupportedModelError(
@@ -103,7 +103,7 @@ def check_has_file(repo: str, filename: str, names: Collection[str]) -> None:
     elif near:
         hint = f"did you mean {' or '.join(repr(f'{repo}:{name}') for name in near)}?"
     else:
-        hint = f"there are {_list_some(files)}"
+        hint = f"there are {name_some(files, _LISTED)}"
     raise ModelNotFoundError(f"{repo} has no file {quote(filename, TEXT)}: {hint}")
 
 
@@ -111,12 +111,6 @@ def _near(wanted: str, names: list[str]) -> list[str]:
     """Up to three names that contain what is wanted, such as `q4_k_m`, or else resemble it."""
     inside = [name for name in names if wanted.lower().removesuffix(".gguf") in name.lower()]
     return (inside or difflib.get_close_matches(wanted, names))[:3]
-
-
-def _list_some(names: list[str]) -> str:
-    """The first of these names, and how many more there are."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(map(escape, names[:_LISTED])) + more
 
 
 def _ending(names: Iterable[str], suffix: str) -> list[str]:

@@ -35,11 +35,11 @@ def _quote_text(value: str | bytes | bytearray, limit: int) -> str:
     return repr(cut) + ("…" if len(cut) < len(value) else "")
 
 
-def name_some(names: Iterable[str]) -> str:
+def name_some(names: Iterable[str], most: int = NAMED) -> str:
     """The first few of these names, quoted, and how many more there are."""
     names = list(names)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(map(quote, names[:NAMED])) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(quote, names[:most])) + more
 
 
 def one_line(text: object, limit: int = TEXT) -> str:
