@@ -49,7 +49,7 @@ def command(
 
     Each line is a message; /help lists what else can be done. Answers go to stdout, all else to
     stderr. With stdin from a pipe or file, its lines are answered in turn, and the first mistake
-    ends it. Answers are drawn as preset chat says, unless settings say how tokens are chosen.
+    ends it. Answers are sampled with preset chat, unless settings say how tokens are chosen.
 
     \b
     Examples:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a page to this file: tokens shaded by probability, their stories on hover.",
+    help="Write a page to this file: tokens shaded by probability, with the story of each.",
 )
 @with_options(JSON_OPTION)
 def command(
