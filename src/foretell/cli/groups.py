@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import ClassVar
 
 import click
+
+from foretell.utils.quoting import quote
+from foretell.utils.suggestions import did_you_mean
 
 
 class HelpfulGroup(click.Group):
@@ -21,12 +23,13 @@ class HelpfulGroup(click.Group):
         """As click does, but say for an unknown name which one may be meant."""
         name = args[0]
         if not name.startswith("-") and name not in self.list_commands(ctx):
-            raise click.UsageError(f"no command is called {name!r}: {self._hint(ctx, name)}", ctx)
+            raise click.UsageError(
+                f"no command is called {quote(name)}: {self._hint(ctx, name)}", ctx
+            )
         return super().resolve_command(ctx, args)
 
     def _hint(self, ctx: click.Context, name: str) -> str:
         if name in self.elsewhere:
             return self.elsewhere[name]
         names = self.list_commands(ctx)
-        close = difflib.get_close_matches(name, names, n=1)
-        return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+        return did_you_mean(name, names, f"there are {', '.join(names)}")

@@ -7,7 +7,6 @@ for in another way, or not at all.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import re
@@ -17,6 +16,7 @@ from typing import ParamSpec, TypeVar
 from foretell.config.settings import ALIASES, SETTINGS
 from foretell.errors import UnknownNameError
 from foretell.utils.quoting import quote
+from foretell.utils.suggestions import did_you_mean
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -164,8 +164,7 @@ def hint(name: str, known: Iterable[str], otherwise: str) -> str:
     elsewhere = _elsewhere(plain)
     if elsewhere is not None:
         return elsewhere
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else otherwise
+    return did_you_mean(name, known, otherwise)
 
 
 def _elsewhere(plain: str) -> str | None:

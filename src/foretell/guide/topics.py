@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ from foretell.config.ranges import FINITE, Range
 from foretell.config.settings import ALIASES, RANGES, SETTINGS, Setting
 from foretell.errors import ConfigError
 from foretell.guide.relations import contradictions, dialect_notes
+from foretell.utils.quoting import quote
+from foretell.utils.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from foretell.guide.worked import WorkedExample
@@ -119,15 +120,14 @@ def find_topic(name: str) -> Topic:
         return preset_topic(wanted)
     if wanted.split("@")[0] in DIALECTS:
         return dialect_topic(find_dialect(wanted))
-    raise ConfigError(f"{name!r} is not in the guide: {_hint(wanted, setting)}")
+    raise ConfigError(f"{quote(name)} is not in the guide: {_hint(wanted, setting)}")
 
 
 def _hint(*spellings: str) -> str:
-    for spelling in spellings:
-        close = difflib.get_close_matches(spelling, (*topic_names(), *ALIASES), n=1)
-        if close:
-            return f"did you mean {close[0]!r}?"
-    return "`foretell guide` lists all"
+    hint = "`foretell guide` lists all"
+    for spelling in reversed(spellings):
+        hint = did_you_mean(spelling, (*topic_names(), *ALIASES), hint)
+    return hint
 
 
 def setting_topic(name: str) -> SettingTopic:

@@ -6,13 +6,13 @@ honoured, or it changes nothing here, or it is refused wherever it would change 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from foretell.config.settings import ALIASES, RANGES, SAMPLING_SETTINGS, SETTINGS
 from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
+from foretell.utils.suggestions import did_you_mean
 
 RECORDS = ("output_scores", "output_logits")
 """In force with `return_dict_in_generate=True` only."""
@@ -227,16 +227,13 @@ def refuse_unknown(names: Iterable[str]) -> None:
     known = (*FIELDS, *ARGUMENTS, *ACCEPTED_ARGUMENTS, *REFUSED_ARGUMENTS)
     for name in names:
         if name not in known:
-            raise ConfigError(f"unknown argument {name!r}: {_hint(name, known)}")
+            raise ConfigError(f"unknown argument {quote(name)}: {_hint(name, known)}")
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
     if name in ALIASES or name in SETTINGS:
         return "generate() takes what transformers' takes, LLM.generate() has foretell's own"
-    close = difflib.get_close_matches(name, [*known], n=1)
-    return (
-        f"did you mean {close[0]!r}?" if close else "transformers' generate() has no such argument"
-    )
+    return did_you_mean(name, known, "transformers' generate() has no such argument")
 
 
 def shown(value: Any) -> str:
