@@ -22,6 +22,7 @@ from foretell.outputs import NextDistribution, NextToken, Score, TokenLogprob
 from foretell.streaming.describe import describe
 from foretell.streaming.job import Job
 from foretell.utils.arrays import Logits
+from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -54,7 +55,9 @@ def next_probe(top: int, settings: Mapping[str, Any]) -> PromptProbe[NextDistrib
     check_count("top", top, 1)
     for name in NOT_FOR_NEXT:
         if name in settings:
-            raise ConfigError(f"{name}={settings[name]!r} has no effect on the next token's odds")
+            raise ConfigError(
+                f"{name}={quote(settings[name])} has no effect on the next token's odds"
+            )
     probe = LogitsProbe()
 
     def view(job: Job, _: list[TokenReport], tokenizer: Tokenizer) -> NextDistribution:

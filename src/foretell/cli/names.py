@@ -7,6 +7,7 @@ import difflib
 import click
 
 from foretell.config.foreign_names import NOTES, known_as, plain_name
+from foretell.utils.quoting import quote
 
 PROMPT_NOTE = 'the prompt is an argument of its own, as in foretell generate "Once upon a time"'
 
@@ -29,7 +30,7 @@ def unknown_option(error: click.NoSuchOption) -> str:
     """One sentence on an option that a command does not have, and what it is called here."""
     flags = _flags_of(error.ctx.command) if error.ctx is not None else {}
     hint = _hint(error.option_name, flags)
-    return f"No such option {error.option_name!r}" + (f": {hint}" if hint else "")
+    return f"No such option {quote(error.option_name)}" + (f": {hint}" if hint else "")
 
 
 def _flags_of(command: click.Command) -> dict[str, str]:

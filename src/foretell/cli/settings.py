@@ -23,6 +23,7 @@ from foretell.config.dialects import DIALECT_NAMES, DIALECTS
 from foretell.config.settings import REPORT_SETTINGS, SETTINGS, Kind
 from foretell.config.validators import Notation, RepetitionDetection, Values, quoted_digits
 from foretell.errors import ConfigError, SettingWarning
+from foretell.utils.quoting import quote
 
 USUAL = tuple(
     sorted((name for name in SETTINGS if SETTINGS[name].usual), key=lambda x: SETTINGS[x].usual)
@@ -53,7 +54,7 @@ class Written(AnyType):
         except ConfigError:  # a ValueError too, but it says more
             raise
         except ValueError:
-            self.fail(f"{value!r} must be {self.name}", param, ctx)
+            self.fail(f"{quote(value)} must be {self.name}", param, ctx)
 
 
 class SettingOption(click.Option):

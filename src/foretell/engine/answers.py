@@ -20,6 +20,7 @@ from foretell.decoding.strategies.base import (
     SampleToken,
     Strategy,
 )
+from foretell.utils.quoting import quote
 
 
 def check_answer(
@@ -37,37 +38,43 @@ def check_answer(
         raise _error(strategy, f"{len(answer)} draws: must have one for each of {num_rows}")
     for draw in answer:
         if not (isinstance(draw, Draw) and isinstance(draw.chain, FusedChain)):
-            raise _error(strategy, f"{draw!r} in a list: must be a Draw with its chain")
+            raise _error(strategy, f"{quote(draw)} in a list: must be a Draw with its chain")
         if draw.chain.vocab_size != vocab_size:
             found = f"a Draw for {draw.chain.vocab_size} tokens"
             raise _error(strategy, f"{found}: must be for the vocabulary of {vocab_size}")
         if not 0 <= draw.uniform < 1:
-            raise _error(strategy, f"a Draw at {draw.uniform!r}: must be in [0, 1)")
+            raise _error(strategy, f"a Draw at {quote(draw.uniform)}: must be in [0, 1)")
 
 
 def _check_choices(
     answer: object, strategy: Strategy, num_rows: int, vocab_size: int, num_sequences: int
 ) -> None:
     if not (isinstance(answer, Choices) and _are_all(Choice, answer.choices)):
-        raise _error(strategy, f"{answer!r}: must be Choices, or a list of a Draw for each row")
+        raise _error(
+            strategy, f"{quote(answer)}: must be Choices, or a list of a Draw for each row"
+        )
     if len(answer.choices) > num_sequences:
         found = f"{len(answer.choices)} choices"
         raise _error(strategy, f"{found}: must be {num_sequences} at most, its num_sequences")
     for choice in answer.choices:
         if not _is_below(num_rows, choice.parent):
-            raise _error(strategy, f"the parent {choice.parent!r}: must be 0 to {num_rows - 1}")
+            raise _error(
+                strategy, f"the parent {quote(choice.parent)}: must be 0 to {num_rows - 1}"
+            )
         if not choice.tokens:
             raise _error(strategy, "a choice that has no tokens: must have one")
         _check_tokens(choice.tokens, strategy, vocab_size)
     if not _are_all(SampleToken, answer.emitted):
-        raise _error(strategy, f"{answer.emitted!r} emitted: must be SampleTokens")
+        raise _error(strategy, f"{quote(answer.emitted)} emitted: must be SampleTokens")
     _check_tokens([emitted.token for emitted in answer.emitted], strategy, vocab_size)
 
 
 def _check_tokens(tokens: Iterable[object], strategy: Strategy, vocab_size: int) -> None:
     for token in tokens:
         if not (isinstance(token, ChosenToken) and _is_below(vocab_size, token.token_id)):
-            raise _error(strategy, f"{token!r}: must be a ChosenToken of 0 to {vocab_size - 1}")
+            raise _error(
+                strategy, f"{quote(token)}: must be a ChosenToken of 0 to {vocab_size - 1}"
+            )
 
 
 def _are_all(kind: type, items: Any) -> bool:

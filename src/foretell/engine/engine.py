@@ -28,6 +28,7 @@ from foretell.engine.step_plan import Span, StepPlan
 from foretell.errors import ForetellError, NumericalError, QueueFullError
 from foretell.outputs import FinishReason, StopReason
 from foretell.utils.arrays import Logits
+from foretell.utils.quoting import TEXT, quote
 
 _Outcome = tuple[RequestState, Choices | list[ChosenToken] | BaseException]
 """What a request goes on with: choices, a token for each sequence, or why it cannot."""
@@ -373,7 +374,7 @@ def _end_events(
 def _reported(error: BaseException) -> ForetellError:
     if isinstance(error, ForetellError):
         return error
-    return ForetellError(f"a step failed: {error!r}")
+    return ForetellError(f"a step failed: {quote(error, TEXT)}")
 
 
 def _draw(table: Logits, drawings: Items[_Drawing]) -> list[_Outcome]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from foretell.errors import RequestError
+from foretell.utils.quoting import quote
 from foretell.utils.tensors import is_tensor, to_plain
 
 
@@ -91,7 +92,9 @@ def _integers(name: str, values: Any) -> list[list[int]]:
     for index, row in enumerate(rows):
         wrong = [one for one in row if not isinstance(one, int)]
         if wrong:
-            raise RequestError(f"row {index} of {name} has {wrong[0]!r}: must have integers only")
+            raise RequestError(
+                f"row {index} of {name} has {quote(wrong[0])}: must have integers only"
+            )
     return [[int(one) for one in row] for row in rows]
 
 

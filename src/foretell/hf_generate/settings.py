@@ -18,6 +18,7 @@ from foretell.hf_generate.fields import (
     refuse_what_acts,
     shown,
 )
+from foretell.utils.quoting import quote
 from foretell.utils.tensors import to_plain
 from foretell.utils.warn import warn_of_setting
 
@@ -218,7 +219,9 @@ def _refuse_strangers(given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     """Further entries of a config are the model's own, or nobody knows what they mean."""
     for name, value in given.items():
         if name not in FIELDS and value is not None and own.get(name) != value:
-            raise ConfigError(f"generation_config has {name!r}: must be a field of transformers'")
+            raise ConfigError(
+                f"generation_config has {quote(name)}: must be a field of transformers'"
+            )
 
 
 def fields_of_model(config: Any) -> dict[str, Any]:

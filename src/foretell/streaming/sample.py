@@ -29,6 +29,7 @@ from foretell.streaming.describe import describe, describe_trace
 from foretell.streaming.job import Job
 from foretell.text.detokenizer import Detokenizer, unfinished_character
 from foretell.text.stops import StopMatcher
+from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -106,7 +107,7 @@ class SampleStreamer:
     def require_output(self) -> GenerationOutput:
         """The finished output; RequestError before the last event."""
         if self.output is None:
-            raise RequestError(f"the request for {self._job.prompt!r} has not ended")
+            raise RequestError(f"the request for {quote(self._job.prompt)} has not ended")
         return self.output
 
     def _take_prompt(self, event: PromptEvent) -> None:

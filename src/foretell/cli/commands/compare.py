@@ -31,6 +31,7 @@ from foretell.cli.options import (
 from foretell.cli.render import echo_json, terminal_columns
 from foretell.config.defaults import COMPARE_TOKENS, NUM_SEEDS
 from foretell.errors import ConfigError
+from foretell.utils.quoting import TEXT, quote
 from foretell.utils.terminal import is_terminal
 
 SPLIT = re.compile(r",(?=\s*[A-Za-z_][\w-]*\s*=)")  # a comma within a value is part of it
@@ -108,25 +109,26 @@ def read_settings(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Strategies by name, from texts like "name:key=value,key=value"."""
     strategies: dict[str, dict[str, Any]] = {}
     for setting in settings:
+        where = f"--setting {quote(setting, TEXT)}"
         name, colon, rest = setting.partition(":")
         name = name.strip()
         if not name or not colon:
-            raise ConfigError(f"--setting {setting!r} must look like NAME:KEY=VALUE,KEY=VALUE")
+            raise ConfigError(f"{where} must look like NAME:KEY=VALUE,KEY=VALUE")
         if name in strategies:
-            raise ConfigError(f"--setting {setting!r}: {name!r} is named twice, must be once")
-        strategies[name] = _read_pairs(setting, rest)
+            raise ConfigError(f"{where}: {quote(name)} is named twice, must be once")
+        strategies[name] = _read_pairs(where, rest)
     return strategies
 
 
-def _read_pairs(setting: str, text: str) -> dict[str, Any]:
+def _read_pairs(where: str, text: str) -> dict[str, Any]:
     pairs: dict[str, Any] = {}
     for pair in SPLIT.split(text) if text.strip() else ():
         key, equals, value = pair.partition("=")
         key = key.strip().replace("-", "_")
         if not key or not equals:
-            raise ConfigError(f"--setting {setting!r}: {pair!r} must look like KEY=VALUE")
+            raise ConfigError(f"{where}: {quote(pair)} must look like KEY=VALUE")
         if key in pairs:
-            raise ConfigError(f"--setting {setting!r}: {key} is set twice, must be once")
+            raise ConfigError(f"{where}: {key} is set twice, must be once")
         pairs[key] = _read_value(value.strip())
     return pairs
 
