@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.utils.quoting import escape, one_line, quote
+from foretell.utils.quoting import escape, name_some, one_line, quote
 
 
 class _Mute:
@@ -57,3 +57,15 @@ def test_an_error_of_several_lines_becomes_one():
     assert one_line("first\n  second\x1b[0m\n" + "x" * 500) == (
         r"first second\x1b[0m " + "x" * 180 + "…"
     )
+
+
+def test_some_of_many_names_are_told_and_the_rest_counted():
+    names = [f"n{index}" for index in range(5)]
+    assert name_some(names) == "'n0', 'n1', 'n2' and 2 more"
+    assert name_some(iter(names), 5) == "'n0', 'n1', 'n2', 'n3', 'n4'"
+    assert name_some(["a\x1b"]) == r"'a\x1b'"
+
+
+def test_what_is_to_be_kept_is_not_escaped():
+    assert escape("a\tb\x1b\n", keep="\n") == r"a\tb\x1b" + "\n"
+    assert escape("letters, 글자, 😀") == "letters, 글자, 😀"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.utils.terminal import printable, show_bytes
+from foretell.utils.terminal import is_terminal, printable, show_bytes
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 
@@ -66,3 +67,11 @@ def test_pieces_of_characters_show_as_bytes(data: bytes, shown: str) -> None:
 @given(st.text())
 def test_whole_characters_show_as_themselves(text: str) -> None:
     assert show_bytes(text.encode()) == text
+
+
+def test_a_stream_that_is_not_there_is_no_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert [is_terminal(one) for one in (None, io.StringIO(), Terminal())] == [False, False, True]
