@@ -1,8 +1,8 @@
 """What other systems call settings and arguments, and what to write here.
 
-The one table of such names, for Python and for the command line. Names of settings stand in the
-settings' own rows (`Setting.aliases`); here are the arguments of `LLM`, and names of what is asked
-for in another way, or not at all.
+Names of settings stand in the settings' own rows (`Setting.aliases`); here are the arguments of
+`LLM`, and names of what is asked for in another way, or not at all. The command line reads both,
+and has names of its own beside them: options of one letter (`cli/names.py`), and commands.
 """
 
 from __future__ import annotations
