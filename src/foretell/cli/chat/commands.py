@@ -149,7 +149,7 @@ SLASH_COMMANDS = {
         "[NAME [VALUE]]", "show or change settings; without VALUE, take one back", _set
     ),
     "system": SlashCommand(
-        "[TEXT]", "what the model is told beforehand; without TEXT, take it back", _system
+        "[TEXT]", "what the model is told beforehand; without TEXT, nothing", _system
     ),
     "undo": SlashCommand("", "take back the last message and its answer", _undo),
     "retry": SlashCommand("", "answer the last message again", _retry),
