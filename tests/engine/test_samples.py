@@ -237,10 +237,39 @@ def test_samples_that_the_pool_could_not_hold_are_refused_and_those_it_can_run()
     engine = Engine(scripted(num_blocks=6, block_size=4))
     fits = request(PROMPT, num_return_sequences=2, **SAMPLING | {"max_new_tokens": 6})
     engine.add(fits)
-    message = "13 positions, but the KV pool for each of 2 sequences has 12"
-    with pytest.raises(RequestError, match=message):
+    message = (
+        "a prompt of 6 tokens and max_new_tokens=7: 13 positions for each of 2 sequences, but the "
+        "KV pool has 12 for each: num_blocks=6 must be at least 7, or kv_share larger"
+    )
+    with pytest.raises(RequestError, match=f"^{message}$"):
         engine.add(request(PROMPT, num_return_sequences=2, **SAMPLING))
     assert only_answer(engine) == answer_by_hand(fits)
+
+
+@pytest.mark.parametrize("prompt", [1, 4, 6, 9])
+@pytest.mark.parametrize(
+    "settings", [{}, {"negative_prompt": [9] * 3}, {"negative_prompt": [9] * 8}]
+)
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_pool_of_the_size_that_is_named_is_the_smallest_that_will_do(prompt, settings, samples):
+    guidance = {**settings, "guidance_scale": 2.0} if settings else {}
+    wish = request([1] * prompt, num_return_sequences=samples, **SAMPLING | guidance)
+    with pytest.raises(RequestError, match="must be at least") as refused:
+        Engine(scripted(num_blocks=1, block_size=4)).check(wish)
+    needed = int(str(refused.value).split("at least ")[1].split(",")[0])
+    Engine(scripted(num_blocks=needed, block_size=4)).check(wish)
+    with pytest.raises(RequestError, match=f"must be at least {needed},"):
+        Engine(scripted(num_blocks=needed - 1, block_size=4)).check(wish)
+
+
+def test_a_pool_without_a_block_for_each_sequence_says_what_it_takes():
+    message = (
+        "25 positions for each of 20 sequences, but the KV pool has 0 for each: "
+        "num_blocks=4 must be at least 140, or kv_share larger"
+    )
+    engine = Engine(scripted(context_length=32, num_blocks=4, block_size=4))
+    with pytest.raises(RequestError, match=message):
+        engine.check(request([1] * 2, num_beams=20, max_new_tokens=23))
 
 
 class Shrinking(Strategy):

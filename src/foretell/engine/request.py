@@ -106,6 +106,13 @@ class Request:
             (len(prompt) // size + blocks) * size - len(prompt) for prompt in prompts if prompt
         )
 
+    def _num_pool_blocks(self, size: int) -> int:
+        """Blocks with which `_pool_length` is `min_length` at least."""
+        prompts = [len(prompt) for prompt in (self.prompt, self.negative_prompt) if prompt]
+        num_new = self.min_length - len(self.prompt)
+        own = max(math.ceil((length + num_new) / size) - length // size for length in prompts)
+        return sum(length // size for length in prompts) + own * self.num_sequences
+
     @property
     def _lead(self) -> int:
         """How much longer the negative prompt is than the prompt."""
@@ -129,9 +136,11 @@ class Request:
             )
         longer = count(self._lead, "token")
         less = f", less the {longer} by which the negative prompt is longer," if self._lead else ""
-        self._check_length(f"the context{less} has", info.context_length - self._lead)
-        shared = f" for each of {self.num_sequences} sequences" if self.num_sequences > 1 else ""
-        self._check_length(f"the KV pool{shared} has", self._pool_length(info))
+        most = info.context_length - self._lead
+        if self.min_length > most:
+            raise RequestError(f"{self._wish}, but the context{less} has {max(0, most)}")
+        if self.min_length > self._pool_length(info):
+            raise RequestError(self._beyond_pool(info))
 
     def check_running(self, max_running: int) -> None:
         """Raise RequestError if it has more sequences than may run at once."""
@@ -142,13 +151,23 @@ class Request:
                 f"but no more than {max_running} can run at once"
             )
 
-    def _check_length(self, what_has: str, num_positions: int) -> None:
-        if self.min_length <= num_positions:
-            return
-        raise RequestError(
-            f"a prompt of {count(len(self.prompt), 'token')}{self._limit_in_words}: "
-            f"{self.min_length} positions, but {what_has} {max(0, num_positions)}"
+    def _beyond_pool(self, info: BackendInfo) -> str:
+        """Says what the pool lacks, and how large it must be."""
+        wish, found = self._wish, f"the KV pool has {max(0, self._pool_length(info))}"
+        if self.num_sequences > 1:
+            wish += f" for each of {self.num_sequences} sequences"
+            found += " for each"
+        needed = self._num_pool_blocks(info.block_size)
+        return (
+            f"{wish}, but {found}: num_blocks={info.num_blocks} must be at least {needed}, "
+            "or kv_share larger"
         )
+
+    @property
+    def _wish(self) -> str:
+        """What is asked for, in words."""
+        prompt = f"a prompt of {count(len(self.prompt), 'token')}"
+        return f"{prompt}{self._limit_in_words}: {count(self.min_length, 'position')}"
 
     @property
     def _limit_in_words(self) -> str:
