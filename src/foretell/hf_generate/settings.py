@@ -18,6 +18,7 @@ from foretell.hf_generate.fields import (
     refuse_what_acts,
     shown,
 )
+from foretell.utils.display import count
 from foretell.utils.quoting import quote
 from foretell.utils.tensors import to_plain
 from foretell.utils.warn import warn_of_setting
@@ -161,7 +162,7 @@ class Settings:
             if most < 1:
                 raise RequestError(
                     f"max_length={self['max_length']} leaves nothing to generate: "
-                    f"the inputs have {length} tokens already"
+                    f"the inputs have {count(length, 'token')} already"
                 )
         if least > most:
             warn_of_setting(

@@ -14,6 +14,7 @@ from foretell.cli.chat.session import Session, note
 from foretell.cli.options import warn
 from foretell.cli.render import terminal_columns
 from foretell.errors import ForetellError, RequestError
+from foretell.utils.display import count
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _save(session: Session, argument: str) -> None:
 
 def _load(session: Session, argument: str) -> None:
     session.conversation.load(argument)
-    note(f"loaded {len(session.conversation.messages)} messages")
+    note(f"loaded {count(len(session.conversation.messages), 'message')}")
 
 
 def _quit(session: Session, argument: str) -> None:

@@ -20,6 +20,7 @@ from foretell.decoding.strategies.base import (
 from foretell.decoding.strategies.beam_search import BeamSearch, Hypothesis, Node
 from foretell.errors import RequestError
 from foretell.utils.arrays import Logits
+from foretell.utils.display import count
 
 
 class BeamStrategy(ConfiguredStrategy):
@@ -64,7 +65,7 @@ class BeamStrategy(ConfiguredStrategy):
         if len(found) < self._num_samples:
             raise RequestError(
                 f"num_return_sequences={self._num_samples}: the search found "
-                f"{len(found)} possible texts"
+                f"{count(len(found), 'possible text')}"
             )
         return [
             token
