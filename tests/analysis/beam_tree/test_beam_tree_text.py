@@ -82,6 +82,22 @@ def test_what_became_of_a_token_in_a_sentence():
             tree.why(step, "a")
 
 
+def test_a_sampled_search_counts_its_candidates_as_they_were_drawn():
+    tree = tree_of(num_beams=2, max_new_tokens=3, do_sample=True, seed=3)
+    ranks = [one.rank for beam in tree.steps[1].beams for one in beam.candidates if one.rank]
+    assert sorted(ranks) == [1, 2, 3, 4]
+    kept = [one for beam in tree.steps[1].beams for one in beam.candidates if one.fate == "kept"]
+    assert {one.rank for one in kept} != {1, 2}  # the best are not the first drawn
+    headings = [line.split()[0] for line in str(tree).splitlines() if "what became of it" in line]
+    assert headings == ["drawn"] * 3
+    assert tree.why(1, kept[0].token_id).count(f", number {kept[0].rank} of 4 drawn: kept as") == 1
+    assert "rank" not in tree.why(1, kept[0].token_id)
+    page = tree._repr_html_()
+    assert page.count(">drawn<") == 3
+    assert ">rank<" not in page
+    assert odds_tree()._repr_html_().count(">rank<") == 2
+
+
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_a_search_that_ends_early_says_why(early_stopping):
     tree = odds_tree(max_new_tokens=9, early_stopping=early_stopping, length_penalty=0.0)

@@ -155,6 +155,8 @@ def test_a_saved_talk_goes_on(piped: Any, tmp_path: Path) -> None:
     assert result.out == "2: b\n"
     assert "loaded 2 messages" in result.err
     assert piped("b\n/save x/y", "--load", str(path), "--system", "be kind").code == 2
+    path.write_text(json.dumps([USER]))
+    assert piped(f"/load {path}\n").err.endswith("loaded 1 message\n")
 
 
 def test_help_names_every_command(piped: Any) -> None:

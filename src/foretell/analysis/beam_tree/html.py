@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from foretell.analysis.beam_tree.results import BeamCandidate, BeamHypothesis, LiveBeam, TreeStep
-from foretell.analysis.beam_tree.tables import NO_RANK, score_formula, step_summary
+from foretell.analysis.beam_tree.tables import (
+    NO_RANK,
+    rank_heading,
+    score_formula,
+    step_summary,
+)
 from foretell.config import GenerationConfig
 from foretell.outputs import show_settings
 from foretell.utils.display import show_text, show_token
 from foretell.utils.html import details, frame, plain_flow, scrolling, table
 
 HYPOTHESIS_HEADS = ("", "text", "score", "sum", "length", "ends by")
-CANDIDATE_HEADS = ("beam", "rank", "token", "what became of it", "log-probability", "sum")
+CANDIDATE_HEADS = ("token", "what became of it", "log-probability", "sum")
 
 
 def fragment(
@@ -27,7 +32,8 @@ def fragment(
         HYPOTHESIS_HEADS, map(_hypothesis, range(len(hypotheses)), hypotheses), left=(5,), wide=(1,)
     )
     opened = "".join(
-        details(step_summary(number, step), _step(step)) for number, step in enumerate(steps)
+        details(step_summary(number, step), _step(step, rank_heading(config)))
+        for number, step in enumerate(steps)
     )
     notes = [f"the search ended: {end}", score_formula(config), show_settings(config)]
     return frame(plain_flow(prompt, ""), texts, scrolling(opened), notes=notes)
@@ -38,8 +44,8 @@ def _hypothesis(index: int, one: BeamHypothesis) -> Sequence[str]:
     return (str(index), show_text(one.text), *figures)
 
 
-def _step(step: TreeStep) -> str:
-    return table(CANDIDATE_HEADS, _candidates(step), left=(0, 2, 3))
+def _step(step: TreeStep, rank: str) -> str:
+    return table(("beam", rank, *CANDIDATE_HEADS), _candidates(step), left=(0, 2, 3))
 
 
 def _candidates(step: TreeStep) -> Iterator[Sequence[str]]:

@@ -20,12 +20,12 @@ FIGURES = 34  # columns for the branch, rank, log-probability and sum
 NO_RANK = "·"
 
 
-def step_lines(prompt: str, steps: Sequence[TreeStep]) -> Iterator[str]:
+def step_lines(prompt: str, steps: Sequence[TreeStep], config: GenerationConfig) -> Iterator[str]:
     """The prompt; then the steps, each live beam above its candidates."""
     yield pad(show_text(prompt), MAX_COLUMNS).rstrip()
     for number, step in enumerate(steps):
         yield ""
-        yield from _step_lines(number, step)
+        yield from _step_lines(number, step, rank_heading(config))
 
 
 def step_summary(number: int, step: TreeStep) -> str:
@@ -36,10 +36,15 @@ def step_summary(number: int, step: TreeStep) -> str:
     return f"step {number}: {', '.join(counts)}"
 
 
-def _step_lines(number: int, step: TreeStep) -> Iterator[str]:
+def rank_heading(config: GenerationConfig) -> str:
+    """What a candidate's rank counts: the best ones, or in sampling those drawn."""
+    return "drawn" if config.is_sampling else "rank"
+
+
+def _step_lines(number: int, step: TreeStep, rank: str) -> Iterator[str]:
     columns = _token_columns([one for beam in step.beams for one in beam.candidates])
     yield step_summary(number, step)
-    yield f"    rank  {pad('token', columns)}  {'log p':>9} {'sum':>10}  what became of it"
+    yield f"{rank:>8}  {pad('token', columns)}  {'log p':>9} {'sum':>10}  what became of it"
     for index, beam in enumerate(step.beams):
         yield _beam_line(index, beam)
         for one in beam.candidates:

@@ -46,12 +46,12 @@ class BeamTree(JsonMixin):
         index = operator.index(step)
         if not 0 <= index < len(self.steps):
             raise RequestError(f"step {step} is out of range: must be 0 to {len(self.steps) - 1}")
-        return " ".join(sentences(self.steps[index], token))
+        return " ".join(sentences(self.steps[index], token, self.config))
 
     def __str__(self) -> str:
         end = end_of(self.end, len(self.hypotheses))
         table = [
-            *step_lines(self.prompt, self.steps),
+            *step_lines(self.prompt, self.steps, self.config),
             "",
             *hypothesis_lines(self.hypotheses, end, self.config),
         ]

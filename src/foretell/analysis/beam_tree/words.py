@@ -55,21 +55,29 @@ def end_of(end: SearchEnd, num_hypotheses: int) -> str:
     return "the best live beam would not outdo the worst hypothesis"
 
 
-def sentences(step: TreeStep, token: str | int) -> Iterator[str]:
+def sentences(step: TreeStep, token: str | int, config: GenerationConfig) -> Iterator[str]:
     """The story of a token in each beam that had it; one sentence if none had."""
     found = False
     for index, beam in enumerate(step.beams):
         for one in beam.candidates:
             if token in (one.token, one.token_id):
                 found = True
-                yield _sentence(step, index, beam, one)
+                rank = _rank(one, step.num_candidates, config)
+                yield _sentence(index, beam, one, rank)
     if not found:
         name = show_token(token) if isinstance(token, str) else f"Token {token}"
         yield f"{name} was not among the {step.num_candidates} candidates of any beam."
 
 
-def _sentence(step: TreeStep, index: int, beam: LiveBeam, one: BeamCandidate) -> str:
-    rank = "no candidate" if one.rank is None else f"rank {one.rank} of {step.num_candidates}"
+def _rank(one: BeamCandidate, num_candidates: int, config: GenerationConfig) -> str:
+    if one.rank is None:
+        return "no candidate"
+    if config.is_sampling:
+        return f"number {one.rank} of {num_candidates} drawn"
+    return f"rank {one.rank} of {num_candidates}"
+
+
+def _sentence(index: int, beam: LiveBeam, one: BeamCandidate, rank: str) -> str:
     before = f"beam {index}, {show_token(beam.text)} ({beam.total:.3f})"
     return (
         f"After {before if beam.token_ids else 'the prompt'}, {show_token(one.token)} has "
