@@ -6,6 +6,9 @@ import unicodedata
 
 from foretell.utils.quoting import escape
 
+COLUMNS = 80
+"""Terminal columns where nobody knows how many there are."""
+
 
 def show_token(token: str) -> str:
     """A token in quotes, with what would not be seen, or would move the cursor, escaped."""

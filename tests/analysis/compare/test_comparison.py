@@ -145,7 +145,7 @@ def test_all_runs_share_batches_and_no_speed_is_told():
 def test_each_names_settings_are_spelled_out():
     wishes = {"calm": {"preset": "precise"}, "all three": {"temperature": 0.8, "top_k": 5}, "b": {}}
     found = toy_llm().compare("a", wishes, seeds=1, max_new_tokens=3, repetition_penalty=1.1)
-    lines = str(found).splitlines()
+    lines = table_lines(found.results)
     assert lines[-4:] == [
         "all: repetition_penalty=1.1, max_new_tokens=3",
         "calm: temperature=0.1, top_p=0.9, preset='precise'",
@@ -160,7 +160,7 @@ def test_each_names_settings_are_spelled_out():
 def test_long_settings_wrap():
     wishes = {"x": {"stop": ["a long text that ends it"] * 5}, "y": {}}
     found = toy_llm().compare("a", wishes, seeds=1, max_new_tokens=3)
-    lines = str(found).splitlines()
+    lines = table_lines(found.results)
     assert max(map(len, lines)) <= 80
     assert " ".join(" ".join(lines).split()).count("a long text that ends it") == 5
 
@@ -208,7 +208,6 @@ def test_the_table_fits_in_80_columns():
     wishes = {"a name much too long for a table": {"temperature": 1.0}, "고양이" * 9: {}, "b": {}}
     found = toy_llm().compare("the cat", wishes, max_new_tokens=6)
     lines = table_lines(found.results)
-    assert str(found) == "\n".join(lines)
     assert all(len(line) <= 80 for line in lines)
     assert lines[0].split()[:4] == ["strategy", "runs", "len", "logprob"]
     figures = found.results[1].figures
@@ -235,6 +234,19 @@ def test_no_text_reaches_terminal_or_html_raw():
     shown = "\n".join([*table_lines(found.results), *text_lines(found.results, 80)])
     assert "\x1b" not in shown
     assert "\\x1b[2J" in shown
+
+
+def test_printed_it_has_the_texts_too():
+    long = " ".join(f"word{number}" for number in range(30))
+    found = reciting_llm(long).compare("w", {"greedy": {}, "hot": {"temperature": 1.0}}, seeds=2)
+    lines = str(found).splitlines()
+    assert lines == [*table_lines(found.results), *text_lines(found.results, 80)]
+    assert all(len(line) <= 80 for line in lines)
+    told = " ".join(str(found).split())
+    for result in found.results:
+        assert f"── {result.name}" in told
+        for run in result.runs:
+            assert " ".join(run.text.split()) in told
 
 
 def test_texts_are_wrapped():

@@ -35,6 +35,7 @@ def test_figures_stand_above_the_texts(shell):
     reasons = [run.finish_reason for entry in found.results for run in entry.runs]
     places = ["greedy", "hot, seed 0", "hot, seed 1", "hot, seed 2"]
     assert heads == [f"── {p} ({r})" for p, r in zip(places, reasons, strict=True)]
+    assert result.out == f"{found}\n"
 
 
 def test_json_has_all_strategies_of_the_textbook(shell):

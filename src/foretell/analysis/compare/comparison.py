@@ -10,7 +10,7 @@ from foretell.analysis.compare.figures import figures_of
 from foretell.analysis.compare.html import fragment
 from foretell.analysis.compare.results import Run, StrategyResult
 from foretell.analysis.compare.strategies import Strategy
-from foretell.analysis.compare.tables import table_lines
+from foretell.analysis.compare.tables import comparison_lines
 from foretell.analysis.tasks import Analysis, GenerationTask, ReadPrompt
 from foretell.config.defaults import COMPARE_TOKENS
 from foretell.inputs.prompts import Prompt
@@ -21,7 +21,7 @@ from foretell.outputs import GenerationOutput, JsonMixin
 class Comparison(JsonMixin):
     """Several strategies over the same prompt, in the order in which they were named.
 
-    Printed, it is a table of the figures; in a notebook, a table with the texts. `model` is the
+    Printed, and in a notebook, it is a table of the figures with the texts below. `model` is the
     backend's description of what it runs.
     """
 
@@ -30,7 +30,7 @@ class Comparison(JsonMixin):
     results: tuple[StrategyResult, ...]
 
     def __str__(self) -> str:
-        return "\n".join(table_lines(self.results))
+        return "\n".join(comparison_lines(self.results))
 
     def _repr_html_(self) -> str:
         return fragment(self.prompt, self.model, self.results)

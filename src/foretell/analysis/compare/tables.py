@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from foretell.analysis.compare.results import StrategyResult
 from foretell.config import GenerationConfig
 from foretell.outputs import spell_settings
+from foretell.utils.display import COLUMNS as TERMINAL_COLUMNS
 from foretell.utils.display import cut_whole
 from foretell.utils.quoting import escape
 
@@ -105,6 +106,13 @@ def spelled_settings(configs: Sequence[GenerationConfig]) -> tuple[str, list[str
     shared = spell_settings({name: first[name] for name in first if name in alike})
     pairs = zip(stated, own, strict=True)
     return shared, [spell_settings({name: one[name] for name in names}) for one, names in pairs]
+
+
+def comparison_lines(
+    results: Sequence[StrategyResult], columns: int = TERMINAL_COLUMNS
+) -> list[str]:
+    """The table of the figures, and below it the texts."""
+    return [*table_lines(results), *text_lines(results, columns)]
 
 
 def text_lines(results: Sequence[StrategyResult], columns: int) -> Iterator[str]:

@@ -17,7 +17,7 @@ from foretell.analysis.compare import (
     read_strategies,
 )
 from foretell.analysis.compare.plot import check_plot_path, save_plot
-from foretell.analysis.compare.tables import table_lines, text_lines
+from foretell.analysis.compare.tables import comparison_lines
 from foretell.cli.options import (
     JSON_OPTION,
     MODEL_OPTIONS,
@@ -148,5 +148,5 @@ def _show(found: Comparison, as_json: bool) -> None:
     if as_json:
         echo_json(found.to_dict())
         return
-    for line in [*table_lines(found.results), *text_lines(found.results, terminal_columns())]:
+    for line in comparison_lines(found.results, terminal_columns()):
         click.echo(line)
