@@ -13,6 +13,7 @@ from foretell.errors import RequestError
 from foretell.utils import html
 from foretell.utils.display import count, show_probability, show_token
 from foretell.utils.short_repr import call_repr, short_repr
+from foretell.utils.token_tables import PLAIN, Look, candidate_lines, scored_lines
 
 FinishReason = Literal["stop", "length", "abort", "error"]
 
@@ -297,6 +298,7 @@ class NextToken(JsonMixin):
 class NextDistribution(JsonMixin):
     """P(x_t | x_<t) for one prompt: its most probable tokens, and figures of the whole.
 
+    Printed, it is a table with a bar for each token.
     `entropy` is in nats, over the raw distribution. `candidates` counts the tokens that the
     settings leave a chance.
     """
@@ -309,20 +311,27 @@ class NextDistribution(JsonMixin):
     vocab_size: int
     config: GenerationConfig
 
+    def __str__(self) -> str:
+        return "\n".join(distribution_lines(self))
+
     def _repr_html_(self) -> str:
         samples = self.config.is_sampling
         headings = ["token", "probability", "", "log-probability", "logit", "id"]
         rows = [self._cells(token) for token in self.tokens]
-        left = ""
         if samples:
             headings.insert(2, "with the settings")
-            left = f"{self.candidates} left by {show_settings(self.config)}"
             for row, token in zip(rows, self.tokens, strict=True):
                 final = token.final_probability
                 row.insert(2, show_probability(final) if final else "cut")
-        entropy = f"entropy {self.entropy:.2f} nats over {self.vocab_size} tokens"
         shown = html.plain_flow(self.prompt, "") + html.table(headings, rows)
-        return html.frame(shown, notes=[entropy, left])
+        return html.frame(shown, notes=self._notes())
+
+    def _notes(self) -> list[str]:
+        """The entropy, and how many tokens stay possible."""
+        entropy = f"entropy {self.entropy:.2f} nats over {self.vocab_size} tokens"
+        if not self.config.is_sampling:
+            return [entropy]
+        return [entropy, f"{self.candidates} left by {show_settings(self.config)}"]
 
     def _cells(self, token: NextToken) -> list[html.Cell]:
         shown = token.final_probability if self.config.is_sampling else token.probability
@@ -342,7 +351,7 @@ class Score(JsonMixin):
 
     The first token has no logprob unless the model's tokenizer puts a beginning-of-sequence
     token before it. `logprob` is the sum over the scored tokens; `perplexity` is
-    exp(-logprob / number of scored tokens).
+    exp(-logprob / number of scored tokens). Printed, it is a table of the tokens.
     """
 
     text: str
@@ -362,10 +371,26 @@ class Score(JsonMixin):
         """As JsonMixin, with the perplexity."""
         return {**super().to_dict(), "perplexity": _plain(self.perplexity)}
 
+    def __str__(self) -> str:
+        return "\n".join(score_lines(self))
+
     def _repr_html_(self) -> str:
         whole = f"log-probability {self.logprob:.3f}, perplexity {self.perplexity:.2f}"
         note = f"{whole} over {count(self.num_scored, 'token')}"
         return html.frame(html.flow("", [_view_of(token) for token in self.tokens]), notes=[note])
+
+
+def distribution_lines(found: NextDistribution, look: Look = PLAIN) -> list[str]:
+    """The tokens with bars, a token a line; then figures of the whole."""
+    table = candidate_lines(found.tokens, samples=found.config.is_sampling, look=look)
+    return [*table, look.dim(f"  {'; '.join(found._notes())}")]
+
+
+def score_lines(score: Score, look: Look = PLAIN) -> list[str]:
+    """A table of the tokens, their log-probabilities and ranks, then the sum and perplexity."""
+    table = scored_lines(score.tokens, score.logprob, look=look)
+    scored = count(score.num_scored, "token")
+    return [*table, f"  perplexity {score.perplexity:.2f} over {scored}"]
 
 
 def show_settings(config: GenerationConfig) -> str:

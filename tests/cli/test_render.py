@@ -1,6 +1,6 @@
 import pytest
 
-from foretell.cli.render import bar, pad, show_probability, show_token, width_of
+from foretell.cli.render import pad, show_probability, show_token, width_of
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,6 @@ def test_wide_characters_take_two_columns(text, width):
 @pytest.mark.parametrize("columns", [6, 7, 12])
 def test_padding_is_exact(text, columns):
     assert width_of(pad(text, columns)) == columns
-
-
-def test_bars_end_on_an_eighth():
-    assert bar(1, 10) == "█" * 10
-    assert bar(0.5, 10) == "█" * 5
-    assert bar(0.05 + 1 / 80, 10) == "▋"
-    assert bar(0, 10) == ""
 
 
 @pytest.mark.parametrize(

@@ -3,108 +3,39 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
 
-from foretell.outputs import (
-    GenerationOutput,
-    NextDistribution,
-    Score,
-    TokenLogprob,
-    Usage,
-    show_settings,
-)
+from foretell.outputs import GenerationOutput, Usage, show_settings
 from foretell.utils.display import count, pad, show_probability, show_token, width_of
 from foretell.utils.terminal import STEERING, is_terminal, printable
+from foretell.utils.terminal import STEERING, printable
+from foretell.utils.token_tables import Look
 
 __all__ = [
     "answer_line",
-    "bar",
-    "distribution_lines",
-    "distribution_summary",
     "echo_json",
     "for_stdout",
     "pad",
-    "score_lines",
     "show_probability",
     "show_settings",
     "show_token",
     "statistics_line",
     "terminal_columns",
+    "terminal_look",
     "width_of",
 ]
 
-EIGHTHS = " ▏▎▍▌▋▊▉"
-MAX_LABEL = 24  # columns for a token
 
-
-def bar(share: float, columns: int) -> str:
-    """A bar as long as `share`, 0 to 1, of the columns, to an eighth of a column."""
-    eighths = round(share * columns * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + EIGHTHS[rest]).rstrip()
-
-
-def distribution_lines(found: NextDistribution) -> list[str]:
-    """The distribution as bars, a token a line.
-
-    With sampling settings, the raw probability is followed by what they make of it, and the bar
-    shows the latter.
-    """
-    samples = found.config.is_sampling
-    labels = [show_token(token.token) for token in found.tokens]
-    shown = [token.final_probability if samples else token.probability for token in found.tokens]
-    label_columns = min(MAX_LABEL, max(map(width_of, labels)))
-    bar_columns = max(10, min(terminal_columns(), 100) - label_columns - 24)
-    longest = max(shown)
-    lines = []
-    for label, token, share in zip(labels, found.tokens, shown, strict=True):
-        figures = f"{show_probability(token.probability):>7}"
-        if samples:
-            figures += f" → {show_probability(share):>7}" if share else f" → {'cut':>7}"
-        length = share / longest if longest else 0.0
-        drawn = bar(length, bar_columns)
-        line = f"  {pad(label, label_columns)}  {figures}"
-        lines.append(f"{line}  {click.style(drawn, fg='cyan')}" if drawn else line)
-    return lines
-
-
-def distribution_summary(found: NextDistribution) -> str:
-    """Entropy, and how many tokens stay possible, in one line."""
-    text = f"entropy {found.entropy:.2f} nats over {found.vocab_size} tokens"
-    if not found.config.is_sampling:
-        return text
-    return f"{text}; {found.candidates} left by {show_settings(found.config)}"
-
-
-def score_lines(score: Score) -> list[str]:
-    """A table of the tokens, their log-probabilities and ranks, then the sum and perplexity."""
-    labels = [show_token(token.token) for token in score.tokens]
-    label_columns = min(MAX_LABEL, max(7, *map(width_of, labels)))
-    lines = [f"  {'token':<{label_columns}}  {'logprob':>9}  {'P':>8}  {'rank':>6}"]
-    for label, token in zip(labels, score.tokens, strict=True):
-        lines.append(f"  {pad(label, label_columns)}  {_score_figures(token)}".rstrip())
-        lines += [_alternative_line(other, label_columns) for other in token.top]
-    lines.append(f"  {pad('sum', label_columns)}  {score.logprob:9.3f}")
-    lines.append(f"  perplexity {score.perplexity:.2f} over {count(score.num_scored, 'token')}")
-    return lines
-
-
-def _alternative_line(token: TokenLogprob, label_columns: int) -> str:
-    label = pad(f"  {show_token(token.token)}", label_columns)
-    return click.style(f"  {label}  {_score_figures(token)}", dim=True)
-
-
-def _score_figures(token: TokenLogprob) -> str:
-    if token.logprob is None:
-        return f"{'-':>9}"
-    return f"{token.logprob:9.3f}  {show_probability(math.exp(token.logprob)):>8}  {token.rank:6}"
+def terminal_look() -> Look:
+    """In colours, and as wide as the terminal."""
+    return Look(terminal_columns(), partial(click.style, fg="cyan"), partial(click.style, dim=True))
 
 
 ENDS = {

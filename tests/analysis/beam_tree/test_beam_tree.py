@@ -263,7 +263,7 @@ def test_what_makes_no_tree():
             llm.beams(["x", "y"])
         with pytest.raises(RequestError, match="the prompt has no tokens"):
             llm.beams("")
-        with pytest.raises(RequestError, match="the search found 1 possible text$"):
+        with pytest.raises(RequestError, match=r"the search found 1 possible text$"):
             llm.beams("x", num_return_sequences=2, allowed_token_ids=[EOS])
         assert llm.stats().running == 0
 

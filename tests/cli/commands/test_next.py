@@ -48,6 +48,20 @@ def test_settings_show_what_they_make_of_it(shell):
     assert lines[3].endswith("; 2 left by top_k=2")
 
 
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_a_printed_distribution_is_what_the_command_prints(shell, monkeypatch, top_k):
+    monkeypatch.setenv("COLUMNS", "80")
+    with toy_llm(script) as llm:
+        found = llm.next("the", 3, top_k=top_k)
+    told = shell.run("next", "the", "--top", "3", *(["--top-k", "2"] if top_k else [])).out
+    assert told == f"{found}\n"
+    assert told.startswith('  " cat"   50.00% →' if top_k else '  " cat"   50.00%  ███')
+    monkeypatch.setenv("COLUMNS", "62")
+    assert str(found) == told.removesuffix("\n")  # of whatever terminal this is
+    assert repr(found).startswith("NextDistribution(prompt='the', ")
+    assert "\n" not in repr(found)
+
+
 def test_json_is_the_distribution(shell):
     found = json.loads(shell.run("next", "the", "--json", "--top", "2", "--top-k", "1").out)
     assert [token["token"] for token in found["tokens"]] == [" cat", "the"]

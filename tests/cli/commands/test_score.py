@@ -33,6 +33,13 @@ def test_alternatives_stand_below(shell):
     assert f"{score.tokens[1].top[0].logprob:.3f}" in lines[3]
 
 
+@pytest.mark.parametrize("top", [0, 2])
+def test_a_printed_score_is_what_the_command_prints(shell, top):
+    score = toy_llm().score("the cat\n", top=top)
+    assert f"{score}\n" == shell.run("score", "the cat\n", "--top", str(top)).out
+    assert repr(score).startswith("Score(text='the cat\\n', tokens=[3 × TokenLogprob], ")
+
+
 def test_json_is_the_score(shell):
     found = json.loads(shell.run("score", "ab", "--json").out)
     score = toy_llm().score("ab")

@@ -8,8 +8,9 @@ import click
 
 from foretell.cli.commands.generate import write_chunks
 from foretell.cli.options import MODEL_OPTIONS, ModelChoice, load, with_options
-from foretell.cli.render import distribution_lines, distribution_summary, show_settings
+from foretell.cli.render import show_settings, terminal_look
 from foretell.config import GenerationConfig
+from foretell.outputs import distribution_lines
 from foretell.utils.terminal import printable
 
 if TYPE_CHECKING:
@@ -37,9 +38,8 @@ def command(model: ModelChoice) -> None:
         click.secho(printable(llm.info.description), dim=True)
         click.secho(f"\nWhat follows “{PROMPT}”?\n", bold=True)
         found = llm.next(PROMPT)
-        for line in distribution_lines(found):
+        for line in distribution_lines(found, terminal_look()):
             click.echo(line)
-        click.secho(f"  {distribution_summary(found)}", dim=True)
         click.secho(f"\nIt writes, with {show_settings(SETTINGS)}:\n", bold=True)
         click.secho(PROMPT, nl=False, bold=True)
         (output,) = write_chunks(llm.stream(PROMPT, SETTINGS), SETTINGS)

@@ -11,7 +11,7 @@ import click
 
 from foretell.cli.completion import complete_topic
 from foretell.cli.options import JSON_OPTION, with_options
-from foretell.cli.render import bar, echo_json, show_token, terminal_columns
+from foretell.cli.render import echo_json, show_token, terminal_columns
 from foretell.cli.settings import flag_of, is_option
 from foretell.config.dialects import DIALECTS
 from foretell.config.presets import PRESETS
@@ -28,6 +28,7 @@ from foretell.guide.topics import (
     preset_topic,
     setting_topic,
 )
+from foretell.utils.token_tables import bar
 
 if TYPE_CHECKING:
     from foretell.guide.worked import WorkedExample

@@ -20,9 +20,10 @@ from foretell.cli.options import (
     warn,
     with_options,
 )
-from foretell.cli.render import distribution_lines, distribution_summary, echo_json
+from foretell.cli.render import echo_json, terminal_look
 from foretell.config import GenerationConfig
 from foretell.config.defaults import NUM_NEXT
+from foretell.outputs import distribution_lines
 
 
 @click.command(cls=SettingsCommand)
@@ -56,6 +57,5 @@ def command(
     if as_json:
         echo_json(found.to_dict())
         return
-    for line in distribution_lines(found):
+    for line in distribution_lines(found, terminal_look()):
         click.echo(line)
-    click.secho(f"  {distribution_summary(found)}", dim=True)

@@ -15,7 +15,8 @@ from foretell.cli.options import (
     read_prompt,
     with_options,
 )
-from foretell.cli.render import echo_json, score_lines
+from foretell.cli.render import echo_json, terminal_look
+from foretell.outputs import score_lines
 
 
 @click.command()
@@ -49,5 +50,5 @@ def command(
     if as_json:
         echo_json(score.to_dict())
         return
-    for line in score_lines(score):
+    for line in score_lines(score, terminal_look()):
         click.echo(line)
