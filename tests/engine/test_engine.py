@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from foretell.backends.scripted import ScriptedBackend, improvise, recite
 from foretell.config import GenerationConfig
+from foretell.config.settings import SETTINGS
 from foretell.decoding.fused.chain import FusedChain
 from foretell.decoding.softmax import log_softmax
 from foretell.decoding.strategies.base import (
@@ -111,6 +112,18 @@ def test_prompts_and_decoding_share_batches():
         [1, 5],
         [1, 1],
     ]
+
+
+@pytest.mark.parametrize("strategy", [{}, {"num_beams": 2}])
+def test_max_time_is_looked_at_after_each_token_and_not_while_a_prompt_is_read(strategy):
+    """As in transformers, where reading the prompt is part of the first token's step."""
+    engine = Engine(scripted(max_batch_tokens=4))
+    wish = engine.add(request([1] * 18, max_new_tokens=9, max_time=1e-9, **strategy))
+    for _ in range(4):
+        assert engine.step() == []
+    (event,) = run(engine)[wish]
+    assert event.stop_reason == StopReason("max_time", 1e-9)
+    assert "looked at after each token, not while a prompt is read" in SETTINGS["max_time"].meaning
 
 
 def test_first_come_first_served():

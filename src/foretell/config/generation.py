@@ -95,6 +95,7 @@ class GenerationConfig:
         max_new_tokens, max_length: most tokens to generate; of prompt and output together.
             Not set: until end of sequence or the context is full.
         max_time: seconds after which to stop.
+            It is looked at after each token, and not while a prompt is read.
         eos_token_id: end-of-sequence ids in place of the model's own.
         ignore_eos: go on past them (for measurements).
         stop_token_ids: ids that end the output, and are no part of its text.

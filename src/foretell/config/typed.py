@@ -135,7 +135,7 @@ class SampleSettings(TypedDict, total=False):
     min_length: int | None
     """tokens of prompt and output at least"""
     max_time: float | None
-    """seconds after which to stop"""
+    """seconds after which to stop; looked at after each token, not while a prompt is read"""
     stop: str | Collection[str] | None
     """texts that end the output"""
     include_stop_str_in_output: bool | None

@@ -62,7 +62,13 @@ ROWS: dict[str, Setting] = {
         at_most="max_length",
     ),
     "max_time": Setting(
-        Range(float, 0.0, FINITE, "seconds after which to stop", open_low=True),
+        Range(
+            float,
+            0.0,
+            FINITE,
+            "seconds after which to stop; looked at after each token, not while a prompt is read",
+            open_low=True,
+        ),
         Kind.RUN,
         low="cut short",
         high="as long as it takes",
