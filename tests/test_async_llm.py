@@ -34,6 +34,17 @@ from foretell.errors import ForetellError, QueueFullError, SettingWarning
 from foretell.utils.arrays import Logits
 
 
+def test_its_repr_says_what_it_runs_and_whether_it_is_open():
+    async def main() -> None:
+        llm = toy_async_llm()
+        assert repr(llm) == "AsyncLLM(not open)"
+        async with llm:
+            assert repr(llm) == f"AsyncLLM({llm.info.description!r})"
+        assert repr(llm) == f"AsyncLLM({llm.info.description!r}, closed)"
+
+    run(main)
+
+
 def test_it_answers_as_llm_does():
     llm = toy_llm()
     prompts = ["the cat", "a", "b" * 20]

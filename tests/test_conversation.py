@@ -39,6 +39,14 @@ def test_answers_know_what_was_said_before() -> None:
     ]
 
 
+def test_its_repr_says_who_answers_and_how_much_was_said() -> None:
+    talk = Conversation(chatting_llm(), system="be kind")
+    assert repr(talk) == f"Conversation({chatting_llm()!r}, 1 message)"
+    heard(talk.say("hi"))
+    assert repr(talk).endswith(", 3 messages)")
+    assert len(repr(talk)) < 80
+
+
 def test_the_prompt_is_the_rendered_history() -> None:
     llm = chatting_llm()
     talk = Conversation(llm)

@@ -343,6 +343,13 @@ def test_a_closed_llm_says_so():
         next(stream)
 
 
+def test_its_repr_says_what_it_runs_and_whether_it_is_closed():
+    with toy_llm() as llm:
+        assert repr(llm) == "LLM('a script over 263 tokens')"
+        assert VOCAB_SIZE == 263
+    assert repr(llm) == "LLM('a script over 263 tokens', closed)"
+
+
 def test_a_closed_llm_has_let_go_of_its_model():
     backend = ScriptedBackend(improvise(VOCAB_SIZE), vocab_size=VOCAB_SIZE)
     llm = LLM(backend, tokenizer=toy_tokenizer())

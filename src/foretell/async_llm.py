@@ -47,7 +47,7 @@ from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
 from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
-from foretell.llm import LLM, NOT_PICKLED
+from foretell.llm import LLM, NOT_PICKLED, model_repr
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.job import Job
 from foretell.streaming.run import ordered_outputs
@@ -390,6 +390,12 @@ class AsyncLLM:
             await asyncio.to_thread(self._worker.join)
         if self._opened is not None:
             self._opened = self._opened.without_model()
+
+    def __repr__(self) -> str:
+        if self._opened is None:
+            return f"{type(self).__name__}(not open)"
+        opened = self._opened
+        return model_repr(self, opened.info, is_open=not opened.worker.is_leaving)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} {NOT_PICKLED}")

@@ -20,6 +20,7 @@ from foretell.config.typed import GenerationSettings
 from foretell.errors import ConfigError, RequestError
 from foretell.text.chat.prompt import chat_prompt
 from foretell.text.chat.template import check_messages
+from foretell.utils.display import count
 from foretell.utils.files import write_atomically
 from foretell.utils.quoting import quote
 from foretell.utils.terminal import printable
@@ -104,6 +105,9 @@ class Conversation:
         self.config = config
         self.messages: list[dict[str, str]] = []
         self.system = system
+
+    def __repr__(self) -> str:
+        return f"Conversation({self._llm!r}, {count(len(self.messages), 'message')})"
 
     @property
     def system(self) -> str | None:

@@ -39,6 +39,7 @@ from foretell.loading.options import BackendName, ModelOptions
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.progress import progress_of
 from foretell.streaming.run import collect_outputs, run_prompt_only, stream_jobs
+from foretell.utils.short_repr import short_repr
 
 if TYPE_CHECKING:
     from foretell.analysis.alternatives import Alternatives
@@ -440,6 +441,9 @@ class LLM:
             self._open.client.close()
             self._open = None
 
+    def __repr__(self) -> str:
+        return model_repr(self, self.info, is_open=self._open is not None)
+
     def __enter__(self) -> LLM:
         return self
 
@@ -510,6 +514,12 @@ class LLM:
         num_texts = sum(job.request.num_samples for job in jobs)
         with progress_of(jobs, num_texts, self.info, progress) as (watched, show):
             return collect_outputs(stream_jobs(opened.client, watched, self.tokenizer), show)
+
+
+def model_repr(holder: object, info: BackendInfo, *, is_open: bool) -> str:
+    """What runs a model, by what it runs: `LLM('SmolLM2-135M-Instruct in Q4_1, ...')`."""
+    closed = "" if is_open else ", closed"
+    return f"{type(holder).__name__}({short_repr(info.description)}{closed})"
 
 
 def _prepare(

@@ -23,6 +23,10 @@ def tokenizer(byte_metadata: dict[str, Any]) -> Tokenizer:
 BOS, END = 260, 261
 
 
+def test_its_repr_is_short(tokenizer: Tokenizer) -> None:
+    assert repr(tokenizer) == f"Tokenizer(vocab_size={tokenizer.vocab_size})"
+
+
 def test_no_bos_where_byte_level_says_nothing(tokenizer: Tokenizer) -> None:
     assert tokenizer.bos_token_id == BOS
     assert not tokenizer.adds_bos

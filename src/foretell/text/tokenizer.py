@@ -89,6 +89,9 @@ class Tokenizer:
         self.user_defined_names = self._special.user_defined
         self._codec = codec
 
+    def __repr__(self) -> str:
+        return f"Tokenizer(vocab_size={self.vocab_size})"
+
     @classmethod
     def from_gguf(cls, metadata: Mapping[str, Any], *, source: str) -> Tokenizer:
         """Build the tokenizer that a GGUF file's metadata describes.

@@ -69,6 +69,11 @@ class Worker:
         atexit.register(self._leave_with_program)
         self._thread.start()
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it takes nothing on any more, or is about to stop."""
+        return self._is_stopping or self._refusal is not None
+
     def submit(self, submission: Submission) -> None:
         """Work on a submission.
 
