@@ -19,6 +19,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Concatenate,
+    Literal,
     NoReturn,
     ParamSpec,
     Self,
@@ -162,21 +163,33 @@ class AsyncLLM:
         return self._require_open().recommended
 
     @overload
-    async def generate(
+    async def generate(  # type: ignore[overload-overlap]
         self,
-        prompt: str | list[int] | list[str] | list[list[int]],
+        prompt: Prompt,
         config: GenerationConfig | None = None,
         *,
-        num_return_sequences: int,
+        num_return_sequences: Literal[1] | None,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Unpack[SampleSettings],
+    ) -> GenerationOutput: ...
+
+    @overload
+    async def generate(
+        self,
+        prompt: Prompts,
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: int | None,
         parse_special: bool = False,
         priority: int = 0,
         **settings: Unpack[SampleSettings],
     ) -> list[GenerationOutput]: ...
 
     @overload
-    async def generate(
+    async def generate(  # type: ignore[overload-overlap]
         self,
-        prompt: str | list[int],
+        prompt: Prompt,
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
@@ -187,13 +200,24 @@ class AsyncLLM:
     @overload
     async def generate(
         self,
-        prompt: list[str] | list[list[int]],
+        prompt: Sequence[Prompt],
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
         priority: int = 0,
         **settings: Unpack[SampleSettings],
     ) -> list[GenerationOutput]: ...
+
+    @overload
+    async def generate(
+        self,
+        prompt: Prompts,
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Unpack[GenerationSettings],
+    ) -> GenerationOutput | list[GenerationOutput]: ...
 
     async def generate(
         self,
@@ -240,6 +264,17 @@ class AsyncLLM:
         return self._stream(lambda: prompt, complete, parse_special, priority)
 
     @overload
+    async def chat(  # type: ignore[overload-overlap]
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: Literal[1] | None,
+        priority: int = 0,
+        **settings: Unpack[SampleSettings],
+    ) -> GenerationOutput: ...
+
+    @overload
     async def chat(
         self,
         messages: Sequence[Mapping[str, Any]],
@@ -259,6 +294,16 @@ class AsyncLLM:
         priority: int = 0,
         **settings: Unpack[SampleSettings],
     ) -> GenerationOutput: ...
+
+    @overload
+    async def chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        config: GenerationConfig | None = None,
+        *,
+        priority: int = 0,
+        **settings: Unpack[GenerationSettings],
+    ) -> GenerationOutput | list[GenerationOutput]: ...
 
     async def chat(
         self,
@@ -340,7 +385,7 @@ class AsyncLLM:
 
     async def compare(
         self,
-        prompt: str | list[int],
+        prompt: Prompt,
         strategies: Mapping[str, Mapping[str, Any] | GenerationConfig] | None = None,
         *,
         seeds: int | Sequence[int] = NUM_SEEDS,

@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, Unpack, overload
 
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
@@ -175,21 +175,33 @@ class LLM:
         return self._require_open().engine.stats()
 
     @overload
-    def generate(
+    def generate(  # type: ignore[overload-overlap]
         self,
-        prompt: str | list[int] | list[str] | list[list[int]],
+        prompt: Prompt,
         config: GenerationConfig | None = None,
         *,
-        num_return_sequences: int,
+        num_return_sequences: Literal[1] | None,
+        parse_special: bool = False,
+        progress: bool | None = None,
+        **settings: Unpack[SampleSettings],
+    ) -> GenerationOutput: ...
+
+    @overload
+    def generate(
+        self,
+        prompt: Prompts,
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: int | None,
         parse_special: bool = False,
         progress: bool | None = None,
         **settings: Unpack[SampleSettings],
     ) -> list[GenerationOutput]: ...
 
     @overload
-    def generate(
+    def generate(  # type: ignore[overload-overlap]
         self,
-        prompt: str | list[int],
+        prompt: Prompt,
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
@@ -200,7 +212,7 @@ class LLM:
     @overload
     def generate(
         self,
-        prompt: list[str] | list[list[int]],
+        prompt: Sequence[Prompt],
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
@@ -208,9 +220,20 @@ class LLM:
         **settings: Unpack[SampleSettings],
     ) -> list[GenerationOutput]: ...
 
+    @overload
     def generate(
         self,
-        prompt: str | list[int] | list[str] | list[list[int]],
+        prompt: Prompts,
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        progress: bool | None = None,
+        **settings: Unpack[GenerationSettings],
+    ) -> GenerationOutput | list[GenerationOutput]: ...
+
+    def generate(
+        self,
+        prompt: Prompts,
         config: GenerationConfig | None = None,
         *,
         parse_special: bool = False,
@@ -221,6 +244,7 @@ class LLM:
 
         One prompt is answered by one output; a list of prompts, or one prompt with
         `num_return_sequences` above 1, by a list: prompt after prompt, and of each its samples.
+        (Type checkers take it for above 1, unless it is a literal 1.)
         An error ends all, and says which prompt of a list it concerns.
 
         Args:
@@ -282,6 +306,16 @@ class LLM:
         return self._look(score_probe(top), text, parse_special)
 
     @overload
+    def chat(  # type: ignore[overload-overlap]
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: Literal[1] | None,
+        **settings: Unpack[SampleSettings],
+    ) -> GenerationOutput: ...
+
+    @overload
     def chat(
         self,
         messages: Sequence[Mapping[str, Any]],
@@ -298,6 +332,14 @@ class LLM:
         config: GenerationConfig | None = None,
         **settings: Unpack[SampleSettings],
     ) -> GenerationOutput: ...
+
+    @overload
+    def chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        config: GenerationConfig | None = None,
+        **settings: Unpack[GenerationSettings],
+    ) -> GenerationOutput | list[GenerationOutput]: ...
 
     def chat(
         self,
@@ -375,7 +417,7 @@ class LLM:
 
     def compare(
         self,
-        prompt: str | list[int],
+        prompt: Prompt,
         strategies: Mapping[str, Mapping[str, Any] | GenerationConfig] | None = None,
         *,
         seeds: int | Sequence[int] = NUM_SEEDS,

@@ -19,11 +19,16 @@ from foretell.config.settings import SETTINGS
 ROOT = Path(__file__).parents[2]
 
 FINE = """
+from collections.abc import Sequence
 from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
 
 from foretell import (
     LLM, AsyncLLM, Conversation, GenerationConfig, GenerationOutput, GenerationSettings
 )
+from foretell.config.typed import SampleSettings
 
 llm = LLM()
 one: GenerationOutput = llm.generate("a", temperature=1, top_k=5, stop=["x"], stop_token_ids=[1])
@@ -42,6 +47,28 @@ llm.next("a", top_k=5).tokens
 llm.beams("a", num_beams=3).hypotheses
 llm.chat([], preset="chat").text
 answers: list[GenerationOutput] = llm.chat([], num_return_sequences=2, temperature=0.8)
+pair: tuple[str, ...] = ("a", "b")
+texts: Sequence[str] = pair
+ids: NDArray[np.int64] = np.array([1, 2])
+single: GenerationOutput = llm.generate(ids, top_k=5)
+more = llm.generate(pair) + llm.generate(texts)
+more = llm.generate([ids, ids]) + llm.generate(("a", [5]))
+llm.compare(ids, seeds=1)
+more = llm.generate([[1, 2], [3]]) + llm.generate(((1, 2), (3,)), num_return_sequences=2)
+single = llm.generate((1, 2), num_return_sequences=1)
+single = llm.generate("a", num_return_sequences=None)
+single = llm.chat([], num_return_sequences=1)
+more = llm.generate(["a"], num_return_sequences=1)
+number = int("3")
+more = llm.generate("a", num_return_sequences=number)
+settings: GenerationSettings = {"top_k": 5, "temperature": 0.8}
+either: GenerationOutput | list[GenerationOutput] = llm.generate("a", **settings)
+either = llm.chat([], **settings)
+plain: SampleSettings = {"top_k": 5, "temperature": 0.8}
+single = llm.generate("a", **plain)
+more = llm.generate(["a"], **plain)
+single = llm.chat([], **plain)
+single = llm.generate("a", **wishes)
 Conversation(llm).say("hello", max_new_tokens=3)
 GenerationConfig(top_k=5).override(top_k=None, seed=3)
 
@@ -53,6 +80,10 @@ async def main() -> None:
         output: GenerationOutput = await busy.generate("a", temperature=1)
         answer: GenerationOutput = await busy.chat([])
         drawn: list[GenerationOutput] = await busy.chat([], num_return_sequences=2)
+        drawn = await busy.generate(texts) + await busy.generate([ids], num_return_sequences=1)
+        output = await busy.generate("a", num_return_sequences=1, priority=2)
+        answer = await busy.chat([], num_return_sequences=1)
+        both: GenerationOutput | list[GenerationOutput] = await busy.generate("a", **settings)
         async for chunk in busy.stream("a", top_p=0.9):
             chunk.text
 """
@@ -74,6 +105,10 @@ LLM(n_ctx=5)
 AsyncLLM(n_ctx=5)
 AsyncLLM(threads="two")
 many.generate("a", temprature=1)
+llm.generate(5)
+llm.generate([1.5])
+llm.generate("a", num_return_sequences=1)[0]
+llm.generate(["a"], num_return_sequences=1).text
 many.stream("a", stop_token_ids="x")
 """
 

@@ -36,7 +36,8 @@ A function that hands settings on says so:
 
     def ask(llm: LLM, question: str, **settings: Unpack[GenerationSettings]) -> str: ...
 
-None takes a setting back.
+Where they are `SampleSettings`, a prompt has one output; with `GenerationSettings` it may have
+several. None takes a setting back.
 """
 
 from __future__ import annotations

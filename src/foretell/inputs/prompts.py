@@ -6,6 +6,9 @@ import operator
 from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+import numpy as np
+from numpy.typing import NDArray
+
 from foretell.config.plain import string, unpacked
 from foretell.errors import RequestError
 from foretell.utils.quoting import quote
@@ -13,7 +16,7 @@ from foretell.utils.quoting import quote
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
-Prompt = str | Sequence[int]
+Prompt = str | Sequence[int] | NDArray[np.integer[Any]]
 Prompts = Prompt | Sequence[Prompt]
 
 NOT_IDS = (bytes, bytearray, Mapping, Set)
