@@ -15,7 +15,6 @@ import click
 from foretell.outputs import GenerationOutput, Usage, show_settings
 from foretell.utils.display import count, pad, show_probability, show_token, width_of
 from foretell.utils.terminal import STEERING, is_terminal, printable
-from foretell.utils.terminal import STEERING, printable
 from foretell.utils.token_tables import Look
 
 __all__ = [
