@@ -17,11 +17,15 @@ pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
 
 TESTS = Path(__file__).parents[2]
 PROGRAM = """
+import select
 import sys
 sys.path.insert(0, sys.argv[1])
 from support.toy_chat import chatting_llm
 import foretell.llm
-foretell.llm.LLM = lambda *arguments, **settings: chatting_llm(context_length=4096)
+def wait_for_keys(answered):
+    if answered.endswith("wait"):
+        select.select([0], [], [])
+foretell.llm.LLM = lambda *arguments, **settings: chatting_llm(wait_for_keys, context_length=4096)
 from foretell.cli.main import run
 run(["chat", "--greedy"])
 """
@@ -56,6 +60,10 @@ class Terminal:
             self._seen += os.read(self._own, 4096).decode(errors="replace")
         seen, self._seen = self._seen, self._seen.partition(text)[2]
         return seen
+
+    def exit_code(self) -> int:
+        """How the program ended by itself."""
+        return self._process.wait(DEADLINE)
 
     def close(self) -> None:
         self._process.kill()
@@ -96,5 +104,43 @@ def test_a_block_that_the_terminal_marks_as_pasted_waits_for_enter() -> None:
 
 def test_commands_that_are_typed_ahead_are_commands(terminal: Terminal) -> None:
     terminal.type("/system be kind\n/exit\n")
-    terminal._process.wait(DEADLINE)
-    assert terminal._process.returncode == 0
+    assert terminal.exit_code() == 0
+
+
+@pytest.mark.parametrize("line", ["quit", "exit", "bye", "/exit"])
+def test_leaving_that_is_typed_during_an_answer_leaves(terminal: Terminal, line: str) -> None:
+    terminal.type("wait for me\n")
+    terminal.wait_for("1:")
+    terminal.type(f"{line}\n/clear\n")
+    assert terminal.exit_code() == 0
+
+
+def test_messages_that_are_typed_during_an_answer_are_messages_of_their_own(
+    terminal: Terminal,
+) -> None:
+    terminal.type("wait for me\n")
+    terminal.wait_for("1:")
+    terminal.type('one\n"""\ntwo\nthree\n"""\n/clear\nfour\n')
+    terminal.wait_for("2: one")
+    terminal.wait_for("3: two")
+    terminal.wait_for("three")
+    terminal.wait_for("1: four")
+
+
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+def test_lines_that_are_typed_before_the_first_prompt_are_messages_of_their_own(kind: str) -> None:
+    terminal = Terminal(kind)
+    try:
+        terminal.type("one\nbye\nexit\n")
+        assert terminal.exit_code() == 0
+        assert "1: one" in terminal.wait_for("tokens/s")
+    finally:
+        terminal.close()
+
+
+def test_a_dumb_terminal_is_sent_no_sequences() -> None:
+    terminal = Terminal("dumb")
+    try:
+        assert "\x1b" not in terminal.wait_for("> ")
+    finally:
+        terminal.close()

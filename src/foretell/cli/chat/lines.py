@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import select
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from foretell.errors import RequestError
 from foretell.utils.terminal import is_terminal
 
 FENCE = '"""'
-LEAVING = ("exit", "quit")
+LEAVING = ("exit", "quit", "bye")
 """Said alone, these leave, as in other programs."""
 
 PASTE_SECONDS = 0.03  # a line that is there within them was pasted with the one before
@@ -35,7 +36,8 @@ class EntryReader:
 
     A line that begins with a slash is a command, with two slashes a message that begins with one.
     A line that ends in a backslash goes on in the next. What stands between two `\"\"\"`, be it
-    many lines, is one message; so are lines that are pasted together at a terminal.
+    many lines, is one message; so are lines that are pasted together at a terminal. What was typed
+    ahead, while nobody asked for it, is taken line by line.
 
     Attributes:
         is_terminal: whether somebody types.
@@ -95,12 +97,15 @@ class EntryReader:
             ) from error
 
     def _ask(self, prompt: str) -> str:
+        is_typed_ahead = _is_waiting(0.0)
         if is_terminal(sys.stdout):
             line = input(prompt)  # which alone leaves the prompt to readline
         else:
             click.echo(prompt, nl=False, err=True)
             line = input()
-        return line if _is_command(line) else "\n".join([line, *_lines_waiting()])
+        if is_typed_ahead or _is_command(line):
+            return line
+        return "\n".join([line, *_lines_waiting()])
 
     def _read_line(self) -> str | None:
         data = b""
@@ -123,19 +128,21 @@ def _prepare_editing() -> None:
     """Give `input()` a history and editing, and let it take a pasted block as a whole."""
     with contextlib.suppress(ImportError):
         readline = importlib.import_module("readline")
-        if "libedit" not in (readline.__doc__ or ""):
+        is_dumb = os.environ.get("TERM", "dumb") == "dumb"  # it would show the sequences
+        if "libedit" not in (readline.__doc__ or "") and not is_dumb:
             readline.parse_and_bind("set enable-bracketed-paste on")
 
 
 def _lines_waiting() -> Iterator[str]:
     """Lines that are there already: they were pasted, by a terminal that does not say so."""
     with contextlib.suppress(EOFError):
-        while _is_waiting():
+        while _is_waiting(PASTE_SECONDS):
             yield input()
 
 
-def _is_waiting() -> bool:
+def _is_waiting(seconds: float) -> bool:
+    """Whether a line is there, or comes within this time."""
     try:
-        return bool(select.select([sys.stdin], [], [], PASTE_SECONDS)[0])
+        return bool(select.select([sys.stdin], [], [], seconds)[0])
     except (OSError, ValueError):  # no such thing as waiting: no descriptor, or Windows
         return False
