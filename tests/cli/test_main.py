@@ -197,9 +197,11 @@ def test_a_full_disk_under_stdout_is_told(command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closes a descriptor before exec")
-def test_no_stdout_at_all_is_no_crash() -> None:
-    done = run_process("sh", "-c", 'exec "$@" >&-', "sh", *FORETELL, "--version")
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("arguments", [("--version",), ("models",), ("guide", "top_k", "--json")])
+def test_a_closed_stdout_is_told(arguments: tuple[str, ...]) -> None:
+    done = run_process("sh", "-c", 'exec "$@" >&-', "sh", *FORETELL, *arguments)
+    expected = "foretell: error: the output cannot be written: Bad file descriptor\n"
+    assert (done.returncode, done.stderr) == (1, expected)
 
 
 def test_a_poor_terminal_gets_question_marks(

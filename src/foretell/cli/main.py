@@ -99,6 +99,8 @@ def cli(context: click.Context) -> None:
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line with `arguments` (those of the process if None), and exit."""
     signal.signal(signal.SIGTERM, _exit_terminated)
+    if sys.stdout is None:  # closed, as in `>&-`: whatever is written shall fail, not vanish
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a poor terminal gets "?", not a traceback
     code = _run_command(sys.argv[1:] if arguments is None else list(arguments))
