@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
 COMPLETION_VARIABLE = "_FORETELL_COMPLETE"
 """The shell sets it when it asks."""
+
+
+class BashCompletion(BashComplete):
+    """As click's, but `--option=value` is known where bash parts it into three words."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The words before the one to complete, without signs that stand after an option."""
+        words, incomplete = super().get_completion_args()
+        before = ["", *words]
+        pairs = zip(before, words, strict=False)
+        return [word for last, word in pairs if word != "=" or last[:2] != "--"], incomplete
+
+
+add_completion_class(BashCompletion)
 
 
 def complete_model(

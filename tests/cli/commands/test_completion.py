@@ -32,6 +32,9 @@ def completed(*words: str) -> list[str]:
         (["generate", "--model", "smol"], ["plain,smollm2-135m-instruct"]),
         (["generate", "--model", "./no"], ["file,./no"]),
         (["generate", "--preset", "cr"], ["plain,creative"]),
+        (["generate", "--preset", "=", "cr"], ["plain,creative"]),
+        (["generate", "--preset=cr"], ["plain,creative"]),
+        (["generate", "--preset", "=", "code", "--model", "=", "gemma"], ["plain,gemma-3-270m"]),
         (["guide", "top_"], ["plain,top_h", "plain,top_k", "plain,top_n_sigma", "plain,top_p"]),
         (["guide", "top-k"], ["plain,top_k"]),
         (["guide", "llama"], ["plain,llama.cpp"]),
@@ -47,6 +50,11 @@ def test_words_are_completed(words: list[str], expected: list[str], fake_home: N
 def fake_home(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FORETELL_HOME", "HF_HOME", "HF_HUB_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / name))
+
+
+def test_after_the_sign_of_an_option_its_values_are_listed(fake_home: None) -> None:
+    assert completed("generate", "--preset", "=") == completed("generate", "--preset=")
+    assert "plain,creative" in completed("generate", "--preset", "=")
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
