@@ -119,7 +119,7 @@ def _run_command(arguments: list[str]) -> int:
     except click.exceptions.Exit as request:
         return request.exit_code
     except click.ClickException as error:
-        return _complain(_with_help_hint(error), error.exit_code)
+        return _complain(_with_help_hint(error, arguments), error.exit_code)
     except ForetellError as error:
         return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
@@ -175,18 +175,23 @@ def _color_choice() -> bool | None:
     return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
-def _with_help_hint(error: click.ClickException) -> str:
-    message = _message_of(error).rstrip(".")
+def _with_help_hint(error: click.ClickException, arguments: list[str]) -> str:
+    message = _message_of(error, arguments).rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{message} (see `{context.command_path} --help`)" if context else message
 
 
-def _message_of(error: click.ClickException) -> str:
-    if not isinstance(error, click.NoSuchOption):
+def _message_of(error: click.ClickException, arguments: list[str]) -> str:
+    if not isinstance(error, click.NoSuchOption | click.BadParameter):
         return error.format_message()
-    from foretell.cli.names import unknown_option
+    from foretell.cli.names import joined_letters, unknown_option
 
-    return unknown_option(error)
+    letters = joined_letters(arguments)
+    if letters is not None:
+        error = click.NoSuchOption(letters, ctx=error.ctx)
+    if isinstance(error, click.NoSuchOption):
+        return unknown_option(error)
+    return error.format_message()
 
 
 def _explain_os_error(error: OSError) -> int:

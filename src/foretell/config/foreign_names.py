@@ -48,7 +48,10 @@ OPTION_ALIASES: dict[str, str] = {
 """Other systems' names of how a model is opened, and the arguments of `LLM` that they mean."""
 
 _STREAM = "call stream(), which yields the text as it is written"
-_GPU = "foretell's own kernels run on a CPU; device='cuda' computes on torch"
+_GPU = (
+    "there are no GPU layers here: foretell's own kernels run on a CPU; "
+    "device='cuda' computes on torch"
+)
 _ONE_PROCESS = "one process runs the model"
 _AT_LOAD = "there is nothing to set: weights are packed once, as the model is opened"
 _ADAPTER = "adapters are not supported: merge them into the model's weights"
