@@ -159,6 +159,27 @@ def test_a_saved_talk_goes_on(piped: Any, tmp_path: Path) -> None:
     assert piped(f"/load {path}\n").err.endswith("loaded 1 message\n")
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_around_a_file_are_no_part_of_its_name(
+    piped: Any, tmp_path: Path, quote: str
+) -> None:
+    path = tmp_path / "my talk.json"
+    piped(f"a\n/save {quote}{path}{quote}\n")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert piped(f"/load {quote}{path}{quote}\nb\n").out == "2: b\n"
+
+
+def test_a_talk_takes_the_place_of_a_talk_alone(typed: Any, tmp_path: Path) -> None:
+    talk, notes = tmp_path / "talk.json", tmp_path / "notes.txt"
+    notes.write_text("milk, bread\n")
+    result = typed(f"a\n/save {talk}\nb\n/save {talk}\n/save {notes}\n")
+    assert f"saved to {talk}\n" in result.err
+    assert f"saved to {talk}, in place of the conversation that was there\n" in result.err
+    assert "notes.txt: is there, and no conversation: give another name" in result.err
+    assert len(json.loads(talk.read_text())["messages"]) == 4
+    assert notes.read_text() == "milk, bread\n"
+
+
 def test_help_names_every_command(piped: Any) -> None:
     from foretell.cli.chat.commands import SLASH_COMMANDS
 

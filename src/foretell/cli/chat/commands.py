@@ -8,11 +8,13 @@ import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from foretell.cli.chat.session import Session, note
 from foretell.cli.options import warn
 from foretell.cli.render import terminal_columns
+from foretell.conversation import read_messages
 from foretell.errors import ForetellError, RequestError
 from foretell.utils.display import count
 
@@ -127,13 +129,31 @@ def _clear(session: Session, argument: str) -> None:
 
 
 def _save(session: Session, argument: str) -> None:
-    session.conversation.save(argument)
-    note(f"saved to {argument}")
+    path = _file_name(argument)
+    is_there = Path(path).is_file()
+    if is_there and not _holds_talk(path):
+        raise RequestError(f"{path:.200}: is there, and no conversation: give another name")
+    session.conversation.save(path)
+    note(f"saved to {path}" + (", in place of the conversation that was there" if is_there else ""))
+
+
+def _holds_talk(path: str) -> bool:
+    try:
+        read_messages(path)
+    except RequestError:
+        return False
+    return True
 
 
 def _load(session: Session, argument: str) -> None:
-    session.conversation.load(argument)
+    session.conversation.load(_file_name(argument))
     note(f"loaded {count(len(session.conversation.messages), 'message')}")
+
+
+def _file_name(argument: str) -> str:
+    """A file's name, without the quotes that a shell would want around it."""
+    is_quoted = len(argument) > 2 and argument[0] == argument[-1] and argument[0] in "\"'"
+    return argument[1:-1] if is_quoted else argument
 
 
 def _quit(session: Session, argument: str) -> None:
