@@ -83,6 +83,17 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         assert f"foretell {name}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments", [(), ("models", "--help")])
+def test_no_summary_is_cut(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(*arguments) == 0
+    summaries = capsys.readouterr().out.partition("Commands:")[2].splitlines()
+    assert len(summaries) > 5
+    assert not [summary for summary in summaries if summary.endswith("...")]
+
+
 def test_a_file_is_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("zip", "cut"):
         (tmp_path / f"{name}.py").touch()

@@ -46,11 +46,12 @@ def command(
     as_json: bool,
     **wishes: Any,
 ) -> None:
-    """Show the likeliest tokens at one position of PROMPT, and where each leads.
+    """Show likely tokens at one position, and where each leads.
 
-    Each token comes with its rank, its probability, and the text that greedy decoding goes on with
-    from there. An arrow marks the token that stands at the position already, if one does. `foretell
-    score` shows how PROMPT is cut into tokens.
+    The position is one of PROMPT or the one after it. Each token comes with its rank, its
+    probability, and the text that greedy decoding goes on with from there. An arrow marks the token
+    that stands at the position already, if one does. `foretell score` shows how PROMPT is cut into
+    tokens.
 
     \b
     Examples:

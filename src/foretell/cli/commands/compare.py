@@ -74,11 +74,11 @@ def command(
     max_new_tokens: int | None,
     **wishes: Any,
 ) -> None:
-    """Continue PROMPT by several strategies, and show what tells their texts apart.
+    """Continue PROMPT by several strategies, side by side.
 
     A strategy that samples runs once for each of the seeds 0, 1, ...; another runs once. The table
-    has means over the runs; the texts stand below. Values are JSON, or plain words. Without a
-    prompt, or with -, it is read from stdin.
+    has means over the runs, of what tells their texts apart; the texts stand below. Values are
+    JSON, or plain words. Without a prompt, or with -, it is read from stdin.
 
     \b
     Examples:

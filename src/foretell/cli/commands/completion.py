@@ -13,7 +13,9 @@ from foretell.errors import RequestError
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
-    """Print what makes a shell complete commands, options, names of models and topics.
+    """Print a script by which a shell completes words.
+
+    It completes commands, options, names of models, and topics of the guide.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ SETTINGS = GenerationConfig(max_new_tokens=120, temperature=0.8, top_k=50, top_p
 @click.command()
 @with_options(*MODEL_OPTIONS)
 def command(model: ModelChoice) -> None:
-    """Fetch the default model if need be, show what it expects next, and let it write.
+    """Fetch the default model if need be, and watch it write.
 
     \b
     Examples:

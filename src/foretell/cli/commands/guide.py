@@ -41,7 +41,7 @@ Rows = Iterable[tuple[str, str]]
 @click.argument("topic", required=False, shell_complete=complete_topic)
 @with_options(JSON_OPTION)
 def command(topic: str | None, as_json: bool) -> None:
-    """Explain the settings: ranges, effects, and what suits which task.
+    """Explain the settings, and what suits which task.
 
     TOPIC is a setting, a preset or a dialect; without one, all are listed.
 

@@ -33,10 +33,11 @@ def command(
     top: int,
     as_json: bool,
 ) -> None:
-    """Show the log-probability of each token of the text PROMPT, their sum, and the perplexity.
+    """Show how probable the text PROMPT is, token by token.
 
-    The sum is that of the whole text by the product rule. Without a text, or with -, it is read
-    from stdin; one newline at its end is not part of it.
+    The table has the log-probability of each token, then their sum, which is that of the whole text
+    by the product rule, and the perplexity. Without a text, or with -, it is read from stdin; one
+    newline at its end is not part of it.
 
     \b
     Examples:
