@@ -54,6 +54,12 @@ def test_a_prompt_that_does_not_fit(shell):
     assert result.out == ""
 
 
+def test_help_says_what_the_numbers_count(shell):
+    shown = shell.run("bench", "--help").out
+    assert "INTEGER RANGE" not in shown
+    assert "Tokens to decode in a round." in shown
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("--tokens", "1"), ("--prompt-tokens", "0"), ("--rounds", "0"), ("--rounds", "x"), ("more",)],

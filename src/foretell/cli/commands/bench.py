@@ -11,6 +11,7 @@ import click
 from foretell import __version__
 from foretell.cli.options import MODEL_OPTIONS, ModelChoice, load, with_options
 from foretell.cli.render import echo_json
+from foretell.utils.display import count
 from foretell.utils.terminal import printable
 
 if TYPE_CHECKING:
@@ -69,22 +70,35 @@ class Report:
 @click.command()
 @with_options(*MODEL_OPTIONS)
 @click.option(
-    "--tokens", type=click.IntRange(min=2), default=128, show_default=True, help="To decode."
+    "--tokens",
+    type=click.IntRange(min=2),
+    metavar="INTEGER",
+    default=128,
+    show_default=True,
+    help="Tokens to decode in a round.",
 )
 @click.option(
     "--prompt-tokens",
     type=click.IntRange(min=1),
+    metavar="INTEGER",
     default=512,
     show_default=True,
-    help="To prefill.",
+    help="Tokens of the prompt that a round prefills.",
 )
 @click.option(
-    "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="After a warm-up."
+    "--rounds",
+    type=click.IntRange(min=1),
+    metavar="INTEGER",
+    default=5,
+    show_default=True,
+    help="Rounds that are measured, after one to warm up.",
 )
 def command(model: ModelChoice, tokens: int, prompt_tokens: int, rounds: int) -> None:
-    """Measure prefill and decode speed, memory use, and the share of the machine's bandwidth.
+    """Measure speed, memory use, and the share of the bandwidth.
 
-    A table goes to stderr; the last line, on stdout, is one JSON object.
+    That is the speed of prefill and of decoding, and what decoding takes of the speed at which this
+    machine's memory can be read. A table goes to stderr; the last line, on stdout, is one JSON
+    object.
 
     \b
     Examples:
@@ -102,7 +116,7 @@ def command(model: ModelChoice, tokens: int, prompt_tokens: int, rounds: int) ->
     start = time.perf_counter()
     with load(model) as llm:
         load_seconds = time.perf_counter() - start
-        with console.status(f"measuring, {rounds} rounds"):
+        with console.status(f"measuring, {count(rounds, 'round')}"):
             report = _measure(llm, model.name, load_seconds, tokens, prompt_tokens, rounds)
     console.print(_table(report))
     echo_json(report.to_dict())
