@@ -63,7 +63,9 @@ def test_every_setting_is_an_option_or_a_function():
 def test_next_has_what_shapes_the_distribution():
     missing = settings_of(generate.command) - settings_of(next_token.command)
     kinds = (Kind.RUN, Kind.REPORT, Kind.END, Kind.LAST)
-    assert missing == {name for name, row in SETTINGS.items() if row.kind in kinds} - FUNCTIONS
+    searching = {"num_beams", "length_penalty", "early_stopping"}
+    others = {name for name, row in SETTINGS.items() if row.kind in kinds}
+    assert missing == (searching | others) - FUNCTIONS
     assert missing >= {
         *("seed", "max_new_tokens", "max_length", "max_time", "eos_token_id", "ignore_eos"),
         *("forced_eos_token_id", "stop", "include_stop_str_in_output", "stop_regex"),
@@ -188,6 +190,23 @@ def test_help_has_the_usual_settings_first_under_headings(shell):
     assert headings[0] == "Model, prompt and output:"
     assert "Repetition:" in headings
     assert places[-1] < shown.index("\nRepetition:\n")
+
+
+def test_options_that_may_be_repeated_are_marked(shell):
+    command = cli.get_command(click.Context(cli), "generate")
+    options = [param for param in command.params if isinstance(param, click.Option)]
+    marked = [option.name for option in options if "[repeatable]" in (option.help or "")]
+    assert marked == [option.name for option in options if option.multiple]
+    assert {"stop", "stop_regex", "dry_sequence_breakers"} <= {*marked}
+
+
+def test_a_locale_that_is_not_utf8_is_named(monkeypatch, shell):
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: "ascii")
+    result = shell.run("next", "\udcc3\udca9")
+    assert (result.code, result.out) == (2, "")
+    assert "the locale's encoding is ascii and not UTF-8" in result.err
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: "utf-8")
+    assert "cannot be read: it is not UTF-8 text" in shell.run("next", "\udcff").err
 
 
 def test_what_is_unlikely_to_be_meant_is_a_warning():

@@ -24,6 +24,7 @@ from foretell.cli.settings import (
     warn,
 )
 from foretell.errors import RequestError
+from foretell.formats.metadata import has_surrogate
 from foretell.hub import DEFAULT_MODEL
 from foretell.loading.options import OPTIONS, Option
 from foretell.utils.terminal import is_terminal
@@ -104,8 +105,8 @@ PROMPT_OPTIONS = (
     click.argument("prompt", required=False),
     click.option(
         "--file",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Read the prompt from a file.",
+        type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+        help="Read the prompt from a file, or with - from stdin.",
     ),
     click.option(
         "--parse-special", is_flag=True, help="Read special tokens in the prompt as such."
@@ -142,15 +143,27 @@ def read_prompt(prompt: str | None, file: Path | None) -> str:
     """
     if prompt is not None and file is not None:
         raise click.UsageError("give a prompt or --file, not both", click.get_current_context())
-    if file is not None:
+    if file is not None and str(file) != "-":
         with file.open("rb") as stream:
             return _decode(stream.read(MAX_INPUT_BYTES + 1), str(file))
     if prompt is not None and prompt != "-":
+        _check_locale(prompt)
         return prompt
-    if sys.stdin is None or (prompt is None and is_terminal(sys.stdin)):
+    is_asked_for = prompt is not None or file is not None
+    if sys.stdin is None or (not is_asked_for and is_terminal(sys.stdin)):
         message = "there is no prompt: give it as an argument, with --file or on stdin"
         raise click.UsageError(message, click.get_current_context())
     return _decode(sys.stdin.buffer.read(MAX_INPUT_BYTES + 1), "stdin")
+
+
+def _check_locale(prompt: str) -> None:
+    """Raise UsageError if the prompt has bytes that the locale's encoding does not know."""
+    if has_surrogate(prompt):
+        encoding = sys.getfilesystemencoding()
+        reason = "it is not UTF-8 text"
+        if encoding != "utf-8":
+            reason = f"the locale's encoding is {encoding} and not UTF-8 (LC_ALL=C.UTF-8 sets it)"
+        raise click.UsageError(f"the prompt cannot be read: {reason}", click.get_current_context())
 
 
 def _decode(data: bytes, source: str) -> str:

@@ -163,6 +163,8 @@ def setting_option(name: str, note: str | None = None) -> Callable[[Any], Any]:
     row = SETTINGS[name]
     if note is None:
         note = "[needs --json]" if row.needs_json else row.note
+    if isinstance(row.values, Values) and row.values.notation in REPEATED:
+        note = f"{note} [repeatable]".lstrip()
     help_text = f"{row.meaning[0].upper()}{row.meaning[1:]}."
     return click.option(
         *([row.short] if row.short else []),
@@ -249,7 +251,9 @@ EXPLAIN_OPTIONS = _options(
 )
 """The settings of one text whose tokens are explained; what is recorded of it is not a choice."""
 
-SAMPLING_OPTIONS = _options([name for name in _ALL if SETTINGS[name].kind in _OF_RUN])
+SAMPLING_OPTIONS = _options(
+    (*_OF_BEAMS, *(name for name in _ALL if SETTINGS[name].kind in _OF_RUN))
+)
 """The settings that shape the distribution of the next token."""
 
 

@@ -88,7 +88,7 @@ class ModelOptions:
     threads: int | None = field(
         default=None,
         metadata=_about(
-            "native", description="Threads that compute.  [default: all cores]", kind=int
+            "native", description="Threads that compute.  [default: all physical cores]", kind=int
         ),
     )
     activations: Activations = field(default="int8", metadata=_about("native"))

@@ -154,6 +154,12 @@ def test_one_newline_alone_is_dropped(shell):
     assert shell.run("generate", "-q").out == " sat\n"
 
 
+def test_the_file_may_be_stdin(shell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shell.stdin(b"the cat\n")
+    assert shell.run("generate", "--file", "-", "-q").out == " sat\n"
+
+
 def test_the_prompt_may_come_from_a_file(shell, tmp_path):
     path = tmp_path / "prompt.txt"
     path.write_text("고양이가\n", encoding="utf-8")

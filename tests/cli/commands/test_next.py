@@ -76,6 +76,9 @@ def test_json_is_the_distribution(shell):
     [
         (["the", "--top", "0"], "top=0 is out of range"),
         (["the", "--seed", "5"], "No such option"),
+        (["the", "--num-beams", "3"], "No such option"),
+        (["the", "--length-penalty", "3"], "No such option"),
+        (["the", "--early-stopping", "on"], "No such option"),
         ([""], "the prompt has no tokens"),
     ],
 )

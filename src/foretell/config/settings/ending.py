@@ -91,7 +91,6 @@ ROWS: dict[str, Setting] = {
             "antiprompt",
         ),
         usual=10,
-        note="[repeatable]",
     ),
     "include_stop_str_in_output": Setting(
         BOOLEAN,

@@ -22,7 +22,6 @@ ROWS: dict[str, Setting] = {
         TEXTS,
         Kind.MASK,
         "texts that must not be written",
-        note="[repeatable]",
         aliases=("banned_strings", "banned_words"),
     ),
     "bad_words_ids": Setting(
@@ -53,7 +52,6 @@ ROWS: dict[str, Setting] = {
         "added to the logit of a token, named by id or text; -inf bans it",
         formula="x + bias",
         source="OpenAI",
-        note="[repeatable]",
     ),
     "sequence_bias": Setting(
         SEQUENCE_BIASES,
