@@ -146,6 +146,8 @@ def test_first_come_first_served():
         ([1] * 33, {}, "33 tokens and a token to generate: 34 positions, but the context has 32"),
         ([1] * 32, {}, "33 positions, but the context has 32"),
         ([1] * 30, {"max_new_tokens": 3}, "30 tokens and max_new_tokens=3: 33 positions"),
+        ([1], {"max_new_tokens": 10**20}, r"max_new_tokens=2\*\*63 - 1 or more: over 2"),
+        ([1], {"max_length": 10**20}, r"max_length=2\*\*63 - 1 or more: over 2"),
         ([1] * 20, {"max_new_tokens": 9}, "29 positions, but the KV pool has 28: num_blocks=7 "),
     ],
 )

@@ -21,7 +21,7 @@ from foretell.errors import ConfigError, RequestError
 from foretell.inputs.processor import merge_settings
 from foretell.inputs.prompts import Prompt
 from foretell.outputs import CandidateTrace, GenerationOutput, StageTrace, StepTrace
-from foretell.utils.display import count, pad, show_probability, show_token, width_of
+from foretell.utils.display import count, pad, show_indices, show_probability, show_token, width_of
 
 MAX_COLUMNS = 100  # of a table
 MAX_STAGE = 30  # columns for a stage's name and setting
@@ -103,8 +103,8 @@ class Explanation:
         """The record of one token; `index` as in `why`, RequestError where there is none."""
         number = operator.index(index)
         if not 0 <= number < len(self.steps):
-            count = len(self.steps)
-            right = f"must be 0 to {count - 1}" if count else "no token was generated"
+            number = len(self.steps)
+            right = f"must be {show_indices(number)}" if number else "no token was generated"
             raise RequestError(f"token {index} is out of range: {right}")
         return self.steps[number]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from foretell.backends.base import BackendInfo
 from foretell.config import GenerationConfig
+from foretell.config.ranges import MAX_COUNT
 from foretell.decoding.context import Breakers, ChainContext
 from foretell.decoding.strategies import strategy_for
 from foretell.decoding.strategies.base import Strategy, StrategyKind
@@ -167,7 +168,9 @@ class Request:
     def _wish(self) -> str:
         """What is asked for, in words."""
         prompt = f"a prompt of {count(len(self.prompt), 'token')}"
-        return f"{prompt}{self._limit_in_words}: {count(self.min_length, 'position')}"
+        beyond = self.min_length >= MAX_COUNT
+        needed = "over 2**63 - 1 positions" if beyond else count(self.min_length, "position")
+        return f"{prompt}{self._limit_in_words}: {needed}"
 
     @property
     def _limit_in_words(self) -> str:
@@ -177,8 +180,13 @@ class Request:
         if self.limit is None:
             return " and a token to generate"
         if self.limit == self.config.max_length:
-            return f" with max_length={self.config.max_length}"
-        return f" and max_new_tokens={self.config.max_new_tokens}"
+            return f" with max_length={_show_limit(self.limit)}"
+        return f" and max_new_tokens={_show_limit(self.config.max_new_tokens)}"
+
+
+def _show_limit(limit: int | None) -> str:
+    """The limit; where it was not kept as it was given, what is known of it."""
+    return "2**63 - 1 or more" if limit == MAX_COUNT else str(limit)
 
 
 def _check_ids(name: str, ids: Items[int], vocab_size: int) -> None:

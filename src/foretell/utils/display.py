@@ -32,6 +32,11 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def show_indices(number: int) -> str:
+    """Which indices this many things have, at least one: "0 to 4", or "0, there is one alone"."""
+    return f"0 to {number - 1}" if number > 1 else "0, there is one alone"
+
+
 def width_of(text: str) -> int:
     """Terminal columns of a printable text: two for wide characters, none for marks."""
     return sum(_width_of_character(character) for character in text)

@@ -31,6 +31,13 @@ def test_five_tokens_unless_said_otherwise(shell):
     assert len(json.loads(result.out)["steps"]) == 2
 
 
+def test_the_summary_has_no_setting_that_nobody_set(shell):
+    shell.model(lambda: reciting_llm("the cat sat"))
+    assert shell.run("explain", "the").err == "5 tokens (max_new_tokens=5)\n"
+    result = shell.run("explain", "the", "--max-new-tokens", "1", "--logprobs", "2")
+    assert result.err == "1 token (max_new_tokens=1, logprobs=2)\n"
+
+
 def test_progress_is_shown_on_a_terminal_and_leaves_the_table_alone(shell, improvising):
     quiet = shell.run(*ARGUMENTS)
     shell.terminal()
@@ -86,6 +93,10 @@ def test_a_page_that_cannot_be_written_leaves_nothing(shell, improvising, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["the", "--token", "9", "--max-new-tokens", "1"],
+            "token 9 is out of range: must be 0, there is one alone",
+        ),
         (["the", "--token", "9"], "token 9 is out of range: must be 0 to 4"),
         (["the", "--html", "nowhere/why.html"], "must be a file in a folder that exists"),
         (["the", "--top-k", "-3"], "top_k=-3"),

@@ -94,6 +94,8 @@ def test_verify_reads_the_file(fake_hub: FakeHub, capsys: pytest.CaptureFixture[
     path = hub.pull("tiny")
     capsys.readouterr()
     assert run(capsys, "verify", "tiny") == (0, f"{path}: sha256 is right\n", "")
+    found = json.loads(run(capsys, "verify", "tiny", "--json")[1])
+    assert found == {"name": "tiny", "path": str(path), "verified": True}
     path.write_bytes(b"a nodel")
     code, output, errors = run(capsys, "verify", "tiny")
     assert (code, output) == (1, "")

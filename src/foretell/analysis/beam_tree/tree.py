@@ -13,7 +13,7 @@ from foretell.config import GenerationConfig
 from foretell.decoding.strategies.beam_search import SearchEnd
 from foretell.errors import RequestError
 from foretell.outputs import GenerationOutput, JsonMixin
-from foretell.utils.display import count
+from foretell.utils.display import count, show_indices
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +45,8 @@ class BeamTree(JsonMixin):
         """
         index = operator.index(step)
         if not 0 <= index < len(self.steps):
-            raise RequestError(f"step {step} is out of range: must be 0 to {len(self.steps) - 1}")
+            legal = show_indices(len(self.steps))
+            raise RequestError(f"step {step} is out of range: must be {legal}")
         return " ".join(sentences(self.steps[index], token, self.config))
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,10 @@ from foretell.cli.options import (
     read_prompt,
     with_options,
 )
-from foretell.cli.render import echo_json, show_settings
+from foretell.cli.render import echo_json
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError
+from foretell.outputs import spell_settings
 from foretell.utils.display import count
 from foretell.utils.files import write_atomically
 from foretell.utils.terminal import is_terminal
@@ -48,7 +50,7 @@ def command(
     as_json: bool,
     **others: Any,
 ) -> None:
-    """Continue PROMPT by a few tokens, and show why each was chosen.
+    """Continue PROMPT, and show why each token was chosen.
 
     A table for each token: how many tokens each stage left possible, how much of the probability
     these had, the entropy, and what became of the token chosen (first) and of the likeliest others.
@@ -71,8 +73,15 @@ def command(
         click.echo(f"{found.table(token)}\n\n  {found.why(token)}")
     elif html is None:
         click.echo(str(found))
-    settings = show_settings(found.output.config)
-    click.secho(f"{count(len(found.steps), 'token')} ({settings})", err=True, dim=True)
+    settings = _settings_line(found.output.config, stated={"logprobs"} & given(others).keys())
+    click.secho(f"{count(len(found.steps), 'token')}{settings}", err=True, dim=True)
+
+
+def _settings_line(config: GenerationConfig, stated: Collection[str]) -> str:
+    """The settings in brackets, without those that the command itself makes."""
+    unasked = {"trace", "logprobs"}.difference(stated)
+    settings = {name: value for name, value in config.as_dict().items() if name not in unasked}
+    return f" ({spell_settings(settings)})" if settings else ""
 
 
 def _explain(text: str, model: ModelChoice, parse_special: bool, **settings: Any) -> Explanation:

@@ -62,7 +62,7 @@ def command(context: click.Context, as_json: bool) -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def list_models(as_json: bool) -> None:
-    """List known models, and those of the hub that are cached: name, size, licence, where.
+    """List known and cached models: name, size, licence, where.
 
     \b
     Examples:
@@ -113,10 +113,10 @@ def path(name: str, revision: str | None, as_json: bool) -> None:
 @_revision
 @_as_json
 def remove(name: str, revision: str | None, as_json: bool) -> None:
-    """Delete the model NAME, and what is left of its downloads, from its cache.
+    """Delete the model NAME from its cache.
 
-    A Hugging Face id means all its cached revisions, unless --revision names one. Other tools that
-    share the cache lose it too.
+    What is left of its downloads goes with it. A Hugging Face id means all its cached revisions,
+    unless --revision names one. Other tools that share the cache lose it too.
 
     \b
     Examples:
@@ -133,15 +133,22 @@ def remove(name: str, revision: str | None, as_json: bool) -> None:
 @command.command()
 @_name
 @_revision
-def verify(name: str, revision: str | None) -> None:
-    """Read the cached model NAME in full and compare its hashes with the published ones.
+@_as_json
+def verify(name: str, revision: str | None, as_json: bool) -> None:
+    """Check the cached model NAME by its published hashes.
+
+    It is read in full.
 
     \b
     Examples:
       foretell models verify smollm2-135m-instruct
-      foretell models verify openai-community/gpt2
+      foretell models verify openai-community/gpt2 --json
     """
-    click.echo(f"{hub.verify(name, revision)}: sha256 is right")
+    found = hub.verify(name, revision)
+    if as_json:
+        click.echo(json.dumps({"name": name, "path": str(found), "verified": True}, indent=2))
+    else:
+        click.echo(f"{found}: sha256 is right")
 
 
 def _print_path(path: Path, as_json: bool) -> None:
