@@ -10,7 +10,7 @@ In a notebook the explanation shows itself: tokens shaded by probability, their 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from foretell.analysis.html import fragment
@@ -27,7 +27,12 @@ MAX_COLUMNS = 100  # of a table
 MAX_STAGE = 30  # columns for a stage's name and setting
 MAX_TOKEN = 12  # columns for a candidate
 NOTEWORTHY = 1e-9  # a relative change of a probability that is more than rounding
-FIGURES = 25  # columns for what a stage left: tokens, mass, entropy
+FIGURES: tuple[tuple[str, int, Callable[[StageTrace], str]], ...] = (
+    ("tokens", 7, lambda stage: str(stage.num_candidates)),
+    ("mass", 9, lambda stage: f"{stage.mass:.2%}"),
+    ("entropy", 9, lambda stage: f"{stage.entropy:.3f}"),
+)
+"""What a stage left: a heading, its columns, and how it is shown."""
 
 
 def explain(
@@ -77,9 +82,14 @@ class Explanation:
         """The story of one token, in a few sentences; `index` counts generated tokens from 0."""
         return " ".join(_sentences(self.step(index)))
 
-    def table(self, index: int) -> str:
-        """What each stage did to the token and to the likeliest others; `index` as in `why`."""
-        return "\n".join(_table_lines(index, self.step(index)))
+    def table(self, index: int, columns: int | None = None) -> str:
+        """What each stage did to the token and to the likeliest others; `index` as in `why`.
+
+        It is as wide as `columns` of a terminal and 100 allow: what has no room is left out, first
+        the less likely tokens, then the entropy and the mass.
+        """
+        room = MAX_COLUMNS if columns is None else min(columns, MAX_COLUMNS)
+        return "\n".join(_table_lines(index, self.step(index), room))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data, ready for `json.dumps`; each step with its story."""
@@ -165,17 +175,20 @@ def _choice_sentence(step: StepTrace) -> str:
     )
 
 
-def _table_lines(index: int, step: StepTrace) -> Iterator[str]:
+def _table_lines(index: int, step: StepTrace, columns: int) -> Iterator[str]:
     names = [show_stage(stage) for stage in step.stages]
     stage_columns = min(MAX_STAGE, max(map(width_of, ("stage", *names))))
-    shown = _candidates_that_fit(step, MAX_COLUMNS - stage_columns - FIGURES - 2)
+    room = columns - stage_columns - 4
+    figures = _figures_that_fit(room - _columns_of(step.chosen) - 2)
+    shown = _candidates_that_fit(step, room + 2 - sum(width for _, width, _ in figures))
+    heads = "".join(f"{head:>{width}}" for head, width, _ in figures)
     tokens = "".join(f"  {_right(show_token(one.token), _columns_of(one))}" for one in shown)
     yield f"{index}: {_headline(step)}"
-    yield f"  {pad('stage', stage_columns)}  {'tokens':>7}{'mass':>9}{'entropy':>9}{tokens}"
+    yield f"  {pad('stage', stage_columns)}  {heads}{tokens}"
     for number, stage in enumerate(step.stages):
-        figures = f"{stage.num_candidates:>7}{stage.mass:>9.2%}{stage.entropy:>9.3f}"
+        cells = "".join(f"{show(stage):>{width}}" for _, width, show in figures)
         odds = "".join(f"  {_odds(one, number):>{_columns_of(one)}}" for one in shown)
-        yield f"  {pad(names[number], stage_columns)}  {figures}{odds}"
+        yield f"  {pad(names[number], stage_columns)}  {cells}{odds}"
 
 
 def _headline(step: StepTrace) -> str:
@@ -184,6 +197,14 @@ def _headline(step: StepTrace) -> str:
         return f"{token} has the largest logit"
     draw = step.draw
     return f"{token} was drawn: {draw.uniform:.4f} is in [{draw.low:.4f}, {draw.high:.4f})"
+
+
+def _figures_that_fit(columns: int) -> tuple[tuple[str, int, Callable[[StageTrace], str]], ...]:
+    """The first of the figures, one at least, that there is room for."""
+    number = len(FIGURES)
+    while number > 1 and sum(width for _, width, _ in FIGURES[:number]) > columns:
+        number -= 1
+    return FIGURES[:number]
 
 
 def _candidates_that_fit(step: StepTrace, columns: int) -> list[CandidateTrace]:

@@ -217,6 +217,16 @@ def test_the_table_fits_in_80_columns():
     assert "…" not in lines[3]
 
 
+@pytest.mark.parametrize("columns", [30, 40, 60])
+def test_the_table_leaves_out_what_has_no_room(columns):
+    found = toy_llm().compare("the cat", {"a": {"temperature": 1.0}, "b": {}}, max_new_tokens=6)
+    lines = table_lines(found.results, columns)
+    assert all(len(line) <= columns for line in lines)
+    heads = lines[0].split()
+    assert {"strategy", "perpl", "len"} <= {*heads} < {*table_lines(found.results)[0].split()}
+    assert len(lines[1].split()) == len(heads)
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(None, "–"), (1, "1.00"), (999.99, "999.99"), (12345.6, "12346"), (math.inf, "inf")],

@@ -54,6 +54,14 @@ def test_a_prompt_that_does_not_fit(shell):
     assert result.out == ""
 
 
+def test_a_narrow_terminal_has_the_figures_alone(shell, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    shown = shell.run("bench", *SMALL).err
+    assert all(len(line) <= 40 for line in shown.splitlines())
+    assert " tokens/s" in shown
+    assert "ms a token" not in shown
+
+
 def test_help_says_what_the_numbers_count(shell):
     shown = shell.run("bench", "--help").out
     assert "INTEGER RANGE" not in shown

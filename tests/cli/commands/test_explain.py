@@ -40,7 +40,7 @@ def test_the_summary_has_no_setting_that_nobody_set(shell):
 
 def test_progress_is_shown_on_a_terminal_and_leaves_the_table_alone(shell, improvising):
     quiet = shell.run(*ARGUMENTS)
-    shell.terminal()
+    shell.terminal(columns=100)
     watched = shell.run(*ARGUMENTS)
     assert watched.out == quiet.out
     assert "Generating" in watched.err
@@ -66,6 +66,16 @@ def test_one_token_in_sentences(shell):
     data = json.loads(shell.run("explain", "the", "--token", "1", "--json").out)
     assert data["why"] in result.out
     assert data["chosen"]["rank"] == 1
+
+
+def test_a_narrow_terminal_is_not_overrun(shell):
+    arguments = ("explain", "the", "--token", "0", "--temperature", "0.9", "--seed", "3")
+    wide = shell.run(*arguments).out
+    shell.terminal(columns=40)
+    narrow = shell.run(*arguments).out
+    assert all(len(line) <= 40 for line in narrow.splitlines()[1:])
+    sentences = wide.splitlines()[-1].split()
+    assert narrow.split()[-len(sentences) :] == sentences
 
 
 def test_a_page_is_written_wholly(shell, improvising, tmp_path):

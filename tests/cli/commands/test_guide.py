@@ -44,6 +44,15 @@ def test_every_topic_has_a_page_that_fits(shell, asked, topic):
     assert max(map(width_of, result.out.splitlines())) <= 80
 
 
+def test_bars_that_have_no_room_stand_below(shell, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = shell.run("guide", "dry_multiplier").out.splitlines()
+    assert "dry_multiplierdry_multiplier" not in "".join(lines)
+    bars = [line for line in lines if "█" in line]
+    assert all(len(line) <= 40 for line in bars)
+    assert [line.split()[0] for line in bars].count("mat") == 3
+
+
 def test_a_setting_is_explained_with_bars(shell, asked):
     lines = shell.run("guide", "top-k").out.splitlines()
     assert "  option        --top-k" in lines

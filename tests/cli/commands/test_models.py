@@ -49,6 +49,18 @@ def test_the_list_tells_what_is_cached(
     }
 
 
+def test_a_narrow_list_is_stacked(
+    fake_hub: FakeHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_hub.publish(b"a model", description="a model that has more words than go into a line")
+    monkeypatch.setenv("COLUMNS", "30")
+    lines = run(capsys)[1].splitlines()
+    figures, place, *remark = lines[lines.index("tiny") + 1 :]
+    assert (figures.split()[1], place) == ("MB,", "  not cached")
+    assert all(len(line) <= 30 for line in lines)
+    assert len(remark) > 1
+
+
 def test_the_list_for_people(fake_hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
     fake_hub.publish(b"a model")
     hub.pull("tiny")

@@ -24,11 +24,15 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Column:
-    """One figure in a table: its heading, its width in characters, and how it is shown."""
+    """One figure in a table: its heading, its width in characters, and how it is shown.
+
+    Where there is no room for all, those of the highest `dispensable` are left out first.
+    """
 
     heading: str
     columns: int
     show: Callable[[StrategyResult], str]
+    dispensable: int
 
 
 def show_share(value: float | None) -> str:
@@ -46,15 +50,15 @@ def show_perplexity(value: float | None) -> str:
 
 
 COLUMNS = (
-    Column("runs", 4, lambda result: str(len(result.runs))),
-    Column("len", 6, lambda result: f"{result.figures.mean_length:.1f}"),
-    Column("logprob", 7, lambda result: show_share(result.figures.mean_logprob)),
-    Column("perpl", 7, lambda result: show_perplexity(result.figures.perplexity)),
-    Column("d-1", 4, lambda result: show_share(result.figures.distinct_1)),
-    Column("d-2", 4, lambda result: show_share(result.figures.distinct_2)),
-    Column("d-3", 4, lambda result: show_share(result.figures.distinct_3)),
-    Column("rep", 4, lambda result: show_share(result.figures.repeated_ngrams)),
-    Column("agree", 5, lambda result: show_share(result.figures.agreement)),
+    Column("runs", 4, lambda result: str(len(result.runs)), 6),
+    Column("len", 6, lambda result: f"{result.figures.mean_length:.1f}", 1),
+    Column("logprob", 7, lambda result: show_share(result.figures.mean_logprob), 3),
+    Column("perpl", 7, lambda result: show_perplexity(result.figures.perplexity), 0),
+    Column("d-1", 4, lambda result: show_share(result.figures.distinct_1), 7),
+    Column("d-2", 4, lambda result: show_share(result.figures.distinct_2), 2),
+    Column("d-3", 4, lambda result: show_share(result.figures.distinct_3), 8),
+    Column("rep", 4, lambda result: show_share(result.figures.repeated_ngrams), 4),
+    Column("agree", 5, lambda result: show_share(result.figures.agreement), 5),
 )
 
 
@@ -66,35 +70,46 @@ def cut(text: str, columns: int) -> str:
     return line if cell_len(line) <= columns else set_cell_size(line, columns - 1).rstrip() + "…"
 
 
-def table_lines(results: Sequence[StrategyResult]) -> list[str]:
-    """The figures, a strategy a line, in 80 columns; below, headings and settings spelled out."""
+def table_lines(results: Sequence[StrategyResult], columns: int = TERMINAL_COLUMNS) -> list[str]:
+    """The figures, a strategy a line, in 80 columns or fewer; below, what they and settings are."""
     from rich.cells import cell_len, set_cell_size
 
+    width = min(columns, TERMINAL_COLUMNS)
     names = [escape(result.name) for result in results]
     room = min(MAX_NAME, max(8, *map(cell_len, names)))
-    heading = " ".join(f"{column.heading:>{column.columns}}" for column in COLUMNS)
+    shown = _columns_that_fit(width - room)
+    heading = " ".join(f"{column.heading:>{column.columns}}" for column in shown)
     lines = [f"{'strategy':<{room}} {heading}"]
     for name, result in zip(names, results, strict=True):
-        cells = " ".join(f"{column.show(result):>{column.columns}}" for column in COLUMNS)
+        cells = " ".join(f"{column.show(result):>{column.columns}}" for column in shown)
         lines.append(f"{set_cell_size(cut(name, room), room)} {cells}")
-    return [*lines, "", *LEGEND, "", *_settings_lines(results)]
+    legend = [line for text in LEGEND for line in wrap(text, width)]
+    return [*lines, "", *legend, "", *_settings_lines(results, width)]
 
 
-def _settings_lines(results: Sequence[StrategyResult]) -> Iterator[str]:
+def _columns_that_fit(columns: int) -> list[Column]:
+    """As many of the figures as there is room for, a space before each."""
+    shown = list(COLUMNS)
+    while len(shown) > 1 and sum(column.columns + 1 for column in shown) > columns:
+        shown.remove(max(shown, key=lambda column: column.dispensable))
+    return shown
+
+
+def _settings_lines(results: Sequence[StrategyResult], columns: int) -> Iterator[str]:
     """Each strategy's settings; those that all have stand once."""
     shared, own = spelled_settings([result.config for result in results])
     if shared:
-        yield from _hung("all", shared)
+        yield from _hung("all", shared, columns)
     for result, settings in zip(results, own, strict=True):
-        yield from _hung(escape(result.name), settings or "no setting of its own")
+        yield from _hung(escape(result.name), settings or "no setting of its own", columns)
 
 
-def _hung(name: str, text: str) -> Iterator[str]:
-    """`name: text` in 80 columns, further lines indented."""
-    first, *others = wrap(f"{name}: {escape(text)}", 78) or [""]
+def _hung(name: str, text: str, columns: int) -> Iterator[str]:
+    """`name: text` in this many columns, further lines indented."""
+    first, *others = wrap(f"{name}: {escape(text)}", columns - 2) or [""]
     yield first
     for line in others:
-        yield from (f"  {part}" for part in wrap(line, 76))
+        yield from (f"  {part}" for part in wrap(line, columns - 4))
 
 
 def spelled_settings(configs: Sequence[GenerationConfig]) -> tuple[str, list[str]]:
@@ -112,7 +127,7 @@ def comparison_lines(
     results: Sequence[StrategyResult], columns: int = TERMINAL_COLUMNS
 ) -> list[str]:
     """The table of the figures, and below it the texts."""
-    return [*table_lines(results), *text_lines(results, columns)]
+    return [*table_lines(results, columns), *text_lines(results, columns)]
 
 
 def text_lines(results: Sequence[StrategyResult], columns: int) -> Iterator[str]:
@@ -138,4 +153,4 @@ def wrap(text: str, columns: int) -> list[str]:
     from rich.text import Text
 
     console = Console(width=columns, color_system=None)
-    return [part.plain for part in Text(text).wrap(console, columns)]
+    return [part.plain.rstrip() for part in Text(text).wrap(console, columns)]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PROMPT = "The cat sat on the mat, looked out of the window and thought about the rain."
 
+REMARK_COLUMNS = 72
+"""On a terminal of fewer, the figures stand alone."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -118,7 +121,7 @@ def command(model: ModelChoice, tokens: int, prompt_tokens: int, rounds: int) ->
         load_seconds = time.perf_counter() - start
         with console.status(f"measuring, {count(rounds, 'round')}"):
             report = _measure(llm, model.name, load_seconds, tokens, prompt_tokens, rounds)
-    console.print(_table(report))
+    console.print(_table(report, with_remarks=console.width >= REMARK_COLUMNS))
     echo_json(report.to_dict())
 
 
@@ -145,14 +148,14 @@ def _measure(
     )
 
 
-def _table(report: Report) -> Table:
+def _table(report: Report, *, with_remarks: bool) -> Table:
     from rich.box import SIMPLE
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=SIMPLE, show_header=False, title=escape(printable(report.description)))
     for name, value, remark in _rows(report):
-        table.add_row(name, value, remark, style="")
+        table.add_row(name, value, *([remark] if with_remarks else []), style="")
     table.columns[1].justify = "right"
     return table
 

@@ -148,5 +148,5 @@ def _show(found: Comparison, as_json: bool) -> None:
     if as_json:
         echo_json(found.to_dict())
         return
-    for line in comparison_lines(found.results, terminal_columns()):
+    for line in comparison_lines(found.results, max(terminal_columns(), 20)):
         click.echo(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from foretell.cli.options import (
     read_prompt,
     with_options,
 )
-from foretell.cli.render import echo_json
+from foretell.cli.render import echo_json, terminal_columns
 from foretell.config import GenerationConfig
 from foretell.errors import ConfigError
 from foretell.outputs import spell_settings
@@ -70,11 +70,26 @@ def command(
     if as_json:
         echo_json(_data(found, token))
     elif token is not None:
-        click.echo(f"{found.table(token)}\n\n  {found.why(token)}")
+        click.echo("\n".join([_tables(found, [token]), "", *_sentences(found.why(token))]))
     elif html is None:
-        click.echo(str(found))
+        click.echo(_tables(found, range(len(found.steps))))
     settings = _settings_line(found.output.config, stated={"logprobs"} & given(others).keys())
     click.secho(f"{count(len(found.steps), 'token')}{settings}", err=True, dim=True)
+
+
+def _tables(found: Explanation, tokens: Iterable[int]) -> str:
+    columns = terminal_columns() if is_terminal(sys.stdout) else None
+    return "\n\n".join(found.table(token, columns) for token in tokens)
+
+
+def _sentences(text: str) -> list[str]:
+    """The text, in one line or, on a terminal, in lines that fit."""
+    lines = [text]
+    if is_terminal(sys.stdout):
+        from foretell.analysis.compare.tables import wrap
+
+        lines = wrap(text, max(20, min(terminal_columns(), 100) - 2))
+    return [f"  {line}" for line in lines]
 
 
 def _settings_line(config: GenerationConfig, stated: Collection[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -218,14 +218,27 @@ def example_lines(example: WorkedExample) -> list[str]:
     columns = [("before", example.before)]
     columns += [(_label(column.settings), column.probabilities) for column in example.after]
     longest = max(p for _, probabilities in columns for p in probabilities.values())
-    cell = max(14, (min(terminal_columns(), 100) - 12) // len(columns))
+    labels = [label for label, _ in columns]
+    longest_word = max(len(word) for label in labels for word in label.split())
+    room = min(terminal_columns(), 100) - 12
+    cell = max(14, longest_word + 2, room // len(columns))
+    beside = max(1, room // cell)  # so many columns stand beside each other, the rest below
     written = f", after {' '.join(example.written)}" if example.written else ""
     lines = ["", f"Made-up candidates for {show_token(example.prompt)}{written}:", ""]
-    lines += _header_lines([label for label, _ in columns], cell)
-    for word in example.before:
-        cells = [_cell(probabilities[word], longest, cell) for _, probabilities in columns]
-        lines.append(f"  {word:<8}{''.join(cells)}".rstrip())
+    for start in range(0, len(columns), beside):
+        lines += [""] * bool(start)
+        lines += _bar_lines(columns[start : start + beside], list(example.before), longest, cell)
     return lines
+
+
+def _bar_lines(
+    columns: list[tuple[str, dict[str, float]]], words: list[str], longest: float, cell: int
+) -> Iterator[str]:
+    """Some columns under their labels, a word a line."""
+    yield from _header_lines([label for label, _ in columns], cell)
+    for word in words:
+        cells = [_cell(probabilities[word], longest, cell) for _, probabilities in columns]
+        yield f"  {word:<8}{''.join(cells)}".rstrip()
 
 
 def _label(settings: Mapping[str, Any]) -> str:

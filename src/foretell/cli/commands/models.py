@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +13,10 @@ import click
 from foretell import hub
 from foretell.cli.completion import complete_name
 from foretell.cli.groups import HelpfulGroup
+from foretell.cli.render import terminal_columns
 from foretell.utils.terminal import printable
+
+TABLE_COLUMNS = 34  # beside a name, without the path, which may be of any length
 
 _name = click.argument("name", shell_complete=complete_name)
 _revision = click.option("--revision", help="Branch, tag or commit of a Hugging Face model.")
@@ -165,12 +169,30 @@ def _print_models(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     width = max(len(row["name"]) for row in rows)
+    if terminal_columns() < width + TABLE_COLUMNS:
+        _print_stacked(rows)
+        return
     click.secho(_line(width, "NAME", "SIZE", "LICENCE", "CACHED AT"), bold=True)
     for row in rows:
-        size = f"{row['size'] / 1e6:.1f} MB"
-        licence, where = row["licence"] or "on its card", row["path"] or "not cached"
-        click.echo(printable(_line(width, row["name"], size, licence, where)))
+        click.echo(printable(_line(width, row["name"], *_cells(row))))
         click.secho(f"  {printable(_remark(row))}", dim=True)
+
+
+def _print_stacked(rows: list[dict[str, Any]]) -> None:
+    """A model in a few lines, where there is no room for a table."""
+    for row in rows:
+        size, licence, where = _cells(row)
+        click.secho(printable(row["name"]), bold=True)
+        click.echo(printable(f"  {size}, {licence}"))
+        click.echo(printable(f"  {where}"))
+        lines = textwrap.wrap(_remark(row), max(20, terminal_columns() - 2))
+        click.secho("\n".join(f"  {printable(line)}" for line in lines), dim=True)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Size, licence and place."""
+    licence, where = row["licence"] or "on its card", row["path"] or "not cached"
+    return f"{row['size'] / 1e6:.1f} MB", licence, where
 
 
 def _line(width: int, name: str, size: str, licence: str, where: str) -> str:
