@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 import click
 
-from foretell.config.foreign_names import NOTES, known_as, plain_name
+from foretell.config.foreign_names import NOTES, OPTION_ALIASES, known_as, plain_name
 from foretell.config.settings import ALIASES, SETTINGS
+from foretell.loading.options import OPTIONS
 from foretell.utils.quoting import quote
 
 PROMPT_NAMES = ("p", "prompt", "input", "text")
@@ -47,13 +48,13 @@ def unknown_option(error: click.NoSuchOption) -> str:
 
 
 def joined_letters(arguments: Iterable[str]) -> str | None:
-    """The first argument that is an option of other programs: letters after a single dash.
+    """The first argument that is an option's name after a single dash, as other programs have it.
 
-    Here these would be several options, or an option and its value: `-ngl` is `-n gl`.
+    Here its letters would be several options, or an option and its value: `-ngl` is `-n gl`.
     """
     options = itertools.takewhile(lambda argument: argument != "--", arguments)
-    known = {*NOTES, *SHELL_NOTES, *OTHER_NAMES}
-    letters = (option for option in options if re.fullmatch(r"-[a-z][a-z-]+", option))
+    known = {*SETTINGS, *ALIASES, *OPTIONS, *OPTION_ALIASES, *NOTES, *SHELL_NOTES, *OTHER_NAMES}
+    letters = (option for option in options if re.fullmatch(r"-[a-z][\w-]+", option))
     return next((option for option in letters if plain_name(option) in known), None)
 
 
