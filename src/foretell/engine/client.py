@@ -43,7 +43,7 @@ class EngineClient:
         self._pending: dict[int, list[Event]] = {}
         self._aborts: deque[tuple[int, int | None]] = deque()  # to be carried out by who is inside
         self._lock = Lock()  # taken by who is inside
-        self._insider: int | None = None  # which thread that is, or was last
+        self._insider: int | None = None  # which thread that is
         self._waiting: dict[int, None] = {}  # threads that want to be inside
         self._was_interrupted = False
         self._process = os.getpid()
@@ -116,21 +116,23 @@ class EngineClient:
         elif self._waiting:
             sleep(GIVING_WAY)
         with self._lock:
-            self._waiting.pop(thread, None)
-            self._insider = thread
-            if self._was_interrupted:
-                self._recover()
-            self._was_interrupted = True  # until this is over
+            self._insider = thread  # at once: the next call may run a signal's handler
             try:
+                self._waiting.pop(thread, None)
+                if self._was_interrupted:
+                    self._recover()
+                self._was_interrupted = True  # until this is over
                 if self._aborts:
                     self._abort_due()
                 if self._is_closed:
                     raise RequestError(CLOSED)
                 result = act(*args, **kwargs)
+                self._was_interrupted = False
             except Exception:
                 self._was_interrupted = False
                 raise
-            self._was_interrupted = False
+            finally:
+                self._insider = None
         if self._aborts:
             self._settle()
         return result
@@ -172,13 +174,18 @@ class EngineClient:
 
     def _settle(self) -> None:
         """Carry out what is to be aborted, unless a thread is inside, which sees to it."""
+        thread = get_ident()
         while self._aborts and not self._lock.locked():
             with self._lock:
-                if self._was_interrupted:
-                    self._recover()
-                self._was_interrupted = True
-                self._abort_due()
-                self._was_interrupted = False
+                self._insider = thread
+                try:
+                    if self._was_interrupted:
+                        self._recover()
+                    self._was_interrupted = True
+                    self._abort_due()
+                    self._was_interrupted = False
+                finally:
+                    self._insider = None
 
     def _recover(self) -> None:
         """Set right what an interruption left, and drop what was added to the engine alone."""
