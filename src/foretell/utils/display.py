@@ -8,6 +8,8 @@ from foretell.utils.quoting import escape
 
 COLUMNS = 80
 """Terminal columns where nobody knows how many there are."""
+LARGEST_FIGURE = 1e5
+"""From here on decimals say nothing, and fill a line."""
 
 
 def show_token(token: str) -> str:
@@ -49,12 +51,30 @@ def _width_of_character(character: str) -> int:
 
 
 def pad(text: str, columns: int) -> str:
-    """The text, filled up or cut off to this many columns."""
-    if width_of(text) > columns:
-        while width_of(text) > columns - 1:
-            text = text[:-1]
-        text += "…"
-    return text + " " * (columns - width_of(text))
+    """The text, filled up or cut off to this many columns; "" if these are fewer than one."""
+    cut = _cut(text, columns, slice(None, -1))
+    return cut + " " * (columns - width_of(cut))
+
+
+def cut_beginning(text: str, columns: int) -> str:
+    """The text, its beginning cut off where it is too wide; "" if there is no column."""
+    return _cut(text, columns, slice(1, None))
+
+
+def _cut(text: str, columns: int, rest: slice) -> str:
+    """A text of at most so many columns, with "…" for what `rest` leaves out, again and again."""
+    if width_of(text) <= columns:
+        return text
+    if columns < 1:
+        return ""
+    while width_of(text) > columns - 1:
+        text = text[rest]
+    return text + "…" if rest.start is None else "…" + text
+
+
+def show_figure(number: float) -> str:
+    """Three decimals; of a number too large for a table, one, and the power of ten."""
+    return f"{number:.3f}" if abs(number) < LARGEST_FIGURE else f"{number:.1e}"
 
 
 def show_probability(probability: float) -> str:

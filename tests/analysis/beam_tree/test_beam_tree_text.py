@@ -171,3 +171,12 @@ def test_to_dict_is_json():
     assert first["verdict"] == tree.steps[0].beams[0].candidates[0].verdict
     assert [one["text"] for one in data["hypotheses"]] == [one.text for one in tree.hypotheses]
     assert data["outputs"][0]["text"] == tree.outputs[0].text
+
+
+@pytest.mark.filterwarnings("ignore:length_penalty")
+@pytest.mark.parametrize("length_penalty", [-300, 300])
+def test_a_drawing_of_vast_scores_ends(length_penalty):
+    wishes = {"num_beams": 2, "max_new_tokens": 9, "ignore_eos": True}
+    tree = toy_llm().beams("the cat", length_penalty=length_penalty, **wishes)
+    assert max(map(width_of, str(tree).splitlines())) <= 100
+    assert len(tree._repr_html_()) < 100_000

@@ -13,7 +13,7 @@ from foretell.analysis.beam_tree.tables import (
 )
 from foretell.config import GenerationConfig
 from foretell.outputs import show_settings
-from foretell.utils.display import show_text, show_token
+from foretell.utils.display import show_figure, show_text, show_token
 from foretell.utils.html import details, frame, plain_flow, scrolling, table
 
 HYPOTHESIS_HEADS = ("", "text", "score", "sum", "length", "ends by")
@@ -40,7 +40,12 @@ def fragment(
 
 
 def _hypothesis(index: int, one: BeamHypothesis) -> Sequence[str]:
-    figures = (f"{one.score:.3f}", f"{one.total:.3f}", str(one.length), one.stop_reason.kind)
+    figures = (
+        show_figure(one.score),
+        show_figure(one.total),
+        str(one.length),
+        one.stop_reason.kind,
+    )
     return (str(index), show_text(one.text), *figures)
 
 
@@ -60,5 +65,5 @@ def _beam(index: int, beam: LiveBeam) -> str:
 
 def _candidate(one: BeamCandidate) -> Sequence[str]:
     rank = NO_RANK if one.rank is None else str(one.rank)
-    figures = (f"{one.logprob:.3f}", f"{one.total:.3f}")
+    figures = (show_figure(one.logprob), show_figure(one.total))
     return (rank, show_token(one.token), one.verdict, *figures)

@@ -11,7 +11,15 @@ from foretell.analysis.beam_tree.results import (
     TreeStep,
 )
 from foretell.config import GenerationConfig
-from foretell.utils.display import count, pad, show_text, show_token, width_of
+from foretell.utils.display import (
+    count,
+    cut_beginning,
+    pad,
+    show_figure,
+    show_text,
+    show_token,
+    width_of,
+)
 
 MAX_COLUMNS = 100
 MAX_TOKEN = 18  # columns for a candidate's token
@@ -62,14 +70,15 @@ def _token_columns(candidates: Sequence[BeamCandidate]) -> int:
 def _beam_line(index: int, beam: LiveBeam) -> str:
     if not beam.token_ids:
         return f"  beam {index}: the prompt"
-    start = f"  beam {index}: {beam.total:.3f}  "
-    return start + _end_of_text(show_token(beam.text), MAX_COLUMNS - len(start))
+    start = f"  beam {index}: {show_figure(beam.total)}  "
+    return start + cut_beginning(show_token(beam.text), MAX_COLUMNS - len(start))
 
 
 def _candidate_figures(one: BeamCandidate, columns: int) -> str:
     rank = NO_RANK if one.rank is None else str(one.rank)
     token = pad(show_token(one.token), columns)
-    return f"{rank:>4}  {token}  {one.logprob:>9.3f} {one.total:>10.3f}  {one.verdict}"
+    figures = f"{show_figure(one.logprob):>9} {show_figure(one.total):>10}"
+    return f"{rank:>4}  {token}  {figures}  {one.verdict}"
 
 
 def hypothesis_lines(
@@ -90,15 +99,6 @@ def score_formula(config: GenerationConfig) -> str:
 
 
 def _hypothesis_line(index: int, one: BeamHypothesis) -> str:
-    figures = f"{one.score:>9.3f} {one.total:>10.3f} {one.length:>6}  {one.stop_reason.kind:<14}"
-    start = f"{index:>4} {figures}  "
+    figures = f"{show_figure(one.score):>9} {show_figure(one.total):>10} {one.length:>6}"
+    start = f"{index:>4} {figures}  {one.stop_reason.kind:<14}  "
     return start + pad(show_text(one.text), MAX_COLUMNS - len(start)).rstrip()
-
-
-def _end_of_text(text: str, columns: int) -> str:
-    """The text, with its beginning cut off where it is too wide."""
-    if width_of(text) <= columns:
-        return text
-    while width_of(text) > columns - 1:
-        text = text[1:]
-    return "…" + text

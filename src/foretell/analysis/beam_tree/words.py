@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from foretell.analysis.beam_tree.results import BeamCandidate, LiveBeam, TreeStep
 from foretell.config import GenerationConfig
 from foretell.decoding.strategies.beam_search import Considered, SearchEnd
-from foretell.utils.display import show_token
+from foretell.utils.display import show_figure, show_token
 
 
 def kept(beam: int) -> str:
@@ -43,7 +43,7 @@ def _ends(one: Considered) -> str:
 
 
 def _score(one: Considered) -> str:
-    return "" if one.hypothesis is None else f"score {one.hypothesis.score:.3f}"
+    return "" if one.hypothesis is None else f"score {show_figure(one.hypothesis.score)}"
 
 
 def end_of(end: SearchEnd, num_hypotheses: int) -> str:
@@ -78,8 +78,9 @@ def _rank(one: BeamCandidate, num_candidates: int, config: GenerationConfig) -> 
 
 
 def _sentence(index: int, beam: LiveBeam, one: BeamCandidate, rank: str) -> str:
-    before = f"beam {index}, {show_token(beam.text)} ({beam.total:.3f})"
+    before = f"beam {index}, {show_token(beam.text)} ({show_figure(beam.total)})"
     return (
         f"After {before if beam.token_ids else 'the prompt'}, {show_token(one.token)} has "
-        f"log-probability {one.logprob:.3f} and makes {one.total:.3f}, {rank}: {one.verdict}."
+        f"log-probability {show_figure(one.logprob)} and makes {show_figure(one.total)}, {rank}: "
+        f"{one.verdict}."
     )
