@@ -53,6 +53,18 @@ def test_no_more_run_than_a_batch_has_tokens():
         engine.check(request([1], max_new_tokens=1, num_return_sequences=4, **SAMPLING))
 
 
+def test_a_search_keeps_the_room_for_beams_that_come_back():
+    """With four tokens allowed, one beam has four continuations, and these have sixteen."""
+    backend = scripted()
+    engine = Engine(backend, EngineSettings(max_batch_tokens=8))
+    beams = {"num_beams": 5, "prefix_allowed_tokens_fn": lambda ids: [1, 2, 3, 4]}
+    engine.add(request([1], max_new_tokens=4, **beams))
+    for one in range(4):
+        engine.add(request([one], max_new_tokens=6))
+    run(engine)
+    assert max(len(batch.starts) - 1 for batch in backend.batches) == 8
+
+
 def test_one_more_than_may_wait_is_refused_and_room_comes_with_the_next_step():
     engine = Engine(scripted(), EngineSettings(max_running=1, max_waiting=2))
     ids = [engine.add(request([1], max_new_tokens=3)) for _ in range(2)]

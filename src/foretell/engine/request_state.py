@@ -62,8 +62,9 @@ class RequestState:
 
     @property
     def num_sequences(self) -> int:
-        """Sequences that it has or is about to have."""
-        return len(self.live) if self._has_begun else self.request.num_sequences
+        """Sequences that it has or may come to have: of a search, beams can be fewer for a while."""
+        may_fork = not self._has_begun or self.strategy.emits
+        return self.request.num_sequences if may_fork else len(self.live)
 
     def wants_prompt_rows(self, sequence: Sequence) -> bool:
         """Whether the logits at prompt positions are still to be reported."""
