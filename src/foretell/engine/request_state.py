@@ -62,7 +62,7 @@ class RequestState:
 
     @property
     def num_sequences(self) -> int:
-        """Sequences that it has or may come to have: of a search, beams can be fewer for a while."""
+        """Sequences that it has or may come to have: a search has fewer beams for a while."""
         may_fork = not self._has_begun or self.strategy.emits
         return self.request.num_sequences if may_fork else len(self.live)
 
