@@ -5,9 +5,10 @@ What a GGUF file calls a weight is asked of the `gguf` package.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gguf
@@ -108,8 +109,16 @@ def _file_name(family: Family, config: Any, name: str) -> str | None:
     return names.get_name(name, try_suffixes=(".weight", ".bias"))
 
 
-def write_family(path: Path, family: Family, model: Any, kind: str = "F32") -> Path:
-    """Write the model as a GGUF file."""
+def write_family(
+    path: Path,
+    family: Family,
+    model: Any,
+    kind: str = "F32",
+    *,
+    more: Mapping[str, Any] = MappingProxyType({}),
+    without: Collection[str] = (),
+) -> Path:
+    """Write the model as a GGUF file, with `more` metadata, or `without` some of it."""
     config = model.config
     tensors = {}
     for name, weight in model.state_dict().items():
@@ -125,7 +134,8 @@ def write_family(path: Path, family: Family, model: Any, kind: str = "F32") -> P
             if f".{part}.weight" in file_name:
                 values = pairs_together(values, heads)
         tensors[file_name] = values
-    metadata = {f"{family.architecture}.{k}": v for k, v in family.metadata(config).items()}
+    values = {**family.metadata(config), **more}
+    metadata = {f"{family.architecture}.{k}": v for k, v in values.items() if k not in without}
     return write(path, tensors, metadata, kind, family.architecture)
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from support.checkpoint_folders import logits_of, reference_logits, save_llama
 from support.family_contract import load_folder
-from support.family_files import GEMMA3, make_family
+from support.family_files import GEMMA3, make_family, write_family
 from support.llama_files import make_model, metadata_of, tensors_of, write
 from support.reference_model import EXACT, assert_like_the_reference
 
+from foretell.backends.native.architectures import read_model
 from foretell.backends.native.backend import NativeBackend
 from foretell.errors import UnsupportedModelError
 from foretell.formats.gguf import GGUFFile
@@ -45,6 +46,26 @@ def test_files(name: str, load: Any, tmp_path: Path) -> None:
     metadata |= {f"llama.rope.{key}": value for key, value in stated.items()}
     backend = load(write(tmp_path / "m.gguf", tensors_of(model), metadata), **EXACT)
     assert_like_the_reference(backend, model)
+
+
+def test_files_of_gemma_3_have_llama_cpps_usual_base(tmp_path: Path) -> None:
+    """Checkpoints have another: 1,000,000."""
+    far = {"rope_type": "default", "rope_theta": 10_000.0}
+    rope = {"full_attention": far, "sliding_attention": far | {"rope_theta": 3_000.0}}
+    model = make_family(GEMMA3, rope_parameters=rope)
+    path = write_family(tmp_path / "m.gguf", GEMMA3, model, without=("rope.freq_base",))
+    with GGUFFile.open(path) as file:
+        assert_like_the_reference(NativeBackend.load(file, **EXACT), model)
+
+
+def test_both_kinds_of_gemma_3s_layers_rotate_as_much_as_its_file_says(tmp_path: Path) -> None:
+    model = make_family(GEMMA3)
+    path = write_family(tmp_path / "m.gguf", GEMMA3, model, more={"rope.dimension_count": 16})
+    with GGUFFile.open(path) as file:
+        read = read_model(file)
+    pairs = np.arange(8) / 8
+    np.testing.assert_allclose(read.local_frequencies, 10_000.0**-pairs, rtol=1e-6)
+    np.testing.assert_allclose(read.global_frequencies, 1_000_000.0**-pairs, rtol=1e-6)
 
 
 def test_louder_scores_of_partly_rotated_heads_are_refused(tmp_path: Path) -> None:

@@ -25,14 +25,12 @@ def plain_frequencies(base: float, rotated: int) -> NDArray[np.float32]:
     return np.asarray(np.float32(1.0) / np.float32(base) ** exponents, np.float32)
 
 
-def file_frequencies(
-    file: GGUFFile, reader: MetadataReader, dim: int, usual_base: float = DEFAULT_BASE
-) -> NDArray[np.float32]:
+def file_frequencies(file: GGUFFile, reader: MetadataReader, dim: int) -> NDArray[np.float32]:
     """Frequencies of the rotated pairs of a head, with a GGUF file's base and scaling."""
     rotated = reader.integer("rope.dimension_count", 2, dim, dim)
     if rotated % 2:
         raise reader.wrong(f"rope.dimension_count is {rotated}: must be even")
-    frequencies = plain_frequencies(reader.number("rope.freq_base", 1, 1e12, usual_base), rotated)
+    frequencies = plain_frequencies(reader.number("rope.freq_base", 1, 1e12, DEFAULT_BASE), rotated)
     frequencies /= np.float32(_file_factor(reader))
     if ROPE_DIVISORS in file.tensors:
         frequencies /= GGUFWeights(file).vector(ROPE_DIVISORS, len(frequencies))

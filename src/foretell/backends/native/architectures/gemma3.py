@@ -88,6 +88,7 @@ class Gemma3:
         window = reader.integer("attention.sliding_window", 1, 2**24)
         pattern = reader.integer("attention.sliding_window_pattern", 1, 1024, PATTERN)
         local_base = reader.number("rope.freq_base_swa", 1, 1e12, LOCAL_BASE)
+        frequencies = file_frequencies(file, reader, heads.dim)
         scaled = width // heads.query if layers == LAYERS_OF_27B else heads.dim
         return cls(
             shape=ModelShape(
@@ -102,8 +103,8 @@ class Gemma3:
             scale=reader.number("attention.scale", 1e-6, 1e6, scaled**-0.5)
             * file_score_factor(reader, heads.dim),
             windows=tuple(window if (i + 1) % pattern else None for i in range(layers)),
-            local_frequencies=plain_frequencies(local_base, heads.dim),
-            global_frequencies=file_frequencies(file, reader, heads.dim, GLOBAL_BASE),
+            local_frequencies=plain_frequencies(local_base, 2 * len(frequencies)),
+            global_frequencies=frequencies,
             matrices=TokenMatrices.of_gguf(file),
         )
 
