@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 from support.backend_contract import Piece, run
-from support.checkpoint_folders import quantized
+from support.checkpoint_folders import logits_of, quantized, reference_logits
 from support.family_contract import FamilyContract, load_folder, make_once, save
 from support.family_files import GPT2, write_family
 from support.reference_model import EXACT, prefill_and_decode, some_ids
 
+from foretell.backends.native.architectures.gpt2 import OTHER_NAMES
 from foretell.errors import ModelFileError, UnsupportedModelError
 
 
@@ -53,6 +54,18 @@ def test_quantized_at_load(model, tmp_path, kind):
     expected = prefill_and_decode(load_folder(save(tmp_path / kind, changed), **EXACT), ids, 30)
     actual = prefill_and_decode(ours, ids, 30)
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_newer_names_of_a_configs_sizes_win(model, tmp_path, alone):
+    folder = save(tmp_path, model)
+    config = json.loads((folder / "config.json").read_text())
+    sizes = {own: config.pop(own) for own in OTHER_NAMES.values()}
+    newer = {name: sizes[own] for name, own in OTHER_NAMES.items()} | {"num_attention_heads": 2}
+    older = {} if alone else sizes
+    (folder / "config.json").write_text(json.dumps(newer | config | older))
+    ours = logits_of(load_folder(folder, **EXACT))
+    np.testing.assert_allclose(ours, reference_logits(folder), rtol=0, atol=1e-4)
 
 
 def test_positions_past_the_last_are_refused(model, load, tmp_path):

@@ -6,8 +6,9 @@ GELU; the output shares the embedding's matrix where the file has none of its ow
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from foretell.backends.native.model import ModelShape, TokenMatrices, check_heads
 from foretell.backends.native.plan import Heads, Plan, Value
@@ -17,6 +18,13 @@ from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
 
 TANH_GELUS = ("gelu_new", "gelu_pytorch_tanh")
+OTHER_NAMES = {
+    "hidden_size": "n_embd",
+    "max_position_embeddings": "n_positions",
+    "num_attention_heads": "n_head",
+    "num_hidden_layers": "n_layer",
+}
+"""What newer families call a config's sizes: in transformers these win where a file has both."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,9 @@ class GPT2:
     @classmethod
     def from_config(cls, checkpoint: Checkpoint) -> Self:
         """Read the sizes from `config.json`."""
-        reader = MetadataReader.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
+        reader = MetadataReader.of_config(
+            _own_names(checkpoint.config), f"{checkpoint.path}/config.json"
+        )
         if reader.text("activation_function", "gelu_new") not in TANH_GELUS:
             raise reader.unsupported("an activation_function other than gelu_new")
         for name, usual in (
@@ -140,6 +150,12 @@ class GPT2:
     ) -> Value:
         bias = f"{name}.bias"
         return plan.linear(x, f"{name}.weight", width, bias=bias, residual=residual, part=part)
+
+
+def _own_names(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with GPT-2's own names for its sizes."""
+    others = {own: config[name] for name, own in OTHER_NAMES.items() if name in config}
+    return {**config, **others}
 
 
 def _heads(reader: MetadataReader, width: int, count: int) -> Heads:
