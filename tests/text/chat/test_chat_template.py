@@ -172,6 +172,12 @@ def test_broken_and_forbidden_templates_blame_the_model(source: str, reason: str
     assert "\n" not in str(caught.value)
 
 
+def test_a_template_that_writes_no_unicode_is_blamed() -> None:
+    template = ChatTemplate(r"{{ '\ud800' }}{{ messages[0].content }}")
+    with pytest.raises(ModelFileError, match="the chat template writes a lone surrogate: must"):
+        template.render([{"role": "user", "content": "hi"}])
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

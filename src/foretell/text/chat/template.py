@@ -60,7 +60,10 @@ class ChatTemplate:
         answer = _run_worker(self.source, context)
         if "error" in answer:
             raise _error_of(answer["error"], answer["reason"])
-        return answer["text"]
+        text = answer["text"]
+        if has_surrogate(text):
+            raise ModelFileError("the chat template writes a lone surrogate: must write Unicode")
+        return text
 
 
 def check_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
