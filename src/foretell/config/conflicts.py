@@ -53,16 +53,28 @@ def beside_stated(filling: Mapping[str, Any], stated: Mapping[str, Any]) -> dict
     """What of a preset's settings does not contradict those stated outright, which win.
 
     Greedy decoding leaves out all that shapes a draw, a setting that shapes one leaves out greedy
-    decoding, and mirostat leaves out other cuts.
+    decoding, mirostat leaves out other cuts, and what needs another setting goes without it: files
+    of models list settings that are off.
     """
     left_out: tuple[str, ...] = ()
+    mirostat = stated.get("mirostat", filling.get("mirostat"))
     if stated.get("do_sample") is False or stated.get("temperature") == 0:
         left_out = ("do_sample", *SAMPLING_SETTINGS)
     elif filling.get("do_sample") is False and not stated.keys().isdisjoint(SAMPLING_SETTINGS):
         left_out = ("do_sample",)
-    elif stated.get("mirostat"):
-        left_out = RIVALS_OF_MIROSTAT
-    return {name: value for name, value in filling.items() if name not in left_out}
+    elif mirostat:
+        has_rival = not stated.keys().isdisjoint(RIVALS_OF_MIROSTAT)
+        left_out = ("mirostat",) if has_rival and "mirostat" not in stated else RIVALS_OF_MIROSTAT
+    kept = {name: value for name, value in filling.items() if name not in left_out}
+    return {name: value for name, value in kept.items() if _has_host(name, {**kept, **stated})}
+
+
+def _has_host(name: str, values: Mapping[str, Any]) -> bool:
+    """Whether one of the settings that this one needs is on among these, if it needs any."""
+    hosts = SETTINGS[name].needs
+    return not hosts or any(
+        host in values and not SETTINGS[host].is_off_at(values[host]) for host in hosts
+    )
 
 
 def refuse_equal_samples(config: GenerationConfig) -> None:
