@@ -10,7 +10,7 @@ from support.fake_hub import FakeHub
 from support.loopback_hub import CHECKPOINT, LoopbackHub
 
 from foretell import hub
-from foretell.errors import DownloadError, ModelFileError
+from foretell.errors import DownloadError, ModelFileError, ModelNotFoundError
 from foretell.hub import cache
 
 WHOLE, DAMAGED = b"a model", b"a mudel"
@@ -127,3 +127,27 @@ def test_pull_without_a_network_says_what_is_damaged(
     with pytest.raises(ModelFileError, match=r"model\.safetensors is damaged, and cannot be fetch"):
         hub.pull("org/tiny")
     assert weights.exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer_config.json"])
+def test_a_link_to_a_file_that_is_gone_is_fetched_again(
+    loopback_hub: LoopbackHub, name: str
+) -> None:
+    loopback_hub.publish("org/tiny", {"tokenizer_config.json": b"{ }", **CHECKPOINT})
+    file = hub.pull("org/tiny") / name
+    content = file.read_bytes()
+    file.resolve().unlink()
+    with pytest.raises(ModelNotFoundError, match="org/tiny is not cached"):
+        hub.verify("org/tiny")
+    assert hub.resolve("org/tiny") == file.parent
+    assert file.read_bytes() == content
+
+
+def test_a_link_to_a_file_that_is_gone_matters_only_if_it_is_needed(
+    loopback_hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loopback_hub.publish("org/tiny", CHECKPOINT)
+    folder = hub.pull("org/tiny")
+    (folder / "README.md").symlink_to("nowhere")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert hub.resolve("org/tiny") == folder

@@ -31,10 +31,13 @@ def choose_files(names: Collection[str], shards: Collection[str] | None) -> list
     `shards` are those that the index names, None where there is none, or the weights are whole.
     """
     at_root = sorted(name for name in names if "/" not in name)
+    return [*_choose_small(at_root), *_choose_weights(at_root, shards)]
+
+
+def _choose_small(at_root: list[str]) -> list[str]:
     tokenizer = [TOKENIZER] if TOKENIZER in at_root else list(_OLDER_TOKENIZERS)
     small = {*_SMALL, *tokenizer, INDEX}
-    small.update(name for name in at_root if name.startswith("chat_template"))
-    return [*(name for name in at_root if name in small), *_choose_weights(at_root, shards)]
+    return [name for name in at_root if name in small or name.startswith("chat_template")]
 
 
 def _choose_weights(at_root: list[str], shards: Collection[str] | None) -> list[str]:
@@ -118,11 +121,17 @@ def _ending(names: Iterable[str], suffix: str) -> list[str]:
 
 
 def missing_files(folder: Path) -> list[str]:
-    """What a checkpoint's folder lacks of what no checkpoint can do without, by name."""
+    """What a checkpoint's folder lacks of what no checkpoint can do without, by name.
+
+    A link to a file that is gone stands for one that was there.
+    """
     config = [] if (folder / CONFIG).is_file() else [CONFIG]
     tokenizers = (TOKENIZER, *_OLDER_TOKENIZERS)
     tokenizer = [] if any((folder / name).is_file() for name in tokenizers) else [TOKENIZER]
-    return [*config, *tokenizer, *_missing_weights(folder)]
+    needed = [*config, *tokenizer, *_missing_weights(folder)]
+    links = sorted(file.name for file in folder.glob("*") if file.is_symlink())
+    gone = [name for name in _choose_small(links) if not (folder / name).exists()]
+    return list(dict.fromkeys([*needed, *gone]))
 
 
 def _missing_weights(folder: Path) -> list[str]:
@@ -131,7 +140,7 @@ def _missing_weights(folder: Path) -> list[str]:
     if (folder / INDEX).is_file():
         shards = read_shards(folder / INDEX)
         return [name for name in shards or [INDEX] if not (folder / name).is_file()]
-    return [] if any(folder.glob("*.safetensors")) else [WEIGHTS]
+    return [] if any(file.is_file() for file in folder.glob("*.safetensors")) else [WEIGHTS]
 
 
 def read_shards(index: Path) -> list[str] | None:
