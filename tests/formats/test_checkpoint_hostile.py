@@ -145,6 +145,19 @@ def test_weights_that_are_no_numbers(
     assert f"tensor '{name}' holds NaN or infinite weights" in message
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_nans_that_signal_are_refused_in_silence(one: Path, dtype: type[np.floating]) -> None:
+    name, bits = "model.norm.weight", {np.float32: 0x7FA0_0000, np.float16: 0x7D00}[dtype]
+
+    def spoil(tensors: dict[str, np.ndarray]) -> None:
+        weights = tensors[name].astype(dtype)
+        weights.view(f"u{weights.itemsize}")[0] = bits
+        tensors[name] = weights
+
+    change_tensors(one, spoil)
+    assert f"tensor '{name}' holds NaN or infinite weights" in refusal(one)
+
+
 def test_weights_too_large_to_be_quantized(one: Path) -> None:
     name = "model.layers.1.mlp.down_proj.weight"
     change_tensors(one, lambda tensors: tensors[name].fill(1e30))

@@ -32,7 +32,8 @@ def to_float32(data: NDArray[np.uint8], kind: TensorType) -> NDArray[np.float32]
         bits = data.view(np.uint16).astype(np.uint32) << np.uint32(16)
         return np.asarray(bits.view(np.float32))
     dtype = np.float16 if kind is TensorType.F16 else np.float32
-    return data.view(dtype).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # whoever asks says where a NaN is
+        return data.view(dtype).astype(np.float32)
 
 
 def quantize_rows(

@@ -242,8 +242,8 @@ class CheckpointWeights:
         stored = self._stored(name)
         kind = self._kind(stored.name, (part.total if part else size,))
         data = _rows_of(self._checkpoint.data(stored.name), size, part)
-        values = to_float32(data, kind) + np.float32(stored.plus)
-        return _finite(values, self._checkpoint.path, stored.name)
+        values = _finite(to_float32(data, kind), self._checkpoint.path, stored.name)
+        return values + np.float32(stored.plus)
 
     def _stored(self, name: str) -> HFName:
         """The tensor of this name: what the file calls it exactly."""
