@@ -72,6 +72,15 @@ def test_a_note_that_says_nothing_is_written_anew(fake_hub: FakeHub, note: bytes
     assert len(fake_hub.calls()) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_note_that_is_no_file_is_passed_over(fake_hub: FakeHub) -> None:
+    model = fake_hub.publish(WHOLE)
+    path = hub.resolve("tiny")
+    cache.record_file(model).unlink()
+    os.mkfifo(cache.record_file(model))  # reading it would wait for ever
+    assert hub.resolve("tiny") == path
+
+
 def test_a_model_of_an_older_cache_is_taken(fake_hub: FakeHub) -> None:
     model = fake_hub.publish(WHOLE)
     path = hub.resolve("tiny")

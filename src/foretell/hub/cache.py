@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from foretell.errors import DownloadError, ForetellError
+from foretell.formats.json import read_object
 from foretell.hub.registry import KnownModel
 from foretell.utils.files import write_atomically
 
 CHUNK = 1 << 20
+MAX_RECORD_BYTES = 1 << 12
 
 
 def cache_dir() -> Path:
@@ -104,6 +106,8 @@ def record_verified(model: KnownModel) -> None:
     """Note that the file as it now lies there has the right hash, where notes can be kept."""
     path = record_file(model)
     with contextlib.suppress(OSError):
+        if path.exists() and not path.is_file():
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(_record(model)).encode())
 
@@ -116,8 +120,8 @@ def _record(model: KnownModel) -> dict[str, object]:
 
 def _read_record(model: KnownModel) -> object:
     try:
-        return json.loads(record_file(model).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_object(record_file(model), MAX_RECORD_BYTES)
+    except ForetellError:
         return None
 
 
