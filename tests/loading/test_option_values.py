@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.toy import toy_tokenizer
+from support.toy import toy_llm, toy_tokenizer
 
 from foretell import LLM, ConfigError
 from foretell.backends.scripted import ScriptedBackend, improvise
@@ -66,3 +66,9 @@ def test_numpys_numbers_are_numbers() -> None:
     given: dict[str, Any] = {"max_running": np.int64(2), "max_batch_tokens": np.int64(64)}
     with LLM(backend, tokenizer=toy_tokenizer(), **given) as llm:
         assert llm.generate([1, 2], max_new_tokens=1).token_ids
+
+
+@pytest.mark.parametrize("tokenizer", [3, "gpt2", [], object()])
+def test_what_is_no_tokenizer_is_refused(tokenizer):
+    with pytest.raises(ConfigError, match="tokenizer=.* must be a Tokenizer of foretell"):
+        LLM(toy_llm().backend, tokenizer=tokenizer)

@@ -260,10 +260,10 @@ def _is_of_transformers(model: object) -> bool:
 
 
 def _take_tokenizer(tokenizer: Any, vocab_size: int, eos: Any = None) -> Tokenizer:
-    """foretell's tokenizer as it is; one of transformers taken over."""
+    """foretell's tokenizer as it is; one of transformers taken over; ConfigError for others."""
     from foretell.text.tokenizer import Tokenizer
 
-    if not hasattr(tokenizer, "backend_tokenizer"):
-        return cast(Tokenizer, tokenizer)
+    if isinstance(tokenizer, Tokenizer):
+        return tokenizer
     ends = eos if isinstance(eos, list) else [] if eos is None else [eos]
     return Tokenizer.from_transformers(tokenizer, vocab_size=vocab_size, eos_token_ids=ends)
