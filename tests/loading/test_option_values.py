@@ -70,5 +70,5 @@ def test_numpys_numbers_are_numbers() -> None:
 
 @pytest.mark.parametrize("tokenizer", [3, "gpt2", [], object()])
 def test_what_is_no_tokenizer_is_refused(tokenizer):
-    with pytest.raises(ConfigError, match="tokenizer=.* must be a Tokenizer of foretell"):
+    with pytest.raises(ConfigError, match=r"tokenizer=.* must be a Tokenizer of foretell"):
         LLM(toy_llm().backend, tokenizer=tokenizer)
