@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -230,3 +231,13 @@ def test_the_headings_of_a_table_are_whole():
 def test_one_token_is_one():
     with reciting_llm("the cat sat") as llm:
         assert repr(llm.explain("the", max_new_tokens=1)) == "Explanation(1 token)"
+
+
+def test_the_interval_that_is_shown_holds_the_draw():
+    llm = toy_llm()
+    for seed in range(60):
+        found = llm.explain("the cat", max_new_tokens=6, temperature=2.0, seed=seed)
+        shown = re.findall(r"drawn: (\S+) is in \[(\S+), (\S+)\)", str(found))
+        assert len(shown) == len(found.output.token_ids)
+        for uniform, low, high in shown:
+            assert float(low) <= float(uniform) < float(high)

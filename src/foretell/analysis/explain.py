@@ -20,7 +20,7 @@ from foretell.config.defaults import EXPLAIN_TOKENS, NUM_LOGPROBS
 from foretell.errors import ConfigError, RequestError
 from foretell.inputs.processor import merge_settings
 from foretell.inputs.prompts import Prompt
-from foretell.outputs import CandidateTrace, GenerationOutput, StageTrace, StepTrace
+from foretell.outputs import CandidateTrace, DrawTrace, GenerationOutput, StageTrace, StepTrace
 from foretell.utils.display import count, pad, show_indices, show_probability, show_token, width_of
 
 MAX_COLUMNS = 100  # of a table
@@ -169,9 +169,10 @@ def _favourite_sentence(step: StepTrace, favourite: CandidateTrace) -> str:
 def _choice_sentence(step: StepTrace) -> str:
     if step.draw is None:
         return "Its logit was then the largest, and greedy decoding takes that."
+    low, uniform, high = _interval(step.draw, 6)
     return (
-        f"The number drawn was {step.draw.uniform:.6f}; with the probabilities summed by ascending "
-        f"ids, it fell between {step.draw.low:.6f} and {step.draw.high:.6f}, which is this token."
+        f"The number drawn was {uniform}; with the probabilities summed by ascending ids, it fell "
+        f"between {low} and {high}, which is this token."
     )
 
 
@@ -195,8 +196,17 @@ def _headline(step: StepTrace) -> str:
     token = show_token(step.chosen.token)
     if step.draw is None:
         return f"{token} has the largest logit"
-    draw = step.draw
-    return f"{token} was drawn: {draw.uniform:.4f} is in [{draw.low:.4f}, {draw.high:.4f})"
+    low, uniform, high = _interval(step.draw, 4)
+    return f"{token} was drawn: {uniform} is in [{low}, {high})"
+
+
+def _interval(draw: DrawTrace, least: int) -> list[str]:
+    """The interval's start, the draw and its end, with as many digits as tell them apart."""
+    for digits in range(least, 17):
+        shown = [f"{number:.{digits}f}" for number in (draw.low, draw.uniform, draw.high)]
+        if float(shown[0]) <= float(shown[1]) < float(shown[2]):
+            break
+    return shown
 
 
 def _figures_that_fit(columns: int) -> tuple[tuple[str, int, Callable[[StageTrace], str]], ...]:
