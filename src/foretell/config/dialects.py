@@ -15,6 +15,7 @@ from foretell.config.choices import Scope
 from foretell.config.settings import SETTINGS, STAGES
 from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
+from foretell.utils.suggestions import did_you_mean
 
 BIASES = ("sequence_bias", "logit_bias")
 PENALTIES = ("repetition_penalty", "frequency_penalty", "presence_penalty", "dry_multiplier")
@@ -144,6 +145,8 @@ def find_dialect(name: object) -> Dialect:
     """The dialect of this name, or of `name@version`; ConfigError if there is none such."""
     found = _BY_NAME.get(name) if isinstance(name, str) else None
     if found is None:
-        known = ", ".join(f"{dialect.name}@{dialect.version}" for dialect in DIALECTS.values())
-        raise ConfigError(f"dialect={quote(name)} is not known: must be one of {known}")
+        hint = f"must be one of {', '.join(DIALECTS)}"
+        if isinstance(name, str):
+            hint = did_you_mean(name, DIALECTS, hint)
+        raise ConfigError(f"dialect={quote(name)} is not known: {hint}")
     return found
