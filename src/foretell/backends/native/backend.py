@@ -105,12 +105,7 @@ class NativeBackend:
         unread = weights.unread(plan.weights)
         if isinstance(file, GGUFFile):
             refuse_unread_tensors(file, unread, plan)
-        needed = weights.memory(plan.weights)
-        check_memory(title, needed)
-        try:
-            compiled = compile_plan(plan, weights, program, int8=activations == "int8")
-        except MemoryError:
-            raise out_of_memory(title, needed) from None
+        compiled = _pack(title, plan, weights, program, int8=activations == "int8")
         info = BackendInfo(
             name="native",
             description=f"{title}, {_arithmetic(compiled)}, {isa}, {count(threads, 'thread')}",
@@ -203,6 +198,18 @@ def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:
     )
     attention = 2 * shape.layers * shape.heads.query * shape.heads.dim
     return max(1, round(products / attention / (3.5 if int8 else 1)))
+
+
+def _pack(
+    title: str, plan: Plan, weights: WeightSource, program: Program, *, int8: bool
+) -> Compiled:
+    """Fill the program; OutOfMemoryError, which says how much it takes, if that is too much."""
+    needed = weights.memory(plan.weights)
+    check_memory(title, needed)
+    try:
+        return compile_plan(plan, weights, program, int8=int8)
+    except MemoryError:
+        raise out_of_memory(title, needed) from None
 
 
 def _title(file: GGUFFile | Checkpoint, quantize: Quantize | None) -> str:
