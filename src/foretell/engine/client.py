@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from threading import Lock, get_ident
 from time import sleep
 from typing import ParamSpec, TypeVar
@@ -174,18 +175,9 @@ class EngineClient:
 
     def _settle(self) -> None:
         """Carry out what is to be aborted, unless a thread is inside, which sees to it."""
-        thread = get_ident()
         while self._aborts and not self._lock.locked():
-            with self._lock:
-                self._insider = thread
-                try:
-                    if self._was_interrupted:
-                        self._recover()
-                    self._was_interrupted = True
-                    self._abort_due()
-                    self._was_interrupted = False
-                finally:
-                    self._insider = None
+            with suppress(RequestError):  # closed, once all is done
+                self._inside(_nothing)
 
     def _recover(self) -> None:
         """Set right what an interruption left, and drop what was added to the engine alone."""
@@ -212,3 +204,7 @@ class EngineClient:
                 request_id: [EndEvent(request_id, "error", error)] for request_id in self._pending
             }
         self._was_interrupted = False
+
+
+def _nothing() -> None:
+    """What is asked of the engine where only aborts are due."""
