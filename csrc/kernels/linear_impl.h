@@ -1,6 +1,7 @@
 // Matrix products over packed weights. See kernels_impl.h and weights/matrix.h.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <iterator>
@@ -12,40 +13,92 @@
 namespace foretell {
 namespace {
 
-FORETELL_INLINE Vec load_scale(const uint8_t* p, bool wide) {
-    return wide ? load(reinterpret_cast<const float*>(p))
-                : load_half(reinterpret_cast<const uint16_t*>(p));
-}
-
-// One group of 16 rows: quad(t) holds the codes of inputs 4t … 4t+3.
+// Sixteen rows of a unit: its float16 scales and minima, and those of each of its groups.
 template <Format F>
-struct Group {
-    static constexpr int kQuads = F.group / 4;
-    static constexpr int kLines = F.codes == Codes::nibble ? kQuads / 2 : kQuads;
+struct Unit {
     const uint8_t* data;
+    Vec unit_scale, unit_minimum;
 
-    FORETELL_INLINE Bytes quad(int t) const {
-        if constexpr (F.codes == Codes::nibble) {
-            const Bytes codes = load_codes(data + 64 * (t / 2));
-            return t % 2 ? high_nibbles(codes) : low_nibbles(codes);
+    FORETELL_INLINE explicit Unit(const uint8_t* p) : data(p) {
+        if constexpr (F.has_half()) unit_scale = halves_at(0);
+        if constexpr (F.exponent != 0) unit_scale = mul(unit_scale, set(kFactor));
+        if constexpr (F.has_minimum) unit_minimum = halves_at(F.minimum_at());
+    }
+
+    FORETELL_INLINE Vec scale(int group) const {
+        if constexpr (F.scales == Scales::half) return unit_scale;
+        const uint8_t* bytes = data + F.scale_bytes_at() + group * kRows;
+        if constexpr (F.scales == Scales::unsigned_bytes) {
+            return mul(unit_scale, to_float(load_unsigned_bytes(bytes)));
+        } else if constexpr (F.scales == Scales::signed_bytes) {
+            return mul(unit_scale, to_float(load_signed_bytes(bytes)));
+        } else if constexpr (F.scales == Scales::nibbles) {
+            return mul(unit_scale, to_float(and_int(load_unsigned_bytes(bytes), set_int(15))));
+        } else if constexpr (F.scales == Scales::e8m0) {
+            // Half of the float with this exponent; for a byte of 0, which has none, 2^-128.
+            const Int exponents = load_unsigned_bytes(bytes);
+            const Vec half = mul(from_bits(shift_left<23>(exponents)), set(0.5f));
+            return select_below(to_float(exponents), set(0.5f), set(0x1p-128f), half);
         } else {
-            return load_codes(data + 64 * t);
+            // Exponent and fraction where a float has them, its bias 127 for theirs of 7; halved.
+            const Int bits = shift_left<20>(load_unsigned_bytes(bytes));
+            return mul(from_bits(bits), set(0x1p119f));
         }
     }
-    FORETELL_INLINE Vec scale() const { return load_scale(data + 64 * kLines, F.wide_scale); }
-    FORETELL_INLINE Vec minimum() const {
-        return load_scale(data + 64 * kLines + F.scale_bytes(), F.wide_scale);
+    FORETELL_INLINE Vec minimum(int group) const {
+        if constexpr (F.scales == Scales::half) return unit_minimum;
+        if constexpr (F.scales == Scales::nibbles) {
+            const uint8_t* bytes = data + F.scale_bytes_at() + group * kRows;
+            return mul(unit_minimum, to_float(shift_right<4>(load_unsigned_bytes(bytes))));
+        } else {
+            const uint8_t* bytes = data + F.minimum_bytes_at() + group * kRows;
+            return mul(unit_minimum, to_float(load_unsigned_bytes(bytes)));
+        }
+    }
+
+  private:
+    static constexpr float kFactor = F.exponent < 0 ? 1.0f / (1 << -F.exponent) : 1 << F.exponent;
+
+    FORETELL_INLINE Vec halves_at(size_t at) const {
+        return load_half(reinterpret_cast<const uint16_t*>(data + at));
     }
 };
 
+// The entries of a format's table, as unsigned bytes.
 template <Format F>
-FORETELL_INLINE auto zero_sum() {
-    if constexpr (F.codes == Codes::nibble) {
-        return NibbleSum{};
-    } else {
-        return ByteSum{};
+constexpr auto kEntries = [] {
+    std::array<uint8_t, 16> entries{};
+    for (int i = 0; i < 16; ++i) {
+        entries[i] = static_cast<uint8_t>(table_values(F.table)[i] + F.offset);
     }
-}
+    return entries;
+}();
+
+// 32 inputs of sixteen rows: quad<t>() holds the values of inputs 4t … 4t + 3.
+template <Format F>
+struct Chunk {
+    const uint8_t* lines;
+
+    template <int T>
+    FORETELL_INLINE Bytes quad() const {
+        if constexpr (F.codes == Codes::b8) {
+            return load_codes(lines + 64 * T);
+        } else if constexpr (F.codes == Codes::b2 || F.codes == Codes::b2_1) {
+            const Bytes low = take_bits<2, T % 4 * 2>(load_codes(lines + 64 * (T / 4)));
+            if constexpr (F.codes == Codes::b2) return low;
+            return add_bits<1, T, 2>(low, load_codes(lines + 128));
+        } else {
+            const Bytes low = take_bits<4, T % 2 * 4>(load_codes(lines + 64 * (T / 2)));
+            if constexpr (F.table != Table::none) return look_up(kEntries<F>.data(), low);
+            if constexpr (F.codes == Codes::b4_1) {
+                return add_bits<1, T, 4>(low, load_codes(lines + 256));
+            } else if constexpr (F.codes == Codes::b4_2) {
+                return add_bits<2, T % 4 * 2, 4>(low, load_codes(lines + 256 + 64 * (T / 4)));
+            }
+            return low;
+        }
+    }
+};
 
 // Σ x over a group of weights: all of x, or its half `part`.
 template <Format F>
@@ -62,50 +115,46 @@ FORETELL_INLINE Vec scaled_sum_of(const QuantizedGroup& x, int part) {
     return mul(set(x.scale), to_float(sum_of<F>(x, part)));
 }
 
-// dots[m] = Σ (code - offset) * x over a group, exactly, for W tokens, which lie `stride` groups
-// apart in x; `part`: which half of x, for groups of 16. The tokens' sums grow side by side, so
+// dots[m] = Σ (value - offset) * x over a group, exactly, for W tokens, which lie `stride` groups
+// apart in x; `Part`: which half of x, for groups of 16. The tokens' sums grow side by side, so
 // that no multiplication waits for the one before.
-template <Format F, int W>
-FORETELL_INLINE void dot_group(const Group<F>& group, const QuantizedGroup* x, int64_t stride,
-                               int part, Int dots[W]) {
-    decltype(zero_sum<F>()) sums[W];
-    unrolled<W>([&](int m) { sums[m] = zero_sum<F>(); });
-    for (int t = 0; t < Group<F>::kQuads; ++t) {
-        const Bytes codes = group.quad(t);
-        for (int m = 0; m < W; ++m) {
-            const int8_t* four = x[m * stride].codes + part * F.group + 4 * t;
-            if constexpr (F.codes == Codes::nibble) {
-                sums[m] = dot_nibbles(sums[m], codes, four);
-            } else {
-                sums[m] = dot_bytes(sums[m], codes, four);
-            }
-        }
-    }
-    for (int m = 0; m < W; ++m) {
+template <Format F, int W, int Part>
+FORETELL_INLINE void dot_group(Chunk<F> chunk, const QuantizedGroup* x, int64_t stride,
+                               Int dots[W]) {
+    constexpr int kQuads = F.group / 4, kLargest = F.largest_value();
+    Sum<kLargest> sums[W];
+    unrolled<W>([&](int m) { sums[m] = Sum<kLargest>{}; });
+    unrolled<kQuads>([&](auto t) {
+        constexpr int kFirst = Part * kQuads;
+        const Bytes values = chunk.template quad<kFirst + t>();
+        unrolled<W>([&](int m) {
+            add_quad<kLargest, t>(sums[m], values, x[m * stride].codes + 4 * (kFirst + t));
+        });
+    });
+    unrolled<W>([&](int m) {
         dots[m] = finish(sums[m]);
         if constexpr (F.offset > 0) {
             constexpr int kShift = std::countr_zero(F.offset);
             static_assert(F.offset == 1 << kShift);
-            dots[m] = sub_int(dots[m], shift_left<kShift>(sum_of<F>(x[m * stride], part)));
+            dots[m] = sub_int(dots[m], shift_left<kShift>(sum_of<F>(x[m * stride], Part)));
         }
-    }
+    });
 }
 
 // acc[m] += Σ weight * x over a group.
-template <Format F, int W>
-FORETELL_INLINE void add_group(const Group<F>& group, const QuantizedGroup* x, int64_t stride,
-                               int part, Vec acc[W]) {
+template <Format F, int W, int Part>
+FORETELL_INLINE void add_group(const Unit<F>& unit, int group, Chunk<F> chunk,
+                               const QuantizedGroup* x, int64_t stride, Vec acc[W]) {
     Int dots[W];
-    dot_group<F, W>(group, x, stride, part, dots);
-    const Vec scale = group.scale();
-    for (int m = 0; m < W; ++m) {
+    dot_group<F, W, Part>(chunk, x, stride, dots);
+    const Vec scale = unit.scale(group);
+    unrolled<W>([&](int m) {
         acc[m] = fma(to_float(dots[m]), mul(scale, set(x[m * stride].scale)), acc[m]);
-    }
+    });
     if constexpr (F.has_minimum) {
-        const Vec minimum = group.minimum();
-        for (int m = 0; m < W; ++m) {
-            acc[m] = fma(minimum, scaled_sum_of<F>(x[m * stride], part), acc[m]);
-        }
+        const Vec minimum = unit.minimum(group);
+        unrolled<W>(
+            [&](int m) { acc[m] = fma(minimum, scaled_sum_of<F>(x[m * stride], Part), acc[m]); });
     }
 }
 
@@ -128,18 +177,24 @@ constexpr int kBusyColumns = kMaxColumns < 5 ? kMaxColumns : 5;
 
 template <Format F, int W>
 void int8_columns(const LinearTask& task, int64_t token, int64_t block) {
+    constexpr int kChunks = F.unit / kGroup, kParts = kGroup / F.group;
     const int64_t block_bytes = task.weights->block_bytes(), groups = task.codes->groups_of_row();
     const uint8_t* w = task.weights->data + block * block_bytes;
     const QuantizedGroup* x = task.codes->row(token);
     Vec acc[W];
     unrolled<W>([&](int m) { acc[m] = set(0.0f); });
-    for (int64_t g = 0; g < groups; ++g) {
-        for (int part = 0; part < kGroup / F.group; ++part) {
+    for (int64_t left = groups; left > 0; left -= kChunks, w += F.unit_bytes()) {
+        const Unit<F> unit(w);
+        for (int c = 0; c < kChunks; ++c, ++x) {
             if constexpr (W >= kBusyColumns) {
-                for (size_t at = 0; at < F.group_bytes(); at += 64) prefetch(w + block_bytes + at);
+                constexpr size_t kShare = F.unit_bytes() / kChunks;
+                for (size_t at = 0; at < kShare; at += 64)
+                    prefetch(w + block_bytes + c * kShare + at);
             }
-            add_group<F, W>({w}, x + g, groups, part, acc);
-            w += F.group_bytes();
+            const Chunk<F> chunk{w + F.chunks_at() + c * F.chunk_bytes()};
+            unrolled<kParts>([&](auto part) {
+                add_group<F, W, part>(unit, c * kParts + part, chunk, x, groups, acc);
+            });
         }
     }
     const Output output{task};
@@ -167,34 +222,44 @@ void int8_blocks(const LinearTask& task) {
     }
 }
 
-// Calls `use(k, weights)` for the inputs k of `num_groups` groups: 16 rows' weights as float32.
+// Calls `use(k, weights)` for the inputs k of a unit: 16 rows' weights as float32.
 template <Format F, class Use>
-inline void decode_groups(const uint8_t* p, int64_t num_groups, Use use) {
-    if constexpr (F.is_float()) {
-        for (int64_t k = 0; k < num_groups; ++k, p += F.group_bytes()) {
-            if constexpr (F.codes == Codes::float32) {
-                use(k, load(reinterpret_cast<const float*>(p)));
-            } else if constexpr (F.codes == Codes::float16) {
-                use(k, load_half(reinterpret_cast<const uint16_t*>(p)));
-            } else {
-                use(k, load_bfloat16(reinterpret_cast<const uint16_t*>(p)));
+inline void decode_unit(const uint8_t* p, int64_t first, Use use) {
+    const Unit<F> unit(p);
+    const Vec offset = set(F.offset);
+    for (int c = 0; c < F.unit / kGroup; ++c) {
+        const Chunk<F> chunk{p + F.chunks_at() + c * F.chunk_bytes()};
+        unrolled<kGroup / 4>([&](auto t) {
+            uint8_t values[4 * kRows], column[kRows];
+            const Bytes quad = chunk.template quad<t>();
+            std::memcpy(values, &quad, sizeof values);
+            const int at = c * kGroup + 4 * t, group = at / F.group;
+            const Vec scale = unit.scale(group);
+            for (int i = 0; i < 4; ++i) {
+                for (int row = 0; row < kRows; ++row) column[row] = values[4 * row + i];
+                const Vec value = to_float(load_unsigned_bytes(column));
+                if constexpr (F.has_minimum) {
+                    use(first + at + i, fma(scale, value, unit.minimum(group)));
+                } else {
+                    use(first + at + i, mul(scale, sub(value, offset)));
+                }
             }
-        }
-    } else {
-        const Vec offset = set(F.offset);
-        for (int64_t g = 0; g < num_groups; ++g, p += F.group_bytes()) {
-            const Group<F> group{p};
-            const Vec scale = group.scale();
-            const Vec minimum = F.has_minimum ? group.minimum() : set(0.0f);
-            for (int k = 0; k < F.group; ++k) {
-                uint8_t codes[4 * kRows], column[kRows];
-                const Bytes quad = group.quad(k / 4);
-                std::memcpy(codes, &quad, sizeof codes);
-                for (int row = 0; row < kRows; ++row) column[row] = codes[4 * row + k % 4];
-                const Vec code = load_unsigned_bytes(column);
-                use(g * F.group + k,
-                    F.has_minimum ? fma(scale, code, minimum) : mul(scale, sub(code, offset)));
-            }
+        });
+    }
+}
+
+// The same for `cols` inputs, from the block of rows at p on.
+template <Format F, class Use>
+inline void decode_block(const uint8_t* p, int64_t cols, Use use) {
+    for (int64_t k = 0; k < cols; k += F.unit, p += F.unit_bytes()) {
+        if constexpr (F.codes == Codes::float32) {
+            use(k, load(reinterpret_cast<const float*>(p)));
+        } else if constexpr (F.codes == Codes::float16) {
+            use(k, load_half(reinterpret_cast<const uint16_t*>(p)));
+        } else if constexpr (F.codes == Codes::bfloat16) {
+            use(k, load_bfloat16(reinterpret_cast<const uint16_t*>(p)));
+        } else {
+            decode_unit<F>(p, k, use);
         }
     }
 }
@@ -208,7 +273,7 @@ inline void float_columns(const LinearTask& task, int64_t token, int64_t block) 
         for (Vec& sum : part) sum = set(0.0f);
     }
     const float* x = task.x + token * task.x_stride;
-    decode_groups<F>(w, task.weights->cols / F.group, [&](int64_t k, Vec weights) {
+    decode_block<F>(w, task.weights->cols, [&](int64_t k, Vec weights) {
         Vec* part = acc[k % 4];
         for (int m = 0; m < W; ++m) part[m] = fma(weights, set(x[m * task.x_stride + k]), part[m]);
     });
@@ -230,7 +295,7 @@ void float_blocks(const LinearTask& task) {
 template <Format F>
 void decode_row_of(const Matrix& matrix, int64_t row, float* out) {
     const uint8_t* w = matrix.data + row / kRows * matrix.block_bytes();
-    decode_groups<F>(w, matrix.cols / F.group, [&](int64_t k, Vec weights) {
+    decode_block<F>(w, matrix.cols, [&](int64_t k, Vec weights) {
         float lane[kLanes];
         store(lane, weights);
         out[k] = lane[row % kRows];
@@ -240,20 +305,6 @@ void decode_row_of(const Matrix& matrix, int64_t row, float* out) {
 // Calls `f` with the format as a compile-time constant.
 template <class F>
 inline void with_format(const Format& format, F f) {
-    constexpr Format kFormats[] = {
-        {Codes::nibble, 32, false, false, 8},  // Q4_0
-        {Codes::nibble, 32, false, true, 0},   // Q4_1
-        {Codes::nibble, 32, true, true, 0},    // Q4_K
-        {Codes::nibble, 16, true, true, 0},    // Q2_K
-        {Codes::nibble, 16, true, false, 4},   // Q3_K
-        {Codes::byte, 32, false, false, 16},   // Q5_0
-        {Codes::byte, 32, false, true, 0},     // Q5_1
-        {Codes::byte, 32, true, true, 0},      // Q5_K
-        {Codes::byte, 32, false, false, 128},  // Q8_0
-        {Codes::byte, 16, true, false, 32},    // Q6_K
-        {Codes::float32, 1, false, false, 0},  {Codes::float16, 1, false, false, 0},
-        {Codes::bfloat16, 1, false, false, 0},
-    };
     [&]<size_t... I>(std::index_sequence<I...>) {
         ((format == kFormats[I] && (f.template operator()<kFormats[I]>(), true)) || ...);
     }(std::make_index_sequence<std::size(kFormats)>{});

@@ -10,7 +10,7 @@ from foretell.formats.types import TensorType
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 QUANTIZED = tuple(kind for kind in TensorType if kind not in FLOATS)
 QUANTIZABLE = tuple(  # the package can only read the others
-    kind for kind in TensorType if not kind.name.endswith("_K")
+    kind for kind in TensorType if not kind.name.endswith("_K") and not kind.name.startswith("IQ")
 )
 
 # Where a block has its float16 scale, and its float16 minimum if any.
@@ -25,6 +25,8 @@ HALVES = {
     TensorType.Q4_K: (0, 2),
     TensorType.Q5_K: (0, 2),
     TensorType.Q6_K: (208,),
+    TensorType.IQ4_NL: (0,),
+    TensorType.IQ4_XS: (0,),
 }
 # Where a block with minima has its codes.
 CODES = {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace {
 
@@ -58,12 +59,6 @@ inline __m256 widen_bfloat16(__m128i bits) {
 inline Vec load_bfloat16(const uint16_t* p) {
     return {widen_bfloat16(load_128(p)), widen_bfloat16(load_128(p + 8))};
 }
-inline Vec load_unsigned_bytes(const uint8_t* p) {
-    const __m128i bytes = load_128(p);
-    return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
-            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)))};
-}
-
 inline Int set_int(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 inline Int bits_of(Vec v) { return {_mm256_castps_si256(v.a), _mm256_castps_si256(v.b)}; }
 inline Vec from_bits(Int v) { return {_mm256_castsi256_ps(v.a), _mm256_castsi256_ps(v.b)}; }
@@ -76,6 +71,21 @@ inline Int sub_int(Int x, Int y) {
 template <int N>
 inline Int shift_left(Int x) {
     return {_mm256_slli_epi32(x.a, N), _mm256_slli_epi32(x.b, N)};
+}
+template <int N>
+inline Int shift_right(Int x) {
+    return {_mm256_srli_epi32(x.a, N), _mm256_srli_epi32(x.b, N)};
+}
+inline Int and_int(Int x, Int y) {
+    return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)};
+}
+inline Int load_unsigned_bytes(const uint8_t* p) {
+    const __m128i bytes = load_128(p);
+    return {_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};
+}
+inline Int load_signed_bytes(const uint8_t* p) {
+    const __m128i bytes = load_128(p);
+    return {_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))};
 }
 inline Vec to_float(Int x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
 inline void store_low_bytes(int8_t* p, Int x) {
@@ -107,12 +117,26 @@ inline Bytes load_codes(const uint8_t* p) {
     const __m256i* q = reinterpret_cast<const __m256i*>(p);
     return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
 }
-inline Bytes low_nibbles(Bytes c) {
-    const __m256i mask = _mm256_set1_epi8(15);
-    return {_mm256_and_si256(c.a, mask), _mm256_and_si256(c.b, mask)};
+template <int Count, int From>
+inline Bytes take_bits(Bytes c) {
+    const __m256i mask = _mm256_set1_epi8((1 << Count) - 1);
+    return {_mm256_and_si256(_mm256_srli_epi16(c.a, From), mask),
+            _mm256_and_si256(_mm256_srli_epi16(c.b, From), mask)};
 }
-inline Bytes high_nibbles(Bytes c) {
-    return low_nibbles({_mm256_srli_epi16(c.a, 4), _mm256_srli_epi16(c.b, 4)});
+template <int Count, int From, int To>
+inline __m256i add_bits(__m256i low, __m256i c) {
+    const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << Count) - 1) << To));
+    if constexpr (From > To) c = _mm256_srli_epi16(c, From - To);
+    if constexpr (From < To) c = _mm256_slli_epi16(c, To - From);
+    return _mm256_or_si256(low, _mm256_and_si256(c, mask));
+}
+template <int Count, int From, int To>
+inline Bytes add_bits(Bytes low, Bytes c) {
+    return {add_bits<Count, From, To>(low.a, c.a), add_bits<Count, From, To>(low.b, c.b)};
+}
+inline Bytes look_up(const uint8_t table[16], Bytes c) {
+    const __m256i entries = _mm256_broadcastsi128_si256(load_128(table));
+    return {_mm256_shuffle_epi8(entries, c.a), _mm256_shuffle_epi8(entries, c.b)};
 }
 
 inline __m256i broadcast_four(const int8_t* four) {
@@ -121,36 +145,67 @@ inline __m256i broadcast_four(const int8_t* four) {
     return _mm256_set1_epi32(x);
 }
 
-// Sixteen-bit sums: a pair adds at most 2 * 15 * 127, so the 8 quads of a group fit.
-struct NibbleSum {
+// How many quads sixteen bits hold: each adds at most 2 * largest * 127. A group has up to 8.
+constexpr int quads_in_sixteen_bits(int largest) { return 32767 / (2 * 127 * largest); }
+
+// Sixteen-bit sums of neighbours.
+struct PairSum {
     __m256i a, b;
 };
-inline __m256i add_pairs(__m256i sum, __m256i codes, __m256i x) {
-    return _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes, x));
-}
-inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
+inline PairSum multiply(Bytes codes, const int8_t* four) {
     const __m256i x = broadcast_four(four);
-    return {add_pairs(sum.a, codes.a, x), add_pairs(sum.b, codes.b, x)};
+    return {_mm256_maddubs_epi16(codes.a, x), _mm256_maddubs_epi16(codes.b, x)};
 }
-inline Int finish(NibbleSum sum) {
-    const __m256i ones = _mm256_set1_epi16(1);
-    return {_mm256_madd_epi16(sum.a, ones), _mm256_madd_epi16(sum.b, ones)};
+inline PairSum add_pairs(PairSum x, PairSum y) {
+    return {_mm256_add_epi16(x.a, y.a), _mm256_add_epi16(x.b, y.b)};
+}
+inline Int widen(PairSum sum, int16_t times = 1) {
+    const __m256i factor = _mm256_set1_epi16(times);
+    return {_mm256_madd_epi16(sum.a, factor), _mm256_madd_epi16(sum.b, factor)};
 }
 
-// Pairs of bytes up to 255 would overflow: low and high nibbles apart, 255 = 15 + 15 * 16.
-struct ByteSum {
-    NibbleSum low, high;
+// Sums of codes so small that a whole group fits.
+struct SmallSum {
+    PairSum pairs;
 };
-inline ByteSum dot_bytes(ByteSum sum, Bytes codes, const int8_t* four) {
-    return {dot_nibbles(sum.low, low_nibbles(codes), four),
-            dot_nibbles(sum.high, high_nibbles(codes), four)};
+template <int, int Quad>
+inline void add_quad(SmallSum& sum, Bytes codes, const int8_t* four) {
+    const PairSum pairs = multiply(codes, four);
+    sum.pairs = Quad == 0 ? pairs : add_pairs(sum.pairs, pairs);
 }
-inline Int finish(ByteSum sum) {
-    const Int low = finish(sum.low);
-    const __m256i sixteens = _mm256_set1_epi16(16);
-    return {_mm256_add_epi32(low.a, _mm256_madd_epi16(sum.high.a, sixteens)),
-            _mm256_add_epi32(low.b, _mm256_madd_epi16(sum.high.b, sixteens))};
+inline Int finish(SmallSum sum) { return widen(sum.pairs); }
+
+// Of codes of which a few fit: 1, 2 or 4, so that none are left over at the end.
+struct WideSum {
+    PairSum pairs;
+    Int total;
+};
+template <int Largest, int Quad>
+inline void add_quad(WideSum& sum, Bytes codes, const int8_t* four) {
+    constexpr int kFit = quads_in_sixteen_bits(Largest), kRun = kFit >= 4 ? 4 : kFit >= 2 ? 2 : 1;
+    const PairSum pairs = multiply(codes, four);
+    sum.pairs = Quad % kRun == 0 ? pairs : add_pairs(sum.pairs, pairs);
+    if constexpr (Quad % kRun == kRun - 1) {
+        sum.total = Quad < kRun ? widen(sum.pairs) : add_int(sum.total, widen(sum.pairs));
+    }
 }
+inline Int finish(WideSum sum) { return sum.total; }
+
+// Of codes past 127, whose pairs would overflow: low and high nibbles apart, 255 = 15 + 15 * 16.
+struct ByteSum {
+    SmallSum low, high;
+};
+template <int, int Quad>
+inline void add_quad(ByteSum& sum, Bytes codes, const int8_t* four) {
+    add_quad<15, Quad>(sum.low, take_bits<4, 0>(codes), four);
+    add_quad<15, Quad>(sum.high, take_bits<4, 4>(codes), four);
+}
+inline Int finish(ByteSum sum) { return add_int(finish(sum.low), widen(sum.high.pairs, 16)); }
+
+template <int Largest>
+using Sum =
+    std::conditional_t<quads_in_sixteen_bits(Largest) >= 8, SmallSum,
+                       std::conditional_t<quads_in_sixteen_bits(Largest) >= 1, WideSum, ByteSum>>;
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 

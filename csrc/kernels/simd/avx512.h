@@ -46,10 +46,6 @@ inline Vec load_bfloat16(const uint16_t* p) {
     const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
-inline Vec load_unsigned_bytes(const uint8_t* p) {
-    return _mm512_cvtepi32_ps(
-        _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-}
 
 inline Int set_int(int32_t x) { return _mm512_set1_epi32(x); }
 inline Int bits_of(Vec v) { return _mm512_castps_si512(v); }
@@ -59,6 +55,18 @@ inline Int sub_int(Int a, Int b) { return _mm512_sub_epi32(a, b); }
 template <int N>
 inline Int shift_left(Int a) {
     return _mm512_slli_epi32(a, N);
+}
+template <int N>
+inline Int shift_right(Int a) {
+    return _mm512_srli_epi32(a, N);
+}
+inline Int and_int(Int a, Int b) { return _mm512_and_si512(a, b); }
+// Sixteen bytes, each in a lane of its own.
+inline Int load_unsigned_bytes(const uint8_t* p) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Int load_signed_bytes(const uint8_t* p) {
+    return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
 inline Vec to_float(Int a) { return _mm512_cvtepi32_ps(a); }
 // The low byte of each lane.
@@ -76,19 +84,35 @@ inline int32_t sum_bytes(const int8_t* p) {
 }
 
 inline Bytes load_codes(const uint8_t* p) { return _mm512_loadu_si512(p); }
-inline Bytes low_nibbles(Bytes c) { return _mm512_and_si512(c, _mm512_set1_epi8(15)); }
-inline Bytes high_nibbles(Bytes c) { return low_nibbles(_mm512_srli_epi16(c, 4)); }
+// In each byte, the `Count` bits of c from bit `From` on.
+template <int Count, int From>
+inline Bytes take_bits(Bytes c) {
+    return _mm512_and_si512(_mm512_srli_epi16(c, From), _mm512_set1_epi8((1 << Count) - 1));
+}
+// The same bits, put into `low` from bit `To` on.
+template <int Count, int From, int To>
+inline Bytes add_bits(Bytes low, Bytes c) {
+    const Bytes mask = _mm512_set1_epi8(static_cast<char>(((1 << Count) - 1) << To));
+    Bytes moved = c;
+    if constexpr (From > To) moved = _mm512_srli_epi16(c, From - To);
+    if constexpr (From < To) moved = _mm512_slli_epi16(c, To - From);
+    return _mm512_ternarylogic_epi32(low, moved, mask, 0xf8);  // low | (moved & mask)
+}
+// The table's entry for each byte, 0 to 15.
+inline Bytes look_up(const uint8_t table[16], Bytes c) {
+    const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), c);
+}
 
-// Sums of a group, 0 at first: add four products a lane with dot_*, then finish() to int32 lanes.
-using NibbleSum = Int;
-inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
+// Sums of the products of a group's codes, 0 at first, which are `Largest` at most: add the quads
+// 0, 1, ... with add_quad, then finish() to int32 lanes.
+template <int Largest>
+using Sum = Int;
+template <int Largest, int Quad>
+inline void add_quad(Int& sum, Bytes codes, const int8_t* four) {
     int32_t x;
     std::memcpy(&x, four, 4);
-    return _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(x));
-}
-using ByteSum = Int;
-inline ByteSum dot_bytes(ByteSum sum, Bytes codes, const int8_t* four) {
-    return dot_nibbles(sum, codes, four);
+    sum = _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(x));
 }
 inline Int finish(Int sum) { return sum; }
 

@@ -82,15 +82,6 @@ inline Vec load_bfloat16(const uint16_t* p) {
         return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vld1_u16(p + 4 * i)), 16));
     });
 }
-inline Vec load_unsigned_bytes(const uint8_t* p) {
-    const uint8x16_t bytes = vld1q_u8(p);
-    const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_u8(vget_high_u8(bytes));
-    return {{vcvtq_f32_u32(vmovl_u16(vget_low_u16(low))),
-             vcvtq_f32_u32(vmovl_u16(vget_high_u16(low))),
-             vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))),
-             vcvtq_f32_u32(vmovl_u16(vget_high_u16(high)))}};
-}
-
 inline Int set_int(int32_t x) {
     return each<Int>([&](int) { return vdupq_n_s32(x); });
 }
@@ -110,6 +101,31 @@ template <int N>
 inline Int shift_left(Int a) {
     return each<Int>([&](int i) { return vshlq_n_s32(a.r[i], N); });
 }
+template <int N>
+inline Int shift_right(Int a) {
+    return each<Int>([&](int i) {
+        return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a.r[i]), N));
+    });
+}
+inline Int and_int(Int a, Int b) {
+    return each<Int>([&](int i) { return vandq_s32(a.r[i], b.r[i]); });
+}
+inline Int load_unsigned_bytes(const uint8_t* p) {
+    const uint8x16_t bytes = vld1q_u8(p);
+    const uint16x8_t halves[] = {vmovl_u8(vget_low_u8(bytes)), vmovl_u8(vget_high_u8(bytes))};
+    return each<Int>([&](int i) {
+        const uint16x8_t half = halves[i / 2];
+        return vreinterpretq_s32_u32(vmovl_u16(i % 2 ? vget_high_u16(half) : vget_low_u16(half)));
+    });
+}
+inline Int load_signed_bytes(const uint8_t* p) {
+    const int8x16_t bytes = vreinterpretq_s8_u8(vld1q_u8(p));
+    const int16x8_t halves[] = {vmovl_s8(vget_low_s8(bytes)), vmovl_s8(vget_high_s8(bytes))};
+    return each<Int>([&](int i) {
+        const int16x8_t half = halves[i / 2];
+        return vmovl_s16(i % 2 ? vget_high_s16(half) : vget_low_s16(half));
+    });
+}
 inline Vec to_float(Int a) {
     return each<Vec>([&](int i) { return vcvtq_f32_s32(a.r[i]); });
 }
@@ -127,11 +143,23 @@ inline int32_t sum_bytes(const int8_t* p) { return vaddlvq_s8(vld1q_s8(p)); }
 inline Bytes load_codes(const uint8_t* p) {
     return each<Bytes>([&](int i) { return vld1q_u8(p + 16 * i); });
 }
-inline Bytes low_nibbles(Bytes c) {
-    return each<Bytes>([&](int i) { return vandq_u8(c.r[i], vdupq_n_u8(15)); });
+template <int Count, int From>
+inline Bytes take_bits(Bytes c) {
+    const uint8x16_t mask = vdupq_n_u8((1 << Count) - 1);
+    if constexpr (From == 0) {
+        return each<Bytes>([&](int i) { return vandq_u8(c.r[i], mask); });
+    } else {
+        return each<Bytes>([&](int i) { return vandq_u8(vshrq_n_u8(c.r[i], From), mask); });
+    }
 }
-inline Bytes high_nibbles(Bytes c) {
-    return each<Bytes>([&](int i) { return vshrq_n_u8(c.r[i], 4); });
+template <int Count, int From, int To>
+inline Bytes add_bits(Bytes low, Bytes c) {
+    const Bytes bits = take_bits<Count, From>(c);
+    return each<Bytes>([&](int i) { return vorrq_u8(low.r[i], vshlq_n_u8(bits.r[i], To)); });
+}
+inline Bytes look_up(const uint8_t table[16], Bytes c) {
+    const uint8x16_t entries = vld1q_u8(table);
+    return each<Bytes>([&](int i) { return vqtbl1q_u8(entries, c.r[i]); });
 }
 
 inline int8x16_t broadcast_four(const int8_t* four) {
@@ -140,24 +168,21 @@ inline int8x16_t broadcast_four(const int8_t* four) {
     return vreinterpretq_s8_s32(vdupq_n_s32(x));
 }
 
-using NibbleSum = Int;
-inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
+// The dot product is signed by signed: for codes past 127, take 128 off and add 128 times the
+// inputs back.
+template <int Largest>
+using Sum = Int;
+template <int Largest, int Quad>
+inline void add_quad(Int& sum, Bytes codes, const int8_t* four) {
     const int8x16_t x = broadcast_four(four);
-    return each<Int>(
-        [&](int i) { return vdotq_s32(sum.r[i], vreinterpretq_s8_u8(codes.r[i]), x); });
+    if constexpr (Largest > 127) {
+        const int32x4_t back = vshlq_n_s32(vdotq_s32(vdupq_n_s32(0), vdupq_n_s8(1), x), 7);
+        sum = each<Int>([&](int i) { return vaddq_s32(sum.r[i], back); });
+        codes = each<Bytes>([&](int i) { return veorq_u8(codes.r[i], vdupq_n_u8(128)); });
+    }
+    sum = each<Int>([&](int i) { return vdotq_s32(sum.r[i], vreinterpretq_s8_u8(codes.r[i]), x); });
 }
 inline Int finish(Int sum) { return sum; }
-
-// The dot product is signed by signed: take 128 off the codes and add 128 times the inputs back.
-using ByteSum = Int;
-inline ByteSum dot_bytes(ByteSum sum, Bytes codes, const int8_t* four) {
-    const int8x16_t x = broadcast_four(four);
-    const int32x4_t back = vshlq_n_s32(vdotq_s32(vdupq_n_s32(0), vdupq_n_s8(1), x), 7);
-    return each<Int>([&](int i) {
-        const int8x16_t centred = vreinterpretq_s8_u8(veorq_u8(codes.r[i], vdupq_n_u8(128)));
-        return vdotq_s32(vaddq_s32(sum.r[i], back), centred, x);
-    });
-}
 
 inline void prefetch([[maybe_unused]] const void* p) {
 #if !defined(_MSC_VER)

@@ -76,9 +76,6 @@ inline void store_half(uint16_t* p, Vec v) {
 inline Vec load_bfloat16(const uint16_t* p) {
     return each<Vec>([&](int i) { return bfloat16_to_float(p[i]); });
 }
-inline Vec load_unsigned_bytes(const uint8_t* p) {
-    return each<Vec>([&](int i) { return static_cast<float>(p[i]); });
-}
 
 inline Int set_int(int32_t x) {
     return each<Int>([&](int) { return x; });
@@ -111,6 +108,20 @@ inline Int shift_left(Int a) {
     return each<Int>(
         [&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) << N); });
 }
+template <int N>
+inline Int shift_right(Int a) {
+    return each<Int>(
+        [&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) >> N); });
+}
+inline Int and_int(Int a, Int b) {
+    return each<Int>([&](int i) { return a.lane[i] & b.lane[i]; });
+}
+inline Int load_unsigned_bytes(const uint8_t* p) {
+    return each<Int>([&](int i) { return int32_t{p[i]}; });
+}
+inline Int load_signed_bytes(const uint8_t* p) {
+    return each<Int>([&](int i) { return int32_t{static_cast<int8_t>(p[i])}; });
+}
 inline Vec to_float(Int a) {
     return each<Vec>([&](int i) { return static_cast<float>(a.lane[i]); });
 }
@@ -138,23 +149,26 @@ inline Bytes each_byte(F f) {
 inline Bytes load_codes(const uint8_t* p) {
     return each_byte([&](int i) { return p[i]; });
 }
-inline Bytes low_nibbles(Bytes c) {
-    return each_byte([&](int i) { return c.byte[i] & 15; });
+template <int Count, int From>
+inline Bytes take_bits(Bytes c) {
+    return each_byte([&](int i) { return c.byte[i] >> From & ((1 << Count) - 1); });
 }
-inline Bytes high_nibbles(Bytes c) {
-    return each_byte([&](int i) { return c.byte[i] >> 4; });
+template <int Count, int From, int To>
+inline Bytes add_bits(Bytes low, Bytes c) {
+    const Bytes bits = take_bits<Count, From>(c);
+    return each_byte([&](int i) { return low.byte[i] | bits.byte[i] << To; });
+}
+inline Bytes look_up(const uint8_t table[16], Bytes c) {
+    return each_byte([&](int i) { return table[c.byte[i]]; });
 }
 
-using ByteSum = Int;
-inline ByteSum dot_bytes(ByteSum sum, Bytes codes, const int8_t* four) {
+template <int Largest>
+using Sum = Int;
+template <int Largest, int Quad>
+inline void add_quad(Int& sum, Bytes codes, const int8_t* four) {
     for (int i = 0; i < 16; ++i) {
         for (int k = 0; k < 4; ++k) sum.lane[i] += codes.byte[4 * i + k] * four[k];
     }
-    return sum;
-}
-using NibbleSum = Int;
-inline NibbleSum dot_nibbles(NibbleSum sum, Bytes codes, const int8_t* four) {
-    return dot_bytes(sum, codes, four);
 }
 inline Int finish(Int sum) { return sum; }
 

@@ -24,6 +24,8 @@ class TensorType(Enum):
     Q4_K = (12, 256, 144)
     Q5_K = (13, 256, 176)
     Q6_K = (14, 256, 210)
+    IQ4_NL = (20, 32, 18)
+    IQ4_XS = (23, 256, 136)
     BF16 = (30, 1, 2)
 
     def __init__(self, ggml_id: int, block_size: int, block_bytes: int) -> None:
@@ -52,10 +54,8 @@ UNSUPPORTED_NAMES: dict[int, str] = {
     17: "IQ2_XS",
     18: "IQ3_XXS",
     19: "IQ1_S",
-    20: "IQ4_NL",
     21: "IQ3_S",
     22: "IQ2_S",
-    23: "IQ4_XS",
     24: "I8",
     25: "I16",
     26: "I32",

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from foretell.formats.types import TensorType
+
 CSRC = Path(__file__).parents[3] / "csrc"
 DRIVER = Path(__file__).parents[2] / "support" / "neon_check.cpp"
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64-static"
 FLAGS = ["-std=c++20", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", f"-I{CSRC}"]
-FORMATS = 13
+FORMATS = len(TensorType)
 
 pytestmark = pytest.mark.skipif(
     not all(shutil.which(tool) for tool in ("g++", COMPILER, EMULATOR)),
@@ -21,7 +23,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def start_build(compiler, isa, program, *flags):
-    sources = [DRIVER, CSRC / f"kernels/isa/{isa}.cpp", CSRC / "weights/packing.cpp"]
+    weights = (CSRC / "weights").glob("*.cpp")
+    sources = [DRIVER, CSRC / f"kernels/isa/{isa}.cpp", *weights]
     command = [compiler, *FLAGS, *flags, f"-DKERNELS={isa}_kernels", *sources, "-o", program]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 

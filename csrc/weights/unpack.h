@@ -1,0 +1,21 @@
+// Blocks of each file type, taken apart. file_types.cpp lists them.
+#pragma once
+
+#include "weights/file_types.h"
+
+namespace foretell {
+
+void unpack_q4_0(const uint8_t* block, Unpacked& out);
+void unpack_q4_1(const uint8_t* block, Unpacked& out);
+void unpack_q5_0(const uint8_t* block, Unpacked& out);
+void unpack_q5_1(const uint8_t* block, Unpacked& out);
+void unpack_q8_0(const uint8_t* block, Unpacked& out);
+void unpack_q2_k(const uint8_t* block, Unpacked& out);
+void unpack_q3_k(const uint8_t* block, Unpacked& out);
+void unpack_q4_k(const uint8_t* block, Unpacked& out);
+void unpack_q5_k(const uint8_t* block, Unpacked& out);
+void unpack_q6_k(const uint8_t* block, Unpacked& out);
+void unpack_iq4_nl(const uint8_t* block, Unpacked& out);
+void unpack_iq4_xs(const uint8_t* block, Unpacked& out);
+
+}  // namespace foretell
