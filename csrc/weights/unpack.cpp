@@ -27,8 +27,16 @@ void split_nibbles(const uint8_t* p, uint8_t* codes) {
     }
 }
 
+// Eight codes at a time: byte i of a word keeps bit i, and what is not zero becomes 16.
 void add_fifth_bits(uint32_t bits, uint8_t* codes) {
-    for (int i = 0; i < 32; ++i) codes[i] |= (bits >> i & 1) << 4;
+    constexpr uint64_t kOnes = 0x0101010101010101, kDiagonal = 0x8040201008040201;
+    for (int i = 0; i < 32; i += 8) {
+        const uint64_t fifth = ((bits >> i & 0xff) * kOnes & kDiagonal) + 0x7f * kOnes;
+        uint64_t eight;
+        std::memcpy(&eight, codes + i, 8);
+        eight |= fifth >> 3 & 16 * kOnes;
+        std::memcpy(codes + i, &eight, 8);
+    }
 }
 
 // Two bits of each of 128 codes lie in 32 bytes: codes 32j … 32j + 31 in bits 2j and 2j + 1.

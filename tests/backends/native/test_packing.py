@@ -91,6 +91,15 @@ def test_infinite_and_nan_scales_are_refused(kind, at, half, place):
 
 
 @KINDS
+def test_packed_weights_take_no_more_than_the_file(kind):
+    """A whole number of blocks of sixteen rows, so that nothing is filled up."""
+    data = random_bits(kind, 32, 3, np.random.default_rng(0))
+    program = make_program("plain")
+    index = program.add_matrix(kind.ggml_id, data.reshape(-1), 32, 3 * kind.block_size)
+    assert program.matrix_bytes(index) <= 1.04 * data.nbytes
+
+
+@KINDS
 @pytest.mark.parametrize("change", [-1, 1])
 def test_a_wrong_number_of_bytes_is_refused(kind, change):
     data = np.zeros(3 * kind.block_bytes + change, np.uint8)
