@@ -119,9 +119,10 @@ inline void quantize_group(const float* x, QuantizedGroup& out) {
     store_low_bytes(out.codes, bits_of(add(max(min(mul(a, inverse), high), low), round)));
     store_low_bytes(out.codes + kLanes, bits_of(add(max(min(mul(b, inverse), high), low), round)));
     out.scale = largest / 127.0f;
-    out.half_sum = sum_bytes(out.codes);
-    out.sum = out.half_sum + sum_bytes(out.codes + kLanes);
-    out.scaled_sum = out.scale * static_cast<float>(out.sum);
+    const int32_t first = sum_bytes(out.codes), sum = first + sum_bytes(out.codes + kLanes);
+    out.minus_half_sum = -first;
+    out.minus_sum = -sum;
+    out.scaled_sum = out.scale * static_cast<float>(sum);
 }
 
 void quantize(const float* x, int64_t size, QuantizedGroup* out) {

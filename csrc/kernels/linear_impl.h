@@ -100,19 +100,31 @@ struct Chunk {
     }
 };
 
-// Σ x over a group of weights: all of x, or its half `part`.
+// -Σ x over a group of weights: all of x, or its half `part`.
 template <Format F>
-FORETELL_INLINE Int sum_of(const QuantizedGroup& x, int part) {
-    if (F.group == kGroup) return set_int(x.sum);
-    const Int first = set_int(x.half_sum);
-    return part == 0 ? first : sub_int(set_int(x.sum), first);
+FORETELL_INLINE Int minus_sum_of(const QuantizedGroup& x, int part) {
+    if (F.group == kGroup) return set_int(x.minus_sum);
+    const Int first = set_int(x.minus_half_sum);
+    return part == 0 ? first : sub_int(set_int(x.minus_sum), first);
 }
 
-// The same times the scale of x.
+// Σ x times the scale of x.
 template <Format F>
 FORETELL_INLINE Vec scaled_sum_of(const QuantizedGroup& x, int part) {
     if (F.group == kGroup) return set(x.scaled_sum);
-    return mul(set(x.scale), to_float(sum_of<F>(x, part)));
+    return mul(set(-x.scale), to_float(minus_sum_of<F>(x, part)));
+}
+
+// What takes the offset off all values of a group: -offset * Σ x.
+template <Format F>
+FORETELL_INLINE Int minus_offset(const QuantizedGroup& x, int part) {
+    if constexpr (F.offset == 0) {
+        return set_int(0);
+    } else {
+        constexpr int kShift = std::countr_zero(F.offset);
+        static_assert(F.offset == 1 << kShift);
+        return shift_left<kShift>(minus_sum_of<F>(x, part));
+    }
 }
 
 // dots[m] = Σ (value - offset) * x over a group, exactly, for W tokens, which lie `stride` groups
@@ -123,7 +135,8 @@ FORETELL_INLINE void dot_group(Chunk<F> chunk, const QuantizedGroup* x, int64_t 
                                Int dots[W]) {
     constexpr int kQuads = F.group / 4, kLargest = F.largest_value();
     Sum<kLargest> sums[W];
-    unrolled<W>([&](int m) { sums[m] = Sum<kLargest>{}; });
+    unrolled<W>(
+        [&](int m) { sums[m] = start_sum<kLargest>(minus_offset<F>(x[m * stride], Part)); });
     unrolled<kQuads>([&](auto t) {
         constexpr int kFirst = Part * kQuads;
         const Bytes values = chunk.template quad<kFirst + t>();
@@ -131,14 +144,7 @@ FORETELL_INLINE void dot_group(Chunk<F> chunk, const QuantizedGroup* x, int64_t 
             add_quad<kLargest, t>(sums[m], values, x[m * stride].codes + 4 * (kFirst + t));
         });
     });
-    unrolled<W>([&](int m) {
-        dots[m] = finish(sums[m]);
-        if constexpr (F.offset > 0) {
-            constexpr int kShift = std::countr_zero(F.offset);
-            static_assert(F.offset == 1 << kShift);
-            dots[m] = sub_int(dots[m], shift_left<kShift>(sum_of<F>(x[m * stride], Part)));
-        }
-    });
+    unrolled<W>([&](int m) { dots[m] = finish(sums[m], minus_offset<F>(x[m * stride], Part)); });
 }
 
 // acc[m] += Σ weight * x over a group.

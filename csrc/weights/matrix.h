@@ -25,9 +25,9 @@ struct Matrix {
 struct QuantizedGroup {
     int8_t codes[kGroup];
     float scale;
-    float scaled_sum;  // scale * sum
-    int32_t sum;       // of codes
-    int32_t half_sum;  // of the first 16 codes
+    float scaled_sum;        // scale * sum of codes
+    int32_t minus_sum;       // -1 times the sum of codes
+    int32_t minus_half_sum;  // the same of the first 16
 };
 
 // Activations of several tokens.

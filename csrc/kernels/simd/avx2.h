@@ -173,7 +173,7 @@ inline void add_quad(SmallSum& sum, Bytes codes, const int8_t* four) {
     const PairSum pairs = multiply(codes, four);
     sum.pairs = Quad == 0 ? pairs : add_pairs(sum.pairs, pairs);
 }
-inline Int finish(SmallSum sum) { return widen(sum.pairs); }
+inline Int finish(SmallSum sum, Int more) { return add_int(widen(sum.pairs), more); }
 
 // Of codes of which a few fit: 1, 2 or 4, so that none are left over at the end.
 struct WideSum {
@@ -189,23 +189,31 @@ inline void add_quad(WideSum& sum, Bytes codes, const int8_t* four) {
         sum.total = Quad < kRun ? widen(sum.pairs) : add_int(sum.total, widen(sum.pairs));
     }
 }
-inline Int finish(WideSum sum) { return sum.total; }
+inline Int finish(WideSum sum, Int more) { return add_int(sum.total, more); }
 
 // Of codes past 127, whose pairs would overflow: low and high nibbles apart, 255 = 15 + 15 * 16.
 struct ByteSum {
-    SmallSum low, high;
+    PairSum low, high;
 };
 template <int, int Quad>
 inline void add_quad(ByteSum& sum, Bytes codes, const int8_t* four) {
-    add_quad<15, Quad>(sum.low, take_bits<4, 0>(codes), four);
-    add_quad<15, Quad>(sum.high, take_bits<4, 4>(codes), four);
+    const PairSum low = multiply(take_bits<4, 0>(codes), four);
+    const PairSum high = multiply(take_bits<4, 4>(codes), four);
+    sum.low = Quad == 0 ? low : add_pairs(sum.low, low);
+    sum.high = Quad == 0 ? high : add_pairs(sum.high, high);
 }
-inline Int finish(ByteSum sum) { return add_int(finish(sum.low), widen(sum.high.pairs, 16)); }
+inline Int finish(ByteSum sum, Int more) {
+    return add_int(add_int(widen(sum.low), widen(sum.high, 16)), more);
+}
 
 template <int Largest>
 using Sum =
     std::conditional_t<quads_in_sixteen_bits(Largest) >= 8, SmallSum,
                        std::conditional_t<quads_in_sixteen_bits(Largest) >= 1, WideSum, ByteSum>>;
+template <int Largest>
+inline Sum<Largest> start_sum(Int) {
+    return Sum<Largest>{};
+}
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 

@@ -104,17 +104,21 @@ inline Bytes look_up(const uint8_t table[16], Bytes c) {
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), c);
 }
 
-// Sums of the products of a group's codes, 0 at first, which are `Largest` at most: add the quads
-// 0, 1, ... with add_quad, then finish() to int32 lanes.
+// Sums of the products of a group's codes, which are `Largest` at most, and of what they start
+// with: add the quads 0, 1, ... with add_quad, then finish() to int32 lanes.
 template <int Largest>
 using Sum = Int;
+template <int Largest>
+inline Int start_sum(Int start) {
+    return start;
+}
 template <int Largest, int Quad>
 inline void add_quad(Int& sum, Bytes codes, const int8_t* four) {
     int32_t x;
     std::memcpy(&x, four, 4);
     sum = _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(x));
 }
-inline Int finish(Int sum) { return sum; }
+inline Int finish(Int sum, Int) { return sum; }
 
 // Asks for the cache line at p, which need not be readable, into the second-level cache: the first
 // is full of what is in use.

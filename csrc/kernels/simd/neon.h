@@ -172,6 +172,10 @@ inline int8x16_t broadcast_four(const int8_t* four) {
 // inputs back.
 template <int Largest>
 using Sum = Int;
+template <int Largest>
+inline Int start_sum(Int start) {
+    return start;
+}
 template <int Largest, int Quad>
 inline void add_quad(Int& sum, Bytes codes, const int8_t* four) {
     const int8x16_t x = broadcast_four(four);
@@ -182,7 +186,7 @@ inline void add_quad(Int& sum, Bytes codes, const int8_t* four) {
     }
     sum = each<Int>([&](int i) { return vdotq_s32(sum.r[i], vreinterpretq_s8_u8(codes.r[i]), x); });
 }
-inline Int finish(Int sum) { return sum; }
+inline Int finish(Int sum, Int) { return sum; }
 
 inline void prefetch([[maybe_unused]] const void* p) {
 #if !defined(_MSC_VER)

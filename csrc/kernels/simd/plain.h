@@ -164,13 +164,17 @@ inline Bytes look_up(const uint8_t table[16], Bytes c) {
 
 template <int Largest>
 using Sum = Int;
+template <int Largest>
+inline Int start_sum(Int start) {
+    return start;
+}
 template <int Largest, int Quad>
 inline void add_quad(Int& sum, Bytes codes, const int8_t* four) {
     for (int i = 0; i < 16; ++i) {
         for (int k = 0; k < 4; ++k) sum.lane[i] += codes.byte[4 * i + k] * four[k];
     }
 }
-inline Int finish(Int sum) { return sum; }
+inline Int finish(Int sum, Int) { return sum; }
 
 inline void prefetch(const void*) {}
 
