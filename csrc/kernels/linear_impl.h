@@ -228,33 +228,31 @@ void int8_blocks(const LinearTask& task) {
     }
 }
 
-// Calls `use(k, weights)` for the inputs k of a unit: 16 rows' weights as float32.
-template <Format F, class Use>
-inline void decode_unit(const uint8_t* p, int64_t first, Use use) {
+// Sixteen rows' weights of chunk `c` of a unit, as float32.
+template <Format F>
+void decode_chunk(const uint8_t* p, int c, Vec weights[kGroup]) {
     const Unit<F> unit(p);
+    const Chunk<F> chunk{p + F.chunks_at() + c * F.chunk_bytes()};
     const Vec offset = set(F.offset);
-    for (int c = 0; c < F.unit / kGroup; ++c) {
-        const Chunk<F> chunk{p + F.chunks_at() + c * F.chunk_bytes()};
-        unrolled<kGroup / 4>([&](auto t) {
-            uint8_t values[4 * kRows], column[kRows];
-            const Bytes quad = chunk.template quad<t>();
-            std::memcpy(values, &quad, sizeof values);
-            const int at = c * kGroup + 4 * t, group = at / F.group;
-            const Vec scale = unit.scale(group);
-            for (int i = 0; i < 4; ++i) {
-                for (int row = 0; row < kRows; ++row) column[row] = values[4 * row + i];
-                const Vec value = to_float(load_unsigned_bytes(column));
-                if constexpr (F.has_minimum) {
-                    use(first + at + i, fma(scale, value, unit.minimum(group)));
-                } else {
-                    use(first + at + i, mul(scale, sub(value, offset)));
-                }
-            }
-        });
+    uint8_t values[kGroup / 4][4 * kRows], column[kRows];
+    unrolled<kGroup / 4>([&](auto t) {
+        const Bytes quad = chunk.template quad<t>();
+        std::memcpy(values[t], &quad, sizeof quad);
+    });
+    for (int first = 0; first < kGroup; first += F.group) {
+        const int group = (c * kGroup + first) / F.group;
+        const Vec scale = unit.scale(group);
+        const Vec minimum = F.has_minimum ? unit.minimum(group) : set(0.0f);
+        for (int k = first; k < first + F.group; ++k) {
+            for (int row = 0; row < kRows; ++row) column[row] = values[k / 4][4 * row + k % 4];
+            const Vec value = to_float(load_unsigned_bytes(column));
+            weights[k] =
+                F.has_minimum ? fma(scale, value, minimum) : mul(scale, sub(value, offset));
+        }
     }
 }
 
-// The same for `cols` inputs, from the block of rows at p on.
+// Calls `use(k, weights)` for each of `cols` inputs of the block of rows at p.
 template <Format F, class Use>
 inline void decode_block(const uint8_t* p, int64_t cols, Use use) {
     for (int64_t k = 0; k < cols; k += F.unit, p += F.unit_bytes()) {
@@ -265,7 +263,11 @@ inline void decode_block(const uint8_t* p, int64_t cols, Use use) {
         } else if constexpr (F.codes == Codes::bfloat16) {
             use(k, load_bfloat16(reinterpret_cast<const uint16_t*>(p)));
         } else {
-            decode_unit<F>(p, k, use);
+            for (int c = 0; c < F.unit / kGroup; ++c) {
+                Vec weights[kGroup];
+                decode_chunk<F>(p, c, weights);
+                for (int i = 0; i < kGroup; ++i) use(k + c * kGroup + i, weights[i]);
+            }
         }
     }
 }
