@@ -81,15 +81,23 @@ struct Chunk {
 
     template <int T>
     FORETELL_INLINE Bytes quad() const {
+        if constexpr (F.table != Table::none) return look_up(kEntries<F>.data(), codes<T>());
+        return codes<T>();
+    }
+
+  private:
+    template <int T>
+    FORETELL_INLINE Bytes codes() const {
         if constexpr (F.codes == Codes::b8) {
             return load_codes(lines + 64 * T);
+        } else if constexpr (F.codes == Codes::b1) {
+            return take_bits<1, T>(load_codes(lines));
         } else if constexpr (F.codes == Codes::b2 || F.codes == Codes::b2_1) {
             const Bytes low = take_bits<2, T % 4 * 2>(load_codes(lines + 64 * (T / 4)));
             if constexpr (F.codes == Codes::b2) return low;
             return add_bits<1, T, 2>(low, load_codes(lines + 128));
         } else {
             const Bytes low = take_bits<4, T % 2 * 4>(load_codes(lines + 64 * (T / 2)));
-            if constexpr (F.table != Table::none) return look_up(kEntries<F>.data(), low);
             if constexpr (F.codes == Codes::b4_1) {
                 return add_bits<1, T, 4>(low, load_codes(lines + 256));
             } else if constexpr (F.codes == Codes::b4_2) {

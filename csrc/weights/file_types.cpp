@@ -21,6 +21,19 @@ constexpr FileType kFileTypes[] = {
     {14, "Q6_K", 256, 210, formats::q6_k, unpack_q6_k},
     {20, "IQ4_NL", 32, 18, formats::iq4_nl, unpack_iq4_nl},
     {23, "IQ4_XS", 256, 136, formats::iq4_xs, unpack_iq4_xs},
+    {16, "IQ2_XXS", 256, 66, formats::iq2_xxs, unpack_iq2_xxs},
+    {17, "IQ2_XS", 256, 74, formats::iq2_s, unpack_iq2_xs},
+    {22, "IQ2_S", 256, 82, formats::iq2_s, unpack_iq2_s},
+    {18, "IQ3_XXS", 256, 98, formats::iq3_xxs, unpack_iq3_xxs},
+    {21, "IQ3_S", 256, 110, formats::iq3_s, unpack_iq3_s},
+    {19, "IQ1_S", 256, 50, formats::iq1_s, unpack_iq1_s},
+    {29, "IQ1_M", 256, 56, formats::iq1_m, unpack_iq1_m},
+    {34, "TQ1_0", 256, 54, formats::tq2_0, unpack_tq1_0},
+    {35, "TQ2_0", 256, 66, formats::tq2_0, unpack_tq2_0},
+    {39, "MXFP4", 32, 17, formats::mxfp4, unpack_mxfp4},
+    {40, "NVFP4", 64, 36, formats::nvfp4, unpack_nvfp4},
+    {41, "Q1_0", 128, 18, formats::q1_0, unpack_q1_0},
+    {42, "Q2_0", 64, 18, formats::q2_0, unpack_q2_0},
 };
 
 }  // namespace

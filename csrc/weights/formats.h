@@ -2,9 +2,10 @@
 // has.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include "weights/tables.h"
 
 namespace foretell {
 
@@ -13,7 +14,7 @@ constexpr int kGroup = 32;  // inputs that share one activation scale
 
 // Bits of a code. Codes of 4 + 1 bits lie in two planes, the low four and the fifth; so do the
 // others that are sums. Float formats are stored as they are.
-enum class Codes : uint8_t { b4, b8, b2, b4_1, b4_2, b2_1, float32, float16, bfloat16 };
+enum class Codes : uint8_t { b4, b8, b1, b2, b4_1, b4_2, b2_1, float32, float16, bfloat16 };
 
 // What a group's scale is, and its minimum. A unit of groups shares one float16, or two.
 enum class Scales : uint8_t {
@@ -24,20 +25,6 @@ enum class Scales : uint8_t {
     e8m0,            // 2^(byte - 128), no float16
     ue4m3,           // half of 4 bits of exponent and 3 of fraction, no float16
 };
-
-// Formats whose codes number the entries of a table.
-enum class Table : uint8_t { none, iq4_nl };
-
-using TableValues = std::array<int8_t, 16>;
-constexpr TableValues table_values(Table table) {
-    switch (table) {
-        case Table::iq4_nl:
-            return {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-        case Table::none:
-            break;
-    }
-    return {};
-}
 
 // A packed weight is `scale * (value - offset) + minimum`; its value is its code, or what the table
 // has for the code, plus the offset.
@@ -68,6 +55,8 @@ struct Format {
     }
     constexpr int bits() const {
         switch (codes) {
+            case Codes::b1:
+                return 1;
             case Codes::b2:
                 return 2;
             case Codes::b2_1:
@@ -148,14 +137,74 @@ constexpr Format iq4_xs{.codes = Codes::b4,
                         .group = 32,
                         .offset = 128,
                         .table = Table::iq4_nl};
+constexpr Format iq3_xxs{.codes = Codes::b4,
+                         .scales = Scales::unsigned_bytes,
+                         .unit = 256,
+                         .group = 32,
+                         .offset = 64,
+                         .table = Table::iq3_xxs,
+                         .exponent = -2};
+constexpr Format iq3_s{.codes = Codes::b4,
+                       .scales = Scales::unsigned_bytes,
+                       .unit = 256,
+                       .group = 32,
+                       .offset = 16,
+                       .table = Table::iq3_s};
+constexpr Format iq2_xxs{.codes = Codes::b2_1,
+                         .scales = Scales::unsigned_bytes,
+                         .unit = 256,
+                         .group = 32,
+                         .offset = 64,
+                         .table = Table::iq2,
+                         .exponent = -3};
+constexpr Format iq2_s{.codes = Codes::b2_1,
+                       .scales = Scales::unsigned_bytes,
+                       .unit = 256,
+                       .group = 16,
+                       .offset = 64,
+                       .table = Table::iq2,
+                       .exponent = -3};
+constexpr Format iq1_m{.codes = Codes::b2_1,
+                       .scales = Scales::unsigned_bytes,
+                       .unit = 256,
+                       .group = 16,
+                       .offset = 16,
+                       .table = Table::iq1_m,
+                       .exponent = -3};
+constexpr Format iq1_s{.codes = Codes::b2,
+                       .scales = Scales::signed_bytes,
+                       .unit = 256,
+                       .group = 32,
+                       .offset = 16,
+                       .table = Table::iq1_s,
+                       .exponent = -3};
+constexpr Format tq2_0{.codes = Codes::b2, .unit = 256, .group = 32, .offset = 1};
+constexpr Format q2_0{.codes = Codes::b2, .unit = 64, .group = 32, .offset = 1};
+constexpr Format q1_0{
+    .codes = Codes::b1, .unit = 128, .group = 32, .offset = 1, .table = Table::signs};
+constexpr Format mxfp4{.codes = Codes::b4,
+                       .scales = Scales::e8m0,
+                       .unit = 32,
+                       .group = 32,
+                       .offset = 16,
+                       .table = Table::fp4};
+constexpr Format nvfp4{.codes = Codes::b4,
+                       .scales = Scales::ue4m3,
+                       .unit = 64,
+                       .group = 16,
+                       .offset = 16,
+                       .table = Table::fp4};
 
 }  // namespace formats
 
 // All of them: what the kernels are compiled for.
 constexpr Format kFormats[] = {
-    formats::f32,  formats::f16,  formats::bf16, formats::q4_0,   formats::q4_1,
-    formats::q5_0, formats::q5_1, formats::q8_0, formats::q2_k,   formats::q3_k,
-    formats::q4_k, formats::q5_k, formats::q6_k, formats::iq4_nl, formats::iq4_xs,
+    formats::f32,     formats::f16,   formats::bf16,    formats::q4_0,   formats::q4_1,
+    formats::q5_0,    formats::q5_1,  formats::q8_0,    formats::q2_k,   formats::q3_k,
+    formats::q4_k,    formats::q5_k,  formats::q6_k,    formats::iq4_nl, formats::iq4_xs,
+    formats::iq3_xxs, formats::iq3_s, formats::iq2_xxs, formats::iq2_s,  formats::iq1_m,
+    formats::iq1_s,   formats::tq2_0, formats::q2_0,    formats::q1_0,   formats::mxfp4,
+    formats::nvfp4,
 };
 
 }  // namespace foretell

@@ -1,15 +1,12 @@
 #include "weights/packing.h"
 
+#include <cmath>
 #include <cstring>
+
+#include "weights/bytes.h"
 
 namespace foretell {
 namespace {
-
-uint32_t word_at(const uint8_t* p) {
-    uint32_t word;
-    std::memcpy(&word, p, 4);
-    return word;
-}
 
 // `Bits` bits of the codes of `Quads` quads, from bit `From` of each, into a line: a row's word in
 // it has the bits of the first quad lowest in each byte.
@@ -39,6 +36,8 @@ template <Codes C>
 void put_chunk(const uint8_t* codes, int lane, uint8_t* chunk) {
     if constexpr (C == Codes::b8) {
         put_plane<8, 0>(codes, lane, chunk);
+    } else if constexpr (C == Codes::b1) {
+        put_plane<1, 0>(codes, lane, chunk);
     } else if constexpr (C == Codes::b2 || C == Codes::b2_1) {
         uint8_t* next = put_plane<2, 0>(codes, lane, chunk);
         if constexpr (C == Codes::b2_1) put_plane<1, 2>(codes, lane, next);
@@ -50,6 +49,19 @@ void put_chunk(const uint8_t* codes, int lane, uint8_t* chunk) {
 }
 
 bool is_finite_half(uint16_t bits) { return (bits & 0x7c00) != 0x7c00; }
+
+// False where an E8M0 scale is NaN, or makes a weight infinite.
+bool are_finite_e8m0(const Format& format, const Unpacked& block) {
+    constexpr int kSafe = 252;  // the largest 4-bit float is 12: 12 * 2^(252 - 128) is finite
+    const TableValues values = table_values(format.table);
+    for (int k = 0; k < format.unit; ++k) {
+        const int scale = block.scales[k / format.group];
+        if (scale <= kSafe) continue;
+        const float weight = std::ldexp(static_cast<float>(values[block.codes[k]]), scale - 128);
+        if (scale == 255 || !std::isfinite(weight)) return false;
+    }
+    return true;
+}
 
 void put_bytes(const uint8_t* bytes, int count, int lane, uint8_t* out) {
     for (int g = 0; g < count; ++g) out[g * kRows + lane] = bytes[g];
@@ -66,6 +78,7 @@ bool put_scales(const Format& format, const Unpacked& block, int lane, uint8_t* 
         std::memcpy(unit + format.minimum_at() + 2 * lane, &block.minimum, 2);
         finite = finite && is_finite_half(block.minimum);
     }
+    if (format.scales == Scales::e8m0) finite = finite && are_finite_e8m0(format, block);
     const int groups = format.groups();
     if (format.has_scale_bytes()) {
         put_bytes(block.scales, groups, lane, unit + format.scale_bytes_at());
@@ -121,6 +134,8 @@ PackRow row_packer(Codes codes) {
             return pack_quantized_row<Codes::b4>;
         case Codes::b8:
             return pack_quantized_row<Codes::b8>;
+        case Codes::b1:
+            return pack_quantized_row<Codes::b1>;
         case Codes::b2:
             return pack_quantized_row<Codes::b2>;
         case Codes::b4_1:

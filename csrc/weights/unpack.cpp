@@ -2,30 +2,12 @@
 
 #include <cstring>
 
+#include "weights/bytes.h"
+
 namespace foretell {
 namespace {
 
-uint16_t half_at(const uint8_t* p) {
-    uint16_t bits;
-    std::memcpy(&bits, p, 2);
-    return bits;
-}
-
-uint32_t word_at(const uint8_t* p) {
-    uint32_t word;
-    std::memcpy(&word, p, 4);
-    return word;
-}
-
 constexpr uint16_t negative(uint16_t half) { return half ^ 0x8000; }
-
-// 32 codes of 4 bits in 16 bytes: the first half in the low nibbles, the second in the high ones.
-void split_nibbles(const uint8_t* p, uint8_t* codes) {
-    for (int i = 0; i < 16; ++i) {
-        codes[i] = p[i] & 15;
-        codes[i + 16] = p[i] >> 4;
-    }
-}
 
 // Eight codes at a time: byte i of a word keeps bit i, and what is not zero becomes 16.
 void add_fifth_bits(uint32_t bits, uint8_t* codes) {
@@ -82,25 +64,25 @@ void split_k_nibbles(const uint8_t* p, uint8_t* codes) {
 
 void unpack_q4_0(const uint8_t* p, Unpacked& out) {
     out.scale = half_at(p);
-    split_nibbles(p + 2, out.codes);
+    split_nibbles<16>(p + 2, out.codes);
 }
 
 void unpack_q4_1(const uint8_t* p, Unpacked& out) {
     out.scale = half_at(p);
     out.minimum = half_at(p + 2);
-    split_nibbles(p + 4, out.codes);
+    split_nibbles<16>(p + 4, out.codes);
 }
 
 void unpack_q5_0(const uint8_t* p, Unpacked& out) {
     out.scale = half_at(p);
-    split_nibbles(p + 6, out.codes);
+    split_nibbles<16>(p + 6, out.codes);
     add_fifth_bits(word_at(p + 2), out.codes);
 }
 
 void unpack_q5_1(const uint8_t* p, Unpacked& out) {
     out.scale = half_at(p);
     out.minimum = half_at(p + 2);
-    split_nibbles(p + 8, out.codes);
+    split_nibbles<16>(p + 8, out.codes);
     add_fifth_bits(word_at(p + 4), out.codes);
 }
 
@@ -159,7 +141,7 @@ void unpack_q6_k(const uint8_t* p, Unpacked& out) {
 
 void unpack_iq4_nl(const uint8_t* p, Unpacked& out) {
     out.scale = half_at(p);
-    split_nibbles(p + 2, out.codes);
+    split_nibbles<16>(p + 2, out.codes);
 }
 
 // Eight 6-bit scales: four low bits in 4 bytes, two high bits in the 2 before.
@@ -169,7 +151,7 @@ void unpack_iq4_xs(const uint8_t* p, Unpacked& out) {
     for (int g = 0; g < 8; ++g) {
         const int low = p[4 + g / 2] >> (g % 2 * 4) & 15;
         out.scales[g] = static_cast<uint8_t>((low | (high >> 2 * g & 3) << 4) - 32);
-        split_nibbles(p + 8 + 16 * g, out.codes + 32 * g);
+        split_nibbles<16>(p + 8 + 16 * g, out.codes + 32 * g);
     }
 }
 

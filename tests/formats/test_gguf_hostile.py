@@ -184,13 +184,22 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
 }
 
 UNSUPPORTED: dict[str, tuple[bytes, str]] = {
-    "IQ2_XXS": (
-        file_bytes(tensors=[tensor("blk.0.attn_q.weight", (256, 2), 16)]),
-        "tensor 'blk.0.attn_q.weight' is IQ2_XXS: must be one of F32, F16, Q4_0",
-    ),
+    **{
+        name: (
+            file_bytes(tensors=[tensor("blk.0.attn_q.weight", (256, 2), ggml_id)]),
+            f"tensor 'blk.0.attn_q.weight' is {name}, which ggml {reason}",
+        )
+        for name, ggml_id, reason in (
+            ("Q4_2", 4, "itself reads no longer"),
+            ("Q4_0_4_4", 31, "itself reads no longer"),
+            ("IQ4_NL_8_8", 38, "itself reads no longer"),
+            ("Q8_1", 9, "has for intermediate results, not for weights"),
+            ("Q8_K", 15, "has for intermediate results, not for weights"),
+        )
+    },
     "a type of the future": (
         file_bytes(tensors=[tensor(ggml_id=2**32 - 1)]),
-        "tensor 't' is type 4294967295: must be one of",
+        "tensor 't' is type 4294967295, which foretell does not know",
     ),
     "big-endian": (b"GGUF" + struct.pack(">IQQ", 3, 0, 0), "is big-endian: must be little-endian"),
     "version 1": (file_bytes(version=1), "has GGUF version 1: must be 2 or 3"),

@@ -7,6 +7,7 @@ dequantized by the `gguf` package. What differs from it is arithmetic alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import gguf
 import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
+
+from foretell.formats.types import TensorType
+from support.random_tensors import dequantize
 
 LAYER_NAMES = {
     "attn_norm": "input_layernorm",
@@ -27,6 +31,14 @@ LAYER_NAMES = {
     "ffn_down": "mlp.down_proj",
 }
 NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor as it lies in a file: bytes `(rows, bytes of a row)`, or the numbers of a vector."""
+
+    kind: TensorType
+    data: np.ndarray
 
 
 SIZES = {
@@ -106,18 +118,21 @@ def tensors_of(model: Any) -> dict[str, np.ndarray]:
 
 def write(
     path: Path,
-    tensors: dict[str, np.ndarray],
+    tensors: dict[str, np.ndarray | Stored],
     metadata: dict[str, Any],
     kind: str = "F32",
     architecture: str = "llama",
 ) -> Path:
-    """Write a GGUF file, matrices in type `kind`, vectors in float32."""
+    """Write a GGUF file, matrices in type `kind`, vectors in float32; what is stored, as it is."""
     writer = gguf.GGUFWriter(path, architecture)
     for key, value in metadata.items():
         _adder(writer, value)(key, value)
     raw_type = gguf.GGMLQuantizationType[kind]
     for name, weight in tensors.items():
-        if weight.ndim == 1 or kind == "F32":
+        if isinstance(weight, Stored):
+            stored_type = gguf.GGMLQuantizationType(weight.kind.ggml_id)
+            writer.add_tensor(name, weight.data, raw_dtype=stored_type)
+        elif weight.ndim == 1 or kind == "F32":
             writer.add_tensor(name, np.ascontiguousarray(weight, np.float32))
         else:
             writer.add_tensor(name, gguf.quantize(weight, raw_type), raw_dtype=raw_type)
@@ -141,7 +156,9 @@ def read_reference(path: Path, like: LlamaConfig | None = None) -> Any:
     for tensor in reader.tensors:
         if tensor.name == "rope_freqs.weight":
             continue
-        weight = gguf.dequantize(tensor.data, tensor.tensor_type)
+        kind = TensorType.from_ggml_id(tensor.tensor_type.value)
+        assert kind is not None
+        weight = dequantize(kind, tensor.data)
         for part, heads in rotated_heads(config).items():
             if f".{part}." in tensor.name:
                 weight = _halves_apart(weight, heads)

@@ -67,6 +67,11 @@ std::vector<uint8_t> random_floats_of(const FileType& type, size_t count) {
 
 bool is_small(uint16_t half) { return (half & 0x7c00) < 0x4800; }
 
+bool has_small_scales(const FileType& type, const Unpacked& block) {
+    if (type.format.scales == Scales::e8m0) return block.scales[0] < 128 + 16;
+    return is_small(block.scale) && is_small(block.minimum);
+}
+
 std::vector<uint8_t> random_blocks(const FileType& type, size_t count) {
     std::vector<uint8_t> bytes(count * type.block_bytes);
     for (size_t at = 0; at < bytes.size(); at += type.block_bytes) {
@@ -74,7 +79,7 @@ std::vector<uint8_t> random_blocks(const FileType& type, size_t count) {
         do {
             for (int i = 0; i < type.block_bytes; ++i) bytes[at + i] = next_random() & 0xff;
             type.unpack(&bytes[at], block);
-        } while (!is_small(block.scale) || !is_small(block.minimum));
+        } while (!has_small_scales(type, block));
     }
     return bytes;
 }

@@ -5,15 +5,21 @@ from __future__ import annotations
 import gguf
 import numpy as np
 
-from foretell.formats.types import TensorType
+from foretell.formats.types import VECTOR_TYPES, TensorType
 
+MATRICES = tuple(kind for kind in TensorType if kind not in VECTOR_TYPES)
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
-QUANTIZED = tuple(kind for kind in TensorType if kind not in FLOATS)
-QUANTIZABLE = tuple(  # the package can only read the others
-    kind for kind in TensorType if not kind.name.endswith("_K") and not kind.name.startswith("IQ")
+QUANTIZED = tuple(kind for kind in MATRICES if kind not in FLOATS)
+NOT_READ = (TensorType.Q1_0, TensorType.Q2_0)  # by the package: `_of_few_bits` is the oracle
+NOT_QUANTIZABLE = (  # the package can only read them
+    *(kind for kind in MATRICES if kind.name.endswith("_K") or kind.name.startswith("IQ")),
+    TensorType.NVFP4,
+    *NOT_READ,
 )
+QUANTIZABLE = tuple(kind for kind in MATRICES if kind not in NOT_QUANTIZABLE)
 
-# Where a block has its float16 scale, and its float16 minimum if any.
+# Where a block has its float16 scale, and its float16 minimum if any. IQ1_M's is in the highest
+# four bits of each of four words.
 HALVES = {
     TensorType.Q4_0: (0,),
     TensorType.Q4_1: (0, 2),
@@ -25,9 +31,26 @@ HALVES = {
     TensorType.Q4_K: (0, 2),
     TensorType.Q5_K: (0, 2),
     TensorType.Q6_K: (208,),
+    TensorType.IQ2_XXS: (0,),
+    TensorType.IQ2_XS: (0,),
+    TensorType.IQ2_S: (0,),
+    TensorType.IQ3_XXS: (0,),
+    TensorType.IQ3_S: (0,),
+    TensorType.IQ1_S: (0,),
+    TensorType.IQ1_M: (48,),
     TensorType.IQ4_NL: (0,),
     TensorType.IQ4_XS: (0,),
+    TensorType.TQ1_0: (52,),
+    TensorType.TQ2_0: (64,),
+    TensorType.Q1_0: (0,),
+    TensorType.Q2_0: (0,),
 }
+# Where a block has scales of a byte, and from which to which they make weights like a model's.
+BYTE_SCALES = {
+    TensorType.MXFP4: (slice(0, 1), 118, 122),  # 2^(byte - 128)
+    TensorType.NVFP4: (slice(0, 4), 8, 32),  # UE4M3
+}
+E8M0_INFINITE = 253  # from this scale on the largest 4-bit float overflows
 # Where a block with minima has its codes.
 CODES = {
     TensorType.Q4_1: slice(4, 20),
@@ -45,7 +68,18 @@ EXPONENTS = {
 
 def dequantize(kind: TensorType, data: np.ndarray) -> np.ndarray:
     """The oracle: float32 values of a tensor's bytes, a row a line."""
+    if kind in NOT_READ:
+        return _of_few_bits(kind, data)
     return gguf.dequantize(np.ascontiguousarray(data), gguf.GGMLQuantizationType(kind.ggml_id))
+
+
+def _of_few_bits(kind: TensorType, data: np.ndarray) -> np.ndarray:
+    """ggml's Q1_0, bits that choose between -1 and 1, and Q2_0, codes of two bits, less 1."""
+    blocks = data.reshape(len(data), -1, kind.block_bytes)
+    scales = np.ascontiguousarray(blocks[..., :2]).view(np.float16).astype(np.float32)
+    bits = np.unpackbits(blocks[..., 2:], axis=-1, bitorder="little").astype(np.float32)
+    values = bits * 2 - 1 if kind is TensorType.Q1_0 else bits[..., ::2] + 2 * bits[..., 1::2] - 1
+    return (scales * values).reshape(len(data), -1)
 
 
 def quantize(kind: TensorType, values: np.ndarray) -> np.ndarray:
@@ -62,13 +96,31 @@ def random_bits(kind: TensorType, rows: int, blocks: int, rng: np.random.Generat
         values = data.view(word)
         values[(values & word(exponent)) == exponent] &= ~word(exponent)
     for at in HALVES.get(kind, ()):
-        _finite_halves(data[..., at : at + 2])
+        halves = get_halves(kind, data, at)
+        halves[(halves & 0x7C00) == 0x7C00] &= 0x83FF  # infinite and NaN to subnormal
+        put_halves(kind, data, at, halves)
+    if kind is TensorType.MXFP4:
+        data[..., 0] %= E8M0_INFINITE
     return data.reshape(rows, -1)
 
 
-def _finite_halves(field: np.ndarray) -> None:
-    high = field[..., 1]
-    high[(high & 0x7C) == 0x7C] &= 0x83  # infinite and NaN to subnormal
+def get_halves(kind: TensorType, blocks: np.ndarray, at: int) -> np.ndarray:
+    """The bits of a float16 that each block `(..., bytes)` has at byte `at`."""
+    if kind is not TensorType.IQ1_M:
+        return np.ascontiguousarray(blocks[..., at : at + 2]).view(np.uint16)[..., 0]
+    parts = [blocks[..., at + 2 * i + 1].astype(np.uint16) >> 4 << 4 * i for i in range(4)]
+    return parts[0] | parts[1] | parts[2] | parts[3]
+
+
+def put_halves(kind: TensorType, blocks: np.ndarray, at: int, halves: np.ndarray) -> None:
+    """Give each block `(..., bytes)` a float16 of these bits at byte `at`."""
+    if kind is not TensorType.IQ1_M:
+        blocks[..., at] = halves & 255
+        blocks[..., at + 1] = halves >> 8
+        return
+    for i in range(4):
+        high = blocks[..., at + 2 * i + 1]
+        high[...] = (high & 15) | (halves >> 4 * i & 15) << 4
 
 
 def random_weights(
@@ -78,10 +130,29 @@ def random_weights(
     if kind in FLOATS:
         return quantize(kind, rng.standard_normal((rows, blocks * kind.block_size), np.float32))
     data = rng.integers(0, 256, (rows, blocks, kind.block_bytes), dtype=np.uint8)
-    for at in HALVES[kind]:
+    for at in HALVES.get(kind, ()):
         scales = rng.uniform(0.01, 0.1, (rows, blocks)).astype(np.float16)
         scales *= rng.choice([-1, 1], (rows, blocks)).astype(np.float16)
-        data[..., at : at + 2] = scales[..., None].view(np.uint8)
+        put_halves(kind, data, at, scales.view(np.uint16))
+    if kind in BYTE_SCALES:
+        where, low, high = BYTE_SCALES[kind]
+        data[..., where] = rng.integers(low, high, data[..., where].shape)
+    return data.reshape(rows, -1)
+
+
+def random_matrix(
+    kind: TensorType, rows: int, cols: int, size: float, rng: np.random.Generator
+) -> np.ndarray:
+    """The same with weights of standard deviation `size`, about."""
+    blocks = cols // kind.block_size
+    data = random_weights(kind, rows, blocks, rng).reshape(rows, blocks, -1)
+    factor = size / dequantize(kind, data.reshape(rows, -1)).std()
+    for at in HALVES.get(kind, ()):
+        scales = get_halves(kind, data, at).view(np.float16) * np.float16(factor)
+        put_halves(kind, data, at, scales.view(np.uint16))
+    if kind in BYTE_SCALES:
+        doubling = {TensorType.MXFP4: 1, TensorType.NVFP4: 8}[kind]
+        data[..., BYTE_SCALES[kind][0]] += np.uint8(np.rint(np.log2(factor) * doubling) % 256)
     return data.reshape(rows, -1)
 
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, cast
 import numpy as np
 
 from foretell.errors import ModelFileError, UnsupportedModelError
-from foretell.formats.types import TensorInfo, TensorType, type_name
+from foretell.formats.types import TensorInfo, TensorType, describe_refused
 from foretell.utils.quoting import quote
 
 MAX_HEADER_BYTES = 1 << 26  # metadata and tensor descriptions; the largest vocabularies take 1/8
@@ -250,10 +250,7 @@ class HeaderReader:
         offset = self.u64(part)
         kind = TensorType.from_ggml_id(ggml_id)
         if kind is None:
-            known = ", ".join(kind.name for kind in TensorType)
-            raise UnsupportedModelError(
-                f"{self.path}: {part} is {type_name(ggml_id)}: must be one of {known}"
-            )
+            raise UnsupportedModelError(f"{self.path}: {part} is {describe_refused(ggml_id)}")
         if shape[-1] % kind.block_size:
             self.fail(
                 part, f"rows of {shape[-1]}: {kind.name} needs a multiple of {kind.block_size}"

@@ -10,6 +10,7 @@ class TensorType(Enum):
     """A ggml tensor type that foretell reads: its id in the file, block length and block size.
 
     A row is a run of blocks; each block holds `block_size` elements in `block_bytes` bytes.
+    Integers and doubles (I8 to F64) are for vectors only: ggml has no products with them.
     """
 
     F32 = (0, 1, 4)
@@ -24,9 +25,27 @@ class TensorType(Enum):
     Q4_K = (12, 256, 144)
     Q5_K = (13, 256, 176)
     Q6_K = (14, 256, 210)
+    IQ2_XXS = (16, 256, 66)
+    IQ2_XS = (17, 256, 74)
+    IQ3_XXS = (18, 256, 98)
+    IQ1_S = (19, 256, 50)
     IQ4_NL = (20, 32, 18)
+    IQ3_S = (21, 256, 110)
+    IQ2_S = (22, 256, 82)
     IQ4_XS = (23, 256, 136)
+    I8 = (24, 1, 1)
+    I16 = (25, 1, 2)
+    I32 = (26, 1, 4)
+    I64 = (27, 1, 8)
+    F64 = (28, 1, 8)
+    IQ1_M = (29, 256, 56)
     BF16 = (30, 1, 2)
+    TQ1_0 = (34, 256, 54)
+    TQ2_0 = (35, 256, 66)
+    MXFP4 = (39, 32, 17)
+    NVFP4 = (40, 64, 36)
+    Q1_0 = (41, 128, 18)
+    Q2_0 = (42, 64, 18)
 
     def __init__(self, ggml_id: int, block_size: int, block_bytes: int) -> None:
         self.ggml_id = ggml_id
@@ -45,42 +64,36 @@ class TensorType(Enum):
 
 _BY_ID = {kind.ggml_id: kind for kind in TensorType}
 
-UNSUPPORTED_NAMES: dict[int, str] = {
-    4: "Q4_2",
-    5: "Q4_3",
-    9: "Q8_1",
-    15: "Q8_K",
-    16: "IQ2_XXS",
-    17: "IQ2_XS",
-    18: "IQ3_XXS",
-    19: "IQ1_S",
-    21: "IQ3_S",
-    22: "IQ2_S",
-    24: "I8",
-    25: "I16",
-    26: "I32",
-    27: "I64",
-    28: "F64",
-    29: "IQ1_M",
-    31: "Q4_0_4_4",
-    32: "Q4_0_4_8",
-    33: "Q4_0_8_8",
-    34: "TQ1_0",
-    35: "TQ2_0",
-    36: "IQ4_NL_4_4",
-    37: "IQ4_NL_4_8",
-    38: "IQ4_NL_8_8",
-    39: "MXFP4",
-    40: "NVFP4",
-    41: "Q1_0",
+VECTOR_TYPES = (
+    TensorType.I8,
+    TensorType.I16,
+    TensorType.I32,
+    TensorType.I64,
+    TensorType.F64,
+)
+"""Types that only a vector may have."""
+
+_REMOVED = "which ggml itself reads no longer"
+_INTERMEDIATE = "which ggml has for intermediate results, not for weights"
+REFUSED = {
+    4: ("Q4_2", _REMOVED),
+    5: ("Q4_3", _REMOVED),
+    9: ("Q8_1", _INTERMEDIATE),
+    15: ("Q8_K", _INTERMEDIATE),
+    31: ("Q4_0_4_4", _REMOVED),
+    32: ("Q4_0_4_8", _REMOVED),
+    33: ("Q4_0_8_8", _REMOVED),
+    36: ("IQ4_NL_4_4", _REMOVED),
+    37: ("IQ4_NL_4_8", _REMOVED),
+    38: ("IQ4_NL_8_8", _REMOVED),
 }
-"""ggml's names of the types that foretell does not read, by id: for error messages."""
+"""ggml's other types by id: names, and why foretell does not read them."""
 
 
-def type_name(ggml_id: int) -> str:
-    """ggml's name of a tensor type, or `type <id>` where none is known."""
-    kind = TensorType.from_ggml_id(ggml_id)
-    return kind.name if kind else UNSUPPORTED_NAMES.get(ggml_id, f"type {ggml_id}")
+def describe_refused(ggml_id: int) -> str:
+    """What an error message says of a type that foretell does not read."""
+    name, reason = REFUSED.get(ggml_id, (f"type {ggml_id}", "which foretell does not know"))
+    return f"{name}, {reason}"
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from foretell.formats.types import TensorType
+from support.random_tensors import MATRICES
 
 CSRC = Path(__file__).parents[3] / "csrc"
 DRIVER = Path(__file__).parents[2] / "support" / "neon_check.cpp"
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64-static"
 FLAGS = ["-std=c++20", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", f"-I{CSRC}"]
-FORMATS = len(TensorType)
+FORMATS = len(MATRICES)
 
 pytestmark = pytest.mark.skipif(
     not all(shutil.which(tool) for tool in ("g++", COMPILER, EMULATOR)),

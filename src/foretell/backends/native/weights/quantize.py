@@ -12,6 +12,8 @@ what is stored is as near to the weights as its format allows.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,17 +25,27 @@ FLOAT_TYPES = {
     TensorType.F16: FloatType.float16,
     TensorType.BF16: FloatType.bfloat16,
 }
+NUMBER_DTYPES: dict[TensorType, np.dtype[Any]] = {
+    TensorType.F32: np.dtype(np.float32),
+    TensorType.F16: np.dtype(np.float16),
+    TensorType.F64: np.dtype(np.float64),
+    TensorType.I8: np.dtype(np.int8),
+    TensorType.I16: np.dtype(np.int16),
+    TensorType.I32: np.dtype(np.int32),
+    TensorType.I64: np.dtype(np.int64),
+}
+"""How numpy reads types that hold a number an element; it has none for BF16."""
+
 CODE_TYPES = {TensorType.Q8_0: CodeType.q8, TensorType.Q4_1: CodeType.q4}
 
 
 def to_float32(data: NDArray[np.uint8], kind: TensorType) -> NDArray[np.float32]:
-    """The bytes of float values as float32, each exactly."""
+    """The bytes of numbers as float32: of floats exactly, of larger types rounded to nearest."""
     if kind is TensorType.BF16:
         bits = data.view(np.uint16).astype(np.uint32) << np.uint32(16)
         return np.asarray(bits.view(np.float32))
-    dtype = np.float16 if kind is TensorType.F16 else np.float32
-    with np.errstate(invalid="ignore"):  # whoever asks says where a NaN is
-        return data.view(dtype).astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # whoever asks says where a NaN is
+        return data.view(NUMBER_DTYPES[kind]).astype(np.float32)
 
 
 def quantize_rows(

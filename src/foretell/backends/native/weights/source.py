@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 
 from foretell.backends.native._core import Program
 from foretell.backends.native.options import Quantize
-from foretell.backends.native.weights.quantize import FLOAT_TYPES, quantize_rows, to_float32
+from foretell.backends.native.weights.quantize import (
+    FLOAT_TYPES,
+    NUMBER_DTYPES,
+    quantize_rows,
+    to_float32,
+)
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
-from foretell.formats.types import TensorInfo, TensorType
+from foretell.formats.types import VECTOR_TYPES, TensorInfo, TensorType
 from foretell.utils.quoting import one_line
 
 OnPacked = Callable[[int], None]
@@ -121,6 +126,11 @@ class GGUFWeights:
         not lie in memory twice.
         """
         kind = self._checked(name, (part.total if part else rows, cols)).type
+        if kind in VECTOR_TYPES:
+            raise UnsupportedModelError(
+                f"{self._file.path}: tensor {name!r} is {kind.name}: only a vector can be, "
+                f"ggml has no products with it"
+            )
         data = _rows_of(self._file.data(name), rows, part)
         matrix = _Matrix(self._file.path, name, kind, rows, cols)
         index = matrix.pack(program, data, _packed_type(name, kind, self._target))
@@ -131,10 +141,10 @@ class GGUFWeights:
     def vector(self, name: str, size: int, part: Part | None = None) -> NDArray[np.float32]:
         """A vector, or a part of one, as float32 `(size,)`."""
         info = self._checked(name, (part.total if part else size,))
-        if info.type not in (TensorType.F32, TensorType.F16):
+        if info.type not in (TensorType.BF16, *NUMBER_DTYPES):
             raise ModelFileError(
                 f"{self._file.path}: tensor {name!r} is {info.type.name}: "
-                f"a vector must be F32 or F16"
+                f"a vector must be floats or integers"
             )
         values = to_float32(_rows_of(self._file.data(name), size, part), info.type)
         return _finite(values, self._file.path, name)
