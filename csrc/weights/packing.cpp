@@ -50,15 +50,18 @@ void put_chunk(const uint8_t* codes, int lane, uint8_t* chunk) {
 
 bool is_finite_half(uint16_t bits) { return (bits & 0x7c00) != 0x7c00; }
 
-// False where an E8M0 scale is NaN, or makes a weight infinite.
+// False where an E8M0 scale is NaN, or makes a weight of its group infinite.
 bool are_finite_e8m0(const Format& format, const Unpacked& block) {
     constexpr int kSafe = 252;  // the largest 4-bit float is 12: 12 * 2^(252 - 128) is finite
-    const TableValues values = table_values(format.table);
-    for (int k = 0; k < format.unit; ++k) {
-        const int scale = block.scales[k / format.group];
+    for (int g = 0; g < format.groups(); ++g) {
+        const int scale = block.scales[g];
         if (scale <= kSafe) continue;
-        const float weight = std::ldexp(static_cast<float>(values[block.codes[k]]), scale - 128);
-        if (scale == 255 || !std::isfinite(weight)) return false;
+        if (scale == 255) return false;
+        const TableValues values = table_values(format.table);
+        for (int k = g * format.group; k < (g + 1) * format.group; ++k) {
+            const float value = values[block.codes[k]];
+            if (!std::isfinite(std::ldexp(value, scale - 128))) return false;
+        }
     }
     return true;
 }

@@ -22,12 +22,16 @@ void split_digits(const uint8_t* p, int count, int digits, uint8_t* codes) {
 
 void unpack_q1_0(const uint8_t* p, Unpacked& out) {
     out.scale = half_at(p);
-    for (int i = 0; i < 128; ++i) out.codes[i] = p[2 + i / 8] >> (i % 8) & 1;
+    for (int i = 0; i < 16; ++i) {
+        for (int j = 0; j < 8; ++j) out.codes[8 * i + j] = p[2 + i] >> j & 1;
+    }
 }
 
 void unpack_q2_0(const uint8_t* p, Unpacked& out) {
     out.scale = half_at(p);
-    for (int i = 0; i < 64; ++i) out.codes[i] = p[2 + i / 4] >> (i % 4 * 2) & 3;
+    for (int i = 0; i < 16; ++i) {
+        for (int j = 0; j < 4; ++j) out.codes[4 * i + j] = p[2 + i] >> 2 * j & 3;
+    }
 }
 
 void unpack_tq1_0(const uint8_t* p, Unpacked& out) {
@@ -39,8 +43,10 @@ void unpack_tq1_0(const uint8_t* p, Unpacked& out) {
 
 void unpack_tq2_0(const uint8_t* p, Unpacked& out) {
     out.scale = half_at(p + 64);
-    for (int i = 0; i < 256; ++i) {
-        out.codes[i] = p[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+    for (int j = 0; j < 8; ++j) {
+        const uint8_t* pairs = p + j / 4 * 32;
+        const int shift = j % 4 * 2;
+        for (int i = 0; i < 32; ++i) out.codes[32 * j + i] = pairs[i] >> shift & 3;
     }
 }
 
