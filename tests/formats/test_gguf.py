@@ -9,7 +9,7 @@ import gguf
 import numpy as np
 import pytest
 
-from foretell.errors import ModelFileError, ModelNotFoundError
+from foretell.errors import ModelFileError, ModelNotFoundError, UnsupportedModelError
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import REFUSED, TensorType
 
@@ -210,3 +210,20 @@ def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
 
 def test_the_default_model(default_model_path: Path) -> None:
     assert_agrees(default_model_path)
+
+
+@pytest.mark.parametrize("has_tensors", [False, True])
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_big_endian_file_is_refused_by_name(
+    tmp_path: Path, version: int, has_tensors: bool
+) -> None:
+    def fill(writer: gguf.GGUFWriter) -> None:
+        writer.add_string("general.name", "big")
+        if has_tensors:
+            writer.add_tensor("t", np.ones((2, 32), np.float32))
+
+    path = write(tmp_path / "big.gguf", fill, endianess=gguf.GGUFEndian.BIG)
+    raw = path.read_bytes()
+    path.write_bytes(raw[:4] + version.to_bytes(4, "big") + raw[8:])
+    with pytest.raises(UnsupportedModelError, match=r"big.gguf is big-endian: must be little-end"):
+        GGUFFile.open(path)

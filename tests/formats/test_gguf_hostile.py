@@ -68,6 +68,22 @@ def nested(depth: int) -> bytes:
 
 
 DAMAGED: dict[str, tuple[bytes, str]] = {
+    "a part by its contents alone": (
+        file_bytes([pair("split.count", 2, b"\x03\x00"), pair("split.no", 2, b"\x01\x00")]),
+        "is no part of the model: it is one of 3 parts: its name must end in '-00002-of-00003",
+    ),
+    "a part of unknown number": (
+        file_bytes([pair("split.count", 2, b"\x03\x00")]),
+        "split.no is None: must be 0 to 2",
+    ),
+    "a part of more than can be": (
+        file_bytes([pair("split.count", 2, b"\xff\xff")]),
+        "split.count is 65535: must be at most 1024",
+    ),
+    "a count of parts as text": (
+        file_bytes([pair("split.count", STRING, text("x" * 900))]),
+        "split.count is 'x{60}'… *: must be at most 1024",
+    ),
     "string length of 2^63": (
         file_bytes([pair("k", STRING, u64(2**63))]),
         "metadata 'k': 9223372036854775808 bytes at byte 45 run past the end of the file",
@@ -204,10 +220,6 @@ UNSUPPORTED: dict[str, tuple[bytes, str]] = {
     "big-endian": (b"GGUF" + struct.pack(">IQQ", 3, 0, 0), "is big-endian: must be little-endian"),
     "version 1": (file_bytes(version=1), "has GGUF version 1: must be 2 or 3"),
     "version 4": (file_bytes(version=4), "has GGUF version 4: must be 2 or 3"),
-    "one of three parts": (
-        file_bytes([pair("split.count", 2, b"\x03\x00")]),
-        "is one of 3 parts of a split model: merge them first",
-    ),
 }
 
 

@@ -11,7 +11,7 @@ from support.checkpoint_folders import save_llama
 from support.folder_tokenizers import save
 from support.llama_files import make_model, metadata_of, tensors_of, write
 
-from foretell import LLM, ModelFileError, ModelNotFoundError, UnsupportedModelError
+from foretell import LLM, ModelFileError, ModelNotFoundError
 from foretell.cli.options import read_prompt
 from foretell.formats.gguf import GGUFFile
 from foretell.text.tokenizer import Tokenizer
@@ -56,12 +56,12 @@ def test_a_folder_or_nothing_in_place_of_a_file_is_told(tmp_path: Path) -> None:
         LLM(tmp_path / "none.gguf")
 
 
-def test_one_part_of_a_split_model_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_one_part_of_a_split_model_alone_is_refused_with_what_to_do(tmp_path: Path) -> None:
     model = make_model()
     path = tmp_path / "model-00001-of-00002.gguf"
     split = {"split.count": 2, "split.no": 0}
     write(path, tensors_of(model), metadata_of(model.config) | split)
-    with pytest.raises(UnsupportedModelError, match=r"2 parts of a split model.*merge"):
+    with pytest.raises(ModelFileError, match=r"model-00002-of-00002.gguf, .*is missing: fetch it"):
         LLM(path)
 
 

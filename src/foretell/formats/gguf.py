@@ -1,40 +1,40 @@
-"""GGUF files, versions 2 and 3, read through a memory map.
+"""A model in GGUF: one file, or the parts that it was split into.
 
-The layout is ggml's specification (docs/gguf.md): magic, version, two counts, metadata pairs,
-tensor descriptions, padding, tensor data; all little-endian. `header.py` reads and checks it.
+Each part is a GGUF file of its own. The first has the metadata; each says in `split.no` (from 0),
+`split.count` and `split.tensors.count` (of all parts) what it is, and in its name too.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.errors import ModelFileError, UnsupportedModelError
-from foretell.formats.header import HeaderReader
-from foretell.formats.mapping import forget_pages, mapped_file, unmap
+from foretell.errors import ModelFileError, ModelNotFoundError
+from foretell.formats.gguf_part import GGUFPart
+from foretell.formats.split_names import MAX_PARTS, part_names
 from foretell.formats.types import TensorInfo, TensorType
 from foretell.utils.quoting import quote
 
 __all__ = ["GGUFFile", "TensorInfo", "TensorType"]
 
-DEFAULT_ALIGNMENT = 32
+NUMBER, COUNT, NUM_TENSORS = "split.no", "split.count", "split.tensors.count"
+OWN_KEYS = (NUMBER, "general.alignment")  # may differ from part to part
 
 
 class GGUFFile:
-    """An open GGUF file: its metadata, its tensors, and their bytes as views of the map.
+    """An open model: its metadata, its tensors, and their bytes as views of memory maps.
 
     Attributes:
-        path: the file.
+        path: the file; of a split model, its first part.
         version: 2 or 3.
         metadata: values by key: int, float, bool, str, or a list of these. Strings are UTF-8, but
             those in lists (token pieces) may hold other bytes, which stand as surrogates:
             `piece.encode("utf-8", "surrogateescape")` gives the file's bytes back.
-        tensors: descriptions by name, in the file's order.
+        tensors: descriptions by name, in the order of the files.
     """
 
     path: Path
@@ -42,54 +42,56 @@ class GGUFFile:
     metadata: dict[str, Any]
     tensors: dict[str, TensorInfo]
 
-    def __init__(self, path: Path, mapped: mmap.mmap) -> None:
-        reader = HeaderReader(path, mapped)
-        self.path = path
-        self.version, num_tensors, num_pairs = reader.preamble()
-        self.metadata = reader.metadata(num_pairs)
-        _refuse_split(path, self.metadata)
-        self.tensors = reader.tensors(num_tensors, _alignment(reader, self.metadata))
-        self._map: mmap.mmap | None = mapped
+    def __init__(self, parts: list[GGUFPart]) -> None:
+        first = parts[0]
+        self.path, self.version, self.metadata = first.path, first.version, first.metadata
+        self._parts = parts
+        self._part_of = {name: part for part in parts for name in part.tensors}
+        self.tensors = {name: part.tensors[name] for name, part in self._part_of.items()}
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> GGUFFile:
-        """Map the file and check everything but the tensors' elements.
+        """Map the file, or all parts of its model, and check everything but tensors' elements.
 
         Raises:
             ModelNotFoundError: nothing lies at `path`.
-            ModelFileError: not a GGUF file, unreadable, damaged or cut short.
-            UnsupportedModelError: big-endian, split, another version, or a tensor type that
-                foretell does not read.
+            ModelFileError: not a GGUF file, unreadable, damaged or cut short; or a part is missing,
+                or at odds with the others.
+            UnsupportedModelError: big-endian, another version, or a tensor type that foretell does
+                not read.
         """
-        path = Path(path)
-        with mapped_file(path, "a GGUF file", ".gguf") as mapped:
-            return cls(path, mapped)
+        named = GGUFPart.open(Path(path))
+        parts = [named]
+        try:
+            if _num_parts(named) > 1:
+                _open_others(named, parts)
+        except BaseException:
+            _close(parts)
+            raise
+        return cls(parts)
+
+    def path_of(self, name: str) -> Path:
+        """The file that a tensor lies in, or would be looked for in."""
+        return self._part_of[name].path if name in self._part_of else self.path
 
     def data(self, name: str) -> NDArray[np.uint8]:
         """The bytes of one tensor: a read-only 1-D view of the map, nothing copied.
 
         Raises ModelFileError if the file has no such tensor, ValueError if it is closed.
         """
-        info = self.tensors.get(name)
-        if info is None:
+        if name not in self.tensors:
             raise ModelFileError(
                 f"{self.path}: no tensor {quote(name)} among its {len(self.tensors)}"
             )
-        if self._map is None:
-            raise ValueError(f"{self.path} is closed")
-        return np.frombuffer(self._map, np.uint8, info.nbytes, info.offset)
+        return self._part_of[name].data(self.tensors[name])
 
     def forget_pages(self, name: str) -> None:
         """Give the memory of a tensor's pages back; they are read again if they are needed."""
-        info = self.tensors[name]
-        if self._map is not None:
-            forget_pages(self._map, info.offset, info.nbytes)
+        self._part_of[name].forget_pages(self.tensors[name])
 
     def close(self) -> None:
-        """Let go of the map. Views that `data` gave stay valid, and keep it until they go."""
-        if self._map is not None:
-            unmap(self._map)
-            self._map = None
+        """Let go of the maps. Views that `data` gave stay valid, and keep theirs until they go."""
+        _close(self._parts)
 
     def __enter__(self) -> GGUFFile:
         return self
@@ -98,17 +100,90 @@ class GGUFFile:
         self.close()
 
 
-def _refuse_split(path: Path, metadata: dict[str, Any]) -> None:
-    count = metadata.get("split.count")
-    if isinstance(count, int) and count > 1:
-        raise UnsupportedModelError(
-            f"{path} is one of {count} parts of a split model: "
-            f"merge them first with `llama-gguf-split --merge`"
-        )
+def _close(parts: list[GGUFPart]) -> None:
+    for part in parts:
+        part.close()
 
 
-def _alignment(reader: HeaderReader, metadata: dict[str, Any]) -> int:
-    value = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
-    if type(value) is not int or value < 1 or value & (value - 1):
-        reader.fail("metadata 'general.alignment'", f"{quote(value)} must be a power of two")
-    return value
+def _num_parts(part: GGUFPart) -> int:
+    """How many parts a file says that its model has; 1 where it says nothing."""
+    count = part.metadata.get(COUNT, 1)
+    if type(count) is not int or not 0 <= count <= MAX_PARTS:
+        _refuse(part, f"{COUNT} is {quote(count)}: must be at most {MAX_PARTS}")
+    return max(count, 1)
+
+
+def _open_others(named: GGUFPart, parts: list[GGUFPart]) -> None:
+    """Let `parts` be all of the model that `named`, its only element, is a part of."""
+    names = part_names(named.path.name)
+    count = _num_parts(named)
+    if len(names) != count:
+        own = f"-{_number(named, count):05d}-of-{count:05d}.gguf"
+        _refuse(named, f"it is one of {count} parts: its name must end in {own!r}, as the others'")
+    del parts[:]
+    for name in names:
+        is_named = name.lower() == named.path.name.lower()
+        parts.append(named if is_named else _open_part(named, name))
+    _check(parts)
+
+
+def _open_part(named: GGUFPart, name: str) -> GGUFPart:
+    try:
+        return GGUFPart.open(named.path.with_name(name))
+    except ModelNotFoundError:
+        raise ModelFileError(
+            f"{named.path.with_name(name)}, one of the parts of {named.path.name}, is missing: "
+            "fetch it, and put it beside the others"
+        ) from None
+
+
+def _check(parts: list[GGUFPart]) -> None:
+    """The files are the parts of one model, in order, and each tensor lies in one of them."""
+    first = parts[0]
+    for index, part in enumerate(parts):
+        if _num_parts(part) != len(parts):
+            _refuse(part, f"{COUNT} is {_num_parts(part)}, where its name says {len(parts)}")
+        number = _number(part, len(parts))
+        if number != index + 1:
+            _refuse(part, f"it is part {number} of {len(parts)}, where its name says {index + 1}")
+        for key in part.metadata.keys() & first.metadata.keys() - set(OWN_KEYS):
+            if part.metadata[key] != first.metadata[key]:
+                _refuse(
+                    part,
+                    f"{quote(key)} is {quote(part.metadata[key])}, in {first.path.name} it is "
+                    f"{quote(first.metadata[key])}: must be parts of one model",
+                )
+    _check_tensors(parts)
+
+
+def _check_tensors(parts: list[GGUFPart]) -> None:
+    found: dict[str, GGUFPart] = {}
+    for part in parts:
+        for name in part.tensors:
+            if name in found:
+                _refuse(
+                    part,
+                    f"tensor {quote(name)} lies in {found[name].path.name} too: must be parts of "
+                    "one model",
+                )
+            found[name] = part
+    for part in parts:
+        total = part.metadata.get(NUM_TENSORS, len(found))
+        if total != len(found):
+            _refuse(
+                part,
+                f"{NUM_TENSORS} is {quote(total)}, in all {len(parts)} parts there are "
+                f"{len(found)}: must be parts of one model",
+            )
+
+
+def _number(part: GGUFPart, count: int) -> int:
+    """Which part a file says that it is, from 1."""
+    number = part.metadata.get(NUMBER)
+    if type(number) is not int or not 0 <= number < count:
+        _refuse(part, f"{NUMBER} is {quote(number)}: must be 0 to {count - 1}")
+    return number + 1
+
+
+def _refuse(part: GGUFPart, reason: str) -> NoReturn:
+    raise ModelFileError(f"{part.path} is no part of the model: {reason}")

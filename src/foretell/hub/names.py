@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from foretell.errors import ConfigError, ModelNotFoundError
+from foretell.formats.split_names import part_names
 from foretell.hub.registry import HUB_ALIASES
 from foretell.utils.quoting import TEXT, quote
 
@@ -22,7 +23,8 @@ class HubModel:
 
     Attributes:
         repo: `org/name`.
-        filename: path of a GGUF file in the repository; None means the repository's checkpoint.
+        filename: path of a GGUF file in the repository, of a split one the first part, whichever
+            was named; None means the repository's checkpoint.
         revision: branch, tag or commit.
     """
 
@@ -34,6 +36,11 @@ class HubModel:
     def name(self) -> str:
         """What a user types for it, its revision aside."""
         return self.repo if self.filename is None else f"{self.repo}:{self.filename}"
+
+    @property
+    def filenames(self) -> list[str]:
+        """The files that `filename` means: itself, or all parts of a split model, in order."""
+        return [] if self.filename is None else part_names(self.filename)
 
     @property
     def title(self) -> str:
@@ -58,7 +65,8 @@ def parse(text: str, revision: str | None = None) -> HubModel | None:
             f"model {quote(text, TEXT)} names no file in a repository: write "
             "org/name:path/to/file.gguf"
         )
-    return HubModel(match["repo"], filename, _check_revision(revision))
+    first = None if filename is None else part_names(filename)[0]
+    return HubModel(match["repo"], first, _check_revision(revision))
 
 
 def id_in_address(text: str) -> str | None:

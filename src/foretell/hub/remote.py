@@ -133,7 +133,13 @@ def _choose(listing: Listing) -> list[str]:
     model, names = listing.model, listing.files
     if model.filename is not None:
         check_has_file(model.repo, model.filename, names)
-        return [model.filename]
+        for name in model.filenames:
+            if name not in names:
+                raise DownloadError(
+                    f"{model.repo} is incomplete: it lacks {quote(name, TEXT)}, one of "
+                    f"{len(model.filenames)} parts of a model"
+                )
+        return model.filenames
     check_is_checkpoint(model.repo, names)
     is_sharded = INDEX in names and WEIGHTS not in names  # whole weights come first
     shards = _fetch_shard_names(listing) if is_sharded else None

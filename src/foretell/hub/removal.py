@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from foretell.errors import DownloadError, ModelFileError, ModelNotFoundError
+from foretell.formats.split_names import part_names
 from foretell.hub.cache import storage_errors
 from foretell.hub.names import HubModel
 from foretell.hub.refusals import SHARED_CACHE
@@ -63,7 +64,7 @@ def _plan(model: HubModel, cache: Any, revisions: list[Any]) -> Any:
         file
         for revision in revisions
         for file in revision.files
-        if file.file_path == revision.snapshot_path / (model.filename or "")
+        if file.file_path in {revision.snapshot_path / name for name in model.filenames}
     ]
     if not files:
         raise ModelNotFoundError(f"{model.title} is not cached: there is nothing to remove")
@@ -114,7 +115,9 @@ def discard_damaged(model: HubModel) -> None:
 
 
 def _files_of(path: Path) -> list[Path]:
-    return [path] if path.is_file() else [it for it in sorted(path.rglob("*")) if it.is_file()]
+    if path.is_file():
+        return [path.with_name(name) for name in part_names(path.name)]
+    return [it for it in sorted(path.rglob("*")) if it.is_file()]
 
 
 def _check_hash(model: HubModel, file: Path) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foretell.formats.file_names import CONFIG
+from foretell.formats.split_names import part_names
 from foretell.hub.names import MAIN, HubModel
 from foretell.hub.snapshots import missing_files
 from foretell.utils.quoting import one_line
@@ -35,7 +36,7 @@ class CachedModel:
         revision: branch or tag that was this commit when it was fetched; else the commit.
         commit: the commit, 40 hexadecimal digits.
         size: bytes of its files.
-        path: the GGUF file, or the folder of the snapshot.
+        path: the GGUF file (the first part of a split one), or the folder of the snapshot.
     """
 
     name: str
@@ -91,7 +92,10 @@ def cached_commit(model: HubModel) -> str | None:
 
 
 def cached_path(model: HubModel) -> Path | None:
-    """The model's GGUF file or folder, with all that it needs; None where something is missing."""
+    """The model's GGUF file or folder, with all that it needs; None where something is missing.
+
+    Of a split model, the first part.
+    """
     commit = cached_commit(model)
     if commit is None or missing(model):
         return None
@@ -105,7 +109,7 @@ def missing(model: HubModel) -> list[str]:
     folder = snapshot_folder(model.repo, commit or "none")
     if model.filename is None:
         return missing_files(folder)
-    return [] if (folder / model.filename).is_file() else [model.filename]
+    return [name for name in model.filenames if not (folder / name).is_file()]
 
 
 def cached_models() -> list[CachedModel]:
@@ -125,10 +129,12 @@ def _models_in(folder: Path) -> Iterator[CachedModel]:
     if not missing_files(folder):
         size = sum(file.stat().st_size for file in _files(folder) if file.suffix != ".gguf")
         yield CachedModel(repo, _architecture(folder), revision, commit, size, folder)
-    for file in _files(folder):
-        if file.suffix.lower() == ".gguf":
-            name = f"{repo}:{file.relative_to(folder).as_posix()}"
-            yield CachedModel(name, "GGUF", revision, commit, file.stat().st_size, file)
+    names = [file.relative_to(folder).as_posix() for file in _files(folder)]
+    for name in names:
+        parts = part_names(name)
+        if name.lower().endswith(".gguf") and name == parts[0] and set(parts) <= set(names):
+            size = sum((folder / part).stat().st_size for part in parts)
+            yield CachedModel(f"{repo}:{name}", "GGUF", revision, commit, size, folder / name)
 
 
 def _files(folder: Path) -> list[Path]:

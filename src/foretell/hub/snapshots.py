@@ -18,6 +18,7 @@ from foretell.formats.file_names import (
     TOKENIZER_CONFIG,
     WEIGHTS,
 )
+from foretell.formats.split_names import part_names
 from foretell.utils.quoting import TEXT, name_some, quote
 
 _SMALL = (CONFIG, GENERATION_CONFIG, TOKENIZER_CONFIG, "special_tokens_map.json")
@@ -54,7 +55,7 @@ def check_is_checkpoint(repo: str, names: Collection[str]) -> None:
         UnsupportedModelError: it has pickles only, or is an adapter.
     """
     at_root = [name for name in names if "/" not in name]
-    safetensors, files = _ending(at_root, ".safetensors"), _ending(names, ".gguf")
+    safetensors, files = _ending(at_root, ".safetensors"), _gguf_models(names)
     if safetensors and CONFIG in at_root:
         return
     if files:
@@ -93,7 +94,7 @@ def check_has_file(repo: str, filename: str, names: Collection[str]) -> None:
     Raises:
         ModelNotFoundError: there is no such file, or it is no GGUF file.
     """
-    files = _ending(names, ".gguf")
+    files = _gguf_models(names)
     if filename in files:
         return
     if filename in names:
@@ -118,6 +119,11 @@ def _near(wanted: str, names: list[str]) -> list[str]:
 
 def _ending(names: Iterable[str], suffix: str) -> list[str]:
     return sorted(name for name in names if name.lower().endswith(suffix))
+
+
+def _gguf_models(names: Collection[str]) -> list[str]:
+    """GGUF files, of each split model the first part."""
+    return [name for name in _ending(names, ".gguf") if name == part_names(name)[0]]
 
 
 def missing_files(folder: Path) -> list[str]:

@@ -17,6 +17,7 @@ from foretell.errors import (
     UnsupportedModelError,
 )
 from foretell.formats.file_names import GENERATION_CONFIG
+from foretell.formats.split_names import whole_name
 from foretell.hub import resolve
 from foretell.inputs.recommended import Recommended
 from foretell.loading.options import ModelOptions
@@ -112,11 +113,11 @@ def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedMo
     with GGUFFile.open(path) as file:
         vocab_size = read_model(file).shape.vocab_size  # what cannot run is said first
         if tokenizer is None:
-            tokenizer = Tokenizer.from_gguf(file.metadata, source=str(path))
-            _check_vocabulary(path, tokenizer, vocab_size)
-        recommended = read_recommended(file.metadata, path)
+            tokenizer = Tokenizer.from_gguf(file.metadata, source=str(file.path))
+            _check_vocabulary(file.path, tokenizer, vocab_size)
+        recommended = read_recommended(file.metadata, file.path)
         size = sum(info.nbytes for info in file.tensors.values())
-        with loading_bar(path.name, size) as show:
+        with loading_bar(whole_name(path.name), size) as show:
             runner = NativeBackend.load(file, on_packed=show, **options.stated)
     return LoadedModel(runner, _take_tokenizer(tokenizer, runner.info.vocab_size), recommended)
 

@@ -31,6 +31,7 @@ from foretell.backends.native.weights.source import (
 from foretell.errors import ConfigError, OutOfMemoryError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
+from foretell.formats.split_names import whole_name
 from foretell.utils.arrays import Logits
 from foretell.utils.display import count
 from foretell.utils.isa import choose_instruction_set
@@ -229,9 +230,10 @@ def _file_title(file: GGUFFile) -> tuple[str, str | None]:
     The file's own name, which is as its publisher writes it; the metadata's is often garbled, and
     serves where the file is called as any might be.
     """
-    parts = _FILE_NAME.fullmatch(file.path.name)
+    file_name = whole_name(file.path.name)
+    parts = _FILE_NAME.fullmatch(file_name)
     name = file.metadata.get("general.name")
     if parts is None or parts["name"].lower() in _ANY_NAME:
         kind = parts["kind"] if parts else None
-        return (name if isinstance(name, str) and name else file.path.name), kind
+        return (name if isinstance(name, str) and name else file_name), kind
     return parts["name"], parts["kind"]

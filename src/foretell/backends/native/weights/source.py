@@ -132,7 +132,7 @@ class GGUFWeights:
                 f"ggml has no products with it"
             )
         data = _rows_of(self._file.data(name), rows, part)
-        matrix = _Matrix(self._file.path, name, kind, rows, cols)
+        matrix = _Matrix(self._file.path_of(name), name, kind, rows, cols)
         index = matrix.pack(program, data, _packed_type(name, kind, self._target))
         self._file.forget_pages(name)
         self._on_packed(data.nbytes)
@@ -143,11 +143,11 @@ class GGUFWeights:
         info = self._checked(name, (part.total if part else size,))
         if info.type not in (TensorType.BF16, *NUMBER_DTYPES):
             raise ModelFileError(
-                f"{self._file.path}: tensor {name!r} is {info.type.name}: "
+                f"{self._file.path_of(name)}: tensor {name!r} is {info.type.name}: "
                 f"a vector must be floats or integers"
             )
         values = to_float32(_rows_of(self._file.data(name), size, part), info.type)
-        return _finite(values, self._file.path, name)
+        return _finite(values, self._file.path_of(name), name)
 
     def _info(self, name: str) -> TensorInfo:
         info = self._file.tensors.get(name)
@@ -159,7 +159,7 @@ class GGUFWeights:
         info = self._info(name)
         if info.shape != shape:
             raise ModelFileError(
-                f"{self._file.path}: tensor {name!r} is {_by(info.shape)}, "
+                f"{self._file.path_of(name)}: tensor {name!r} is {_by(info.shape)}, "
                 f"where the metadata asks for {_by(shape)}"
             )
         return info
