@@ -50,13 +50,24 @@ std::unique_ptr<Program> make_program(const std::string& isa, int threads, int64
     return std::make_unique<Program>(*kernels, threads, max_tokens, kv);
 }
 
-int add_matrix(Program& program, int ggml_id, Bytes data, int64_t rows, int64_t cols) {
-    const FileType& type = file_type(ggml_id);
+void check_shape(const FileType& type, const Bytes& data, int64_t rows, int64_t cols) {
     require(rows >= 1 && cols >= 1 && cols % type.block_size == 0, "impossible matrix shape");
     const size_t bytes = static_cast<size_t>(cols / type.block_size * type.block_bytes) * rows;
     require(data.size() == bytes, "matrix bytes do not match its shape");
+}
+
+int add_matrix(Program& program, int ggml_id, Bytes data, int64_t rows, int64_t cols) {
+    const FileType& type = file_type(ggml_id);
+    check_shape(type, data, rows, cols);
     nb::gil_scoped_release release;
     return program.add_matrix(type, data.data(), rows, cols);
+}
+
+int add_file_rows(Program& program, int ggml_id, Bytes data, int64_t rows, int64_t cols) {
+    const FileType& type = file_type(ggml_id);
+    check_shape(type, data, rows, cols);
+    nb::gil_scoped_release release;
+    return program.add_file_rows(type, data.data(), rows, cols);
 }
 
 void quantize(FloatType source, Bytes weights, CodeType target, MutableBytes blocks) {
@@ -151,7 +162,10 @@ NB_MODULE(_core, m) {
                         "A model as a flat list of kernel calls; see csrc/program/program.h.")
         .def(nb::new_(&make_program), "isa"_a, nb::kw_only(), "threads"_a, "max_tokens"_a,
              "layers"_a, "kv_heads"_a, "head_dim"_a, "block_size"_a, "num_blocks"_a, "kv_type"_a)
+        .def("reserve", &Program::reserve, "bytes"_a)
         .def("add_matrix", &add_matrix, "ggml_id"_a, "data"_a, "rows"_a, "cols"_a)
+        .def("add_file_rows", &add_file_rows, "ggml_id"_a, "data"_a.noconvert(), "rows"_a, "cols"_a,
+             nb::keep_alive<1, 3>())
         .def(
             "add_vector",
             [](Program& program, Floats values) {
@@ -163,13 +177,14 @@ NB_MODULE(_core, m) {
         .def(
             "add_op",
             [](Program& program, OpKind kind, int a, int b, int c, int out, int codes, int matrix,
-               int vector, int layer, int heads, float scalar, int window, bool interleaved) {
-                program.add_op({kind, a, b, c, out, codes, matrix, vector, layer, heads, scalar,
-                                window, interleaved});
+               int file_rows, int vector, int layer, int heads, float scalar, int window,
+               bool interleaved) {
+                program.add_op({kind, a, b, c, out, codes, matrix, vector, file_rows, layer, heads,
+                                scalar, window, interleaved});
             },
             "kind"_a, nb::kw_only(), "a"_a = -1, "b"_a = -1, "c"_a = -1, "out"_a = -1,
-            "codes"_a = -1, "matrix"_a = -1, "vector"_a = -1, "layer"_a = -1, "heads"_a = 0,
-            "scalar"_a = 1.0f, "window"_a = 0, "interleaved"_a = false)
+            "codes"_a = -1, "matrix"_a = -1, "file_rows"_a = -1, "vector"_a = -1, "layer"_a = -1,
+            "heads"_a = 0, "scalar"_a = 1.0f, "window"_a = 0, "interleaved"_a = false)
         .def("finish", &Program::finish)
         .def("forward", &forward, "tokens"_a, "positions"_a, "starts"_a, "block_tables"_a,
              "logits_indices"_a,

@@ -50,7 +50,7 @@ int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 }  // namespace
 
 Program::Program(const Kernels& kernels, int threads, int64_t max_tokens, const KvShape& kv)
-    : kernels_(kernels), team_(threads), max_tokens_(max_tokens), kv_(kv) {
+    : kernels_(kernels), team_(threads), max_tokens_(max_tokens), kv_(kv), unpackers_(threads) {
     require(kv.head_dim % kRows == 0 && kv.head_dim <= kMaxHeadDim,
             "head_dim must be a multiple of 16, at most 1024");
     require(kv.block_size % kRows == 0, "block_size must be a multiple of 16");
@@ -73,6 +73,24 @@ int Program::add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows
     require(finite, "holds NaN or infinite weights");
     matrices_.push_back(matrix);
     return static_cast<int>(matrices_.size()) - 1;
+}
+
+int Program::add_file_rows(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols) {
+    const Gate::Visit visit(gate_);
+    const FileRows file{&type, bytes, rows, cols};
+    for (RowUnpacker& unpacker : unpackers_) unpacker.fit(file);
+    std::atomic<bool> finite{true};
+    team_.run([&](int member) {
+        const Share share = share_of(rows, member, team_.size());
+        if (!unpackers_[member].is_finite(file, share.begin, share.end)) finite = false;
+    });
+    require(finite, "holds NaN or infinite weights");
+    file_rows_.push_back(file);
+    return static_cast<int>(file_rows_.size()) - 1;
+}
+
+int64_t Program::num_rows(const Op& op) const {
+    return op.file_rows >= 0 ? file_rows_.at(op.file_rows).rows : matrices_.at(op.matrix).rows;
 }
 
 int Program::add_vector(const float* values, int64_t size) {
@@ -113,7 +131,8 @@ void Program::check_operands(const Op& op) const {
         require(within(buffer, buffers_.size()), "an operation names a buffer that is not there");
     }
     require(within(op.codes, codes_.size()) && within(op.matrix, matrices_.size()) &&
-                within(op.vector, vectors_.size()) && within(op.layer, kv_.layers),
+                within(op.file_rows, file_rows_.size()) && within(op.vector, vectors_.size()) &&
+                within(op.layer, kv_.layers),
             "an operation names a weight, code buffer or layer that is not there");
     if (op.kind == OpKind::linear) {
         const Matrix& m = matrices_.at(op.matrix);
@@ -127,6 +146,10 @@ void Program::check_operands(const Op& op) const {
         require(vectors_.at(op.vector).size == 2 * buffers_.at(op.out).width,
                 "a layer norm's vector holds weights and biases");
     }
+    if (op.file_rows >= 0) {
+        require(file_rows_.at(op.file_rows).cols == buffers_.at(op.out).width,
+                "rows of a file do not fit their buffer");
+    }
     require(op.window >= 0, "a window holds no fewer than 0 positions");
 }
 
@@ -136,7 +159,7 @@ void Program::finish() {
     Touched since;
     for (Op& op : ops_) {
         check_operands(op);
-        if (op.kind == OpKind::add_positions) num_positions_ = matrices_.at(op.matrix).rows;
+        if (op.kind == OpKind::add_positions) num_positions_ = num_rows(op);
         const Touched now = touched_by(op);
         op.wait = since.conflicts_with(now);
         if (op.wait) since = {};
@@ -154,7 +177,7 @@ void Program::check(const Batch& batch) const {
     require(batch.num_logits <= batch.num_tokens, "more logits asked for than there are tokens");
     require(batch.starts[0] == 0 && batch.starts[batch.num_sequences] == batch.num_tokens,
             "starts do not span the tokens");
-    const int64_t vocabulary = matrices_.at(ops_.front().matrix).rows;
+    const int64_t vocabulary = num_rows(ops_.front());
     for (int64_t s = 0; s < batch.num_sequences; ++s) {
         require(batch.starts[s] < batch.starts[s + 1] && batch.starts[s + 1] <= batch.num_tokens,
                 "starts do not ascend");

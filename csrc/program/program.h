@@ -13,6 +13,7 @@
 #include "system/gate.h"
 #include "system/memory.h"
 #include "system/threads.h"
+#include "weights/file_rows.h"
 #include "weights/packing.h"
 
 namespace foretell {
@@ -40,6 +41,7 @@ struct Op {
     int a = -1, b = -1, c = -1, out = -1;
     int codes = -1;
     int matrix = -1, vector = -1;
+    int file_rows = -1;  // in place of `matrix` (embed, add_positions)
     int layer = -1;
     int heads = 0;             // heads in a row of a (rms_norm, rope, store_kv, attention)
     float scalar = 1;          // factor (embed), eps (norms), scale (attention)
@@ -70,8 +72,12 @@ class Program {
   public:
     Program(const Kernels& kernels, int threads, int64_t max_tokens, const KvShape& kv);
 
+    // Room for packed matrices of this many bytes in all, in one piece; more is taken as needed.
+    void reserve(size_t bytes) { arena_.reserve(bytes); }
     // Weights are copied (packed); `bytes` is a whole tensor in the file's layout.
     int add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols);
+    // Weights that are looked up by row where they lie: `bytes` must live as long as the program.
+    int add_file_rows(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols);
     int add_vector(const float* values, int64_t size);
     // `per_output`: a row for each row of logits, else for each token.
     int add_buffer(int64_t width, bool per_output);
@@ -117,6 +123,8 @@ class Program {
     int32_t block_of(int64_t token) const;
 
     void run(const Op& op, int member);
+    void look_up(const Op& op, int64_t row, int member, float* out);
+    int64_t num_rows(const Op& op) const;
     void embed(const Op& op, int member);
     void rope_table(const Op& op, int member);
     void add_positions(const Op& op, int member);
@@ -140,6 +148,8 @@ class Program {
     Arena arena_;
     Buffer cache_;
     std::vector<Matrix> matrices_;
+    std::vector<FileRows> file_rows_;
+    std::vector<RowUnpacker> unpackers_;  // one a member
     std::vector<Vector> vectors_;
     std::vector<Rows> buffers_;
     std::vector<QuantizedRows> codes_;

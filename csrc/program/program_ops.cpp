@@ -127,11 +127,19 @@ int32_t Program::block_of(int64_t token) const {
     return table[batch_.positions[token] / kv_.block_size];
 }
 
+void Program::look_up(const Op& op, int64_t row, int member, float* out) {
+    if (op.file_rows >= 0) {
+        unpackers_[member].decode(kernels_, file_rows_[op.file_rows], row, out);
+    } else {
+        kernels_.decode_row(matrices_[op.matrix], row, out);
+    }
+}
+
 void Program::embed(const Op& op, int member) {
     const Share share = share_of(batch_.num_tokens, member, team_.size());
     const Rows& out = buffers_[op.out];
     for (int64_t n = share.begin; n < share.end; ++n) {
-        kernels_.decode_row(matrices_[op.matrix], batch_.tokens[n], out.row(n));
+        look_up(op, batch_.tokens[n], member, out.row(n));
         if (op.scalar == 1) continue;
         for (int64_t i = 0; i < out.width; ++i) out.row(n)[i] *= op.scalar;
     }
@@ -141,7 +149,7 @@ void Program::add_positions(const Op& op, int member) {
     const Share share = share_of(batch_.num_tokens, member, team_.size());
     const Rows& out = buffers_[op.out];
     for (int64_t n = share.begin; n < share.end; ++n) {
-        kernels_.decode_row(matrices_[op.matrix], batch_.positions[n], out.row(n));
+        look_up(op, batch_.positions[n], member, out.row(n));
         for (int64_t i = 0; i < out.width; ++i) out.row(n)[i] += buffers_[op.a].row(n)[i];
     }
 }

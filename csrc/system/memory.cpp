@@ -57,6 +57,14 @@ void Buffer::Release::operator()(uint8_t* p) const {
 
 #endif
 
+void Arena::reserve(size_t bytes) {
+    try {
+        buffers_.emplace_back(rounded_up(bytes, kHugePage));
+        used_ = 0;
+    } catch (const std::bad_alloc&) {
+    }
+}
+
 uint8_t* Arena::take(size_t bytes) {
     bytes = rounded_up(bytes, 64);
     if (buffers_.empty() || buffers_.back().size() - used_ < bytes) {

@@ -1,7 +1,10 @@
 """A file's bytes, mapped into memory and never written.
 
-One thing is out of reach: a file that another process cuts short while it is mapped ends this
-process with SIGBUS, as with every memory map.
+A map is of the file that was opened: one that is deleted, or replaced as by a download, stays as
+it was for whoever has it mapped (Windows refuses both meanwhile). One thing is out of reach: a file
+that another process cuts short or writes to in place. Where pages are read that are gone, this
+process ends with SIGBUS, as with every memory map; what was written is read. Models are mapped
+while they are loaded, and those whose embeddings are looked up in the map as long as they run.
 """
 
 from __future__ import annotations

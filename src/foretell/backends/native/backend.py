@@ -73,6 +73,10 @@ class NativeBackend:
     ) -> NativeBackend:
         """Pack the file's weights and make the KV pool. The file may be closed afterwards.
 
+        Matrices of which rows are looked up and nothing else, such as embeddings that are not
+        tied, are not packed: their rows are read from the file's map, which stays until the
+        backend goes, closed or not.
+
         A block of the pool takes memory when it is first written.
 
         Args:
@@ -205,8 +209,10 @@ def _pack(
     title: str, plan: Plan, weights: WeightSource, program: Program, *, int8: bool
 ) -> Compiled:
     """Fill the program; OutOfMemoryError, which says how much it takes, if that is too much."""
-    needed = weights.memory(plan.weights)
+    in_file = {name for name in plan.looked_up if weights.stays_in_file(name)}
+    needed = weights.memory(plan.weights - in_file)
     check_memory(title, needed)
+    program.reserve(needed + needed // 16)
     try:
         return compile_plan(plan, weights, program, int8=int8)
     except MemoryError:

@@ -51,6 +51,8 @@ class _Compiler:
         self.program = program
         self.int8 = int8
         self.matrices: dict[_Weight, int] = {}
+        self.file_rows: dict[str, int] = {}
+        self.in_file = {name for name in plan.looked_up if weights.stays_in_file(name)}
         self.products: set[_Weight] = set()
         self.vector_bytes = 0
         self.buffers = _Pool(program.add_buffer)
@@ -77,6 +79,7 @@ class _Compiler:
             out=out,
             codes=codes,
             matrix=self._matrix(node),
+            file_rows=self._file_rows(node),
             vector=self._vector(node),
             layer=node.layer,
             heads=node.heads,
@@ -105,17 +108,27 @@ class _Compiler:
         return value is not None and value.index in self.quantized
 
     def _matrix(self, node: Node) -> int:
-        if node.matrix is None:
+        if node.matrix is None or node.matrix in self.in_file:
             return -1
         weight = (node.matrix, node.part)
         if node.kind == OpKind.linear:
             self.products.add(weight)
         if weight not in self.matrices:
-            width = _input(node).width if node.inputs else _result(node).width
             self.matrices[weight] = self.weights.pack(
-                self.program, node.matrix, node.matrix_rows, width, node.part
+                self.program, node.matrix, node.matrix_rows, _columns(node), node.part
             )
         return self.matrices[weight]
+
+    def _file_rows(self, node: Node) -> int:
+        """The matrix that stays in its file, if this is one."""
+        name = node.matrix
+        if name is None or name not in self.in_file:
+            return -1
+        if name not in self.file_rows:
+            self.file_rows[name] = self.weights.use_in_file(
+                self.program, name, node.matrix_rows, _columns(node)
+            )
+        return self.file_rows[name]
 
     def _vector(self, node: Node) -> int:
         values = node.constants
@@ -164,6 +177,11 @@ def _can_quantize(node: Node) -> bool:
     if node.kind == OpKind.rms_norm:
         return node.heads == 1
     return node.kind in (OpKind.layer_norm, OpKind.silu_mul, OpKind.gelu)
+
+
+def _columns(node: Node) -> int:
+    """How wide a node's matrix is."""
+    return _input(node).width if node.inputs else _result(node).width
 
 
 def _present(node: Node) -> list[Value]:

@@ -83,6 +83,18 @@ class Plan:
         return {name for name in names if name is not None}
 
     @property
+    def matrices(self) -> list[str]:
+        """The names of all matrices, in the order in which they are first taken."""
+        return list(dict.fromkeys(node.matrix for node in self.nodes if node.matrix is not None))
+
+    @property
+    def looked_up(self) -> set[str]:
+        """The names of the matrices of which rows are taken, and that are part of no product."""
+        lookups = (OpKind.embed, OpKind.add_positions)
+        products = {node.matrix for node in self.nodes if node.kind not in lookups}
+        return set(self.matrices) - products
+
+    @property
     def rotates(self) -> bool:
         """Whether it rotates queries and keys."""
         return any(node.kind == OpKind.rope_table for node in self.nodes)

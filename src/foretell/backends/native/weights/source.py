@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -66,6 +67,18 @@ class WeightSource(Protocol):
         self, program: Program, name: str, rows: int, cols: int, part: Part | None = None
     ) -> int:
         """Pack the matrix, or a part of it, into the program; return its index there."""
+        ...
+
+    def stays_in_file(self, name: str) -> bool:
+        """Whether rows of the matrix can be looked up where they lie in the file."""
+        ...
+
+    def use_in_file(self, program: Program, name: str, rows: int, cols: int) -> int:
+        """Let the program look rows up in the file's map, which stays as long as it does.
+
+        Returns the matrix's index among those of the program that lie in files. ModelFileError if
+        a weight is not finite, as for `pack`.
+        """
         ...
 
     def vector(self, name: str, size: int, part: Part | None = None) -> NDArray[np.float32]:
@@ -134,6 +147,20 @@ class GGUFWeights:
         data = _rows_of(self._file.data(name), rows, part)
         matrix = _Matrix(self._file.path_of(name), name, kind, rows, cols)
         index = matrix.pack(program, data, _packed_type(name, kind, self._target))
+        self._file.forget_pages(name)
+        self._on_packed(data.nbytes)
+        return index
+
+    def stays_in_file(self, name: str) -> bool:
+        """Whether rows of the matrix can be looked up where they lie in the file."""
+        kind = self._info(name).type
+        return _packed_type(name, kind, self._target) is kind
+
+    def use_in_file(self, program: Program, name: str, rows: int, cols: int) -> int:
+        """Let the program look rows up in the file's map, which stays as long as it does."""
+        kind = self._checked(name, (rows, cols)).type
+        data = self._file.data(name)
+        index = _Matrix(self._file.path_of(name), name, kind, rows, cols).leave(program, data)
         self._file.forget_pages(name)
         self._on_packed(data.nbytes)
         return index
@@ -247,6 +274,25 @@ class CheckpointWeights:
         self._on_packed(data.nbytes)
         return index
 
+    def stays_in_file(self, name: str) -> bool:
+        """Whether rows of the matrix can be looked up where they lie in the files."""
+        stored = self._stored(name)
+        kind = CHECKPOINT_TYPES.get(self._checkpoint.tensors[stored.name].dtype)
+        if kind is None or stored.transposed:
+            return False
+        return _packed_type(name, kind, self._target) is kind
+
+    def use_in_file(self, program: Program, name: str, rows: int, cols: int) -> int:
+        """Let the program look rows up in the file's map, which stays as long as it does."""
+        stored = self._stored(name)
+        kind = self._kind(stored.name, (rows, cols))
+        data = self._checkpoint.data(stored.name)
+        matrix = _Matrix(self._checkpoint.path, stored.name, kind, rows, cols)
+        index = matrix.leave(program, data)
+        self._checkpoint.forget_pages(stored.name)
+        self._on_packed(data.nbytes)
+        return index
+
     def vector(self, name: str, size: int, part: Part | None = None) -> NDArray[np.float32]:
         """A vector, or a part of one, as float32 `(size,)`."""
         stored = self._stored(name)
@@ -305,10 +351,20 @@ class _Matrix:
                 f"{self.path}: tensor {self.name!r} has rows of {self.cols} values: to be "
                 f"quantized they must be a multiple of {target.block_size}"
             )
-        try:
+        with self._blamed():
             if target is not self.kind:
                 data = quantize_rows(data, self.kind, target)
             return program.add_matrix(target.ggml_id, data, self.rows, self.cols)
+
+    def leave(self, program: Program, data: NDArray[np.uint8]) -> int:
+        """Let the program read rows of the file's bytes, which it keeps."""
+        with self._blamed():
+            return program.add_file_rows(self.kind.ggml_id, data, self.rows, self.cols)
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        try:
+            yield
         except ValueError as error:
             raise ModelFileError(f"{self.path}: tensor {self.name!r} {error}") from None
 
