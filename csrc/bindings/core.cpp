@@ -59,15 +59,15 @@ void check_shape(const FileType& type, const Bytes& data, int64_t rows, int64_t 
 int add_matrix(Program& program, int ggml_id, Bytes data, int64_t rows, int64_t cols) {
     const FileType& type = file_type(ggml_id);
     check_shape(type, data, rows, cols);
-    nb::gil_scoped_release release;
-    return program.add_matrix(type, data.data(), rows, cols);
+    return program.add_matrix(type, data.data(), rows, cols, std::make_shared<Bytes>(data));
 }
 
 int add_file_rows(Program& program, int ggml_id, Bytes data, int64_t rows, int64_t cols) {
     const FileType& type = file_type(ggml_id);
     check_shape(type, data, rows, cols);
+    Owner owner = std::make_shared<Bytes>(data);
     nb::gil_scoped_release release;
-    return program.add_file_rows(type, data.data(), rows, cols);
+    return program.add_file_rows(type, data.data(), rows, cols, std::move(owner));
 }
 
 void quantize(FloatType source, Bytes weights, CodeType target, MutableBytes blocks) {
@@ -163,9 +163,9 @@ NB_MODULE(_core, m) {
         .def(nb::new_(&make_program), "isa"_a, nb::kw_only(), "threads"_a, "max_tokens"_a,
              "layers"_a, "kv_heads"_a, "head_dim"_a, "block_size"_a, "num_blocks"_a, "kv_type"_a)
         .def("reserve", &Program::reserve, "bytes"_a)
-        .def("add_matrix", &add_matrix, "ggml_id"_a, "data"_a, "rows"_a, "cols"_a)
-        .def("add_file_rows", &add_file_rows, "ggml_id"_a, "data"_a.noconvert(), "rows"_a, "cols"_a,
-             nb::keep_alive<1, 3>())
+        .def("add_matrix", &add_matrix, "ggml_id"_a, "data"_a.noconvert(), "rows"_a, "cols"_a)
+        .def("pack", &Program::pack, nb::call_guard<nb::gil_scoped_release>())
+        .def("add_file_rows", &add_file_rows, "ggml_id"_a, "data"_a.noconvert(), "rows"_a, "cols"_a)
         .def(
             "add_vector",
             [](Program& program, Floats values) {

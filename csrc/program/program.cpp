@@ -61,21 +61,40 @@ Program::Program(const Kernels& kernels, int threads, int64_t max_tokens, const 
     }
 }
 
-int Program::add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols) {
+int Program::add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols,
+                        Owner owner) {
     const Gate::Visit visit(gate_);
     Matrix matrix{type.format, rows, cols};
     matrix.data = arena_.take(matrix.bytes());
-    std::atomic<bool> finite{true};
-    team_.run([&](int member) {
-        const Share share = share_of(matrix.num_blocks(), member, team_.size());
-        if (!pack_blocks(type, bytes, matrix, share.begin, share.end)) finite = false;
-    });
-    require(finite, "holds NaN or infinite weights");
     matrices_.push_back(matrix);
-    return static_cast<int>(matrices_.size()) - 1;
+    const int index = static_cast<int>(matrices_.size()) - 1;
+    waiting_.push_back({&type, bytes, index, std::move(owner)});
+    return index;
 }
 
-int Program::add_file_rows(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols) {
+// Each member packs the rows of a product that are its own later: on machines with several memories
+// they lie near it.
+int Program::pack() {
+    const Gate::Visit visit(gate_);
+    std::atomic<size_t> damaged{waiting_.size()};  // the first of those that are
+    team_.run([&](int member) {
+        for (size_t i = 0; i < waiting_.size(); ++i) {
+            const Waiting& source = waiting_[i];
+            const Matrix& matrix = matrices_[source.matrix];
+            const Share share = share_of(matrix.num_blocks(), member, team_.size());
+            if (pack_blocks(*source.type, source.bytes, matrix, share.begin, share.end)) continue;
+            size_t before = damaged;
+            while (i < before && !damaged.compare_exchange_weak(before, i)) {
+            }
+        }
+    });
+    const int found = damaged < waiting_.size() ? waiting_[damaged].matrix : -1;
+    waiting_.clear();
+    return found;
+}
+
+int Program::add_file_rows(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols,
+                           Owner owner) {
     const Gate::Visit visit(gate_);
     const FileRows file{&type, bytes, rows, cols};
     for (RowUnpacker& unpacker : unpackers_) unpacker.fit(file);
@@ -86,6 +105,7 @@ int Program::add_file_rows(const FileType& type, const uint8_t* bytes, int64_t r
     });
     require(finite, "holds NaN or infinite weights");
     file_rows_.push_back(file);
+    owners_.push_back(std::move(owner));
     return static_cast<int>(file_rows_.size()) - 1;
 }
 
@@ -156,6 +176,7 @@ void Program::check_operands(const Op& op) const {
 void Program::finish() {
     const Gate::Visit visit(gate_);
     require(!ops_.empty() && ops_.back().out >= 0, "a program ends with its logits");
+    require(waiting_.empty(), "matrices are packed before a program ends");
     Touched since;
     for (Op& op : ops_) {
         check_operands(op);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,9 @@ struct KvShape {
     KvType type;
 };
 
+// Whoever has the memory that a weight is read from.
+using Owner = std::shared_ptr<const void>;
+
 // Belongs to one caller at a time: a call that comes while another is under way throws
 // std::runtime_error.
 class Program {
@@ -74,10 +78,16 @@ class Program {
 
     // Room for packed matrices of this many bytes in all, in one piece; more is taken as needed.
     void reserve(size_t bytes) { arena_.reserve(bytes); }
-    // Weights are copied (packed); `bytes` is a whole tensor in the file's layout.
-    int add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols);
-    // Weights that are looked up by row where they lie: `bytes` must live as long as the program.
-    int add_file_rows(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols);
+    // Weights are copied (packed) by `pack`, until which the owner of their bytes is held; `bytes`
+    // is a whole tensor in the file's layout.
+    int add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols,
+                   Owner owner);
+    // Packs the matrices that were added since the last call. Returns the index of the first that
+    // holds NaN or infinite weights, -1 if none does.
+    int pack();
+    // Weights that are looked up by row where they lie; the owner of their bytes is held.
+    int add_file_rows(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols,
+                      Owner owner);
     int add_vector(const float* values, int64_t size);
     // `per_output`: a row for each row of logits, else for each token.
     int add_buffer(int64_t width, bool per_output);
@@ -107,6 +117,12 @@ class Program {
         bool per_output;
         Buffer memory;  // (max_tokens, width / kGroup) groups
         Quantized view;
+    };
+    struct Waiting {
+        const FileType* type;
+        const uint8_t* bytes;
+        int matrix;
+        Owner owner;
     };
     struct Vector {
         const float* data;  // (size)
@@ -148,7 +164,9 @@ class Program {
     Arena arena_;
     Buffer cache_;
     std::vector<Matrix> matrices_;
+    std::vector<Waiting> waiting_;
     std::vector<FileRows> file_rows_;
+    std::vector<Owner> owners_;           // of their bytes
     std::vector<RowUnpacker> unpackers_;  // one a member
     std::vector<Vector> vectors_;
     std::vector<Rows> buffers_;

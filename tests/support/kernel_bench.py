@@ -93,6 +93,7 @@ class Bench:
 
     def finish(self, out: int, width: int) -> Bench:
         """End the program with buffer `out`."""
+        assert self.program.pack() == -1
         gathered = self.program.add_buffer(width, True)
         self.program.add_op(OpKind.gather_rows, a=out, out=gathered)
         self.program.finish()

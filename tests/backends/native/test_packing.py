@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from support.kernel_bench import ISAS, bits, make_program
@@ -28,6 +30,8 @@ KINDS = pytest.mark.parametrize("kind", MATRICES, ids=lambda kind: kind.name)
 def read_back(isa, kind, data, cols, threads=1):
     program = make_program(isa, threads=threads)
     index = program.add_matrix(kind.ggml_id, data.reshape(-1), len(data), cols)
+    if program.pack() == index:
+        raise ValueError("it holds NaN or infinite weights")
     return program.read_matrix(index)
 
 
@@ -64,6 +68,7 @@ def test_matrices_of_one_program_do_not_touch(isa):
         program.add_matrix(kind.ggml_id, data.reshape(-1), 17, 2 * kind.block_size)
         for kind, data in tensors
     ]
+    assert program.pack() == -1
     for (kind, data), place in zip(tensors, places, strict=True):
         expected = bits(dequantize(kind, data))
         np.testing.assert_array_equal(bits(program.read_matrix(place)), expected, kind.name)
@@ -171,6 +176,29 @@ LARGER = {
     TensorType.IQ2_XXS: 1.61,
     TensorType.IQ1_M: 2.04,
 }
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_first_that_is_damaged_is_told(threads):
+    program = make_program("plain", threads=threads)
+    good, bad = np.ones((40, 4), np.float32), np.ones((40, 4), np.float32)
+    bad[39, 3] = np.nan
+    indices = [
+        program.add_matrix(TensorType.F32.ggml_id, data.view(np.uint8).reshape(-1), 40, 4)
+        for data in (good, bad, good, bad)
+    ]
+    assert program.pack() == indices[1]
+    assert program.pack() == -1
+
+
+def test_bytes_are_held_until_they_are_packed_and_no_longer():
+    program = make_program("plain")
+    data = np.ones(128, np.uint8)
+    before = sys.getrefcount(data)
+    program.add_matrix(TensorType.F32.ggml_id, data, 1, 32)
+    assert sys.getrefcount(data) > before
+    program.pack()
+    assert sys.getrefcount(data) == before
 
 
 @KINDS

@@ -21,11 +21,11 @@ from foretell.backends.native.model import ModelShape
 from foretell.backends.native.options import Activations, KVDtype, Quantize
 from foretell.backends.native.plan import Plan
 from foretell.backends.native.unread import refuse_unread_tensors
+from foretell.backends.native.weights.batch import OnPacked
 from foretell.backends.native.weights.source import (
     CheckpointWeights,
     GGUFWeights,
     HFName,
-    OnPacked,
     WeightSource,
 )
 from foretell.errors import ConfigError, OutOfMemoryError

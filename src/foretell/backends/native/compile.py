@@ -41,6 +41,7 @@ def compile_plan(plan: Plan, weights: WeightSource, program: Program, *, int8: b
     compiler = _Compiler(plan, weights, program, int8)
     for index, node in enumerate(plan.nodes):
         compiler.emit(index, node)
+    weights.pack_rest(program)
     program.finish()
     return Compiled(compiler.step_bytes(), bool(compiler.quantized))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Protocol
@@ -15,20 +15,13 @@ from numpy.typing import NDArray
 
 from foretell.backends.native._core import Program
 from foretell.backends.native.options import Quantize
-from foretell.backends.native.weights.quantize import (
-    FLOAT_TYPES,
-    NUMBER_DTYPES,
-    quantize_rows,
-    to_float32,
-)
+from foretell.backends.native.weights.batch import OnPacked, PackingBatch, StoredMatrix
+from foretell.backends.native.weights.quantize import FLOAT_TYPES, NUMBER_DTYPES, to_float32
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import VECTOR_TYPES, TensorInfo, TensorType
 from foretell.utils.quoting import one_line
-
-OnPacked = Callable[[int], None]
-"""Told the bytes of each matrix that is packed, as it lies in the file."""
 
 QUANTIZED_TYPES: dict[Quantize, TensorType] = {"q8": TensorType.Q8_0, "q4": TensorType.Q4_1}
 KEPT = ("position_embd.weight",)
@@ -66,7 +59,17 @@ class WeightSource(Protocol):
     def pack(
         self, program: Program, name: str, rows: int, cols: int, part: Part | None = None
     ) -> int:
-        """Pack the matrix, or a part of it, into the program; return its index there."""
+        """Let the matrix, or a part of it, be packed into the program; return its index there.
+
+        It is packed together with others, by this call, a later one or `pack_rest`.
+        """
+        ...
+
+    def pack_rest(self, program: Program) -> None:
+        """Pack the matrices that still wait.
+
+        ModelFileError if a weight is not finite: so may `pack`.
+        """
         ...
 
     def stays_in_file(self, name: str) -> bool:
@@ -103,6 +106,7 @@ class GGUFWeights:
     ) -> None:
         self._file = file
         self._on_packed = on_packed
+        self._batch = PackingBatch(on_packed)
         self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
         if quantize is not None and not _has_float_matrix(file):
             raise ConfigError(
@@ -133,7 +137,7 @@ class GGUFWeights:
     def pack(
         self, program: Program, name: str, rows: int, cols: int, part: Part | None = None
     ) -> int:
-        """Pack the matrix, or a part of it, into the program; return its index there.
+        """Let the matrix, or a part of it, be packed into the program; return its index there.
 
         The file's pages are given back to the system once they are copied, so that a model does
         not lie in memory twice.
@@ -145,22 +149,25 @@ class GGUFWeights:
                 f"ggml has no products with it"
             )
         data = _rows_of(self._file.data(name), rows, part)
-        matrix = _Matrix(self._file.path_of(name), name, kind, rows, cols)
-        index = matrix.pack(program, data, _packed_type(name, kind, self._target))
-        self._file.forget_pages(name)
-        self._on_packed(data.nbytes)
-        return index
+        matrix = StoredMatrix(self._file.path_of(name), name, kind, rows, cols)
+        target = _packed_type(name, kind, self._target)
+        forget = partial(self._file.forget_pages, name)
+        return self._batch.add(program, matrix, data, target, forget)
+
+    def pack_rest(self, program: Program) -> None:
+        """Pack the matrices that still wait."""
+        self._batch.pack(program)
 
     def stays_in_file(self, name: str) -> bool:
         """Whether rows of the matrix can be looked up where they lie in the file."""
         kind = self._info(name).type
-        return _packed_type(name, kind, self._target) is kind
+        return kind not in VECTOR_TYPES and _packed_type(name, kind, self._target) is kind
 
     def use_in_file(self, program: Program, name: str, rows: int, cols: int) -> int:
         """Let the program look rows up in the file's map, which stays as long as it does."""
         kind = self._checked(name, (rows, cols)).type
         data = self._file.data(name)
-        index = _Matrix(self._file.path_of(name), name, kind, rows, cols).leave(program, data)
+        index = StoredMatrix(self._file.path_of(name), name, kind, rows, cols).leave(program, data)
         self._file.forget_pages(name)
         self._on_packed(data.nbytes)
         return index
@@ -229,6 +236,7 @@ class CheckpointWeights:
     ) -> None:
         self._checkpoint = checkpoint
         self._on_packed = on_packed
+        self._batch = PackingBatch(on_packed)
         self._names = names
         self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
 
@@ -256,7 +264,7 @@ class CheckpointWeights:
     def pack(
         self, program: Program, name: str, rows: int, cols: int, part: Part | None = None
     ) -> int:
-        """Pack the matrix, or a part of it, into the program; return its index there.
+        """Let the matrix, or a part of it, be packed into the program; return its index there.
 
         The files' pages are given back to the system once they are copied.
         """
@@ -268,11 +276,14 @@ class CheckpointWeights:
         if stored.transposed:
             data = _transpose(data, shape)
         data = _rows_of(data, rows, part)
-        matrix = _Matrix(self._checkpoint.path, stored.name, kind, rows, cols)
-        index = matrix.pack(program, data, _packed_type(name, kind, self._target))
-        self._checkpoint.forget_pages(stored.name)
-        self._on_packed(data.nbytes)
-        return index
+        matrix = StoredMatrix(self._checkpoint.path, stored.name, kind, rows, cols)
+        target = _packed_type(name, kind, self._target)
+        forget = partial(self._checkpoint.forget_pages, stored.name)
+        return self._batch.add(program, matrix, data, target, forget)
+
+    def pack_rest(self, program: Program) -> None:
+        """Pack the matrices that still wait."""
+        self._batch.pack(program)
 
     def stays_in_file(self, name: str) -> bool:
         """Whether rows of the matrix can be looked up where they lie in the files."""
@@ -287,7 +298,7 @@ class CheckpointWeights:
         stored = self._stored(name)
         kind = self._kind(stored.name, (rows, cols))
         data = self._checkpoint.data(stored.name)
-        matrix = _Matrix(self._checkpoint.path, stored.name, kind, rows, cols)
+        matrix = StoredMatrix(self._checkpoint.path, stored.name, kind, rows, cols)
         index = matrix.leave(program, data)
         self._checkpoint.forget_pages(stored.name)
         self._on_packed(data.nbytes)
@@ -332,41 +343,6 @@ def find_tensor(checkpoint: Checkpoint, name: str) -> str | None:
     """What the checkpoint calls this tensor, with or without its first part; None: not there."""
     spellings = [name.removeprefix(prefix) for prefix in ("", *BASE_PREFIXES)]
     return next((spelling for spelling in spellings if spelling in checkpoint.tensors), None)
-
-
-@dataclass(frozen=True)
-class _Matrix:
-    """One matrix of a file, for packing and for messages."""
-
-    path: Path
-    name: str
-    kind: TensorType
-    rows: int
-    cols: int
-
-    def pack(self, program: Program, data: NDArray[np.uint8], target: TensorType) -> int:
-        """Pack the file's bytes as `target`, quantized if that is not how they are stored."""
-        if target is not self.kind and self.cols % target.block_size:
-            raise UnsupportedModelError(
-                f"{self.path}: tensor {self.name!r} has rows of {self.cols} values: to be "
-                f"quantized they must be a multiple of {target.block_size}"
-            )
-        with self._blamed():
-            if target is not self.kind:
-                data = quantize_rows(data, self.kind, target)
-            return program.add_matrix(target.ggml_id, data, self.rows, self.cols)
-
-    def leave(self, program: Program, data: NDArray[np.uint8]) -> int:
-        """Let the program read rows of the file's bytes, which it keeps."""
-        with self._blamed():
-            return program.add_file_rows(self.kind.ggml_id, data, self.rows, self.cols)
-
-    @contextmanager
-    def _blamed(self) -> Iterator[None]:
-        try:
-            yield
-        except ValueError as error:
-            raise ModelFileError(f"{self.path}: tensor {self.name!r} {error}") from None
 
 
 def _packed_type(name: str, stored: TensorType, target: TensorType | None) -> TensorType:

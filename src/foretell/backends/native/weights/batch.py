@@ -1,0 +1,121 @@
+"""Matrices of a file on their way into a program, packed many at a time.
+
+A call into C++ for each would wait each time for whatever else runs in Python meanwhile, such as
+the making of a tokenizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.backends.native._core import Program
+from foretell.backends.native.weights.quantize import quantize_rows
+from foretell.errors import ModelFileError, UnsupportedModelError
+from foretell.formats.types import TensorType
+
+BATCH_BYTES = 64 << 20
+"""Bytes to pack at once: a tenth of a second or so, after which Ctrl-C is heard and a bar moves."""
+
+OnPacked = Callable[[int], None]
+"""Told the bytes of each matrix that is packed, as it lies in the file."""
+
+
+@dataclass(frozen=True)
+class StoredMatrix:
+    """One matrix of a file, for packing and for messages."""
+
+    path: Path
+    name: str
+    kind: TensorType
+    rows: int
+    cols: int
+
+    def pack(self, program: Program, data: NDArray[np.uint8], target: TensorType) -> int:
+        """Let the file's bytes be packed as `target`, quantized if they are stored otherwise."""
+        if target is not self.kind and self.cols % target.block_size:
+            raise UnsupportedModelError(
+                f"{self.path}: tensor {self.name!r} has rows of {self.cols} values: to be "
+                f"quantized they must be a multiple of {target.block_size}"
+            )
+        with self._blamed():
+            if target is not self.kind:
+                data = quantize_rows(data, self.kind, target)
+            return program.add_matrix(target.ggml_id, data, self.rows, self.cols)
+
+    def leave(self, program: Program, data: NDArray[np.uint8]) -> int:
+        """Let the program read rows of the file's bytes, which it keeps."""
+        with self._blamed():
+            return program.add_file_rows(self.kind.ggml_id, data, self.rows, self.cols)
+
+    def refuse(self) -> NoReturn:
+        """Raise the ModelFileError of weights that are not finite."""
+        raise self._error("holds NaN or infinite weights")
+
+    def _error(self, reason: object) -> ModelFileError:
+        return ModelFileError(f"{self.path}: tensor {self.name!r} {reason}")
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            raise self._error(error) from None
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    matrix: StoredMatrix
+    num_bytes: int
+    forget: Callable[[], None]
+
+
+class PackingBatch:
+    """Matrices that are packed together once there are enough of them.
+
+    Args:
+        on_packed: called after each matrix.
+    """
+
+    def __init__(self, on_packed: OnPacked) -> None:
+        self._on_packed = on_packed
+        self._waiting: dict[int, _Waiting] = {}
+
+    def add(
+        self,
+        program: Program,
+        matrix: StoredMatrix,
+        data: NDArray[np.uint8],
+        target: TensorType,
+        forget: Callable[[], None],
+    ) -> int:
+        """Let a matrix be packed as `target`; return its index in the program.
+
+        Args:
+            program: where to.
+            matrix: what it is.
+            data: its bytes, as they are stored.
+            target: the type to pack it in.
+            forget: called when it is packed, to let go of the file's pages.
+        """
+        index = matrix.pack(program, data, target)
+        self._waiting[index] = _Waiting(matrix, data.nbytes, forget)
+        if sum(one.num_bytes for one in self._waiting.values()) >= BATCH_BYTES:
+            self.pack(program)
+        return index
+
+    def pack(self, program: Program) -> None:
+        """Pack what waits. ModelFileError if a weight is not finite."""
+        damaged = program.pack()
+        if damaged >= 0:
+            self._waiting[damaged].matrix.refuse()
+        for one in self._waiting.values():
+            one.forget()
+            self._on_packed(one.num_bytes)
+        self._waiting.clear()
