@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from foretell.backends.base import Backend
 from foretell.errors import (
     ConfigError,
+    ForetellError,
     ModelFileError,
     OutOfMemoryError,
     UnsupportedModelError,
@@ -23,6 +24,7 @@ from foretell.inputs.recommended import Recommended
 from foretell.loading.options import ModelOptions
 from foretell.loading.progress import loading_bar
 from foretell.loading.recommended import from_generation_config, read_recommended
+from foretell.utils.beside import Beside
 from foretell.utils.extras import how_to_install
 from foretell.utils.notices import caution
 from foretell.utils.quoting import escape, name_some, quote
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from foretell.backends.native.backend import NativeBackend
     from foretell.backends.transformers.backend import TransformersBackend
     from foretell.formats.checkpoint import Checkpoint
+    from foretell.formats.gguf import GGUFFile
     from foretell.text.tokenizer import Tokenizer
 
 DEFAULTS = ModelOptions()
@@ -102,7 +105,6 @@ def check_backend(model: object, options: ModelOptions) -> Backend:
 
 def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedModel:
     from foretell.backends.native.architectures import read_model
-    from foretell.backends.native.backend import NativeBackend
     from foretell.formats.gguf import GGUFFile
     from foretell.text.tokenizer import Tokenizer
 
@@ -112,14 +114,36 @@ def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedMo
     _refuse(options.not_of("native"), where)
     with GGUFFile.open(path) as file:
         vocab_size = read_model(file).shape.vocab_size  # what cannot run is said first
-        if tokenizer is None:
-            tokenizer = Tokenizer.from_gguf(file.metadata, source=str(file.path))
-            _check_vocabulary(file.path, tokenizer, vocab_size)
         recommended = read_recommended(file.metadata, file.path)
-        size = sum(info.nbytes for info in file.tensors.values())
-        with loading_bar(whole_name(path.name), size) as show:
-            runner = NativeBackend.load(file, on_packed=show, **options.stated)
-    return LoadedModel(runner, _take_tokenizer(tokenizer, runner.info.vocab_size), recommended)
+
+        def make_tokenizer() -> Tokenizer:
+            if tokenizer is not None:
+                return _take_tokenizer(tokenizer, vocab_size)
+            made = Tokenizer.from_gguf(file.metadata, source=str(file.path))
+            _check_vocabulary(file.path, made, vocab_size)
+            return made
+
+        with Beside(make_tokenizer) as made:  # weights are packed without Python's lock
+            runner = _pack_file(file, options, made)
+            return LoadedModel(runner, made.result(), recommended)
+
+
+def _pack_file(file: GGUFFile, options: ModelOptions, tokenizer: Beside[Tokenizer]) -> Backend:
+    """The backend; what is wrong with the tokenizer is said first, and ends it early."""
+    from foretell.backends.native.backend import NativeBackend
+
+    size = sum(info.nbytes for info in file.tensors.values())
+    with loading_bar(whole_name(file.path.name), size) as show:
+
+        def on_packed(num_bytes: int) -> None:
+            tokenizer.check()
+            show(num_bytes)
+
+        try:
+            return NativeBackend.load(file, on_packed=on_packed, **options.stated)
+        except ForetellError:
+            tokenizer.result()
+            raise
 
 
 def _check_vocabulary(path: Path, tokenizer: Tokenizer, num_rows: int) -> None:

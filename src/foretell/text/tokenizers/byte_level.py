@@ -35,21 +35,25 @@ class ByteLevelCodec:
     """
 
     def __init__(self, vocabulary: MergedVocabulary) -> None:
-        self._vocabulary = vocabulary
+        self._source, self._tokens, self._types = (
+            vocabulary.source,
+            vocabulary.tokens,
+            vocabulary.types,
+        )  # and not the merges, of which the library has its own
         self._byte_of = {char: byte for byte, char in enumerate(byte_alphabet())}
         with blaming(vocabulary.source):
             self._tokenizer = build_tokenizer(vocabulary)
 
     def encode(self, text: str, place: Place = Place.START) -> list[int]:
         """Ids of a text that holds no control token."""
-        with blaming(self._vocabulary.source):
+        with blaming(self._source):
             ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes that a token stands for; control and user-defined tokens give their name."""
-        token = self._vocabulary.tokens[token_id]
-        if self._vocabulary.types[token_id] in (TokenType.NORMAL, TokenType.UNUSED):
+        token = self._tokens[token_id]
+        if self._types[token_id] in (TokenType.NORMAL, TokenType.UNUSED):
             try:
                 return bytes([self._byte_of[char] for char in token])
             except KeyError:  # an added token in plain text, left at normal by its converter

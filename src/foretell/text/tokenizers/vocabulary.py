@@ -5,7 +5,7 @@ The keys are those of ggml's specification (docs/gguf.md, `tokenizer.ggml.*`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -253,12 +253,24 @@ def _read_merges(
     merges = reader.texts(key)
     special = {token for token, index in ids.items() if types[index] in SPECIAL_TYPES}
     spelled = ids.keys() - special
+    parts = "\n".join(merges).replace(" ", "\n").split("\n")
+    if len(parts) == 2 * len(merges) and all(" " in merge for merge in merges):
+        joined = "\n".join(merges).replace(" ", "").split("\n")
+        if spelled >= set(parts) and spelled >= set(joined):
+            return list(zip(parts[::2], parts[1::2], strict=True))
+    return _read_odd_merges(reader, merges, spelled)
+
+
+def _read_odd_merges(
+    reader: MetadataReader, merges: list[str], spelled: Set[str]
+) -> list[tuple[str, str]]:
+    """One after the other: some are not two words, or name no token."""
     pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
     for index, (left, right) in enumerate(pairs):
         if not (left in spelled and right in spelled and left + right in spelled):
             raise reader.wrong(
-                f"{key}[{index}] is {quote(merges[index])}: must be two tokens whose join is one "
-                "too"
+                f"tokenizer.ggml.merges[{index}] is {quote(merges[index])}: must be two tokens "
+                "whose join is one too"
             )
     return pairs
 
