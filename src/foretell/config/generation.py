@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -280,6 +279,8 @@ class GenerationConfig:
         """Return settings that can be run again alike: a seed is drawn where sampling lacks one."""
         if self.seed is not None or not self.is_sampling:
             return self
+        import secrets  # takes a while, and nobody needs it who does not draw
+
         return self.override(seed=secrets.randbits(32))
 
     def __repr__(self) -> str:

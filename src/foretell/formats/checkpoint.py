@@ -88,6 +88,10 @@ class Checkpoint:
         """The bytes of one tensor: a read-only 1-D view of the map, nothing copied."""
         return self._file_of[name].data(name)
 
+    def will_need(self, name: str) -> None:
+        """Let the system read a tensor's bytes ahead."""
+        self._file_of[name].will_need(name)
+
     def forget_pages(self, name: str) -> None:
         """Give the memory of a tensor's pages back; they are read again if they are needed."""
         self._file_of[name].forget_pages(name)

@@ -85,6 +85,10 @@ class GGUFFile:
             )
         return self._part_of[name].data(self.tensors[name])
 
+    def will_need(self, name: str) -> None:
+        """Let the system read a tensor's bytes ahead."""
+        self._part_of[name].will_need(self.tensors[name])
+
     def forget_pages(self, name: str) -> None:
         """Give the memory of a tensor's pages back; they are read again if they are needed."""
         self._part_of[name].forget_pages(self.tensors[name])

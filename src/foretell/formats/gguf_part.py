@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.formats.header import HeaderReader
-from foretell.formats.mapping import forget_pages, mapped_file, unmap
+from foretell.formats.mapping import forget_pages, mapped_file, unmap, will_need
 from foretell.formats.types import TensorInfo
 from foretell.utils.quoting import quote
 
@@ -55,6 +55,11 @@ class GGUFPart:
         if self._map is None:
             raise ValueError(f"{self.path} is closed")
         return np.frombuffer(self._map, np.uint8, info.nbytes, info.offset)
+
+    def will_need(self, info: TensorInfo) -> None:
+        """Let the system read a tensor's bytes ahead."""
+        if self._map is not None:
+            will_need(self._map, info.offset, info.nbytes)
 
     def forget_pages(self, info: TensorInfo) -> None:
         """Give the memory of a tensor's pages back; they are read again if they are needed."""

@@ -74,6 +74,14 @@ def unmap(mapped: mmap.mmap) -> None:
         mapped.close()
 
 
+def will_need(mapped: mmap.mmap, offset: int, nbytes: int) -> None:
+    """Let the system read these bytes ahead, where it can; nothing waits for them."""
+    begin = offset - offset % mmap.PAGESIZE
+    if nbytes and hasattr(mapped, "madvise"):
+        with suppress(OSError):  # it is a hint
+            mapped.madvise(mmap.MADV_WILLNEED, begin, offset + nbytes - begin)
+
+
 def forget_pages(mapped: mmap.mmap, offset: int, nbytes: int) -> None:
     """Give the memory of these bytes' pages back; they are read again if they are needed."""
     begin = offset - offset % mmap.PAGESIZE

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from foretell.errors import ModelFileError
 from foretell.formats.json import parse_object
-from foretell.formats.mapping import forget_pages, mapped_file, unmap
+from foretell.formats.mapping import forget_pages, mapped_file, unmap, will_need
 from foretell.utils.quoting import quote
 
 MAX_HEADER_BYTES = 1 << 25  # 250,000 tensors; the largest models have a few thousand a file
@@ -69,6 +69,11 @@ class SafetensorsFile:
         """The bytes of one tensor: a read-only 1-D view of the map, nothing copied."""
         info = self.tensors[name]
         return np.frombuffer(self._map, np.uint8, info.nbytes, info.offset)
+
+    def will_need(self, name: str) -> None:
+        """Let the system read a tensor's bytes ahead."""
+        info = self.tensors[name]
+        will_need(self._map, info.offset, info.nbytes)
 
     def forget_pages(self, name: str) -> None:
         """Give the memory of a tensor's pages back; they are read again if they are needed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 
@@ -242,6 +241,8 @@ def _why_not(given: str, path: Path) -> str:
 def _close_file(path: Path) -> Path | None:
     if not path.parent.is_dir():
         return None
+    import difflib  # not at the top: for names that are wrong alone
+
     names = [file.name for file in path.parent.glob("*.gguf")]
     close = difflib.get_close_matches(path.name, names, n=1)
     return path.with_name(close[0]) if close else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from foretell.errors import ModelNotFoundError
@@ -167,6 +166,8 @@ def find(name: str) -> KnownModel:
 
 def suggest(name: str) -> str:
     """What the user may have meant by `name`, and the names there are."""
+    import difflib  # not at the top: for names that are wrong alone
+
     wanted = name.strip().lower()
     begun = [known for known in KNOWN_MODELS if wanted and known.startswith(wanted)]
     close = begun or difflib.get_close_matches(wanted, KNOWN_MODELS, n=1)

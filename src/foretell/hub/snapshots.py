@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -113,6 +112,8 @@ def check_has_file(repo: str, filename: str, names: Collection[str]) -> None:
 
 def _near(wanted: str, names: list[str]) -> list[str]:
     """Up to three names that contain what is wanted, such as `q4_k_m`, or else resemble it."""
+    import difflib  # not at the top: for names that are wrong alone
+
     inside = [name for name in names if wanted.lower().removesuffix(".gguf") in name.lower()]
     return (inside or difflib.get_close_matches(wanted, names))[:3]
 

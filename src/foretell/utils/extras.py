@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, requires
-
 
 def how_to_install(extra: str) -> str:
     """A command that installs what this extra names; it asks for no package called foretell."""
+    from importlib.metadata import PackageNotFoundError, requires  # slow, and for messages alone
+
     try:
         stated = requires("foretell") or []
     except PackageNotFoundError:  # run from its sources

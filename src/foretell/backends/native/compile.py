@@ -38,6 +38,7 @@ def compile_plan(plan: Plan, weights: WeightSource, program: Program, *, int8: b
     With `int8`, products of quantized weights take their activations as int8 (the fast way);
     without, as float32.
     """
+    weights.read_ahead(plan.matrices)
     compiler = _Compiler(plan, weights, program, int8)
     for index, node in enumerate(plan.nodes):
         compiler.emit(index, node)

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from foretell.backends.native._core import Program
 from foretell.backends.native.weights.quantize import quantize_rows
+from foretell.backends.native.weights.read_ahead import ReadAhead
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.types import TensorType
 
-BATCH_BYTES = 64 << 20
-"""Bytes to pack at once: a tenth of a second or so, after which Ctrl-C is heard and a bar moves."""
+BATCH_BYTES = 32 << 20
+"""Bytes to pack at once: some hundredths of a second, after which Ctrl-C is heard and a bar moves."""
 
 OnPacked = Callable[[int], None]
 """Told the bytes of each matrix that is packed, as it lies in the file."""
@@ -86,6 +87,17 @@ class PackingBatch:
     def __init__(self, on_packed: OnPacked) -> None:
         self._on_packed = on_packed
         self._waiting: dict[int, _Waiting] = {}
+        self._ahead: ReadAhead | None = None
+
+    def follow(self, ahead: ReadAhead) -> None:
+        """Let `ahead` know of what is packed from now on."""
+        self._ahead = ahead
+
+    def tell(self, num_bytes: int) -> None:
+        """Tell whoever wants to know that so many bytes of the file are done with."""
+        if self._ahead is not None:
+            self._ahead.packed(num_bytes)
+        self._on_packed(num_bytes)
 
     def add(
         self,
@@ -117,5 +129,5 @@ class PackingBatch:
             self._waiting[damaged].matrix.refuse()
         for one in self._waiting.values():
             one.forget()
-            self._on_packed(one.num_bytes)
+            self.tell(one.num_bytes)
         self._waiting.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -17,6 +17,7 @@ from foretell.backends.native._core import Program
 from foretell.backends.native.options import Quantize
 from foretell.backends.native.weights.batch import OnPacked, PackingBatch, StoredMatrix
 from foretell.backends.native.weights.quantize import FLOAT_TYPES, NUMBER_DTYPES, to_float32
+from foretell.backends.native.weights.read_ahead import ReadAhead
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
@@ -54,6 +55,10 @@ class WeightSource(Protocol):
 
     def is_quantized(self, name: str) -> bool:
         """Whether the matrix is packed as integer codes."""
+        ...
+
+    def read_ahead(self, names: Sequence[str]) -> None:
+        """Let the system read these matrices, which will be packed in this order."""
         ...
 
     def pack(
@@ -105,7 +110,6 @@ class GGUFWeights:
         on_packed: OnPacked = lambda num_bytes: None,
     ) -> None:
         self._file = file
-        self._on_packed = on_packed
         self._batch = PackingBatch(on_packed)
         self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
         if quantize is not None and not _has_float_matrix(file):
@@ -125,6 +129,12 @@ class GGUFWeights:
             _packed_type(info.name, info.type, self._target).nbytes(prod(info.shape))
             for info in found
         )
+
+    def read_ahead(self, names: Sequence[str]) -> None:
+        """Let the system read these matrices, which will be packed in this order."""
+        found = (self._file.tensors[name] for name in names if name in self._file.tensors)
+        sizes = [(info.name, info.nbytes) for info in found]
+        self._batch.follow(ReadAhead(sizes, self._file.will_need))
 
     def rows(self, name: str) -> int:
         """How many rows the matrix has."""
@@ -169,7 +179,7 @@ class GGUFWeights:
         data = self._file.data(name)
         index = StoredMatrix(self._file.path_of(name), name, kind, rows, cols).leave(program, data)
         self._file.forget_pages(name)
-        self._on_packed(data.nbytes)
+        self._batch.tell(data.nbytes)
         return index
 
     def vector(self, name: str, size: int, part: Part | None = None) -> NDArray[np.float32]:
@@ -235,7 +245,6 @@ class CheckpointWeights:
         on_packed: OnPacked = lambda num_bytes: None,
     ) -> None:
         self._checkpoint = checkpoint
-        self._on_packed = on_packed
         self._batch = PackingBatch(on_packed)
         self._names = names
         self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
@@ -260,6 +269,12 @@ class CheckpointWeights:
     def is_quantized(self, name: str) -> bool:
         """Whether the matrix is packed as integer codes."""
         return self._target is not None and name not in KEPT
+
+    def read_ahead(self, names: Sequence[str]) -> None:
+        """Let the system read these matrices, which will be packed in this order."""
+        stored = [self._checkpoint.tensors[self._stored(name).name] for name in names]
+        sizes = [(info.name, info.nbytes) for info in stored]
+        self._batch.follow(ReadAhead(sizes, self._checkpoint.will_need))
 
     def pack(
         self, program: Program, name: str, rows: int, cols: int, part: Part | None = None
@@ -301,7 +316,7 @@ class CheckpointWeights:
         matrix = StoredMatrix(self._checkpoint.path, stored.name, kind, rows, cols)
         index = matrix.leave(program, data)
         self._checkpoint.forget_pages(stored.name)
-        self._on_packed(data.nbytes)
+        self._batch.tell(data.nbytes)
         return index
 
     def vector(self, name: str, size: int, part: Part | None = None) -> NDArray[np.float32]:
