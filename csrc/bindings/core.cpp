@@ -128,6 +128,9 @@ NB_MODULE(_core, m) {
           nb::call_guard<nb::gil_scoped_release>(),
           "Bytes per second that this many threads read together from main memory.");
 
+    m.def("give_back_freed", &give_back_freed, nb::call_guard<nb::gil_scoped_release>(),
+          "Give memory that was freed, and that the C library keeps, back to the system.");
+
     nb::enum_<OpKind>(m, "OpKind")
         .value("embed", OpKind::embed)
         .value("add_positions", OpKind::add_positions)

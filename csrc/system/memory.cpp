@@ -10,6 +10,9 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
 #endif
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 namespace foretell {
 namespace {
@@ -74,6 +77,12 @@ uint8_t* Arena::take(size_t bytes) {
     uint8_t* piece = buffers_.back().data() + used_;
     used_ += bytes;
     return piece;
+}
+
+void give_back_freed() {
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
 }
 
 double measure_bandwidth(int threads) {

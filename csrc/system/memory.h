@@ -43,6 +43,10 @@ class Arena {
     size_t used_ = 0;  // of the last buffer
 };
 
+// Gives memory that was freed, and that the C library keeps for later, back to the system: what a
+// model's metadata took. Nothing where the C library has no way to.
+void give_back_freed();
+
 // Bytes per second that `threads` threads read together from memory far larger than the caches.
 double measure_bandwidth(int threads);
 

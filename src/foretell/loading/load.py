@@ -104,6 +104,7 @@ def check_backend(model: object, options: ModelOptions) -> Backend:
 
 
 def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedModel:
+    from foretell.backends.native._core import give_back_freed
     from foretell.backends.native.architectures import read_model
     from foretell.formats.gguf import GGUFFile
     from foretell.text.tokenizer import Tokenizer
@@ -125,7 +126,10 @@ def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedMo
 
         with Beside(make_tokenizer) as made:  # weights are packed without Python's lock
             runner = _pack_file(file, options, made)
-            return LoadedModel(runner, made.result(), recommended)
+            loaded = LoadedModel(runner, made.result(), recommended)
+        file.metadata.clear()  # as large as the vocabulary, and read
+    give_back_freed()
+    return loaded
 
 
 def _pack_file(file: GGUFFile, options: ModelOptions, tokenizer: Beside[Tokenizer]) -> Backend:

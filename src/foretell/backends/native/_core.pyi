@@ -17,6 +17,11 @@ def measure_bandwidth(threads: int) -> float:
     Bytes per second that this many threads read together from main memory.
     """
 
+def give_back_freed() -> None:
+    """
+    Give memory that was freed, and that the C library keeps, back to the system.
+    """
+
 class OpKind(enum.Enum):
     embed = 0
 

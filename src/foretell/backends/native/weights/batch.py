@@ -22,7 +22,7 @@ from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.types import TensorType
 
 BATCH_BYTES = 32 << 20
-"""Bytes to pack at once: some hundredths of a second, after which Ctrl-C is heard and a bar moves."""
+"""Bytes to pack at once: for some hundredths of a second, in which Ctrl-C waits."""
 
 OnPacked = Callable[[int], None]
 """Told the bytes of each matrix that is packed, as it lies in the file."""

@@ -1,0 +1,56 @@
+"""A function beside its caller: its result, its error, and no thread that outlives the block."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from foretell.utils.beside import Beside
+
+
+def test_the_two_run_at_the_same_time() -> None:
+    both = threading.Barrier(2)
+    with Beside(lambda: both.wait(10)) as beside:
+        both.wait(10)
+        assert beside.result() in (0, 1)
+
+
+def test_what_it_raises_is_raised_where_it_is_asked_for() -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    with Beside(fail) as beside:
+        with pytest.raises(ValueError, match="no"):
+            beside.result()
+        with pytest.raises(ValueError, match="no"):
+            beside.check()
+
+
+def test_a_check_does_not_wait() -> None:
+    go = threading.Event()
+    with Beside(lambda: go.wait(10)) as beside:
+        beside.check()
+        go.set()
+        assert beside.result() is True
+
+
+def test_the_block_waits_for_its_end_whatever_happens() -> None:
+    def leave(go: threading.Event) -> None:
+        with Beside(lambda: go.wait(10)):
+            go.set()
+            raise KeyError
+
+    before = threading.active_count()
+    with pytest.raises(KeyError):
+        leave(threading.Event())
+    assert threading.active_count() == before
+
+
+def test_without_threads_it_is_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with Beside(lambda: 7) as beside:
+        assert beside.result() == 7
