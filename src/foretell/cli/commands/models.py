@@ -51,7 +51,7 @@ def command(context: click.Context, as_json: bool) -> None:
       foretell models remove gemma-3-270m
 
     A NAME is a known name (see the list), a Hugging Face id (org/name), or one GGUF file of a
-    Hugging Face model (org/name:file.gguf).
+    Hugging Face model (org/name:file.gguf). Any part of a split GGUF means all of it.
 
     Known models are cached in FORETELL_HOME if it is set, else in the user's cache folder; models
     of the hub where all Hugging Face tools have them (HF_HOME, HF_HUB_CACHE). HF_ENDPOINT, HF_TOKEN

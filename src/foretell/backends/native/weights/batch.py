@@ -21,7 +21,7 @@ from foretell.backends.native.weights.read_ahead import ReadAhead
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.types import TensorType
 
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 16 << 20
 """Bytes to pack at once: for some hundredths of a second, in which Ctrl-C waits."""
 
 OnPacked = Callable[[int], None]
