@@ -55,7 +55,7 @@ def first_byte(arguments: argparse.Namespace) -> tuple[float, int]:
     """Run `foretell generate`: seconds until its first byte of text, and its peak memory."""
     command = [arguments.foretell_python, "-m", "foretell", "generate", SHORT_PROMPT]
     command += ["--model", str(arguments.model), "--max-new-tokens", "64"]
-    # An installation has its bytecode; where nothing may be written, sources are compiled each time.
+    # An installation has its bytecode; a checkout may be told to write none.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
     process = subprocess.Popen(

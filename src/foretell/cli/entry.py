@@ -12,7 +12,7 @@ from foretell.cli.interrupts import ExitsAtOnce
 
 YOUNG_OBJECTS = 50_000
 """How many more objects there may be before Python looks for circles among them. What is imported
-and read makes as many, and no circles; at the usual 700 that search takes 5 % of a short program."""
+and read makes as many, and no circles; that search would take 5 % of a short program."""
 
 TYPE_CHECKING = False  # typing itself takes a while to import
 if TYPE_CHECKING:
