@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import shlex
 import tomllib
 from importlib.metadata import PackageNotFoundError
@@ -25,5 +26,5 @@ def test_sources_that_are_not_installed_name_their_folder(monkeypatch: pytest.Mo
     def fail(name: str) -> None:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(extras, "requires", fail)
+    monkeypatch.setattr(importlib.metadata, "requires", fail)
     assert extras.how_to_install("plot") == "pip install '.[plot]'"
