@@ -12,7 +12,7 @@ import pytest
 from support.checkpoint_folders import logits_of
 from support.kernel_bench import ISAS, Bench, bits
 from support.llama_files import make_model, metadata_of, tensors_of, write
-from support.random_tensors import dequantize, random_bits
+from support.random_tensors import MATRICES, dequantize, random_bits
 
 from foretell.backends.native._core import OpKind
 from foretell.backends.native.backend import NativeBackend
@@ -21,7 +21,7 @@ from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import TensorType
 
 IDS = [3, 1, 4, 1, 5, 9]
-KINDS = pytest.mark.parametrize("kind", TensorType, ids=lambda kind: kind.name)
+KINDS = pytest.mark.parametrize("kind", MATRICES, ids=lambda kind: kind.name)
 MODEL = make_model(tie_word_embeddings=False, vocab_size=4096)
 
 
