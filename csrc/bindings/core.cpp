@@ -40,6 +40,10 @@ std::vector<std::string> instruction_sets() {
     return names;
 }
 
+int64_t kv_bytes_per_position(KvType type, int64_t kv_heads, int64_t head_dim) {
+    return KvLayer{nullptr, type, kv_heads, head_dim, 0, 0}.position_bytes();
+}
+
 std::unique_ptr<Program> make_program(const std::string& isa, int threads, int64_t max_tokens,
                                       int64_t layers, int64_t kv_heads, int64_t head_dim,
                                       int64_t block_size, int64_t num_blocks, KvType kv_type) {
@@ -149,7 +153,11 @@ NB_MODULE(_core, m) {
     nb::enum_<KvType>(m, "KvType")
         .value("float32", KvType::float32)
         .value("float16", KvType::float16)
-        .value("bfloat16", KvType::bfloat16);
+        .value("bfloat16", KvType::bfloat16)
+        .value("q8", KvType::q8);
+
+    m.def("kv_bytes_per_position", &kv_bytes_per_position, "kv_type"_a, "kv_heads"_a, "head_dim"_a,
+          "Bytes of one layer's keys and values at one position.");
 
     nb::enum_<FloatType>(m, "FloatType")
         .value("float32", FloatType::float32)

@@ -23,13 +23,24 @@ struct LinearTask {
 };
 
 // How the KV cache keeps a value. float16 has 11 significant bits and keeps finite values past
-// 65504 as 65504; bfloat16 has 8, and float32's range.
-enum class KvType : uint8_t { float32, float16, bfloat16 };
-constexpr int64_t bytes_of(KvType type) { return type == KvType::float32 ? 4 : 2; }
+// 65504 as 65504; bfloat16 has 8, and float32's range. q8 keeps codes of -127 … 127 with a bfloat16
+// scale for each position and 32 dimensions of a key, and for each position's whole value.
+enum class KvType : uint8_t { float32, float16, bfloat16, q8 };
+constexpr int64_t bytes_of(KvType type) {
+    return type == KvType::float32 ? 4 : type == KvType::q8 ? 1 : 2;
+}
+
+constexpr int64_t kScaleGroup = 32;  // dimensions of a key, or a query, that share a scale
+constexpr int64_t scale_groups(int64_t head_dim) {
+    return (head_dim + kScaleGroup - 1) / kScaleGroup;
+}
 
 // One layer's part of the paged KV cache; a block holds all layers' parts, one after the other.
 // Keys of a part: [kv_head][position / 16][head_dim][position % 16]; values, after the keys:
 // [kv_head][position][head_dim].
+// q8: keys, plus 128: [kv_head][position / 16][head_dim / 4][position % 16][head_dim % 4]; values:
+// [kv_head][position / 4][head_dim][position % 4]; then scales of keys: [kv_head][position / 16]
+// [head_dim / 32][position % 16]; of values: [kv_head][position].
 struct KvLayer {
     uint8_t* data;  // this layer's part of block 0
     KvType type;
@@ -40,6 +51,20 @@ struct KvLayer {
     int64_t part_bytes() const { return kv_heads * head_values() * bytes_of(type); }
     uint8_t* keys(int64_t block) const { return data + block * block_bytes; }
     uint8_t* values(int64_t block) const { return keys(block) + part_bytes(); }
+
+    int64_t key_scale_count() const { return kv_heads * block_size * scale_groups(head_dim); }
+    uint16_t* key_scales(int64_t block) const {
+        return reinterpret_cast<uint16_t*>(values(block) + part_bytes());
+    }
+    uint16_t* value_scales(int64_t block) const { return key_scales(block) + key_scale_count(); }
+
+    // Of keys and values at one position. A layer's part of a block is a multiple of 64 bytes.
+    int64_t position_bytes() const {
+        const int64_t scales = kv_heads * (scale_groups(head_dim) + 1);
+        const int64_t scale_bytes = type == KvType::q8 ? (scales + scales % 2) * 2 : 0;
+        return 2 * kv_heads * head_dim * bytes_of(type) + scale_bytes;
+    }
+    int64_t layer_bytes() const { return block_size * position_bytes(); }
 };
 
 constexpr int kMaxHeadDim = 1024;
@@ -62,6 +87,18 @@ constexpr int64_t attention_scratch(int64_t head_dim) {
     return kMaxQueryRows * (kWeightStride + head_dim) + kQueryBatch * head_dim;
 }
 
+// Softmax over single chunks, where several threads share the chunks of a row: for each token, head
+// and chunk the weighted sum of values, then the largest score and the sum of weights.
+struct AttentionParts {
+    float* data;  // null: there are none
+    int64_t heads, chunks, head_dim;
+
+    static constexpr int64_t stride(int64_t head_dim) { return head_dim + 16; }
+    float* at(int64_t token, int64_t head, int64_t chunk) const {
+        return data + ((token * heads + head) * chunks + chunk) * stride(head_dim);
+    }
+};
+
 // Attention of the query heads [head_begin, head_end), which share one kv head, of consecutive
 // tokens of a sequence. Token t sees the last `window` positions up to position + t. The last
 // positions of all tokens are in the same chunk.
@@ -73,9 +110,18 @@ struct AttentionTask {
     const int32_t* block_table;  // (blocks of the sequence)
     int64_t position, tokens;
     int64_t head_begin, head_end, kv_head;
-    float scale;     // of the scores, as a rule 1 / sqrt(head_dim)
-    int64_t window;  // at least 1; kNoWindow: all positions
-    float* scratch;  // attention_scratch(head_dim) floats
+    float scale;           // of the scores, as a rule 1 / sqrt(head_dim)
+    int64_t window;        // at least 1; kNoWindow: all positions
+    float* scratch;        // attention_scratch(head_dim) floats
+    AttentionParts parts;  // if there are any, the task is one chunk of positions, and fills them
+    int64_t chunk;
+};
+
+// Joins the parts of one token and head, of chunks first_chunk … last_chunk, in that order.
+struct JoinTask {
+    AttentionParts parts;
+    int64_t token, head, first_chunk, last_chunk;
+    float* out;  // (head_dim)
 };
 
 struct Kernels {
@@ -96,6 +142,7 @@ struct Kernels {
     void (*gelu)(const float* gate, const float* up, int64_t size, float* out);
     void (*store_kv)(const StoreKvTask&);
     void (*attention)(const AttentionTask&);
+    void (*join_attention)(const JoinTask&);
     // One row of a packed matrix as float32, as exactly as the file's own dequantization.
     void (*decode_row)(const Matrix& matrix, int64_t row, float* out);
 };

@@ -7,12 +7,12 @@
 #include "kernels/elementwise_impl.h"
 #include "kernels/linear_impl.h"
 
-#define FORETELL_KERNELS(function, label)                                            \
-    namespace foretell {                                                             \
-    const Kernels& function() {                                                      \
-        static const Kernels table = {label,    linear_int8, linear_float, quantize, \
-                                      rms_norm, layer_norm,  silu_mul,     gelu,     \
-                                      store_kv, attention,   decode_row};            \
-        return table;                                                                \
-    }                                                                                \
+#define FORETELL_KERNELS(function, label)                                                 \
+    namespace foretell {                                                                  \
+    const Kernels& function() {                                                           \
+        static const Kernels table = {label,    linear_int8, linear_float,   quantize,    \
+                                      rms_norm, layer_norm,  silu_mul,       gelu,        \
+                                      store_kv, attention,   join_attention, decode_row}; \
+        return table;                                                                     \
+    }                                                                                     \
     }

@@ -7,6 +7,7 @@
 
 #include "kernels/elementwise_impl.h"
 #include "kernels/inline.h"
+#include "kernels/kv_codes_impl.h"
 #include "weights/half.h"
 
 namespace foretell {
@@ -63,6 +64,34 @@ void store_kv_as(const StoreKvTask& task) {
     }
 }
 
+void store_key_codes(const StoreKvTask& task) {
+    const KvLayer& kv = task.kv;
+    const int64_t dim = kv.head_dim, groups = scale_groups(dim), lane = task.slot % kLanes;
+    const int64_t sixteen = task.head * (kv.block_size / kLanes) + task.slot / kLanes;
+    uint8_t* keys = kv.keys(task.block) + sixteen * dim * kLanes + lane * 4;
+    uint16_t* scales = kv.key_scales(task.block) + sixteen * groups * kLanes + lane;
+    for (int64_t d = 0; d < dim; d += kScaleGroup, scales += kLanes) {
+        const int64_t size = std::min(kScaleGroup, dim - d);
+        *scales = scale_to_bfloat16(code_scale(task.k + d, size));
+        int8_t codes[kScaleGroup];
+        encode(task.k + d, size, bfloat16_to_float(*scales), codes);
+        for (int64_t i = 0; i < size; ++i) {
+            keys[(d + i) / 4 * 4 * kLanes + i % 4] = static_cast<uint8_t>(codes[i] + 128);
+        }
+    }
+}
+
+void store_value_codes(const StoreKvTask& task) {
+    const KvLayer& kv = task.kv;
+    const int64_t dim = kv.head_dim, row = task.head * kv.block_size + task.slot;
+    uint8_t* values = kv.values(task.block) + row / 4 * 4 * dim + row % 4;
+    uint16_t& scale = kv.value_scales(task.block)[row];
+    scale = scale_to_bfloat16(code_scale(task.v, dim));
+    int8_t codes[kMaxHeadDim];
+    encode(task.v, dim, bfloat16_to_float(scale), codes);
+    for (int64_t d = 0; d < dim; ++d) values[4 * d] = static_cast<uint8_t>(codes[d]);
+}
+
 void store_kv(const StoreKvTask& task) {
     switch (task.kv.type) {
         case KvType::float32:
@@ -71,6 +100,9 @@ void store_kv(const StoreKvTask& task) {
             return store_kv_as<KvType::float16>(task);
         case KvType::bfloat16:
             return store_kv_as<KvType::bfloat16>(task);
+        case KvType::q8:
+            store_key_codes(task);
+            return store_value_codes(task);
     }
 }
 

@@ -54,8 +54,7 @@ Program::Program(const Kernels& kernels, int threads, int64_t max_tokens, const 
     require(kv.head_dim % kRows == 0 && kv.head_dim <= kMaxHeadDim,
             "head_dim must be a multiple of 16, at most 1024");
     require(kv.block_size % kRows == 0, "block_size must be a multiple of 16");
-    cache_ = Buffer(kv.layers * kv.num_blocks * 2 * kv.kv_heads * kv.head_dim * kv.block_size *
-                    bytes_of(kv.type));
+    cache_ = Buffer(kv.layers * kv.num_blocks * layer(0).layer_bytes());
     for (int member = 0; member < threads; ++member) {
         scratch_.emplace_back(attention_scratch(kv.head_dim) * sizeof(float));
     }
@@ -229,11 +228,31 @@ void Program::fit_logits(int64_t rows) {
     if (logits.memory.size() < bytes) logits.memory = Buffer(bytes);
 }
 
+// Few tokens have few heads to share among the members: then the chunks of a head are shared, if
+// there are several.
+void Program::fit_parts() {
+    constexpr int64_t kFewTokens = 4;
+    int64_t heads = 0, chunks = 0;
+    for (const Op& op : ops_) {
+        if (op.kind == OpKind::attention) heads = std::max<int64_t>(heads, op.heads);
+    }
+    for (int64_t n = 0; n < batch_.num_tokens; ++n) {
+        chunks = std::max<int64_t>(chunks, batch_.positions[n] / kAttentionChunk + 1);
+    }
+    parts_ = {nullptr, heads, chunks, kv_.head_dim};
+    if (team_.size() == 1 || batch_.num_tokens > kFewTokens || chunks < 2) return;
+    const int64_t parts = batch_.num_tokens * heads * chunks;
+    const size_t bytes = parts * AttentionParts::stride(kv_.head_dim) * sizeof(float);
+    if (parts_memory_.size() < bytes) parts_memory_ = Buffer(bytes);
+    parts_.data = parts_memory_.as<float>();
+}
+
 const float* Program::forward(const Batch& batch) {
     const Gate::Visit visit(gate_);
     check(batch);
     batch_ = batch;
     fit_logits(batch.num_logits);
+    fit_parts();
     sequence_of_.resize(batch.num_tokens);
     for (int64_t s = 0; s < batch.num_sequences; ++s) {
         std::fill(sequence_of_.begin() + batch.starts[s],

@@ -132,6 +132,7 @@ class Program {
     void check(const Batch& batch) const;
     void check_operands(const Op& op) const;
     void fit_logits(int64_t rows);
+    void fit_parts();
     int64_t rows_of(bool per_output) const {
         return per_output ? batch_.num_logits : batch_.num_tokens;
     }
@@ -152,6 +153,9 @@ class Program {
     void rope(const Op& op, int member);
     void store_kv(const Op& op, int member);
     void attention(const Op& op, int member);
+    void set_tile(const Op& op, int64_t token, int64_t count, AttentionTask& task) const;
+    void attend_chunks(const Op& op, int member, AttentionTask task);
+    void join_chunks(const Op& op, int member);
     void activate(const Op& op, int member);
     void gather_rows(const Op& op, int member);
 
@@ -172,7 +176,9 @@ class Program {
     std::vector<Rows> buffers_;
     std::vector<QuantizedRows> codes_;
     std::vector<Op> ops_;
-    std::vector<Buffer> scratch_;       // one a member: attention_scratch floats
+    std::vector<Buffer> scratch_;  // one a member: attention_scratch floats
+    Buffer parts_memory_;
+    AttentionParts parts_{};            // if members share the chunks of a token, in this batch
     std::vector<int32_t> sequence_of_;  // (N): of each token of the batch
     Batch batch_{};
 };

@@ -22,6 +22,11 @@ void each_piece(int64_t rows, int64_t units, int member, int size, Use use) {
     }
 }
 
+// The first position that a token sees.
+int64_t first_seen(int64_t position, int64_t window) {
+    return position >= window ? position - window + 1 : 0;
+}
+
 // `count` tokens of one sequence, from `token` of the batch on, that attend together, and the heads
 // that a member computes for them.
 struct Tile {
@@ -66,6 +71,41 @@ void each_tile(const Batch& batch, int64_t heads, int64_t window, int member, in
         const Tile tile{n, count, heads_before(share.begin), heads_before(share.end)};
         if (tile.head_begin < tile.head_end) use(tile);
         before += heads * cost;
+    });
+}
+
+// A chunk of positions of a tile, and the kv heads that a member computes there.
+struct ChunkShare {
+    int64_t token, count;
+    int64_t chunk;
+    int64_t head_begin, head_end;
+};
+
+// Calls `use(share)` for the chunks that fall to a member: an even share of the positions read.
+template <class Use>
+void each_chunk(const Batch& batch, int64_t kv_heads, int64_t window, int member, int size,
+                Use use) {
+    const auto each_of_all = [&](auto use_chunk) {
+        cut_tiles(batch, [&](int64_t n, int64_t count) {
+            const int64_t first = first_seen(batch.positions[n], window);
+            const int64_t end = batch.positions[n] + count;
+            for (int64_t c = first / kAttentionChunk; c * kAttentionChunk < end; ++c) {
+                const int64_t from = std::max(first, c * kAttentionChunk);
+                const int64_t to = std::min(end, (c + 1) * kAttentionChunk);
+                use_chunk(n, count, c, to - from);
+            }
+        });
+    };
+    int64_t total = 0, before = 0;
+    each_of_all([&](int64_t, int64_t, int64_t, int64_t cost) { total += kv_heads * cost; });
+    const Share share = share_of(total, member, size);
+    each_of_all([&](int64_t n, int64_t count, int64_t chunk, int64_t cost) {
+        const auto heads_before = [&](int64_t limit) {
+            return std::clamp<int64_t>((limit - before + cost / 2) / cost, 0, kv_heads);
+        };
+        const ChunkShare part{n, count, chunk, heads_before(share.begin), heads_before(share.end)};
+        if (part.head_begin < part.head_end) use(part);
+        before += kv_heads * cost;
     });
 }
 
@@ -116,9 +156,8 @@ void Program::run(const Op& op, int member) {
 
 KvLayer Program::layer(int index) const {
     KvLayer layer{cache_.data(), kv_.type, kv_.kv_heads, kv_.head_dim, kv_.block_size, 0};
-    const int64_t layer_bytes = 2 * layer.part_bytes();
-    layer.data += index * layer_bytes;
-    layer.block_bytes = kv_.layers * layer_bytes;
+    layer.data += index * layer.layer_bytes();
+    layer.block_bytes = kv_.layers * layer.layer_bytes();
     return layer;
 }
 
@@ -263,31 +302,70 @@ void Program::store_kv(const Op& op, int member) {
 }
 
 void Program::attention(const Op& op, int member) {
-    const KvLayer kv = layer(op.layer);
-    const int64_t heads_per_kv = op.heads / kv.kv_heads;
+    const int64_t heads_per_kv = op.heads / kv_.kv_heads, dim = kv_.head_dim;
     AttentionTask task{};
-    task.kv = kv;
+    task.kv = layer(op.layer);
     task.scale = op.scalar;
     task.window = op.window > 0 ? op.window : kNoWindow;
     task.stride = buffers_[op.a].stride;
     task.scratch = scratch_[member].as<float>();
+    if (parts_.data) {
+        attend_chunks(op, member, task);
+        team_.barrier();
+        return join_chunks(op, member);
+    }
     each_tile(batch_, op.heads, task.window, member, team_.size(), [&](const Tile& tile) {
-        const int64_t n = tile.token, dim = kv.head_dim;
-        task.q = buffers_[op.a].row(n);
-        task.out = buffers_[op.out].row(n);
-        task.block_table = batch_.block_tables + sequence_of_[n] * batch_.table_width;
-        task.position = batch_.positions[n];
-        task.tokens = tile.count;
+        set_tile(op, tile.token, tile.count, task);
         for (int64_t head = tile.head_begin; head < tile.head_end; head = task.head_end) {
             task.kv_head = head / heads_per_kv;
             task.head_begin = head;
             task.head_end = std::min(tile.head_end, (task.kv_head + 1) * heads_per_kv);
             kernels_.attention(task);
         }
-        for (int64_t t = n; t < n + tile.count; ++t) {
+        for (int64_t t = tile.token; t < tile.token + tile.count; ++t) {
             quantize_part(op, t, tile.head_begin * dim, tile.head_end * dim);
         }
     });
+}
+
+void Program::set_tile(const Op& op, int64_t token, int64_t count, AttentionTask& task) const {
+    task.q = buffers_[op.a].row(token);
+    task.out = buffers_[op.out].row(token);
+    task.block_table = batch_.block_tables + sequence_of_[token] * batch_.table_width;
+    task.position = batch_.positions[token];
+    task.tokens = count;
+}
+
+// A member's even share of the chunks of all tiles, and of the kv heads of each.
+void Program::attend_chunks(const Op& op, int member, AttentionTask task) {
+    const int64_t heads_per_kv = op.heads / kv_.kv_heads;
+    each_chunk(
+        batch_, kv_.kv_heads, task.window, member, team_.size(), [&](const ChunkShare& share) {
+            set_tile(op, share.token, share.count, task);
+            task.chunk = share.chunk;
+            task.parts = parts_;
+            task.parts.data = parts_.at(share.token, 0, 0);
+            for (task.kv_head = share.head_begin; task.kv_head < share.head_end; ++task.kv_head) {
+                task.head_begin = task.kv_head * heads_per_kv;
+                task.head_end = task.head_begin + heads_per_kv;
+                kernels_.attention(task);
+            }
+        });
+}
+
+void Program::join_chunks(const Op& op, int member) {
+    const int64_t dim = kv_.head_dim;
+    each_piece(batch_.num_tokens, op.heads, member, team_.size(),
+               [&](int64_t n, int64_t begin, int64_t end) {
+                   const int64_t last = batch_.positions[n];
+                   const int64_t first = first_seen(last, op.window > 0 ? op.window : kNoWindow);
+                   for (int64_t head = begin; head < end; ++head) {
+                       kernels_.join_attention({parts_, n, head, first / kAttentionChunk,
+                                                last / kAttentionChunk,
+                                                buffers_[op.out].row(n) + head * dim});
+                   }
+                   quantize_part(op, n, begin * dim, end * dim);
+               });
 }
 
 void Program::activate(const Op& op, int member) {

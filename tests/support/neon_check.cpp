@@ -141,7 +141,7 @@ void check_rows(const Kernels& kernels, int64_t size, const char* what) {
 void check_attention(const Kernels& kernels, KvType type, int64_t dim, const char* what) {
     constexpr int64_t kHeads = 7, kBlock = 16, kBlocks = 20, kLength = 300;
     KvLayer kv{nullptr, type, 1, dim, kBlock, 0};
-    kv.block_bytes = 2 * kv.part_bytes();
+    kv.block_bytes = kv.layer_bytes();
     std::vector<uint8_t> cache(kBlocks * kv.block_bytes + 64);
     kv.data = cache.data() + 64 - reinterpret_cast<uintptr_t>(cache.data()) % 64;
     int32_t table[kBlocks];
@@ -154,15 +154,30 @@ void check_attention(const Kernels& kernels, KvType type, int64_t dim, const cha
     const int64_t stride = kHeads * dim;
     const std::vector<float> q = random_floats(kQueryTokens * stride, 4.0f);
     std::vector<float> out(kQueryTokens * stride), scratch(attention_scratch(dim));
+    AttentionTask task{kv,     q.data(), out.data(), stride,    table,          0,  1, 0,
+                       kHeads, 0,        0.2f,       kNoWindow, scratch.data(), {}, 0};
     for (const int64_t last : {int64_t{11}, int64_t{16}, int64_t{255}, kLength - 1}) {
         for (const int64_t tokens : {int64_t{1}, int64_t{5}, int64_t{kQueryTokens}}) {
             for (const int64_t window : {kNoWindow, int64_t{7}}) {
-                kernels.attention({kv, q.data(), out.data(), stride, table, last - tokens + 1,
-                                   tokens, 0, kHeads, 0, 0.2f, window, scratch.data()});
+                task.position = last - tokens + 1;
+                task.tokens = tokens;
+                task.window = window;
+                kernels.attention(task);
                 print_hash("attention", what, out);
             }
         }
     }
+    constexpr int64_t kChunks = (kLength - 1) / kAttentionChunk + 1;
+    std::vector<float> parts(kHeads * kChunks * AttentionParts::stride(dim));
+    task.position = kLength - 1;
+    task.tokens = 1;
+    task.window = kNoWindow;
+    task.parts = {parts.data(), kHeads, kChunks, dim};
+    for (task.chunk = 0; task.chunk < kChunks; ++task.chunk) kernels.attention(task);
+    for (int64_t head = 0; head < kHeads; ++head) {
+        kernels.join_attention({task.parts, 0, head, 0, kChunks - 1, out.data() + head * dim});
+    }
+    print_hash("join_attention", what, out);
 }
 
 }  // namespace
@@ -181,4 +196,6 @@ int main() {
     check_attention(kernels, KvType::float16, 32, "float16");
     check_attention(kernels, KvType::float16, 128, "float16_wide");
     check_attention(kernels, KvType::bfloat16, 48, "bfloat16");
+    check_attention(kernels, KvType::q8, 32, "q8");
+    check_attention(kernels, KvType::q8, 112, "q8_wide");
 }

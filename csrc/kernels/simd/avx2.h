@@ -217,4 +217,51 @@ inline Sum<Largest> start_sum(Int) {
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
+// Attention over int8 keys and values. See simd/avx512.h.
+
+using KeyCodes = Bytes;  // signed
+inline KeyCodes load_key_codes(const uint8_t* p) {
+    const Bytes codes = load_codes(p);
+    const __m256i offset = _mm256_set1_epi8(-128);
+    return {_mm256_xor_si256(codes.a, offset), _mm256_xor_si256(codes.b, offset)};
+}
+inline Int begin_products(int32_t) { return set_int(0); }
+// |q| times keys with q's sign: a pair adds at most 2 * 127 * 128, which sixteen bits hold.
+inline __m256i add_signed_products(__m256i sum, __m256i keys, __m256i query) {
+    const __m256i pairs =
+        _mm256_maddubs_epi16(_mm256_abs_epi8(query), _mm256_sign_epi8(keys, query));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+inline Int add_products(Int sum, KeyCodes keys, const int8_t* four) {
+    const __m256i query = broadcast_four(four);
+    return {add_signed_products(sum.a, keys.a, query), add_signed_products(sum.b, keys.b, query)};
+}
+
+inline void store_fine(uint8_t* p, Int weights) {
+    const __m256i mixed = _mm256_packus_epi32(weights.a, weights.b);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(mixed, 0xd8));
+}
+struct ValueCodes {
+    __m256i r[4];  // sixteen bits each
+};
+inline ValueCodes load_value_codes(const uint8_t* p) {
+    return {{_mm256_cvtepi8_epi16(load_128(p)), _mm256_cvtepi8_epi16(load_128(p + 16)),
+             _mm256_cvtepi8_epi16(load_128(p + 32)), _mm256_cvtepi8_epi16(load_128(p + 48))}};
+}
+// A part is eight dimensions, two sums each, of two positions.
+template <int Part>
+inline Int add_fine(Int sum, ValueCodes values, const uint8_t* weights, int quad) {
+    int64_t four;
+    std::memcpy(&four, weights + 8 * quad, 8);
+    const __m256i w = _mm256_set1_epi64x(four);
+    return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(values.r[2 * Part], w)),
+            _mm256_add_epi32(sum.b, _mm256_madd_epi16(values.r[2 * Part + 1], w))};
+}
+inline __m256i add_neighbours(Int x) {
+    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(x.a, x.b), 0xd8);
+}
+inline Int join_fine(Int first, Int second) {
+    return {add_neighbours(first), add_neighbours(second)};
+}
+
 }  // namespace

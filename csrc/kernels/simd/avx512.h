@@ -124,4 +124,34 @@ inline Int finish(Int sum, Int) { return sum; }
 // is full of what is in use.
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
+// Attention over int8 keys and values.
+
+// Sums of a key's products with a query's codes, sixteen positions side by side: add four products
+// a lane. Keys are kept plus 128, as unsigned bytes.
+using KeyCodes = Bytes;
+inline KeyCodes load_key_codes(const uint8_t* p) { return load_codes(p); }
+inline Int begin_products(int32_t sum_of_query) { return set_int(-128 * sum_of_query); }
+inline Int add_products(Int sum, KeyCodes keys, const int8_t* four) {
+    add_quad<255, 0>(sum, keys, four);
+    return sum;
+}
+
+// Sixteen weights of 14 bits each, as 32 bytes from p on, in whatever order add_fine takes them.
+inline void store_fine(uint8_t* p, Int weights) {
+    const Int low = _mm512_and_si512(weights, set_int(127));
+    store_low_bytes(reinterpret_cast<int8_t*>(p), _mm512_srli_epi32(weights, 7));
+    store_low_bytes(reinterpret_cast<int8_t*>(p + 16), low);
+}
+// Sums of weights times values, sixteen dimensions side by side, in two parts: add four positions,
+// numbers 4 * quad … 4 * quad + 3 of the sixteen whose weights are given.
+using ValueCodes = Bytes;
+inline ValueCodes load_value_codes(const uint8_t* p) { return load_codes(p); }
+template <int Part>
+inline Int add_fine(Int sum, ValueCodes values, const uint8_t* weights, int quad) {
+    int32_t four;
+    std::memcpy(&four, weights + 16 * Part + 4 * quad, 4);
+    return _mm512_dpbusd_epi32(sum, set_int(four), values);
+}
+inline Int join_fine(Int high, Int low) { return add_int(shift_left<7>(high), low); }
+
 }  // namespace

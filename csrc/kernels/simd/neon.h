@@ -194,4 +194,38 @@ inline void prefetch([[maybe_unused]] const void* p) {
 #endif
 }
 
+// Attention over int8 keys and values. See simd/avx512.h.
+
+struct SignedBytes {
+    int8x16_t r[4];
+};
+using KeyCodes = SignedBytes;
+inline KeyCodes load_key_codes(const uint8_t* p) {
+    return each<SignedBytes>([&](int i) {
+        return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(p + 16 * i), vdupq_n_u8(128)));
+    });
+}
+inline Int begin_products(int32_t) { return set_int(0); }
+inline Int add_products(Int sum, KeyCodes keys, const int8_t* four) {
+    const int8x16_t x = broadcast_four(four);
+    return each<Int>([&](int i) { return vdotq_s32(sum.r[i], keys.r[i], x); });
+}
+
+inline void store_fine(uint8_t* p, Int weights) {
+    const Int high = each<Int>([&](int i) { return vshrq_n_s32(weights.r[i], 7); });
+    const Int low = each<Int>([&](int i) { return vandq_s32(weights.r[i], vdupq_n_s32(127)); });
+    store_low_bytes(reinterpret_cast<int8_t*>(p), high);
+    store_low_bytes(reinterpret_cast<int8_t*>(p + 16), low);
+}
+using ValueCodes = SignedBytes;
+inline ValueCodes load_value_codes(const uint8_t* p) {
+    return each<SignedBytes>([&](int i) { return vreinterpretq_s8_u8(vld1q_u8(p + 16 * i)); });
+}
+template <int Part>
+inline Int add_fine(Int sum, ValueCodes values, const uint8_t* weights, int quad) {
+    return add_products(sum, values,
+                        reinterpret_cast<const int8_t*>(weights) + 16 * Part + 4 * quad);
+}
+inline Int join_fine(Int high, Int low) { return add_int(shift_left<7>(high), low); }
+
 }  // namespace

@@ -178,4 +178,36 @@ inline Int finish(Int sum, Int) { return sum; }
 
 inline void prefetch(const void*) {}
 
+// Attention over int8 keys and values. See simd/avx512.h.
+
+using KeyCodes = Bytes;
+inline KeyCodes load_key_codes(const uint8_t* p) { return load_codes(p); }
+inline Int begin_products(int32_t sum_of_query) { return set_int(-128 * sum_of_query); }
+inline Int add_products(Int sum, KeyCodes keys, const int8_t* four) {
+    add_quad<255, 0>(sum, keys, four);
+    return sum;
+}
+
+inline void store_fine(uint8_t* p, Int weights) {
+    for (int i = 0; i < 16; ++i) {
+        const uint16_t weight = static_cast<uint16_t>(weights.lane[i]);
+        std::memcpy(p + 2 * i, &weight, 2);
+    }
+}
+using ValueCodes = Bytes;
+inline ValueCodes load_value_codes(const uint8_t* p) { return load_codes(p); }
+template <int Part>
+inline Int add_fine(Int sum, const ValueCodes& values, const uint8_t* weights, int quad) {
+    if (Part == 1) return sum;
+    uint16_t four[4];
+    std::memcpy(four, weights + 8 * quad, 8);
+    for (int i = 0; i < 16; ++i) {
+        for (int k = 0; k < 4; ++k) {
+            sum.lane[i] += four[k] * static_cast<int8_t>(values.byte[4 * i + k]);
+        }
+    }
+    return sum;
+}
+inline Int join_fine(Int all, Int) { return all; }
+
 }  // namespace

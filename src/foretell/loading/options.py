@@ -105,7 +105,8 @@ class ModelOptions:
         default="float16",
         metadata=_about(
             "native",
-            description="How keys and values are kept.  [default: float16]",
+            description="How keys and values are kept; q8 takes half the memory.  "
+            "[default: float16]",
             choices=get_args(KVDtype),
         ),
     )

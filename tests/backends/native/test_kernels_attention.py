@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
+from support.attention_bench import Heads, build, random_inputs, shuffled_table
 from support.kernel_bench import ISAS, UNIT, Bench, Cache, bits
 
 from foretell.backends.native._core import OpKind
@@ -14,71 +13,18 @@ from foretell.backends.native._core import OpKind
 LENGTHS = (1, 15, 16, 17, 255, 256, 257, 600)
 
 
-@dataclass(frozen=True)
-class Heads:
-    """`groups` query heads share each of `kv` key and value heads of `dim` values."""
-
-    kv: int
-    groups: int
-    dim: int
-
-    @property
-    def query(self):
-        return self.kv * self.groups
-
-
 SHAPES = (Heads(2, 1, 16), Heads(3, 3, 64), Heads(1, 4, 16), Heads(1, 5, 128), Heads(2, 8, 16))
 EVERY_SHAPE = pytest.mark.parametrize(
     "heads", SHAPES, ids=lambda heads: f"{heads.kv}x{heads.groups}x{heads.dim}"
 )
-TYPES = ("float32", "float16", "bfloat16")
-EVERY_TYPE = pytest.mark.parametrize("kv_dtype", TYPES)
+FLOATS = ("float32", "float16", "bfloat16")
+EVERY_FLOAT = pytest.mark.parametrize("kv_dtype", FLOATS)
+EVERY_TYPE = pytest.mark.parametrize("kv_dtype", [*FLOATS, "q8"])
 
 
 def longest(isa, heads):
     """The plain instruction set is slow: two chunks of positions must do for the large shapes."""
     return 600 if isa != "plain" or heads.dim * heads.query <= 64 else 260
-
-
-def random_inputs(heads, count, size=1.0, seed=0):
-    """Queries, keys and values of `count` tokens."""
-    rng = np.random.default_rng(seed)
-    widths = (heads.query * heads.dim, heads.kv * heads.dim, heads.kv * heads.dim)
-    q, k, v = (rng.standard_normal((count, width), np.float32) for width in widths)
-    return q * np.float32(size), k, v
-
-
-def build(
-    isa, heads, inputs, *, kv_dtype, threads=1, block_size=16, num_blocks=40, window=0, **ways
-):
-    """A bench of store_kv and attention; `ways`: rotate by `angles`, or multiply by `factors`."""
-    cache = Cache(heads.kv, heads.dim, block_size, num_blocks, kv_dtype)
-    bench = Bench(isa, len(inputs[0]), threads=threads, cache=cache)
-    q, k, v = (bench.input(values) for values in inputs)
-    turn = -1
-    if "angles" in ways:
-        turn = bench.op(
-            OpKind.rope_table, 2 * len(ways["angles"]), vector=bench.vector(ways["angles"])
-        )
-    if "factors" in ways:
-        k, v = (multiply(bench, x, ways["factors"], heads) for x in (k, v))
-    bench.program.add_op(OpKind.store_kv, a=k, b=v, c=turn, layer=0, heads=heads.kv)
-    width = heads.query * heads.dim
-    size = {"scalar": heads.dim**-0.5, "window": window}
-    out = bench.op(OpKind.attention, width, a=q, layer=0, heads=heads.query, **size)
-    return bench.finish(out, width)
-
-
-def multiply(bench, x, factors, heads):
-    """Each row of x by about its factor squared: past float32's range for a factor of 1e30."""
-    width = heads.kv * heads.dim
-    gate = bench.input(np.repeat(factors[:, None], width, axis=1).astype(np.float32))
-    square = bench.op(OpKind.silu_mul, width, a=gate, b=gate)
-    return bench.op(OpKind.silu_mul, width, a=square, b=x)
-
-
-def shuffled_table(count=40, seed=3):
-    return np.random.default_rng(seed).permutation(count).tolist()
 
 
 def as_cached(values, kv_dtype):
@@ -105,7 +51,7 @@ def exact_attention(heads, inputs, length, kv_dtype, window=0):
 
 @pytest.mark.parametrize("isa", ISAS)
 @EVERY_SHAPE
-@EVERY_TYPE
+@EVERY_FLOAT
 @pytest.mark.parametrize("size", [1.0, 12.0], ids=["flat", "peaked"])
 def test_against_float64(isa, heads, kv_dtype, size):
     count = longest(isa, heads)
@@ -134,14 +80,15 @@ def test_a_window_against_float64(isa, window):
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_a_window_gives_a_token_in_a_chunk_what_it_gets_alone(window):
+@pytest.mark.parametrize("kv_dtype", ["float16", "q8"])
+def test_a_window_gives_a_token_in_a_chunk_what_it_gets_alone(window, kv_dtype):
     heads = Heads(1, 3, 16)
     inputs = random_inputs(heads, 600)
-    bench = build(ISAS[0], heads, inputs, kv_dtype="float16", window=window)
+    bench = build(ISAS[0], heads, inputs, kv_dtype=kv_dtype, window=window)
     alone = np.concatenate([bits(bench.forward([([n], n, list(range(40)))])) for n in range(600)])
     for isa in ISAS:
         for threads in (1, 2, 3):
-            bench = build(isa, heads, inputs, kv_dtype="float16", threads=threads, window=window)
+            bench = build(isa, heads, inputs, kv_dtype=kv_dtype, threads=threads, window=window)
             for start, end in ((0, 250), (250, 263), (263, 600)):
                 rows = np.arange(start, end)
                 result = bits(bench.forward([(rows, start, shuffled_table())]))
@@ -150,11 +97,12 @@ def test_a_window_gives_a_token_in_a_chunk_what_it_gets_alone(window):
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("value", [0, 1], ids=["nan", "infinite"])
-def test_what_is_before_the_window_changes_nothing(isa, value):
+@pytest.mark.parametrize("kv_dtype", ["float32", "q8"])
+def test_what_is_before_the_window_changes_nothing(isa, value, kv_dtype):
     heads = Heads(1, 3, 16)
     q, k, v = random_inputs(heads, 345)
     factors = np.ones(345)
-    ways = {"kv_dtype": "float32", "window": 20}
+    ways = {"kv_dtype": kv_dtype, "window": 20}
     pieces = [(np.arange(345), 0, list(range(22)))]
     sound = build(isa, heads, (q, k, v), factors=factors, **ways).forward(pieces)
     for last in (16, 250):
@@ -204,11 +152,12 @@ def test_a_token_gets_in_a_chunk_what_it_gets_alone(isa, kv_dtype, heads):
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("groups", [1, 2, 3, 5, 8, 13, 50])
-def test_any_number_of_heads_may_share(isa, groups):
+@pytest.mark.parametrize("kv_dtype", ["float16", "q8"])
+def test_any_number_of_heads_may_share(isa, groups, kv_dtype):
     """All tokens at once and one by one, whatever rows are then together."""
     heads = Heads(1, groups, 16)
     inputs = random_inputs(heads, 37)
-    bench = build(isa, heads, inputs, kv_dtype="float16", threads=2)
+    bench = build(isa, heads, inputs, kv_dtype=kv_dtype, threads=2)
     alone = [bits(bench.forward([([at], at, [3, 1, 2])])) for at in range(37)]
     chunk = bits(bench.forward([(np.arange(37), 0, [4, 6, 5])]))
     np.testing.assert_array_equal(chunk, np.concatenate(alone))
@@ -245,11 +194,12 @@ def test_sequences_of_a_batch_do_not_see_each_other(isa):
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("block_size", [32, 48, 64, 256])
-def test_the_length_of_a_block_changes_nothing(isa, block_size):
+@pytest.mark.parametrize("kv_dtype", ["float16", "q8"])
+def test_the_length_of_a_block_changes_nothing(isa, block_size, kv_dtype):
     heads = Heads(2, 2, 16)
     inputs = random_inputs(heads, 300)
     benches = [
-        build(isa, heads, inputs, kv_dtype="float16", block_size=size) for size in (16, block_size)
+        build(isa, heads, inputs, kv_dtype=kv_dtype, block_size=size) for size in (16, block_size)
     ]
     results = [bits(bench.forward([(np.arange(300), 0, shuffled_table())])) for bench in benches]
     np.testing.assert_array_equal(results[0], results[1])
@@ -282,7 +232,7 @@ def values_from_cache(isa, v, kv_dtype):
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@EVERY_TYPE
+@EVERY_FLOAT
 def test_values_round_to_nearest_even(isa, kv_dtype):
     v = np.random.default_rng(0).uniform(-1, 1, (30, 16)) * 10.0 ** np.arange(-25, 5)[:, None]
     v[0, :4] = 1 + 2.0**-11, 1 + 3 * 2.0**-11, 2.0**-24 * 1.5, 65519
@@ -292,7 +242,7 @@ def test_values_round_to_nearest_even(isa, kv_dtype):
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@EVERY_TYPE
+@EVERY_FLOAT
 def test_large_values_stay_finite(isa, kv_dtype):
     v = np.zeros((1, 16), np.float32)
     v[0, :4] = 65520, -65520, 1e30, -3e38

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from support.kernel_bench import ISAS, bits
 from support.llama_files import make_model, write_model
 
 from foretell.backends.native import kv_pool
+from foretell.backends.native.options import KVDtype
 from foretell.errors import ConfigError
 
 POSITIONS = 640
@@ -42,34 +44,65 @@ def in_chunks(backend, ids, sizes=CHUNKS):
     return np.concatenate([run(backend, piece) for piece in pieces])
 
 
+@pytest.fixture(scope="module", params=["float16", "q8"])
+def kv_dtype(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def expected(long_model_path, ids):
+def expected(long_model_path, ids, kv_dtype):
     """Bits of the logits of each token, computed alone."""
     from foretell.backends.native.backend import NativeBackend
     from foretell.formats.gguf import GGUFFile
 
     with GGUFFile.open(long_model_path) as file:
-        backend = NativeBackend.load(file, threads=1)
+        backend = NativeBackend.load(file, threads=1, kv_dtype=kv_dtype)
     return bits(in_chunks(backend, ids, (1,) * POSITIONS))
 
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_long_chunks_give_what_tokens_get_alone(load, long_model_path, ids, expected, isa, threads):
-    result = in_chunks(load(long_model_path, isa, threads=threads), ids)
+def test_long_chunks_give_what_tokens_get_alone(
+    load, long_model_path, ids, kv_dtype, expected, isa, threads
+):
+    result = in_chunks(load(long_model_path, isa, threads=threads, kv_dtype=kv_dtype), ids)
+    np.testing.assert_array_equal(bits(result), expected)
+
+
+@pytest.mark.parametrize("sizes", [(1,) * POSITIONS, (400, *(3,) * 80)], ids=["1", "3"])
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_threads_that_share_the_chunks_of_few_tokens_change_nothing(
+    load, long_model_path, ids, kv_dtype, expected, sizes, threads
+):
+    result = in_chunks(load(long_model_path, threads=threads, kv_dtype=kv_dtype), ids, sizes)
     np.testing.assert_array_equal(bits(result), expected)
 
 
 @pytest.mark.parametrize("block_size", [32, 48, 64, 256])
 def test_logits_do_not_depend_on_the_length_of_a_block(
-    load, long_model_path, ids, expected, block_size
+    load, long_model_path, ids, kv_dtype, expected, block_size
 ):
-    backend = load(long_model_path, threads=2, block_size=block_size)
+    backend = load(long_model_path, threads=2, block_size=block_size, kv_dtype=kv_dtype)
     assert (backend.info.block_size, backend.info.num_blocks) == (block_size, 8192 // block_size)
     np.testing.assert_array_equal(bits(in_chunks(backend, ids)), expected)
 
 
-@pytest.mark.parametrize(("kv_dtype", "unit"), [("float16", 2.0**-11), ("bfloat16", 2.0**-8)])
+@pytest.mark.parametrize("every_dtype", get_args(KVDtype))
+@pytest.mark.parametrize("block_size", [16, 48])
+def test_a_copied_block_is_the_whole_of_it(load, long_model_path, ids, every_dtype, block_size):
+    backend = load(long_model_path, threads=1, kv_dtype=every_dtype, block_size=block_size)
+    length = 3 * block_size
+    run(backend, Piece(ids[:length], [4, 2, 7]))
+    expected = bits(run(backend, Piece(ids[length : length + 5], [4, 2, 7, 1], length)))
+    backend.copy_blocks([(4, 9), (2, 3), (7, 8)])
+    run(backend, Piece(ids[200 : 200 + length], [4, 2, 7]))
+    copied = bits(run(backend, Piece(ids[length : length + 5], [9, 3, 8, 0], length)))
+    np.testing.assert_array_equal(copied, expected)
+
+
+@pytest.mark.parametrize(
+    ("kv_dtype", "unit"), [("float16", 2.0**-11), ("bfloat16", 2.0**-8), ("q8", 2.0**-7)]
+)
 def test_a_smaller_cache_errs_by_its_rounding(load, long_model_path, ids, kv_dtype, unit):
     """Errors of rounding once, grown by what two layers of this random model make of them."""
     ways = {"activations": "float32", "threads": 2}
@@ -82,9 +115,9 @@ def test_a_smaller_cache_errs_by_its_rounding(load, long_model_path, ids, kv_dty
 def test_bytes_of_a_position(load, tiny_model_path):
     sizes = {
         kv_dtype: load(tiny_model_path, kv_dtype=kv_dtype).info.kv_bytes_per_token
-        for kv_dtype in ("float16", "bfloat16", "float32")
+        for kv_dtype in ("float16", "bfloat16", "float32", "q8")
     }
-    assert sizes == {"float16": 256, "bfloat16": 256, "float32": 512}
+    assert sizes == {"float16": 256, "bfloat16": 256, "float32": 512, "q8": 144}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +126,7 @@ def test_bytes_of_a_position(load, tiny_model_path):
         ({"kv_share": 0.5}, 500),
         ({"kv_share": 0.95}, 950),
         ({"kv_share": 0.5, "kv_dtype": "float32"}, 250),
+        ({"kv_share": 0.5, "kv_dtype": "q8"}, 888),
         ({"kv_share": 0.5, "block_size": 64}, 125),
         ({"kv_share": 0.001}, 1),
     ],

@@ -60,5 +60,5 @@ def test_every_kernel_and_format_was_run(outputs):
     assert kernels.count("decode_row") == kernels.count("linear_float") == FORMATS
     assert kernels.count("linear_int8") == FORMATS - 3
     rows = {"rms_norm", "layer_norm", "silu_mul", "gelu"}
-    assert rows | {"quantize", "store_kv", "attention"} <= set(kernels)
+    assert rows | {"quantize", "store_kv", "attention", "join_attention"} <= set(kernels)
     assert len({line.split()[-1] for line in lines}) == len(lines)

@@ -56,6 +56,11 @@ class KvType(enum.Enum):
 
     bfloat16 = 2
 
+    q8 = 3
+
+def kv_bytes_per_position(kv_type: KvType, kv_heads: int, head_dim: int) -> int:
+    """Bytes of one layer's keys and values at one position."""
+
 class FloatType(enum.Enum):
     float32 = 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foretell.backends.base import default_num_blocks
-from foretell.backends.native._core import KvType, Program
+from foretell.backends.native._core import KvType, Program, kv_bytes_per_position
 from foretell.backends.native.machine import available_memory
 from foretell.backends.native.model import ModelShape
 from foretell.backends.native.options import KVDtype
@@ -59,8 +59,9 @@ class PoolSettings:
 
     def pool(self, shape: ModelShape, context_length: int) -> KvPool:
         """The pool for a model; ConfigError if its share of memory is less than a block."""
-        values = 2 * shape.layers * shape.heads.kv * shape.heads.dim
-        bytes_per_token = values * (4 if self.kv_dtype == "float32" else 2)
+        bytes_per_token = shape.layers * kv_bytes_per_position(
+            KvType[self.kv_dtype], shape.heads.kv, shape.heads.dim
+        )
         block_bytes = self.block_size * bytes_per_token
         num_blocks = self.num_blocks
         if self.kv_share is not None:
