@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import inspect
 import textwrap
@@ -34,3 +35,17 @@ def prose() -> Text:
     from pydoc_data.topics import topics
 
     return Text("prose (Python reference)", "\n".join(topics[name] for name in PROSE_TOPICS))
+
+
+def long_python_source() -> Text:
+    """The standard library's `argparse.py`: more than 8,000 tokens."""
+    return Text("Python source (argparse.py)", inspect.getsource(argparse))
+
+
+def long_prose() -> Text:
+    """The whole Python reference, as the interactive help has it."""
+    from pydoc_data.topics import topics
+
+    return Text(
+        "prose (whole Python reference)", "\n".join(topics[name] for name in sorted(topics))
+    )

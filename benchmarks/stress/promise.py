@@ -15,7 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from benchmarks.common.harness import options, write_result
 from benchmarks.stress.ways import (
@@ -30,6 +30,7 @@ from benchmarks.stress.ways import (
 )
 from foretell.backends.base import Backend
 from foretell.backends.native.backend import NativeBackend
+from foretell.backends.native.options import KVDtype
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
 from foretell.formats.gguf import GGUFFile
@@ -63,6 +64,7 @@ class Trial:
             return NativeBackend.load(
                 file,
                 threads=threads or self.arguments.threads,
+                kv_dtype=self.arguments.kv_dtype,
                 block_size=block_size,
                 num_blocks=POSITIONS // block_size,
             )
@@ -120,6 +122,7 @@ def main() -> None:
     parser = options(__doc__.splitlines()[0], has_peers=False)
     parser.add_argument("--requests", type=int, default=200, help="how many (default 200)")
     parser.add_argument("--seed", type=int, default=2, help="of the requests (default 2)")
+    parser.add_argument("--kv-dtype", choices=get_args(KVDtype), default="float16")
     arguments = parser.parse_args()
     trial = Trial(arguments)
     for name, way in WAYS.items():
@@ -142,6 +145,7 @@ def main() -> None:
         "longest_prompt": max(lengths),
         "samples": sum(one.num_samples for one in trial.requests),
         "seed": arguments.seed,
+        "kv_dtype": arguments.kv_dtype,
         "description": trial.backend.info.description,
         "distinct_rows": len(trial.rows),
         "seconds_alone": trial.seconds_alone,
