@@ -1,0 +1,242 @@
+"""A GGUF file in a known model's shape with random weights, for speed does not depend on them.
+
+    python -m benchmarks.shapes llama-1b q4_k_m OUT.gguf
+
+The speed of a matrix does not depend on what is in it. Widths, layers, heads and the type of each
+tensor are those of the model that the shape is named after, as `llama-quantize` would choose the
+types; the tokenizer and the chat template are those of the default model. The same seed gives the
+same file, byte for byte, and no more than one tensor is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from gguf import GGMLQuantizationType as Type
+from gguf import GGUFReader, GGUFValueType, GGUFWriter
+from gguf.constants import GGML_QUANT_SIZES, LlamaFileType
+
+TOKENIZER = Path.home() / ".cache/foretell/models/smollm2-135m-instruct"
+TOKENIZER /= "SmolLM2-135M-Instruct.Q4_1.gguf"
+PART = 1 << 25  # bytes of weights that are made at a time
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The numbers of a model of llama.cpp's architecture `llama`, output and embedding tied."""
+
+    name: str
+    width: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head: int
+    inner: int  # of the MLP
+    context: int = 8192
+    rope_base: float = 500000.0
+
+
+SHAPES = {
+    "llama-1b": Shape("Llama 3.2 1B", 2048, 16, 32, 8, 64, 8192),
+    "llama-3b": Shape("Llama 3.2 3B", 3072, 28, 24, 8, 128, 8192),
+}
+MIXES = {
+    "q4_k_m": LlamaFileType.MOSTLY_Q4_K_M,
+    "q8_0": LlamaFileType.MOSTLY_Q8_0,
+    "q4_1": LlamaFileType.MOSTLY_Q4_1,
+}
+TYPES = {"q4_k_m": Type.Q4_K, "q8_0": Type.Q8_0, "q4_1": Type.Q4_1}
+OUTPUT_TYPES = {"q4_k_m": Type.Q6_K, "q8_0": Type.Q8_0, "q4_1": Type.Q6_K}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor: its shape as numpy has it, rows first, and the type of its weights."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: Type
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that it has in the file."""
+        block, size = GGML_QUANT_SIZES[self.type]
+        return int(np.prod(self.shape)) // block * size
+
+
+def tensors(shape: Shape, mix: str, vocab_size: int) -> Iterator[Tensor]:
+    """All tensors of a shape, in the order of the file."""
+    width, inner = shape.width, shape.inner
+    yield Tensor("token_embd.weight", (vocab_size, width), OUTPUT_TYPES[mix])
+    for layer in range(shape.layers):
+        raised = gets_more_bits(layer, shape.layers)
+        matrices = {
+            "attn_q": (shape.heads * shape.head, width),
+            "attn_k": (shape.kv_heads * shape.head, width),
+            "attn_v": (shape.kv_heads * shape.head, width),
+            "attn_output": (width, shape.heads * shape.head),
+            "ffn_gate": (inner, width),
+            "ffn_up": (inner, width),
+            "ffn_down": (width, inner),
+        }
+        for norm in ("attn_norm", "ffn_norm"):
+            yield Tensor(f"blk.{layer}.{norm}.weight", (width,), Type.F32)
+        for name, size in matrices.items():
+            is_raised = mix == "q4_k_m" and raised and name in ("attn_v", "ffn_down")
+            kind = Type.Q6_K if is_raised else TYPES[mix]
+            yield Tensor(f"blk.{layer}.{name}.weight", size, kind)
+    yield Tensor("output_norm.weight", (width,), Type.F32)
+
+
+def gets_more_bits(layer: int, layers: int) -> bool:
+    """Whether `llama-quantize` gives a layer's values and MLP outputs Q6_K in the mix Q4_K_M.
+
+    It does in the first and the last eighth, and in every third layer between.
+    """
+    eighth = layers // 8
+    return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
+
+
+def random_bytes(tensor: Tensor, seed: int) -> Iterator[np.ndarray]:
+    """A tensor's bytes in parts, `(blocks, bytes of a block)` uint8.
+
+    Codes are uniform. The scales are such that weights have a mean of about 0 and a standard
+    deviation of about 1 / sqrt(inputs): each product then keeps the size of what it is given.
+    """
+    if tensor.type == Type.F32:
+        yield np.ones(tensor.shape, np.float32).view(np.uint8)
+        return
+    block, size = GGML_QUANT_SIZES[tensor.type]
+    deviation = tensor.shape[-1] ** -0.5
+    fill = {Type.Q4_K: _q4_k, Type.Q6_K: _q6_k, Type.Q8_0: _q8_0, Type.Q4_1: _q4_1}[tensor.type]
+    key = [seed, zlib.crc32(tensor.name.encode())]
+    rng = np.random.Generator(np.random.SFC64(key))
+    left = int(np.prod(tensor.shape)) // block
+    while left:
+        count = min(left, PART // size)
+        blocks = np.frombuffer(bytearray(rng.bytes(count * size)), np.uint8).reshape(count, size)
+        fill(blocks, deviation)
+        yield blocks
+        left -= count
+
+
+def _put(blocks: np.ndarray, at: int, value: float) -> None:
+    """The same float16 in each block."""
+    blocks[:, at : at + 2] = np.array([value], np.float16).view(np.uint8)
+
+
+def _q4_k(blocks: np.ndarray, deviation: float) -> None:
+    """float16 d and dmin, 12 bytes of eight 6-bit scales and minima, 128 bytes of codes.
+
+    A minimum is its scale, and dmin is 7.5 d: a weight is d · scale · (code - 7.5). All scales are
+    from 32 to 63, so that the bits that two of them share a byte with are those of both.
+    """
+    d = deviation / (48 * 4.61)
+    _put(blocks, 0, d)
+    _put(blocks, 2, 7.5 * d)
+    blocks[:, 4:8] |= 0b10100000  # the first four scales, above them the last four's two high bits
+    blocks[:, 4:8] &= 0b10111111
+    blocks[:, 8:12] = blocks[:, 4:8]  # the first four minima
+    low = blocks[:, 12:16] & 0x0F
+    blocks[:, 12:16] = low | (low << 4)  # low bits of the last four scales and minima
+
+
+def _q6_k(blocks: np.ndarray, deviation: float) -> None:
+    """192 bytes of codes, sixteen int8 scales, float16 d: a weight is d · scale · (code - 32)."""
+    blocks[:, 192:208] = 64 + (blocks[:, 192:208] & 63)
+    _put(blocks, 208, deviation / (96 * 18.5))
+
+
+def _q8_0(blocks: np.ndarray, deviation: float) -> None:
+    """float16 d, 32 int8 codes."""
+    blocks[:, 2:][blocks[:, 2:] == 128] = 0  # -128, which no file has
+    _put(blocks, 0, deviation / 73.3)
+
+
+def _q4_1(blocks: np.ndarray, deviation: float) -> None:
+    """float16 d and minimum, 16 bytes of codes."""
+    d = deviation / 4.61
+    _put(blocks, 0, d)
+    _put(blocks, 2, -7.5 * d)
+
+
+def copy_tokenizer(source: Path, writer: GGUFWriter) -> int:
+    """Copy the tokenizer and the chat template of a GGUF file; the number of its tokens."""
+    fields = GGUFReader(source).fields
+    for key, field in fields.items():
+        if key.startswith("tokenizer."):
+            kind = field.types[0]
+            inner = field.types[-1] if kind == GGUFValueType.ARRAY else None
+            writer.add_key_value(key, field.contents(), kind, inner)
+    return len(fields["tokenizer.ggml.tokens"].data)
+
+
+def write(shape: Shape, mix: str, target: Path, tokenizer: Path, seed: int) -> None:
+    """Write the file; it has its name only once it is whole."""
+    unfinished = target.with_name(target.name + ".unfinished")
+    writer = GGUFWriter(unfinished, "llama")
+    writer.add_name(f"{shape.name} shape, random weights")
+    writer.add_file_type(MIXES[mix])
+    vocab_size = copy_tokenizer(tokenizer, writer)
+    writer.add_vocab_size(vocab_size)
+    writer.add_context_length(shape.context)
+    writer.add_embedding_length(shape.width)
+    writer.add_block_count(shape.layers)
+    writer.add_feed_forward_length(shape.inner)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads)
+    writer.add_key_length(shape.head)
+    writer.add_value_length(shape.head)
+    writer.add_rope_dimension_count(shape.head)
+    writer.add_rope_freq_base(shape.rope_base)
+    writer.add_layer_norm_rms_eps(1e-5)
+    found = list(tensors(shape, mix, vocab_size))
+    for tensor in found:
+        # shapes of quantized tensors are given in bytes
+        block, size = GGML_QUANT_SIZES[tensor.type]
+        stored = (*tensor.shape[:-1], tensor.shape[-1] // block * size)
+        plain = tensor.type == Type.F32
+        writer.add_tensor_info(
+            tensor.name,
+            tensor.shape if plain else stored,
+            np.dtype(np.float32 if plain else np.uint8),
+            tensor.num_bytes,
+            None if plain else tensor.type,
+        )
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    output = writer.fout[0]
+    writer.write_padding(output, output.tell())
+    for tensor in found:
+        for part in random_bytes(tensor, seed):
+            part.tofile(output)
+        writer.write_padding(output, tensor.num_bytes)
+    writer.close()
+    os.replace(unfinished, target)
+
+
+def main() -> None:
+    """Write the file that the command line asks for."""
+    parser = argparse.ArgumentParser(description="a GGUF file of a given shape, random weights")
+    parser.add_argument("shape", choices=[*SHAPES])
+    parser.add_argument("mix", choices=[*MIXES])
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--tokenizer", type=Path, default=TOKENIZER, help="GGUF file that has the tokenizer"
+    )
+    arguments = parser.parse_args()
+    shape = SHAPES[arguments.shape]
+    write(shape, arguments.mix, arguments.output, arguments.tokenizer, arguments.seed)
+    print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:,.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
