@@ -1,14 +1,13 @@
-"""A GGUF file's own weights as a Hugging Face checkpoint in float32, for peers that convert one."""
+"""A GGUF file's own weights as a Hugging Face checkpoint, for peers that convert or load one.
+
+torch is imported where a checkpoint is made only: what loads a converted model stays without it.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-
-from transformers import AutoTokenizer
-
-from benchmarks.oracles.reference import load_reference
 
 
 def converted(folder: Path, make: Callable[[Path], object]) -> Path:
@@ -21,11 +20,16 @@ def converted(folder: Path, make: Callable[[Path], object]) -> Path:
     return folder
 
 
-def checkpoint(model: Path, folder: Path) -> Path:
+def checkpoint(model: Path, folder: Path, dtype: str = "float32") -> Path:
     """A folder inside `folder` with the model of a GGUF file, its tokenizer beside it."""
 
     def write(target: Path) -> None:
-        reference = load_reference(model)
+        import torch
+        from transformers import AutoTokenizer
+
+        from benchmarks.oracles.reference import load_reference
+
+        reference = load_reference(model).to(getattr(torch, dtype))
         tokenizer = AutoTokenizer.from_pretrained(model.parent, gguf_file=model.name)
         for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
             setattr(reference.config, name, getattr(tokenizer, name))
@@ -33,4 +37,4 @@ def checkpoint(model: Path, folder: Path) -> Path:
         reference.save_pretrained(target)
         tokenizer.save_pretrained(target)
 
-    return converted(folder / f"{model.stem}-float32", write)
+    return converted(folder / f"{model.stem}-{dtype}", write)

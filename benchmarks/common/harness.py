@@ -8,9 +8,12 @@ import hashlib
 import json
 import os
 import platform
+import select
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,47 +24,100 @@ ISA_FLAGS = ("avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512_vnni", "avx51
 ISA_FLAGS += ("amx_int8", "asimd", "asimddp", "i8mm", "sve")
 
 
-class Peer:
-    """One engine with the model loaded, in a process of its own; `ask` runs one operation there."""
+class PeerError(SystemExit):
+    """A peer ended, did not answer in time, or refused: the message tells which, and why."""
 
-    def __init__(self, name: str, *arguments: object, python: str = sys.executable) -> None:
+    def __init__(self, peer: str, reason: str) -> None:
+        super().__init__(f"{peer}: {reason}")
+        self.reason = reason
+
+
+class Peer:
+    """One engine with the model loaded, in a process of its own; `ask` runs one operation there.
+
+    It leads a group of processes, which can be stopped while others are in turn.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *arguments: object,
+        python: str = sys.executable,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self.process = subprocess.Popen(
             [python, "-m", f"benchmarks.peers.{name}", *map(str, arguments)],
             cwd=ROOT,
+            env={**os.environ, "GGML_NO_BACKTRACE": "1", **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._log,
             text=True,
+            start_new_session=True,
         )
         self.name = name
 
-    def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
-        """Send one request and wait for the reply."""
+    def ask(self, op: str, *, timeout: float | None = None, **arguments: Any) -> dict[str, Any]:
+        """Send one request and wait for the reply; after `timeout` seconds the process is ended."""
         assert self.process.stdin
         assert self.process.stdout
         try:
             self.process.stdin.write(json.dumps({"op": op, **arguments}) + "\n")
             self.process.stdin.flush()
+            if not select.select([self.process.stdout], [], [], timeout)[0]:
+                self.kill()
+                raise PeerError(self.name, f"no answer to {op} in {timeout:.0f} s")
             line = self.process.stdout.readline()
         except BrokenPipeError:
             line = ""
         if not line:
-            raise SystemExit(f"{self.name} ended with exit code {self.process.wait()}")
+            code = self.process.wait()
+            raise PeerError(self.name, f"ended with exit code {code}: {self._last_words()}")
         reply = json.loads(line)
         if "error" in reply:
-            raise SystemExit(f"{self.name}, {op}: {reply['error']}")
+            raise PeerError(self.name, reply["error"])
         return reply
+
+    def _last_words(self) -> str:
+        """The last line of its log that tells something."""
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").splitlines()
+        return next((line.strip()[-300:] for line in reversed(lines) if line.strip()), "no word")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self.process.poll() is None
+
+    def pause(self) -> None:
+        """Stop its threads, which may wait spinning, until `resume`."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it run on."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def __enter__(self) -> Peer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.resume()
         with suppress(BrokenPipeError):  # what a peer that has ended did not take
             self.process.stdin.close()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.kill()
+        self._log.close()
 
 
 def options(description: str, *, has_peers: bool = True) -> argparse.ArgumentParser:
@@ -141,16 +197,23 @@ def git(*arguments: str) -> str:
     ).stdout.strip()
 
 
-def write_result(name: str, arguments: argparse.Namespace, result: dict[str, Any]) -> Path:
-    """Write `result` with model, machine, date and commit beside it; the file's path."""
-    now = datetime.datetime.now(datetime.UTC)
-    whole = {
+def circumstances(name: str, now: datetime.datetime) -> dict[str, Any]:
+    """What every result says first: benchmark, date, commit, machine."""
+    return {
         "benchmark": name,
         "date": now.isoformat(timespec="seconds"),
         "commit": git("rev-parse", "HEAD"),
         "uncommitted_changes": bool(git("status", "--porcelain", "src", "csrc")),
         "machine": machine(),
         "python": platform.python_version(),
+    }
+
+
+def write_result(name: str, arguments: argparse.Namespace, result: dict[str, Any]) -> Path:
+    """Write `result` with model, machine, date and commit beside it; the file's path."""
+    now = datetime.datetime.now(datetime.UTC)
+    whole = {
+        **circumstances(name, now),
         "model": arguments.model.name,
         "model_sha256": hashlib.sha256(arguments.model.read_bytes()).hexdigest(),
         "threads": arguments.threads,

@@ -6,7 +6,6 @@ usage: python -m benchmarks.peers.foretell_beams MODEL THREADS
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,28 +43,7 @@ class BlockMeter:
 
 
 class ForetellBeams(Foretell):
-    """The operations that the benchmark of beams asks of every peer, and foretell's own."""
-
-    def load(self) -> dict[str, Any]:
-        """The model is there already: what it is."""
-        return self.info()
-
-    def tokenize(self, text: str) -> dict[str, Any]:
-        """Ids of a text, without special tokens."""
-        return {"ids": self.tokenizer.encode(text)}
-
-    def generate_beams(self, ids: list[int], num_beams: int, max_new_tokens: int) -> dict[str, Any]:
-        """The best text of a beam search, that does not end before its last token."""
-        start = time.perf_counter()
-        output = self.llm.generate(
-            ids,
-            num_beams=num_beams,
-            min_new_tokens=max_new_tokens,
-            max_new_tokens=max_new_tokens,
-            eos_token_id=self.tokenizer.eos_token_id,  # the others know this one only
-        )
-        wall = time.perf_counter() - start
-        return {"ids": output.token_ids, "wall_seconds": wall}
+    """What the benchmark of beams asks of every peer, and of foretell alone."""
 
     def kv_blocks(self, ids: list[int], num_beams: int, max_new_tokens: int) -> dict[str, Any]:
         """The KV blocks that one request holds in each step, by the stats of its own engine."""
@@ -84,7 +62,7 @@ def main() -> None:
     peer = ForetellBeams(sys.argv[1], int(sys.argv[2]))
     serve(
         {
-            "load": peer.load,
+            "load": peer.info,
             "tokenize": peer.tokenize,
             "generate_beams": peer.generate_beams,
             "kv_blocks": peer.kv_blocks,

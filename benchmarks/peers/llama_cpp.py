@@ -2,7 +2,8 @@
 
 usage: python -m benchmarks.peers.llama_cpp MODEL THREADS [SLOTS [SETTINGS]]
 
-SLOTS sequences run at once, batched continuously. SETTINGS is a JSON object of the server's own
+SLOTS sequences run at once, batched continuously. A prompt that is sent twice in a row is read once
+if there is one slot. SETTINGS is a JSON object of the server's own
 parameters, by their names in xllamacpp's `CommonParams`.
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import xllamacpp
 
-from benchmarks.common.lines import serve
+from benchmarks.common.lines import UnsupportedError, serve
 
 CONTEXT = 4096
 SLOT_CONTEXT = 512  # positions of a slot, where there are several
@@ -33,7 +34,10 @@ class LlamaCpp:
     def __init__(
         self, model: str, threads: int, slots: int = 1, settings: dict[str, Any] | None = None
     ) -> None:
+        start = time.perf_counter()
         self.settings = settings or {}
+        self.slots = slots
+        self.last_ids: list[int] = []
         params = xllamacpp.CommonParams()
         params.model.path = model
         params.n_ctx = CONTEXT if slots == 1 else slots * SLOT_CONTEXT
@@ -45,6 +49,7 @@ class LlamaCpp:
         for name, value in self.settings.items():
             setattr(params, name, _parameter(name, value))
         self.server = xllamacpp.Server(params)
+        self.load_seconds = time.perf_counter() - start
 
     def post(self, path: str, body: dict[str, Any]) -> bytes:
         """Send one request; return the reply's bytes."""
@@ -61,15 +66,21 @@ class LlamaCpp:
         facts = {"name": "llama.cpp", "xllamacpp": version("xllamacpp")}
         return {**facts, "settings": self.settings} if self.settings else facts
 
+    def load(self) -> dict[str, Any]:
+        """`info`, and how long the server took to be ready."""
+        return {**self.info(), "load_seconds": self.load_seconds}
+
     def tokenize(self, text: str) -> dict[str, Any]:
         """Ids of a text, without special tokens."""
         body = {"content": text, "add_special": False, "parse_special": False}
         return {"ids": json.loads(self.post("/tokenize", body))["tokens"]}
 
-    def generate(self, ids: list[int], max_new_tokens: int) -> dict[str, Any]:
-        """Decode greedily; the server's own figures, and the wall clock around the request."""
+    def generate(
+        self, ids: list[int], max_new_tokens: int, sampling: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Decode greedily, or as `sampling` says: the server's figures, and the wall clock's."""
         start = time.perf_counter()
-        reply = self._complete(ids, max_new_tokens)
+        reply = self._complete(ids, max_new_tokens, sampling)
         wall = time.perf_counter() - start
         timings = reply["timings"]
         return {
@@ -94,15 +105,25 @@ class LlamaCpp:
             ),
         }
 
-    def _complete(self, ids: list[int], max_new_tokens: int) -> dict[str, Any]:
+    def generate_beams(self, ids: list[int], num_beams: int, max_new_tokens: int) -> dict[str, Any]:
+        """Its server has none."""
+        raise UnsupportedError("the server has no beam search")
+
+    def _complete(
+        self, ids: list[int], max_new_tokens: int, sampling: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         body = {
             "prompt": ids,
             "n_predict": max_new_tokens,
             "temperature": 0,
-            "cache_prompt": False,
+            "cache_prompt": ids == self.last_ids,
             "ignore_eos": True,
             "return_tokens": True,
         }
+        if sampling:  # and none of the cuts that are on unless they are turned off
+            body |= {**sampling, "min_p": 0, "samplers": ["top_k", "top_p", "temperature"]}
+        if self.slots == 1:
+            self.last_ids = ids
         reply: dict[str, Any] = json.loads(self.post("/completion", body))
         return reply
 
@@ -151,9 +172,11 @@ def main() -> None:
     serve(
         {
             "info": peer.info,
+            "load": peer.load,
             "tokenize": peer.tokenize,
             "generate": peer.generate,
             "generate_many": peer.generate_many,
+            "generate_beams": peer.generate_beams,
             "logprobs": peer.logprobs,
         }
     )

@@ -1,4 +1,4 @@
-"""ONNX Runtime GenAI as a peer, with beams: int4, made by its own model builder.
+"""ONNX Runtime GenAI as a peer: int4, made by its own model builder.
 
 usage: python -m benchmarks.peers.onnx_genai MODEL THREADS FOLDER
 
@@ -18,13 +18,13 @@ from typing import Any
 import onnxruntime_genai as og
 
 from benchmarks.common.checkpoint import checkpoint, converted
-from benchmarks.common.lines import serve
+from benchmarks.common.lines import figures, serve
 
 PRECISION = "int4"
 
 
 class OnnxGenAI:
-    """The operations that the benchmark of beams asks of every peer."""
+    """The operations that the benchmarks ask of every peer."""
 
     def __init__(self, model: str, threads: int, folder: str) -> None:
         self.path = Path(model)
@@ -34,8 +34,9 @@ class OnnxGenAI:
 
     def load(self) -> dict[str, Any]:
         """Convert the model, if it is not yet, and load it: what it is."""
-        target = self.folder / f"{self.path.stem}-onnx-{PRECISION}"
-        config = og.Config(str(converted(target, self._build)))
+        target = converted(self.folder / f"{self.path.stem}-onnx-{PRECISION}", self._build)
+        start = time.perf_counter()
+        config = og.Config(str(target))
         session = {"intra_op_num_threads": self.threads}
         config.overlay(json.dumps({"model": {"decoder": {"session_options": session}}}))
         self.model = og.Model(config)
@@ -43,6 +44,7 @@ class OnnxGenAI:
             "name": "ONNX Runtime GenAI",
             "version": og.__version__,
             "weights": PRECISION,
+            "load_seconds": time.perf_counter() - start,
         }
 
     def _build(self, target: Path) -> None:
@@ -53,27 +55,61 @@ class OnnxGenAI:
         if done.returncode:
             raise RuntimeError(f"the model builder failed: {done.stderr.strip()[-500:]}")
 
+    def generate(
+        self, ids: list[int], max_new_tokens: int, sampling: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Decode greedily, or as `sampling` says."""
+        settings: dict[str, Any] = {"do_sample": False}
+        if sampling:
+            settings = {**sampling, "do_sample": True, "random_seed": sampling["seed"]}
+            del settings["seed"]
+        start = time.perf_counter()
+        [found], first = self._run([ids], max_new_tokens, **settings)
+        wall = time.perf_counter() - start
+        return figures(len(ids), found, first - start, wall)
+
+    def generate_many(self, prompts: list[list[int]], max_new_tokens: int) -> dict[str, Any]:
+        """Decode prompts of one length greedily, as one batch."""
+        start = time.perf_counter()
+        found, _ = self._run(prompts, max_new_tokens, do_sample=False, batch_size=len(prompts))
+        return {"ids": found, "wall_seconds": time.perf_counter() - start}
+
     def generate_beams(self, ids: list[int], num_beams: int, max_new_tokens: int) -> dict[str, Any]:
         """The best text of a beam search, that does not end before its last token."""
-        length = len(ids) + max_new_tokens
         start = time.perf_counter()
+        [found], _ = self._run([ids], max_new_tokens, num_beams=num_beams, do_sample=False)
+        return {"ids": found, "wall_seconds": time.perf_counter() - start}
+
+    def _run(
+        self, prompts: list[list[int]], count: int, **settings: Any
+    ) -> tuple[list[list[int]], float]:
+        """What follows each prompt, and when the first token was there."""
+        given = len(prompts[0])
         params = og.GeneratorParams(self.model)
-        params.set_search_options(
-            num_beams=num_beams, min_length=length, max_length=length, do_sample=False
-        )
+        length = given + count
+        params.set_search_options(min_length=length, max_length=length, **settings)
         generator = og.Generator(self.model, params)
-        generator.append_tokens([ids])
+        generator.append_tokens(prompts)
+        first = None
         while not generator.is_done():
             generator.generate_next_token()
-        whole = generator.get_sequence(0).tolist()
-        wall = time.perf_counter() - start
-        return {"ids": whole[len(ids) :], "wall_seconds": wall}
+            first = first or time.perf_counter()
+        assert first
+        found = [generator.get_sequence(row).tolist()[given:] for row in range(len(prompts))]
+        return found, first
 
 
 def main() -> None:
     """Serve the model named on the command line."""
     peer = OnnxGenAI(sys.argv[1], int(sys.argv[2]), sys.argv[3])
-    serve({"load": peer.load, "generate_beams": peer.generate_beams})
+    serve(
+        {
+            "load": peer.load,
+            "generate": peer.generate,
+            "generate_many": peer.generate_many,
+            "generate_beams": peer.generate_beams,
+        }
+    )
 
 
 if __name__ == "__main__":

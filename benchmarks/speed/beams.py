@@ -28,9 +28,9 @@ from benchmarks.common.texts import prose
 from benchmarks.speed.throughput import PAUSE, Prompts
 
 PEERS = {  # peers/, the module that it needs, the ratio that is asked for
-    "transformers": ("transformers_beams", "transformers", 5),
+    "transformers": ("transformers_generate", "transformers", 5),
     "ONNX Runtime GenAI": ("onnx_genai", "onnxruntime_genai", 3),
-    "CTranslate2": ("ctranslate2_beams", "ctranslate2", 5),
+    "CTranslate2": ("ctranslate2_int8", "ctranslate2", 5),
 }
 MOST_BLOCKS = 1.2  # of one sequence's, without what the beams add
 

@@ -120,7 +120,7 @@ class Engines:
             }
         if "transformers" not in arguments.skip:
             dtype = arguments.transformers_dtype
-            self._add("transformers", Peer("transformers_batched", *common, dtype), arguments)
+            self._add("transformers", Peer("transformers_generate", *common, dtype), arguments)
 
     def _add(self, name: str, peer: Peer, arguments: argparse.Namespace) -> None:
         self._stack.enter_context(peer)
