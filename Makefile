@@ -11,7 +11,7 @@ CSRC := $(wildcard csrc/*/*.h csrc/*/*.cpp csrc/*/*/*.h csrc/*/*/*.cpp)
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/made:
 	@echo "1/3 making $(VENV)"
@@ -120,6 +120,29 @@ throughput: ## many sequences at once, beside llama.cpp and transformers
 beams: ## beam search beside transformers, ONNX Runtime GenAI, CTranslate2
 throughput beams: $(VENV)/built $(PEERS)/made
 	@$(PEERS)/bin/python -m benchmarks.speed.$@ $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
+
+# The extensions with the names of their functions, beside those in use; `perf` must be there.
+build/profile/made: $(VENV)/built
+	$(BIN)/cmake -S . -B build/profile -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) \
+	    -DPython_EXECUTABLE=$(abspath $(BIN)/python) -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O3 -DNDEBUG -g1" > build/profile.log
+	$(BIN)/cmake --build build/profile
+	@touch $@
+
+.PHONY: profile
+profile: build/profile/made ## where a token's time goes, by Linux's perf
+	@$(BIN)/python -m benchmarks.speed.token_time $(MODEL)=$$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
+
+# Peers that are faster when they are built for this machine's processor: some minutes, and not needed.
+.PHONY: bench-native
+bench-native: $(PEERS)/made ## build llama.cpp and ik_llama.cpp for this processor
+	CMAKE_ARGS="-DGGML_NATIVE=ON" $(PEERS)/bin/python -m pip --quiet install --force-reinstall --no-deps \
+	    --no-binary llama-cpp-python,ik-llama-cpp-python -r benchmarks/requirements-native.txt
+	$(PEERS)/bin/python -m pip --quiet install diskcache
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/built $(PEERS)/made ## nine peers on five models: about 25 minutes
+	@$(PEERS)/bin/python -m benchmarks.speed.peers $(OPTIONS)
 
 .PHONY: prefix stalls
 prefix: ## time to first token with a shared system prompt

@@ -84,13 +84,13 @@ def _head(result: dict[str, Any]) -> Iterator[str]:
     )
     yield f"<title>Tokens per second of many sequences</title><style>{STYLE}</style>"
     yield f'<rect class="page" width="{WIDTH}" height="{HEIGHT}"/>'
-    yield _text(20, 30, "Tokens per second, all sequences together", "title")
+    yield words(20, 30, "Tokens per second, all sequences together", "title")
     machine = result["machine"]
     about = f"{result['model']} · {machine['cpu']}, {result['threads']} threads"
     tokens = f"{result['prompt_tokens']} prompt and {result['tokens']} generated tokens each"
-    yield _text(20, 50, f"{about} · {tokens}", "quiet")
+    yield words(20, 50, f"{about} · {tokens}", "quiet")
     commit = f"commit {result['commit'][:9]}, {result['date'][:10]}"
-    yield _text(WIDTH - 20, HEIGHT - 14, commit, "quiet", "end")
+    yield words(WIDTH - 20, HEIGHT - 14, commit, "quiet", "end")
 
 
 def _grid(axes: Axes) -> Iterator[str]:
@@ -99,11 +99,11 @@ def _grid(axes: Axes) -> Iterator[str]:
         height = axes.y(speed)
         right = WIDTH - RIGHT
         yield f'<path class="grid" d="M{LEFT} {height:.1f}H{right}"/>'
-        yield _text(LEFT - 10, height + 4, f"{speed:,.10g}", "quiet", "end")
+        yield words(LEFT - 10, height + 4, f"{speed:,.10g}", "quiet", "end")
     for count in axes.counts:
-        yield _text(axes.x(count), HEIGHT - BOTTOM + 20, str(count), "quiet", "middle")
+        yield words(axes.x(count), HEIGHT - BOTTOM + 20, str(count), "quiet", "middle")
     middle = (LEFT + WIDTH - RIGHT) / 2
-    yield _text(middle, HEIGHT - BOTTOM + 40, "sequences at once", "quiet", "middle")
+    yield words(middle, HEIGHT - BOTTOM + 40, "sequences at once", "quiet", "middle")
 
 
 def _line(axes: Axes, line: dict[int, Spread], kind: str) -> Iterator[str]:
@@ -130,10 +130,11 @@ def _names(axes: Axes, lines: dict[str, dict[int, Spread]]) -> Iterator[str]:
         lowest = min(height, lowest - LABEL_GAP)
         last = lines[name][axes.counts[-1]]["median"]
         label = f"{name} {last:,.0f}"
-        yield _text(axes.x(axes.counts[-1]) + 12, lowest + 4, label, f"name {kind}")
+        yield words(axes.x(axes.counts[-1]) + 12, lowest + 4, label, f"name {kind}")
 
 
-def _text(x: float, y: float, content: str, kind: str, anchor: str = "start") -> str:
+def words(x: float, y: float, content: str, kind: str, anchor: str = "start") -> str:
+    """A text as an SVG element; `kind` names its classes in the style."""
     return (
         f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
         f"{escape(content)}</text>"

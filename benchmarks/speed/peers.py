@@ -119,7 +119,8 @@ class Table:
             raise PeerError(engine.name, "its process ended twice before")
         peer = self._stack.enter_context(self._process(engine, slots))
         try:
-            self.info[engine.name] = peer.ask("load", timeout=LOAD_LIMIT)
+            loaded = peer.ask("load", timeout=LOAD_LIMIT)
+            self._note(engine, slots, loaded)
             prompt = self.take(Work("warm", "", ""), 1)[0]
             reply = peer.ask("generate", timeout=TURN_LIMIT, ids=prompt, max_new_tokens=WARM_TOKENS)
         except PeerError as error:
@@ -131,6 +132,12 @@ class Table:
         self._speeds[engine.name] = reply["decode_tokens_per_second"]
         self._peers[key] = peer
         return peer
+
+    def _note(self, engine: Engine, slots: int, loaded: dict[str, Any]) -> None:
+        """Keep what an engine says of itself; of several sequences, where its settings differ."""
+        info = self.info.setdefault(engine.name, loaded)
+        if loaded.get("settings") != info.get("settings"):
+            info[f"settings of {slots} sequences"] = loaded["settings"]
 
     def take(self, work: Work, count: int) -> list[list[int]]:
         """Prompts for a work that were not used before."""
@@ -281,11 +288,16 @@ def starts(table: Table, arguments: argparse.Namespace, rounds: int) -> dict[str
     return {**result, "shell": summarize(shell, {})}
 
 
-def of_the_file(decode: dict[str, Any], size: int, bandwidths: list[float]) -> dict[str, Any]:
-    """Bytes of the file read a second while decoding, and their share of the bandwidth."""
+def of_the_file(table: Table, decode: dict[str, Any], bandwidths: list[float]) -> dict[str, Any]:
+    """Bytes of the file read a second while decoding, and their share of the bandwidth.
+
+    Of the engines that read the file itself; the bandwidth is the most that any round found.
+    """
+    size = table.path.stat().st_size
     result: dict[str, Any] = {"bandwidth_bytes_per_second": spread(bandwidths)}
-    for name, figures in decode.items():
-        if "all" in figures:
+    for engine in table.engines:
+        name, figures = engine.name, decode[engine.name]
+        if "all" in figures and not engine.product:
             most = max(bandwidths)
             speeds = [value * size for value in figures["all"]]
             result[name] = {
@@ -310,7 +322,7 @@ def measure_model(
             print(f"\n{model.title}: {work.title}", flush=True)
             works[work.name], bandwidths = contest(table, work, arguments.rounds)
             if bandwidths:
-                shares = of_the_file(works[work.name], size, bandwidths)
+                shares = of_the_file(table, works[work.name], bandwidths)
                 result["models"][model.name]["of_the_file"] = shares
             report(works[work.name], "tokens/s")
             save(result, arguments.output)
