@@ -29,7 +29,7 @@ class Engine:
     extra: tuple[str, ...] = ()
     product: str = ""
     environment: dict[str, str] = field(default_factory=dict)
-    seconds: float = 6.0  # of one work; when they are over, it takes no more turns
+    seconds: float = 4.0  # of one work; when they are over, it takes no more turns
 
     def arguments(self, model: Path, threads: int, slots: int, folder: Path) -> list[str]:
         """The command line of its process."""
@@ -42,8 +42,8 @@ class Engine:
         return self.peer == "foretell_native"
 
 
-LONG = 20.0
-FORETELL = Engine("foretell", "foretell_native", seconds=60.0)
+LONG = 12.0
+FORETELL = Engine("foretell", "foretell_native", seconds=20.0)
 PEERS = (
     Engine("llama.cpp", "llama_cpp", "xllamacpp", True, (json.dumps(NO_STORE),), seconds=LONG),
     Engine("llama.cpp, built here", "llama_cpp_python", "llama_cpp"),
@@ -169,7 +169,7 @@ MODELS = {
         Model(
             "llama-1b",
             "Llama 1B shape, Q4_K_M",
-            ("decode", "prefill-512", "prefill-2048", "many-8", "many-32", START),
+            ("decode", "prefill-512", "many-8", START),
             shape=("llama-1b", "q4_k_m"),
         ),
         Model(

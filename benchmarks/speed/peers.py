@@ -53,10 +53,11 @@ from benchmarks.speed.throughput import Prompts
 PAUSE = 0.1  # seconds before a turn
 CONVERT_LIMIT = 900.0  # seconds, to convert and load a model
 LOAD_LIMIT = 180.0
-TURN_LIMIT = 60.0
+TURN_LIMIT = 45.0
 LONGEST_TURN = 30.0  # foreseen seconds; what would take longer is not begun
 WARM_TOKENS = 8
 MEMORY_TOKENS = 16
+SHORT = 5.0  # seconds of engines whose processes are started once
 LEAST_TOKENS = 8  # that a decode of a slow engine is cut to
 
 Rounds = dict[str, list[float | None]]  # an engine's figure in each round, if it had a turn
@@ -73,7 +74,7 @@ class Table:
         self.path = model.file(arguments.foretell_python, arguments.folder)
         self._peers: dict[tuple[str, int], Peer] = {}
         self._speeds: dict[str, float] = {}  # decode, as the warm-up found it
-        self._ends: dict[str, int] = {}  # how often an engine's process ended of itself
+        self._ends: dict[str, int] = {}  # the shortest prompt that an engine's process ended over
         self.info: dict[str, dict[str, Any]] = {}
         self.reasons: dict[str, str] = {}  # of engines that are left out altogether
         self.engines = engines
@@ -115,8 +116,6 @@ class Table:
         key = (engine.name, slots if engine.has_slots else 1)
         if key in self._peers and self._peers[key].is_alive:
             return self._peers[key]
-        if self._ends.get(engine.name, 0) > 1:
-            raise PeerError(engine.name, "its process ended twice before")
         peer = self._stack.enter_context(self._process(engine, slots))
         try:
             loaded = peer.ask("load", timeout=LOAD_LIMIT)
@@ -148,6 +147,9 @@ class Table:
 
     def turn(self, engine: Engine, work: Work, prompts: list[list[int]]) -> float:
         """One engine does one work once: its figure."""
+        if work.prompt_tokens >= self._ends.get(engine.name, work.prompt_tokens + 1):
+            reason = f"its process ended over a prompt of {self._ends[engine.name]:,} tokens"
+            raise PeerError(engine.name, reason)
         try:
             peer = self.peer(engine, work.sequences)
             peer.resume()
@@ -157,7 +159,7 @@ class Table:
             finally:
                 peer.pause()
                 if not peer.is_alive:
-                    self._ends[engine.name] = self._ends.get(engine.name, 0) + 1
+                    self._ends[engine.name] = work.prompt_tokens
         except BrokenPipeError as error:
             raise PeerError(engine.name, f"its process ended: {error}") from error
 
@@ -275,7 +277,7 @@ def starts(table: Table, arguments: argparse.Namespace, rounds: int) -> dict[str
     for number in range(rounds):
         for engine in table.engines:
             found: dict[str, float] = {}
-            if engine.name not in reasons and (number < 1 or engine.seconds > 6):
+            if engine.name not in reasons and (number < 1 or engine.seconds > SHORT):
                 try:
                     found = table.start(engine)
                 except PeerError as error:
