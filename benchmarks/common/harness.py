@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import datetime
 import hashlib
 import json
@@ -35,7 +36,8 @@ class PeerError(SystemExit):
 class Peer:
     """One engine with the model loaded, in a process of its own; `ask` runs one operation there.
 
-    It leads a group of processes, which can be stopped while others are in turn.
+    It leads a group of processes, which can be stopped while others are in turn. On Linux it ends
+    with the process that started it, however that ends: one that is stopped sees no end of input.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Peer:
             stderr=self._log,
             text=True,
             start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
         )
         self.name = name
 
@@ -118,6 +121,12 @@ class Peer:
         except subprocess.TimeoutExpired:
             self.kill()
         self._log.close()
+
+
+def _end_with_parent() -> None:
+    """Have this process killed when its parent ends."""
+    set_death_signal = 1
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
 
 
 def options(description: str, *, has_peers: bool = True) -> argparse.ArgumentParser:
