@@ -18,7 +18,7 @@ from typing import Any
 import onnxruntime_genai as og
 
 from benchmarks.common.checkpoint import checkpoint, converted
-from benchmarks.common.lines import figures, serve
+from benchmarks.common.lines import UnsupportedError, figures, serve
 
 PRECISION = "int4"
 
@@ -53,7 +53,8 @@ class OnnxGenAI:
         command += ["-o", target, "-p", PRECISION, "-e", "cpu", "-c", self.folder / "builder-cache"]
         done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"the model builder failed: {done.stderr.strip()[-500:]}")
+            [*_, last] = done.stderr.strip().splitlines() or ["no word"]
+            raise UnsupportedError(f"its model builder failed: {last}")
 
     def generate(
         self, ids: list[int], max_new_tokens: int, sampling: dict[str, Any] | None = None
