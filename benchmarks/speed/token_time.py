@@ -36,7 +36,7 @@ OTHER = "the rest: system, memory"
 WORKS = {
     "decode": ("decode, short prompt", 400),
     "sampled": ("decode, sampled", 400),
-    "long": ("decode at 4,000 positions, its prefill left out", 100),
+    "long": ("decode at 4,000 positions", 100),
     "prefill": ("prefill, 512 tokens", 12),
 }
 
@@ -115,17 +115,13 @@ def measure(python: str, work: str, model: str, *, shows_symbols: bool) -> Count
 
 
 def table(titles: list[str], found: dict[str, list[Counter[str]]]) -> str:
-    """Shares of time as Markdown: rows are kinds, columns works of models."""
-    columns = [
-        (f"{title}: {WORKS[work][0]}", one)
-        for work in found
-        for title, one in zip(titles, found[work], strict=True)
-    ]
-    lines = [f"| | {' | '.join(title for title, _ in columns)} |"]
-    lines.append(f"|---|{'--:|' * len(columns)}")
-    for kind in (*KINDS, OTHER):
-        shares = [f"{one[kind] / one.total():.1%}" for _, one in columns]
-        lines.append(f"| {kind} | {' | '.join(shares)} |")
+    """Shares of time as Markdown: rows are works of models, columns are kinds."""
+    names = [*KINDS, OTHER]
+    lines = [f"| | {' | '.join(names)} |", f"|---|{'--:|' * len(names)}"]
+    for row, title in enumerate(titles):
+        for work, counts in found.items():
+            shares = [f"{counts[row][kind] / counts[row].total():.1%}" for kind in names]
+            lines.append(f"| {title}: {WORKS[work][0]} | {' | '.join(shares)} |")
     return "\n".join([f"{machine()['cpu']}, one thread.", "", *lines, ""])
 
 
