@@ -184,26 +184,24 @@ struct Output {
     }
 };
 
-// From this number of columns on a product has time to ask for its next block early. The
-// processor's own prefetching loses its track where a block is read again for the next columns;
-// with fewer columns memory is the limit, and asking only delays.
-constexpr int kBusyColumns = kMaxColumns < 5 ? kMaxColumns : 5;
-
+// The tokens from `token` on. With the last of them the next block is asked for: the processor's
+// own prefetching loses its track among lines of several kinds, and where a block is read again.
 template <Format F, int W>
 void int8_columns(const LinearTask& task, int64_t token, int64_t block) {
     constexpr int kChunks = F.unit / kGroup, kParts = kGroup / F.group;
     const int64_t block_bytes = task.weights->block_bytes(), groups = task.codes->groups_of_row();
     const uint8_t* w = task.weights->data + block * block_bytes;
     const QuantizedGroup* x = task.codes->row(token);
+    const bool is_last = token + W == task.tokens;
     Vec acc[W];
     unrolled<W>([&](int m) { acc[m] = set(0.0f); });
     for (int64_t left = groups; left > 0; left -= kChunks, w += F.unit_bytes()) {
         const Unit<F> unit(w);
         for (int c = 0; c < kChunks; ++c, ++x) {
-            if constexpr (W >= kBusyColumns) {
+            if (is_last) {
                 constexpr size_t kShare = F.unit_bytes() / kChunks;
-                for (size_t at = 0; at < kShare; at += 64)
-                    prefetch(w + block_bytes + c * kShare + at);
+                const uint8_t* next = w + block_bytes + c * kShare;
+                for (size_t at = 0; at < kShare; at += 64) prefetch(next + at);
             }
             const Chunk<F> chunk{w + F.chunks_at() + c * F.chunk_bytes()};
             unrolled<kParts>([&](auto part) {
