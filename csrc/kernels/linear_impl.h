@@ -192,13 +192,13 @@ void int8_columns(const LinearTask& task, int64_t token, int64_t block) {
     const int64_t block_bytes = task.weights->block_bytes(), groups = task.codes->groups_of_row();
     const uint8_t* w = task.weights->data + block * block_bytes;
     const QuantizedGroup* x = task.codes->row(token);
-    const bool is_last = token + W == task.tokens;
+    const bool is_first = token == 0;
     Vec acc[W];
     unrolled<W>([&](int m) { acc[m] = set(0.0f); });
     for (int64_t left = groups; left > 0; left -= kChunks, w += F.unit_bytes()) {
         const Unit<F> unit(w);
         for (int c = 0; c < kChunks; ++c, ++x) {
-            if (is_last) {
+            if (is_first) {
                 constexpr size_t kShare = F.unit_bytes() / kChunks;
                 const uint8_t* next = w + block_bytes + c * kShare;
                 for (size_t at = 0; at < kShare; at += 64) prefetch(next + at);
