@@ -86,11 +86,20 @@ class IkLlamaCpp:
         start = time.perf_counter()
         api.llama_kv_cache_clear(self.context)
         found: list[list[int]] = [[] for _ in prompts]
-        for sequence, ids in enumerate(prompts):
-            last = len(ids) - 1
-            self._compute([(token, at, sequence, at == last) for at, token in enumerate(ids)])
-            found[sequence].append(self._choose(last, None))
         given = len(prompts[0])
+        together = BATCH // given  # prompts whose tokens are read in one step
+        for begin in range(0, len(prompts), together):
+            some = range(begin, min(begin + together, len(prompts)))
+            self._compute(
+                [
+                    (token, at, sequence, at == given - 1)
+                    for sequence in some
+                    for at, token in enumerate(prompts[sequence])
+                ]
+            )
+            for sequence in some:
+                last = (sequence - begin + 1) * given - 1
+                found[sequence].append(self._choose(last, None))
         while len(found[0]) < max_new_tokens:
             at = given + len(found[0]) - 1
             self._compute([(ids[-1], at, row, True) for row, ids in enumerate(found)])
