@@ -17,9 +17,10 @@ namespace {
 template <Format F>
 struct Unit {
     const uint8_t* data;
-    Vec unit_scale, unit_minimum;
+    Vec unit_scale, unit_minimum;  // 0 where the format has none
 
-    FORETELL_INLINE explicit Unit(const uint8_t* p) : data(p) {
+    FORETELL_INLINE explicit Unit(const uint8_t* p)
+        : data(p), unit_scale(set(0.0f)), unit_minimum(set(0.0f)) {
         if constexpr (F.has_half()) unit_scale = halves_at(0);
         if constexpr (F.exponent != 0) unit_scale = mul(unit_scale, set(kFactor));
         if constexpr (F.has_minimum) unit_minimum = halves_at(F.minimum_at());
@@ -46,6 +47,7 @@ struct Unit {
         }
     }
     FORETELL_INLINE Vec minimum(int group) const {
+        static_assert(F.has_minimum);
         if constexpr (F.scales == Scales::half) return unit_minimum;
         if constexpr (F.scales == Scales::nibbles) {
             const uint8_t* bytes = data + F.scale_bytes_at() + group * kRows;
@@ -239,21 +241,28 @@ template <Format F>
 void decode_chunk(const uint8_t* p, int c, Vec weights[kGroup]) {
     const Unit<F> unit(p);
     const Chunk<F> chunk{p + F.chunks_at() + c * F.chunk_bytes()};
-    const Vec offset = set(F.offset);
-    uint8_t values[kGroup / 4][4 * kRows], column[kRows];
+    uint8_t values[kGroup / 4][4 * kRows];
     unrolled<kGroup / 4>([&](auto t) {
         const Bytes quad = chunk.template quad<t>();
         std::memcpy(values[t], &quad, sizeof quad);
     });
+    const auto value_of = [&](int k) {
+        uint8_t column[kRows];
+        for (int row = 0; row < kRows; ++row) column[row] = values[k / 4][4 * row + k % 4];
+        return to_float(load_unsigned_bytes(column));
+    };
     for (int first = 0; first < kGroup; first += F.group) {
         const int group = (c * kGroup + first) / F.group;
         const Vec scale = unit.scale(group);
-        const Vec minimum = F.has_minimum ? unit.minimum(group) : set(0.0f);
-        for (int k = first; k < first + F.group; ++k) {
-            for (int row = 0; row < kRows; ++row) column[row] = values[k / 4][4 * row + k % 4];
-            const Vec value = to_float(load_unsigned_bytes(column));
-            weights[k] =
-                F.has_minimum ? fma(scale, value, minimum) : mul(scale, sub(value, offset));
+        if constexpr (F.has_minimum) {
+            const Vec minimum = unit.minimum(group);
+            for (int k = first; k < first + F.group; ++k) {
+                weights[k] = fma(scale, value_of(k), minimum);
+            }
+        } else {
+            for (int k = first; k < first + F.group; ++k) {
+                weights[k] = mul(scale, sub(value_of(k), set(F.offset)));
+            }
         }
     }
 }
