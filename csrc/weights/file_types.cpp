@@ -1,5 +1,8 @@
 #include "weights/file_types.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "weights/unpack.h"
 
 namespace foretell {
@@ -35,6 +38,16 @@ constexpr FileType kFileTypes[] = {
     {41, "Q1_0", 128, 18, formats::q1_0, unpack_q1_0},
     {42, "Q2_0", 64, 18, formats::q2_0, unpack_q2_0},
 };
+
+// Whether a block becomes a unit of the packed format, with room in between for all that it has.
+constexpr bool fits(const FileType& type) {
+    const Format& format = type.format;
+    if (format.is_float()) return type.block_size == 1;
+    return type.block_size == format.unit && format.unit % kGroup == 0 &&
+           format.unit <= static_cast<int>(sizeof(Unpacked::codes)) &&
+           format.groups() <= static_cast<int>(sizeof(Unpacked::scales));
+}
+static_assert(std::all_of(std::begin(kFileTypes), std::end(kFileTypes), fits));
 
 }  // namespace
 
