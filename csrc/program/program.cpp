@@ -60,6 +60,11 @@ Program::Program(const Kernels& kernels, int threads, int64_t max_tokens, const 
     }
 }
 
+void Program::reserve(size_t bytes) {
+    const Gate::Visit visit(gate_);
+    arena_.reserve(bytes);
+}
+
 int Program::add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols,
                         Owner owner) {
     const Gate::Visit visit(gate_);
