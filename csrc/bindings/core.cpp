@@ -54,10 +54,15 @@ std::unique_ptr<Program> make_program(const std::string& isa, int threads, int64
     return std::make_unique<Program>(*kernels, threads, max_tokens, kv);
 }
 
+// Nothing here overflows, whatever the shape: a row of more bytes than there are is refused first.
 void check_shape(const FileType& type, const Bytes& data, int64_t rows, int64_t cols) {
-    require(rows >= 1 && cols >= 1 && cols % type.block_size == 0, "impossible matrix shape");
-    const size_t bytes = static_cast<size_t>(cols / type.block_size * type.block_bytes) * rows;
-    require(data.size() == bytes, "matrix bytes do not match its shape");
+    const std::string matrix = "the " + std::string(type.name) + " matrix";
+    require(rows >= 1 && cols >= 1 && cols % type.block_size == 0,
+            ("impossible shape of " + matrix).c_str());
+    const size_t blocks = cols / type.block_size, row_bytes = blocks * type.block_bytes;
+    require(blocks <= data.size() / type.block_bytes && data.size() % row_bytes == 0 &&
+                data.size() / row_bytes == static_cast<size_t>(rows),
+            (matrix + "'s bytes do not match its shape").c_str());
 }
 
 int add_matrix(Program& program, int ggml_id, Bytes data, int64_t rows, int64_t cols) {

@@ -218,11 +218,28 @@ def test_a_wrong_number_of_bytes_is_refused(kind, change):
         make_program("plain").add_matrix(kind.ggml_id, data, 3, kind.block_size)
 
 
-@pytest.mark.parametrize("shape", [(0, 32), (1, 0), (-1, 32), (1, 31), (1, 33), (2**62, 64)])
-def test_an_impossible_shape_is_refused(shape):
-    data = np.zeros(18, np.uint8)
+@KINDS
+def test_blocks_are_as_long_as_the_readers_of_files_have_them(kind):
+    """The sizes stand in formats/types.py and in csrc/weights/file_types.cpp."""
+    program = make_program("plain")
+    data = np.zeros(3 * kind.block_bytes, np.uint8)
+    for cols in range(1, kind.block_size):
+        with pytest.raises(ValueError, match=f"impossible shape of the {kind.name} matrix"):
+            program.add_matrix(kind.ggml_id, data, 3, cols)
+    program.add_matrix(kind.ggml_id, data, 3, kind.block_size)
+
+
+# The last ones have as many bytes as there are if their product wraps around at 2^64.
+IMPOSSIBLE = [(0, 32), (1, 0), (-1, 32), (1, 31), (1, 33), (2**62, 64), (2**40, 2**62), (64, 2**62)]
+
+
+@pytest.mark.parametrize("size", [0, 18])
+@pytest.mark.parametrize("shape", IMPOSSIBLE)
+@pytest.mark.parametrize("method", ["add_matrix", "add_file_rows"])
+def test_an_impossible_shape_is_refused(size, shape, method):
+    add = getattr(make_program("plain"), method)
     with pytest.raises(ValueError, match="shape"):
-        make_program("plain").add_matrix(TensorType.Q4_0.ggml_id, data, *shape)
+        add(TensorType.Q4_0.ggml_id, np.zeros(size, np.uint8), *shape)
 
 
 @pytest.mark.parametrize("ggml_id", [4, 9, 15, 24, 28, 31, -1, 10_000])
