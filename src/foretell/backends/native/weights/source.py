@@ -155,7 +155,7 @@ class GGUFWeights:
         kind = self._checked(name, (part.total if part else rows, cols)).type
         if kind in VECTOR_TYPES:
             raise UnsupportedModelError(
-                f"{self._file.path}: tensor {name!r} is {kind.name}: only a vector can be, "
+                f"{self._file.path_of(name)}: tensor {name!r} is {kind.name}: only a vector can be, "
                 f"ggml has no products with it"
             )
         data = _rows_of(self._file.data(name), rows, part)
