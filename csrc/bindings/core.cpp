@@ -74,9 +74,7 @@ int add_matrix(Program& program, int ggml_id, Bytes data, int64_t rows, int64_t 
 int add_file_rows(Program& program, int ggml_id, Bytes data, int64_t rows, int64_t cols) {
     const FileType& type = file_type(ggml_id);
     check_shape(type, data, rows, cols);
-    Owner owner = std::make_shared<Bytes>(data);
-    nb::gil_scoped_release release;
-    return program.add_file_rows(type, data.data(), rows, cols, std::move(owner));
+    return program.add_file_rows(type, data.data(), rows, cols, std::make_shared<Bytes>(data));
 }
 
 void quantize(FloatType source, Bytes weights, CodeType target, MutableBytes blocks) {
@@ -182,6 +180,8 @@ NB_MODULE(_core, m) {
         .def("add_matrix", &add_matrix, "ggml_id"_a, "data"_a.noconvert(), "rows"_a, "cols"_a)
         .def("pack", &Program::pack, nb::call_guard<nb::gil_scoped_release>())
         .def("add_file_rows", &add_file_rows, "ggml_id"_a, "data"_a.noconvert(), "rows"_a, "cols"_a)
+        .def("are_finite", &Program::are_finite, "file_rows"_a, "begin"_a, "end"_a,
+             nb::call_guard<nb::gil_scoped_release>())
         .def(
             "add_vector",
             [](Program& program, Floats values) {

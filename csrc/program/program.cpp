@@ -102,15 +102,23 @@ int Program::add_file_rows(const FileType& type, const uint8_t* bytes, int64_t r
     const Gate::Visit visit(gate_);
     const FileRows file{&type, bytes, rows, cols};
     for (RowUnpacker& unpacker : unpackers_) unpacker.fit(file);
-    std::atomic<bool> finite{true};
-    team_.run([&](int member) {
-        const Share share = share_of(rows, member, team_.size());
-        if (!unpackers_[member].is_finite(file, share.begin, share.end)) finite = false;
-    });
-    require(finite, "holds NaN or infinite weights");
     file_rows_.push_back(file);
     owners_.push_back(std::move(owner));
     return static_cast<int>(file_rows_.size()) - 1;
+}
+
+bool Program::are_finite(int file_rows, int64_t begin, int64_t end) {
+    const Gate::Visit visit(gate_);
+    const FileRows& file = file_rows_.at(file_rows);
+    require(0 <= begin && begin <= end && end <= file.rows, "a matrix has no such rows");
+    std::atomic<bool> finite{true};
+    team_.run([&](int member) {
+        const Share share = share_of(end - begin, member, team_.size());
+        if (!unpackers_[member].is_finite(file, begin + share.begin, begin + share.end)) {
+            finite = false;
+        }
+    });
+    return finite;
 }
 
 int64_t Program::num_rows(const Op& op) const {

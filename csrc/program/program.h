@@ -85,9 +85,12 @@ class Program {
     // Packs the matrices that were added since the last call. Returns the index of the first that
     // holds NaN or infinite weights, -1 if none does.
     int pack();
-    // Weights that are looked up by row where they lie; the owner of their bytes is held.
+    // Weights that are looked up by row where they lie; the owner of their bytes is held. They are
+    // not looked at yet: see are_finite.
     int add_file_rows(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols,
                       Owner owner);
+    // Whether rows [begin, end) of such a matrix hold finite scales and float weights alone.
+    bool are_finite(int file_rows, int64_t begin, int64_t end);
     int add_vector(const float* values, int64_t size);
     // `per_output`: a row for each row of logits, else for each token.
     int add_buffer(int64_t width, bool per_output);

@@ -80,6 +80,16 @@ def test_bytes_that_do_not_fit_are_refused(rows, size, message):
         program.add_file_rows(TensorType.F32.ggml_id, np.zeros(size, np.uint8), rows, 2)
 
 
+@pytest.mark.parametrize(("begin", "end"), [(-1, 2), (2, 1), (0, 4), (2**62, 2**62 + 1)])
+def test_rows_that_are_not_there_are_not_checked(begin, end):
+    program = Bench(ISAS[0], 1).program
+    index = program.add_file_rows(TensorType.F32.ggml_id, np.zeros(24, np.uint8), 3, 2)
+    with pytest.raises(ValueError, match="no such rows"):
+        program.are_finite(index, begin, end)
+    with pytest.raises(IndexError):
+        program.are_finite(index + 1, 0, 1)
+
+
 def test_rows_that_do_not_fit_their_buffer_are_refused():
     bench = Bench(ISAS[0], 1)
     index = bench.program.add_file_rows(TensorType.F32.ggml_id, np.zeros(32, np.uint8), 1, 8)

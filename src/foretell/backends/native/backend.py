@@ -93,7 +93,8 @@ class NativeBackend:
             num_blocks: KV blocks in the pool; not given: see `default_num_blocks`.
             kv_share: instead, the pool's share of the memory available now; up to 0.95.
             block_size: positions in a block, a multiple of 16. Logits do not depend on it.
-            on_packed: called with the bytes of each matrix in the file, when it is packed.
+            on_packed: called with the bytes of each matrix in the file, when it is packed, or of
+                some rows of one that stays there, when they are checked.
 
         Raises:
             ConfigError: a setting out of range.

@@ -32,6 +32,12 @@ class Packing:
         forget = lambda: self.log.append(name)  # noqa: E731
         return self.batch.add(self.program, matrix, data, F32, forget)
 
+    def leave(self, name: str, values: np.ndarray) -> int:
+        rows, cols = values.shape
+        matrix = StoredMatrix(Path("m.gguf"), name, F32, rows, cols)
+        data = values.view(np.uint8).reshape(-1)
+        return self.batch.leave(self.program, matrix, data, lambda: self.log.append(name))
+
 
 def test_matrices_are_packed_once_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "BATCH_BYTES", 64)
@@ -54,6 +60,40 @@ def test_the_first_damaged_matrix_is_named() -> None:
         packing.add(name, 20, value)
     with pytest.raises(ModelFileError, match=r"^m.gguf: tensor 'b' holds NaN or infinite weights$"):
         packing.batch.pack(packing.program)
+
+
+def test_rows_that_stay_in_the_file_are_checked_some_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_BYTES", 64)
+    packing = Packing()
+    assert packing.leave("a", np.ones((10, 4), np.float32)) == 0
+    assert packing.leave("b", np.ones((1, 40), np.float32)) == 1
+    assert packing.log == [64, 64, 32, "a", 160, "b"]
+
+
+@pytest.mark.parametrize("row", range(10))
+def test_a_row_that_is_damaged_ends_it(monkeypatch: pytest.MonkeyPatch, row: int) -> None:
+    monkeypatch.setattr(batches, "BATCH_BYTES", 64)
+    packing = Packing()
+    values = np.ones((10, 4), np.float32)
+    values[row, 3] = np.inf
+    with pytest.raises(ModelFileError, match=r"^m.gguf: tensor 'a' holds NaN or infinite weights$"):
+        packing.leave("a", values)
+    assert packing.log == [64] * (row // 4)
+
+
+def test_whoever_is_told_may_end_it() -> None:
+    """As Ctrl-C does, and a tokenizer that is damaged."""
+
+    def stop(num_bytes: int) -> None:
+        raise KeyboardInterrupt
+
+    packing = Packing()
+    packing.batch = PackingBatch(stop)
+    with pytest.raises(KeyboardInterrupt):
+        packing.leave("a", np.ones((10, 4), np.float32))
+    assert packing.log == []
 
 
 def test_a_window_is_asked_for_ahead(monkeypatch: pytest.MonkeyPatch) -> None:

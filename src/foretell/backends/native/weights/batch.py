@@ -22,10 +22,13 @@ from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.types import TensorType
 
 BATCH_BYTES = 16 << 20
-"""Bytes to pack at once: for some hundredths of a second, in which Ctrl-C waits."""
+"""Bytes to pack or to check at once: for some hundredths of a second, in which Ctrl-C waits.
+
+A matrix of more bytes is packed in one call; one that stays in its file is checked in several.
+"""
 
 OnPacked = Callable[[int], None]
-"""Told the bytes of each matrix that is packed, as it lies in the file."""
+"""Told the bytes of each matrix that is packed, as it lies in the file, or of rows checked there."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class StoredMatrix:
             return program.add_matrix(target.ggml_id, data, self.rows, self.cols)
 
     def leave(self, program: Program, data: NDArray[np.uint8]) -> int:
-        """Let the program read rows of the file's bytes, which it keeps."""
+        """Let the program read rows of the file's bytes, which it keeps; they are not checked."""
         with self._blamed():
             return program.add_file_rows(self.kind.ggml_id, data, self.rows, self.cols)
 
@@ -93,12 +96,6 @@ class PackingBatch:
         """Let `ahead` know of what is packed from now on."""
         self._ahead = ahead
 
-    def tell(self, num_bytes: int) -> None:
-        """Tell whoever wants to know that so many bytes of the file are done with."""
-        if self._ahead is not None:
-            self._ahead.packed(num_bytes)
-        self._on_packed(num_bytes)
-
     def add(
         self,
         program: Program,
@@ -129,5 +126,33 @@ class PackingBatch:
             self._waiting[damaged].matrix.refuse()
         for one in self._waiting.values():
             one.forget()
-            self.tell(one.num_bytes)
+            self._tell(one.num_bytes)
         self._waiting.clear()
+
+    def leave(
+        self,
+        program: Program,
+        matrix: StoredMatrix,
+        data: NDArray[np.uint8],
+        forget: Callable[[], None],
+    ) -> int:
+        """Let rows of a matrix be looked up where they lie; return its index among those.
+
+        Its rows are checked now: ModelFileError if a weight is not finite. The rest as for `add`.
+        """
+        index = matrix.leave(program, data)
+        row_bytes = data.nbytes // matrix.rows
+        step = max(1, BATCH_BYTES // row_bytes)
+        for begin in range(0, matrix.rows, step):
+            end = min(begin + step, matrix.rows)
+            if not program.are_finite(index, begin, end):
+                matrix.refuse()
+            self._tell((end - begin) * row_bytes)
+        forget()
+        return index
+
+    def _tell(self, num_bytes: int) -> None:
+        """Tell whoever wants to know that so many bytes of the file are done with."""
+        if self._ahead is not None:
+            self._ahead.packed(num_bytes)
+        self._on_packed(num_bytes)

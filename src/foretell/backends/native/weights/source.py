@@ -176,11 +176,9 @@ class GGUFWeights:
     def use_in_file(self, program: Program, name: str, rows: int, cols: int) -> int:
         """Let the program look rows up in the file's map, which stays as long as it does."""
         kind = self._checked(name, (rows, cols)).type
-        data = self._file.data(name)
-        index = StoredMatrix(self._file.path_of(name), name, kind, rows, cols).leave(program, data)
-        self._file.forget_pages(name)
-        self._batch.tell(data.nbytes)
-        return index
+        matrix = StoredMatrix(self._file.path_of(name), name, kind, rows, cols)
+        forget = partial(self._file.forget_pages, name)
+        return self._batch.leave(program, matrix, self._file.data(name), forget)
 
     def vector(self, name: str, size: int, part: Part | None = None) -> NDArray[np.float32]:
         """A vector, or a part of one, as float32 `(size,)`."""
@@ -312,12 +310,9 @@ class CheckpointWeights:
         """Let the program look rows up in the file's map, which stays as long as it does."""
         stored = self._stored(name)
         kind = self._kind(stored.name, (rows, cols))
-        data = self._checkpoint.data(stored.name)
         matrix = StoredMatrix(self._checkpoint.path, stored.name, kind, rows, cols)
-        index = matrix.leave(program, data)
-        self._checkpoint.forget_pages(stored.name)
-        self._batch.tell(data.nbytes)
-        return index
+        forget = partial(self._checkpoint.forget_pages, stored.name)
+        return self._batch.leave(program, matrix, self._checkpoint.data(stored.name), forget)
 
     def vector(self, name: str, size: int, part: Part | None = None) -> NDArray[np.float32]:
         """A vector, or a part of one, as float32 `(size,)`."""
