@@ -44,6 +44,10 @@ int64_t kv_bytes_per_position(KvType type, int64_t kv_heads, int64_t head_dim) {
     return KvLayer{nullptr, type, kv_heads, head_dim, 0, 0}.position_bytes();
 }
 
+size_t packed_bytes(int ggml_id, int64_t rows, int64_t cols) {
+    return Matrix{file_type(ggml_id).format, rows, cols}.bytes();
+}
+
 std::unique_ptr<Program> make_program(const std::string& isa, int threads, int64_t max_tokens,
                                       int64_t layers, int64_t kv_heads, int64_t head_dim,
                                       int64_t block_size, int64_t num_blocks, KvType kv_type) {
@@ -162,6 +166,9 @@ NB_MODULE(_core, m) {
     m.def("kv_bytes_per_position", &kv_bytes_per_position, "kv_type"_a, "kv_heads"_a, "head_dim"_a,
           "Bytes of one layer's keys and values at one position.");
 
+    m.def("packed_bytes", &packed_bytes, "ggml_id"_a, "rows"_a, "cols"_a,
+          "Bytes of a matrix of this type, once it is packed.");
+
     nb::enum_<FloatType>(m, "FloatType")
         .value("float32", FloatType::float32)
         .value("float16", FloatType::float16)
@@ -176,7 +183,7 @@ NB_MODULE(_core, m) {
                         "A model as a flat list of kernel calls; see csrc/program/program.h.")
         .def(nb::new_(&make_program), "isa"_a, nb::kw_only(), "threads"_a, "max_tokens"_a,
              "layers"_a, "kv_heads"_a, "head_dim"_a, "block_size"_a, "num_blocks"_a, "kv_type"_a)
-        .def("reserve", &Program::reserve, "bytes"_a)
+        .def("reserve", &Program::reserve, "bytes"_a, "count"_a)
         .def("add_matrix", &add_matrix, "ggml_id"_a, "data"_a.noconvert(), "rows"_a, "cols"_a)
         .def("pack", &Program::pack, nb::call_guard<nb::gil_scoped_release>())
         .def("add_file_rows", &add_file_rows, "ggml_id"_a, "data"_a.noconvert(), "rows"_a, "cols"_a)

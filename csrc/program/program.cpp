@@ -60,9 +60,9 @@ Program::Program(const Kernels& kernels, int threads, int64_t max_tokens, const 
     }
 }
 
-void Program::reserve(size_t bytes) {
+void Program::reserve(size_t bytes, size_t count) {
     const Gate::Visit visit(gate_);
-    arena_.reserve(bytes);
+    arena_.reserve(bytes, count);
 }
 
 int Program::add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols,

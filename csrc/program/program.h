@@ -76,8 +76,9 @@ class Program {
   public:
     Program(const Kernels& kernels, int threads, int64_t max_tokens, const KvShape& kv);
 
-    // Room for packed matrices of this many bytes in all, in one piece; more is taken as needed.
-    void reserve(size_t bytes);
+    // Room for so many matrices and vectors of this many bytes in all, in one piece; more is taken
+    // as needed.
+    void reserve(size_t bytes, size_t count);
     // Weights are copied (packed) by `pack`, until which the owner of their bytes is held; `bytes`
     // is a whole tensor in the file's layout.
     int add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols,

@@ -19,6 +19,7 @@ namespace {
 
 constexpr size_t kHugePage = 2 << 20;
 constexpr size_t kArenaBuffer = 32 << 20;
+constexpr size_t kAlignment = 64;
 
 size_t rounded_up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
@@ -60,16 +61,16 @@ void Buffer::Release::operator()(uint8_t* p) const {
 
 #endif
 
-void Arena::reserve(size_t bytes) {
+void Arena::reserve(size_t bytes, size_t pieces) {
     try {
-        buffers_.emplace_back(rounded_up(bytes, kHugePage));
+        buffers_.emplace_back(rounded_up(bytes + pieces * (kAlignment - 1), kHugePage));
         used_ = 0;
     } catch (const std::bad_alloc&) {
     }
 }
 
 uint8_t* Arena::take(size_t bytes) {
-    bytes = rounded_up(bytes, 64);
+    bytes = rounded_up(bytes, kAlignment);
     if (buffers_.empty() || buffers_.back().size() - used_ < bytes) {
         buffers_.emplace_back(bytes > kArenaBuffer ? rounded_up(bytes, kHugePage) : kArenaBuffer);
         used_ = 0;

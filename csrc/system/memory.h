@@ -34,9 +34,9 @@ class Buffer {
 class Arena {
   public:
     uint8_t* take(size_t bytes);
-    // Lets the next pieces, of this many bytes in all, lie in one buffer: its last page alone is
-    // begun in vain. Where the system gives no such buffer, nothing changes.
-    void reserve(size_t bytes);
+    // Lets the next `pieces` pieces, of this many bytes in all, lie in one buffer: its last page
+    // alone is begun in vain. Where the system gives no such buffer, nothing changes.
+    void reserve(size_t bytes, size_t pieces);
 
   private:
     std::vector<Buffer> buffers_;

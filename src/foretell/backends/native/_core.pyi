@@ -61,6 +61,9 @@ class KvType(enum.Enum):
 def kv_bytes_per_position(kv_type: KvType, kv_heads: int, head_dim: int) -> int:
     """Bytes of one layer's keys and values at one position."""
 
+def packed_bytes(ggml_id: int, rows: int, cols: int) -> int:
+    """Bytes of a matrix of this type, once it is packed."""
+
 class FloatType(enum.Enum):
     float32 = 0
 
@@ -81,7 +84,7 @@ class Program:
 
     def __init__(self, isa: str, *, threads: int, max_tokens: int, layers: int, kv_heads: int, head_dim: int, block_size: int, num_blocks: int, kv_type: KvType) -> None: ...
 
-    def reserve(self, bytes: int) -> None: ...
+    def reserve(self, bytes: int, count: int) -> None: ...
 
     def add_matrix(self, ggml_id: int, data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: int, cols: int) -> int: ...
 

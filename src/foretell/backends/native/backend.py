@@ -216,9 +216,10 @@ def _pack(
     in_file = {name for name in plan.looked_up if weights.stays_in_file(name)}
     needed = weights.memory(plan.weights - in_file)
     check_memory(title, needed)
-    program.reserve(needed + needed // 16)
+    count = 2 * len(plan.nodes)  # at most: a matrix and a vector each
+    program.reserve(needed + plan.constant_bytes, count)
     try:
-        return compile_plan(plan, weights, program, int8=int8)
+        return compile_plan(plan, weights, program, in_file=in_file, int8=int8)
     except MemoryError:
         raise out_of_memory(title, needed) from None
 

@@ -7,7 +7,7 @@ quantized once: by the operation that makes it, if that one can, else by an oper
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -32,14 +32,16 @@ class Compiled(NamedTuple):
     takes_int8: bool
 
 
-def compile_plan(plan: Plan, weights: WeightSource, program: Program, *, int8: bool) -> Compiled:
+def compile_plan(
+    plan: Plan, weights: WeightSource, program: Program, *, in_file: Collection[str], int8: bool
+) -> Compiled:
     """Fill `program` from `plan`.
 
-    With `int8`, products of quantized weights take their activations as int8 (the fast way);
-    without, as float32.
+    Matrices that are `in_file` are looked up where they lie there. With `int8`, products of
+    quantized weights take their activations as int8 (the fast way); without, as float32.
     """
     weights.read_ahead(plan.matrices)
-    compiler = _Compiler(plan, weights, program, int8)
+    compiler = _Compiler(plan, weights, program, in_file, int8)
     for index, node in enumerate(plan.nodes):
         compiler.emit(index, node)
     weights.pack_rest(program)
@@ -48,13 +50,20 @@ def compile_plan(plan: Plan, weights: WeightSource, program: Program, *, int8: b
 
 
 class _Compiler:
-    def __init__(self, plan: Plan, weights: WeightSource, program: Program, int8: bool) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        weights: WeightSource,
+        program: Program,
+        in_file: Collection[str],
+        int8: bool,
+    ) -> None:
         self.weights = weights
         self.program = program
         self.int8 = int8
         self.matrices: dict[_Weight, int] = {}
         self.file_rows: dict[str, int] = {}
-        self.in_file = {name for name in plan.looked_up if weights.stays_in_file(name)}
+        self.in_file = in_file
         self.products: set[_Weight] = set()
         self.vector_bytes = 0
         self.buffers = _Pool(program.add_buffer)

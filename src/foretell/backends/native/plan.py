@@ -83,6 +83,11 @@ class Plan:
         return {name for name in names if name is not None}
 
     @property
+    def constant_bytes(self) -> int:
+        """Bytes of the vectors that it brings itself, no weights."""
+        return sum(node.constants.nbytes for node in self.nodes if node.constants is not None)
+
+    @property
     def matrices(self) -> list[str]:
         """The names of all matrices, in the order in which they are first taken."""
         return list(dict.fromkeys(node.matrix for node in self.nodes if node.matrix is not None))

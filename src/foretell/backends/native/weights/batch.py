@@ -28,7 +28,7 @@ A matrix of more bytes is packed in one call; one that stays in its file is chec
 """
 
 OnPacked = Callable[[int], None]
-"""Told the bytes of each matrix that is packed, as it lies in the file, or of rows checked there."""
+"""Told the bytes in the file of each matrix that is packed, or of some rows checked there."""
 
 
 @dataclass(frozen=True)

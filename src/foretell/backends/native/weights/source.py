@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.native._core import Program
+from foretell.backends.native._core import Program, packed_bytes
 from foretell.backends.native.options import Quantize
 from foretell.backends.native.weights.batch import OnPacked, PackingBatch, StoredMatrix
 from foretell.backends.native.weights.quantize import FLOAT_TYPES, NUMBER_DTYPES, to_float32
@@ -50,7 +50,7 @@ class WeightSource(Protocol):
         ...
 
     def memory(self, names: Collection[str]) -> int:
-        """Bytes that these weights take when they are packed, about; those of the file alone."""
+        """Bytes that these weights take in a program; those that the file does not have, none."""
         ...
 
     def is_quantized(self, name: str) -> bool:
@@ -123,12 +123,9 @@ class GGUFWeights:
         return [name for name in left if not name.endswith(".attn_rot_embd.weight")]
 
     def memory(self, names: Collection[str]) -> int:
-        """Bytes that these weights take when they are packed, about; those of the file alone."""
+        """Bytes that these weights take in a program; those that the file does not have, none."""
         found = (self._file.tensors[name] for name in names if name in self._file.tensors)
-        return sum(
-            _packed_type(info.name, info.type, self._target).nbytes(prod(info.shape))
-            for info in found
-        )
+        return sum(_memory_of(info.name, info.type, info.shape, self._target) for info in found)
 
     def read_ahead(self, names: Sequence[str]) -> None:
         """Let the system read these matrices, which will be packed in this order."""
@@ -155,8 +152,8 @@ class GGUFWeights:
         kind = self._checked(name, (part.total if part else rows, cols)).type
         if kind in VECTOR_TYPES:
             raise UnsupportedModelError(
-                f"{self._file.path_of(name)}: tensor {name!r} is {kind.name}: only a vector can be, "
-                f"ggml has no products with it"
+                f"{self._file.path_of(name)}: tensor {name!r} is {kind.name}: only a vector can "
+                f"be, ggml has no products with it"
             )
         data = _rows_of(self._file.data(name), rows, part)
         matrix = StoredMatrix(self._file.path_of(name), name, kind, rows, cols)
@@ -255,14 +252,16 @@ class CheckpointWeights:
         return [name for name in left if not HARMLESS.search(name)]
 
     def memory(self, names: Collection[str]) -> int:
-        """Bytes that these weights take when they are packed, about; those of the file alone."""
-        stored = {name: self._checkpoint.tensors[self._stored(name).name] for name in names}
-        kinds = {name: CHECKPOINT_TYPES.get(info.dtype) for name, info in stored.items()}
-        return sum(
-            _packed_type(name, kind, self._target).nbytes(prod(stored[name].shape))
-            for name, kind in kinds.items()
-            if kind is not None
-        )
+        """Bytes that these weights take in a program; those that the file does not have, none."""
+        total = 0
+        for name in names:
+            stored = self._stored(name)
+            info = self._checkpoint.tensors[stored.name]
+            kind = CHECKPOINT_TYPES.get(info.dtype)
+            if kind is not None:
+                shape = info.shape[::-1] if stored.transposed else info.shape
+                total += _memory_of(name, kind, shape, self._target)
+        return total
 
     def is_quantized(self, name: str) -> bool:
         """Whether the matrix is packed as integer codes."""
@@ -358,6 +357,15 @@ def find_tensor(checkpoint: Checkpoint, name: str) -> str | None:
 def _packed_type(name: str, stored: TensorType, target: TensorType | None) -> TensorType:
     keeps = target is None or stored not in FLOAT_TYPES or name in KEPT
     return stored if keeps or target is None else target
+
+
+def _memory_of(
+    name: str, stored: TensorType, shape: tuple[int, ...], target: TensorType | None
+) -> int:
+    """Bytes of a weight in a program: of a matrix in its packed format, of a vector in float32."""
+    if len(shape) != 2 or stored in VECTOR_TYPES:
+        return prod(shape) * 4
+    return packed_bytes(_packed_type(name, stored, target).ggml_id, *shape)
 
 
 def _has_float_matrix(file: GGUFFile) -> bool:
