@@ -107,7 +107,7 @@ class LLM:
         activations: "int8" is fast; "float32" multiplies exactly.
         kv_dtype: how keys and values are kept: "float16", "bfloat16", "float32", or "q8", int8 with
             scales: half of float16's memory, and faster where the context is long. It moves
-            the next token by a KL divergence of about 0.005 nats (float32 for float16: 0.003).
+            the next token little more than float32 does: docs/decisions/0032 has how far.
         context_length: most positions of one sequence; None for the model's own.
         num_blocks, kv_share: the size of the KV pool, in blocks or as a share (up to 0.95) of the
             memory that is available now; neither: room for two full contexts, or more where these

@@ -85,10 +85,9 @@ class NativeBackend:
             threads: threads to compute with; not given: FORETELL_THREADS, else one a core.
             activations: "int8" is fast; "float32" computes all products in float32, for tests.
             kv_dtype: how keys and values are stored. "float16" is more exact than "bfloat16", but
-                keeps finite values past 65504 as 65504. "q8" is int8 with scales: the
-                next token's KL divergence from float16 is about 0.005 nats at 500 to 8,000
-                positions (float32's: 0.003, of other roundings). Infinite or NaN keys and values
-                make all that sees them NaN.
+                keeps finite values past 65504 as 65504. "q8" is int8 with scales:
+                docs/decisions/0032 has how far that moves the next token. Infinite or NaN keys
+                and values make all that sees them NaN.
             context_length: most positions of a sequence; not given: what the model was made for.
             num_blocks: KV blocks in the pool; not given: see `default_num_blocks`.
             kv_share: instead, the pool's share of the memory available now; up to 0.95.
