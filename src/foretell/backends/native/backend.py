@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -15,7 +16,7 @@ from foretell.backends.base import BackendInfo, Batch
 from foretell.backends.native._core import OpKind, Program, instruction_sets
 from foretell.backends.native.architectures import read_model
 from foretell.backends.native.compile import Compiled, compile_plan
-from foretell.backends.native.kv_pool import BLOCK_SIZE, PoolSettings, allocate
+from foretell.backends.native.kv_pool import BLOCK_SIZE, KvPool, PoolSettings, allocate
 from foretell.backends.native.machine import check_memory, choose_threads, out_of_memory
 from foretell.backends.native.model import ModelShape
 from foretell.backends.native.options import Activations, KVDtype, Quantize
@@ -92,8 +93,7 @@ class NativeBackend:
             num_blocks: KV blocks in the pool; not given: see `default_num_blocks`.
             kv_share: instead, the pool's share of the memory available now; up to 0.95.
             block_size: positions in a block, a multiple of 16. Logits do not depend on it.
-            on_packed: called with the bytes of each matrix in the file, when it is packed, or of
-                some rows of one that stays there, when they are checked.
+            on_packed: called with how many more bytes of the file are packed, or checked there.
 
         Raises:
             ConfigError: a setting out of range.
@@ -104,9 +104,9 @@ class NativeBackend:
         settings = PoolSettings(kv_dtype, block_size, num_blocks, kv_share)
         threads, isa = choose_threads(threads), choose_instruction_set(instruction_sets())
         model = read_model(file)
-        context_length = _choose_context(context_length, model.shape.context_length)
-        pool = settings.pool(model.shape, context_length)
-        program = allocate(pool, model.shape, isa=isa, threads=threads, max_tokens=MAX_BATCH_TOKENS)
+        shape = _shorten(model.shape, context_length)
+        pool = settings.pool(shape)
+        program = allocate(pool, shape, isa=isa, threads=threads, max_tokens=MAX_BATCH_TOKENS)
         weights = _weights_of(file, model.HF_NAMES, quantize, on_packed)
         title = _title(file, quantize)
         plan = model.define()
@@ -114,20 +114,8 @@ class NativeBackend:
         if isinstance(file, GGUFFile):
             refuse_unread_tensors(file, unread, plan)
         compiled = _pack(title, plan, weights, program, int8=activations == "int8")
-        info = BackendInfo(
-            name="native",
-            description=f"{title}, {_arithmetic(compiled)}, {isa}, {count(threads, 'thread')}",
-            vocab_size=model.shape.vocab_size,
-            context_length=context_length,
-            block_size=pool.block_size,
-            num_blocks=pool.num_blocks,
-            max_batch_tokens=MAX_BATCH_TOKENS,
-            weight_bytes=compiled.weight_bytes,
-            kv_bytes_per_token=pool.bytes_per_token,
-            threads=threads,
-            attention_span=_attention_span(plan, model.shape, int8=compiled.takes_int8),
-        )
-        return cls(program, info, unread)
+        description = f"{title}, {_arithmetic(compiled)}, {isa}, {count(threads, 'thread')}"
+        return cls(program, _info(description, plan, shape, pool, compiled, threads), unread)
 
     @property
     def info(self) -> BackendInfo:
@@ -172,15 +160,17 @@ def _check_choice(name: str, value: str, literal: Any) -> None:
         raise ConfigError(f"{name}={quote(value)} must be one of {', '.join(map(repr, choices))}")
 
 
-def _choose_context(wanted: int | None, longest: int) -> int:
+def _shorten(shape: ModelShape, wanted: int | None) -> ModelShape:
+    """The shape, for sequences of so many positions; None: of as many as the model was made for."""
+    longest = shape.context_length
     if wanted is None:
-        return longest
+        return shape
     if type(wanted) is not int or not 1 <= wanted <= longest:
         raise ConfigError(
             f"context_length={quote(wanted)} must be an integer from 1 to {longest}, the model's "
             "own"
         )
-    return wanted
+    return replace(shape, context_length=wanted)
 
 
 def _weights_of(
@@ -192,6 +182,29 @@ def _weights_of(
     if isinstance(file, Checkpoint):
         return CheckpointWeights(file, names, quantize, on_packed)
     return GGUFWeights(file, quantize, on_packed)
+
+
+def _info(
+    description: str,
+    plan: Plan,
+    shape: ModelShape,
+    pool: KvPool,
+    compiled: Compiled,
+    threads: int,
+) -> BackendInfo:
+    return BackendInfo(
+        name="native",
+        description=description,
+        vocab_size=shape.vocab_size,
+        context_length=shape.context_length,
+        block_size=pool.block_size,
+        num_blocks=pool.num_blocks,
+        max_batch_tokens=MAX_BATCH_TOKENS,
+        weight_bytes=compiled.weight_bytes,
+        kv_bytes_per_token=pool.bytes_per_token,
+        threads=threads,
+        attention_span=_attention_span(plan, shape, int8=compiled.takes_int8),
+    )
 
 
 def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:

@@ -57,7 +57,7 @@ class PoolSettings:
         _check_block_size(self.block_size)
         _check_amount(self.num_blocks, self.kv_share)
 
-    def pool(self, shape: ModelShape, context_length: int) -> KvPool:
+    def pool(self, shape: ModelShape) -> KvPool:
         """The pool for a model; ConfigError if its share of memory is less than a block."""
         bytes_per_token = shape.layers * kv_bytes_per_position(
             KvType[self.kv_dtype], shape.heads.kv, shape.heads.dim
@@ -67,7 +67,7 @@ class PoolSettings:
         if self.kv_share is not None:
             num_blocks = _blocks_of_share(self.kv_share, block_bytes)
         if num_blocks is None:
-            num_blocks = default_num_blocks(context_length, self.block_size, block_bytes)
+            num_blocks = default_num_blocks(shape.context_length, self.block_size, block_bytes)
         return KvPool(num_blocks, self.block_size, self.kv_dtype, bytes_per_token)
 
 
