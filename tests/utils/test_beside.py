@@ -36,15 +36,26 @@ def test_a_check_does_not_wait() -> None:
 
 
 def test_the_block_waits_for_its_end_whatever_happens() -> None:
-    def leave(go: threading.Event) -> None:
-        with Beside(lambda: go.wait(10)):
-            go.set()
+    """The function can end only after the block was left by an error."""
+    go, ended = threading.Event(), threading.Event()
+    timer = threading.Timer(0.2, go.set)
+
+    def function() -> None:
+        assert go.wait(10)
+        ended.set()
+
+    def leave() -> None:
+        with Beside(function) as beside:
+            threads.append(beside._thread)
+            timer.start()
             raise KeyError
 
-    before = threading.active_count()
+    threads: list[threading.Thread] = []
     with pytest.raises(KeyError):
-        leave(threading.Event())
-    assert threading.active_count() == before
+        leave()
+    assert ended.is_set()
+    assert not threads[0].is_alive()
+    timer.join()
 
 
 def test_without_threads_it_is_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
