@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.backend_contract import Piece, run
 from support.checkpoint_folders import save_llama
 from support.family_contract import load_folder
 from support.family_files import GEMMA3, GPT2, make_family
@@ -21,6 +22,7 @@ from foretell import LLM
 from foretell.backends.native import backend as native
 from foretell.backends.native import machine
 from foretell.backends.native._core import packed_bytes
+from foretell.backends.native.backend import NativeBackend
 from foretell.backends.native.compile import Compiled, compile_plan
 from foretell.backends.native.weights.source import CheckpointWeights, GGUFWeights
 from foretell.errors import OutOfMemoryError
@@ -76,6 +78,18 @@ def test_memory_that_ends_while_weights_are_packed(
     monkeypatch.setattr(native, "compile_plan", short_of_memory)
     with pytest.raises(OutOfMemoryError, match="tiny in F32: too little memory: the weights take"):
         load(path)
+
+
+def test_memory_that_ends_in_a_step(path: Path, load: Any) -> None:
+    """For logits, or for the parts of attention: neither is to blame alone."""
+
+    class Short:
+        forward = short_of_memory
+
+    backend = NativeBackend(Short(), load(path).info)  # type: ignore[arg-type]
+    message = "^too little memory for this step: 2 tokens, 2 rows of 160 logits$"
+    with pytest.raises(OutOfMemoryError, match=message):
+        run(backend, Piece([1, 2], [0]))
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("x: can't allocate memory: y")])

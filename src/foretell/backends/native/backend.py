@@ -125,7 +125,7 @@ class NativeBackend:
     def forward(self, batch: Batch) -> Logits:
         """Logits `(R, vocab_size)` of the rows asked for, valid until the next call.
 
-        OutOfMemoryError if memory cannot hold them.
+        OutOfMemoryError if memory cannot hold them, or what attention shares among threads.
         """
         try:
             return self._program.forward(
@@ -136,9 +136,10 @@ class NativeBackend:
                 batch.logits_indices,
             )
         except MemoryError:
-            rows = len(batch.logits_indices)
+            tokens, rows = len(batch.tokens), len(batch.logits_indices)
             raise OutOfMemoryError(
-                f"too little memory for {rows} rows of {self._info.vocab_size} logits"
+                f"too little memory for this step: {count(tokens, 'token')}, "
+                f"{count(rows, 'row')} of {self._info.vocab_size} logits"
             ) from None
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
