@@ -14,7 +14,7 @@ void require(bool holds, const char* what) {
 }
 
 // What an operation reads and writes: buffers 'b', codes 'c', a layer's part of the cache 'k'; and
-// which of them.
+// which of them. Attention's parts, 'p', are the same memory for every layer.
 using Thing = std::pair<char, int>;
 
 struct Touched {
@@ -41,7 +41,10 @@ Touched touched_by(const Op& op) {
     if (op.out >= 0) t.writes.insert({'b', op.out});
     if (op.codes >= 0) (op.kind == OpKind::linear ? t.reads : t.writes).insert({'c', op.codes});
     if (op.kind == OpKind::store_kv) t.writes.insert({'k', op.layer});
-    if (op.kind == OpKind::attention) t.reads.insert({'k', op.layer});
+    if (op.kind == OpKind::attention) {
+        t.reads.insert({'k', op.layer});
+        t.writes.insert({'p', 0});
+    }
     return t;
 }
 
