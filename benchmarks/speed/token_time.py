@@ -24,12 +24,26 @@ from benchmarks.common.tables import put
 
 BUILT = ROOT / "build" / "profile"
 DOCUMENT = ROOT / "docs" / "performance.md"
-SMALL = r"norm|rotate|rope|silu|gelu|embed|each_piece|::quantize$"
+KERNELS = ROOT / "csrc" / "kernels"
+DEFINITION = re.compile(r"^(?:[\w:]+[*&]? )+(\w+)\(", re.MULTILINE)  # of a function
+
+
+def functions_in(*files: str) -> str:
+    """A pattern of the functions that some files of csrc/kernels define."""
+    texts = (path.read_text(encoding="utf-8") for one in files for path in KERNELS.glob(one))
+    names = {name for text in texts for name in DEFINITION.findall(text)}
+    return rf"::(?:{'|'.join(sorted(names))})\b"
+
+
+SMALL = r"norm|rotate|rope|silu|gelu|embed|decode_row|quantize_part|::quantize(?:_group)?\b"
+ATTENTION = functions_in("attention*_impl.h", "kv_*_impl.h") + r"|QueryRows::|join_chunk"
+PRODUCTS = functions_in("linear_impl.h") + r"|::linear\b"
 KINDS = {  # the first whose pattern is in "library: symbol"
     "choosing the token": r"^_sampling",
-    "attention": r"^_core.*(attend|attention|add_lines|store_kv)",
-    "norms, RoPE, activations": rf"^_core.*({SMALL})",
-    "products with weights": r"^_core.*foretell::.*namespace",  # all other kernels
+    "attention": rf"^_core.*(?:{ATTENTION})",
+    "norms, RoPE, activations": rf"^_core.*(?:{SMALL})",
+    "products with weights": rf"^_core.*(?:{PRODUCTS})",
+    "other kernels": r"^_core(?!.*pybind11).*foretell::",
     "Python": r"^libpython|^python|^_core|^_multiarray|^_umath|^tokenizers|abi3",
 }
 OTHER = "the rest: system, memory"
