@@ -3,7 +3,8 @@
     python -m benchmarks.common.tables results/2026-01-31-1200-peers.json
 
 In README.md, README.ko.md and docs/performance.md, what stands between `<!-- peers -->` and
-`<!-- /peers -->` is written anew; the picture is results/peers.svg.
+`<!-- /peers -->` is written anew, and names the result; the picture is results/peers.svg. A test
+makes them anew and compares.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from benchmarks.common.harness import RESULTS, ROOT
 
 PICTURE = RESULTS / "peers.svg"
 OURS, LLAMA_CPP = "foretell", "llama.cpp"
-LESS_IS_BETTER = {
+LESS_IS_BETTER = {  # what is measured of whole processes
     "start": "process start to first token",
     "load": "load",
     "memory": "peak memory",
@@ -42,6 +43,8 @@ KOREAN = {
     "decode": "디코드",
     "load": "적재",
     "shape": "형태",
+    "threads": "스레드",
+    "commit": "커밋",
     "tokens/s": "토큰/초",
     " to ": " ~ ",
 }
@@ -95,10 +98,19 @@ def best_other(kind: str, engines: Figures) -> str:
     return f"{name}: {figure(kind, found[name])}"
 
 
-def summary(result: Result) -> str:
+def origin(result: Result, file: str, folder: str) -> str:
+    """Date, commit and file of a result; `folder`: where a document has benchmarks/results."""
+    day, commit = result["date"][:10], result["commit"][:9]
+    return f"{day}, commit `{commit}`: [`{file}`]({folder}/{file})"
+
+
+def summary(result: Result, file: str) -> str:
     """One table of all models: foretell, llama.cpp, and the best of the others."""
+    about = f"{result['machine']['cpu']}, {result['threads']} threads"
     lines = [
         "![](benchmarks/results/peers.svg)",
+        "",
+        f"{about}, {origin(result, file, 'benchmarks/results')}",
         "",
         "| | foretell | llama.cpp | foretell over llama.cpp | best of the others |",
         "|---|--:|--:|--:|--:|",
@@ -121,13 +133,13 @@ def korean(text: str) -> str:
     return text
 
 
-def whole(result: Result) -> str:
+def whole(result: Result, file: str) -> str:
     """Every figure of every engine, model by model, and the reasons for those that are missing."""
     machine = result["machine"]
     sets = ", ".join(machine.get("isa", []))
     parts = [
         f"{machine['cpu']} ({sets}), {result['threads']} threads, up to {result['rounds']} rounds, "
-        f"{result['date'][:10]}, commit {result['commit'][:9]}.",
+        f"{origin(result, file, '../benchmarks/results')}",
         "",
         "![](../benchmarks/results/peers.svg)",
         "",
@@ -181,18 +193,25 @@ def _bandwidth(model: Figures) -> Iterator[str]:
 
 
 def _reasons(result: Result, model: Figures) -> Iterator[str]:
-    """Why an engine has no figure: once for all works, or work by work."""
+    """Why an engine has no figure, or ended early: once for all works, or work by work."""
     titles = result["works"] | LESS_IS_BETTER
     found: dict[tuple[str, str], list[str]] = {}
     for kind, engines in model["works"].items():
         for name, one in engines.items():
-            if "reason" in one and "median" not in one:
-                found.setdefault((name, one["reason"]), []).append(titles[kind])
+            if "reason" in one:
+                title = f"{titles[kind]}{_after(one)}"
+                found.setdefault((name, one["reason"]), []).append(title)
     for (name, reason), works in found.items():
         where = "all" if len(works) == len(model["works"]) else ", ".join(works)
         yield f"- {name} ({where}): {reason}"
     if found:
         yield ""
+
+
+def _after(one: Figures) -> str:
+    """After how many rounds an engine ended, if it had any."""
+    rounds = len(one.get("all", []))
+    return f", after {rounds} round{'s' if rounds > 1 else ''}" if rounds else ""
 
 
 def _settings(result: Result) -> Iterator[str]:
@@ -215,31 +234,40 @@ def _plain(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def marked(mark: str) -> re.Pattern[str]:
+    """The marks of that name, and what stands between them."""
+    return re.compile(rf"(<!-- {mark} -->\n)(.*?)(<!-- /{mark} -->)", re.DOTALL)
+
+
 def put(path: Path, text: str, mark: str = "peers") -> None:
     """Write a text between the marks of that name in a document."""
-    marked = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
     document = path.read_text(encoding="utf-8")
-    if not marked.search(document):
+    if not marked(mark).search(document):
         raise SystemExit(f"{path.name} has no <!-- {mark} --> and <!-- /{mark} -->")
-    written = marked.sub(lambda found: f"{found[1]}{text}{found[2]}", document)
+    written = marked(mark).sub(lambda found: f"{found[1]}{text}{found[3]}", document)
     path.write_text(written, encoding="utf-8")
     print(f"written: {path}")
+
+
+DOCUMENTS: dict[str, Callable[[Result, str], str]] = {
+    "README.md": summary,
+    "README.ko.md": lambda result, file: korean(summary(result, file)),
+    "docs/performance.md": whole,
+}
 
 
 def main() -> None:
     """Put the tables of a result where they belong."""
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
-    result = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    path = Path(sys.argv[1]).resolve()
+    if path.parent != RESULTS:
+        raise SystemExit(f"{path}: documents show results of {RESULTS.relative_to(ROOT)} only")
+    result = json.loads(path.read_text(encoding="utf-8"))
     PICTURE.write_text(peers_svg(result), encoding="utf-8")
     print(f"written: {PICTURE}")
-    documents: dict[str, Callable[[Result], str]] = {
-        "README.md": summary,
-        "README.ko.md": lambda one: korean(summary(one)),
-        "docs/performance.md": whole,
-    }
-    for name, render in documents.items():
-        put(ROOT / name, render(result))
+    for name, render in DOCUMENTS.items():
+        put(ROOT / name, render(result, path.name))
 
 
 if __name__ == "__main__":

@@ -121,12 +121,6 @@ WORKS = {
     )
 }
 START = "start"  # whole processes: seconds to the first token, to load, and their memory
-START_FIGURES = {
-    "start": ("process start to first token", "s"),
-    "load": ("load", "s"),
-    "memory": ("peak memory", "MB"),
-    "shell": ("shell prompt to first text", "s"),
-}
 
 
 @dataclass(frozen=True)

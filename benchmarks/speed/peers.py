@@ -33,6 +33,7 @@ from benchmarks.common.harness import (
     show,
     spread,
 )
+from benchmarks.common.tables import LESS_IS_BETTER
 from benchmarks.common.texts import prose, python_source
 from benchmarks.speed.peer_plan import (
     FORETELL,
@@ -40,7 +41,6 @@ from benchmarks.speed.peer_plan import (
     NOT_CONVERTED,
     PEERS,
     START,
-    START_FIGURES,
     WORKS,
     Engine,
     Model,
@@ -323,17 +323,18 @@ def measure_model(
         for work in (WORKS[name] for name in wanted):
             print(f"\n{model.title}: {work.title}", flush=True)
             works[work.name], bandwidths = contest(table, work, arguments.rounds)
+            report(works[work.name], "tokens/s")
             if bandwidths:
                 shares = of_the_file(table, works[work.name], bandwidths)
                 result["models"][model.name]["of_the_file"] = shares
-            report(works[work.name], "tokens/s")
+                report_shares(shares)
             save(result, arguments.output)
         if START in (arguments.works or model.works):
             table.end()  # new processes have the machine to themselves
             print(f"\n{model.title}: whole processes", flush=True)
             for kind, figures in starts(table, arguments, min(3, arguments.rounds)).items():
                 works[kind] = figures
-                print(START_FIGURES[kind][0])
+                print(LESS_IS_BETTER[kind])
                 report(figures, "bytes" if kind == "memory" else "s")
             save(result, arguments.output)
 
@@ -345,6 +346,16 @@ def report(figures: dict[str, Any], unit: str) -> None:
             show(f"  {name}", one, unit)
         if "reason" in one:
             print(f"  {name}: {one['reason']}", flush=True)
+
+
+def report_shares(shares: dict[str, Any]) -> None:
+    """What each engine reads of the file a second, beside what the memory gives."""
+    most = shares["bandwidth_bytes_per_second"]["max"] / 1e9
+    print(f"  bytes of the file a second, of {most:.1f} GB/s that the memory gives", flush=True)
+    for name, one in shares.items():
+        if "bandwidth_share" in one:
+            speed, share = (one[key]["median"] for key in ("bytes_per_second", "bandwidth_share"))
+            print(f"  {name:<32} {speed / 1e9:10.1f} GB/s, {share:.0%}", flush=True)
 
 
 def save(result: dict[str, Any], path: Path) -> None:
