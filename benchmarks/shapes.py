@@ -1,11 +1,12 @@
 """A GGUF file in a known model's shape with random weights, for speed does not depend on them.
 
-    python -m benchmarks.shapes llama-1b q4_k_m OUT.gguf
+    tokenizer=$(.venv/bin/foretell models path smollm2-135m-instruct)
+    python -m benchmarks.shapes llama-1b q4_k_m OUT.gguf --tokenizer "$tokenizer"
 
-The speed of a matrix does not depend on what is in it. Widths, layers, heads and the type of each
-tensor are those of the model that the shape is named after, as `llama-quantize` would choose the
-types; the tokenizer and the chat template are those of the default model. The same seed gives the
-same file, byte for byte, and no more than one tensor is in memory at a time.
+Widths, layers, heads and the type of each tensor are those of the model that the shape is named
+after, as `llama-quantize` would choose the types; the tokenizer and the chat template are those of
+another GGUF file, whose vocabulary is then the model's. The same seed gives the same file, byte for
+byte, and no more than one tensor is in memory at a time.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ from gguf import GGMLQuantizationType as Type
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
 from gguf.constants import GGML_QUANT_SIZES, LlamaFileType
 
-TOKENIZER = Path.home() / ".cache/foretell/models/smollm2-135m-instruct"
-TOKENIZER /= "SmolLM2-135M-Instruct.Q4_1.gguf"
 PART = 1 << 25  # bytes of weights that are made at a time
 
 
@@ -230,7 +229,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--tokenizer", type=Path, default=TOKENIZER, help="GGUF file that has the tokenizer"
+        "--tokenizer", type=Path, required=True, help="GGUF file that has the tokenizer"
     )
     arguments = parser.parse_args()
     shape = SHAPES[arguments.shape]

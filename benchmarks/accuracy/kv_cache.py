@@ -57,7 +57,8 @@ class Reader:
 def measure_text(arguments: argparse.Namespace, ids: list[int]) -> dict[str, Any]:
     """Summaries by length, then by `kv_dtype`."""
     lengths = sorted(arguments.lengths)
-    readers = {kind: Reader(arguments, kind, lengths[-1]) for kind in {BASE, *arguments.kinds}}
+    kinds = dict.fromkeys([BASE, *arguments.kinds])
+    readers = {kind: Reader(arguments, kind, lengths[-1]) for kind in kinds}
     result: dict[str, Any] = {}
     done = 0
     for length in lengths:
