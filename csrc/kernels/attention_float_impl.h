@@ -1,5 +1,5 @@
 // Attention over keys and values that are kept as floats. See kernels_impl.h; KvLayer in kernels.h
-// has the layout. A row reads no position that it may not see.
+// has the layout. A row adds no position that it may not see.
 #pragma once
 
 #include "kernels/attention_rows_impl.h"

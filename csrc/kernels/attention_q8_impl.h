@@ -60,7 +60,8 @@ inline const uint16_t* value_scales_at(const AttentionTask& task, int64_t positi
     return kv.value_scales(task.block_table[position / kv.block_size]) + row;
 }
 
-// Asks for the scales that go with to_fetch_with_keys: without, each would be waited for.
+// Asks for the scales that will be read with the keys of to_fetch_with_keys; otherwise each read
+// would wait for memory.
 inline void fetch_scales(const AttentionTask& task, int64_t position, int64_t end) {
     prefetch(value_scales_at(task, position));  // for soon, when the chunk's scores are there
     const int64_t later = position + kAhead<KvType::q8>;
@@ -103,7 +104,8 @@ inline void load_value_scales(const AttentionTask& task, int64_t begin, int64_t 
 }
 
 // The weights of positions first … count - 1, times the scales of their values, in place; zeros for
-// the rest of the sixteens at both ends. Returns the largest of them; NaN where a scale is none.
+// the rest of the sixteens at both ends. Returns the largest of them; NaN where one is,
+// or where their sum overflows.
 inline float scale_weights(float* row, const float* scales, int64_t first, int64_t count) {
     Vec most = set(0.0f), sum = set(0.0f);
     for (int64_t i = lanes_begin(first); i < count; i += kLanes) {

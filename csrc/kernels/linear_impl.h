@@ -1,4 +1,4 @@
-// Matrix products over packed weights. See kernels_impl.h and weights/matrix.h.
+// Matrix products over packed weights. See kernels_impl.h; weights/formats.h has the layout.
 #pragma once
 
 #include <array>

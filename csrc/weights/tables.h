@@ -8,7 +8,7 @@ namespace foretell {
 
 enum class Table : uint8_t { none, iq4_nl, fp4, iq3_xxs, iq3_s, iq2, iq1_m, iq1_s, signs };
 
-// The values of a table's codes, which may have a bit less or two than the table has room for.
+// The values of a table's codes: codes of 1, 2 or 3 bits use the first 2, 4 or 8 entries.
 using TableValues = std::array<int8_t, 16>;
 constexpr TableValues table_values(Table table) {
     switch (table) {

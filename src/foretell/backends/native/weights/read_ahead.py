@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 WINDOW = 256 << 20
-"""Bytes that are asked for and not packed yet, at most, but for a tensor that is larger."""
+"""The next tensor is asked for while fewer bytes than this are asked for and not packed yet."""
 
 
 class ReadAhead:
