@@ -11,8 +11,9 @@ import gc
 from foretell.cli.interrupts import ExitsAtOnce
 
 YOUNG_OBJECTS = 50_000
-"""How many more objects there may be before Python looks for circles among them. What is imported
-and read makes as many, and no circles; that search would take 5 % of a short program."""
+"""How many more objects there may be before Python's garbage collector looks for reference cycles.
+What is imported and read makes as many, and no cycles; that search would take 5 % of a short
+program."""
 
 TYPE_CHECKING = False  # typing itself takes a while to import
 if TYPE_CHECKING:

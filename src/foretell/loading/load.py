@@ -24,7 +24,7 @@ from foretell.inputs.recommended import Recommended
 from foretell.loading.options import ModelOptions
 from foretell.loading.progress import loading_bar
 from foretell.loading.recommended import from_generation_config, read_recommended
-from foretell.utils.beside import Beside
+from foretell.utils.background import Background
 from foretell.utils.extras import how_to_install
 from foretell.utils.notices import caution
 from foretell.utils.quoting import escape, name_some, quote
@@ -124,7 +124,7 @@ def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedMo
             _check_vocabulary(file.path, made, vocab_size)
             return made
 
-        with Beside(make_tokenizer) as made:  # weights are packed without Python's lock
+        with Background(make_tokenizer) as made:  # weights are packed without Python's lock
             runner = _pack_file(file, options, made)
             loaded = LoadedModel(runner, made.result(), recommended)
         file.metadata.clear()  # as large as the vocabulary, and read
@@ -132,7 +132,7 @@ def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedMo
     return loaded
 
 
-def _pack_file(file: GGUFFile, options: ModelOptions, tokenizer: Beside[Tokenizer]) -> Backend:
+def _pack_file(file: GGUFFile, options: ModelOptions, tokenizer: Background[Tokenizer]) -> Backend:
     """The backend; what is wrong with the tokenizer is said first, and ends it early."""
     from foretell.backends.native.backend import NativeBackend
 

@@ -155,7 +155,7 @@ def test_the_same_bits_for_the_smallest_and_largest():
 @pytest.mark.parametrize("where", ["query", "key", "value"])
 @pytest.mark.parametrize("value", [0, 1, -1], ids=["nan", "infinite", "-infinite"])
 def test_what_is_not_finite_makes_what_sees_it_nan(isa, where, value):
-    """One number that is none, of one head: an error that must be seen, and by those only."""
+    """One NaN or infinity, of one head: an error that must be seen, and by those only."""
     heads, row = Heads(2, 2, 48), 270
     inputs = dict(zip(("query", "key", "value"), random_inputs(heads, 300), strict=True))
     gates = {where: np.ones_like(inputs[where])}

@@ -1,4 +1,4 @@
-"""A function beside its caller: its result, its error, and no thread that outlives the block."""
+"""A function in the background: its result, its error, and no thread that outlives the block."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import threading
 
 import pytest
 
-from foretell.utils.beside import Beside
+from foretell.utils.background import Background
 
 
 def test_the_two_run_at_the_same_time() -> None:
     both = threading.Barrier(2)
-    with Beside(lambda: both.wait(10)) as beside:
+    with Background(lambda: both.wait(10)) as background:
         both.wait(10)
-        assert beside.result() in (0, 1)
+        assert background.result() in (0, 1)
 
 
 def test_what_it_raises_is_raised_where_it_is_asked_for() -> None:
     def fail() -> None:
         raise ValueError("no")
 
-    with Beside(fail) as beside:
+    with Background(fail) as background:
         with pytest.raises(ValueError, match="no"):
-            beside.result()
+            background.result()
         with pytest.raises(ValueError, match="no"):
-            beside.check()
+            background.check()
 
 
 def test_a_check_does_not_wait() -> None:
     go = threading.Event()
-    with Beside(lambda: go.wait(10)) as beside:
-        beside.check()
+    with Background(lambda: go.wait(10)) as background:
+        background.check()
         go.set()
-        assert beside.result() is True
+        assert background.result() is True
 
 
 def test_the_block_waits_for_its_end_whatever_happens() -> None:
@@ -45,8 +45,8 @@ def test_the_block_waits_for_its_end_whatever_happens() -> None:
         ended.set()
 
     def leave() -> None:
-        with Beside(function) as beside:
-            threads.append(beside._thread)
+        with Background(function) as background:
+            threads.append(background._thread)
             timer.start()
             raise KeyError
 
@@ -63,5 +63,5 @@ def test_without_threads_it_is_run_at_once(monkeypatch: pytest.MonkeyPatch) -> N
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with Beside(lambda: 7) as beside:
-        assert beside.result() == 7
+    with Background(lambda: 7) as background:
+        assert background.result() == 7

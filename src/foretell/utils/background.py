@@ -1,4 +1,4 @@
-"""A function that runs in a thread of its own, while its caller does something else."""
+"""A function that runs in a background thread, while its caller does something else."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Beside(Generic[T]):
-    """Runs `function` at once in another thread; a context manager that waits for its end.
+class Background(Generic[T]):
+    """Runs `function` at once in a background thread; a context manager that waits for its end.
 
     Worth it where one of the two does not hold Python's lock. Where no thread can be had, it is run
     by the caller, now.
@@ -20,7 +20,7 @@ class Beside(Generic[T]):
         self._function = function
         self._found: list[T] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="foretell-beside")
+        self._thread = threading.Thread(target=self._run, name="foretell-background")
         try:
             self._thread.start()
         except RuntimeError:
@@ -45,11 +45,9 @@ class Beside(Generic[T]):
 
     def _wait(self) -> None:
         while self._thread.is_alive():
-            self._thread.join(
-                0.1
-            )  # in pieces: Ctrl-C is not heard in a wait without end everywhere
+            self._thread.join(0.1)  # Ctrl-C is not heard everywhere in a wait without end
 
-    def __enter__(self) -> Beside[T]:
+    def __enter__(self) -> Background[T]:
         return self
 
     def __exit__(self, *error: object) -> None:
