@@ -186,7 +186,7 @@ struct Output {
     }
 };
 
-// The tokens from `token` on. With the last of them the next block is asked for: the processor's
+// The tokens from `token` on. With the first of all the next block is asked for: the processor's
 // own prefetching loses its track among lines of several kinds, and where a block is read again.
 template <Format F, int W>
 void int8_columns(const LinearTask& task, int64_t token, int64_t block) {
