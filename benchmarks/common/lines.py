@@ -40,6 +40,12 @@ def serve(operations: dict[str, Operation]) -> None:
         print(json.dumps(reply), file=replies, flush=True)
 
 
+def serve_engine(engine: Any) -> None:
+    """Serve an engine whose methods are the operations of `speed/peers.py`."""
+    names = ("load", "generate", "generate_many", "generate_beams")
+    serve({name: getattr(engine, name) for name in names})
+
+
 def figures(
     prompt_tokens: int, ids: list[int], first_seconds: float, wall_seconds: float
 ) -> dict[str, Any]:

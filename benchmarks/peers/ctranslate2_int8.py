@@ -16,7 +16,7 @@ from typing import Any
 import ctranslate2
 
 from benchmarks.common.checkpoint import checkpoint, converted
-from benchmarks.common.lines import figures, serve
+from benchmarks.common.lines import figures, serve_engine
 
 COMPUTE_TYPE = "int8"
 
@@ -101,14 +101,7 @@ def _sampling(settings: dict[str, Any] | None) -> dict[str, Any]:
 def main() -> None:
     """Serve the model named on the command line."""
     peer = CTranslate2(sys.argv[1], int(sys.argv[2]), sys.argv[3])
-    serve(
-        {
-            "load": peer.load,
-            "generate": peer.generate,
-            "generate_many": peer.generate_many,
-            "generate_beams": peer.generate_beams,
-        }
-    )
+    serve_engine(peer)
 
 
 if __name__ == "__main__":

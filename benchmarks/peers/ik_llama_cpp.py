@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from ik_llama_cpp import _ctypes_api as api
 
-from benchmarks.common.lines import UnsupportedError, figures, serve
+from benchmarks.common.lines import UnsupportedError, figures, serve_engine
 
 CONTEXT = 4160
 SEQUENCE_CONTEXT = 512  # positions of one of several sequences
@@ -154,14 +154,7 @@ class IkLlamaCpp:
 def main() -> None:
     """Serve the model named on the command line."""
     peer = IkLlamaCpp(sys.argv[1], *map(int, sys.argv[2:]))
-    serve(
-        {
-            "load": peer.load,
-            "generate": peer.generate,
-            "generate_many": peer.generate_many,
-            "generate_beams": peer.generate_beams,
-        }
-    )
+    serve_engine(peer)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import llama_cpp
 
-from benchmarks.common.lines import UnsupportedError, figures, serve
+from benchmarks.common.lines import UnsupportedError, figures, serve_engine
 
 CONTEXT = 4160
 
@@ -74,14 +74,7 @@ class LlamaCppPython:
 def main() -> None:
     """Serve the model named on the command line."""
     peer = LlamaCppPython(sys.argv[1], int(sys.argv[2]))
-    serve(
-        {
-            "load": peer.load,
-            "generate": peer.generate,
-            "generate_many": peer.generate_many,
-            "generate_beams": peer.generate_beams,
-        }
-    )
+    serve_engine(peer)
 
 
 if __name__ == "__main__":

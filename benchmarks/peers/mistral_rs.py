@@ -18,7 +18,7 @@ from typing import Any
 import gguf
 import mistralrs
 
-from benchmarks.common.lines import UnsupportedError, serve
+from benchmarks.common.lines import UnsupportedError, serve_engine
 
 
 class MistralRs:
@@ -89,14 +89,7 @@ def main() -> None:
     """Serve the model named on the command line."""
     os.environ["RAYON_NUM_THREADS"] = sys.argv[2]
     peer = MistralRs(sys.argv[1])
-    serve(
-        {
-            "load": peer.load,
-            "generate": peer.generate,
-            "generate_many": peer.generate_many,
-            "generate_beams": peer.generate_beams,
-        }
-    )
+    serve_engine(peer)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any
 import onnxruntime_genai as og
 
 from benchmarks.common.checkpoint import checkpoint, converted
-from benchmarks.common.lines import UnsupportedError, figures, serve
+from benchmarks.common.lines import UnsupportedError, figures, serve_engine
 
 PRECISION = "int4"
 
@@ -103,14 +103,7 @@ class OnnxGenAI:
 def main() -> None:
     """Serve the model named on the command line."""
     peer = OnnxGenAI(sys.argv[1], int(sys.argv[2]), sys.argv[3])
-    serve(
-        {
-            "load": peer.load,
-            "generate": peer.generate,
-            "generate_many": peer.generate_many,
-            "generate_beams": peer.generate_beams,
-        }
-    )
+    serve_engine(peer)
 
 
 if __name__ == "__main__":

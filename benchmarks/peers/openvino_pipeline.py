@@ -16,7 +16,7 @@ import numpy as np
 import openvino
 import openvino_genai
 
-from benchmarks.common.lines import figures, serve
+from benchmarks.common.lines import figures, serve_engine
 
 
 class OpenVINO:
@@ -79,14 +79,7 @@ class OpenVINO:
 def main() -> None:
     """Serve the model named on the command line."""
     peer = OpenVINO(sys.argv[1], int(sys.argv[2]))
-    serve(
-        {
-            "load": peer.load,
-            "generate": peer.generate,
-            "generate_many": peer.generate_many,
-            "generate_beams": peer.generate_beams,
-        }
-    )
+    serve_engine(peer)
 
 
 if __name__ == "__main__":
