@@ -141,7 +141,7 @@ bench-native: $(PEERS)/made ## build llama.cpp and ik_llama.cpp for this process
 	$(PEERS)/bin/python -m pip --quiet install diskcache
 
 .PHONY: bench-peers
-bench-peers: $(VENV)/built $(PEERS)/made ## nine peers on five models: about 25 minutes
+bench-peers: $(VENV)/built $(PEERS)/made ## foretell and its peers on five models: half an hour
 	@$(PEERS)/bin/python -m benchmarks.speed.peers $(OPTIONS)
 
 .PHONY: prefix stalls

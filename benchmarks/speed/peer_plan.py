@@ -46,6 +46,14 @@ LONG = 12.0
 FORETELL = Engine("foretell", "foretell_native", seconds=20.0)
 PEERS = (
     Engine("llama.cpp", "llama_cpp", "xllamacpp", True, (json.dumps(NO_STORE),), seconds=LONG),
+    Engine(
+        "llama.cpp, no flash attention",
+        "llama_cpp",
+        "xllamacpp",
+        True,
+        (json.dumps({**NO_STORE, "flash_attn_type": "DISABLED"}),),
+        seconds=2 * LONG,
+    ),
     Engine("llama.cpp, built here", "llama_cpp_python", "llama_cpp"),
     Engine("ik_llama.cpp", "ik_llama_cpp", "ik_llama_cpp", True, seconds=LONG),
     Engine("OpenVINO GenAI", "openvino_pipeline", "openvino_genai"),
