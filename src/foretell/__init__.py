@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from foretell.engine.stats import EngineStats
     from foretell.errors import (
         ConfigError,
+        ContextLengthError,
         DownloadError,
         ForetellError,
         ModelFileError,
@@ -64,6 +65,7 @@ _HOMES = {
     **dict.fromkeys(
         (
             "ConfigError",
+            "ContextLengthError",
             "DownloadError",
             "ForetellError",
             "ModelFileError",
@@ -102,6 +104,7 @@ __all__ = [
     "Chunk",
     "Comparison",
     "ConfigError",
+    "ContextLengthError",
     "Conversation",
     "DownloadError",
     "EngineStats",

@@ -11,7 +11,7 @@ import os
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -540,6 +540,42 @@ class AsyncLLM:
 
         return await asyncio.to_thread(prepare)
 
+    @asynccontextmanager
+    async def submit(
+        self,
+        prompt: Prompts | ReadPrompts,
+        config: GenerationConfig | None = None,
+        *,
+        streams: bool = True,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Unpack[GenerationSettings],
+    ) -> AsyncGenerator[Submitted, None]:
+        """As `stream`, for servers: the block is entered once the engine's queue has the request.
+
+            async with llm.submit("Once upon a time", max_new_tokens=20) as submitted:
+                async for chunk in submitted:
+                    print(chunk.text, end="")
+
+        So whatever can be refused is refused before it, QueueFullError included, and the first
+        chunk may come much later. The prompts of a list wait outside the queue, and are not waited
+        for. Leaving the block ends the request.
+
+        Args:
+            prompt: text or ids, or a list of such; or a function that reads them, which is called
+                in a helper thread.
+            config: settings, as a whole.
+            streams: whether every chunk is wanted, or those only that have an output.
+            parse_special, priority, settings: as for `generate`.
+        """
+        complete = self._settings(config, settings)
+        read = prompt if callable(prompt) else lambda: prompt
+        jobs = await self._prepare(read, complete, parse_special, priority, None)
+        with self._submit(jobs, jobs.num_prompts, priority, streams=streams) as channel:
+            if not jobs.is_list:
+                await channel.admitted()
+            yield Submitted(channel, jobs.lengths)
+
     @contextmanager
     def _submit(
         self, jobs: Iterable[Job], num_jobs: int, priority: int, *, streams: bool
@@ -596,6 +632,28 @@ class AsyncLLM:
         configs = [inputs.settings(task.config, NO_SETTINGS) for task in tasks]
         jobs = await asyncio.to_thread(jobs_of, tasks, configs, inputs, priority=priority)
         return await self._collect(jobs, len(jobs), priority)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What the engine has taken: an asynchronous iterator of its chunks.
+
+    Attributes:
+        channel: brings the chunks.
+        prompt_lengths: tokens of each prompt.
+    """
+
+    channel: Channel[Chunk]
+    prompt_lengths: tuple[int, ...]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        chunk = await self.channel.get()
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
 
 
 def _once(load: Callable[[], LLM]) -> Callable[[], LLM]:

@@ -5,6 +5,7 @@ ForetellError                1   500
 ├── ConfigError              2   400   a setting is unknown, out of range or contradicts another
 │   └── UnknownNameError     2   400   a setting, or an argument, is not known by this name
 ├── RequestError             2   400   a prompt is empty, or exceeds the context or the KV pool
+│   ├── ContextLengthError   2   400   a prompt and its answer exceed the context
 │   └── QueueFullError       2   429   as many requests wait as may
 ├── ModelNotFoundError       1   404   no such model name, file or cached download
 ├── DownloadError            1   502   a model could not be fetched or stored
@@ -43,6 +44,10 @@ class RequestError(ForetellError, ValueError):
 
     exit_code = 2
     http_status = 400
+
+
+class ContextLengthError(RequestError):
+    """A prompt, and what is to be generated after it, exceed the context."""
 
 
 class QueueFullError(RequestError):

@@ -15,7 +15,7 @@ from foretell.config.ranges import MAX_COUNT
 from foretell.decoding.context import Breakers, ChainContext
 from foretell.decoding.strategies import strategy_for
 from foretell.decoding.strategies.base import Strategy, StrategyKind
-from foretell.errors import RequestError
+from foretell.errors import ContextLengthError, RequestError
 from foretell.outputs import StopReason
 from foretell.utils.display import count
 from foretell.utils.quoting import quote
@@ -139,7 +139,7 @@ class Request:
         less = f", less the {longer} by which the negative prompt is longer," if self._lead else ""
         most = info.context_length - self._lead
         if self.min_length > most:
-            raise RequestError(f"{self._wish}, but the context{less} has {max(0, most)}")
+            raise ContextLengthError(f"{self._wish}, but the context{less} has {max(0, most)}")
         if self.min_length > self._pool_length(info):
             raise RequestError(self._beyond_pool(info))
 

@@ -51,7 +51,8 @@ class Channel(Generic[T]):
         self._caught_up = caught_up
         self._lock = Lock()
         self._waiter: asyncio.Future[None] | None = None
-        self._has_ended = False
+        self._is_admitted = self._has_ended = False
+        self._wants_admission = False  # the reader waits for no more than that
         self._error: BaseException | None = None
 
     @property
@@ -69,10 +70,28 @@ class Channel(Generic[T]):
         with self._lock:
             self._store.append(item)
 
+    def note_admitted(self) -> None:
+        """Say that the engine has taken the work; `wake` lets the reader know."""
+        with self._lock:
+            self._is_admitted = True
+
     def end(self, error: BaseException | None = None) -> None:
         """Say that no more comes, and raise `error` in the reader once it has read the rest."""
         with self._lock:
             self._has_ended, self._error = True, error
+
+    async def admitted(self) -> None:
+        """Wait until the engine has taken the work; raises what it was refused for."""
+        while True:
+            with self._lock:
+                if self._is_admitted or len(self._store):
+                    return
+                if self._has_ended:
+                    self._raise_error()
+                    return
+                self._wants_admission = True
+                waiter = self._waiter = self._loop.create_future()
+            await waiter
 
     async def get(self) -> T | None:
         """The next item; None after the last. The reader's side; raises what ended the channel."""
@@ -99,8 +118,10 @@ class Channel(Generic[T]):
     def take_waiter(self) -> asyncio.Future[None] | None:
         """What the reader waits for, if it does and there is something to read."""
         with self._lock:
-            if not (len(self._store) or self._has_ended):
+            is_admitted = self._is_admitted and self._wants_admission
+            if not (len(self._store) or self._has_ended or is_admitted):
                 return None
+            self._wants_admission = False
             waiter, self._waiter = self._waiter, None
             return waiter
 

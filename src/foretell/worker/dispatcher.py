@@ -127,6 +127,8 @@ class Dispatcher:
             request_id = self._engine.add(job.request, is_checked=True)
             self._by_request[request_id] = submission
             submission.added(request_id, job)
+            submission.channel.note_admitted()
+            self._changed[submission.channel] = None
 
     def _step(self) -> None:
         try:

@@ -1,0 +1,119 @@
+"""Errors in OpenAI's form: `{"error": {"message", "type", "param", "code"}}`, with a status."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from foretell.errors import (
+    ContextLengthError,
+    ForetellError,
+    ModelNotFoundError,
+    QueueFullError,
+    RequestError,
+)
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+NEVER_AGAIN = {"x-should-retry": "false"}
+"""Keeps OpenAI's clients from asking again for what would fail again."""
+
+TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    503: "service_unavailable_error",
+}
+"""Of an error, by its status; the others below 500 are "invalid_request_error"."""
+
+_NAMED = re.compile(r"([A-Za-z_]\w*)(?:\[[^\]]*\])*=")
+
+
+class ApiError(Exception):
+    """What a request is answered with in place of what it asks for.
+
+    Args:
+        status: of HTTP.
+        message: what is wrong, and what would be right.
+        param: the field of the request that it concerns.
+        code: a word for programs.
+        headers: to be sent with it.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.code = code
+        self.headers = headers
+
+    @property
+    def kind(self) -> str:
+        """OpenAI's `type` of it."""
+        fallback = "invalid_request_error" if self.status < 500 else "server_error"
+        return TYPES.get(self.status, fallback)
+
+    def body(self) -> bytes:
+        """As JSON."""
+        return json.dumps(self.as_dict()).encode()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the body's data."""
+        error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+        return {"error": error}
+
+
+def invalid(message: str, param: str | None = None, code: str | None = None) -> ApiError:
+    """A request that is wrong in itself."""
+    return ApiError(400, message, param=param, code=code)
+
+
+def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> ApiError:
+    """What an exception is to the one who asked.
+
+    `fields` has, for settings, the names of the request's fields that they came from. Whatever is
+    not foretell's own is told nothing of: the log has it.
+    """
+    if isinstance(error, ApiError):
+        return error
+    if not isinstance(error, ForetellError):
+        return ApiError(500, "the server has failed; its log says why", headers=NEVER_AGAIN)
+    message = str(error)
+    headers = NEVER_AGAIN if error.http_status >= 500 else NO_HEADERS
+    param = _param(message, fields or {}) if error.http_status == 400 else None
+    return ApiError(error.http_status, message, param=param, code=_code(error), headers=headers)
+
+
+def _code(error: ForetellError) -> str | None:
+    if isinstance(error, ContextLengthError):
+        return "context_length_exceeded"
+    if isinstance(error, QueueFullError):
+        return "queue_full"
+    if isinstance(error, ModelNotFoundError):
+        return "model_not_found"
+    return None
+
+
+def _param(message: str, fields: Mapping[str, str]) -> str | None:
+    """The field that a message names first, as the request spells it."""
+    found = _NAMED.search(message)
+    if found is None or found.start() > 40:
+        return None
+    return fields.get(found[1], found[1])
+
+
+def is_closed(error: BaseException) -> bool:
+    """Whether it says that the model has gone."""
+    return type(error) is RequestError and "closed" in str(error)

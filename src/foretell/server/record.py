@@ -1,0 +1,59 @@
+"""What is noted of a request while it is answered, for its log line and the metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter
+
+
+@dataclass
+class RequestRecord:
+    """One request. Times are those of `perf_counter`, in seconds.
+
+    Attributes:
+        request_id: its `x-request-id`.
+        method, path: of HTTP.
+        arrived: when its head was there.
+        status: what it was answered with; 0: nothing was sent yet.
+        model: the model that was asked.
+        streams: whether it wanted a stream.
+        max_tokens: the most tokens that it wanted, if it said so.
+        prompt_tokens, cached_tokens: of all its prompts; how many were found computed.
+        completion_tokens: of all its samples.
+        queued: when the engine's queue had it.
+        first, last: when its first and its latest chunk came.
+        gaps: the seconds between its chunks.
+        finish_reasons: of its samples that have ended.
+        error: the message that it was answered with.
+        has_left: whether its client went before the end.
+        prompt: what was asked, if that is to be logged.
+    """
+
+    request_id: str
+    method: str = ""
+    path: str = ""
+    arrived: float = field(default_factory=perf_counter)
+    status: int = 0
+    model: str = ""
+    streams: bool = False
+    max_tokens: int | None = None
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    queued: float | None = None
+    first: float | None = None
+    last: float | None = None
+    gaps: list[float] = field(default_factory=list)
+    finish_reasons: list[str] = field(default_factory=list)
+    error: str | None = None
+    has_left: bool = False
+    prompt: str | None = None
+
+    def note_chunk(self) -> None:
+        """Take note that tokens have come."""
+        now = perf_counter()
+        if self.last is None:
+            self.first = now
+        else:
+            self.gaps.append(now - self.last)
+        self.last = now

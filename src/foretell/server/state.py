@@ -1,0 +1,40 @@
+"""What all routes of one server share."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+
+from foretell import __version__
+from foretell.async_llm import AsyncLLM
+from foretell.server.lifecycle import Lifecycle
+from foretell.server.options import ServerOptions
+
+
+@dataclass
+class ServerState:
+    """A model, how it is served, and since when.
+
+    Attributes:
+        llm: answers the requests.
+        options: how it is served.
+        lifecycle: whether it is there yet, or no more.
+        created: when the server began, in seconds since 1970.
+    """
+
+    llm: AsyncLLM
+    options: ServerOptions
+    lifecycle: Lifecycle
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names that requests may call the model by; the first is the one that answers bear."""
+        return self.options.model_names or ("foretell",)
+
+    @property
+    def fingerprint(self) -> str:
+        """OpenAI's `system_fingerprint`: the same where model and engine are."""
+        told = f"{__version__} {self.llm.info} {self.model_names[0]}"
+        return f"fp_{hashlib.sha256(told.encode()).hexdigest()[:12]}"
