@@ -254,14 +254,16 @@ class GenerationOutput(JsonMixin):
 
 @dataclass(frozen=True, repr=False)
 class Chunk(JsonMixin):
-    """A piece of a stream. Texts, token ids and log-probabilities, joined, equal the output's.
+    """A piece of a stream. Texts, token ids, log-probabilities and traces, joined, equal the
+    output's.
 
     `prompt_index` says which of a list of prompts it goes on with, `index` which of the samples.
 
     `text` may be empty while the bytes of a character are incomplete, or while what is there may
     yet become a stop string; a token comes with the chunk that completes its text. `start_byte`
-    is where the text begins in the UTF-8 bytes of the whole continuation. The last chunk alone
-    has a `finish_reason` and the finished `output`.
+    is where the text begins in the UTF-8 bytes of the whole continuation. A sample's first chunk
+    alone has `prompt_logprobs`, if they were asked for. The last chunk alone has a `finish_reason`
+    and the finished `output`.
     """
 
     text: str
@@ -273,6 +275,8 @@ class Chunk(JsonMixin):
     output: GenerationOutput | None = None
     prompt_index: int = 0
     index: int = 0
+    trace: list[StepTrace] | None = None
+    prompt_logprobs: list[TokenLogprob] | None = None
 
     def require_output(self) -> GenerationOutput:
         """The finished output of the last chunk; RequestError for any other chunk."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class ServerOptions:
     allowed_hosts: tuple[str, ...] | None = None
     cors_origins: tuple[str, ...] = ()
     strict: bool = False
-    defaults: Mapping[str, Any] = NOTHING
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     max_body_bytes: int = 4 * 2**20
     body_timeout: float = 60.0
     ping_interval: float = 5.0

@@ -89,6 +89,7 @@ class SampleStreamer:
         self._waiting: deque[_Token] = deque()  # the others
         self._prompt_reports: list[TokenReport] = []
         self._num_cached = 0
+        self._has_begun = False  # whether there was a chunk
         self._score: float | None = None
         self._started = perf_counter()
         self._first = self._latest = self._started
@@ -182,6 +183,8 @@ class SampleStreamer:
         self._num_bytes += len(text.encode())
         tokens = self._release(is_last=finish_reason is not None)
         self._tokens += tokens
+        prompt_logprobs = None if self._has_begun else self._prompt_logprobs()
+        self._has_begun = True
         if finish_reason is not None:
             self.output = self._finish(finish_reason, stop_reason)
         return Chunk(
@@ -194,6 +197,8 @@ class SampleStreamer:
             output=self.output,
             prompt_index=self._job.prompt_index,
             index=self._index,
+            trace=self._traces(tokens) if self._job.request.config.trace else None,
+            prompt_logprobs=prompt_logprobs,
         )
 
     def _release(self, *, is_last: bool) -> list[_Token]:
@@ -227,13 +232,13 @@ class SampleStreamer:
             stop_reason=stop_reason,
             logprobs_by_stage=self._logprobs_by_stage(self._tokens) if self._stages else None,
             prompt_logprobs=self._prompt_logprobs(),
-            trace=self._traces() if self._job.request.config.trace else None,
+            trace=self._traces(self._tokens) if self._job.request.config.trace else None,
             index=self._index,
             score=self._score,
         )
 
-    def _traces(self) -> list[StepTrace]:
-        records = [token.trace for token in self._tokens if token.trace is not None]
+    def _traces(self, tokens: Sequence[_Token]) -> list[StepTrace]:
+        records = [token.trace for token in tokens if token.trace is not None]
         return [describe_trace(record, self._tokenizer) for record in records]
 
     def _usage(self) -> Usage:

@@ -20,8 +20,9 @@ Sample = tuple[int, int]
 class CoalescingQueue:
     """A queue of chunks: at most `capacity`, or one for each sample if these are more.
 
-    When it is full, a chunk is joined to the last one of its sample. Texts, token ids and
-    log-probabilities stay whole and in order, and `start_byte` is that of the first part.
+    When it is full, a chunk is joined to the last one of its sample. Texts, token ids,
+    log-probabilities and traces stay whole and in order; `start_byte` and the prompt's
+    log-probabilities are those of the first part.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -60,6 +61,7 @@ class _Joined:
         self._token_ids = list(first.token_ids)
         self._logprobs = list(first.logprobs or ())
         self._by_stage = _copy(first.logprobs_by_stage)
+        self._trace = list(first.trace or ())
 
     def add(self, chunk: Chunk) -> None:
         """Take in the chunk that follows."""
@@ -69,6 +71,7 @@ class _Joined:
         self._logprobs += chunk.logprobs or ()
         for stage, entries in (chunk.logprobs_by_stage or {}).items():
             self._by_stage[stage] += entries
+        self._trace += chunk.trace or ()
 
     def chunk(self) -> Chunk:
         """All of it as one chunk; what only a last chunk has is the latest's."""
@@ -81,6 +84,8 @@ class _Joined:
             start_byte=self._first.start_byte,
             logprobs=None if self._latest.logprobs is None else self._logprobs,
             logprobs_by_stage=None if self._latest.logprobs_by_stage is None else self._by_stage,
+            trace=None if self._latest.trace is None else self._trace,
+            prompt_logprobs=self._first.prompt_logprobs,
         )
 
 

@@ -21,10 +21,7 @@ from foretell.cli.options import (
     with_options,
 )
 from foretell.config import GenerationConfig
-from foretell.config.settings import SAMPLING_SETTINGS
-
-CHOOSING = {"preset", "do_sample", "num_beams", "processors", *SAMPLING_SETTINGS}
-"""Settings that say how tokens are chosen."""
+from foretell.config.settings import CHOOSING_SETTINGS
 
 
 @click.command(cls=SettingsCommand)
@@ -80,4 +77,4 @@ def command(
 def chat_settings(stated: dict[str, Any]) -> GenerationConfig:
     """The settings of the answers: preset chat, unless those stated say how tokens are chosen."""
     config = GenerationConfig().override(**stated)
-    return config if CHOOSING & stated.keys() else config.override(preset="chat")
+    return config if CHOOSING_SETTINGS & stated.keys() else config.override(preset="chat")

@@ -26,6 +26,7 @@ from foretell.config.validators import Values
 
 __all__ = [
     "ALIASES",
+    "CHOOSING_SETTINGS",
     "GROUPS",
     "MULTIPLYING_SETTINGS",
     "RANGES",
@@ -67,6 +68,11 @@ RANGES: dict[str, Range] = {
 
 SAMPLING_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.kind.is_sampling)
 """Any of them makes decoding sample."""
+
+CHOOSING_SETTINGS = frozenset(
+    ("preset", "do_sample", "num_beams", "processors", *SAMPLING_SETTINGS)
+)
+"""Settings that say how tokens are chosen."""
 
 STAGES = frozenset(name for name, row in SETTINGS.items() if row.kind.is_stage)
 """The stages of a chain; each bears the name of the setting that turns it on."""

@@ -1,0 +1,132 @@
+"""What a request asks for, once its body has been read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from foretell.async_llm import ReadPrompts
+from foretell.config import GenerationConfig
+from foretell.config.settings import CHOOSING_SETTINGS
+from foretell.errors import ConfigError
+from foretell.server.errors import ApiError, api_error, invalid
+from foretell.server.fields import Fields, checked, flag, number, sort_fields
+from foretell.server.state import ServerState
+from foretell.utils.quoting import quote
+
+AS_OPENAI: Mapping[str, Any] = {"temperature": 1.0}
+"""What holds where a request does not say how tokens are chosen, nor the server's options."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, ready for the engine.
+
+    Attributes:
+        read: gives the prompts, in a helper thread.
+        num_prompts: how many there are.
+        config: the settings, a seed among them if tokens are drawn.
+        fields: the body's, sorted.
+        streams: whether the answer comes as it is written.
+        includes_usage, counts_always: whether a stream tells the usage, at its end or always.
+        returns_ids: whether the answer has the token ids.
+        priority: of the requests.
+    """
+
+    read: ReadPrompts
+    num_prompts: int
+    config: GenerationConfig
+    fields: Fields
+    streams: bool
+    includes_usage: bool
+    counts_always: bool
+    returns_ids: bool
+    priority: int
+
+    @property
+    def num_choices(self) -> int:
+        """Texts that are asked for in all."""
+        return self.num_prompts * self.config.num_return_sequences
+
+    def error(self, error: BaseException) -> ApiError:
+        """What an exception is to the one who asked, in the request's own words."""
+        return api_error(error, self.fields.spelled)
+
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer: what it was made with, and what is odd about the request."""
+        told: dict[str, str] = {}
+        if self.config.seed is not None:
+            told["x-foretell-seed"] = str(self.config.seed)
+        if self.fields.unknown:
+            told["x-foretell-ignored"] = ", ".join(map(_header_safe, self.fields.unknown[:20]))
+        if self.config.warnings:
+            told["x-foretell-warning"] = "; ".join(map(_header_safe, self.config.warnings))[:1000]
+        return told
+
+
+def _header_safe(text: str) -> str:
+    return ascii(text)[1:-1][:200]
+
+
+def sorted_fields(body: Mapping[str, Any], route: str, state: ServerState) -> Fields:
+    """The fields of a body; ApiError if it asks for another model, or for what is not done."""
+    fields = sort_fields(body, route, strict=state.options.strict)
+    check_model(fields.own.get("model"), state)
+    return fields
+
+
+def check_model(name: Any, state: ServerState) -> None:
+    """Raise ApiError if this is not the model that is served; None is whichever that is."""
+    if name is None or name in state.model_names:
+        return
+    if not isinstance(name, str):
+        raise invalid(f"model={quote(name)} must be a string", "model")
+    names = ", ".join(state.model_names)
+    message = f"there is no model {quote(name)} here: /v1/models lists {names}"
+    raise ApiError(404, message, param="model", code="model_not_found")
+
+
+def asked(
+    fields: Fields,
+    read: ReadPrompts,
+    num_prompts: int,
+    state: ServerState,
+    settings: Mapping[str, Any],
+) -> Asked:
+    """A request of these fields; `settings` are further ones that the route has made."""
+    own = fields.own
+    streams = flag(own, "stream")
+    wishes = checked(own, "stream_options", dict, {}, lambda _: True)
+    if wishes and not streams:
+        raise invalid("stream_options is for streams: set stream to true", "stream_options")
+    unknown = [name for name in wishes if name not in STREAM_OPTIONS]
+    fields.unknown.extend(f"stream_options.{name}" for name in unknown)
+    known = {name: value for name, value in wishes.items() if value is not None}
+    return Asked(
+        read,
+        num_prompts,
+        make_config({**fields.settings, **settings}, fields, state),
+        fields,
+        streams,
+        flag(known, "include_usage"),
+        flag(known, "continuous_usage_stats"),
+        flag(own, "return_token_ids"),
+        number(own, "priority", -(2**31), 2**31 - 1) or 0,
+    )
+
+
+STREAM_OPTIONS = ("include_usage", "continuous_usage_stats", "include_obfuscation")
+
+
+def make_config(
+    settings: Mapping[str, Any], fields: Fields, state: ServerState
+) -> GenerationConfig:
+    """The settings in force; ApiError, naming the field, for those that make no sense."""
+    chosen = dict(settings)
+    if not CHOOSING_SETTINGS & chosen.keys():
+        chosen |= state.options.defaults or AS_OPENAI
+    try:
+        return GenerationConfig().override(**chosen).with_seed()
+    except ConfigError as error:
+        raise api_error(error, fields.spelled) from error

@@ -1,0 +1,85 @@
+"""`/v1/completions`: from its body to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from foretell.inputs.prompts import Prompts, is_batch
+from foretell.server.asking import Asked, asked, sorted_fields
+from foretell.server.errors import invalid
+from foretell.server.fields import flag, number
+from foretell.server.state import ServerState
+from foretell.server.writers import CompletionWriter
+from foretell.text.tokenizer import Tokenizer
+from foretell.utils.quoting import quote
+
+MAX_TOP = 20
+MAX_PROMPTS = 2048
+MAX_CHOICES = 4096
+DEFAULT_TOKENS = 16
+"""OpenAI's length of a completion where none is stated."""
+
+
+def ask_completion(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, CompletionWriter]:
+    """What a body asks for, and who writes the answer; ApiError if it is refused."""
+    fields = sorted_fields(body, "completions", state)
+    own, settings = fields.own, dict(fields.settings)
+    echoes = flag(own, "echo")
+    num_top = number(own, "logprobs", 0, MAX_TOP)
+    if num_top is not None:
+        settings["logprobs"] = num_top
+        if echoes:
+            settings.setdefault("prompt_logprobs", num_top)
+    if not {"max_new_tokens", "max_length"} & settings.keys():
+        settings["max_new_tokens"] = DEFAULT_TOKENS
+    reader = PromptReader(own.get("prompt"), state.llm.tokenizer, echoes=echoes)
+    request = asked(fields, reader, reader.num_prompts, state, settings)
+    if request.num_choices > MAX_CHOICES:
+        raise invalid(
+            f"{reader.num_prompts} prompts, n={request.config.num_return_sequences}: "
+            f"must make at most {MAX_CHOICES} texts",
+            "n",
+        )
+    return request, CompletionWriter(request, state, reader.texts if echoes else None)
+
+
+class PromptReader:
+    """Gives a completion's prompts when it is called.
+
+    Attributes:
+        num_prompts: how many there are.
+        texts: what is echoed of each; empty before the call, and where nothing is echoed.
+
+    Raises:
+        ApiError: they are no prompts.
+    """
+
+    def __init__(self, prompt: Any, tokenizer: Tokenizer, *, echoes: bool) -> None:
+        if not isinstance(prompt, (str, list)):
+            raise invalid(
+                f"prompt={quote(prompt)} must be a text, token ids, or a list of such", "prompt"
+            )
+        several = is_batch(prompt)
+        self.num_prompts = len(prompt) if several else 1
+        if not 0 < self.num_prompts <= MAX_PROMPTS:
+            raise invalid(f"prompt must have 1 to {MAX_PROMPTS} prompts", "prompt")
+        self._prompt, self._prompts = prompt, prompt if several else [prompt]
+        self._tokenizer = tokenizer
+        self._echoes = echoes
+        self.texts: list[str] = []
+
+    def __call__(self) -> Prompts:
+        """The prompts; here those that are to be echoed become texts."""
+        if self._echoes:
+            self.texts.extend(map(self._text, self._prompts))
+        found: Prompts = self._prompt
+        return found
+
+    def _text(self, prompt: str | Sequence[int]) -> str:
+        """A prompt's text; ids that the vocabulary lacks are refused later."""
+        if isinstance(prompt, str):
+            return prompt
+        size = self._tokenizer.vocab_size
+        is_sound = all(type(one) is int and 0 <= one < size for one in prompt)
+        return self._tokenizer.decode(prompt, skip_special_tokens=False) if is_sound else ""

@@ -1,0 +1,250 @@
+"""One request's way: to the engine, and back to a client that may leave at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from contextlib import suppress
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+from foretell.outputs import Chunk, GenerationOutput
+from foretell.server.asking import Asked
+from foretell.server.body import ClientGoneError, Receive
+from foretell.server.errors import ApiError
+from foretell.server.frames import PING, STREAM_HEADERS, dumps, frame
+from foretell.server.record import RequestRecord
+from foretell.server.state import ServerState
+from foretell.streaming.run import ordered_outputs
+
+T = TypeVar("T")
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+
+RECORD = "foretell.record"
+"""Where a scope has its request's record."""
+
+
+class AnswerWriter(Protocol):
+    """Writes a request's answer down, whole or as the events of a stream."""
+
+    def whole(self, outputs: list[GenerationOutput]) -> dict[str, Any]:
+        """The answer as one object."""
+        ...
+
+    def start(self, prompt_lengths: tuple[int, ...]) -> bytes:
+        """The events that a stream begins with."""
+        ...
+
+    def chunk(self, chunk: Chunk) -> bytes:
+        """The events that a chunk makes."""
+        ...
+
+    def end(self) -> bytes:
+        """The events that a stream ends with."""
+        ...
+
+    def failure(self, error: ApiError) -> bytes:
+        """The events that tell of an error in the middle of a stream."""
+        ...
+
+
+class Exchange:
+    """A request and its answer.
+
+    Args:
+        scope, receive, send: of ASGI; the body has been read.
+        state: the server's.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, state: ServerState) -> None:
+        self._receive = receive
+        self._send = send
+        self._state = state
+        self._record: RequestRecord = scope.get(RECORD) or RequestRecord("")
+
+    async def answer(self, asked: Asked, writer: AnswerWriter) -> None:
+        """Run a request, and answer it; ClientGoneError if the client leaves.
+
+        ApiError for whatever is refused, before an answer has begun.
+        """
+        self._note(asked)
+        try:
+            if asked.streams:
+                await self._stream(asked, writer)
+            else:
+                await self.answer_with(self._whole(asked, writer), asked.headers())
+        except (ApiError, ClientGoneError):
+            raise
+        except Exception as error:
+            raise asked.error(error) from error
+
+    async def answer_with(
+        self, work: Coroutine[Any, Any, Any], headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Answer with the data that some work gives, unless the client leaves before."""
+        await self.send_json(await self._unless_gone(work), headers)
+
+    async def send_json(self, data: Any, headers: Mapping[str, str] | None = None) -> None:
+        """Answer with some data."""
+        body = dumps(data)
+        told = {"content-type": "application/json", "content-length": str(len(body))}
+        await self._begin({**told, **(headers or {})})
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _note(self, asked: Asked) -> None:
+        record = self._record
+        record.model = self._state.model_names[0]
+        record.streams = asked.streams
+        record.max_tokens = asked.config.max_new_tokens
+
+    async def _unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of some work, which is cancelled where the client leaves."""
+        task = asyncio.ensure_future(work)
+        leaving = asyncio.ensure_future(_until_gone(self._receive))
+        try:
+            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise ClientGoneError
+        finally:
+            await _cancel(task, leaving)
+
+    async def _whole(self, asked: Asked, writer: AnswerWriter) -> dict[str, Any]:
+        last_chunks: list[Chunk] = []
+        async with self._submit(asked, streams=False) as submitted:
+            self._note_queued(submitted.prompt_lengths)
+            async for chunk in submitted:
+                self._record.note_chunk()
+                self._note_end(chunk)
+                last_chunks.append(chunk)
+        return writer.whole(ordered_outputs(last_chunks))
+
+    async def _stream(self, asked: Asked, writer: AnswerWriter) -> None:
+        """Send events as chunks come, with a comment now and then while none do."""
+        async with self._submit(asked, streams=True) as submitted:
+            self._note_queued(submitted.prompt_lengths)
+            await self._begin({**STREAM_HEADERS, **asked.headers()})
+            attendant = _Attendant(self._receive, self._write, self._state.options.ping_interval)
+            with attendant.watching():
+                await self._write(writer.start(submitted.prompt_lengths))
+                await self._write_chunks(submitted, asked, writer, attendant)
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _write_chunks(
+        self, submitted: Any, asked: Asked, writer: AnswerWriter, attendant: _Attendant
+    ) -> None:
+        try:
+            async for chunk in submitted:
+                self._record.note_chunk()
+                self._record.completion_tokens += len(chunk.token_ids)
+                events = writer.chunk(chunk)
+                if chunk.output is not None:
+                    self._note_end(chunk)
+                if events:
+                    attendant.note_sent()
+                    await self._write(events)
+        except Exception as error:  # noqa: BLE001  the answer has begun: it can only be told there
+            told = asked.error(error)
+            self._record.error = told.message
+            await self._write(writer.failure(told))
+        else:
+            await self._write(writer.end())
+
+    def _submit(self, asked: Asked, *, streams: bool) -> Any:
+        return self._state.llm.submit(
+            asked.read, asked.config, streams=streams, priority=asked.priority
+        )
+
+    async def _begin(self, headers: Mapping[str, str]) -> None:
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": 200, "headers": raw})
+
+    async def _write(self, events: bytes) -> None:
+        message = {"type": "http.response.body", "body": events, "more_body": True}
+        await self._send(message)
+
+    def _note_queued(self, prompt_lengths: tuple[int, ...]) -> None:
+        self._record.queued = perf_counter()
+        self._record.prompt_tokens = sum(prompt_lengths)
+
+    def _note_end(self, chunk: Chunk) -> None:
+        output = chunk.require_output()
+        self._record.finish_reasons.append(output.finish_reason)
+        if not self._record.streams:
+            self._record.completion_tokens += output.usage.completion_tokens
+        if output.index == 0:
+            self._record.cached_tokens += output.usage.cached_tokens
+
+
+class _Attendant:
+    """Stands beside a stream: sends a comment in silence, and ends it where the client leaves."""
+
+    def __init__(
+        self, receive: Receive, write: Callable[[bytes], Awaitable[None]], interval: float
+    ) -> None:
+        self._receive = receive
+        self._write = write
+        self._interval = interval
+        self._sent = perf_counter()
+        self._has_gone = False
+
+    def note_sent(self) -> None:
+        """Something was sent just now."""
+        self._sent = perf_counter()
+
+    def watching(self) -> _Watch:
+        """A block that is left with ClientGoneError where the client leaves."""
+        return _Watch(self)
+
+    async def stand_by(self, streaming: asyncio.Task[Any]) -> None:
+        """Watch until cancelled, or until the client has gone: then `streaming` is cancelled."""
+        leaving = asyncio.ensure_future(_until_gone(self._receive))
+        try:
+            while True:
+                silence = perf_counter() - self._sent
+                done, _ = await asyncio.wait({leaving}, timeout=self._interval - silence)
+                if done:
+                    self.has_gone = True
+                    streaming.cancel()
+                    return
+                if perf_counter() - self._sent >= self._interval:
+                    self.note_sent()
+                    await self._write(PING)
+        finally:
+            leaving.cancel()
+
+    has_gone = False
+
+
+class _Watch:
+    def __init__(self, attendant: _Attendant) -> None:
+        self._attendant = attendant
+
+    def __enter__(self) -> None:
+        self._streaming = asyncio.current_task()
+        assert self._streaming is not None
+        self._task = asyncio.ensure_future(self._attendant.stand_by(self._streaming))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._task.cancel()
+        if kind is asyncio.CancelledError and self._attendant.has_gone:
+            assert self._streaming is not None
+            self._streaming.uncancel()
+            raise ClientGoneError
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Return once the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,248 @@
+"""Which fields a request may have, and what becomes of each.
+
+One of these holds for a field:
+
+- it is a route's own (`OWN`): what is asked for, and in what form;
+- it is a setting, by foretell's name or by OpenAI's (`RENAMED`);
+- it is harmless (`HARMLESS`): it would not change the text, and is accepted;
+- it would change the text and is not supported: refused by name, unless its value asks for
+  nothing (`NEUTRAL`);
+- it is unknown: accepted and named in a header of the answer, or with `strict` refused.
+
+A value of null is as if the field were absent. `docs/server.md` has these tables, made from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from foretell.config.foreign_names import NOTES, known_as
+from foretell.config.settings import SETTINGS
+from foretell.config.validators import Notation, Values
+from foretell.server.errors import invalid
+from foretell.utils.quoting import quote
+
+_BOTH = {
+    "model": "which model is to answer, by a name that /v1/models lists",
+    "stream": "whether the answer comes as it is written",
+    "stream_options": "`include_usage`, `continuous_usage_stats`",
+    "priority": "requests with a lower number run earlier",
+    "return_token_ids": "whether the answer has the ids of prompt and text",
+}
+
+OWN: Mapping[str, Mapping[str, str]] = {
+    "chat": {
+        "messages": "the conversation",
+        **_BOTH,
+        "logprobs": "whether to report log-probabilities",
+        "top_logprobs": "alternatives to report beside each token, 0 to 20",
+        "continue_final_message": "go on in the middle of the last message",
+        "add_generation_prompt": "whether the prompt ends where the assistant's turn begins",
+        "chat_template_kwargs": "further variables of the chat template",
+    },
+    "completions": {
+        "prompt": "a text, token ids, or a list of such",
+        **_BOTH,
+        "logprobs": "log-probabilities with so many alternatives, 0 to 20",
+        "echo": "whether the text begins with the prompt",
+    },
+}
+"""The fields of each route that are no settings."""
+
+RENAMED: Mapping[str, str] = {
+    "max_tokens": "max_new_tokens",
+    "max_completion_tokens": "max_new_tokens",
+    "min_tokens": "min_new_tokens",
+    "n": "num_return_sequences",
+}
+"""Settings by the names of OpenAI and vLLM."""
+
+HARMLESS: Mapping[str, str] = {
+    **dict.fromkeys(("user", "metadata", "safety_identifier", "request_id"), "who asks"),
+    **dict.fromkeys(("store", "service_tier", "prompt_cache_key", "cache_salt"), "how it is kept"),
+    **dict.fromkeys(("prompt_cache_retention", "include_obfuscation"), "how it is kept"),
+    **dict.fromkeys(("verbosity", "parallel_tool_calls"), "nothing without what it goes with"),
+    **dict.fromkeys(("include_reasoning", "truncation"), "nothing without what it goes with"),
+    "return_tokens_as_token_ids": "how tokens are shown",
+}
+"""Accepted, and without effect: what each is about."""
+
+NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
+    "best_of": (1,),
+    "suffix": ("",),
+    "echo": (False,),
+    "trace": (False,),
+    "reasoning_effort": ("none",),
+    "skip_special_tokens": (True,),
+    "spaces_between_special_tokens": (True,),
+    "add_special_tokens": (True, False),
+    "use_beam_search": (False,),
+    "documents": ([],),
+    "logits_processors": ([],),
+    **dict.fromkeys(("audio", "prediction", "web_search_options", "thinking"), ()),
+    **dict.fromkeys(("guided_choice", "guided_grammar", "structured_outputs"), ()),
+    **dict.fromkeys(("truncate_prompt_tokens", "chat_template", "mm_processor_kwargs"), ()),
+}
+"""Fields that would change the text, and values with which they do not."""
+
+REASONS: Mapping[str, str] = {
+    "suffix": "a text that comes after the gap is not supported",
+    "trace": "POST /v1/foretell/explain tells the reasons",
+    "reasoning_effort": "give the chat template its own variable in chat_template_kwargs",
+    "skip_special_tokens": "texts leave special tokens out; return_token_ids has them",
+    "echo": "completions take it",
+}
+"""Why a field is refused, where the table of foreign names does not say it."""
+
+_FUNCTIONS = {
+    name
+    for name, row in SETTINGS.items()
+    if isinstance(row.values, Values) and row.values.notation is Notation.NONE
+}
+_REPORTS = {"logprobs", "trace"}
+
+SENDABLE = tuple(name for name in SETTINGS if name not in _FUNCTIONS | _REPORTS)
+"""Settings that can be sent under their own names."""
+
+MAX_STOPS = 32
+MAX_TEXTS = 1024
+MAX_TEXT_CHARACTERS = 4096
+MAX_SEQUENCES = 128
+
+_TEXTS = ("stop", "stop_regex", "bad_words", "dry_sequence_breakers")
+_COUNTS = ("num_return_sequences", "num_beams")
+
+
+@dataclass
+class Fields:
+    """A body's fields, sorted.
+
+    Attributes:
+        own: the route's.
+        settings: by foretell's names.
+        spelled: the field that a setting came from, where that has another name.
+        unknown: names of those that nothing is made of.
+    """
+
+    own: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    spelled: dict[str, str] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+
+
+def sort_fields(body: Mapping[str, Any], route: str, *, strict: bool = False) -> Fields:
+    """Sort a body's fields; ApiError for one that is refused, which it names as `param`."""
+    found = Fields()
+    for name, value in body.items():
+        if value is None or name in HARMLESS:
+            continue
+        if name in OWN[route]:
+            found.own[name] = value
+        elif name in RENAMED:
+            _rename(found, name, value)
+        elif name in SENDABLE:
+            _take(found, name, name, value)
+        elif not _asks_for_nothing(name, value):
+            _refuse_known(name, value)
+            found.unknown.append(name)
+    if strict and found.unknown:
+        name = found.unknown[0]
+        raise invalid(f"{quote(name)} is no field of this request", name, "unknown_parameter")
+    return found
+
+
+def _rename(found: Fields, name: str, value: Any) -> None:
+    setting = RENAMED[name]
+    earlier = found.spelled.get(setting)
+    if earlier == "max_completion_tokens":  # OpenAI's newer name wins over max_tokens
+        return
+    if setting in found.settings and earlier is None:
+        raise invalid(f"{name} and {setting} are one setting: give one of them", name)
+    found.settings.pop(setting, None)
+    _take(found, setting, name, value)
+
+
+def _take(found: Fields, setting: str, name: str, value: Any) -> None:
+    if setting in found.settings:
+        raise invalid(f"{name} and {found.spelled[setting]} are one setting: give one", name)
+    _check_size(name, setting, value)
+    if setting == "top_k" and value == -1 and type(value) is int:
+        value = 0  # vLLM's way to say that it is off
+    found.settings[setting] = value
+    if name != setting:
+        found.spelled[setting] = name
+
+
+def _check_size(name: str, setting: str, value: Any) -> None:
+    """Refuse what is so large that it could only do harm."""
+    if setting in _COUNTS and type(value) is int and value > MAX_SEQUENCES:
+        raise invalid(f"{name}={quote(value)} must be at most {MAX_SEQUENCES}", name)
+    if setting not in _TEXTS:
+        return
+    texts = value if isinstance(value, list) else [value]
+    most = MAX_STOPS if setting.startswith("stop") else MAX_TEXTS
+    if len(texts) > most:
+        raise invalid(f"{name} has {len(texts)} entries: must have at most {most}", name)
+    for text in texts:
+        if isinstance(text, str) and len(text) > MAX_TEXT_CHARACTERS:
+            raise invalid(
+                f"{name} has a text of {len(text)} characters: "
+                f"must have at most {MAX_TEXT_CHARACTERS}",
+                name,
+            )
+
+
+def _asks_for_nothing(name: str, value: Any) -> bool:
+    """Whether a field is one that is refused, but this value does not change the text."""
+    return any(value == one and type(value) is type(one) for one in NEUTRAL.get(name, ()))
+
+
+def _refuse_known(name: str, value: Any) -> None:
+    """Raise ApiError if the field means something that is not done here, or not by this name."""
+    reason = REASONS.get(name)
+    if reason is None and name in _FUNCTIONS:
+        reason = "a function cannot be sent"
+    if reason is None:
+        setting = known_as(name, SENDABLE)
+        reason = f"here it is called {setting!r}" if setting else NOTES.get(name)
+    if reason is None and name in NEUTRAL:
+        reason = "it is not supported"
+    if reason is not None:
+        raise invalid(f"{name}={quote(value)} is refused: {reason}", name, "unsupported_parameter")
+
+
+def checked(
+    own: Mapping[str, Any], name: str, kind: type, default: Any, check: Callable[[Any], bool]
+) -> Any:
+    """A field's value, which must be of this very type and pass the check."""
+    value = own.get(name, default)
+    if value is default:
+        return value
+    if type(value) is not kind or not check(value):
+        raise invalid(f"{name}={quote(value)} must be {_NOUNS[kind]}", name)
+    return value
+
+
+def flag(own: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    """A field that is true or false."""
+    found: bool = checked(own, name, bool, default, lambda _: True)
+    return found
+
+
+def number(own: Mapping[str, Any], name: str, low: int, high: int) -> int | None:
+    """A field that is a whole number within bounds; None where it is absent."""
+    value = own.get(name)
+    if value is not None and not (type(value) is int and low <= value <= high):
+        raise invalid(f"{name}={quote(value)} must be an integer from {low} to {high}", name)
+    return value
+
+
+_NOUNS: Mapping[type, str] = {bool: "true or false", str: "a string", dict: "an object"}

@@ -1,0 +1,49 @@
+"""How many tokens a request took, in OpenAI's form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from foretell.outputs import GenerationOutput
+
+
+@dataclass
+class UsageCount:
+    """The tokens of a request so far: each prompt once, however many samples it has.
+
+    Attributes:
+        prompt_tokens: of all prompts.
+        cached_tokens: how many of these were found already computed.
+        completion_tokens: of all samples.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+    def take(self, output: GenerationOutput) -> None:
+        """Count what a finished sample says of its prompt."""
+        if output.index == 0:
+            self.cached_tokens += output.usage.cached_tokens
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `usage`."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
+        }
+
+
+def usage_of(outputs: Sequence[GenerationOutput]) -> UsageCount:
+    """The usage of finished outputs."""
+    found = UsageCount()
+    for output in outputs:
+        found.take(output)
+        found.completion_tokens += output.usage.completion_tokens
+        if output.index == 0:
+            found.prompt_tokens += output.usage.prompt_tokens
+    return found
