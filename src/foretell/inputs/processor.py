@@ -263,8 +263,8 @@ class InputProcessor:
         prompt = unpacked(prompt)
         if not is_batch(prompt):
             job = self.job(cast(Prompt, prompt), template, parse_special=parse_special)
-            lengths = (len(job.request.prompt),)
-            return PreparedPrompts([job], 1, num_samples, is_list=False, lengths=lengths)
+            length = len(job.request.prompt)
+            return PreparedPrompts([job], 1, num_samples, is_list=False, lengths=(length,))
         read = [
             self._read_listed(one, template, parse_special, index)
             for index, one in enumerate(prompt)

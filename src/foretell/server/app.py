@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,13 +16,21 @@ from foretell.server.chat import ask_chat
 from foretell.server.completions import ask_completion
 from foretell.server.exchange import AnswerWriter, Exchange, Scope, Send
 from foretell.server.lifecycle import Lifecycle
+from foretell.server.models import describe_model, list_models
 from foretell.server.options import ServerOptions
 from foretell.server.state import ServerState
+from foretell.server.tokens import detokenize, tokenize, tokenizer_info
 
 DEFAULTS = ServerOptions()
 
-Ask = Callable[[Mapping[str, Any], ServerState], tuple[Asked, AnswerWriter]]
+Body = Mapping[str, Any]
+Ask = Callable[[Body, ServerState], tuple[Asked, AnswerWriter]]
 """From a body to a request, and to who writes its answer."""
+
+Work = Callable[[Body, ServerState], Coroutine[Any, Any, Any]]
+"""From a body to the data of an answer."""
+
+Application = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 
 class Generating:
@@ -39,10 +46,55 @@ class Generating:
         self._ask = ask
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        options = self._state.options
-        body = await read_json(receive, options.max_body_bytes, options.body_timeout)
-        asked, writer = self._ask(body, self._state)
+        """Answer a request."""
+        asked, writer = self._ask(await _body(receive, self._state), self._state)
         await Exchange(scope, receive, send, self._state).answer(asked, writer)
+
+
+class Computing:
+    """A route whose answers are data that some work gives, until the client leaves.
+
+    Args:
+        state: the server's.
+        work: does it.
+    """
+
+    def __init__(self, state: ServerState, work: Work) -> None:
+        self._state = state
+        self._work = work
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        body = await _body(receive, self._state)
+        exchange = Exchange(scope, receive, send, self._state)
+        await exchange.answer_with(self._work(body, self._state))
+
+
+class Telling:
+    """A route that tells what is known at once; `tell` is given the path's parameters.
+
+    Args:
+        state: the server's.
+        tell: gives the data.
+    """
+
+    def __init__(self, state: ServerState, tell: Callable[..., Any]) -> None:
+        self._state = state
+        self._tell = tell
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        data = self._tell(state=self._state, **scope["path_params"])
+        await Exchange(scope, receive, send, self._state).send_json(data)
+
+
+async def _body(receive: Receive, state: ServerState) -> Body:
+    return await read_json(receive, state.options.max_body_bytes, state.options.body_timeout)
+
+
+def version(state: ServerState) -> dict[str, Any]:
+    """Which foretell this is."""
+    return {"version": __version__, "engine": "foretell", "model": state.model_names[0]}
 
 
 def create_app(llm: AsyncLLM, options: ServerOptions = DEFAULTS) -> Any:
@@ -57,8 +109,23 @@ def create_app(llm: AsyncLLM, options: ServerOptions = DEFAULTS) -> Any:
         options: how it is served.
     """
     state = ServerState(llm, options, Lifecycle())
-    routes = [
-        Route("/v1/chat/completions", Generating(state, ask_chat), methods=["POST"]),
-        Route("/v1/completions", Generating(state, ask_completion), methods=["POST"]),
+    return Starlette(routes=_routes(state))
+
+
+def _routes(state: ServerState) -> list[Route]:
+    posted: dict[str, Application] = {
+        "/v1/chat/completions": Generating(state, ask_chat),
+        "/v1/completions": Generating(state, ask_completion),
+        "/tokenize": Computing(state, tokenize),
+        "/detokenize": Computing(state, detokenize),
+    }
+    got: dict[str, Application] = {
+        "/v1/models": Telling(state, list_models),
+        "/v1/models/{name:path}": Telling(state, describe_model),
+        "/tokenizer_info": Telling(state, tokenizer_info),
+        "/version": Telling(state, version),
+    }
+    return [
+        *(Route(path, route, methods=["POST"]) for path, route in posted.items()),
+        *(Route(path, route, methods=["GET"]) for path, route in got.items()),
     ]
-    return Starlette(routes=routes)

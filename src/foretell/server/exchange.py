@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
-from contextlib import suppress
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from foretell.outputs import Chunk, GenerationOutput
 from foretell.server.asking import Asked
 from foretell.server.body import ClientGoneError, Receive
 from foretell.server.errors import ApiError
-from foretell.server.frames import PING, STREAM_HEADERS, dumps, frame
+from foretell.server.frames import PING, STREAM_HEADERS, dumps
 from foretell.server.record import RequestRecord
 from foretell.server.state import ServerState
 from foretell.streaming.run import ordered_outputs
@@ -128,7 +127,7 @@ class Exchange:
             self._note_queued(submitted.prompt_lengths)
             await self._begin({**STREAM_HEADERS, **asked.headers()})
             attendant = _Attendant(self._receive, self._write, self._state.options.ping_interval)
-            with attendant.watching():
+            async with attendant:
                 await self._write(writer.start(submitted.prompt_lengths))
                 await self._write_chunks(submitted, asked, writer, attendant)
         await self._send({"type": "http.response.body", "body": b""})
@@ -180,7 +179,10 @@ class Exchange:
 
 
 class _Attendant:
-    """Stands beside a stream: sends a comment in silence, and ends it where the client leaves."""
+    """Stands beside a stream: sends a comment in silence, and ends it where the client leaves.
+
+    Its block is left with ClientGoneError where the client has left.
+    """
 
     def __init__(
         self, receive: Receive, write: Callable[[bytes], Awaitable[None]], interval: float
@@ -195,45 +197,37 @@ class _Attendant:
         """Something was sent just now."""
         self._sent = perf_counter()
 
-    def watching(self) -> _Watch:
-        """A block that is left with ClientGoneError where the client leaves."""
-        return _Watch(self)
-
-    async def stand_by(self, streaming: asyncio.Task[Any]) -> None:
-        """Watch until cancelled, or until the client has gone: then `streaming` is cancelled."""
-        leaving = asyncio.ensure_future(_until_gone(self._receive))
-        try:
-            while True:
-                silence = perf_counter() - self._sent
-                done, _ = await asyncio.wait({leaving}, timeout=self._interval - silence)
-                if done:
-                    self.has_gone = True
-                    streaming.cancel()
-                    return
-                if perf_counter() - self._sent >= self._interval:
-                    self.note_sent()
-                    await self._write(PING)
-        finally:
-            leaving.cancel()
-
-    has_gone = False
-
-
-class _Watch:
-    def __init__(self, attendant: _Attendant) -> None:
-        self._attendant = attendant
-
-    def __enter__(self) -> None:
+    async def __aenter__(self) -> Self:
         self._streaming = asyncio.current_task()
-        assert self._streaming is not None
-        self._task = asyncio.ensure_future(self._attendant.stand_by(self._streaming))
+        self._task = asyncio.ensure_future(self._stand_by())
+        return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._task.cancel()
-        if kind is asyncio.CancelledError and self._attendant.has_gone:
-            assert self._streaming is not None
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            await _cancel(self._task)
+        except asyncio.CancelledError:
+            if not self._has_gone:
+                raise
+        if self._has_gone and self._streaming is not None:
             self._streaming.uncancel()
             raise ClientGoneError
+
+    async def _stand_by(self) -> None:
+        """Watch until cancelled, or until the client has gone: then the stream is cancelled."""
+        leaving = asyncio.ensure_future(_until_gone(self._receive))
+        try:
+            while not leaving.done():
+                silence = perf_counter() - self._sent
+                if silence >= self._interval:
+                    self.note_sent()
+                    await self._write(PING)
+                    silence = 0.0
+                await asyncio.wait({leaving}, timeout=self._interval - silence)
+            self._has_gone = True
+            if self._streaming is not None:
+                self._streaming.cancel()
+        finally:
+            leaving.cancel()
 
 
 async def _until_gone(receive: Receive) -> None:
@@ -246,5 +240,4 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     """Cancel tasks, and wait until they have ended."""
     for task in tasks:
         task.cancel()
-    with suppress(asyncio.CancelledError):
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait(tasks)

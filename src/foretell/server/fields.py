@@ -48,6 +48,22 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "logprobs": "log-probabilities with so many alternatives, 0 to 20",
         "echo": "whether the text begins with the prompt",
     },
+    "tokenize": {
+        "model": _BOTH["model"],
+        "prompt": "a text",
+        "add_special_tokens": "whether to begin as the model wants it",
+        "parse_special": "whether special tokens written out count as such",
+        "messages": "a conversation in its place",
+        "continue_final_message": "as in chats",
+        "add_generation_prompt": "as in chats",
+        "chat_template_kwargs": "as in chats",
+        "return_token_strs": "whether to tell the tokens as people read them",
+    },
+    "detokenize": {
+        "model": _BOTH["model"],
+        "tokens": "token ids",
+        "skip_special_tokens": "whether to leave special tokens out",
+    },
 }
 """The fields of each route that are no settings."""
 

@@ -1,0 +1,72 @@
+"""`/tokenize`, `/detokenize` and `/tokenizer_info`, in vLLM's form."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from foretell.server.asking import sorted_fields
+from foretell.server.chat import check_messages, template_wishes
+from foretell.server.errors import invalid
+from foretell.server.fields import checked, flag
+from foretell.server.state import ServerState
+from foretell.text.chat.prompt import chat_prompt
+from foretell.utils.quoting import quote
+
+
+async def tokenize(body: Mapping[str, Any], state: ServerState) -> dict[str, Any]:
+    """The token ids of a text or of a conversation; ApiError if it is neither."""
+    own = sorted_fields(body, "tokenize", state).own
+    token_ids = await asyncio.to_thread(_ids, own, state)
+    answer: dict[str, Any] = {
+        "count": len(token_ids),
+        "max_model_len": state.llm.info.context_length,
+        "tokens": token_ids,
+    }
+    if flag(own, "return_token_strs"):
+        tokenizer = state.llm.tokenizer
+        answer["token_strs"] = [tokenizer.display([one]) for one in token_ids]
+    return answer
+
+
+def _ids(own: Mapping[str, Any], state: ServerState) -> list[int]:
+    tokenizer = state.llm.tokenizer
+    if "messages" in own:
+        return chat_prompt(tokenizer, check_messages(own), **template_wishes(own))
+    prompt = own.get("prompt")
+    if not isinstance(prompt, str):
+        raise invalid(f"prompt={quote(prompt)} must be a text", "prompt")
+    return tokenizer.encode(
+        prompt,
+        add_special_tokens=flag(own, "add_special_tokens", default=True),
+        parse_special=flag(own, "parse_special"),
+    )
+
+
+async def detokenize(body: Mapping[str, Any], state: ServerState) -> dict[str, Any]:
+    """The text of token ids; ApiError if they are none."""
+    own = sorted_fields(body, "detokenize", state).own
+    ids = checked(own, "tokens", list, None, lambda _: True)
+    size = state.llm.tokenizer.vocab_size
+    if ids is None or not all(type(one) is int and 0 <= one < size for one in ids):
+        raise invalid(f"tokens must be a list of token ids from 0 to {size - 1}", "tokens")
+    skips = flag(own, "skip_special_tokens")
+    decode = state.llm.tokenizer.decode
+    return {"prompt": await asyncio.to_thread(decode, ids, skip_special_tokens=skips)}
+
+
+def tokenizer_info(state: ServerState) -> dict[str, Any]:
+    """What a client must know of the tokenizer that it does not have."""
+    tokenizer = state.llm.tokenizer
+    return {
+        "tokenizer_class": type(tokenizer).__name__,
+        "vocab_size": tokenizer.vocab_size,
+        "model_max_length": state.llm.info.context_length,
+        "add_bos_token": tokenizer.adds_bos,
+        "eos_token": None,
+        "bos_token": None,
+        "pad_token": None,
+        **tokenizer.special_tokens,
+        "chat_template": tokenizer.chat_template,
+    }
