@@ -27,7 +27,14 @@ def chatting_tokenizer() -> Tokenizer:
 
 
 def chatting_llm(on_token: Callable[[str], None] | None = None, **sizes: int) -> LLM:
-    """An LLM that answers "2: hi" to a second message "hi".
+    """An LLM that answers "2: hi" to a second message "hi"."""
+    return LLM(chatting_backend(on_token, **sizes), tokenizer=chatting_tokenizer())
+
+
+def chatting_backend(
+    on_token: Callable[[str], None] | None = None, **sizes: int
+) -> ScriptedBackend:
+    """What answers "2: hi" to a second message "hi".
 
     Before each token, `on_token` hears what has been answered so far.
     """
@@ -47,8 +54,7 @@ def chatting_llm(on_token: Callable[[str], None] | None = None, **sizes: int) ->
         return row
 
     settings: dict[str, Any] = {"context_length": 1024, "num_blocks": 300, **sizes}
-    backend = ScriptedBackend(script, vocab_size=VOCAB_SIZE, **settings)
-    return LLM(backend, tokenizer=tokenizer)
+    return ScriptedBackend(script, vocab_size=VOCAB_SIZE, **settings)
 
 
 def _end_of_last(part: list[int], ids: tuple[int, ...]) -> int:

@@ -1,0 +1,38 @@
+"""A toy server for tests: a toy model behind the routes, and what its tests share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from foretell import AsyncLLM
+from foretell.backends.base import Backend
+from foretell.server.app import create_app
+from foretell.server.options import ServerOptions
+from support.toy_async import scripted, settled
+from support.toy_chat import chatting_tokenizer
+
+CHAT = "/v1/chat/completions"
+COMPLETIONS = "/v1/completions"
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+@dataclass
+class Toy:
+    """A server's application, and the model behind it."""
+
+    app: Any
+    llm: AsyncLLM
+
+
+@asynccontextmanager
+async def serving(
+    backend: Backend | None = None, options: ServerOptions | None = None, **arguments: Any
+) -> AsyncIterator[Toy]:
+    """A toy server; once it is left, nothing may be left of any request."""
+    llm = AsyncLLM(backend or scripted(), tokenizer=chatting_tokenizer(), **arguments)
+    async with llm:
+        yield Toy(create_app(llm, options or ServerOptions(model_names=("toy", "alias"))), llm)
+        await settled(llm)
