@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from foretell.config.defaults import CHAT_TOKENS
 from foretell.config.typed import GenerationSettings
 from foretell.errors import ConfigError, RequestError
+from foretell.text.chat.messages import check_messages
 from foretell.text.chat.prompt import chat_prompt
-from foretell.text.chat.template import check_messages
 from foretell.utils.display import count
 from foretell.utils.files import write_atomically
 from foretell.utils.quoting import quote

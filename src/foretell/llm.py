@@ -353,7 +353,9 @@ class LLM:
 
         The model's own chat template makes the prompt, and says which roles there are; text in a
         message never counts as a special token. A content may also be a list of OpenAI's text
-        parts, `[{"type": "text", "text": "Hello"}]`. An answer has at most 512 tokens where the
+        parts, `[{"type": "text", "text": "Hello"}]`, and a message may have a `name`. The role
+        `developer` is `system` to templates that do not know it; what tools answered is refused.
+        An answer has at most 512 tokens where the
         settings state no length; `max_length=llm.info.context_length` leaves it all the room there
         is. With `num_return_sequences` above 1 there is a list of answers. RequestError if the
         model has no template, or the messages do not suit it.

@@ -232,36 +232,6 @@ def test_the_end_of_a_worker_is_told(
         template("a").render([USER])
 
 
-@pytest.mark.parametrize(
-    ("messages", "reason"),
-    [
-        ("Hello", "messages='Hello' must be a list of messages"),
-        ([], "messages=[] is empty"),
-        (["Hello"], "messages[0] is 'Hello': must be"),
-        ([USER, {"role": "user"}], "messages[1] has no 'content'"),
-        ([{"content": "a"}], "messages[0] has no 'role'"),
-        ([{"role": "user", "content": 3}], "messages[0]['content'] is 3: must be a string"),
-        ([{"role": None, "content": ""}], "messages[0]['role'] is None: must be a string"),
-        ([{**USER, "name": "Anna"}], "messages[0] has 'name': must have"),
-        ([{"role": "user", "content": "\ud800"}], "messages[0]['content'] has a lone surrogate"),
-        (
-            [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}]}],
-            "messages[0]['content'][1] is of type 'image_url': must be 'text'",
-        ),
-        (
-            [{"role": "user", "content": [{"type": "text", "text": 3}]}],
-            "messages[0]['content'][0] is {'type': 'text', 'text': 3}: must be",
-        ),
-        ([{"role": "user", "content": ["a"]}], "messages[0]['content'][0] is 'a': must be"),
-        ([{"role": "user", "content": [{"type": ["text"]}]}], "messages[0]['content'][0] is of"),
-    ],
-)
-def test_malformed_messages_are_refused(messages: Any, reason: str) -> None:
-    with pytest.raises(RequestError) as caught:
-        template("a").render(messages)
-    assert str(caught.value).startswith(reason)
-
-
 def test_the_worker_itself_keeps_to_the_length() -> None:
     messages = {"messages": [USER]}
     assert template_worker.attempt("{{ 'ab' }}", messages, 2) == {"text": "ab"}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from foretell.errors import RequestError
 
@@ -30,21 +30,32 @@ class SpecialTokenEscaper:
     Behind the others the text is cut where `tokenizer.spaces_user_defined`: nobody wrote a space.
 
     Args:
-        tokenizer: whose tokens; it has a chat template.
-        messages: with a role and a content each.
+        tokenizer: whose tokens.
+        messages: with a role, a content and perhaps a name each.
+        source: the template, if it is not the tokenizer's own.
+        arguments: other values for the template, of JSON's types, with text that is not its own.
 
     Attributes:
         messages: what to render.
+        arguments: likewise.
 
     Raises:
         RequestError: the messages use up all of `PRIVATE_USE`.
     """
 
-    def __init__(self, tokenizer: Tokenizer, messages: Sequence[Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        source: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
-        source = tokenizer.chat_template or ""
+        source = source or tokenizer.chat_template or ""
+        arguments = arguments or {}
         texts = [text for message in messages for text in message.values()]
-        self._unused = _unused_characters([source, *texts])
+        self._unused = _unused_characters([source, *texts, *_texts_in(arguments)])
         self._cut = next(self._unused)
         self._stand_ins: dict[tuple[str, bool], str] = {}
         self._control = tokenizer.control_names
@@ -53,6 +64,11 @@ class SpecialTokenEscaper:
         self._others = [name for name in user_defined if name not in source]
         self._others *= tokenizer.spaces_user_defined
         self.messages = [self._escape_message(message) for message in messages]
+        self.arguments = {name: self._escape_value(value) for name, value in arguments.items()}
+
+    def unused_character(self) -> str:
+        """A character that is in no text here, and stands for none."""
+        return next(self._unused)
 
     def encode(self, prompt: str) -> list[int]:
         """Token ids of the rendered messages."""
@@ -67,11 +83,21 @@ class SpecialTokenEscaper:
 
     def _escape_message(self, message: Mapping[str, str]) -> dict[str, str]:
         cuts_names = message["role"] != "assistant"
-        edges = _edges(self._control, message["content"])
         return {
-            "role": self._escape(message["role"], cuts_names),
-            "content": self._escape(message["content"], cuts_names, edges),
+            key: self._escape(
+                text, cuts_names, _edges(self._control, text) if key != "role" else ()
+            )
+            for key, text in message.items()
         }
+
+    def _escape_value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._escape(value, True, _edges(self._control, value))
+        if isinstance(value, Mapping):
+            return {self._escape_value(key): self._escape_value(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self._escape_value(one) for one in value]
+        return value
 
     def _escape(self, text: str, cuts_names: bool, edges: Iterable[int] = ()) -> str:
         chars = list(text)
@@ -119,6 +145,19 @@ def _edges(names: Iterable[str], text: str) -> set[int]:
             }
             found |= {start for start in (0, begin) if text.startswith(name[-count:], start)}
     return found
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """All texts in a value of JSON's types, the names in its objects too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield key
+            yield from _texts_in(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts_in(one)
 
 
 def _unused_characters(texts: Iterable[str]) -> Iterator[str]:

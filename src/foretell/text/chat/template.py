@@ -19,15 +19,21 @@ from typing import Any
 
 from foretell.errors import ForetellError, ModelFileError, RequestError
 from foretell.formats.metadata import has_surrogate
-from foretell.utils.quoting import one_line, quote
+from foretell.text.chat.messages import Message, check_messages
+from foretell.utils.quoting import one_line
 
 MAX_SECONDS = 1.0  # of processor time, the start of the process apart
 MAX_WALL_SECONDS = 2.0 if sys.platform == "win32" else 20.0  # elsewhere only if the former fails
 MAX_BYTES = 2**29  # of address space
 MAX_CHARACTERS = 2**24  # of the prompt
 
-Message = Mapping[str, Any]
-"""A role, and a content: a text, or OpenAI's parts `[{"type": "text", "text": ...}, ...]`."""
+_OWN_VARIABLES = (
+    "messages",
+    "tools",
+    "add_generation_prompt",
+    "continue_final_message",
+    "chat_template",
+)
 
 
 class ChatTemplate:
@@ -42,8 +48,24 @@ class ChatTemplate:
         self.source = source
         self._special_tokens = special_tokens
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
+    @property
+    def own_variables(self) -> frozenset[str]:
+        """Names of the variables that no argument may replace."""
+        return frozenset({*self._special_tokens, *_OWN_VARIABLES})
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool = True,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> str:
         """The prompt: all messages, and the beginning of the assistant's answer unless unwanted.
+
+        Args:
+            messages: what was said.
+            add_generation_prompt: whether the template is to begin the assistant's answer.
+            arguments: more variables for the template, of JSON's types, by name.
 
         Raises:
             RequestError: the messages are malformed, or the template does not take them.
@@ -51,10 +73,11 @@ class ChatTemplate:
                 an end within a second of computing.
         """
         context = {
+            "documents": None,
+            **(arguments or {}),
             **self._special_tokens,
             "messages": check_messages(messages),
             "tools": None,
-            "documents": None,
             "add_generation_prompt": add_generation_prompt,
         }
         answer = _run_worker(self.source, context)
@@ -64,57 +87,6 @@ class ChatTemplate:
         if has_surrogate(text):
             raise ModelFileError("the chat template writes a lone surrogate: must write Unicode")
         return text
-
-
-def check_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
-    """A copy of the messages, the parts of each content joined by line breaks, as in vLLM.
-
-    RequestError unless each has a role and a content, both texts. Which roles there are is the
-    template's to say.
-    """
-    if not isinstance(messages, (list, tuple)):
-        raise RequestError(f"messages={quote(messages)} must be a list of messages")
-    if not messages:
-        raise RequestError("messages=[] is empty: must have at least one message")
-    return [_check_message(index, message) for index, message in enumerate(messages)]
-
-
-def _check_message(index: int, message: Message) -> dict[str, str]:
-    if not isinstance(message, Mapping):
-        raise RequestError(
-            f'messages[{index}] is {quote(message)}: must be {{"role": ..., "content": ...}}'
-        )
-    for name in message:
-        if name not in ("role", "content"):
-            raise RequestError(
-                f"messages[{index}] has {quote(name)}: must have 'role' and 'content' alone"
-            )
-    return {name: _check_text(index, message, name) for name in ("role", "content")}
-
-
-def _check_text(index: int, message: Message, name: str) -> str:
-    if name not in message:
-        raise RequestError(f"messages[{index}] has no {name!r}: must have 'role' and 'content'")
-    text = message[name]
-    if name == "content" and isinstance(text, (list, tuple)):
-        where = f"messages[{index}]['content']"
-        text = "\n".join(_check_part(f"{where}[{i}]", one) for i, one in enumerate(text))
-    if not isinstance(text, str):
-        raise RequestError(f"messages[{index}][{name!r}] is {quote(text)}: must be a string")
-    if has_surrogate(text):
-        raise RequestError(f"messages[{index}][{name!r}] has a lone surrogate: must be Unicode")
-    return text
-
-
-def _check_part(where: str, part: object) -> str:
-    """The text of one of OpenAI's content parts, of which only texts can be read here."""
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if kind is not None and kind != "text":
-        raise RequestError(f"{where} is of type {quote(kind)}: must be 'text', no other is read")
-    text = part.get("text") if isinstance(part, Mapping) else None
-    if kind is None or not isinstance(text, str):
-        raise RequestError(f'{where} is {quote(part)}: must be {{"type": "text", "text": ...}}')
-    return text
 
 
 def _run_worker(source: str, context: Mapping[str, Any]) -> dict[str, str]:

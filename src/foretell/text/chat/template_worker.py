@@ -73,7 +73,7 @@ def render(source: str, context: dict[str, Any], max_characters: int) -> str:
     """The template's text, given up when it grows too long."""
     pieces: list[str] = []
     room = max_characters
-    for piece in environment().from_string(source).generate(**context):
+    for piece in environment().from_string(source).generate(context):
         room -= len(piece)
         if room < 0:
             raise TooLongError

@@ -1,0 +1,77 @@
+"""Which messages are accepted, and what is said of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from foretell.errors import RequestError
+from foretell.text.chat.messages import adapt_roles, check_messages
+
+USER = {"role": "user", "content": "hi"}
+ASKED = {"role": "developer", "content": "be brief"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        ("Hello", "messages='Hello' must be a list of messages"),
+        ([], "messages=[] is empty"),
+        (["Hello"], "messages[0] is 'Hello': must be"),
+        ([USER, {"role": "user"}], "messages[1] has no 'content'"),
+        ([{"content": "a"}], "messages[0] has no 'role'"),
+        ([{"role": "user", "content": 3}], "messages[0]['content'] is 3: must be a string"),
+        ([{"role": "user", "content": None}], "messages[0]['content'] is None: must be"),
+        ([USER, {"role": "assistant"}], "messages[1] has no 'content'"),
+        ([{"role": None, "content": ""}], "messages[0]['role'] is None: must be a string"),
+        ([{**USER, "colour": "red"}], "messages[0] has 'colour': must have 'role', 'content' and"),
+        ([{**USER, 3: "red"}], "messages[0] has 3: must have"),
+        ([USER, {**USER, "name": 3}], "messages[1]['name'] is 3: must be a string"),
+        ([{**USER, "name": "\ud800"}], "messages[0]['name'] has a lone surrogate"),
+        (
+            [USER, {"role": "assistant", "content": None, "tool_calls": [{"id": "a"}]}],
+            "messages[1] has 'tool_calls': calls of tools are not supported",
+        ),
+        ([{**USER, "tool_call_id": "a"}], "messages[0] has 'tool_call_id': calls of tools"),
+        ([{"role": "user", "content": "\ud800"}], "messages[0]['content'] has a lone surrogate"),
+        (
+            [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}]}],
+            "messages[0]['content'][1] is of type 'image_url': must be 'text'",
+        ),
+        (
+            [{"role": "user", "content": [{"type": "text", "text": 3}]}],
+            "messages[0]['content'][0] is {'type': 'text', 'text': 3}: must be",
+        ),
+        ([{"role": "user", "content": ["a"]}], "messages[0]['content'][0] is 'a': must be"),
+        ([{"role": "user", "content": [{"type": ["text"]}]}], "messages[0]['content'][0] is of"),
+    ],
+)
+def test_malformed_messages_are_refused(messages: Any, reason: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        check_messages(messages)
+    assert str(caught.value).startswith(reason)
+
+
+def test_none_is_absent() -> None:
+    given = {**USER, "name": None, "refusal": None, "tool_calls": None, "audio": None}
+    assert check_messages([given]) == [USER]
+
+
+def test_names_are_kept_and_an_answer_may_be_empty() -> None:
+    anna = {**USER, "name": "Anna"}
+    silent = {"role": "assistant", "content": None}
+    assert check_messages([anna, silent]) == [anna, {"role": "assistant", "content": ""}]
+
+
+def test_a_developer_is_the_system_to_templates_that_know_none() -> None:
+    system = {**ASKED, "role": "system"}
+    assert adapt_roles([ASKED, USER], "{{ messages }}") == [system, USER]
+    assert adapt_roles([ASKED, USER], "{% if role == 'developer' %}") == [ASKED, USER]
+    assert ASKED["role"] == "developer"
+
+
+@pytest.mark.parametrize("role", ["tool", "function"])
+def test_what_tools_said_is_refused(role: str) -> None:
+    with pytest.raises(RequestError, match=rf"messages\[1\]\['role'\] is '{role}': calls of"):
+        adapt_roles([USER, {"role": role, "content": "42"}], "")
