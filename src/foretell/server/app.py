@@ -10,11 +10,12 @@ from starlette.routing import Route
 
 from foretell import __version__
 from foretell.async_llm import AsyncLLM
+from foretell.server.asgi import Receive, Scope, Send
 from foretell.server.asking import Asked
-from foretell.server.body import Receive, read_json
+from foretell.server.body import read_json
 from foretell.server.chat import ask_chat
 from foretell.server.completions import ask_completion
-from foretell.server.exchange import AnswerWriter, Exchange, Scope, Send
+from foretell.server.exchange import AnswerWriter, Exchange
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.models import describe_model, list_models
 from foretell.server.options import ServerOptions

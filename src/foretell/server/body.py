@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from foretell.server.asgi import Receive
 from foretell.server.errors import ApiError, invalid
 from foretell.utils.quoting import quote
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class ClientGoneError(Exception):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import perf_counter
 from typing import Any, Protocol, Self, TypeVar
 
 from foretell.outputs import Chunk, GenerationOutput
+from foretell.server.asgi import RECORD, Receive, Scope, Send
 from foretell.server.asking import Asked
-from foretell.server.body import ClientGoneError, Receive
+from foretell.server.body import ClientGoneError
 from foretell.server.errors import ApiError
 from foretell.server.frames import PING, STREAM_HEADERS, dumps
 from foretell.server.record import RequestRecord
@@ -17,13 +18,6 @@ from foretell.server.state import ServerState
 from foretell.streaming.run import ordered_outputs
 
 T = TypeVar("T")
-
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
-Scope = MutableMapping[str, Any]
-
-RECORD = "foretell.record"
-"""Where a scope has its request's record."""
 
 
 class AnswerWriter(Protocol):

@@ -1,0 +1,125 @@
+"""Before the routes: who may ask, whether the server can answer, and what every answer bears.
+
+    Front(state, Router(routes))
+
+An error that a route raises is answered in OpenAI's form. `Router` is Starlette's: it hands on what
+its routes raise, where `Starlette` would answer for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette._utils import get_route_path
+from starlette.exceptions import HTTPException
+
+from foretell.server.asgi import RECORD, App, Receive, Scope, Send
+from foretell.server.body import ClientGoneError, too_large
+from foretell.server.cors import Cors, Page, is_preflight, preflight_headers, refusal
+from foretell.server.errors import ApiError, api_error
+from foretell.server.heads import content_length_of, request_id_of
+from foretell.server.hosts import HostCheck
+from foretell.server.keys import KeyCheck
+from foretell.server.log import log_failure, log_request
+from foretell.server.record import RequestRecord
+from foretell.server.reply import CLOSE, Reply
+from foretell.server.state import ServerState
+
+OPEN_PATHS = frozenset({"/health", "/ready"})
+"""What is answered without a key: these very paths, as the routes see them."""
+
+TOLD_ALWAYS = OPEN_PATHS | {"/metrics"}
+"""What is answered while there is no model, too."""
+
+
+class Front:
+    """An application of ASGI around the routes.
+
+    Args:
+        state: the server's.
+        app: the routes.
+    """
+
+    def __init__(self, state: ServerState, app: App) -> None:
+        options = state.options
+        self._state = state
+        self._app = app
+        self._hosts = HostCheck(options.allowed_hosts)
+        self._cors = Cors(options.cors_origins)
+        self._keys = KeyCheck(options.api_keys)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the host's start and end."""
+        if scope["type"] == "lifespan":
+            await self._state.lifecycle.follow_host(self._state.llm, receive, send)
+        elif scope["type"] == "http":
+            self._state.lifecycle.begin(self._state.llm)
+            await self._serve(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        record = RequestRecord(request_id_of(scope), scope["method"], scope["path"])
+        reply = Reply(receive, send, record)
+        inner = {**scope, RECORD: record, "app": self, "starlette.exception_handlers": ({}, {})}
+        try:
+            await self._answer(inner, reply)
+        except ClientGoneError:
+            record.has_left = True
+        except asyncio.CancelledError:
+            if reply.has_begun or self._state.lifecycle.phase != "closed":
+                raise
+            await reply.send_error(self._state.lifecycle.refusal())
+        except Exception as error:  # noqa: BLE001  whoever asked must hear of it
+            await self._tell(error, reply, record)
+        finally:
+            log_request(record, self._state.options)
+
+    async def _answer(self, scope: Scope, reply: Reply) -> None:
+        """Answer, or raise."""
+        path = get_route_path(scope)
+        page = self._cors.page_of(scope)
+        reply.headers += page.headers
+        self._check_sender(scope, page, path)
+        if page.origin is not None and is_preflight(scope):
+            await reply.send_empty(204, preflight_headers(scope))
+            return
+        if path not in OPEN_PATHS:
+            self._keys.check(scope)
+        self._check_length(scope)
+        if path in TOLD_ALWAYS:
+            await self._app(scope, reply.receive, reply.send)
+            return
+        with self._state.lifecycle.running():
+            if self._state.lifecycle.is_leaving:
+                reply.headers.append(CLOSE)
+            await self._app(scope, reply.receive, reply.send)
+
+    def _check_sender(self, scope: Scope, page: Page, path: str) -> None:
+        self._hosts.check(scope)
+        if not page.is_allowed and not (path in OPEN_PATHS and scope["method"] == "GET"):
+            raise refusal(page)
+
+    def _check_length(self, scope: Scope) -> None:
+        length, most = content_length_of(scope), self._state.options.max_body_bytes
+        if length is not None and length > most:
+            raise too_large(most)
+
+    async def _tell(self, error: Exception, reply: Reply, record: RequestRecord) -> None:
+        """Answer with an error; where an answer has begun it can only be cut off."""
+        told = _of_routes(error) if isinstance(error, HTTPException) else api_error(error)
+        record.error = told.message
+        if told.status == 500:
+            log_failure(record, error)
+        if reply.has_begun:
+            raise error
+        await reply.send_error(told)
+
+
+def _of_routes(error: HTTPException) -> ApiError:
+    """What Starlette's router says, in the form of this server."""
+    message = {
+        404: "there is nothing at this path",
+        405: "this path does not take this method",
+    }.get(error.status_code, error.detail)
+    return ApiError(error.status_code, message, headers=error.headers or {})

@@ -1,0 +1,52 @@
+"""Which names in a request's `Host` header are this server's.
+
+A page of another site can have its own name lead to this machine (DNS rebinding), and is then of
+the same origin for its browser: only the name that it asks by gives it away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from foretell.server.asgi import Scope
+from foretell.server.errors import ApiError
+from foretell.server.heads import values_of
+from foretell.utils.quoting import quote
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+_HOST = re.compile(r"(?P<name>[a-z0-9._~%!$&'()*+,;=-]+|\[[a-f0-9:.%]+\])(?::[0-9]{1,5})?")
+
+
+class HostCheck:
+    """Refuses requests by names that are not this server's.
+
+    Args:
+        allowed: names, with or without a port, which is not compared; `*.example.com` is whatever
+            ends so, "*" is any; None: any.
+    """
+
+    def __init__(self, allowed: Iterable[str] | None) -> None:
+        names = {"*"} if allowed is None else {_plain(name) for name in allowed}
+        self._is_off = "*" in names
+        self._names = frozenset(names)
+        self._endings = tuple(name[1:] for name in names if name.startswith("*."))
+
+    def check(self, scope: Scope) -> None:
+        """Raise ApiError unless the request has one `Host` header, of a name that is allowed."""
+        if self._is_off:
+            return
+        hosts = values_of(scope, b"host")
+        if len(hosts) != 1:
+            raise ApiError(400, f"there are {len(hosts)} Host headers: there must be one")
+        name = _plain(hosts[0].decode("latin-1"))
+        if name not in self._names and not name.endswith(self._endings or ("\0",)):
+            message = f"this server is not called {quote(name)}: --allowed-host lets it be"
+            raise ApiError(421, message)
+
+
+def _plain(host: str) -> str:
+    """A host without its port, as it is compared; the whole where it is no host."""
+    found = _HOST.fullmatch(host.strip().lower())
+    return found["name"].removesuffix(".") if found else host
