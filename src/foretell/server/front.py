@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 
 from foretell.server.asgi import RECORD, App, Receive, Scope, Send
@@ -61,7 +60,7 @@ class Front:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = RequestRecord(request_id_of(scope), scope["method"], scope["path"])
         reply = Reply(receive, send, record)
-        inner = {**scope, RECORD: record, "app": self, "starlette.exception_handlers": ({}, {})}
+        inner = _inner_scope(scope, record)
         try:
             await self._answer(inner, reply)
         except ClientGoneError:
@@ -77,7 +76,7 @@ class Front:
 
     async def _answer(self, scope: Scope, reply: Reply) -> None:
         """Answer, or raise."""
-        path = get_route_path(scope)
+        path = scope["path"]
         page = self._cors.page_of(scope)
         reply.headers += page.headers
         self._check_sender(scope, page, path)
@@ -114,6 +113,15 @@ class Front:
         if reply.has_begun:
             raise error
         await reply.send_error(told)
+
+
+def _inner_scope(scope: Scope, record: RequestRecord) -> Scope:
+    """What the routes see: the path is theirs alone, and nobody else answers their errors."""
+    path, root = scope["path"], scope.get("root_path", "")
+    if root and path.startswith(f"{root}/"):
+        path = path[len(root) :]
+    hidden = {"root_path": "", "app": None, "starlette.exception_handlers": ({}, {})}
+    return {**scope, **hidden, "path": path, RECORD: record}
 
 
 def _of_routes(error: HTTPException) -> ApiError:
