@@ -72,6 +72,7 @@ class Front:
         except Exception as error:  # noqa: BLE001  whoever asked must hear of it
             await self._tell(error, reply, record)
         finally:
+            self._state.metrics.note(record)
             log_request(record, self._state.options)
 
     async def _answer(self, scope: Scope, reply: Reply) -> None:
@@ -109,7 +110,7 @@ class Front:
         told = _of_routes(error) if isinstance(error, HTTPException) else api_error(error)
         record.error = told.message
         if told.status == 500:
-            log_failure(record, error)
+            log_failure(record, error, self._state.options)
         if reply.has_begun:
             raise error
         await reply.send_error(told)
@@ -120,7 +121,7 @@ def _inner_scope(scope: Scope, record: RequestRecord) -> Scope:
     path, root = scope["path"], scope.get("root_path", "")
     if root and path.startswith(f"{root}/"):
         path = path[len(root) :]
-    hidden = {"root_path": "", "app": None, "starlette.exception_handlers": ({}, {})}
+    hidden: Scope = {"root_path": "", "app": None, "starlette.exception_handlers": ({}, {})}
     return {**scope, **hidden, "path": path, RECORD: record}
 
 

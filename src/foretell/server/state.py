@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from foretell import __version__
 from foretell.async_llm import AsyncLLM
 from foretell.server.lifecycle import Lifecycle
+from foretell.server.metrics import Metrics
 from foretell.server.options import ServerOptions
 
 
@@ -20,12 +21,14 @@ class ServerState:
         llm: answers the requests.
         options: how it is served.
         lifecycle: whether it is there yet, or no more.
+        metrics: what was counted.
         created: when the server began, in seconds since 1970.
     """
 
     llm: AsyncLLM
     options: ServerOptions
     lifecycle: Lifecycle
+    metrics: Metrics = field(default_factory=Metrics)
     created: int = field(default_factory=lambda: int(time.time()))
 
     @property
