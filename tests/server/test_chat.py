@@ -127,7 +127,7 @@ def test_null_is_as_if_a_field_were_absent():
         ({"stop": ["x"] * 33}, "stop"),
         ({"stop": "x" * 5000}, "stop"),
         ({"stream": "yes"}, "stream"),
-        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"stream_options": ["include_usage"]}, "stream_options"),
         ({"messages": []}, "messages"),
         ({"messages": "hi"}, "messages"),
         ({"model": 3}, "model"),
@@ -201,9 +201,7 @@ def test_beams_are_searched_and_tell_their_scores():
         async with serving() as toy:
             body = {"messages": HELLO, "num_beams": 4, "n": 2, "max_tokens": 5}
             answer = (await call(toy.app, CHAT, body)).data
-            alone = await toy.llm.chat(
-                HELLO, num_beams=4, num_return_sequences=2, max_new_tokens=5
-            )
+            alone = await toy.llm.chat(HELLO, num_beams=4, num_return_sequences=2, max_new_tokens=5)
             told = [(one["message"]["content"], one["score"]) for one in answer["choices"]]
             assert told == [(output.text, output.score) for output in alone]
             assert "seed" not in answer

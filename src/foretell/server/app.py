@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from foretell import __version__
 from foretell.async_llm import AsyncLLM
-from foretell.server.asgi import Receive, Scope, Send
+from foretell.server.asgi import App, Receive, Scope, Send
 from foretell.server.asking import Asked
 from foretell.server.body import read_json
 from foretell.server.chat import ask_chat
 from foretell.server.completions import ask_completion
 from foretell.server.exchange import AnswerWriter, Exchange
+from foretell.server.front import Front
+from foretell.server.health import Health, Readiness
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.models import describe_model, list_models
 from foretell.server.options import ServerOptions
+from foretell.server.scraping import MetricsPage
 from foretell.server.state import ServerState
 from foretell.server.tokens import detokenize, tokenize, tokenizer_info
 
@@ -30,8 +32,6 @@ Ask = Callable[[Body, ServerState], tuple[Asked, AnswerWriter]]
 
 Work = Callable[[Body, ServerState], Coroutine[Any, Any, Any]]
 """From a body to the data of an answer."""
-
-Application = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 
 class Generating:
@@ -98,7 +98,7 @@ def version(state: ServerState) -> dict[str, Any]:
     return {"version": __version__, "engine": "foretell", "model": state.model_names[0]}
 
 
-def create_app(llm: AsyncLLM, options: ServerOptions = DEFAULTS) -> Any:
+def create_app(llm: AsyncLLM, options: ServerOptions = DEFAULTS) -> Front:
     """An application of ASGI that serves a model by OpenAI's interface.
 
         app = create_app(AsyncLLM("smollm2-135m-instruct"))
@@ -110,21 +110,24 @@ def create_app(llm: AsyncLLM, options: ServerOptions = DEFAULTS) -> Any:
         options: how it is served.
     """
     state = ServerState(llm, options, Lifecycle())
-    return Starlette(routes=_routes(state))
+    return Front(state, Router(_routes(state), redirect_slashes=False))
 
 
 def _routes(state: ServerState) -> list[Route]:
-    posted: dict[str, Application] = {
+    posted: dict[str, App] = {
         "/v1/chat/completions": Generating(state, ask_chat),
         "/v1/completions": Generating(state, ask_completion),
         "/tokenize": Computing(state, tokenize),
         "/detokenize": Computing(state, detokenize),
     }
-    got: dict[str, Application] = {
+    got: dict[str, App] = {
         "/v1/models": Telling(state, list_models),
         "/v1/models/{name:path}": Telling(state, describe_model),
         "/tokenizer_info": Telling(state, tokenizer_info),
         "/version": Telling(state, version),
+        "/health": Health(state),
+        "/ready": Readiness(state),
+        "/metrics": MetricsPage(state),
     }
     return [
         *(Route(path, route, methods=["POST"]) for path, route in posted.items()),

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from foretell.config.settings import SETTINGS
 from foretell.errors import (
     ContextLengthError,
     ForetellError,
     ModelNotFoundError,
     QueueFullError,
-    RequestError,
 )
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -29,7 +29,8 @@ TYPES = {
 }
 """Of an error, by its status; the others below 500 are "invalid_request_error"."""
 
-_NAMED = re.compile(r"([A-Za-z_]\w*)(?:\[[^\]]*\])*=")
+_NAMED = re.compile(r"(?:prompts\[\d+\]: )?([a-z][a-z_0-9]*)")
+_FIELDS = frozenset((*SETTINGS, "messages", "prompt", "chat_template_kwargs"))
 
 
 class ApiError(Exception):
@@ -107,13 +108,8 @@ def _code(error: ForetellError) -> str | None:
 
 
 def _param(message: str, fields: Mapping[str, str]) -> str | None:
-    """The field that a message names first, as the request spells it."""
-    found = _NAMED.search(message)
-    if found is None or found.start() > 40:
+    """The field that a message begins with, as the request spells it."""
+    found = _NAMED.match(message)
+    if found is None or found[1] not in _FIELDS:
         return None
     return fields.get(found[1], found[1])
-
-
-def is_closed(error: BaseException) -> bool:
-    """Whether it says that the model has gone."""
-    return type(error) is RequestError and "closed" in str(error)

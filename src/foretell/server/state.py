@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from foretell import __version__
 from foretell.async_llm import AsyncLLM
@@ -36,8 +37,12 @@ class ServerState:
         """Names that requests may call the model by; the first is the one that answers bear."""
         return self.options.model_names or ("foretell",)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """OpenAI's `system_fingerprint`: the same where model and engine are."""
-        told = f"{__version__} {self.llm.info} {self.model_names[0]}"
-        return f"fp_{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        """OpenAI's `system_fingerprint`: the same where model and engine are.
+
+        Threads and instruction sets change no token, and are no part of it.
+        """
+        info = self.llm.info
+        told = (__version__, info.name, self.model_names[0], info.vocab_size, info.weight_bytes)
+        return f"fp_{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}"

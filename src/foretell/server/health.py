@@ -1,0 +1,52 @@
+"""`/health` and `/ready`: whether a server lives, and whether more requests should come."""
+
+from __future__ import annotations
+
+import json
+
+from foretell.server.asgi import Receive, Scope, Send
+from foretell.server.heads import as_headers
+from foretell.server.lifecycle import RETRY_SECONDS
+from foretell.server.state import ServerState
+
+
+class Health:
+    """Says whether the server answers requests: 503 while it loads, or has ended doing so.
+
+    Args:
+        state: the server's.
+    """
+
+    def __init__(self, state: ServerState) -> None:
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        status, word = (200, "ok") if self.is_well else (503, self.word)
+        body = json.dumps({"status": word}).encode()
+        told = {"content-type": "application/json", "content-length": str(len(body))}
+        if status != 200:
+            told["retry-after"] = str(RETRY_SECONDS)
+        headers = as_headers(told.items())
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    @property
+    def is_well(self) -> bool:
+        """Whether requests are answered."""
+        return self._state.lifecycle.phase == "ready"
+
+    @property
+    def word(self) -> str:
+        """What is the matter, where it is not well."""
+        lifecycle = self._state.lifecycle
+        return "draining" if lifecycle.phase == "ready" else lifecycle.phase
+
+
+class Readiness(Health):
+    """Says whether more requests should be sent here: 503 also from the first signal to end on."""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether more requests should come."""
+        return super().is_well and not self._state.lifecycle.is_leaving
