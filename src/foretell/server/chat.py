@@ -21,6 +21,7 @@ def ask_chat(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ChatWr
     """What a body asks for, and who writes the answer; ApiError if it is refused."""
     fields = sorted_fields(body, "chat", state)
     own = fields.own
+    fields.spelled["template_arguments"] = "chat_template_kwargs"
     messages = check_messages(own)
     read = partial(chat_prompt, state.llm.tokenizer, messages, **template_wishes(own))
     request = asked(fields, read, 1, state, _reports(own))

@@ -33,6 +33,9 @@ def ask_completion(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, 
             settings.setdefault("prompt_logprobs", num_top)
     if not {"max_new_tokens", "max_length"} & settings.keys():
         settings["max_new_tokens"] = DEFAULT_TOKENS
+    drops = settings.get("max_new_tokens") == 0
+    if drops:  # prompts are looked at alone; the engine does so with a token to come
+        settings["max_new_tokens"] = 1
     reader = PromptReader(own.get("prompt"), state.llm.tokenizer, echoes=echoes)
     request = asked(fields, reader, reader.num_prompts, state, settings)
     if request.num_choices > MAX_CHOICES:
@@ -41,7 +44,8 @@ def ask_completion(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, 
             f"must make at most {MAX_CHOICES} texts",
             "n",
         )
-    return request, CompletionWriter(request, state, reader.texts if echoes else None)
+    echoed = reader.texts if echoes else None
+    return request, CompletionWriter(request, state, echoed, drops=drops)
 
 
 class PromptReader:

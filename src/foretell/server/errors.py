@@ -91,7 +91,7 @@ def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> 
         return error
     if not isinstance(error, ForetellError):
         return ApiError(500, "the server has failed; its log says why", headers=NEVER_AGAIN)
-    message = str(error)
+    message = _in_own_words(str(error), fields or {})
     headers = NEVER_AGAIN if error.http_status >= 500 else NO_HEADERS
     param = _param(message, fields or {}) if error.http_status == 400 else None
     return ApiError(error.http_status, message, param=param, code=_code(error), headers=headers)
@@ -107,9 +107,16 @@ def _code(error: ForetellError) -> str | None:
     return None
 
 
-def _param(message: str, fields: Mapping[str, str]) -> str | None:
-    """The field that a message begins with, as the request spells it."""
+def _in_own_words(message: str, fields: Mapping[str, str]) -> str:
+    """A message that begins with a setting, by the name that the request has for it."""
     found = _NAMED.match(message)
-    if found is None or found[1] not in _FIELDS:
-        return None
-    return fields.get(found[1], found[1])
+    if found is None or found[1] not in fields:
+        return message
+    return message[: found.start(1)] + fields[found[1]] + message[found.end(1) :]
+
+
+def _param(message: str, fields: Mapping[str, str]) -> str | None:
+    """The field that a message begins with."""
+    found = _NAMED.match(message)
+    known = found is not None and (found[1] in _FIELDS or found[1] in fields.values())
+    return found[1] if found is not None and known else None

@@ -6,6 +6,7 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from foretell.outputs import Chunk, GenerationOutput, TokenLogprob
@@ -211,19 +212,32 @@ class CompletionWriter(Writer):
     Args:
         asked, state: as for any writer.
         echoed: where each text begins with its prompt: the texts of the prompts, once read.
+        drops: whether nothing was to be generated: the one token that was is not told.
     """
 
     prefix, whole_kind, chunk_kind = "cmpl", "text_completion", "text_completion"
 
     def __init__(
-        self, asked: Asked, state: ServerState, echoed: Sequence[str] | None = None
+        self,
+        asked: Asked,
+        state: ServerState,
+        echoed: Sequence[str] | None = None,
+        *,
+        drops: bool = False,
     ) -> None:
         super().__init__(asked, state)
         self._echoed = echoed
+        self._drops = drops
         self._offsets: dict[int, int] = {}
+
+    def whole(self, outputs: Sequence[GenerationOutput]) -> dict[str, Any]:
+        """The answer as one object."""
+        return super().whole([*map(_emptied, outputs)] if self._drops else outputs)
 
     def chunk(self, chunk: Chunk) -> bytes:
         """The events that a chunk makes; the first brings what is echoed."""
+        if self._drops:
+            chunk = _emptied_chunk(chunk)
         if self._echoed is None or chunk.start_byte or self._index(chunk) in self._offsets:
             return super().chunk(chunk)
         return self._echo(chunk) + super().chunk(chunk)
@@ -261,3 +275,22 @@ class CompletionWriter(Writer):
         offset = self._offsets.get(index, 0)
         self._offsets[index] = offset + sum(num_characters(token.bytes) for token in tokens)
         return completion_logprobs(tokens, self._asked.config.logprobs or 0, offset)
+
+
+def _emptied(output: GenerationOutput) -> GenerationOutput:
+    """The output had nothing been generated."""
+    return replace(
+        output,
+        text="",
+        token_ids=[],
+        logprobs=None if output.logprobs is None else [],
+        finish_reason="length",
+        stop_reason=None,
+        usage=replace(output.usage, completion_tokens=0),
+    )
+
+
+def _emptied_chunk(chunk: Chunk) -> Chunk:
+    output = None if chunk.output is None else _emptied(chunk.output)
+    logprobs: list[TokenLogprob] | None = None if chunk.logprobs is None else []
+    return replace(chunk, text="", token_ids=[], logprobs=logprobs, output=output)

@@ -1,0 +1,187 @@
+"""Completions over HTTP: texts, ids and lists of them, echoed, scored and streamed."""
+
+from __future__ import annotations
+
+import pytest
+from support.asgi import call
+from support.toy_async import run
+from support.toy_server import COMPLETIONS, serving
+
+
+def test_a_text_or_its_ids_are_continued_as_the_model_does_alone():
+    async def main() -> None:
+        async with serving() as toy:
+            ids = toy.llm.tokenizer.encode("the cat")
+            alone = await toy.llm.generate("the cat", max_new_tokens=16)
+            for prompt in ("the cat", ids):
+                body = {"model": "alias", "prompt": prompt, "temperature": 0}
+                answer = (await call(toy.app, COMPLETIONS, body)).data
+                (choice,) = answer["choices"]
+                assert choice["text"] == alone.text
+                assert choice["finish_reason"] == "length"
+                assert answer["usage"]["completion_tokens"] == 16
+                assert answer["object"] == "text_completion"
+
+    run(main)
+
+
+def test_choices_of_a_list_come_prompt_after_prompt():
+    async def main() -> None:
+        async with serving() as toy:
+            prompts = ["the cat", "a", "b" * 20]
+            body = {"prompt": prompts, "n": 2, "seed": 5, "max_tokens": 4}
+            whole = (await call(toy.app, COMPLETIONS, body)).data
+            alone = await toy.llm.generate(
+                prompts, num_return_sequences=2, seed=5, temperature=1.0, max_new_tokens=4
+            )
+            assert [choice["text"] for choice in whole["choices"]] == [one.text for one in alone]
+            assert [choice["index"] for choice in whole["choices"]] == [*range(6)]
+            expected = sum(one.usage.prompt_tokens for one in alone if one.index == 0)
+            assert whole["usage"]["prompt_tokens"] == expected
+            assert whole["usage"]["completion_tokens"] == 24
+            stream = await call(toy.app, COMPLETIONS, {**body, "stream": True})
+            texts = [""] * 6
+            for event in stream.events[:-1]:
+                (choice,) = event["choices"]
+                texts[choice["index"]] += choice["text"]
+            assert texts == [one.text for one in alone]
+
+    run(main)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("prompt", ["the cat", "Grüße", [104, 105]])
+def test_what_is_echoed_has_the_log_probabilities_of_its_score(prompt, stream):
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": prompt, "max_tokens": 3, "temperature": 0, "echo": True}
+            answer = await call(toy.app, COMPLETIONS, {**body, "logprobs": 2, "stream": stream})
+            parts = [
+                choice
+                for event in (answer.events[:-1] if stream else [answer.data])
+                for choice in event["choices"]
+            ]
+            text = "".join(part["text"] for part in parts)
+            alone = await toy.llm.generate(prompt, max_new_tokens=3, logprobs=2)
+            assert text == alone.prompt + alone.text
+            told: dict[str, list] = {"tokens": [], "token_logprobs": [], "top_logprobs": []}
+            offsets = []
+            for part in parts:
+                for name in told:
+                    told[name] += (part["logprobs"] or {name: []})[name]
+                offsets += (part["logprobs"] or {"text_offset": []})["text_offset"]
+            score = await toy.llm.score(alone.prompt_token_ids + alone.token_ids, top=2)
+            assert told["token_logprobs"] == [token.logprob for token in score.tokens]
+            assert told["token_logprobs"][0] is None
+            assert told["top_logprobs"][0] is None
+            assert offsets == sorted(offsets)
+            for token, top, entry in zip(
+                told["tokens"][1:], told["top_logprobs"][1:], score.tokens[1:], strict=True
+            ):
+                assert top[token] == entry.logprob
+                assert 2 <= len(top) <= 3
+
+    run(main)
+
+
+def test_no_token_may_be_asked_for_to_have_a_prompt_scored():
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": ["the cat", "a b"], "max_tokens": 0, "echo": True, "logprobs": 0}
+            answer = (await call(toy.app, COMPLETIONS, body)).data
+            for choice, text in zip(answer["choices"], body["prompt"], strict=True):
+                assert choice["text"] == text
+                score = await toy.llm.score(text)
+                found = choice["logprobs"]["token_logprobs"]
+                assert found == [token.logprob for token in score.tokens]
+            assert answer["usage"]["completion_tokens"] == 0
+            stream = await call(toy.app, COMPLETIONS, {**body, "stream": True})
+            text = "".join(event["choices"][0]["text"] for event in stream.events[:-1])
+            assert text == "the cata b"
+
+    run(main)
+
+
+def test_ids_are_told_where_they_are_asked_for():
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": "the cat", "max_tokens": 5, "seed": 4, "return_token_ids": True}
+            (choice,) = (await call(toy.app, COMPLETIONS, body)).data["choices"]
+            alone = await toy.llm.generate("the cat", max_new_tokens=5, seed=4, temperature=1.0)
+            assert choice["token_ids"] == alone.token_ids
+            assert choice["prompt_token_ids"] == alone.prompt_token_ids
+            stream = await call(toy.app, COMPLETIONS, {**body, "stream": True})
+            ids = [
+                one
+                for event in stream.events[:-1]
+                for one in event["choices"][0].get("token_ids", [])
+            ]
+            assert ids == alone.token_ids
+
+    run(main)
+
+
+def test_parts_of_characters_are_spelled_as_bytes_and_do_not_collide():
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": "한", "max_tokens": 1, "temperature": 0, "echo": True, "logprobs": 0}
+            (choice,) = (await call(toy.app, COMPLETIONS, body)).data["choices"]
+            assert choice["logprobs"]["tokens"][:3] == [
+                "bytes:\\xed",
+                "bytes:\\x95",
+                "bytes:\\x9c",
+            ]
+
+    run(main)
+
+
+def test_a_stop_is_told_and_cut_from_the_text():
+    async def main() -> None:
+        async with serving() as toy:
+            whole = await toy.llm.generate("the", max_new_tokens=30)
+            stop = whole.text[10:13]
+            body = {"prompt": "the", "max_tokens": 30, "temperature": 0, "stop": [stop]}
+            for extra in ({}, {"include_stop_str_in_output": True}):
+                (choice,) = (await call(toy.app, COMPLETIONS, {**body, **extra})).data["choices"]
+                alone = await toy.llm.generate("the", max_new_tokens=30, stop=[stop], **extra)
+                assert choice["text"] == alone.text
+                assert (choice["finish_reason"], choice["stop_reason"]) == ("stop", stop)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [None, 3, {}, [], [""], [[]], "", [1, "a"], [[1], ["a"]], [True], [-1], [10**9], ["\ud800"]],
+)
+def test_what_is_no_prompt_is_refused(prompt):
+    async def main() -> None:
+        async with serving() as toy:
+            answer = await call(toy.app, COMPLETIONS, {"prompt": prompt, "stream": True})
+            assert answer.status == 400, answer.body
+            assert answer.error["type"] == "invalid_request_error"
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("wish", "param"),
+    [
+        ({"logprobs": True}, "logprobs"),
+        ({"logprobs": 21}, "logprobs"),
+        ({"suffix": "end"}, "suffix"),
+        ({"best_of": 3}, "best_of"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"max_tokens": 5, "max_new_tokens": 6}, "max_new_tokens"),
+        ({"echo": 1}, "echo"),
+        ({"prompt": ["a"] * 2049}, "prompt"),
+        ({"prompt": ["a"] * 100, "n": 128}, "n"),
+    ],
+)
+def test_what_is_refused_is_named(wish, param):
+    async def main() -> None:
+        async with serving() as toy:
+            answer = await call(toy.app, COMPLETIONS, {"prompt": "a", **wish})
+            assert (answer.status, answer.error["param"]) == (400, param), answer.body
+
+    run(main)
