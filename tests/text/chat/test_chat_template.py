@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -17,7 +14,6 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from foretell.errors import ModelFileError, RequestError
 from foretell.formats.gguf import GGUFFile
-from foretell.text.chat import template as chat_template
 from foretell.text.chat import template_worker
 from foretell.text.chat.prompt import chat_prompt, template_of
 from foretell.text.chat.template import ChatTemplate
@@ -149,12 +145,6 @@ def test_a_template_that_wants_too_much_memory_is_ended(name: str) -> None:
         template(GREEDY[name]).render([USER])
 
 
-def test_the_parents_clock_stops_a_worker_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_template, "MAX_WALL_SECONDS", 0.001)
-    with pytest.raises(ModelFileError, match="does not come to an end"):
-        template("a").render([USER])
-
-
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -195,41 +185,6 @@ def test_what_a_template_refuses_blames_the_messages(source: str, reason: str) -
     expected = f"the chat template does not take these messages: {reason}"
     assert str(caught.value).startswith(expected)
     assert "\n" not in str(caught.value)
-
-
-def test_python_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/no/such/python")
-    with pytest.raises(RequestError, match=r"cannot be rendered: .*No such file"):
-        template("a").render([USER])
-
-
-def test_a_worker_without_jinja_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(RequestError, match="cannot be rendered: ModuleNotFoundError"):
-        template("a").render([USER])
-
-
-@pytest.mark.parametrize(
-    ("ending", "error", "reason"),
-    [
-        (signal.SIGINT, KeyboardInterrupt, "^$"),
-        (signal.SIGSEGV, ModelFileError, "is broken: its rendering was ended by signal 11"),
-    ],
-)
-def test_the_end_of_a_worker_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-    ending: signal.Signals,
-    error: type[BaseException],
-    reason: str,
-) -> None:
-    def run(command: list[str], **settings: Any) -> subprocess.CompletedProcess[bytes]:
-        program = f"import os; os.kill(os.getpid(), {int(ending)})"
-        return really_run([sys.executable, "-c", program], **{**settings, "input": b""})
-
-    really_run = subprocess.run
-    monkeypatch.setattr(subprocess, "run", run)
-    with pytest.raises(error, match=reason):
-        template("a").render([USER])
 
 
 def test_the_worker_itself_keeps_to_the_length() -> None:

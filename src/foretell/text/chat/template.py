@@ -3,26 +3,23 @@
     template = ChatTemplate(tokenizer.chat_template, bos_token="<s>", eos_token="</s>")
     template.render([{"role": "user", "content": "Hello"}])
 
-A template comes from a stranger: it is rendered by another process (`template_worker.py`), which
-has so much time and memory and no more.
+A template comes from a stranger: it is rendered by another process (`renderer.py`), which has so
+much time and memory and no more.
 """
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from foretell.errors import ForetellError, ModelFileError, RequestError
 from foretell.formats.metadata import has_surrogate
 from foretell.text.chat.messages import Message, check_messages
+from foretell.text.chat.renderer import RENDERER
 from foretell.utils.quoting import one_line
 
-MAX_SECONDS = 1.0  # of processor time, the start of the process apart
+MAX_SECONDS = 1.0  # of processor time
 MAX_WALL_SECONDS = 2.0 if sys.platform == "win32" else 20.0  # elsewhere only if the former fails
 MAX_BYTES = 2**29  # of address space
 MAX_CHARACTERS = 2**24  # of the prompt
@@ -80,7 +77,7 @@ class ChatTemplate:
             "tools": None,
             "add_generation_prompt": add_generation_prompt,
         }
-        answer = _run_worker(self.source, context)
+        answer = _answer_to(self.source, context)
         if "error" in answer:
             raise _error_of(answer["error"], answer["reason"])
         text = answer["text"]
@@ -89,44 +86,15 @@ class ChatTemplate:
         return text
 
 
-def _run_worker(source: str, context: Mapping[str, Any]) -> dict[str, str]:
-    """What the worker answers; a worker that the system ended has exceeded a limit."""
+def _answer_to(source: str, context: Mapping[str, Any]) -> dict[str, str]:
+    setup = {"path": sys.path, "max_bytes": MAX_BYTES}
     job = {
-        "path": sys.path,
         "source": source,
         "context": context,
         "max_seconds": MAX_SECONDS,
-        "max_bytes": MAX_BYTES,
         "max_characters": MAX_CHARACTERS,
     }
-    command = [sys.executable, "-I", "-S", str(Path(__file__).with_name("template_worker.py"))]
-    try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(job).encode(),
-            capture_output=True,
-            timeout=MAX_WALL_SECONDS,
-            check=False,
-        )
-        answer: dict[str, str] = json.loads(done.stdout) if done.stdout else {}
-    except subprocess.TimeoutExpired:
-        return {"error": "time", "reason": ""}
-    except OSError as error:
-        raise RequestError(f"the chat template cannot be rendered: {error}") from error
-    return answer or _post_mortem(done.returncode, done.stderr)
-
-
-def _post_mortem(code: int, stderr: bytes) -> dict[str, str]:
-    """Why a worker answered nothing: a signal ended it, or Python itself failed there."""
-    if code == -signal.SIGINT:  # Ctrl-C reached it before it could look away
-        raise KeyboardInterrupt
-    if code < 0:
-        ended_by_clock = signal.Signals(-code).name == "SIGPROF"
-        kind = "time" if ended_by_clock else "template"
-        return {"error": kind, "reason": f"its rendering was ended by signal {-code}"}
-    lines = stderr.decode(errors="replace").split("\n")
-    last = next((line for line in reversed(lines) if line.strip()), f"exit code {code}")
-    return {"error": "size" if "MemoryError" in last else "worker", "reason": last}
+    return RENDERER.answer(job, setup, max_seconds=MAX_WALL_SECONDS)
 
 
 def _error_of(kind: str, reason: str) -> ForetellError:
