@@ -70,7 +70,7 @@ SAMPLING_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.kind.is_
 """Any of them makes decoding sample."""
 
 CHOOSING_SETTINGS = frozenset(
-    ("preset", "do_sample", "num_beams", "processors", *SAMPLING_SETTINGS)
+    ("preset", "dialect", "do_sample", "num_beams", "processors", *SAMPLING_SETTINGS)
 )
 """Settings that say how tokens are chosen."""
 
