@@ -9,11 +9,11 @@ template's own. But for the stand-ins, templates see the real text, to trim, com
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from foretell.errors import RequestError
+from foretell.text.chat.names import Names, names_of
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -58,11 +58,10 @@ class SpecialTokenEscaper:
         self._unused = _unused_characters([source, *texts, *_texts_in(arguments)])
         self._cut = next(self._unused)
         self._stand_ins: dict[tuple[str, bool], str] = {}
-        self._control = tokenizer.control_names
-        user_defined = [name for name in tokenizer.user_defined_names if not name.isspace()]
-        self._turns = [name for name in user_defined if name in source]
-        self._others = [name for name in user_defined if name not in source]
-        self._others *= tokenizer.spaces_user_defined
+        names = names_of(tokenizer)
+        self._control = names.control
+        self._turns, others = names.user_defined(source)
+        self._others = others if tokenizer.spaces_user_defined else Names([])
         self.messages = [self._escape_message(message) for message in messages]
         self.arguments = {name: self._escape_value(value) for name, value in arguments.items()}
 
@@ -84,28 +83,31 @@ class SpecialTokenEscaper:
     def _escape_message(self, message: Mapping[str, str]) -> dict[str, str]:
         cuts_names = message["role"] != "assistant"
         return {
-            key: self._escape(
-                text, cuts_names, _edges(self._control, text) if key != "role" else ()
-            )
+            key: self._escape(text, cuts_names, has_edges=key != "role")
             for key, text in message.items()
         }
 
     def _escape_value(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self._escape(value, True, _edges(self._control, value))
+            return self._escape(value, True)
         if isinstance(value, Mapping):
             return {self._escape_value(key): self._escape_value(one) for key, one in value.items()}
         if isinstance(value, list):
             return [self._escape_value(one) for one in value]
         return value
 
-    def _escape(self, text: str, cuts_names: bool, edges: Iterable[int] = ()) -> str:
-        chars = list(text)
-        for index in (*edges, *_find(self._control, text)):
-            chars[index] = self._stand_in(text[index], False)
+    def _escape(self, text: str, cuts_names: bool, *, has_edges: bool = True) -> str:
+        hidden = set(self._control.starts_in(text))
+        if has_edges:
+            hidden |= self._control.edges_of(text)
+        cut = set()
         if cuts_names:
-            for index in (*_find(self._turns, text), *_last_of(self._others, text)):
-                chars[index] = self._stand_in(text[index], True)
+            cut = {*self._turns.starts_in(text), *self._others.last_of_each_in(text)}
+        if not hidden and not cut:
+            return text
+        chars = list(text)
+        for index in sorted(hidden | cut):
+            chars[index] = self._stand_in(text[index], index in cut)
         return "".join(chars)
 
     def _stand_in(self, char: str, is_cut: bool) -> str:
@@ -113,38 +115,6 @@ class SpecialTokenEscaper:
         if key not in self._stand_ins:
             self._stand_ins[key] = next(self._unused)
         return self._stand_ins[key]
-
-
-def _find(names: Iterable[str], text: str) -> list[int]:
-    """Where a name begins in the text, even inside another."""
-    present = [re.escape(name) for name in names if name in text]
-    if not present:
-        return []
-    return [match.start() for match in re.finditer(f"(?={'|'.join(present)})", text)]
-
-
-def _last_of(names: Iterable[str], text: str) -> list[int]:
-    """Where each name that a tokenizer finds in the text has its last character."""
-    present = sorted((name for name in names if name in text), key=len, reverse=True)
-    if not present:
-        return []
-    return [match.end() - 1 for match in re.finditer("|".join(map(re.escape, present)), text)]
-
-
-def _edges(names: Iterable[str], text: str) -> set[int]:
-    """Where a name may begin that what follows the text completes, or end that came before it.
-
-    Templates trim: white space at either end may fall away.
-    """
-    found = set()
-    begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
-    for name in names:
-        for count in range(1, len(name)):
-            found |= {
-                stop - count for stop in (end, len(text)) if text[:stop].endswith(name[:count])
-            }
-            found |= {start for start in (0, begin) if text.startswith(name[-count:], start)}
-    return found
 
 
 def _texts_in(value: Any) -> Iterator[str]:
@@ -161,7 +131,7 @@ def _texts_in(value: Any) -> Iterator[str]:
 
 
 def _unused_characters(texts: Iterable[str]) -> Iterator[str]:
-    used = set().union(*texts)
+    used = set().union(*(text for text in texts if not text.isascii()))
     for code in PRIVATE_USE:
         if chr(code) not in used:
             yield chr(code)
