@@ -355,10 +355,10 @@ class LLM:
         message never counts as a special token. A content may also be a list of OpenAI's text
         parts, `[{"type": "text", "text": "Hello"}]`, and a message may have a `name`. The role
         `developer` is `system` to templates that do not know it; what tools answered is refused.
-        An answer has at most 512 tokens where the
-        settings state no length; `max_length=llm.info.context_length` leaves it all the room there
-        is. With `num_return_sequences` above 1 there is a list of answers. RequestError if the
-        model has no template, or the messages do not suit it.
+        An answer has at most 512 tokens where the settings state no length;
+        `max_length=llm.info.context_length` leaves it all the room there is. With
+        `num_return_sequences` above 1 there is a list of answers. RequestError if the model has no
+        template, or the messages do not suit it.
         """
         from foretell.text.chat.prompt import chat_prompt
 

@@ -119,6 +119,32 @@ def test_a_job_that_exceeds_a_limit_hurts_no_other(
 
 
 @posix
+def test_a_job_too_large_to_be_read_is_refused(renderer: Renderer) -> None:
+    setup = {**SETUP, "max_bytes": 2**27}
+    assert renderer.answer(job(), setup, max_seconds=20) == {"text": "a"}
+    large = job(x="a" * 2**27)
+    assert renderer.answer(large, setup, max_seconds=20) == {"error": "size", "reason": ""}
+    assert renderer.answer(job(), setup, max_seconds=20) == {"text": "a"}
+
+
+@posix
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is told there")
+def test_a_process_that_keeps_much_memory_is_replaced(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(Path(module.__file__).parent)
+    program = f"import sys; sys.path.append({folder!r}); import template_worker as worker; "
+    program += "worker.MAX_KEPT_BYTES = 10; worker.main()"
+    monkeypatch.setattr(module, "_command", lambda: [sys.executable, "-I", "-S", "-c", program])
+    pids = []
+    for text in ("a", "b", "c"):
+        assert ask(renderer, x=text) == {"text": text}
+        pids.append(pid_of(renderer))
+        wait_until_gone(pids[-1])
+    assert len(set(pids)) == 3
+
+
+@posix
 def test_the_clock_is_wound_up_for_each_job_and_stands_still_between(renderer: Renderer) -> None:
     source = "{% for a in range(30000) %}{{ '' }}{% endfor %}{{ x }}"
     for _ in range(40):

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from foretell.errors import RequestError
+from foretell.text.chat.template_worker import NO_MEMORY
 
 Answer = dict[str, str]
 """`{"text": ...}`, or `{"error": kind, "reason": ...}`."""
@@ -220,6 +221,8 @@ def _explain(code: int, stderr: bytes) -> Answer:
         ended_by_clock = signal.Signals(-code).name == "SIGPROF"
         kind = "time" if ended_by_clock else "ended"
         return {"error": kind, "reason": f"its rendering was ended by signal {-code}"}
+    if code == NO_MEMORY:
+        return {"error": "size", "reason": ""}
     lines = stderr.decode(errors="replace").split("\n")
     last = next((line for line in reversed(lines) if line.strip()), f"exit code {code}")
     return {"error": "size" if "MemoryError" in last else "worker", "reason": last}

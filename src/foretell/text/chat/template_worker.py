@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_KEPT_BYTES = 2**27  # of memory after a job; a process that has more ends
 MAX_TEMPLATES = 8  # that are kept compiled
+NO_MEMORY = 12  # exit code, as the system's number for it
 
 
 def main() -> None:
@@ -37,7 +38,10 @@ def main() -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     with contextlib.suppress(OSError):  # the parent is gone
-        serve()
+        try:
+            serve()
+        except MemoryError:  # by a job too large to be read
+            sys.exit(NO_MEMORY)
 
 
 def serve() -> None:
@@ -77,9 +81,10 @@ def start(path: list[str], max_bytes: int) -> bytes | None:
     except Exception as error:  # noqa: BLE001  whatever is in the path
         return error_answer("worker", f"{type(error).__name__}: {error}")
     limit_memory(max_bytes)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)  # nobody reads what may be said there from now on
-    os.close(nowhere)
+    with contextlib.suppress(OSError):  # nobody reads stderr from now on
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
     gc.collect()
     gc.freeze()
     return None
