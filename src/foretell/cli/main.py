@@ -28,7 +28,7 @@ from foretell.utils.terminal import printable
 
 HELP_ORDER = (
     *("generate", "chat", "next", "score", "explain", "beams", "alternatives", "compare"),
-    *("guide", "models", "bench", "demo", "completion"),
+    *("serve", "guide", "models", "bench", "demo", "completion"),
 )
 """The commands that `foretell --help` lists first, in this order; others follow by name."""
 

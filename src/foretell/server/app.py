@@ -109,7 +109,11 @@ def create_app(llm: AsyncLLM, options: ServerOptions = DEFAULTS) -> Front:
         llm: answers the requests.
         options: how it is served.
     """
-    state = ServerState(llm, options, Lifecycle())
+    return application(ServerState(llm, options, Lifecycle()))
+
+
+def application(state: ServerState) -> Front:
+    """The routes, and what is before them."""
     return Front(state, Router(_routes(state), redirect_slashes=False))
 
 

@@ -1,0 +1,156 @@
+"""`foretell serve`: a model behind OpenAI's HTTP interface."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from foretell.cli.completion import complete_model
+from foretell.cli.interrupts import ExitsAtOnce
+from foretell.cli.options import MODEL_OPTIONS, ModelChoice, given, with_options
+from foretell.cli.serving.keys import KEY_OPTIONS
+from foretell.cli.serving.place import PLACE_OPTIONS, Place
+from foretell.config.presets import MODEL_PRESET, PRESETS
+from foretell.errors import ConfigError, SettingWarning
+from foretell.server.options import ServerOptions
+from foretell.utils.extras import how_to_install
+
+if TYPE_CHECKING:
+    from foretell.server.listening import Listeners
+
+NEEDED = ("starlette", "uvicorn", "prometheus_client")
+MAX_WAITING = 512
+OTHERS = ServerOptions()
+
+REQUEST_OPTIONS = (
+    click.option(
+        "--served-model-name",
+        "model_names",
+        multiple=True,
+        metavar="NAME",
+        help="What requests may call the model; answers bear the first.  "
+        "[repeatable; default: the model's own name]",
+    ),
+    click.option(
+        "--max-waiting",
+        type=click.IntRange(min=0),
+        metavar="INTEGER",
+        default=MAX_WAITING,
+        show_default=True,
+        help="Requests that may wait; further ones are answered with status 429.",
+    ),
+    click.option(
+        "--max-running",
+        type=click.IntRange(min=1),
+        metavar="INTEGER",
+        help="Texts that may be written at a time.  [default: 256]",
+    ),
+    click.option(
+        "--preset",
+        type=click.Choice([*PRESETS, MODEL_PRESET]),
+        metavar="NAME",
+        help="Settings of requests that do not say how tokens are chosen.  "
+        "[default: temperature 1, as OpenAI]",
+    ),
+    click.option("--strict", is_flag=True, help="Refuse requests with unknown fields."),
+)
+
+LIFE_OPTIONS = (
+    click.option(
+        "--drain-delay",
+        type=click.FloatRange(min=0, max=86400),
+        metavar="SECONDS",
+        default=OTHERS.drain_delay,
+        show_default=True,
+        help="Serve on for so long after a signal to end, while /ready says no.",
+    ),
+    click.option(
+        "--shutdown-timeout",
+        type=click.FloatRange(min=0, max=86400),
+        metavar="SECONDS",
+        default=OTHERS.shutdown_timeout,
+        show_default=True,
+        help="How long requests may then take to end.",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(("text", "json")),
+        default=OTHERS.log_format,
+        show_default=True,
+        help="The form of the line that each request logs.",
+    ),
+    click.option("--log-prompts", is_flag=True, help="Log prompts, too."),
+)
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[MODEL]", shell_complete=complete_model)
+@with_options(*MODEL_OPTIONS, *PLACE_OPTIONS, *KEY_OPTIONS, *REQUEST_OPTIONS, *LIFE_OPTIONS)
+def command(
+    name: str | None, model: ModelChoice, place: Place, keys: tuple[str, ...], **others: Any
+) -> None:
+    """Serve a model to programs that speak OpenAI's HTTP interface.
+
+    Chats, completions and more under /v1, streamed or whole; /health, /ready and /metrics tell how
+    the server is. SIGTERM or Ctrl-C ends it once its requests have ended, a second one at once.
+    What it says goes to stderr.
+
+    \b
+    Examples:
+      foretell serve
+      foretell serve gemma-3-270m --port 0 --threads 2
+      foretell serve path/to/model.gguf --served-model-name gpt-4o-mini
+      FORETELL_API_KEY=... foretell serve --host 0.0.0.0
+      foretell serve --drain-delay 5 --shutdown-timeout 120 --log-format json
+    """
+    _require_libraries()
+    chosen = _choose_model(name, model)
+    allowed_hosts = place.check(has_keys=bool(keys))
+    limits = given({name: others.pop(name) for name in ("max_waiting", "max_running")})
+    preset = others.pop("preset")
+    options = ServerOptions(
+        model_names=others.pop("model_names") or (_name_of(chosen.name),),
+        api_keys=keys,
+        allowed_hosts=allowed_hosts,
+        cors_origins=place.cors_origins,
+        defaults={"preset": preset} if preset else {},
+        **others,
+    )
+    _serve(ModelChoice(chosen.name, {**chosen.settings, **limits}), options, place.listen())
+
+
+def _serve(model: ModelChoice, options: ServerOptions, listeners: Listeners) -> None:
+    with ExitsAtOnce():
+        from foretell.async_llm import AsyncLLM
+        from foretell.server.serving import serve
+    warnings.simplefilter("ignore", SettingWarning)  # the clients' settings are not this shell's
+    serve(AsyncLLM(model.name, **model.settings), options, listeners)
+
+
+def _require_libraries() -> None:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        names = " and ".join(missing)
+        raise ConfigError(f"foretell serve needs {names}: run {how_to_install('serve')}")
+
+
+def _choose_model(name: str | None, model: ModelChoice) -> ModelChoice:
+    """The model of the argument, or of the option."""
+    if name is None:
+        return model
+    context = click.get_current_context()
+    if context.get_parameter_source("model") != ParameterSource.DEFAULT:
+        raise click.UsageError("give MODEL or --model, not both", context)
+    return ModelChoice(name, model.settings)
+
+
+def _name_of(model: str) -> str:
+    """What a model is called: a file's or folder's name, or the name that it is known by."""
+    path = Path(model)
+    return os.path.basename(os.path.abspath(path)).removesuffix(".gguf") if path.exists() else model

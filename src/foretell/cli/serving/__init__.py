@@ -1,0 +1,1 @@
+"""`foretell serve`: where it listens, and who may ask."""

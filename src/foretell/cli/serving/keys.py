@@ -1,0 +1,70 @@
+"""The keys of a server, from options, a file and the environment."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from foretell.errors import ConfigError
+
+VARIABLE = "FORETELL_API_KEY"
+MAX_CHARACTERS = 512
+
+
+def read_keys(given: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
+    """All keys: those given, those of the file, and that of the environment.
+
+    Raises:
+        ConfigError: one is empty or no word of visible ASCII, or the file has none.
+    """
+    keys = [_checked(key, "--api-key") for key in given]
+    if file is not None:
+        lines = [line.strip() for line in file.read_text("utf-8", errors="replace").splitlines()]
+        of_file = [_checked(line, str(file)) for line in lines if line]
+        if not of_file:
+            raise ConfigError(f"{file} has no key: must have one a line")
+        keys += of_file
+    if VARIABLE in os.environ:
+        keys.append(_checked(os.environ[VARIABLE], f"${VARIABLE}"))
+    return tuple(dict.fromkeys(keys))
+
+
+def _checked(key: str, source: str) -> str:
+    if not (key.isascii() and key.isprintable() and " " not in key and key):
+        raise ConfigError(f"{source} has a key that is not a word of visible ASCII characters")
+    if len(key) > MAX_CHARACTERS:
+        raise ConfigError(f"{source} has a key of more than {MAX_CHARACTERS} characters")
+    return key
+
+
+def _gather(command: Any) -> Any:
+    """Let a command take all keys at once."""
+
+    @functools.wraps(command)
+    def call(api_keys: tuple[str, ...], api_key_file: Path | None, **others: Any) -> Any:
+        return command(keys=read_keys(api_keys, api_key_file), **others)
+
+    return call
+
+
+KEY_OPTIONS = (
+    click.option(
+        "--api-key",
+        "api_keys",
+        multiple=True,
+        metavar="KEY",
+        help="A key that requests must bring; other users of this machine can see it here.  "
+        f"[repeatable; default: ${VARIABLE}]",
+    ),
+    click.option(
+        "--api-key-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="A file of such keys, one a line.",
+    ),
+    _gather,
+)
+"""A command is given all keys, of all sources, as `keys`."""

@@ -1,0 +1,117 @@
+"""Where a server listens, and by which names it may be called."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from foretell.server.listening import Address, Listeners
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the options say of it."""
+
+    host: str
+    port: int
+    uds: str | None
+    insecure: bool
+    allowed_hosts: tuple[str, ...]
+    cors_origins: tuple[str, ...]
+
+    def check(self, *, has_keys: bool) -> tuple[str, ...] | None:
+        """The names that the server may be called by; None: any.
+
+        Raises:
+            click.UsageError: others could reach it, and would need no key.
+        """
+        is_private = self.uds is not None or self._is_loopback()
+        if not (is_private or has_keys or self.insecure):
+            raise click.UsageError(
+                f"others can reach {self.host}: give --api-key-file or $FORETELL_API_KEY, "
+                "or --insecure to let everybody ask",
+                click.get_current_context(),
+            )
+        if self.allowed_hosts or self.uds is not None or not is_private:
+            return self.allowed_hosts or None
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return tuple(dict.fromkeys((*LOOPBACK_NAMES, host)))
+
+    def listen(self) -> Listeners:
+        """Listen there; OSError where that is not possible."""
+        from foretell.server.listening import listen, listen_at
+
+        return listen(self._addresses) if self.uds is None else listen_at(self.uds)
+
+    @functools.cached_property
+    def _addresses(self) -> list[Address]:
+        from foretell.server.listening import addresses_of
+
+        return addresses_of(self.host, self.port)
+
+    def _is_loopback(self) -> bool:
+        from foretell.server.listening import is_loopback
+
+        return all(map(is_loopback, self._addresses))
+
+
+def _gather(command: Any) -> Any:
+    """Let a command take these options as one `Place`."""
+
+    @functools.wraps(command)
+    def call(**others: Any) -> Any:
+        return command(
+            place=Place(**{one.name: others.pop(one.name) for one in fields(Place)}), **others
+        )
+
+    return call
+
+
+PLACE_OPTIONS = (
+    click.option(
+        "--host",
+        default="127.0.0.1",
+        show_default=True,
+        metavar="NAME",
+        help="Address to listen at; 0.0.0.0 is all of this machine's, and needs a key.",
+    ),
+    click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        metavar="INTEGER",
+        default=8000,
+        show_default=True,
+        help="Port to listen at; 0 takes a free one.",
+    ),
+    click.option(
+        "--uds",
+        type=click.Path(dir_okay=False),
+        help="Listen at a Unix socket of this path instead.",
+    ),
+    click.option(
+        "--insecure", is_flag=True, help="Let everybody who reaches the address ask, without a key."
+    ),
+    click.option(
+        "--allowed-host",
+        "allowed_hosts",
+        multiple=True,
+        metavar="NAME",
+        help="A name that clients may call the server by; * is any.  [repeatable; default: any, "
+        "or on a loopback address its own]",
+    ),
+    click.option(
+        "--cors-origin",
+        "cors_origins",
+        multiple=True,
+        metavar="ORIGIN",
+        help="A site whose pages may ask, as https://example.com; * is any.  [repeatable]",
+    ),
+    _gather,
+)
+"""A command is given them as one `Place`, named `place`."""

@@ -1,0 +1,88 @@
+"""uvicorn's connections, with what they lack: errors in OpenAI's form, and limits.
+
+A connection on which no request comes is closed after a while, also one that has sent the half of
+one; and no head may be longer than `MAX_HEAD_BYTES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from foretell.server.errors import ApiError, invalid
+
+IDLE_SECONDS = 75
+MAX_HEAD_BYTES = 2**16
+
+
+class GuardedConnection(asyncio.Protocol):
+    """To be mixed into one of uvicorn's protocols, whose attributes it uses."""
+
+    transport: Any
+    cycle: Any
+    loop: asyncio.AbstractEventLoop
+
+    _timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._wait_for_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        super().connection_lost(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless a head has become too long."""
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before or self._is_busy:
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            message = f"the head is too long: must have at most {MAX_HEAD_BYTES} bytes"
+            self._refuse(ApiError(431, message), "Request Header Fields Too Large")
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()  # type: ignore[misc]
+        self._wait_for_request()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP."""
+        self._refuse(invalid("this is no valid HTTP request"), "Bad Request")
+
+    @property
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse(self, error: ApiError, phrase: str) -> None:
+        if not self._is_busy:
+            body = error.body()
+            head = (
+                f"HTTP/1.1 {error.status} {phrase}\r\ncontent-type: application/json\r\n"
+                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _wait_for_request(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(IDLE_SECONDS, self._close_unless_busy)
+
+    def _close_unless_busy(self) -> None:
+        if not self._is_busy:
+            self.transport.close()
+
+
+def connection_class() -> type[asyncio.Protocol]:
+    """Connections by whichever parser of HTTP is installed."""
+    return type("Connection", (GuardedConnection, AutoHTTPProtocol), {})

@@ -1,0 +1,115 @@
+"""A server of its own: sockets, signals, uvicorn around the application.
+
+listen → load, and import meanwhile → answer 503 → ready → a signal → drain → end
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import FIRST_COMPLETED
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from foretell.async_llm import AsyncLLM
+from foretell.server.lifecycle import Lifecycle
+from foretell.server.listening import Listeners
+from foretell.server.log import lines_on_stderr, log_event
+from foretell.server.options import ServerOptions
+from foretell.server.signals import Signals
+from foretell.server.state import ServerState
+
+if TYPE_CHECKING:
+    from foretell.server.uvicorn_server import Server
+
+
+def serve(llm: AsyncLLM, options: ServerOptions, listeners: Listeners) -> None:
+    """Serve a model until a signal comes, and what runs then has ended.
+
+    A second signal ends the process at once, and so does one that comes before the model is there.
+
+    Args:
+        llm: is opened here.
+        options: how it is served.
+        listeners: where; they are closed at the end.
+
+    Raises:
+        ForetellError: the model cannot be loaded, as `LLM` says.
+    """
+    state = ServerState(llm, options, Lifecycle())
+    try:
+        with lines_on_stderr():
+            asyncio.run(_Run(state, listeners).run())
+    finally:
+        listeners.close()
+
+
+class _Run:
+    """One server, from its first to its last moment."""
+
+    def __init__(self, state: ServerState, listeners: Listeners) -> None:
+        self._state = state
+        self._listeners = listeners
+        self._tell = partial(log_event, options=state.options)
+
+    async def run(self) -> None:
+        lifecycle = self._state.lifecycle
+        with Signals(lambda: lifecycle.phase != "loading", self._listeners.close) as signals:
+            lifecycle.begin(self._state.llm)
+            await asyncio.sleep(0)  # now a thread loads the model
+            server = _server(self._state)
+            serving = asyncio.create_task(server.serve(list(self._listeners.sockets)))
+            leaving = asyncio.create_task(signals.first())
+            try:
+                await self._until_ready(server)
+                await asyncio.wait({leaving, serving}, return_when=FIRST_COMPLETED)
+                if leaving.done():
+                    await self._leave(leaving.result().name, server)
+            finally:
+                leaving.cancel()
+                server.end()
+                await serving
+
+    async def _until_ready(self, server: Server) -> None:
+        await server.is_listening.wait()
+        places = " and ".join(self._listeners.places)
+        self._tell(f"listening at {places}, loading {self._state.model_names[0]}")
+        await self._state.lifecycle.loaded()
+        self._tell(f"ready: {self._state.llm.info.description}", url=self._listeners.url)
+        if self._state.options.log_format == "text":
+            self._tell(f"try: {example_of(self._state, self._listeners)}")
+
+    async def _leave(self, signal: str, server: Server) -> None:
+        """End in order."""
+        options, lifecycle = self._state.options, self._state.lifecycle
+        lifecycle.leave()
+        self._tell(f"{signal}: ends; another one ends it at once", running=lifecycle.num_running)
+        await asyncio.sleep(options.drain_delay)
+        start = perf_counter()
+        num_left = await lifecycle.drain(self._state.llm, options.shutdown_timeout)
+        server.allow(options.shutdown_timeout - (perf_counter() - start))
+        if num_left:
+            self._tell(f"{num_left} of the requests did not end in time, and were ended")
+
+
+def _server(state: ServerState) -> Server:
+    """Imports what takes its time, while the model is loaded."""
+    from foretell.server.app import application
+    from foretell.server.uvicorn_server import make_server
+
+    return make_server(application(state))
+
+
+def example_of(state: ServerState, listeners: Listeners) -> str:
+    """A command that asks the server."""
+    has_template = state.llm.tokenizer.chat_template is not None
+    path = "/v1/chat/completions" if has_template else "/v1/completions"
+    asked = '"messages": [{"role": "user", "content": "Hello"}]'
+    if not has_template:
+        asked = '"prompt": "The cat sat on the", "max_tokens": 20'
+    parts = ["curl", f"{listeners.url}{path}", "-H 'Content-Type: application/json'"]
+    if listeners.path is not None:
+        parts.insert(1, f"--unix-socket {listeners.path}")
+    if state.options.api_keys:
+        parts.append('-H "Authorization: Bearer $FORETELL_API_KEY"')
+    return " ".join([*parts, f"-d '{{{asked}}}'"])
