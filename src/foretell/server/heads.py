@@ -40,4 +40,4 @@ def content_length_of(scope: Scope) -> int | None:
 
 def as_headers(pairs: Iterable[tuple[str, str]]) -> list[Header]:
     """Headers as ASGI has them."""
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
