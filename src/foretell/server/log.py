@@ -26,7 +26,7 @@ LOGGER = logging.getLogger("foretell.server")
 MAX_CHARACTERS = 300
 """Of a value that is no prompt."""
 
-_PLAIN = re.compile(r"[\w./:+-]+", re.ASCII)
+_PLAIN = re.compile(r"[\w.,/:+-]+", re.ASCII)
 
 
 def log_request(record: RequestRecord, options: ServerOptions) -> None:

@@ -1,0 +1,139 @@
+"""The line that each request logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+import pytest
+from support.asgi import begin, call
+from support.toy_async import GatedBackend, run
+from support.toy_server import CHAT, COMPLETIONS, HELLO, serving
+
+from foretell.server.log import LOGGER, lines_on_stderr, log_failure, log_request
+from foretell.server.options import ServerOptions
+from foretell.server.record import RequestRecord
+
+NASTY = 'x\n2026-01-01T00:00:00.000Z GET /forged 200\r\x1b[2J\x9b31m\x7f\u2028\u202e"\ud800é'
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == LOGGER.name]
+
+
+@pytest.fixture(autouse=True)
+def _level(caplog):
+    caplog.set_level(logging.INFO, LOGGER.name)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_request_is_told_in_one_line_of_json(caplog, stream):
+    async def main() -> None:
+        options = ServerOptions(model_names=("toy",), log_format="json")
+        async with serving(options=options) as toy:
+            body = {"prompt": "the cat", "max_tokens": 3, "temperature": 0, "stream": stream}
+            headers = {"x-request-id": "mine"}
+            await call(toy.app, COMPLETIONS, body, headers=headers)
+
+    run(main)
+    (line,) = logged(caplog)
+    found = json.loads(line)
+    times = [found.pop(name) for name in ("first_ms", "total_ms")]
+    assert 0 <= times[0] <= times[1]
+    assert found.pop("time").endswith("Z")
+    assert found == {
+        "method": "POST",
+        "path": COMPLETIONS,
+        "status": 200,
+        "id": "mine",
+        "model": "toy",
+        "prompt_tokens": 2,
+        "cached_tokens": 0,
+        "completion_tokens": 3,
+        "finish": "length",
+    }
+
+
+def test_a_request_is_told_in_one_line_of_text(caplog):
+    async def main() -> None:
+        async with serving() as toy:
+            await call(toy.app, CHAT, {"messages": HELLO, "max_tokens": 2, "n": 2, "seed": 1})
+            await call(toy.app, CHAT, {"messages": HELLO, "max_tokens": -2})
+
+    run(main)
+    good, bad = logged(caplog)
+    head = good.split()
+    assert head[1:4] == ["POST", CHAT, "200"]
+    assert "model=toy" in head
+    assert "completion_tokens=4" in head
+    assert "finish=length,length" in head
+    assert bad.split()[3] == "400"
+    assert 'error="' in bad
+    assert "prompt" not in bad
+
+
+def test_who_has_left_is_noted(caplog):
+    async def main() -> None:
+        backend = GatedBackend()
+        async with serving(backend) as toy:
+            begun = begin(toy.app, COMPLETIONS, {"prompt": "a", "stream": True, "max_tokens": 9})
+            backend.release()
+            await begun.until(b"data: ")
+            await begun.gone()
+            backend.open()
+
+    run(main)
+    (line,) = logged(caplog)
+    assert "left=true" in line
+
+
+def test_prompts_are_told_only_if_that_is_asked_for(caplog):
+    record = RequestRecord("a", "POST", "/x", prompt="the secret")
+    log_request(record, ServerOptions())
+    log_request(record, ServerOptions(log_prompts=True))
+    without, with_prompt = logged(caplog)
+    assert "secret" not in without
+    assert 'prompt="the secret"' in with_prompt
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_nobody_can_forge_a_line_or_steer_a_terminal(caplog, form):
+    record = RequestRecord(NASTY, NASTY, NASTY, model=NASTY, error=NASTY, prompt=NASTY)
+    options = ServerOptions(log_format=form, log_prompts=True)
+    log_request(record, options)
+    try:
+        raise ValueError(NASTY)
+    except ValueError as error:
+        log_failure(RequestRecord("a"), error, options)
+    told, failure = logged(caplog)
+    assert told.isascii()
+    assert told.isprintable()
+    lines = failure.split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert not any(line.startswith("2026-01-01") for line in lines)
+    if form == "json":
+        assert json.loads(told)["error"] == NASTY
+        assert NASTY.encode(errors="replace").decode() not in failure
+
+
+def test_long_values_are_cut(caplog):
+    log_request(RequestRecord("a", "GET", "/" + "x" * 100_000), ServerOptions())
+    assert len(logged(caplog)[0]) < 1000
+
+
+def test_lines_go_to_stderr_and_nowhere_else(caplog, capsys):
+    with lines_on_stderr():
+        log_request(RequestRecord("a", "GET", "/x", status=200), ServerOptions())
+    log_request(RequestRecord("b", "GET", "/x", status=200), ServerOptions())
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert "id=a" in line
+    assert len(logged(caplog)) == 1  # the other one, as everybody's
+
+
+def test_a_closed_stderr_is_borne(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    with lines_on_stderr():
+        log_request(RequestRecord("a"), ServerOptions())

@@ -1,0 +1,192 @@
+"""What Prometheus is told, as its own parser reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
+from prometheus_client.parser import text_string_to_metric_families as read_plain
+from support.asgi import begin, call
+from support.toy_async import GatedBackend, run, toy_async_llm
+from support.toy_server import COMPLETIONS, serving
+
+from foretell.server import metrics as module
+from foretell.server.metrics import SECONDS, Histogram, Metrics
+from foretell.server.record import RequestRecord
+
+OPEN = {"accept": "application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.5,*/*"}
+
+GAUGES = ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc")
+COUNTERS = (
+    *("prompt_tokens", "generation_tokens", "request_success", "num_preemptions"),
+    *("prefix_cache_queries", "prefix_cache_hits"),
+)
+HISTOGRAMS = (
+    *("time_to_first_token_seconds", "inter_token_latency_seconds", "e2e_request_latency_seconds"),
+    *("request_queue_time_seconds", "request_prefill_time_seconds"),
+    *("request_decode_time_seconds", "request_prompt_tokens", "request_generation_tokens"),
+    "request_max_num_generation_tokens",
+)
+
+
+async def scraped(app: Any, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The metrics by name; those of a value alone as that value, for plain text's names too."""
+    answer = await call(app, "/metrics", headers=headers or {})
+    assert answer.status == 200
+    is_open = "openmetrics" in answer.headers["content-type"]
+    read = read_open if is_open else read_plain
+    return {family.name: family for family in read(answer.body.decode())}
+
+
+def value(families: Mapping[str, Any], name: str, suffix: str = "", **labels: str) -> float:
+    wanted = {"model_name": "toy", "engine": "0", **labels}
+    (found,) = [
+        sample.value
+        for sample in families[name].samples
+        if sample.name == name + suffix and sample.labels == wanted
+    ]
+    return float(found)
+
+
+@pytest.mark.parametrize("headers", [{}, OPEN])
+def test_the_names_that_dashboards_know_are_there(headers):
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": "the cat", "max_tokens": 5, "temperature": 0, "stream": True}
+            await call(toy.app, COMPLETIONS, body, headers={"x-request-id": "mine"})
+            found = await scraped(toy.app, headers)
+            for prefix in ("vllm:", "foretell:"):
+                kinds = {name: found[prefix + name].type for name in GAUGES + COUNTERS + HISTOGRAMS}
+                expected = [(GAUGES, "gauge"), (COUNTERS, "counter"), (HISTOGRAMS, "histogram")]
+                assert kinds == {name: kind for names, kind in expected for name in names}
+            assert value(found, "vllm:prompt_tokens", "_total") == 2
+            assert value(found, "vllm:generation_tokens", "_total") == 5
+            ended = ("vllm:request_success", "_total")
+            assert value(found, *ended, finished_reason="length") == 1
+            assert value(found, *ended, finished_reason="stop") == 0
+            for name in HISTOGRAMS:
+                count = 4 if name.startswith("inter") else 1
+                assert value(found, f"vllm:{name}", "_count") == count
+            assert value(found, "vllm:request_generation_tokens", "_sum") == 5
+            assert value(found, "vllm:request_max_num_generation_tokens", "_sum") == 5
+            assert value(found, "foretell:http_responses", "_total", status="200") == 1
+
+    run(main)
+
+
+def test_a_request_is_found_by_the_exemplar_of_its_bucket():
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": "the cat", "max_tokens": 5}
+            for request_id in ("mine", "x" * 128):  # the other is too long for an exemplar
+                headers = {"x-request-id": request_id}
+                await call(toy.app, COMPLETIONS, body, headers=headers)
+                found = await scraped(toy.app, OPEN)
+                exemplars = [
+                    sample.exemplar.labels
+                    for sample in found["vllm:request_prompt_tokens"].samples
+                    if sample.exemplar
+                ]
+                assert exemplars == ([{"request_id": "mine"}] if request_id == "mine" else [])
+
+    run(main)
+
+
+def test_what_runs_waits_and_breaks_off_is_counted():
+    async def main() -> None:
+        backend = GatedBackend()
+        async with serving(backend, max_running=1) as toy:
+            body = {"prompt": "a", "stream": True, "max_tokens": 50}
+            calls = [begin(toy.app, COMPLETIONS, body) for _ in range(3)]
+            backend.release()
+            await calls[0].until(b"data: ")
+            scrape = asyncio.create_task(scraped(toy.app))
+            await asyncio.sleep(0.01)
+            backend.open()
+            found = await scrape
+            assert value(found, "vllm:num_requests_running") == 1
+            assert value(found, "vllm:num_requests_waiting") == 2
+            assert 0 < value(found, "vllm:kv_cache_usage_perc") <= 1
+            for one in calls:
+                await one.gone()
+            found = await scraped(toy.app)
+            assert value(found, "vllm:request_success", "_total", finished_reason="abort") == 3
+
+    run(main)
+
+
+def test_an_engine_that_is_busy_does_not_hold_up_the_answer(monkeypatch):
+    async def main() -> None:
+        backend = GatedBackend()
+        async with serving(backend) as toy:
+            before = await scraped(toy.app)
+            begun = begin(toy.app, COMPLETIONS, {"prompt": "a", "max_tokens": 2})
+            await asyncio.to_thread(backend.is_waiting.wait, 30)
+            monkeypatch.setattr(module, "STATS_TIMEOUT", 0.01)
+            found = await scraped(toy.app)  # what was true before
+            assert value(found, "vllm:num_requests_running") == 0
+            assert found.keys() == before.keys()
+            backend.open()
+            await begun.ended()
+
+    run(main)
+
+
+def test_without_a_model_there_are_counts_all_the_same():
+    async def main() -> None:
+        counts, llm = Metrics(), toy_async_llm()
+        page, _ = await counts.page(llm, "toy", "")
+        assert b"vllm:request_success_total" in page
+        assert b"vllm:num_requests_running" not in page
+        async with llm:
+            await counts.page(llm, "toy", "")
+        page, _ = await counts.page(llm, "toy", "")
+        assert b"vllm:num_requests_running" in page  # the last that was known
+
+    run(main)
+
+
+def test_any_name_of_a_model_can_be_told():
+    async def main() -> None:
+        async with toy_async_llm() as llm:
+            for accept in ("", OPEN["accept"]):
+                page, _ = await Metrics().page(llm, 'a"\n\\b', accept)
+                read = read_open if accept else read_plain
+                labels = [s.labels for f in read(page.decode()) for s in f.samples]
+                assert {one["model_name"] for one in labels} == {'a"\n\\b'}
+
+    run(main)
+
+
+def test_a_value_at_a_bound_belongs_to_its_bucket():
+    histogram = Histogram((1.0, 2.0))
+    histogram.observe([0.5, 1.0, 1.5, 2.0, 9.0], "a")
+    assert histogram.counts == [2, 2, 1]
+    assert histogram.total == 14.0
+
+
+def test_a_request_that_failed_or_never_ran_is_told_apart():
+    counts = Metrics()
+    refused = RequestRecord("a", status=400, error="no")
+    failed = RequestRecord("b", status=200, error="NaN", queued=1.0)
+    for record in (refused, failed):
+        counts.note(record)
+    assert counts.finish_reasons == {"stop": 0, "length": 0, "abort": 0, "error": 1}
+    assert counts.statuses == {400: 1, 200: 1}
+    assert sum(counts.histograms["e2e_request_latency_seconds"].counts) == 1
+
+
+def test_the_library_is_imported_when_it_is_asked_for():
+    code = "import sys, foretell.server.app; print('prometheus_client' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_bounds_rise():
+    assert list(SECONDS) == sorted(SECONDS)
+    assert (SECONDS[0], SECONDS[-1]) == (0.001, 500.0)
