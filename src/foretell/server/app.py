@@ -20,6 +20,7 @@ from foretell.server.health import Health, Readiness
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.models import describe_model, list_models
 from foretell.server.options import ServerOptions
+from foretell.server.responses import ask_response
 from foretell.server.scraping import MetricsPage
 from foretell.server.state import ServerState
 from foretell.server.tokens import detokenize, tokenize, tokenizer_info
@@ -121,6 +122,7 @@ def _routes(state: ServerState) -> list[Route]:
     posted: dict[str, App] = {
         "/v1/chat/completions": Generating(state, ask_chat),
         "/v1/completions": Generating(state, ask_completion),
+        "/v1/responses": Generating(state, ask_response),
         "/tokenize": Computing(state, tokenize),
         "/detokenize": Computing(state, detokenize),
     }

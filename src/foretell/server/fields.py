@@ -42,6 +42,19 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "add_generation_prompt": "whether the prompt ends where the assistant's turn begins",
         "chat_template_kwargs": "further variables of the chat template",
     },
+    "responses": {
+        "input": "a text, or a list of messages",
+        "instructions": "a text that comes before them, as a system message",
+        **_BOTH,
+        "include": "`message.output_text.logprobs`: report log-probabilities",
+        "top_logprobs": "alternatives to report beside each token, 0 to 20",
+        "text": "`format`, of which there is `text`",
+        "reasoning": "`effort`, of which there is `none`",
+        "metadata": "up to 16 short texts by name, which the answer tells again",
+        "continue_final_message": "as in chats",
+        "add_generation_prompt": "as in chats",
+        "chat_template_kwargs": "as in chats",
+    },
     "completions": {
         "prompt": "a text, token ids, or a list of such",
         **_BOTH,
@@ -70,15 +83,21 @@ OWN: Mapping[str, Mapping[str, str]] = {
 RENAMED: Mapping[str, str] = {
     "max_tokens": "max_new_tokens",
     "max_completion_tokens": "max_new_tokens",
+    "max_output_tokens": "max_new_tokens",
     "min_tokens": "min_new_tokens",
     "n": "num_return_sequences",
 }
 """Settings by the names of OpenAI and vLLM."""
 
+_NEWER = ("max_completion_tokens", "max_output_tokens")
+"""OpenAI's newer names, which win over an older one beside them."""
+
 HARMLESS: Mapping[str, str] = {
     **dict.fromkeys(("user", "metadata", "safety_identifier", "request_id"), "who asks"),
     **dict.fromkeys(("store", "service_tier", "prompt_cache_key", "cache_salt"), "how it is kept"),
-    **dict.fromkeys(("prompt_cache_retention", "include_obfuscation"), "how it is kept"),
+    **dict.fromkeys(("prompt_cache_retention", "prompt_cache_options"), "how it is kept"),
+    "include_obfuscation": "how it is sent",
+    "max_tool_calls": "nothing without what it goes with",
     **dict.fromkeys(("verbosity", "parallel_tool_calls"), "nothing without what it goes with"),
     **dict.fromkeys(("include_reasoning", "truncation"), "nothing without what it goes with"),
     "return_tokens_as_token_ids": "how tokens are shown",
@@ -103,6 +122,9 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "use_beam_search": (False,),
     "documents": ([],),
     "logits_processors": ([],),
+    **dict.fromkeys(("previous_response_id", "conversation"), ()),
+    "background": (False,),
+    "context_management": ([],),
     **dict.fromkeys(("audio", "prediction", "web_search_options", "thinking"), ()),
     **dict.fromkeys(("guided_choice", "guided_grammar", "structured_outputs"), ()),
     **dict.fromkeys(("truncate_prompt_tokens", "chat_template", "mm_processor_kwargs"), ()),
@@ -110,6 +132,13 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 """Fields that would change the text, and values with which they do not."""
 
 REASONS: Mapping[str, str] = {
+    "messages": "/v1/chat/completions takes them",
+    "prompt": "/v1/completions takes it",
+    "input": "/v1/responses takes it",
+    "previous_response_id": "no response is kept: send the messages again",
+    "conversation": "no conversation is kept: send the messages again",
+    "background": "the answer comes in the same connection",
+    "logprobs": "a response has them where `include` names message.output_text.logprobs",
     "suffix": "a text that comes after the gap is not supported",
     "trace": "POST /v1/foretell/explain tells the reasons",
     "reasoning_effort": "give the chat template its own variable in chat_template_kwargs",
@@ -158,10 +187,12 @@ def sort_fields(body: Mapping[str, Any], route: str, *, strict: bool = False) ->
     """Sort a body's fields; ApiError for one that is refused, which it names as `param`."""
     found = Fields()
     for name, value in body.items():
-        if value is None or name in HARMLESS:
+        if value is None:
             continue
         if name in OWN[route]:
             found.own[name] = value
+        elif name in HARMLESS:
+            continue
         elif name in RENAMED:
             _rename(found, name, value)
         elif name in SENDABLE:
@@ -178,7 +209,7 @@ def sort_fields(body: Mapping[str, Any], route: str, *, strict: bool = False) ->
 def _rename(found: Fields, name: str, value: Any) -> None:
     setting = RENAMED[name]
     earlier = found.spelled.get(setting)
-    if earlier == "max_completion_tokens":  # OpenAI's newer name wins over max_tokens
+    if earlier in _NEWER:
         return
     if setting in found.settings and earlier is None:
         raise invalid(f"{name} and {setting} are one setting: give one of them", name)
@@ -261,4 +292,9 @@ def number(own: Mapping[str, Any], name: str, low: int, high: int) -> int | None
     return value
 
 
-_NOUNS: Mapping[type, str] = {bool: "true or false", str: "a string", dict: "an object"}
+_NOUNS: Mapping[type, str] = {
+    bool: "true or false",
+    str: "a string",
+    dict: "an object",
+    list: "a list",
+}

@@ -129,7 +129,7 @@ class Writer(ABC):
         return found
 
     def _last(self, index: int, output: GenerationOutput) -> bytes:
-        return self._event(self._part(index, "", logprobs=None, **_ending(output)))
+        return self._event(self._part(index, "", logprobs=None, **ending(output)))
 
     def _event(self, choice: dict[str, Any]) -> bytes:
         return frame(self._data(choice))
@@ -141,7 +141,7 @@ class Writer(ABC):
         return data
 
 
-def _ending(output: GenerationOutput) -> dict[str, Any]:
+def ending(output: GenerationOutput) -> dict[str, Any]:
     """How a choice ended: OpenAI's reason, and which rule of foretell's it was."""
     reason = output.stop_reason
     is_told = reason is not None and reason.kind in ("token", "string", "regex", "loop")
@@ -154,7 +154,7 @@ def _ending(output: GenerationOutput) -> dict[str, Any]:
     return told
 
 
-def _prompt_logprobs(output: GenerationOutput) -> list[dict[str, Any] | None] | None:
+def prompt_logprobs_by_id(output: GenerationOutput) -> list[dict[str, Any] | None] | None:
     """vLLM's `prompt_logprobs`: for each prompt token the alternatives by their ids."""
     if output.prompt_logprobs is None:
         return None
@@ -184,12 +184,12 @@ class ChatWriter(Writer):
         message = {"role": "assistant", "content": output.text, "refusal": None}
         ids = {"token_ids": output.token_ids} if self._asked.returns_ids else {}
         found = None if output.logprobs is None else self._logprobs(output.logprobs, index)
-        return {"index": index, "message": message, "logprobs": found, **_ending(output), **ids}
+        return {"index": index, "message": message, "logprobs": found, **ending(output), **ids}
 
     def _more(self, outputs: Sequence[GenerationOutput]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if self._asked.config.prompt_logprobs is not None:
-            found["prompt_logprobs"] = _prompt_logprobs(outputs[0])
+            found["prompt_logprobs"] = prompt_logprobs_by_id(outputs[0])
         if self._asked.returns_ids:
             found["prompt_token_ids"] = outputs[0].prompt_token_ids
         return found
@@ -257,12 +257,12 @@ class CompletionWriter(Writer):
             text = output.prompt + text
             tokens = None if tokens is None else [*(output.prompt_logprobs or ()), *tokens]
         found = None if tokens is None else self._logprobs(tokens, index)
-        choice = {"index": index, "text": text, "logprobs": found, **_ending(output)}
+        choice = {"index": index, "text": text, "logprobs": found, **ending(output)}
         if self._asked.returns_ids:
             choice["token_ids"] = output.token_ids
             choice["prompt_token_ids"] = output.prompt_token_ids
         if "prompt_logprobs" in self._asked.fields.settings:
-            choice["prompt_logprobs"] = _prompt_logprobs(output)
+            choice["prompt_logprobs"] = prompt_logprobs_by_id(output)
         return choice
 
     def _first(self, index: int) -> bytes:
