@@ -547,6 +547,7 @@ class AsyncLLM:
         config: GenerationConfig | None = None,
         *,
         streams: bool = True,
+        default_length: int | None = None,
         parse_special: bool = False,
         priority: int = 0,
         **settings: Unpack[GenerationSettings],
@@ -566,11 +567,12 @@ class AsyncLLM:
                 in a helper thread.
             config: settings, as a whole.
             streams: whether every chunk is wanted, or those only that have an output.
+            default_length: most tokens of a text, if there is room, where the settings state none.
             parse_special, priority, settings: as for `generate`.
         """
         complete = self._settings(config, settings)
         read = prompt if callable(prompt) else lambda: prompt
-        jobs = await self._prepare(read, complete, parse_special, priority, None)
+        jobs = await self._prepare(read, complete, parse_special, priority, default_length)
         with self._submit(jobs, jobs.num_prompts, priority, streams=streams) as channel:
             if not jobs.is_list:
                 await channel.admitted()

@@ -80,7 +80,7 @@ class Explanation:
 
     def why(self, index: int) -> str:
         """The story of one token, in a few sentences; `index` counts generated tokens from 0."""
-        return " ".join(_sentences(self.step(index)))
+        return story(self.step(index))
 
     def table(self, index: int, columns: int | None = None) -> str:
         """What each stage did to the token and to the likeliest others; `index` as in `why`.
@@ -95,9 +95,7 @@ class Explanation:
         """All of it as plain data, ready for `json.dumps`; each step with its story."""
         output = self.output.to_dict()
         names = ("prompt", "prompt_token_ids", "text", "token_ids", "finish_reason", "config")
-        steps = [
-            {**step.to_dict(), "why": self.why(index)} for index, step in enumerate(self.steps)
-        ]
+        steps = [told_step(step) for step in self.steps]
         return {**{name: output[name] for name in names}, "steps": steps}
 
     def __str__(self) -> str:
@@ -117,6 +115,16 @@ class Explanation:
             right = f"must be {show_indices(number)}" if number else "no token was generated"
             raise RequestError(f"token {index} is out of range: {right}")
         return self.steps[number]
+
+
+def told_step(step: StepTrace) -> dict[str, Any]:
+    """A step as plain data, with its story."""
+    return {**step.to_dict(), "why": story(step)}
+
+
+def story(step: StepTrace) -> str:
+    """Why this token, in a few sentences."""
+    return " ".join(_sentences(step))
 
 
 def show_stage(stage: StageTrace) -> str:

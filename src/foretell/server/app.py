@@ -9,12 +9,15 @@ from starlette.routing import Route, Router
 
 from foretell import __version__
 from foretell.async_llm import AsyncLLM
+from foretell.errors import ForetellError
 from foretell.server.asgi import App, Receive, Scope, Send
-from foretell.server.asking import Asked
+from foretell.server.asking import Asked, ignored, sorted_fields
 from foretell.server.body import read_json
 from foretell.server.chat import ask_chat
 from foretell.server.completions import ask_completion
+from foretell.server.errors import api_error
 from foretell.server.exchange import AnswerWriter, Exchange
+from foretell.server.fields import Fields
 from foretell.server.front import Front
 from foretell.server.health import Health, Readiness
 from foretell.server.lifecycle import Lifecycle
@@ -24,6 +27,11 @@ from foretell.server.responses import ask_response
 from foretell.server.scraping import MetricsPage
 from foretell.server.state import ServerState
 from foretell.server.tokens import detokenize, tokenize, tokenizer_info
+from foretell.server.views.alternatives import alternatives
+from foretell.server.views.beams import beams
+from foretell.server.views.compare import compare
+from foretell.server.views.explain import ask_explanation
+from foretell.server.views.probabilities import next_tokens, score
 
 DEFAULTS = ServerOptions()
 
@@ -31,8 +39,8 @@ Body = Mapping[str, Any]
 Ask = Callable[[Body, ServerState], tuple[Asked, AnswerWriter]]
 """From a body to a request, and to who writes its answer."""
 
-Work = Callable[[Body, ServerState], Coroutine[Any, Any, Any]]
-"""From a body to the data of an answer."""
+Work = Callable[[Fields, ServerState], Coroutine[Any, Any, Any]]
+"""From a body's fields to the data of an answer."""
 
 
 class Generating:
@@ -58,18 +66,25 @@ class Computing:
 
     Args:
         state: the server's.
+        route: its name in the table of fields.
         work: does it.
     """
 
-    def __init__(self, state: ServerState, work: Work) -> None:
+    def __init__(self, state: ServerState, route: str, work: Work) -> None:
         self._state = state
+        self._route = route
         self._work = work
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         body = await _body(receive, self._state)
+        fields = sorted_fields(body, self._route, self._state)
         exchange = Exchange(scope, receive, send, self._state)
-        await exchange.answer_with(self._work(body, self._state))
+        try:
+            data = await exchange.unless_gone(self._work(fields, self._state))
+        except ForetellError as error:
+            raise api_error(error, fields.spelled) from error
+        await exchange.send_json(data, ignored(fields))
 
 
 class Telling:
@@ -123,8 +138,14 @@ def _routes(state: ServerState) -> list[Route]:
         "/v1/chat/completions": Generating(state, ask_chat),
         "/v1/completions": Generating(state, ask_completion),
         "/v1/responses": Generating(state, ask_response),
-        "/tokenize": Computing(state, tokenize),
-        "/detokenize": Computing(state, detokenize),
+        "/v1/foretell/explain": Generating(state, ask_explanation),
+        "/v1/foretell/next": Computing(state, "next", next_tokens),
+        "/v1/foretell/score": Computing(state, "score", score),
+        "/v1/foretell/beams": Computing(state, "beams", beams),
+        "/v1/foretell/compare": Computing(state, "compare", compare),
+        "/v1/foretell/alternatives": Computing(state, "alternatives", alternatives),
+        "/tokenize": Computing(state, "tokenize", tokenize),
+        "/detokenize": Computing(state, "detokenize", detokenize),
     }
     got: dict[str, App] = {
         "/v1/models": Telling(state, list_models),

@@ -32,6 +32,8 @@ class Asked:
         includes_usage, counts_always: whether a stream tells the usage, at its end or always.
         returns_ids: whether the answer has the token ids.
         priority: of the requests.
+        parse_special: whether special tokens written out in a prompt count as such.
+        default_length: most tokens of a text where the settings state none.
     """
 
     read: ReadPrompts
@@ -43,6 +45,8 @@ class Asked:
     counts_always: bool
     returns_ids: bool
     priority: int
+    parse_special: bool = False
+    default_length: int | None = None
 
     @property
     def num_choices(self) -> int:
@@ -55,14 +59,19 @@ class Asked:
 
     def headers(self) -> dict[str, str]:
         """Headers of the answer: what it was made with, and what is odd about the request."""
-        told: dict[str, str] = {}
+        told = ignored(self.fields)
         if self.config.seed is not None:
             told["x-foretell-seed"] = str(self.config.seed)
-        if self.fields.unknown:
-            told["x-foretell-ignored"] = ", ".join(map(_header_safe, self.fields.unknown[:20]))
         if self.config.warnings:
             told["x-foretell-warning"] = "; ".join(map(_header_safe, self.config.warnings))[:1000]
         return told
+
+
+def ignored(fields: Fields) -> dict[str, str]:
+    """A header that names the fields that nothing is made of; none if there are none such."""
+    if not fields.unknown:
+        return {}
+    return {"x-foretell-ignored": ", ".join(map(_header_safe, fields.unknown[:20]))}
 
 
 def _header_safe(text: str) -> str:
@@ -93,8 +102,12 @@ def asked(
     num_prompts: int,
     state: ServerState,
     settings: Mapping[str, Any],
+    fallback: Mapping[str, Any] = AS_OPENAI,
 ) -> Asked:
-    """A request of these fields; `settings` are further ones that the route has made."""
+    """A request of these fields; `settings` are further ones that the route has made.
+
+    `fallback` holds where neither they nor the server's options say how tokens are chosen.
+    """
     own = fields.own
     streams = flag(own, "stream")
     wishes = checked(own, "stream_options", dict, {}, lambda _: True)
@@ -106,26 +119,35 @@ def asked(
     return Asked(
         read,
         num_prompts,
-        make_config({**fields.settings, **settings}, fields, state),
+        make_config({**fields.settings, **settings}, fields, state, fallback),
         fields,
         streams,
         flag(known, "include_usage"),
         flag(known, "continuous_usage_stats"),
         flag(own, "return_token_ids"),
-        number(own, "priority", -(2**31), 2**31 - 1) or 0,
+        priority_of(fields),
+        flag(own, "parse_special"),
     )
 
 
 STREAM_OPTIONS = ("include_usage", "continuous_usage_stats", "include_obfuscation")
 
 
+def priority_of(fields: Fields) -> int:
+    """How early a request is to run: those with a lower number come first."""
+    return number(fields.own, "priority", -(2**31), 2**31 - 1) or 0
+
+
 def make_config(
-    settings: Mapping[str, Any], fields: Fields, state: ServerState
+    settings: Mapping[str, Any],
+    fields: Fields,
+    state: ServerState,
+    fallback: Mapping[str, Any] = AS_OPENAI,
 ) -> GenerationConfig:
     """The settings in force; ApiError, naming the field, for those that make no sense."""
     chosen = dict(settings)
     if not CHOOSING_SETTINGS & chosen.keys():
-        chosen |= state.options.defaults or AS_OPENAI
+        chosen |= state.options.defaults or fallback
     try:
         return GenerationConfig().override(**chosen).with_seed()
     except ConfigError as error:

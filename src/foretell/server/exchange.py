@@ -68,17 +68,24 @@ class Exchange:
             if asked.streams:
                 await self._stream(asked, writer)
             else:
-                await self.answer_with(self._whole(asked, writer), asked.headers())
+                data = await self.unless_gone(self._whole(asked, writer))
+                await self.send_json(data, asked.headers())
         except (ApiError, ClientGoneError):
             raise
         except Exception as error:
             raise asked.error(error) from error
 
-    async def answer_with(
-        self, work: Coroutine[Any, Any, Any], headers: Mapping[str, str] | None = None
-    ) -> None:
-        """Answer with the data that some work gives, unless the client leaves before."""
-        await self.send_json(await self._unless_gone(work), headers)
+    async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of some work, which is cancelled where the client leaves: ClientGoneError."""
+        task = asyncio.ensure_future(work)
+        leaving = asyncio.ensure_future(_until_gone(self._receive))
+        try:
+            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise ClientGoneError
+        finally:
+            await _cancel(task, leaving)
 
     async def send_json(self, data: Any, headers: Mapping[str, str] | None = None) -> None:
         """Answer with some data."""
@@ -92,18 +99,6 @@ class Exchange:
         record.model = self._state.model_names[0]
         record.streams = asked.streams
         record.max_tokens = asked.config.max_new_tokens
-
-    async def _unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of some work, which is cancelled where the client leaves."""
-        task = asyncio.ensure_future(work)
-        leaving = asyncio.ensure_future(_until_gone(self._receive))
-        try:
-            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            raise ClientGoneError
-        finally:
-            await _cancel(task, leaving)
 
     async def _whole(self, asked: Asked, writer: AnswerWriter) -> dict[str, Any]:
         last_chunks: list[Chunk] = []
@@ -148,7 +143,12 @@ class Exchange:
 
     def _submit(self, asked: Asked, *, streams: bool) -> Any:
         return self._state.llm.submit(
-            asked.read, asked.config, streams=streams, priority=asked.priority
+            asked.read,
+            asked.config,
+            streams=streams,
+            default_length=asked.default_length,
+            parse_special=asked.parse_special,
+            priority=asked.priority,
         )
 
     async def _begin(self, headers: Mapping[str, str]) -> None:

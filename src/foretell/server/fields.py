@@ -32,6 +32,17 @@ _BOTH = {
     "return_token_ids": "whether the answer has the ids of prompt and text",
 }
 
+_PROMPT = {
+    "prompt": "a text, or token ids",
+    "messages": "a conversation in its place",
+    "parse_special": "whether special tokens written out in the text count as such",
+    "continue_final_message": "as in chats",
+    "add_generation_prompt": "as in chats",
+    "chat_template_kwargs": "as in chats",
+    "model": _BOTH["model"],
+    "priority": _BOTH["priority"],
+}
+
 OWN: Mapping[str, Mapping[str, str]] = {
     "chat": {
         "messages": "the conversation",
@@ -77,6 +88,26 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "tokens": "token ids",
         "skip_special_tokens": "whether to leave special tokens out",
     },
+    "next": {**_PROMPT, "top": "how many of the likeliest tokens, 1 to 1000 (10)"},
+    "score": {**_PROMPT, "top": "how many of the likeliest tokens in place of each, 0 to 20 (0)"},
+    "explain": {
+        **_PROMPT,
+        "stream": _BOTH["stream"],
+        "logprobs": "alternatives to report beside each token, 0 to 20 (5)",
+    },
+    "beams": _PROMPT,
+    "compare": {
+        **_PROMPT,
+        "strategies": "settings by the name of their strategy, 1 to 16; the textbook's",
+        "seeds": "of strategies that sample: 1 to 8 seeds, or how many (3)",
+    },
+    "strategy": {},
+    "alternatives": {
+        **_PROMPT,
+        "position": "counts the prompt's tokens from 0; its end",
+        "top": "how many tokens, 1 to 50 (5)",
+        "max_new_tokens": "tokens of each continuation, 1 to 256 (10)",
+    },
 }
 """The fields of each route that are no settings."""
 
@@ -115,6 +146,7 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "suffix": ("",),
     "echo": (False,),
     "trace": (False,),
+    "stream": (False,),
     "reasoning_effort": ("none",),
     "skip_special_tokens": (True,),
     "spaces_between_special_tokens": (True,),
@@ -140,6 +172,7 @@ REASONS: Mapping[str, str] = {
     "background": "the answer comes in the same connection",
     "logprobs": "a response has them where `include` names message.output_text.logprobs",
     "suffix": "a text that comes after the gap is not supported",
+    "stream": "this answer comes as a whole",
     "trace": "POST /v1/foretell/explain tells the reasons",
     "reasoning_effort": "give the chat template its own variable in chat_template_kwargs",
     "skip_special_tokens": "texts leave special tokens out; return_token_ids has them",
@@ -183,6 +216,10 @@ class Fields:
     unknown: list[str] = field(default_factory=list)
 
 
+SETTINGLESS = ("tokenize", "detokenize")
+"""Routes to which a setting means nothing."""
+
+
 def sort_fields(body: Mapping[str, Any], route: str, *, strict: bool = False) -> Fields:
     """Sort a body's fields; ApiError for one that is refused, which it names as `param`."""
     found = Fields()
@@ -193,6 +230,8 @@ def sort_fields(body: Mapping[str, Any], route: str, *, strict: bool = False) ->
             found.own[name] = value
         elif name in HARMLESS:
             continue
+        elif route in SETTINGLESS and (name in RENAMED or name in SENDABLE):
+            found.unknown.append(name)
         elif name in RENAMED:
             _rename(found, name, value)
         elif name in SENDABLE:

@@ -36,6 +36,7 @@ def ask_response(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, Re
     """What a body asks for, and who writes the answer; ApiError if it is refused."""
     fields = sorted_fields(body, "responses", state)
     own = fields.own
+    fields.spelled |= {"template_arguments": "chat_template_kwargs", "messages": "input"}
     instructions = checked(own, "instructions", str, None, lambda _: True)
     messages = messages_of(own.get("input"), instructions)
     _check_text(fields)

@@ -6,18 +6,17 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from foretell.server.asking import sorted_fields
 from foretell.server.chat import check_messages, template_wishes
 from foretell.server.errors import invalid
-from foretell.server.fields import checked, flag
+from foretell.server.fields import Fields, checked, flag
 from foretell.server.state import ServerState
 from foretell.text.chat.prompt import chat_prompt
 from foretell.utils.quoting import quote
 
 
-async def tokenize(body: Mapping[str, Any], state: ServerState) -> dict[str, Any]:
+async def tokenize(fields: Fields, state: ServerState) -> dict[str, Any]:
     """The token ids of a text or of a conversation; ApiError if it is neither."""
-    own = sorted_fields(body, "tokenize", state).own
+    own = fields.own
     token_ids = await asyncio.to_thread(_ids, own, state)
     answer: dict[str, Any] = {
         "count": len(token_ids),
@@ -44,9 +43,9 @@ def _ids(own: Mapping[str, Any], state: ServerState) -> list[int]:
     )
 
 
-async def detokenize(body: Mapping[str, Any], state: ServerState) -> dict[str, Any]:
+async def detokenize(fields: Fields, state: ServerState) -> dict[str, Any]:
     """The text of token ids; ApiError if they are none."""
-    own = sorted_fields(body, "detokenize", state).own
+    own = fields.own
     ids = checked(own, "tokens", list, None, lambda _: True)
     size = state.llm.tokenizer.vocab_size
     if ids is None or not all(type(one) is int and 0 <= one < size for one in ids):

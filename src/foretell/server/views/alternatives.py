@@ -1,0 +1,31 @@
+"""`/v1/foretell/alternatives`: what else could stand at a position, and where it leads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from foretell.config.defaults import ALTERNATIVES_TOKENS, NUM_ALTERNATIVES
+from foretell.server.fields import Fields, number
+from foretell.server.state import ServerState
+from foretell.server.views.prompt import PromptSource, how, refuse_settings, told
+
+MAX_TOP = 50
+MAX_TOKENS = 256
+
+
+async def alternatives(fields: Fields, state: ServerState) -> dict[str, Any]:
+    """The likeliest tokens at one position, and where greedy decoding leads from each."""
+    refuse_settings(fields, "greedy decoding goes on from each token")
+    own = fields.own
+    top = number(own, "top", 1, MAX_TOP)
+    length = number(own, "max_new_tokens", 1, MAX_TOKENS)
+    position = number(own, "position", 0, 2**31 - 1)
+    source = PromptSource(fields, state)
+    found = await state.llm.alternatives(
+        await source.read(),
+        position,
+        top=NUM_ALTERNATIVES if top is None else top,
+        max_new_tokens=ALTERNATIVES_TOKENS if length is None else length,
+        **how(fields),
+    )
+    return await told(found, "alternatives")

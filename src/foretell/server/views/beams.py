@@ -1,0 +1,29 @@
+"""`/v1/foretell/beams`: the tree of a beam search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from foretell.config.defaults import BEAMS_TOKENS
+from foretell.server.errors import invalid
+from foretell.server.fields import Fields
+from foretell.server.state import ServerState
+from foretell.server.views.prompt import PromptSource, how, limit_length, told
+from foretell.utils.quoting import quote
+
+MAX_BEAMS = 16
+MAX_TOKENS = 256
+
+
+async def beams(fields: Fields, state: ServerState) -> dict[str, Any]:
+    """Continue a prompt by beam search, and tell all that was considered."""
+    settings = dict(fields.settings)
+    number = settings.get("num_beams")
+    if type(number) is int and number > MAX_BEAMS:
+        raise invalid(f"num_beams={quote(number)} must be at most {MAX_BEAMS} here", "num_beams")
+    limit_length(fields, settings, MAX_TOKENS)
+    if settings.get("preset") == "model":  # which may have a length
+        settings.setdefault("max_new_tokens", BEAMS_TOKENS)
+    source = PromptSource(fields, state)
+    tree = await state.llm.beams(await source.read(), **how(fields), **settings)
+    return await told(tree, "beams", warnings=list(tree.config.warnings))

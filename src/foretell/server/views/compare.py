@@ -1,0 +1,91 @@
+"""`/v1/foretell/compare`: several settings over one prompt, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from foretell.analysis.compare import Comparison
+from foretell.config.defaults import COMPARE_TOKENS, NUM_SEEDS
+from foretell.errors import ConfigError
+from foretell.server.errors import ApiError, api_error, invalid
+from foretell.server.fields import Fields, checked, sort_fields
+from foretell.server.state import ServerState
+from foretell.server.views.prompt import PromptSource, how, limit_length, told
+from foretell.utils.quoting import quote
+
+MAX_STRATEGIES = 16
+MAX_SEEDS = 8
+MAX_NAME = 100
+MAX_TOKENS = 1024
+
+
+async def compare(fields: Fields, state: ServerState) -> dict[str, Any]:
+    """Run several settings over one prompt, and tell what each wrote."""
+    shared = fields.settings
+    limit_length(fields, shared, MAX_TOKENS)
+    strategies = _strategies(fields, state)
+    if any(one.get("preset") == "model" for one in (shared, *(strategies or {}).values())):
+        shared.setdefault("max_new_tokens", COMPARE_TOKENS)  # the model's preset may have a length
+    seeds = _seeds(fields.own)
+    source = PromptSource(fields, state)
+    prompt = await source.read()
+    try:
+        found = await state.llm.compare(prompt, strategies, seeds=seeds, **how(fields), **shared)
+    except ConfigError as error:
+        raise _named(error, fields) from error
+    return _with_warnings(await told(found, "compare"), found)
+
+
+def _named(error: ConfigError, fields: Fields) -> ApiError:
+    """An error with the field that is wrong: a setting of all strategies, or these themselves."""
+    inner = error.__cause__
+    if inner is None:
+        return api_error(error, {**fields.spelled, "seeds": "seeds"})
+    param = api_error(inner, fields.spelled).param
+    names = {fields.spelled.get(setting, setting) for setting in fields.settings}
+    return invalid(str(error), param if param in names else "strategies")
+
+
+def _with_warnings(data: dict[str, Any], found: Comparison) -> dict[str, Any]:
+    for entry, result in zip(data["results"], found.results, strict=True):
+        entry["warnings"] = list(result.config.warnings)
+    return data
+
+
+def _seeds(own: Mapping[str, Any]) -> Any:
+    """The seeds, or how many; AsyncLLM refuses what else is wrong with them."""
+    seeds = own.get("seeds", NUM_SEEDS)
+    number = len(seeds) if isinstance(seeds, list) else seeds
+    if type(number) is not int or not 1 <= number <= MAX_SEEDS:
+        raise invalid(
+            f"seeds={quote(seeds)} must be 1 to {MAX_SEEDS} seeds, or how many there are", "seeds"
+        )
+    return seeds
+
+
+def _strategies(fields: Fields, state: ServerState) -> dict[str, dict[str, Any]] | None:
+    """Settings by the name of their strategy; None for the textbook's."""
+    sent = checked(fields.own, "strategies", dict, None, lambda _: True)
+    if sent is None:
+        return None
+    if not 0 < len(sent) <= MAX_STRATEGIES:
+        raise invalid(f"strategies must be 1 to {MAX_STRATEGIES}, by name", "strategies")
+    return {name: _strategy(name, wishes, fields, state) for name, wishes in sent.items()}
+
+
+def _strategy(name: str, wishes: Any, fields: Fields, state: ServerState) -> dict[str, Any]:
+    """The settings of one strategy, which have the names and the bounds of all settings."""
+    if not 0 < len(name) <= MAX_NAME:
+        most = f"1 to {MAX_NAME} characters"
+        raise invalid(f"the strategy's name {quote(name)} must have {most}", "strategies")
+    if not isinstance(wishes, dict):
+        raise invalid(f"strategies[{quote(name)}] must be an object of settings", "strategies")
+    try:
+        found = sort_fields(wishes, "strategy", strict=state.options.strict)
+        limit_length(found, found.settings, MAX_TOKENS)
+    except ApiError as error:
+        message = f"strategies[{quote(name)}]: {error.message}"
+        raise invalid(message, "strategies", error.code) from None
+    fields.unknown.extend(f"strategies.{name}.{one}" for one in found.unknown)
+    return found.settings

@@ -1,0 +1,43 @@
+"""`/v1/foretell/next` and `/v1/foretell/score`: what the model thinks of a text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from foretell.analysis.probabilities import NOT_FOR_NEXT
+from foretell.config.defaults import NUM_NEXT
+from foretell.server.fields import Fields, number
+from foretell.server.state import ServerState
+from foretell.server.views.prompt import (
+    PromptSource,
+    chosen_settings,
+    how,
+    refuse_settings,
+    told,
+)
+
+MAX_NEXT = 1000
+MAX_TOP = 20
+
+
+async def next_tokens(fields: Fields, state: ServerState) -> dict[str, Any]:
+    """How probable each next token is, before and after the settings."""
+    top = number(fields.own, "top", 1, MAX_NEXT)
+    source = PromptSource(fields, state)
+    settings = {
+        name: value
+        for name, value in chosen_settings(fields, state).items()
+        if name in fields.settings or name not in NOT_FOR_NEXT
+    }
+    found = await state.llm.next(
+        await source.read(), NUM_NEXT if top is None else top, **how(fields), **settings
+    )
+    return await told(found, "next", warnings=list(found.config.warnings))
+
+
+async def score(fields: Fields, state: ServerState) -> dict[str, Any]:
+    """The log-probability of each token of a text."""
+    refuse_settings(fields, "a score is the model's own, whatever the settings")
+    top = number(fields.own, "top", 0, MAX_TOP)
+    source = PromptSource(fields, state)
+    return await told(await state.llm.score(await source.read(), top or 0, **how(fields)), "score")
