@@ -1,7 +1,7 @@
 """uvicorn's connections, with what they lack: errors in OpenAI's form, and limits.
 
 A connection on which no request comes is closed after a while, also one that has sent the half of
-one; and no head may be longer than `MAX_HEAD_BYTES`.
+one; so is one whose client takes nothing for too long. No head may be longer than `MAX_HEAD_BYTES`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ class GuardedConnection(asyncio.Protocol):
     cycle: Any
     loop: asyncio.AbstractEventLoop
 
+    send_timeout: float
+
     _timer: asyncio.TimerHandle | None = None
+    _full: asyncio.TimerHandle | None = None
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -35,8 +38,20 @@ class GuardedConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         super().connection_lost(exc)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._full):
+            if timer is not None:
+                timer.cancel()
+
+    def pause_writing(self) -> None:
+        """Write no more for now, since the client does not read; but not for ever."""
+        super().pause_writing()
+        self._full = self.loop.call_later(self.send_timeout, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Write on."""
+        super().resume_writing()
+        if self._full is not None:
+            self._full.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless a head has become too long."""
@@ -79,10 +94,18 @@ class GuardedConnection(asyncio.Protocol):
         self._timer = self.loop.call_later(IDLE_SECONDS, self._close_unless_busy)
 
     def _close_unless_busy(self) -> None:
-        if not self._is_busy:
+        if self._is_busy:
+            return
+        if self.transport.get_write_buffer_size():  # it would wait for ever to be read
+            self.transport.abort()
+        else:
             self.transport.close()
 
 
-def connection_class() -> type[asyncio.Protocol]:
-    """Connections by whichever parser of HTTP is installed."""
-    return type("Connection", (GuardedConnection, AutoHTTPProtocol), {})
+def connection_class(send_timeout: float) -> type[asyncio.Protocol]:
+    """Connections by whichever parser of HTTP is installed.
+
+    `send_timeout` is how many seconds a client may take nothing of what it is sent.
+    """
+    bases = (GuardedConnection, AutoHTTPProtocol)
+    return type("Connection", bases, {"send_timeout": send_timeout})

@@ -105,7 +105,6 @@ class Exchange:
         async with self._submit(asked, streams=False) as submitted:
             self._note_queued(submitted.prompt_lengths)
             async for chunk in submitted:
-                self._record.note_chunk()
                 self._note_end(chunk)
                 last_chunks.append(chunk)
         return writer.whole(ordered_outputs(last_chunks))
@@ -168,6 +167,7 @@ class Exchange:
         self._record.finish_reasons.append(output.finish_reason)
         if not self._record.streams:
             self._record.completion_tokens += output.usage.completion_tokens
+            self._record.note_output(output.usage)
         if output.index == 0:
             self._record.cached_tokens += output.usage.cached_tokens
 

@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 from foretell.async_llm import AsyncLLM
-from foretell.errors import RequestError
+from foretell.errors import ForetellError, RequestError
 from foretell.server.asgi import Receive, Send
 from foretell.server.errors import ApiError
+from foretell.text.chat.prompt import chat_prompt
 
 Phase = Literal["loading", "ready", "draining", "closed"]
 
@@ -39,6 +40,7 @@ class Lifecycle:
         self.is_leaving = False
         self.failure: Exception | None = None
         self._loading: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
         self._has_begun = self._is_owner = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._changed = asyncio.Event()
@@ -139,6 +141,7 @@ class Lifecycle:
         else:
             if self.phase == "loading":
                 self.phase = "ready"
+            self._warming = asyncio.create_task(asyncio.to_thread(_warm_up, llm))
 
     async def _until_idle(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -153,3 +156,10 @@ def _is_open(llm: AsyncLLM) -> bool:
         return bool(llm.info)
     except RequestError:
         return False
+
+
+def _warm_up(llm: AsyncLLM) -> None:
+    """Start what renders chats, so that the first of them need not wait for that."""
+    if llm.tokenizer.chat_template is not None:
+        with suppress(ForetellError):
+            chat_prompt(llm.tokenizer, [{"role": "user", "content": "Hello"}])

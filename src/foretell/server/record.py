@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from foretell.outputs import Usage
+
 
 @dataclass
 class RequestRecord:
@@ -57,3 +59,9 @@ class RequestRecord:
         else:
             self.gaps.append(now - self.last)
         self.last = now
+
+    def note_output(self, usage: Usage) -> None:
+        """Take note of a sample that was not followed chunk by chunk, and has ended now."""
+        self.last = perf_counter()
+        first = self.last - usage.decode_seconds
+        self.first = first if self.first is None else min(self.first, first)

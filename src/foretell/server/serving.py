@@ -97,7 +97,7 @@ def _server(state: ServerState) -> Server:
     from foretell.server.app import application
     from foretell.server.uvicorn_server import make_server
 
-    return make_server(application(state))
+    return make_server(application(state), state.options.send_timeout)
 
 
 def example_of(state: ServerState, listeners: Listeners) -> str:

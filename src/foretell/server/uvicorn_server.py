@@ -60,11 +60,14 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_server(app: Any) -> Server:
-    """A server that says nothing, and answers with nothing of its own but the date."""
+def make_server(app: Any, send_timeout: float) -> Server:
+    """A server that says nothing, and answers with nothing of its own but the date.
+
+    `send_timeout` is how many seconds a client may take nothing of what it is sent.
+    """
     config = uvicorn.Config(
         app,
-        http=connection_class(),
+        http=connection_class(send_timeout),
         ws="none",
         lifespan="off",
         interface="asgi3",
