@@ -107,11 +107,14 @@ def test_what_runs_waits_and_breaks_off_is_counted():
             await calls[0].until(b"data: ")
             scrape = asyncio.create_task(scraped(toy.app))
             await asyncio.sleep(0.01)
-            backend.open()
+            backend.release()
             found = await scrape
             assert value(found, "vllm:num_requests_running") == 1
             assert value(found, "vllm:num_requests_waiting") == 2
             assert 0 < value(found, "vllm:kv_cache_usage_perc") <= 1
+            for one in calls:
+                one.leave()
+            backend.open()
             for one in calls:
                 await one.gone()
             found = await scraped(toy.app)

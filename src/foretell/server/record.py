@@ -63,5 +63,5 @@ class RequestRecord:
     def note_output(self, usage: Usage) -> None:
         """Take note of a sample that was not followed chunk by chunk, and has ended now."""
         self.last = perf_counter()
-        first = self.last - usage.decode_seconds
+        first = max(self.last - usage.decode_seconds, self.queued or self.arrived)
         self.first = first if self.first is None else min(self.first, first)
