@@ -66,6 +66,10 @@ class LlamaCpp:
         facts = {"name": "llama.cpp", "xllamacpp": version("xllamacpp")}
         return {**facts, "settings": self.settings} if self.settings else facts
 
+    def address(self) -> dict[str, Any]:
+        """Where the server listens, for those who ask it themselves."""
+        return {"url": self.server.listening_address}
+
     def load(self) -> dict[str, Any]:
         """`info`, and how long the server took to be ready."""
         return {**self.info(), "load_seconds": self.load_seconds}
@@ -172,6 +176,7 @@ def main() -> None:
     serve(
         {
             "info": peer.info,
+            "address": peer.address,
             "load": peer.load,
             "tokenize": peer.tokenize,
             "generate": peer.generate,

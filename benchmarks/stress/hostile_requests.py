@@ -24,7 +24,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "/v1/foretell/explain": {"prompt": "the cat", "max_new_tokens": 3},
     "/v1/foretell/beams": {"prompt": "the cat", "max_new_tokens": 3},
     "/v1/foretell/compare": {"prompt": "the cat", "max_new_tokens": 3, "seeds": 1},
-    "/v1/foretell/alternatives": {"prompt": "the cat", "position": 0, "max_new_tokens": 3},
+    "/v1/foretell/alternatives": {"prompt": "the cat", "position": 1, "max_new_tokens": 3},
 }
 """A body for each route that would be answered."""
 
