@@ -15,6 +15,10 @@ from foretell.errors import (
     ModelNotFoundError,
     QueueFullError,
 )
+from foretell.worker.thread import CLOSED, ENDED
+
+RETRY_SECONDS = 5
+"""After which it is worth asking again, where there is no model at the moment."""
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 NEVER_AGAIN = {"x-should-retry": "false"}
@@ -81,6 +85,12 @@ def invalid(message: str, param: str | None = None, code: str | None = None) -> 
     return ApiError(400, message, param=param, code=code)
 
 
+def shutting_down() -> ApiError:
+    """A server that takes nothing on any more."""
+    headers = {"retry-after": str(RETRY_SECONDS), "connection": "close"}
+    return ApiError(503, "the server is shutting down", headers=headers)
+
+
 def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> ApiError:
     """What an exception is to the one who asked.
 
@@ -89,6 +99,8 @@ def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> 
     """
     if isinstance(error, ApiError):
         return error
+    if str(error) in (CLOSED, ENDED):
+        return shutting_down()
     if not isinstance(error, ForetellError):
         return ApiError(500, "the server has failed; its log says why", headers=NEVER_AGAIN)
     message = _in_own_words(str(error), fields or {})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from foretell.server.asgi import Receive, Scope, Send
+from foretell.server.errors import RETRY_SECONDS
 from foretell.server.heads import as_headers
-from foretell.server.lifecycle import RETRY_SECONDS
 from foretell.server.state import ServerState
 
 

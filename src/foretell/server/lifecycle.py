@@ -16,12 +16,11 @@ from typing import Any, Literal
 from foretell.async_llm import AsyncLLM
 from foretell.errors import ForetellError, RequestError
 from foretell.server.asgi import Receive, Send
-from foretell.server.errors import ApiError
+from foretell.server.errors import RETRY_SECONDS, ApiError, shutting_down
 from foretell.text.chat.prompt import chat_prompt
 
 Phase = Literal["loading", "ready", "draining", "closed"]
 
-RETRY_SECONDS = 5
 LAST_WORDS = 1.0
 """Seconds that requests which were ended have to tell their clients."""
 
@@ -89,8 +88,7 @@ class Lifecycle:
             return ApiError(503, "the model could not be loaded: the log says why", headers=headers)
         if self.phase == "loading":
             return ApiError(503, "the model is loading: try again soon", headers=headers)
-        headers["connection"] = "close"
-        return ApiError(503, "the server is shutting down", headers=headers)
+        return shutting_down()
 
     def leave(self) -> None:
         """Say from now on that no more requests should be sent here."""

@@ -73,7 +73,7 @@ class _Run:
     async def _until_ready(self, server: Server) -> None:
         await server.is_listening.wait()
         places = " and ".join(self._listeners.places)
-        self._tell(f"listening at {places}, loading {self._state.model_names[0]}")
+        self._tell(f"loading {self._state.model_names[0]}, listening at {places}")
         await self._state.lifecycle.loaded()
         self._tell(f"ready: {self._state.llm.info.description}", url=self._listeners.url)
         if self._state.options.log_format == "text":
