@@ -15,6 +15,8 @@ from foretell.server.errors import ApiError, invalid
 
 IDLE_SECONDS = 75
 MAX_HEAD_BYTES = 2**16
+LAST_SECONDS = 2.0
+"""How long a client that was refused may go on writing: cut off, it would not see the answer."""
 
 
 class GuardedConnection(asyncio.Protocol):
@@ -23,12 +25,11 @@ class GuardedConnection(asyncio.Protocol):
     transport: Any
     cycle: Any
     loop: asyncio.AbstractEventLoop
-
     send_timeout: float
 
     _timer: asyncio.TimerHandle | None = None
     _full: asyncio.TimerHandle | None = None
-    _head_bytes = 0
+    _is_refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
@@ -54,16 +55,9 @@ class GuardedConnection(asyncio.Protocol):
             self._full.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless a head has become too long."""
-        before = self.cycle
-        super().data_received(data)
-        if self.cycle is not before or self._is_busy:
-            self._head_bytes = 0
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            message = f"the head is too long: must have at most {MAX_HEAD_BYTES} bytes"
-            self._refuse(ApiError(431, message), "Request Header Fields Too Large")
+        """Read on, unless all that comes is passed over."""
+        if not self._is_refused:
+            super().data_received(data)
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
@@ -79,19 +73,27 @@ class GuardedConnection(asyncio.Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse(self, error: ApiError, phrase: str) -> None:
-        if not self._is_busy:
-            body = error.body()
-            head = (
-                f"HTTP/1.1 {error.status} {phrase}\r\ncontent-type: application/json\r\n"
-                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(head.encode() + body)
-        self.transport.close()
+        """Answer with an error, and close; an answer that is under way is broken off instead."""
+        self._is_refused = True
+        if self._is_busy or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        body = error.body()
+        head = (
+            f"HTTP/1.1 {error.status} {phrase}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.write_eof()
+        self._close_in(LAST_SECONDS)
 
     def _wait_for_request(self) -> None:
+        self._close_in(IDLE_SECONDS)
+
+    def _close_in(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_later(IDLE_SECONDS, self._close_unless_busy)
+        self._timer = self.loop.call_later(seconds, self._close_unless_busy)
 
     def _close_unless_busy(self) -> None:
         if self._is_busy:
@@ -102,10 +104,36 @@ class GuardedConnection(asyncio.Protocol):
             self.transport.close()
 
 
+class BoundedHead(GuardedConnection):
+    """The same, with a bound that h11 has and httptools lacks."""
+
+    _is_in_head = False
+    _head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()  # type: ignore[misc]
+        self._is_in_head, self._head_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        """A head has ended."""
+        super().on_headers_complete()  # type: ignore[misc]
+        self._is_in_head = False
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the head has become too long."""
+        super().data_received(data)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self._is_refused:
+                message = f"the head is too long: must have at most {MAX_HEAD_BYTES} bytes"
+                self._refuse(ApiError(431, message), "Request Header Fields Too Large")
+
+
 def connection_class(send_timeout: float) -> type[asyncio.Protocol]:
     """Connections by whichever parser of HTTP is installed.
 
     `send_timeout` is how many seconds a client may take nothing of what it is sent.
     """
-    bases = (GuardedConnection, AutoHTTPProtocol)
-    return type("Connection", bases, {"send_timeout": send_timeout})
+    guard = BoundedHead if hasattr(AutoHTTPProtocol, "on_message_begin") else GuardedConnection
+    return type("Connection", (guard, AutoHTTPProtocol), {"send_timeout": send_timeout})
