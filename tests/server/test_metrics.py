@@ -16,8 +16,12 @@ from support.toy_async import GatedBackend, run, toy_async_llm
 from support.toy_server import COMPLETIONS, serving
 
 from foretell.server import metrics as module
+from foretell.server.lifecycle import Lifecycle
 from foretell.server.metrics import SECONDS, Histogram, Metrics
+from foretell.server.options import ServerOptions
 from foretell.server.record import RequestRecord
+from foretell.server.scraping import page_of
+from foretell.server.state import ServerState
 
 OPEN = {"accept": "application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.5,*/*"}
 
@@ -113,10 +117,8 @@ def test_what_runs_waits_and_breaks_off_is_counted():
             assert value(found, "vllm:num_requests_waiting") == 2
             assert 0 < value(found, "vllm:kv_cache_usage_perc") <= 1
             for one in calls:
-                one.leave()
-            backend.open()
-            for one in calls:
                 await one.gone()
+            backend.open()
             found = await scraped(toy.app)
             assert value(found, "vllm:request_success", "_total", finished_reason="abort") == 3
 
@@ -142,13 +144,14 @@ def test_an_engine_that_is_busy_does_not_hold_up_the_answer(monkeypatch):
 
 def test_without_a_model_there_are_counts_all_the_same():
     async def main() -> None:
-        counts, llm = Metrics(), toy_async_llm()
-        page, _ = await counts.page(llm, "toy", "")
+        llm = toy_async_llm()
+        state = ServerState(llm, ServerOptions(), Lifecycle())
+        page, _ = await page_of(state, "")
         assert b"vllm:request_success_total" in page
         assert b"vllm:num_requests_running" not in page
         async with llm:
-            await counts.page(llm, "toy", "")
-        page, _ = await counts.page(llm, "toy", "")
+            await page_of(state, "")
+        page, _ = await page_of(state, "")
         assert b"vllm:num_requests_running" in page  # the last that was known
 
     run(main)
@@ -158,7 +161,8 @@ def test_any_name_of_a_model_can_be_told():
     async def main() -> None:
         async with toy_async_llm() as llm:
             for accept in ("", OPEN["accept"]):
-                page, _ = await Metrics().page(llm, 'a"\n\\b', accept)
+                options = ServerOptions(model_names=('a"\n\\b',))
+                page, _ = await page_of(ServerState(llm, options, Lifecycle()), accept)
                 read = read_open if accept else read_plain
                 labels = [s.labels for f in read(page.decode()) for s in f.samples]
                 assert {one["model_name"] for one in labels} == {'a"\n\\b'}

@@ -88,6 +88,7 @@ def cli(context: click.Context) -> None:
       foretell next "The cat sat on the"
       foretell score "The cat sat on the mat"
       foretell models
+      foretell serve
       foretell generate "Once upon a time" --model path/to/model.gguf
 
     Text goes to stdout, everything else to stderr. `foretell COMMAND --help` shows more.

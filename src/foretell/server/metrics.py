@@ -1,7 +1,7 @@
 """Counts of what was served, under the names that dashboards know, for Prometheus.
 
-While requests are served there are lists of numbers only; `prometheus_client` is imported when they
-are first asked for. Each metric is there twice: as `vllm:…` and as `foretell:…`.
+While requests are served there are lists of numbers only. Each metric is told twice, by
+`exposition.py`: as `vllm:…` and as `foretell:…`.
 """
 
 from __future__ import annotations
@@ -89,14 +89,7 @@ class Metrics:
         elif record.error is not None:
             self.finish_reasons["error"] += 1
 
-    async def page(self, llm: AsyncLLM, model: str, accept: str) -> tuple[bytes, str]:
-        """All of it in the form that is accepted, and the type of that form."""
-        from foretell.server.exposition import expose
-
-        await self._ask(llm)
-        return expose(self, model, accept)
-
-    async def _ask(self, llm: AsyncLLM) -> None:
+    async def ask(self, llm: AsyncLLM) -> None:
         """Ask the engine, if there is one; its last answer stays where it gives none."""
         with suppress(ForetellError, TimeoutError):
             self.stats = await asyncio.wait_for(llm.stats(), STATS_TIMEOUT)

@@ -15,11 +15,17 @@ class MetricsPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        state, accept = self._state, value_of(scope, b"accept") or b""
-        body, kind = await state.metrics.page(
-            state.llm, state.model_names[0], accept.decode("latin-1")
-        )
+        accept = (value_of(scope, b"accept") or b"").decode("latin-1")
+        body, kind = await page_of(self._state, accept)
         told = {"content-type": kind, "content-length": str(len(body))}
         headers = as_headers(told.items())
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+async def page_of(state: ServerState, accept: str) -> tuple[bytes, str]:
+    """The metrics in the form that is accepted, and the type of that form."""
+    from foretell.server.exposition import expose  # imports much, and may never be asked for
+
+    await state.metrics.ask(state.llm)
+    return expose(state.metrics, state.model_names[0], accept)

@@ -95,7 +95,7 @@ LIFE_OPTIONS = (
 def command(
     name: str | None, model: ModelChoice, place: Place, keys: tuple[str, ...], **others: Any
 ) -> None:
-    """Serve a model to programs that speak OpenAI's HTTP interface.
+    """Serve a model over OpenAI's HTTP interface.
 
     Chats, completions and more under /v1, streamed or whole; /health, /ready and /metrics tell how
     the server is. SIGTERM or Ctrl-C ends it once its requests have ended, a second one at once.
