@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, Router
 from support.asgi import Answer, begin, call
-from support.toy_async import run, toy_async_llm
-from support.toy_server import CHAT, HELLO, serving
+from support.toy_async import GatedBackend, run, toy_async_llm, until_queued
+from support.toy_server import CHAT, COMPLETIONS, HELLO, serving
 
 from foretell.errors import NumericalError
 from foretell.server.body import ClientGoneError
@@ -446,5 +446,25 @@ def test_the_first_request_may_be_a_chat():
             answer = await call(toy.app, CHAT, body)
             assert answer.status == 200
             assert answer.headers["x-request-id"].startswith("req_")
+
+    run(main)
+
+
+def test_who_finds_no_place_is_told_when_to_ask_again():
+    async def main() -> None:
+        backend = GatedBackend()
+        async with serving(backend, max_waiting=1, max_running=1) as toy:
+            body = {"prompt": "a", "max_tokens": 2}
+            calls = [begin(toy.app, COMPLETIONS, body)]
+            await asyncio.to_thread(backend.is_waiting.wait, 30)
+            calls += [begin(toy.app, COMPLETIONS, body) for _ in range(2)]
+            await until_queued(toy.llm, 2)
+            backend.open()
+            answers = [await one.ended() for one in calls]
+            assert sorted(answer.status for answer in answers) == [200, 200, 429]
+            (refused,) = [answer for answer in answers if answer.status == 429]
+            assert refused.headers["retry-after"] == "5"
+            assert refused.error["code"] == "queue_full"
+            assert refused.error["type"] == "rate_limit_error"
 
     run(main)

@@ -18,7 +18,7 @@ from foretell.errors import (
 from foretell.worker.thread import CLOSED, ENDED
 
 RETRY_SECONDS = 5
-"""After which it is worth asking again, where there is no model at the moment."""
+"""After which it is worth asking again, where there is no model at the moment, or no place."""
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 NEVER_AGAIN = {"x-should-retry": "false"}
@@ -105,6 +105,8 @@ def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> 
         return ApiError(500, "the server has failed; its log says why", headers=NEVER_AGAIN)
     message = _in_own_words(str(error), fields or {})
     headers = NEVER_AGAIN if error.http_status >= 500 else NO_HEADERS
+    if isinstance(error, QueueFullError):
+        headers = {"retry-after": str(RETRY_SECONDS)}
     param = _param(message, fields or {}) if error.http_status == 400 else None
     return ApiError(error.http_status, message, param=param, code=_code(error), headers=headers)
 
