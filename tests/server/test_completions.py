@@ -135,6 +135,21 @@ def test_parts_of_characters_are_spelled_as_bytes_and_do_not_collide():
     run(main)
 
 
+@pytest.mark.parametrize("parses", [None, True, False])
+def test_special_tokens_of_a_text_count_as_such_unless_that_is_unwanted(parses):
+    async def main() -> None:
+        async with serving() as toy:
+            text = "<|start|>the"
+            body = {"prompt": text, "max_tokens": 4, "temperature": 0, "parse_special": parses}
+            (choice,) = (await call(toy.app, COMPLETIONS, body)).data["choices"]
+            alone = await toy.llm.generate(
+                text, max_new_tokens=4, parse_special=parses is not False
+            )
+            assert choice["text"] == alone.text
+
+    run(main)
+
+
 def test_a_stop_is_told_and_cut_from_the_text():
     async def main() -> None:
         async with serving() as toy:

@@ -25,6 +25,7 @@ def ask_completion(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, 
     """What a body asks for, and who writes the answer; ApiError if it is refused."""
     fields = sorted_fields(body, "completions", state)
     own, settings = fields.own, dict(fields.settings)
+    own.setdefault("parse_special", True)  # whoever writes prompts by hand renders templates too
     echoes = flag(own, "echo")
     num_top = number(own, "logprobs", 0, MAX_TOP)
     if num_top is not None:

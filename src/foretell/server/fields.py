@@ -71,6 +71,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
         **_BOTH,
         "logprobs": "log-probabilities with so many alternatives, 0 to 20",
         "echo": "whether the text begins with the prompt",
+        "parse_special": "whether special tokens written out in a text count as such; true here",
     },
     "tokenize": {
         "model": _BOTH["model"],
