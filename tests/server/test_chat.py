@@ -246,3 +246,13 @@ def test_a_client_that_leaves_ends_its_request():
                 assert b"[DONE]" not in gone.answer.body
 
     run(main)
+
+
+def test_settings_that_leave_no_token_are_at_fault_and_not_the_model():
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"messages": HELLO, "allowed_token_ids": [65], "suppress_tokens": [65]}
+            answer = await call(toy.app, CHAT, body)
+            assert (answer.status, answer.error["param"]) == (400, "suppress_tokens"), answer.body
+
+    run(main)

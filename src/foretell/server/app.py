@@ -22,6 +22,7 @@ from foretell.server.front import Front
 from foretell.server.health import Health, Readiness
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.models import describe_model, list_models
+from foretell.server.openapi import describe
 from foretell.server.options import ServerOptions
 from foretell.server.responses import ask_response
 from foretell.server.scraping import MetricsPage
@@ -152,6 +153,7 @@ def _routes(state: ServerState) -> list[Route]:
         "/v1/models/{name:path}": Telling(state, describe_model),
         "/tokenizer_info": Telling(state, tokenizer_info),
         "/version": Telling(state, version),
+        "/openapi.json": Telling(state, describe),
         "/health": Health(state),
         "/ready": Readiness(state),
         "/metrics": MetricsPage(state),

@@ -63,7 +63,8 @@ class Asked:
         if self.config.seed is not None:
             told["x-foretell-seed"] = str(self.config.seed)
         if self.config.warnings:
-            told["x-foretell-warning"] = "; ".join(map(_header_safe, self.config.warnings))[:1000]
+            sentences = "; ".join(map(_header_safe, self.config.warnings))
+            told["x-foretell-warning"] = sentences[:1000].strip()
         return told
 
 
@@ -75,7 +76,8 @@ def ignored(fields: Fields) -> dict[str, str]:
 
 
 def _header_safe(text: str) -> str:
-    return ascii(text)[1:-1][:200]
+    """A text as a header can have it: some of it, in ASCII, with no space at its ends."""
+    return ascii(text)[1:-1][:200].strip() or "''"
 
 
 def sorted_fields(body: Mapping[str, Any], route: str, state: ServerState) -> Fields:

@@ -13,6 +13,7 @@ from foretell.errors import (
     ContextLengthError,
     ForetellError,
     ModelNotFoundError,
+    NumericalError,
     QueueFullError,
 )
 from foretell.worker.thread import CLOSED, ENDED
@@ -104,11 +105,14 @@ def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> 
     if not isinstance(error, ForetellError):
         return ApiError(500, "the server has failed; its log says why", headers=NEVER_AGAIN)
     message = _in_own_words(str(error), fields or {})
-    headers = NEVER_AGAIN if error.http_status >= 500 else NO_HEADERS
+    param, status = _param(message, fields or {}), error.http_status
+    if isinstance(error, NumericalError) and param is not None:
+        status = 400  # it is a setting that leaves no token possible, and no fault of the model
+    headers = NEVER_AGAIN if status >= 500 else NO_HEADERS
     if isinstance(error, QueueFullError):
         headers = {"retry-after": str(RETRY_SECONDS)}
-    param = _param(message, fields or {}) if error.http_status == 400 else None
-    return ApiError(error.http_status, message, param=param, code=_code(error), headers=headers)
+    param = param if status == 400 else None
+    return ApiError(status, message, param=param, code=_code(error), headers=headers)
 
 
 def _code(error: ForetellError) -> str | None:

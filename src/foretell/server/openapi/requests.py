@@ -1,0 +1,170 @@
+"""Bodies of requests as JSON schemas: a route's own fields, settings, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from foretell.server.chat import MAX_MESSAGES
+from foretell.server.completions import MAX_PROMPTS
+from foretell.server.fields import HARMLESS, OWN, RENAMED, SENDABLE, SETTINGLESS
+from foretell.server.input_items import ROLES, TEXT_PARTS
+from foretell.server.openapi.settings import TOKEN_ID, Schema, nullable, setting_schema
+from foretell.server.views.compare import MAX_SEEDS, MAX_STRATEGIES
+
+TAKES_NO_SETTINGS = (*SETTINGLESS, "score", "alternatives")
+
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "chat": ("messages",),
+    "completions": ("prompt",),
+    "responses": ("input",),
+    "detokenize": ("tokens",),
+}
+"""What a body cannot do without."""
+
+SETTINGS_REF: Schema = {"$ref": "#/components/schemas/Settings"}
+
+_FLAG: Schema = {"type": "boolean"}
+_OBJECT: Schema = {"type": "object"}
+_TEXT: Schema = {"type": "string"}
+_IDS: Schema = {"type": "array", "items": TOKEN_ID, "minItems": 1}
+
+
+def _span(low: int, high: int) -> Schema:
+    return {"type": "integer", "minimum": low, "maximum": high}
+
+
+def _parts(*kinds: str) -> Schema:
+    part = {
+        "type": "object",
+        "properties": {"type": {"enum": list(kinds)}, "text": _TEXT},
+        "required": ["type", "text"],
+    }
+    return {"anyOf": [_TEXT, {"type": "array", "items": part, "minItems": 1}]}
+
+
+_MESSAGES: Schema = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MAX_MESSAGES,
+    "items": {
+        "type": "object",
+        "properties": {"role": _TEXT, "content": _parts("text"), "name": _TEXT},
+        "required": ["role", "content"],
+        "additionalProperties": False,
+    },
+}
+_ITEMS: Schema = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MAX_MESSAGES,
+    "items": {
+        "type": "object",
+        "properties": {
+            "type": {"const": "message"},
+            "role": {"enum": list(ROLES)},
+            "content": _parts(*TEXT_PARTS),
+        },
+        "required": ["role", "content"],
+    },
+}
+_PROMPT: Schema = {"anyOf": [_TEXT, _IDS]}
+_PROMPTS: Schema = {
+    "anyOf": [
+        *_PROMPT["anyOf"],
+        {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MAX_PROMPTS},
+        {"type": "array", "items": _IDS, "minItems": 1, "maxItems": MAX_PROMPTS},
+    ]
+}
+_SEEDS: Schema = {
+    "anyOf": [
+        _span(1, MAX_SEEDS),
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
+            "minItems": 1,
+            "maxItems": MAX_SEEDS,
+            "uniqueItems": True,
+        },
+    ]
+}
+
+SHAPES: Mapping[str, Schema] = {
+    "messages": _MESSAGES,
+    "prompt": _PROMPT,
+    "input": {"anyOf": [_TEXT, _ITEMS]},
+    "instructions": _TEXT,
+    "model": {"$ref": "#/components/schemas/ModelName"},
+    "stream": _FLAG,
+    "stream_options": {
+        "type": "object",
+        "properties": {"include_usage": _FLAG, "continuous_usage_stats": _FLAG},
+    },
+    "priority": _span(-(2**31), 2**31 - 1),
+    "return_token_ids": _FLAG,
+    "logprobs": _span(0, 20),
+    "top_logprobs": _span(0, 20),
+    "continue_final_message": _FLAG,
+    "add_generation_prompt": _FLAG,
+    "chat_template_kwargs": _OBJECT,
+    "include": {"type": "array", "items": _TEXT},
+    "text": {"type": "object", "properties": {"format": {"type": "object"}}},
+    "reasoning": {"type": "object", "properties": {"effort": {"enum": ["none", None]}}},
+    "metadata": {"type": "object", "maxProperties": 16, "additionalProperties": _TEXT},
+    "echo": _FLAG,
+    "add_special_tokens": _FLAG,
+    "parse_special": _FLAG,
+    "return_token_strs": _FLAG,
+    "tokens": {"type": "array", "items": TOKEN_ID},
+    "skip_special_tokens": _FLAG,
+    "seeds": _SEEDS,
+    "strategies": {
+        "type": "object",
+        "additionalProperties": SETTINGS_REF,
+        "minProperties": 1,
+        "maxProperties": MAX_STRATEGIES,
+    },
+    "position": _span(0, 2**31 - 1),
+    "max_new_tokens": _span(1, 256),
+}
+"""The values of fields that are no settings, by their names."""
+
+SHAPES_OF: Mapping[tuple[str, str], Schema] = {
+    ("chat", "logprobs"): _FLAG,
+    ("completions", "prompt"): _PROMPTS,
+    ("tokenize", "prompt"): _TEXT,
+    ("next", "top"): _span(1, 1000),
+    ("score", "top"): _span(0, 20),
+    ("alternatives", "top"): _span(1, 50),
+}
+"""The values of those that are another thing in this route."""
+
+
+def body_schema(route: str) -> Schema:
+    """The schema of a route's body."""
+    fields = {name: _own(route, name, about) for name, about in OWN[route].items()}
+    for name, about in HARMLESS.items():
+        fields.setdefault(name, {"description": f"accepted, without effect: {about}"})
+    found: Schema = {"type": "object", "properties": fields}
+    if route in REQUIRED:
+        found["required"] = list(REQUIRED[route])
+    return found if route in TAKES_NO_SETTINGS else {"allOf": [SETTINGS_REF, found]}
+
+
+def settings_schema() -> Schema:
+    """All settings that can be sent, those that have two names by both."""
+    fields = {name: setting_schema(name) for name in SENDABLE}
+    for name, setting in RENAMED.items():
+        fields[name] = {**fields[setting], "description": f"{setting}, by another name"}
+    return {"type": "object", "properties": fields}
+
+
+def _own(route: str, name: str, about: str) -> Schema:
+    shape = _shape(route, name)
+    may_lack = name not in REQUIRED.get(route, ())
+    return {**(nullable(shape) if may_lack else shape), "description": about}
+
+
+def _shape(route: str, name: str) -> Schema:
+    found: Any = SHAPES_OF.get((route, name)) or SHAPES[name]
+    return dict(found)
