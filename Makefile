@@ -105,6 +105,10 @@ stubs: $(VENV)/built ## rewrite the type stubs of the extensions
 types: $(VENV)/tested ## rewrite the settings' types, from the table
 	PYTHONPATH=tests $(BIN)/python -m support.typed_settings
 
+.PHONY: fields
+fields: $(VENV)/tested ## rewrite what docs/server.md says of fields, from the tables
+	PYTHONPATH=tests $(BIN)/python -m support.server_fields
+
 .PHONY: bench
 bench: $(VENV)/built ## foretell's own speed on this machine
 	@$(BIN)/foretell bench

@@ -159,12 +159,17 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "background": (False,),
     "context_management": ([],),
     **dict.fromkeys(("audio", "prediction", "web_search_options", "thinking"), ()),
-    **dict.fromkeys(("guided_choice", "guided_grammar", "structured_outputs"), ()),
+    **dict.fromkeys(("guided_choice", "guided_grammar", "guided_json", "guided_regex"), ()),
+    **dict.fromkeys(("structured_outputs", "grammar", "json_schema"), ()),
     **dict.fromkeys(("truncate_prompt_tokens", "chat_template", "mm_processor_kwargs"), ()),
 }
 """Fields that would change the text, and values with which they do not."""
 
+_FREE = "what is written cannot be held to a form: ask for it in the prompt, and check what comes"
+
 REASONS: Mapping[str, str] = {
+    **dict.fromkeys(("response_format", "structured_outputs", "grammar", "json_schema"), _FREE),
+    **dict.fromkeys(("guided_choice", "guided_grammar", "guided_json", "guided_regex"), _FREE),
     "messages": "/v1/chat/completions takes them",
     "prompt": "/v1/completions takes it",
     "input": "/v1/responses takes it",
@@ -294,16 +299,21 @@ def _asks_for_nothing(name: str, value: Any) -> bool:
 
 def _refuse_known(name: str, value: Any) -> None:
     """Raise ApiError if the field means something that is not done here, or not by this name."""
-    reason = REASONS.get(name)
-    if reason is None and name in _FUNCTIONS:
-        reason = "a function cannot be sent"
-    if reason is None:
-        setting = known_as(name, SENDABLE)
-        reason = f"here it is called {setting!r}" if setting else NOTES.get(name)
-    if reason is None and name in NEUTRAL:
-        reason = "it is not supported"
+    reason = reason_of(name)
     if reason is not None:
         raise invalid(f"{name}={quote(value)} is refused: {reason}", name, "unsupported_parameter")
+
+
+def reason_of(name: str) -> str | None:
+    """Why a field is refused that is no route's own, and no setting; None if nothing is known."""
+    if name in REASONS:
+        return REASONS[name]
+    if name in _FUNCTIONS:
+        return "a function cannot be sent"
+    setting = known_as(name, SENDABLE)
+    if setting is not None:
+        return f"here it is called {setting!r}"
+    return NOTES.get(name, "it is not supported" if name in NEUTRAL else None)
 
 
 def checked(
