@@ -54,6 +54,28 @@ test: $(VENV)/tested ## all tests (fetches the default model)
 test-fast: $(VENV)/tested-fast ## the quick half: no torch, no model
 	$(BIN)/python -m pytest -m "not torch and not model"
 
+# Clients of the server, each unmodified, have an environment of their own, with .venv's behind it.
+CLIENTS := build/clients
+PURELIB := "import sysconfig; print(sysconfig.get_path('purelib'))"
+
+$(CLIENTS)/made: tests/server/clients/requirements.txt $(VENV)/tested
+	@echo "fetching the clients: minutes, the first time"
+	@$(PYTHON) -m venv --clear $(CLIENTS)/venv
+	@$(CLIENTS)/venv/bin/python -m pip --quiet install -r $<
+	@echo "import site; site.addsitedir('$$($(abspath $(BIN))/python -c $(PURELIB))')" > \
+	    "$$($(CLIENTS)/venv/bin/python -c $(PURELIB))/foretell.pth"
+	@touch $@
+
+$(CLIENTS)/node/made: tests/server/clients/package.json
+	@mkdir -p $(@D)
+	@cp $< $(@D)
+	@npm --prefix $(@D) install --no-package-lock --no-audit --no-fund --silent
+	@touch $@
+
+.PHONY: test-clients
+test-clients: $(CLIENTS)/made $(CLIENTS)/node/made ## the server, asked by many clients (needs node)
+	FORETELL_CLIENTS=1 $(CLIENTS)/venv/bin/python -m pytest -W default -o asyncio_default_fixture_loop_scope=function $(OPTIONS) tests/server/clients
+
 .PHONY: check
 check: $(VENV)/tested ## formatting, lint, types, import contracts
 	$(BIN)/ruff format --check .

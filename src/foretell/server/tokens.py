@@ -39,7 +39,7 @@ def _ids(own: Mapping[str, Any], state: ServerState) -> list[int]:
     return tokenizer.encode(
         prompt,
         add_special_tokens=flag(own, "add_special_tokens", default=True),
-        parse_special=flag(own, "parse_special"),
+        parse_special=flag(own, "parse_special", default=True),
     )
 
 

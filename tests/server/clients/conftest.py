@@ -1,14 +1,22 @@
-"""A toy server for the tests of clients, and the model alone."""
+"""Servers for the tests of clients, of a toy and of a real model, and each model alone."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support.clients import HEAVY, IS_COMPLETE
 from support.openai_callers import CALLERS, Caller
+from support.real_server import real_server
 from support.served import Served, served, toy_alone
 
 from foretell import LLM
+
+collect_ignore = [] if IS_COMPLETE else [*HEAVY]
+
+os.environ |= {"DO_NOT_TRACK": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # ask nobody else
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +43,17 @@ def alone() -> Iterator[LLM]:
 def openai(request: pytest.FixtureRequest, toy: Served) -> Caller:
     """openai-python, asking the toy."""
     return CALLERS[request.param](toy.url)
+
+
+@pytest.fixture(scope="session")
+def real_url() -> Iterator[str]:
+    """Where `foretell serve` serves the default model, up to `/v1`."""
+    with real_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def real(default_model_path: Path) -> Iterator[LLM]:
+    """The default model without a server."""
+    with LLM(default_model_path, threads=1) as llm:
+        yield llm
