@@ -11,11 +11,15 @@ from contextlib import contextmanager
 
 from foretell.hub import DEFAULT_MODEL
 
+NAME, ALIAS = "smol-135m", "smol"
+"""What the served model is called: answers bear the first, as OpenAI's bear a dated name."""
+
 
 @contextmanager
 def real_server(model: str = DEFAULT_MODEL) -> Iterator[str]:
     """The URL of a server that is ready, up to `/v1`; it must end in order afterwards."""
     command = [sys.executable, "-m", "foretell", "serve", model, "--port", "0"]
+    command += ["--served-model-name", NAME, "--served-model-name", ALIAS]
     command += ["--log-format", "json", "--threads", "1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
+from support.real_server import NAME
 
 from foretell import LLM
 
@@ -74,7 +75,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def evaluated(tasks: TaskManager, url: str, task: str, **options: Any) -> list[Any]:
     """What the model answered to each request of a task."""
     arguments = {
-        "model": "smollm2-135m-instruct",
+        "model": NAME,
         "base_url": f"{url}/completions",
         "tokenizer_backend": "remote",
         "max_retries": 1,
