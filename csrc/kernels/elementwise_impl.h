@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "kernels/kernels.h"
 
@@ -55,6 +56,13 @@ inline Vec exp_lanes(Vec x) {
     return select_below(x, low, set(0.0f), mul(p, from_bits(exponent)));
 }
 
+// 1 / sqrt(mean + eps), of squares; NaN, which is seen, where their sum is not finite. 0, as of
+// infinity, would hide an overflow: all rows would be zeros.
+inline float inverse_root(float mean, float eps) {
+    if (!std::isfinite(mean)) return std::numeric_limits<float>::quiet_NaN();
+    return 1.0f / std::sqrt(mean + eps);
+}
+
 void rms_norm(const float* x, const float* weight, const float* residual, float eps, int64_t size,
               float* out) {
     Vec sum = set(0.0f);
@@ -62,7 +70,7 @@ void rms_norm(const float* x, const float* weight, const float* residual, float 
         const Vec v = load_up_to(x + i, size - i);
         sum = fma(v, v, sum);
     }
-    const float inverse = 1.0f / std::sqrt(reduce_add(sum) / static_cast<float>(size) + eps);
+    const float inverse = inverse_root(reduce_add(sum) / static_cast<float>(size), eps);
     for (int64_t i = 0; i < size; i += kLanes) {
         const Vec v = mul(load_up_to(x + i, size - i), set(inverse));
         Vec scaled = mul(v, load_up_to(weight + i, size - i));
@@ -82,7 +90,7 @@ void layer_norm(const float* x, const float* weight, const float* bias, float ep
         squares = fma(centred, centred, squares);
     }
     const float variance = reduce_add(squares) / static_cast<float>(size);
-    const Vec inverse = set(1.0f / std::sqrt(variance + eps));
+    const Vec inverse = set(inverse_root(variance, eps));
     for (int64_t i = 0; i < size; i += kLanes) {
         const Vec v = mul(load_up_to(out + i, size - i), inverse);
         const Vec scaled = fma(v, load_up_to(weight + i, size - i), load_up_to(bias + i, size - i));

@@ -58,6 +58,16 @@ class TestRmsNorm:
             lambda isa, threads, rows: self.run(isa, x, weight, threads, rows)
         )
 
+    @ON_EVERY_ISA
+    @WIDTHS
+    def test_squares_past_float32_give_nan(self, isa, width):
+        """And not zeros, which would pass for an answer."""
+        x, weight = random_rows(width), random_rows(width, seed=1)[0]
+        x[3] *= np.float32(1e30) / np.abs(x[3]).max()
+        result = self.run(isa, x, weight)
+        assert np.isnan(result[3]).all()
+        assert np.isfinite(np.delete(result, 3, axis=0)).all()
+
     @pytest.mark.parametrize("heads", [1, 4])
     def test_heads_apart_and_a_residual(self, heads):
         x, residual = random_rows(heads * 20), random_rows(heads * 20, seed=2)
@@ -120,6 +130,15 @@ class TestLayerNorm:
         assert_same_bits_everywhere(
             lambda isa, threads, rows: self.run(isa, *operands, threads, rows)
         )
+
+    @ON_EVERY_ISA
+    @pytest.mark.parametrize("width", [15, 16, 17, 64, 100])
+    def test_squares_past_float32_give_nan(self, isa, width):
+        x, weight, bias = self.operands(width)
+        x[3] *= np.float32(1e30) / np.abs(x[3]).max()
+        result = self.run(isa, x, weight, bias)
+        assert np.isnan(result[3]).all()
+        assert np.isfinite(np.delete(result, 3, axis=0)).all()
 
     def test_needs_weights_and_biases(self):
         bench = Bench(ISAS[0], ROWS)
