@@ -120,7 +120,7 @@ def measure_speeds(
 def hash_logits(backend: Backend, prompt: Sequence[int]) -> str:
     """sha256 of the float32 logits after each token of the prompt, little-endian, row by row.
 
-    The same model, instruction set and settings give the same hash, whatever the threads.
+    The same model and settings give the same hash, whatever the instruction set and the threads.
     """
     info = backend.info
     digest = hashlib.sha256()

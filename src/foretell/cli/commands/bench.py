@@ -110,8 +110,8 @@ def command(model: ModelChoice, tokens: int, prompt_tokens: int, rounds: int) ->
       foretell bench --model path/to/model.gguf --tokens 256 --prompt-tokens 1000
       foretell bench 2>/dev/null | python -m json.tool
 
-    The hash of the logits is the same for the same model and instruction set (FORETELL_ISA),
-    whatever the threads.
+    The hash of the logits is the same for the same model and settings, whatever the threads and
+    the instruction set (FORETELL_ISA).
     """
     from rich.console import Console
 
