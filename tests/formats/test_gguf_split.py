@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from support.split_files import split
 
-from foretell.errors import ForetellError, ModelFileError
+from foretell.backends.native.architectures import read_model
+from foretell.backends.native.weights.source import GGUFWeights
+from foretell.errors import ForetellError, ModelFileError, UnsupportedModelError
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.split_names import part_names, whole_name
 
@@ -113,6 +115,49 @@ def test_a_part_of_a_model_cut_otherwise(whole: Path, parts: list[Path], tmp_pat
         GGUFFile.open(parts[0])
 
 
+def test_names_in_upper_case_find_their_parts(parts: list[Path]) -> None:
+    upper = [part.rename(part.with_name(part.name.upper())) for part in parts]
+    for named in upper:
+        with GGUFFile.open(named) as file:
+            assert (file.path, len(file.tensors)) == (upper[0], NUM_TENSORS)
+
+
+def write_count(path: Path, value: int | None) -> None:
+    """Let a part say another number of parts; None: no number at all."""
+    if value is None:
+        path.write_bytes(path.read_bytes().replace(b"split.count", b"other.count"))
+        return
+    reader = gguf.GGUFReader(path, "r+")
+    field = reader.fields["split.count"]
+    field.parts[field.data[0]][0] = value
+    reader.data.flush()
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(None, "it has no split.count"), (0, "split.count is 0"), (1, "split.count is 1")],
+)
+def test_parts_that_do_not_say_how_many_there_are(
+    parts: list[Path], count: int | None, said: str
+) -> None:
+    """They say what they hold; alone they open, and what they lack is told to be of a part."""
+    write_count(parts[1], count)
+    with pytest.raises(ModelFileError, match=f"00002-of-00003.gguf is no part .*: {said}, where"):
+        GGUFFile.open(parts[0])
+    with GGUFFile.open(parts[1]) as alone:
+        assert alone.doubt == f"; by its name it is one of 3 parts, but {said}"
+        with pytest.raises(UnsupportedModelError, match=f"None is not supported; .*{said}$"):
+            read_model(alone)
+        with pytest.raises(ModelFileError, match=f"'t0' is missing; by its name .*{said}$"):
+            GGUFWeights(alone).rows("t0")
+
+
+def test_a_model_that_is_whole_raises_no_doubt(whole: Path, parts: list[Path]) -> None:
+    for path in (whole, parts[1]):
+        with GGUFFile.open(path) as file:
+            assert file.doubt == ""
+
+
 def test_a_part_of_a_model_of_another_size(parts: list[Path], tmp_path: Path) -> None:
     larger = write_whole(tmp_path / "larger.gguf", num_tensors=9)
     shutil.copy(split(larger, tmp_path / "other", split_max_tensors=3)[1], parts[1])
@@ -179,6 +224,7 @@ def test_damage_in_any_part_is_told_of_that_part(parts: list[Path]) -> None:
     [
         ("m-00002-of-00002.gguf", ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"], "m.gguf"),
         ("a/m-00001-of-00001.gguf", ["a/m-00001-of-00001.gguf"], "a/m-00001-of-00001.gguf"),
+        ("M-00002-OF-00002.GGUF", ["M-00001-OF-00002.GGUF", "M-00002-OF-00002.GGUF"], "M.GGUF"),
         ("m-00000-of-00002.gguf", None, None),
         ("m-00003-of-00002.gguf", None, None),
         ("m-00001-of-99999.gguf", None, None),

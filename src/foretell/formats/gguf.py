@@ -17,7 +17,7 @@ from foretell.errors import ModelFileError, ModelNotFoundError
 from foretell.formats.gguf_part import GGUFPart
 from foretell.formats.split_names import MAX_PARTS, part_names
 from foretell.formats.types import TensorInfo, TensorType
-from foretell.utils.quoting import quote
+from foretell.utils.quoting import escape, quote
 
 __all__ = ["GGUFFile", "TensorInfo", "TensorType"]
 
@@ -81,7 +81,7 @@ class GGUFFile:
         """
         if name not in self.tensors:
             raise ModelFileError(
-                f"{self.path}: no tensor {quote(name)} among its {len(self.tensors)}"
+                f"{escape(self.path)}: no tensor {quote(name)} among its {len(self.tensors)}"
             )
         return self._part_of[name].data(self.tensors[name])
 
@@ -96,6 +96,14 @@ class GGUFFile:
     def close(self) -> None:
         """Let go of the maps. Views that `data` gave stay valid, and keep theirs until they go."""
         _close(self._parts)
+
+    @property
+    def doubt(self) -> str:
+        """For what is found to be missing: that it may be one part of several; else empty."""
+        named = len(part_names(self.path.name))
+        if named == len(self._parts):
+            return ""
+        return f"; by its name it is one of {named} parts, but {_stated_count(self._parts[0])}"
 
     def __enter__(self) -> GGUFFile:
         return self
@@ -117,6 +125,13 @@ def _num_parts(part: GGUFPart) -> int:
     return max(count, 1)
 
 
+def _stated_count(part: GGUFPart) -> str:
+    """What a file says of how many parts there are, in words."""
+    if COUNT not in part.metadata:
+        return f"it has no {COUNT}"
+    return f"{COUNT} is {quote(part.metadata[COUNT])}"
+
+
 def _open_others(named: GGUFPart, parts: list[GGUFPart]) -> None:
     """Let `parts` be all of the model that `named`, its only element, is a part of."""
     names = part_names(named.path.name)
@@ -136,8 +151,8 @@ def _open_part(named: GGUFPart, name: str) -> GGUFPart:
         return GGUFPart.open(named.path.with_name(name))
     except ModelNotFoundError:
         raise ModelFileError(
-            f"{named.path.with_name(name)}, one of the parts of {named.path.name}, is missing: "
-            "fetch it, and put it beside the others"
+            f"{escape(named.path.with_name(name))}, one of the parts of {escape(named.path.name)}, "
+            "is missing: fetch it, and put it beside the others"
         ) from None
 
 
@@ -146,7 +161,7 @@ def _check(parts: list[GGUFPart]) -> None:
     first = parts[0]
     for index, part in enumerate(parts):
         if _num_parts(part) != len(parts):
-            _refuse(part, f"{COUNT} is {_num_parts(part)}, where its name says {len(parts)}")
+            _refuse(part, f"{_stated_count(part)}, where its name says {len(parts)}")
         number = _number(part, len(parts))
         if number != index + 1:
             _refuse(part, f"it is part {number} of {len(parts)}, where its name says {index + 1}")
@@ -154,8 +169,8 @@ def _check(parts: list[GGUFPart]) -> None:
             if part.metadata[key] != first.metadata[key]:
                 _refuse(
                     part,
-                    f"{quote(key)} is {quote(part.metadata[key])}, in {first.path.name} it is "
-                    f"{quote(first.metadata[key])}: must be parts of one model",
+                    f"{quote(key)} is {quote(part.metadata[key])}, in {escape(first.path.name)} it "
+                    f"is {quote(first.metadata[key])}: must be parts of one model",
                 )
     _check_tensors(parts)
 
@@ -167,8 +182,8 @@ def _check_tensors(parts: list[GGUFPart]) -> None:
             if name in found:
                 _refuse(
                     part,
-                    f"tensor {quote(name)} lies in {found[name].path.name} too: must be parts of "
-                    "one model",
+                    f"tensor {quote(name)} lies in {escape(found[name].path.name)} too: must be "
+                    "parts of one model",
                 )
             found[name] = part
     for part in parts:
@@ -190,4 +205,4 @@ def _number(part: GGUFPart, count: int) -> int:
 
 
 def _refuse(part: GGUFPart, reason: str) -> NoReturn:
-    raise ModelFileError(f"{part.path} is no part of the model: {reason}")
+    raise ModelFileError(f"{escape(part.path)} is no part of the model: {reason}")

@@ -7,7 +7,7 @@ import re
 MAX_PARTS = 1024  # the largest models that are published have a tenth
 
 _PART = re.compile(
-    r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.gguf)",
+    r"(?P<stem>.+)-(?P<number>\d{5})(?P<of>-of-)(?P<count>\d{5})(?P<suffix>\.gguf)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -15,13 +15,14 @@ _PART = re.compile(
 def part_names(name: str) -> list[str]:
     """The names of all parts, in order, of the model that a file is a part of by its name.
 
-    Of a name, or a path, that is no part's, it alone.
+    They are in upper case where it is. Of a name, or a path, that is no part's, it alone.
     """
     found = _PART.fullmatch(name)
     if found is None or not 1 <= int(found["number"]) <= int(found["count"]) <= MAX_PARTS:
         return [name]
     count = int(found["count"])
-    return [f"{found['stem']}-{i:05d}-of-{count:05d}{found['suffix']}" for i in range(1, count + 1)]
+    before, of, after = f"{found['stem']}-", found["of"], f"{count:05d}{found['suffix']}"
+    return [f"{before}{index:05d}{of}{after}" for index in range(1, count + 1)]
 
 
 def whole_name(name: str) -> str:

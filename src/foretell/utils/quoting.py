@@ -52,11 +52,12 @@ def one_line(text: object, limit: int = TEXT) -> str:
     return shown if len(shown) <= limit else f"{shown[:limit]}…"
 
 
-def escape(text: str, *, keep: str = "") -> str:
-    """The text with all that is not printable, but what is to `keep`, as Python would spell it.
+def escape(value: object, *, keep: str = "") -> str:
+    """The value as text, all of it printable, but what is to `keep`; the rest as Python spells it.
 
     Control characters are not, nor lone surrogates, nor what reorders the text after it.
     """
+    text = str(value)
     if text.isprintable():
         return text
     return "".join(

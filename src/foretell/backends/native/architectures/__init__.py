@@ -15,7 +15,7 @@ from foretell.errors import UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
-from foretell.utils.quoting import quote
+from foretell.utils.quoting import escape, quote
 
 
 def read_model(file: GGUFFile | Checkpoint) -> Model:
@@ -32,13 +32,14 @@ def _read_gguf(file: GGUFFile) -> Model:
     for family in families(architecture):
         if architecture in family.ARCHITECTURES:
             refuse_other_types(file)
-            reader = MetadataReader.of_architecture(file.metadata, architecture, str(file.path))
+            reader = MetadataReader.of_architecture(file.metadata, architecture, escape(file.path))
             model = family.from_gguf(file, reader)
             refuse_unread_keys(file, reader)
             return model
     known = ", ".join(sorted(name for family in families() for name in family.ARCHITECTURES))
     raise UnsupportedModelError(
-        f"{file.path}: architecture {quote(architecture)} is not supported; supported: {known}"
+        f"{escape(file.path)}: architecture {quote(architecture)} is not supported; supported: "
+        f"{known}{file.doubt}"
     )
 
 
@@ -50,7 +51,7 @@ def _read_checkpoint(checkpoint: Checkpoint) -> Model:
             return family.from_config(checkpoint)
     known = ", ".join(sorted(name for family in families() for name in family.MODEL_TYPES))
     raise UnsupportedModelError(
-        f"{checkpoint.path}: model_type {quote(model_type)} is not known natively; "
+        f"{escape(checkpoint.path)}: model_type {quote(model_type)} is not known natively; "
         f"known are {known}"
     )
 

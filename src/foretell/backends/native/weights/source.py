@@ -22,7 +22,7 @@ from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import VECTOR_TYPES, TensorInfo, TensorType
-from foretell.utils.quoting import one_line
+from foretell.utils.quoting import escape, one_line
 
 QUANTIZED_TYPES: dict[Quantize, TensorType] = {"q8": TensorType.Q8_0, "q4": TensorType.Q4_1}
 KEPT = ("position_embd.weight",)
@@ -114,7 +114,8 @@ class GGUFWeights:
         self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
         if quantize is not None and not _has_float_matrix(file):
             raise ConfigError(
-                f"quantize={quantize!r} has no effect on {file.path}: it is quantized already"
+                f"quantize={quantize!r} has no effect on {escape(file.path)}: it is quantized "
+                "already"
             )
 
     def unread(self, names: Collection[str]) -> list[str]:
@@ -152,8 +153,8 @@ class GGUFWeights:
         kind = self._checked(name, (part.total if part else rows, cols)).type
         if kind in VECTOR_TYPES:
             raise UnsupportedModelError(
-                f"{self._file.path_of(name)}: tensor {name!r} is {kind.name}: only a vector can "
-                f"be, ggml has no products with it"
+                f"{escape(self._file.path_of(name))}: tensor {name!r} is {kind.name}: only a "
+                "vector can be, ggml has no products with it"
             )
         data = _rows_of(self._file.data(name), rows, part)
         matrix = StoredMatrix(self._file.path_of(name), name, kind, rows, cols)
@@ -182,7 +183,7 @@ class GGUFWeights:
         info = self._checked(name, (part.total if part else size,))
         if info.type not in (TensorType.BF16, *NUMBER_DTYPES):
             raise ModelFileError(
-                f"{self._file.path_of(name)}: tensor {name!r} is {info.type.name}: "
+                f"{escape(self._file.path_of(name))}: tensor {name!r} is {info.type.name}: "
                 f"a vector must be floats or integers"
             )
         values = to_float32(_rows_of(self._file.data(name), size, part), info.type)
@@ -191,14 +192,16 @@ class GGUFWeights:
     def _info(self, name: str) -> TensorInfo:
         info = self._file.tensors.get(name)
         if info is None:
-            raise ModelFileError(f"{self._file.path}: tensor {name!r} is missing")
+            raise ModelFileError(
+                f"{escape(self._file.path)}: tensor {name!r} is missing{self._file.doubt}"
+            )
         return info
 
     def _checked(self, name: str, shape: tuple[int, ...]) -> TensorInfo:
         info = self._info(name)
         if info.shape != shape:
             raise ModelFileError(
-                f"{self._file.path_of(name)}: tensor {name!r} is {_by(info.shape)}, "
+                f"{escape(self._file.path_of(name))}: tensor {name!r} is {_by(info.shape)}, "
                 f"where the metadata asks for {_by(shape)}"
             )
         return info
@@ -330,12 +333,12 @@ class CheckpointWeights:
         full = known.name.format(layer) if is_layer else known.name
         found = find_tensor(self._checkpoint, full)
         if found is None:
-            raise ModelFileError(f"{self._checkpoint.path}: tensor {full!r} is missing")
+            raise ModelFileError(f"{escape(self._checkpoint.path)}: tensor {full!r} is missing")
         return HFName(found, known.transposed, known.plus)
 
     def _kind(self, name: str, shape: tuple[int, ...]) -> TensorType:
         info = self._checkpoint.tensors[name]
-        where = f"{self._checkpoint.path}: tensor {name!r}"
+        where = f"{escape(self._checkpoint.path)}: tensor {name!r}"
         if info.shape != shape:
             raise ModelFileError(
                 f"{where} is {_by(info.shape)}, where config.json asks for {_by(shape)}"
@@ -389,7 +392,7 @@ def _transpose(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.ui
 
 def _finite(values: NDArray[np.float32], path: Path, name: str) -> NDArray[np.float32]:
     if not np.isfinite(values).all():
-        raise ModelFileError(f"{path}: tensor {name!r} holds NaN or infinite weights")
+        raise ModelFileError(f"{escape(path)}: tensor {name!r} holds NaN or infinite weights")
     return values
 
 
