@@ -16,6 +16,7 @@ import pytest
 
 from foretell.errors import ForetellError, ModelFileError, UnsupportedModelError
 from foretell.formats import header
+from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 
 U8, U32, F32, BOOL, STRING, ARRAY, U64 = 0, 4, 6, 7, 8, 9, 10
@@ -438,3 +439,59 @@ def test_zeros_of_a_huge_file_back_no_huge_list(tmp_path: Path) -> None:
     )
     os.truncate(path, 2**34)
     assert peak_memory(path) < 2**20
+
+
+STEERING = "a\nb\x1b[31m\u202ec"
+SPLIT = [pair("split.count", U8, b"\x02"), pair("split.no", U8, b"\0")]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        b"",
+        b"what is this?",
+        b"GGUF" + bytes(3),
+        file_bytes(version=9),
+        file_bytes(version=3 << 24),
+        file_bytes([pair("k", 99, b"")]),
+        file_bytes([], [tensor(ggml_id=99)]),
+        file_bytes(SPLIT),
+    ],
+    ids=[
+        *("missing", "empty", "other", "cut", "version", "big-endian"),
+        *("metadata", "tensor", "part missing"),
+    ],
+)
+def test_what_would_steer_a_terminal_is_escaped_in_names(raw: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / f"{STEERING}-00001-of-00002.gguf"
+    if raw is not None:
+        path.write_bytes(raw)
+    with pytest.raises(ForetellError) as caught:
+        GGUFFile.open(path)
+    assert r"a\nb\x1b[31m\u202ec-0000" in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (None, ""),
+        ("config.json", "["),
+        ("config.json", "{}"),
+        ("model.safetensors", "no"),
+        ("model.safetensors.index.json", "{}"),
+    ],
+)
+def test_what_would_steer_a_terminal_is_escaped_in_folders(
+    name: str | None, text: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / STEERING
+    if name is not None:
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / name).write_text(text)
+    with pytest.raises(ForetellError) as caught:
+        Checkpoint.open(folder)
+    assert r"a\nb\x1b[31m\u202ec" in str(caught.value)
+    assert str(caught.value).isprintable()

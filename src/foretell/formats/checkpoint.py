@@ -23,7 +23,7 @@ from foretell.formats.file_names import (
 )
 from foretell.formats.json import read_object, read_optional_object
 from foretell.formats.safetensors import SafetensorsFile, StoredTensor
-from foretell.utils.quoting import quote
+from foretell.utils.quoting import escape, quote
 
 
 class Checkpoint:
@@ -62,7 +62,9 @@ class Checkpoint:
             UnsupportedModelError: there are no safetensors.
         """
         if not folder.is_dir():
-            raise ModelNotFoundError(f"{folder} is not a folder: give a folder with a {CONFIG}")
+            raise ModelNotFoundError(
+                f"{escape(folder)} is not a folder: give a folder with a {CONFIG}"
+            )
         config = read_object(folder / CONFIG)
         generation_config = read_optional_object(folder / GENERATION_CONFIG)
         return cls(folder, config, generation_config, _open_files(folder, _stated_weights(config)))
@@ -80,8 +82,9 @@ class Checkpoint:
         if method is not None:
             name = method.get("quant_method") if isinstance(method, dict) else method
             raise UnsupportedModelError(
-                f"{self.path / CONFIG}: weights quantized by {quote(name)} are not supported: "
-                "give the model's float checkpoint and quantize='q8' or 'q4', or a GGUF file"
+                f"{escape(self.path / CONFIG)}: weights quantized by {quote(name)} are not "
+                "supported: give the model's float checkpoint and quantize='q8' or 'q4', or a "
+                "GGUF file"
             )
 
     def data(self, name: str) -> NDArray[np.uint8]:
@@ -155,30 +158,35 @@ def _find_weights(folder: Path) -> Path:
         return folder / weights[0]
     if "adapter_config.json" in names:
         raise UnsupportedModelError(
-            f"{folder} holds an adapter to another model: merge it into that model first"
+            f"{escape(folder)} holds an adapter to another model: merge it into that model first"
         )
     if weights:
         raise ModelFileError(
-            f"{folder} has {len(weights)} safetensors files, but no {INDEX}: must have the index"
+            f"{escape(folder)} has {len(weights)} safetensors files, but no {INDEX}: must have the "
+            "index"
         )
     pickle = next((name for name in names if name.endswith(PICKLES)), None)
     if pickle is not None:
         raise UnsupportedModelError(
-            f"{folder} has its weights only as a pickle ({pickle}), which can run any code when it "
-            f"is read: save them as {WEIGHTS}"
+            f"{escape(folder)} has its weights only as a pickle ({escape(pickle)}), which can run "
+            f"any code when it is read: save them as {WEIGHTS}"
         )
-    raise ModelFileError(f"{folder} has no weights: must have {WEIGHTS}, or shards and {INDEX}")
+    raise ModelFileError(
+        f"{escape(folder)} has no weights: must have {WEIGHTS}, or shards and {INDEX}"
+    )
 
 
 def _read_index(index: Path) -> dict[str, str]:
     shard_of = read_object(index, MAX_INDEX_BYTES).get("weight_map")
     if not isinstance(shard_of, dict) or not shard_of:
-        raise ModelFileError(f"{index} has no weight_map: must say in which file each tensor lies")
+        raise ModelFileError(
+            f"{escape(index)} has no weight_map: must say in which file each tensor lies"
+        )
     for tensor, name in shard_of.items():
         if not _is_plain_name(name, (".safetensors",)):
             raise ModelFileError(
-                f"{index} puts tensor {quote(tensor)} in {quote(name)}: must be the name of a "
-                ".safetensors file in this folder"
+                f"{escape(index)} puts tensor {quote(tensor)} in {quote(name)}: must be the name "
+                "of a .safetensors file in this folder"
             )
     return shard_of
 
@@ -194,7 +202,7 @@ def _open_shard(path: Path, index: Path) -> SafetensorsFile:
         return SafetensorsFile.open(path)
     except ModelNotFoundError:
         raise ModelFileError(
-            f"{path}, one of the shards that {index.name} names, is missing: fetch it again"
+            f"{escape(path)}, one of the shards that {index.name} names, is missing: fetch it again"
         ) from None
 
 
@@ -205,15 +213,15 @@ def _check_index(index: Path, shard_of: dict[str, str], files: list[SafetensorsF
         for tensor in file.tensors:
             if tensor in found:
                 raise ModelFileError(
-                    f"{index.parent}: tensor {quote(tensor)} lies in {found[tensor]} and in "
-                    f"{file.path.name}: must lie in one file"
+                    f"{escape(index.parent)}: tensor {quote(tensor)} lies in {found[tensor]} and "
+                    f"in {file.path.name}: must lie in one file"
                 )
             found[tensor] = file.path.name
     for tensor, name in shard_of.items():
         if found.get(tensor) != name:
             raise ModelFileError(
-                f"{index} puts tensor {quote(tensor)} in {name}, where it is not: fetch the "
-                "folder again"
+                f"{escape(index)} puts tensor {quote(tensor)} in {name}, where it is not: fetch "
+                "the folder again"
             )
 
 

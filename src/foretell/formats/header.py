@@ -17,7 +17,7 @@ import numpy as np
 
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.types import TensorInfo, TensorType, describe_refused
-from foretell.utils.quoting import quote
+from foretell.utils.quoting import escape, quote
 
 MAX_HEADER_BYTES = 1 << 26  # metadata and tensor descriptions; the largest vocabularies take 1/8
 MAX_ELEMENTS = 1 << 22  # array elements in all the metadata; large vocabularies have 1/3
@@ -74,7 +74,7 @@ class HeaderReader:
     def fail(self, part: str, reason: str) -> NoReturn:
         """Raise the ModelFileError that names the file, the part and the reason."""
         raise ModelFileError(
-            f"{self.path} is damaged or cut short: {part}: {reason}; fetch the file again"
+            f"{escape(self.path)} is damaged or cut short: {part}: {reason}; fetch the file again"
         )
 
     def need(self, num_bytes: int, part: str) -> None:
@@ -182,15 +182,19 @@ class HeaderReader:
         """Check magic and version; return the version and the numbers of tensors and pairs."""
         if self.mapped[:4] != b"GGUF":
             raise ModelFileError(
-                f"{self.path} is {self._guess_format()}: must be a GGUF file, "
+                f"{escape(self.path)} is {self._guess_format()}: must be a GGUF file, "
                 "or give a checkpoint's folder"
             )
         self.position = 4
         version = self.u32("version")
         if version & 0xFFFF == 0 and version:
-            raise UnsupportedModelError(f"{self.path} is big-endian: must be little-endian GGUF")
+            raise UnsupportedModelError(
+                f"{escape(self.path)} is big-endian: must be little-endian GGUF"
+            )
         if version not in SUPPORTED_VERSIONS:
-            raise UnsupportedModelError(f"{self.path} has GGUF version {version}: must be 2 or 3")
+            raise UnsupportedModelError(
+                f"{escape(self.path)} has GGUF version {version}: must be 2 or 3"
+            )
         num_tensors = self.u64("number of tensors")
         num_pairs = self.u64("number of metadata pairs")
         for part, count in (("tensors", num_tensors), ("metadata pairs", num_pairs)):
@@ -250,7 +254,9 @@ class HeaderReader:
         offset = self.u64(part)
         kind = TensorType.from_ggml_id(ggml_id)
         if kind is None:
-            raise UnsupportedModelError(f"{self.path}: {part} is {describe_refused(ggml_id)}")
+            raise UnsupportedModelError(
+                f"{escape(self.path)}: {part} is {describe_refused(ggml_id)}"
+            )
         if shape[-1] % kind.block_size:
             self.fail(
                 part, f"rows of {shape[-1]}: {kind.name} needs a multiple of {kind.block_size}"

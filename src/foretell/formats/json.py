@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from foretell.errors import ModelFileError, ModelNotFoundError
-from foretell.utils.quoting import one_line, quote
+from foretell.utils.quoting import escape, one_line, quote
 
 MAX_BYTES = 1 << 24
 ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -23,7 +23,7 @@ def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
         ModelNotFoundError: there is no such file.
         ModelFileError: it cannot be read, is larger than `max_bytes`, or is no JSON object.
     """
-    return parse_object(read_text(path, max_bytes), str(path))
+    return parse_object(read_text(path, max_bytes), escape(path))
 
 
 def read_optional_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any] | None:
@@ -36,17 +36,21 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
-            raise ModelFileError(f"{path} is not a regular file")
+            raise ModelFileError(f"{escape(path)} is not a regular file")
         if info.st_size > max_bytes:
-            raise ModelFileError(f"{path} has {info.st_size} bytes: must have at most {max_bytes}")
+            raise ModelFileError(
+                f"{escape(path)} has {info.st_size} bytes: must have at most {max_bytes}"
+            )
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         gone = "is a link to nothing" if path.is_symlink() else "is missing"
-        raise ModelNotFoundError(f"{path} {gone}") from None
+        raise ModelNotFoundError(f"{escape(path)} {gone}") from None
     except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise ModelFileError(f"{escape(path)} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise ModelFileError(f"{path} has a broken byte at {error.start}: must be UTF-8") from None
+        raise ModelFileError(
+            f"{escape(path)} has a broken byte at {error.start}: must be UTF-8"
+        ) from None
 
 
 def parse_object(text: str, source: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from foretell.errors import ModelFileError, ModelNotFoundError, OutOfMemoryError
+from foretell.utils.quoting import escape
 
 
 @contextmanager
@@ -43,15 +44,15 @@ def _map(path: Path, kind: str, suffix: str) -> mmap.mmap:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
             found = "a directory" if stat.S_ISDIR(info.st_mode) else "not a regular file"
-            raise ModelFileError(f"{path} is {found}: give the path of a {suffix} file")
+            raise ModelFileError(f"{escape(path)} is {found}: give the path of a {suffix} file")
         if info.st_size == 0:
-            raise ModelFileError(f"{path} is empty, not {kind}: fetch it again")
+            raise ModelFileError(f"{escape(path)} is empty, not {kind}: fetch it again")
         with path.open("rb") as file:
             return _map_open(file.fileno(), path, info.st_size)
     except FileNotFoundError:
-        raise ModelNotFoundError(f"{path}: no such file") from None
+        raise ModelNotFoundError(f"{escape(path)}: no such file") from None
     except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise ModelFileError(f"{escape(path)} cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # a NUL in the path, or the file was emptied just now
         raise ModelNotFoundError(f"{str(path)!r} cannot be opened: {error}") from None
 
@@ -63,8 +64,8 @@ def _map_open(handle: int, path: Path, size: int) -> mmap.mmap:
         if error.errno != errno.ENOMEM:
             raise
         raise OutOfMemoryError(
-            f"{path}: its {size / 1e9:.2f} GB cannot be mapped: there is too little memory, or "
-            "this process may not take as much (`ulimit -v`)"
+            f"{escape(path)}: its {size / 1e9:.2f} GB cannot be mapped: there is too little "
+            "memory, or this process may not take as much (`ulimit -v`)"
         ) from None
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from foretell.errors import ModelFileError
 from foretell.formats.json import parse_object
 from foretell.formats.mapping import forget_pages, mapped_file, unmap, will_need
-from foretell.utils.quoting import quote
+from foretell.utils.quoting import escape, quote
 
 MAX_HEADER_BYTES = 1 << 25  # 250,000 tensors; the largest models have a few thousand a file
 MAX_DIMENSIONS = 8
@@ -88,7 +88,7 @@ class SafetensorsFile:
 def _read_header(path: Path, mapped: mmap.mmap) -> dict[str, StoredTensor]:
     length = int.from_bytes(mapped[:8], "little")
     if len(mapped) < 8 or mapped[8:9] != b"{":
-        raise ModelFileError(f"{path} is {_guess(mapped)}: must be a safetensors file")
+        raise ModelFileError(f"{escape(path)} is {_guess(mapped)}: must be a safetensors file")
     if length > min(MAX_HEADER_BYTES, len(mapped) - 8):
         _fail(
             path,
@@ -99,7 +99,7 @@ def _read_header(path: Path, mapped: mmap.mmap) -> dict[str, StoredTensor]:
         text = mapped[8 : 8 + length].decode()
     except UnicodeDecodeError:
         _fail(path, "its header is not UTF-8")
-    header = parse_object(text, f"{path}: the header")
+    header = parse_object(text, f"{escape(path)}: the header")
     header.pop("__metadata__", None)
     start = 8 + length
     tensors = {name: _read_tensor(path, name, entry, start) for name, entry in header.items()}
@@ -144,7 +144,7 @@ def _check_layout(path: Path, tensors: list[StoredTensor], start: int, size: int
 
 
 def _fail(path: Path, reason: str) -> NoReturn:
-    raise ModelFileError(f"{path} is damaged or cut short: {reason}; fetch the file again")
+    raise ModelFileError(f"{escape(path)} is damaged or cut short: {reason}; fetch the file again")
 
 
 def _guess(mapped: mmap.mmap) -> str:

@@ -78,7 +78,9 @@ def load_model(
         except OutOfMemoryError:
             raise
         except MemoryError as error:  # of a tokenizer, of JSON
-            raise OutOfMemoryError(f"{path}: too little memory to load the model") from error
+            raise OutOfMemoryError(
+                f"{escape(path)}: too little memory to load the model"
+            ) from error
     if options.revision is not None:
         raise ConfigError(
             f"revision={quote(options.revision)} has no effect on a model given as an object"
@@ -110,8 +112,10 @@ def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedMo
     from foretell.text.tokenizer import Tokenizer
 
     if options.backend == "transformers":
-        raise ConfigError(f"backend='transformers' cannot run the GGUF file {path}: native can")
-    where = f"the GGUF file {path}: backend='native' runs it, on the CPU"
+        raise ConfigError(
+            f"backend='transformers' cannot run the GGUF file {escape(path)}: native can"
+        )
+    where = f"the GGUF file {escape(path)}: backend='native' runs it, on the CPU"
     _refuse(options.not_of("native"), where)
     with GGUFFile.open(path) as file:
         vocab_size = read_model(file).shape.vocab_size  # what cannot run is said first
@@ -120,7 +124,7 @@ def _load_file(path: Path, tokenizer: object, options: ModelOptions) -> LoadedMo
         def make_tokenizer() -> Tokenizer:
             if tokenizer is not None:
                 return _take_tokenizer(tokenizer, vocab_size)
-            made = Tokenizer.from_gguf(file.metadata, source=str(file.path))
+            made = Tokenizer.from_gguf(file.metadata, source=escape(file.path))
             _check_vocabulary(file.path, made, vocab_size)
             return made
 
@@ -154,8 +158,8 @@ def _check_vocabulary(path: Path, tokenizer: Tokenizer, num_rows: int) -> None:
     """ModelFileError unless a GGUF file has a row for each token, as llama.cpp asks for."""
     if tokenizer.vocab_size != num_rows:
         raise ModelFileError(
-            f"{path}: tokenizer.ggml.tokens lists {tokenizer.vocab_size} tokens, token_embd.weight "
-            f"has {num_rows} rows: must be the same number"
+            f"{escape(path)}: tokenizer.ggml.tokens lists {tokenizer.vocab_size} tokens, "
+            f"token_embd.weight has {num_rows} rows: must be the same number"
         )
 
 

@@ -14,7 +14,7 @@ from foretell.backends.native.rope import ROPE_DIVISORS
 from foretell.errors import UnsupportedModelError
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
-from foretell.utils.quoting import name_some, quote
+from foretell.utils.quoting import escape, name_some, quote
 
 HARMLESS_KEYS = frozenset(
     {
@@ -59,7 +59,7 @@ def refuse_other_types(file: GGUFFile) -> None:
     kind = file.metadata.get("general.type", MODEL_TYPE)
     if kind != MODEL_TYPE:
         raise UnsupportedModelError(
-            f"{file.path}: general.type is {quote(kind)}: must be a whole model"
+            f"{escape(file.path)}: general.type is {quote(kind)}: must be a whole model"
         )
 
 
@@ -96,6 +96,6 @@ def refuse_unread_tensors(file: GGUFFile, unread: Sequence[str], plan: Plan) -> 
     if left:
         names = name_some(left)
         raise UnsupportedModelError(
-            f"{file.path}: the file holds {names}, which foretell's "
+            f"{escape(file.path)}: the file holds {names}, which foretell's "
             f"{quote(file.metadata.get('general.architecture'))} does not compute with"
         )

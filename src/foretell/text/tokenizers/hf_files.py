@@ -17,7 +17,7 @@ from typing import Any
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.file_names import CONFIG, GENERATION_CONFIG, TOKENIZER, TOKENIZER_CONFIG
 from foretell.formats.json import read_optional_object, read_text
-from foretell.utils.quoting import quote
+from foretell.utils.quoting import escape, quote
 
 MAX_TOKENIZER_BYTES = 1 << 28
 MAX_TEMPLATE_BYTES = 1 << 20
@@ -62,7 +62,7 @@ def read_files(folder: Path) -> TokenizerFiles:
     model = read_optional_object(folder / CONFIG) or {}
     generation = read_optional_object(folder / GENERATION_CONFIG) or {}
     return TokenizerFiles(
-        source=str(path),
+        source=escape(path),
         text=read_text(path, MAX_TOKENIZER_BYTES),
         special_tokens=dict(_special_tokens({**older, **config}, folder)),
         extra_tokens=tuple(_extra_tokens({**older, **config})),
@@ -99,10 +99,10 @@ def take_files(tokenizer: Any, vocab_size: int | None, end_ids: frozenset[int]) 
 def _no_tokenizer(folder: Path) -> str:
     found = next((name for name in OLDER_FORMATS if (folder / name).is_file()), None)
     if found is None:
-        return f"{folder} has no tokenizer: must have {TOKENIZER}, or give tokenizer="
+        return f"{escape(folder)} has no tokenizer: must have {TOKENIZER}, or give tokenizer="
     return (
-        f"{folder} has {found}, but no {TOKENIZER}: load it with transformers' AutoTokenizer and "
-        "save it again, or give tokenizer="
+        f"{escape(folder)} has {found}, but no {TOKENIZER}: load it with transformers' "
+        "AutoTokenizer and save it again, or give tokenizer="
     )
 
 
@@ -172,7 +172,9 @@ def _end_ids(config: Mapping[str, Any], path: Path) -> list[int]:
     values = value if isinstance(value, list) else [] if value is None else [value]
     for token_id in values:
         if type(token_id) is not int or token_id < 0:
-            raise ModelFileError(f"{path}: eos_token_id is {quote(value)}: must be token ids")
+            raise ModelFileError(
+                f"{escape(path)}: eos_token_id is {quote(value)}: must be token ids"
+            )
     return values
 
 
@@ -180,5 +182,7 @@ def _vocab_size(config: Mapping[str, Any], path: Path) -> int | None:
     inner = config.get("text_config")
     size = (inner if isinstance(inner, dict) else config).get("vocab_size")
     if size is not None and (type(size) is not int or not 0 < size < 2**24):
-        raise ModelFileError(f"{path}: vocab_size is {quote(size)}: must be a number of tokens")
+        raise ModelFileError(
+            f"{escape(path)}: vocab_size is {quote(size)}: must be a number of tokens"
+        )
     return size

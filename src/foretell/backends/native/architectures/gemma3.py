@@ -24,6 +24,7 @@ from foretell.backends.native.weights.source import GGUFWeights, HFName
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
+from foretell.utils.quoting import escape
 
 PATTERN = 6  # every sixth layer sees all
 LOCAL_BASE, GLOBAL_BASE = 10_000.0, 1_000_000.0
@@ -111,7 +112,9 @@ class Gemma3:
     @classmethod
     def from_config(cls, checkpoint: Checkpoint) -> Self:
         """Read the sizes from `config.json`."""
-        reader = MetadataReader.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
+        reader = MetadataReader.of_config(
+            checkpoint.config, f"{escape(checkpoint.path)}/config.json"
+        )
         _check_config(reader)
         layers = reader.integer("num_hidden_layers", 1, 1024)
         query_heads = reader.integer("num_attention_heads", 1, 2**12, 8)

@@ -16,6 +16,7 @@ from foretell.backends.native.weights.source import GGUFWeights, HFName, Part
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
+from foretell.utils.quoting import escape
 
 TANH_GELUS = ("gelu_new", "gelu_pytorch_tanh")
 OTHER_NAMES = {
@@ -80,7 +81,7 @@ class GPT2:
     def from_config(cls, checkpoint: Checkpoint) -> Self:
         """Read the sizes from `config.json`."""
         reader = MetadataReader.of_config(
-            _own_names(checkpoint.config), f"{checkpoint.path}/config.json"
+            _own_names(checkpoint.config), f"{escape(checkpoint.path)}/config.json"
         )
         if reader.text("activation_function", "gelu_new") not in TANH_GELUS:
             raise reader.unsupported("an activation_function other than gelu_new")

@@ -19,6 +19,7 @@ from foretell.backends.native.weights.source import GGUFWeights, HFName
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
+from foretell.utils.quoting import escape
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ class Llama:
     @classmethod
     def from_config(cls, checkpoint: Checkpoint) -> Self:
         """Read the sizes from `config.json`."""
-        reader = MetadataReader.of_config(checkpoint.config, f"{checkpoint.path}/config.json")
+        reader = MetadataReader.of_config(
+            checkpoint.config, f"{escape(checkpoint.path)}/config.json"
+        )
         for name in ("attention_bias", "mlp_bias"):
             if reader.flag(name, False):
                 raise reader.unsupported(f"{name}=true")

@@ -20,6 +20,7 @@ from foretell.backends.native.weights.quantize import quantize_rows
 from foretell.backends.native.weights.read_ahead import ReadAhead
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.types import TensorType
+from foretell.utils.quoting import escape
 
 BATCH_BYTES = 16 << 20
 """Bytes to pack or to check at once: for some hundredths of a second, in which Ctrl-C waits.
@@ -45,7 +46,7 @@ class StoredMatrix:
         """Let the file's bytes be packed as `target`, quantized if they are stored otherwise."""
         if target is not self.kind and self.cols % target.block_size:
             raise UnsupportedModelError(
-                f"{self.path}: tensor {self.name!r} has rows of {self.cols} values: to be "
+                f"{escape(self.path)}: tensor {self.name!r} has rows of {self.cols} values: to be "
                 f"quantized they must be a multiple of {target.block_size}"
             )
         with self._blamed():
@@ -63,7 +64,7 @@ class StoredMatrix:
         raise self._error("holds NaN or infinite weights")
 
     def _error(self, reason: object) -> ModelFileError:
-        return ModelFileError(f"{self.path}: tensor {self.name!r} {reason}")
+        return ModelFileError(f"{escape(self.path)}: tensor {self.name!r} {reason}")
 
     @contextmanager
     def _blamed(self) -> Iterator[None]:
