@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native.weights.source import GGUFWeights
+from foretell.errors import ModelFileError
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
-from foretell.utils.quoting import quote
+from foretell.utils.quoting import escape, quote
 
 DEFAULT_BASE = 10_000.0
 ROPE_DIVISORS = "rope_freqs.weight"
+LEAST_DIVISOR = 1e-6  # published ones are 1 and more
 
 
 def plain_frequencies(base: float, rotated: int) -> NDArray[np.float32]:
@@ -33,8 +35,20 @@ def file_frequencies(file: GGUFFile, reader: MetadataReader, dim: int) -> NDArra
     frequencies = plain_frequencies(reader.number("rope.freq_base", 1, 1e12, DEFAULT_BASE), rotated)
     frequencies /= np.float32(_file_factor(reader))
     if ROPE_DIVISORS in file.tensors:
-        frequencies /= GGUFWeights(file).vector(ROPE_DIVISORS, len(frequencies))
+        frequencies /= _divisors(file, len(frequencies))
     return frequencies
+
+
+def _divisors(file: GGUFFile, pairs: int) -> NDArray[np.float32]:
+    """What a GGUF file divides each pair's frequency by; 1e30 and the like stop a rotation."""
+    divisors = GGUFWeights(file).vector(ROPE_DIVISORS, pairs)
+    least = divisors.min()
+    if least < LEAST_DIVISOR:
+        raise ModelFileError(
+            f"{escape(file.path_of(ROPE_DIVISORS))}: tensor {ROPE_DIVISORS!r} holds {least:g}, "
+            f"which frequencies are divided by: must be at least {LEAST_DIVISOR:g}"
+        )
+    return divisors
 
 
 def _file_factor(reader: MetadataReader) -> float:

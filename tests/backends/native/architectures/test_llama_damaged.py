@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.backend_contract import Piece, run
 from support.llama_files import make_model, metadata_of, tensors_of, write
 
 from foretell.backends.native.architectures import families, read_model
@@ -46,6 +47,43 @@ def fail(sound, load, tmp_path):
 def test_every_tensor_is_needed(sound, fail):
     for name in sound[0]:
         assert fail(ModelFileError, {name: None}) == f"tensor '{name}' is missing"
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e-38, 1e-45, np.nan, np.inf])
+def test_frequencies_are_divided_by_positive_numbers(fail, value):
+    message = fail(ModelFileError, {"rope_freqs.weight": np.full(8, value, np.float32)})
+    reason = f"{np.float32(value):g}, " if np.isfinite(value) else "NaN or infinite weights"
+    assert message.startswith(f"tensor 'rope_freqs.weight' holds {reason}")
+
+
+def test_a_huge_divisor_stops_a_rotation(sound, load, tmp_path):
+    """As llama.cpp's converter writes it for heads that are rotated in part."""
+    divisors = {"rope_freqs.weight": np.full(8, 1e30, np.float32)}
+    path = write(tmp_path / "still.gguf", sound[0] | divisors, sound[1])
+    assert np.isfinite(run(load(path), Piece([1, 2, 3], [0]))).all()
+
+
+@pytest.mark.parametrize("kv_dtype", ["float16", "q8"])
+@pytest.mark.parametrize("activations", ["int8", "float32"])
+def test_activations_past_float32_are_seen_in_the_logits(
+    sound, load, tmp_path, activations, kv_dtype
+):
+    """Finite weights whose squares are not: NaN, not a row of zeros."""
+    name = "blk.0.ffn_down.weight"
+    path = write(tmp_path / "vast.gguf", sound[0] | {name: sound[0][name] * 1e30}, sound[1])
+    logits = run(load(path, activations=activations, kv_dtype=kv_dtype), Piece([1, 2, 3], [0]))
+    assert np.isnan(logits).all()
+
+
+def test_a_files_name_is_escaped(sound, load, tmp_path):
+    changed = {"blk.0.attn_q.weight": None}, {"token_embd.weight": sound[0]["output_norm.weight"]}
+    for index, tensors in enumerate(({}, *changed)):
+        kept = {name: value for name, value in (sound[0] | tensors).items() if value is not None}
+        metadata = sound[1] | ({} if index else {"llama.block_count": 0})
+        path = write(tmp_path / f"{index}\n\x1b[31m.gguf", kept, metadata)
+        with pytest.raises(ModelFileError, match=rf"{index}\\n\\x1b\[31m.gguf: ") as caught:
+            load(path)
+        assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("cut", [np.s_[:-1], np.s_[..., :-1], np.s_[None]], ids=str)
