@@ -84,7 +84,9 @@ class LLM:
     Threads may share it: their requests run in the same steps, and each gets what it would get
     alone. A forked process may go on with it, unless it runs on torch; it cannot be pickled. What a
     step calls (a logits processor, say) cannot ask it in turn. `close()`, or leaving a `with`
-    block, lets go of its memory.
+    block, lets go of its memory. Until then a model's file may be deleted or replaced by another
+    of its name (`os.replace`), as a download does, but not written to in place or cut short: rows
+    of its embeddings may still be read from it.
 
     Attributes:
         info: what runs the model, and what it can hold.
@@ -111,7 +113,8 @@ class LLM:
         context_length: most positions of one sequence; None for the model's own.
         num_blocks, kv_share: the size of the KV pool, in blocks or as a share (up to 0.95) of the
             memory that is available now; neither: room for two full contexts, or more where these
-            are short.
+            are short, but no more than half of what the weights leave of that memory. A sequence is
+            as long as the pool at most.
         max_batch_tokens, max_running, max_waiting, prefix_caching: see `EngineSettings`. None of
             them changes what is generated.
 
@@ -356,9 +359,9 @@ class LLM:
         parts, `[{"type": "text", "text": "Hello"}]`, and a message may have a `name`. The role
         `developer` is `system` to templates that do not know it; what tools answered is refused.
         An answer has at most 512 tokens where the settings state no length;
-        `max_length=llm.info.context_length` leaves it all the room there is. With
-        `num_return_sequences` above 1 there is a list of answers. RequestError if the model has no
-        template, or the messages do not suit it.
+        `max_length=llm.info.context_length` leaves it all the room there is, where the KV pool has
+        as much. With `num_return_sequences` above 1 there is a list of answers. RequestError if
+        the model has no template, or the messages do not suit it.
         """
         from foretell.text.chat.prompt import chat_prompt
 

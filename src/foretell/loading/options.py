@@ -115,7 +115,8 @@ class ModelOptions:
         metadata=_about(
             "native",
             "transformers",
-            description="Size of the KV pool, in blocks.  [default: two contexts or more]",
+            description="Size of the KV pool, in blocks.  "
+            "[default: two contexts or more, if memory allows]",
             kind=int,
         ),
     )

@@ -137,6 +137,41 @@ def test_a_share_of_the_available_memory(monkeypatch, load, tiny_model_path, set
     assert load(tiny_model_path, **settings).info.num_blocks == blocks
 
 
+@pytest.mark.parametrize(
+    ("available", "settings", "least", "most"),
+    [
+        (20_000, {}, 9_950, 10_000),  # half of what the weights leave
+        (20_000, {"kv_dtype": "q8"}, 17_688, 17_777),
+        (0, {}, 256, 256),  # 4,096 positions
+        (0, {"context_length": 100}, 7, 7),
+        (20_000, {"context_length": 2**18}, 16_384, 16_384),  # as stated
+        (10**6, {"context_length": 2**16}, 8_192, 8_192),  # two contexts
+        (20_000, {"num_blocks": 30_000}, 30_000, 30_000),
+        (None, {}, 131_072, 131_072),
+    ],
+    ids=str,
+)
+def test_a_long_context_takes_the_memory_that_there_is(
+    monkeypatch, load, tmp_path, available, settings, least, most
+):
+    model = make_model(max_position_embeddings=2**20)
+    path = write_model(tmp_path / "long.gguf", model, "Q8_0")
+    given = None if available is None else available * BLOCK_BYTES
+    monkeypatch.setattr(kv_pool, "available_memory", lambda: given)
+    info = load(path, **settings).info
+    assert least <= info.num_blocks <= most
+    assert info.context_length == settings.get("context_length", 2**20)
+
+
+def test_a_pool_that_the_user_did_not_state(monkeypatch, load, tiny_model_path):
+    monkeypatch.setattr(kv_pool, "MAX_POOL_BYTES", 0)
+    with pytest.raises(ConfigError) as caught:
+        load(tiny_model_path)
+    message = str(caught.value)
+    assert message.startswith(f"a KV cache for 8192 positions of {tiny_model_path} takes 0.0 GB, ")
+    assert message.endswith(": try context_length=2048 (in the shell --context-length 2048)")
+
+
 def test_short_contexts_leave_room_for_beams(load, tiny_model_path):
     settings = {"context_length": 64, "block_size": 16}
     assert load(tiny_model_path, **settings).info.num_blocks == 512

@@ -90,7 +90,9 @@ class NativeBackend:
                 docs/decisions/0032 has how far that moves the next token. Infinite or NaN keys
                 and values make all that sees them NaN.
             context_length: most positions of a sequence; not given: what the model was made for.
-            num_blocks: KV blocks in the pool; not given: see `default_num_blocks`.
+            num_blocks: KV blocks in the pool; not given: see `default_num_blocks`, but no more than
+                half of what the weights leave of the memory that is available now can hold, or
+                the context that is given, or 4,096 positions.
             kv_share: instead, the pool's share of the memory available now; up to 0.95.
             block_size: positions in a block, a multiple of 16. Logits do not depend on it.
             on_packed: called with how many more bytes of the file are packed, or checked there.
@@ -105,15 +107,18 @@ class NativeBackend:
         threads, isa = choose_threads(threads), choose_instruction_set(instruction_sets())
         model = read_model(file)
         shape = _shorten(model.shape, context_length)
-        pool = settings.pool(shape)
-        program = allocate(pool, shape, isa=isa, threads=threads, max_tokens=MAX_BATCH_TOKENS)
         weights = _weights_of(file, model.HF_NAMES, quantize, on_packed)
         title = _title(file, quantize)
         plan = model.define()
         unread = weights.unread(plan.weights)
         if isinstance(file, GGUFFile):
             refuse_unread_tensors(file, unread, plan)
-        compiled = _pack(title, plan, weights, program, int8=activations == "int8")
+        needed = weights.memory(plan.weights - _in_file(plan, weights))
+        pool = settings.pool(shape, needed, is_stated=context_length is not None)
+        program = allocate(
+            pool, shape, source=file.path, isa=isa, threads=threads, max_tokens=MAX_BATCH_TOKENS
+        )
+        compiled = _pack(title, plan, weights, program, needed, int8=activations == "int8")
         description = f"{title}, {_arithmetic(compiled)}, {isa}, {count(threads, 'thread')}"
         return cls(program, _info(description, plan, shape, pool, compiled, threads), unread)
 
@@ -222,17 +227,20 @@ def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:
     return max(1, round(products / attention / (3.5 if int8 else 1)))
 
 
+def _in_file(plan: Plan, weights: WeightSource) -> set[str]:
+    """The matrices whose rows are read where they lie."""
+    return {name for name in plan.looked_up if weights.stays_in_file(name)}
+
+
 def _pack(
-    title: str, plan: Plan, weights: WeightSource, program: Program, *, int8: bool
+    title: str, plan: Plan, weights: WeightSource, program: Program, needed: int, *, int8: bool
 ) -> Compiled:
     """Fill the program; OutOfMemoryError, which says how much it takes, if that is too much."""
-    in_file = {name for name in plan.looked_up if weights.stays_in_file(name)}
-    needed = weights.memory(plan.weights - in_file)
     check_memory(title, needed)
     count = 2 * len(plan.nodes)  # at most: a matrix and a vector each
     program.reserve(needed + plan.constant_bytes, count)
     try:
-        return compile_plan(plan, weights, program, in_file=in_file, int8=int8)
+        return compile_plan(plan, weights, program, in_file=_in_file(plan, weights), int8=int8)
     except MemoryError:
         raise out_of_memory(title, needed) from None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from foretell.backends.base import default_num_blocks
 from foretell.backends.native._core import KvType, Program, kv_bytes_per_position
@@ -10,12 +12,14 @@ from foretell.backends.native.machine import available_memory
 from foretell.backends.native.model import ModelShape
 from foretell.backends.native.options import KVDtype
 from foretell.errors import ConfigError
-from foretell.utils.quoting import quote
+from foretell.utils.quoting import escape, quote
 
 BLOCK_SIZE = 16
 MAX_BLOCK_SIZE = 4096
 MAX_POOL_BYTES = 2**47  # what a process can address
 MAX_KV_SHARE = 0.95
+USUAL_KV_SHARE = 0.5  # at most, of what the weights leave, where nobody says
+LEAST_POSITIONS = 4096  # fewer are of little use: these are asked for, whatever memory is told
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,16 @@ class KvPool:
         block_size: positions in a block.
         kv_dtype: how keys and values are stored.
         bytes_per_token: of keys and values at one position.
+        affordable: blocks for which there is memory beside the weights.
+        stated: the setting that asks for as many blocks as there are; empty if none does.
     """
 
     num_blocks: int
     block_size: int
     kv_dtype: KVDtype
     bytes_per_token: int
+    affordable: int
+    stated: str
 
     @property
     def block_bytes(self) -> int:
@@ -57,27 +65,42 @@ class PoolSettings:
         _check_block_size(self.block_size)
         _check_amount(self.num_blocks, self.kv_share)
 
-    def pool(self, shape: ModelShape) -> KvPool:
-        """The pool for a model; ConfigError if its share of memory is less than a block."""
+    def pool(self, shape: ModelShape, weights: int, *, is_stated: bool) -> KvPool:
+        """The pool for a model; ConfigError if its share of memory is less than a block.
+
+        Args:
+            shape: the model's sizes.
+            weights: bytes that its weights are going to take.
+            is_stated: whether it is the user that states its context; the pool then holds it.
+        """
         bytes_per_token = shape.layers * kv_bytes_per_position(
             KvType[self.kv_dtype], shape.heads.kv, shape.heads.dim
         )
         block_bytes = self.block_size * bytes_per_token
-        num_blocks = self.num_blocks
+        affordable = _affordable_blocks(weights, block_bytes)
         if self.kv_share is not None:
+            stated = f"kv_share={self.kv_share}"
             num_blocks = _blocks_of_share(self.kv_share, block_bytes)
-        if num_blocks is None:
-            num_blocks = default_num_blocks(shape.context_length, self.block_size, block_bytes)
-        return KvPool(num_blocks, self.block_size, self.kv_dtype, bytes_per_token)
+        elif self.num_blocks is not None:
+            stated, num_blocks = f"num_blocks={self.num_blocks}", self.num_blocks
+        else:
+            context = shape.context_length
+            stated = f"context_length={context}" if is_stated else ""
+            least = -(-(context if is_stated else min(context, LEAST_POSITIONS)) // self.block_size)
+            wanted = default_num_blocks(context, self.block_size, block_bytes)
+            num_blocks = min(wanted, max(least, affordable))
+        return KvPool(
+            num_blocks, self.block_size, self.kv_dtype, bytes_per_token, affordable, stated
+        )
 
 
 def allocate(
-    pool: KvPool, shape: ModelShape, *, isa: str, threads: int, max_tokens: int
+    pool: KvPool, shape: ModelShape, *, source: Path, isa: str, threads: int, max_tokens: int
 ) -> Program:
     """An empty program for steps of up to `max_tokens`, and its KV pool.
 
-    ConfigError if the pool is more than memory can hold, or there are more threads than the system
-    starts.
+    ConfigError, which names the model's `source`, if the pool is more than memory can hold, or
+    there are more threads than the system starts.
     """
     pool_bytes = pool.num_blocks * pool.block_bytes
     try:
@@ -95,13 +118,34 @@ def allocate(
             kv_type=KvType[pool.kv_dtype],
         )
     except MemoryError:
+        stated = pool.stated and f"{pool.stated}: "
+        positions = pool.num_blocks * pool.block_size
         raise ConfigError(
-            f"num_blocks={pool.num_blocks}: a KV cache for {pool.num_blocks * pool.block_size} "
-            f"positions takes {pool_bytes / 1e9:.1f} GB, more than this machine can give: lower "
-            "context_length or num_blocks"
+            f"{stated}a KV cache for {positions} positions of {escape(source)} takes "
+            f"{pool_bytes / 1e9:.1f} GB, more than this machine can give: {_remedy(pool)}"
         ) from None
     except RuntimeError as error:
         raise ConfigError(f"threads={threads}: {error}") from None
+
+
+def _remedy(pool: KvPool) -> str:
+    """What to give instead of a pool that is too large."""
+    setting = pool.stated.partition("=")[0]
+    if setting == "kv_share":
+        return "lower kv_share"
+    blocks = max(1, min(pool.affordable, pool.num_blocks // 4))
+    if setting == "num_blocks":
+        return f"try num_blocks={blocks} (in the shell --num-blocks {blocks})"
+    positions = blocks * pool.block_size
+    return f"try context_length={positions} (in the shell --context-length {positions})"
+
+
+def _affordable_blocks(weights: int, block_bytes: int) -> int:
+    """Blocks for which there is memory beside the weights, with some to spare."""
+    available = available_memory()
+    if available is None:
+        return sys.maxsize
+    return int(USUAL_KV_SHARE * max(0, available - weights)) // block_bytes
 
 
 def _check_block_size(given: int) -> None:

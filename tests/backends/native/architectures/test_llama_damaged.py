@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from support.backend_contract import Piece, run
@@ -236,13 +238,21 @@ def test_settings_of_load(load, tiny_model_path, settings, named):
 
 
 def test_a_cache_that_no_machine_can_hold(sound, load, tmp_path):
-    """A file may claim any context: it is refused with the bytes that it would take."""
+    """What the user states is refused with the bytes that it would take; a file may state any."""
     metadata = {**sound[1], "llama.context_length": 2**24, "llama.block_count": 1024}
     path = write(tmp_path / "huge.gguf", sound[0], metadata)
-    with pytest.raises(ConfigError, match=r"takes 4398\.0 GB, more than this machine can give"):
-        load(path)
-    with pytest.raises(ModelFileError, match=r"blk\.1\.attn_q\.weight' is missing"):
-        load(path, context_length=100)
+    for stated, taken in (({"num_blocks": 2**21}, "4398.0"), ({"context_length": 2**24}, "2199.0")):
+        with pytest.raises(ConfigError) as caught:
+            load(path, **stated)
+        message = str(caught.value)
+        (name, value) = next(iter(stated.items()))
+        assert message.startswith(f"{name}={value}: a KV cache for ")
+        assert f" of {path} takes {taken} GB, more than this machine can give: try " in message
+        option = name.replace("_", "-")
+        assert re.search(rf"{name}=(\d+) \(in the shell --{option} \1\)$", message), message
+    for stated in ({}, {"context_length": 100}):
+        with pytest.raises(ModelFileError, match=r"blk\.1\.attn_q\.weight' is missing"):
+            load(path, **stated)
 
 
 def test_heads_too_short_without_a_key_that_says_so(fail):
