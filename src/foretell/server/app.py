@@ -11,7 +11,7 @@ from foretell import __version__
 from foretell.async_llm import AsyncLLM
 from foretell.errors import ForetellError
 from foretell.server.asgi import App, Receive, Scope, Send
-from foretell.server.asking import Asked, ignored, sorted_fields
+from foretell.server.asking import Asked, notices, sorted_fields
 from foretell.server.body import read_json
 from foretell.server.chat import ask_chat
 from foretell.server.completions import ask_completion
@@ -33,6 +33,7 @@ from foretell.server.views.beams import beams
 from foretell.server.views.compare import compare
 from foretell.server.views.explain import ask_explanation
 from foretell.server.views.probabilities import next_tokens, score
+from foretell.utils.warn import hearing
 
 DEFAULTS = ServerOptions()
 
@@ -82,10 +83,11 @@ class Computing:
         fields = sorted_fields(body, self._route, self._state)
         exchange = Exchange(scope, receive, send, self._state)
         try:
-            data = await exchange.unless_gone(self._work(fields, self._state))
+            with hearing(fields.warnings.append):
+                data = await exchange.unless_gone(self._work(fields, self._state))
         except ForetellError as error:
             raise api_error(error, fields.spelled) from error
-        await exchange.send_json(data, ignored(fields))
+        await exchange.send_json(data, notices(fields))
 
 
 class Telling:

@@ -59,20 +59,21 @@ class Asked:
 
     def headers(self) -> dict[str, str]:
         """Headers of the answer: what it was made with, and what is odd about the request."""
-        told = ignored(self.fields)
+        told = notices(self.fields)
         if self.config.seed is not None:
             told["x-foretell-seed"] = str(self.config.seed)
-        if self.config.warnings:
-            sentences = "; ".join(map(_header_safe, self.config.warnings))
-            told["x-foretell-warning"] = sentences[:1000].strip()
         return told
 
 
-def ignored(fields: Fields) -> dict[str, str]:
-    """A header that names the fields that nothing is made of; none if there are none such."""
-    if not fields.unknown:
-        return {}
-    return {"x-foretell-ignored": ", ".join(map(_header_safe, fields.unknown[:20]))}
+def notices(fields: Fields) -> dict[str, str]:
+    """Headers that name what nothing is made of, and say what is odd about the rest."""
+    told: dict[str, str] = {}
+    if fields.unknown:
+        told["x-foretell-ignored"] = ", ".join(map(_header_safe, fields.unknown[:20]))
+    if fields.warnings:
+        sentences = "; ".join(map(_header_safe, dict.fromkeys(fields.warnings)))
+        told["x-foretell-warning"] = sentences[:1000].strip()
+    return told
 
 
 def _header_safe(text: str) -> str:

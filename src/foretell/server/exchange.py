@@ -16,6 +16,7 @@ from foretell.server.frames import PING, STREAM_HEADERS, dumps
 from foretell.server.record import RequestRecord
 from foretell.server.state import ServerState
 from foretell.streaming.run import ordered_outputs
+from foretell.utils.warn import hearing
 
 T = TypeVar("T")
 
@@ -65,15 +66,19 @@ class Exchange:
         """
         self._note(asked)
         try:
-            if asked.streams:
-                await self._stream(asked, writer)
-            else:
-                data = await self.unless_gone(self._whole(asked, writer))
-                await self.send_json(data, asked.headers())
+            with hearing(asked.fields.warnings.append):
+                await self._answer(asked, writer)
         except (ApiError, ClientGoneError):
             raise
         except Exception as error:
             raise asked.error(error) from error
+
+    async def _answer(self, asked: Asked, writer: AnswerWriter) -> None:
+        if asked.streams:
+            await self._stream(asked, writer)
+            return
+        data = await self.unless_gone(self._whole(asked, writer))
+        await self.send_json(data, asked.headers())
 
     async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of some work, which is cancelled where the client leaves: ClientGoneError."""

@@ -214,12 +214,14 @@ class Fields:
         settings: by foretell's names.
         spelled: the field that a setting came from, where that has another name.
         unknown: names of those that nothing is made of.
+        warnings: what is legal and yet unlikely to be meant, a sentence each.
     """
 
     own: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     spelled: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 SETTINGLESS = ("tokenize", "detokenize")
