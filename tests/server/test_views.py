@@ -109,6 +109,25 @@ def test_an_explanation_streams_each_token_with_its_trace():
     run(main)
 
 
+def test_an_explanation_tells_the_log_probabilities_of_each_stage():
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": PROMPT, "temperature": 0.9, "seed": 5, "logprobs": 1}
+            body["logprobs_stage"] = ["raw", "final"]
+            whole = (await call(toy.app, path("explain"), body)).data
+            *chunks, last, _ = (
+                await call(toy.app, path("explain"), {**body, "stream": True})
+            ).events
+            for stage in ("raw", "final"):
+                told = whole["logprobs_by_stage"][stage]
+                assert {one["stage"] for one in told} == {stage}
+                assert last["logprobs_by_stage"][stage] == told
+                streamed = [one for chunk in chunks for one in chunk["logprobs_by_stage"][stage]]
+                assert streamed == told
+
+    run(main)
+
+
 def test_what_was_infinite_is_null():
     async def main() -> None:
         async with serving() as toy:

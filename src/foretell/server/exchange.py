@@ -22,7 +22,13 @@ T = TypeVar("T")
 
 
 class AnswerWriter(Protocol):
-    """Writes a request's answer down, whole or as the events of a stream."""
+    """Writes a request's answer down, whole or as the events of a stream.
+
+    Attributes:
+        is_long: whether a whole answer may be so long that a thread has to write it.
+    """
+
+    is_long: bool
 
     def whole(self, outputs: list[GenerationOutput]) -> dict[str, Any]:
         """The answer as one object."""
@@ -93,8 +99,8 @@ class Exchange:
             await _cancel(task, leaving)
 
     async def send_json(self, data: Any, headers: Mapping[str, str] | None = None) -> None:
-        """Answer with some data."""
-        body = dumps(data)
+        """Answer with some data, or with bytes that are JSON already."""
+        body = data if isinstance(data, bytes) else dumps(data)
         told = {"content-type": "application/json", "content-length": str(len(body))}
         await self._begin({**told, **(headers or {})})
         await self._send({"type": "http.response.body", "body": body})
@@ -105,14 +111,17 @@ class Exchange:
         record.streams = asked.streams
         record.max_tokens = asked.config.max_new_tokens
 
-    async def _whole(self, asked: Asked, writer: AnswerWriter) -> dict[str, Any]:
+    async def _whole(self, asked: Asked, writer: AnswerWriter) -> dict[str, Any] | bytes:
         last_chunks: list[Chunk] = []
         async with self._submit(asked, streams=False) as submitted:
             self._note_queued(submitted.prompt_lengths)
             async for chunk in submitted:
                 self._note_end(chunk)
                 last_chunks.append(chunk)
-        return writer.whole(ordered_outputs(last_chunks))
+        outputs = ordered_outputs(last_chunks)
+        if writer.is_long:
+            return await asyncio.to_thread(lambda: dumps(writer.whole(outputs)))
+        return writer.whole(outputs)
 
     async def _stream(self, asked: Asked, writer: AnswerWriter) -> None:
         """Send events as chunks come, with a comment now and then while none do."""

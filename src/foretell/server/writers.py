@@ -29,6 +29,7 @@ class Writer(ABC):
     prefix = ""
     whole_kind = ""
     chunk_kind = ""
+    is_long = False
 
     def __init__(self, asked: Asked, state: ServerState) -> None:
         self._asked = asked

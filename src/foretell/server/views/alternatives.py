@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from foretell.config.defaults import ALTERNATIVES_TOKENS, NUM_ALTERNATIVES
 from foretell.server.fields import Fields, number
 from foretell.server.state import ServerState
-from foretell.server.views.prompt import PromptSource, how, refuse_settings, told
+from foretell.server.views.prompt import PromptSource, how, nothing, refuse_settings, told
 
 MAX_TOP = 50
 MAX_TOKENS = 256
 
 
-async def alternatives(fields: Fields, state: ServerState) -> dict[str, Any]:
+async def alternatives(fields: Fields, state: ServerState) -> bytes:
     """The likeliest tokens at one position, and where greedy decoding leads from each."""
     refuse_settings(fields, "greedy decoding goes on from each token")
     own = fields.own
@@ -28,4 +26,4 @@ async def alternatives(fields: Fields, state: ServerState) -> dict[str, Any]:
         max_new_tokens=ALTERNATIVES_TOKENS if length is None else length,
         **how(fields),
     )
-    return await told(found, "alternatives")
+    return await told(found, "alternatives", nothing)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from foretell.config.defaults import BEAMS_TOKENS
 from foretell.server.errors import invalid
 from foretell.server.fields import Fields
 from foretell.server.state import ServerState
-from foretell.server.views.prompt import PromptSource, how, limit_length, told
+from foretell.server.views.prompt import PromptSource, how, limit_length, told, warnings_of
 from foretell.utils.quoting import quote
 
 MAX_BEAMS = 16
 MAX_TOKENS = 256
 
 
-async def beams(fields: Fields, state: ServerState) -> dict[str, Any]:
+async def beams(fields: Fields, state: ServerState) -> bytes:
     """Continue a prompt by beam search, and tell all that was considered."""
     settings = dict(fields.settings)
     number = settings.get("num_beams")
@@ -26,4 +24,4 @@ async def beams(fields: Fields, state: ServerState) -> dict[str, Any]:
         settings.setdefault("max_new_tokens", BEAMS_TOKENS)
     source = PromptSource(fields, state)
     tree = await state.llm.beams(await source.read(), **how(fields), **settings)
-    return await told(tree, "beams", warnings=list(tree.config.warnings))
+    return await told(tree, "beams", warnings_of(tree.config))

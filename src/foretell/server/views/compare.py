@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from foretell.analysis.compare import Comparison
@@ -20,7 +21,7 @@ MAX_NAME = 100
 MAX_TOKENS = 1024
 
 
-async def compare(fields: Fields, state: ServerState) -> dict[str, Any]:
+async def compare(fields: Fields, state: ServerState) -> bytes:
     """Run several settings over one prompt, and tell what each wrote."""
     shared = fields.settings
     limit_length(fields, shared, MAX_TOKENS)
@@ -34,7 +35,7 @@ async def compare(fields: Fields, state: ServerState) -> dict[str, Any]:
         found = await state.llm.compare(prompt, strategies, seeds=seeds, **how(fields), **shared)
     except ConfigError as error:
         raise _named(error, fields) from error
-    return _with_warnings(await told(found, "compare"), found)
+    return await told(found, "compare", partial(_add_warnings, found))
 
 
 def _named(error: ConfigError, fields: Fields) -> ApiError:
@@ -47,10 +48,9 @@ def _named(error: ConfigError, fields: Fields) -> ApiError:
     return invalid(str(error), param if param in names else "strategies")
 
 
-def _with_warnings(data: dict[str, Any], found: Comparison) -> dict[str, Any]:
+def _add_warnings(found: Comparison, data: dict[str, Any]) -> None:
     for entry, result in zip(data["results"], found.results, strict=True):
         entry["warnings"] = list(result.config.warnings)
-    return data
 
 
 def _seeds(own: Mapping[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from foretell.outputs import Chunk, GenerationOutput
 from foretell.server.asking import Asked, asked, sorted_fields
 from foretell.server.errors import ApiError, invalid
 from foretell.server.fields import number
-from foretell.server.frames import DONE, frame
+from foretell.server.frames import DONE, dumps, frame
 from foretell.server.state import ServerState
 from foretell.server.views.prompt import PromptSource, limit_length
 
@@ -37,16 +37,22 @@ def ask_explanation(body: Mapping[str, Any], state: ServerState) -> tuple[Asked,
 
 
 class ExplanationWriter:
-    """Writes an explanation down: whole, or first token by token and then whole."""
+    """Writes an explanation down: whole, or first token by token and then whole.
+
+    What a stream has told of its tokens is kept as JSON, for the whole at its end.
+    """
+
+    is_long = True
+
+    def __init__(self) -> None:
+        self._told: dict[str, list[bytes]] = {"logprobs": [], "steps": []}
 
     def whole(self, outputs: Sequence[GenerationOutput]) -> dict[str, Any]:
         """The explanation, and all else that is known of its text."""
         (output,) = outputs
-        shown = replace(output, trace=None).to_dict()
-        del shown["trace"]
-        warnings = list(output.config.warnings)
+        logprobs = [token.to_dict() for token in output.logprobs or ()]
         steps = Explanation(output).to_dict()["steps"]
-        return {"object": "foretell.explain", **shown, "steps": steps, "warnings": warnings}
+        return {**_without_tokens(output), "logprobs": logprobs, "steps": steps}
 
     def start(self, prompt_lengths: Sequence[int]) -> bytes:
         """Nothing: the prompt comes with the whole."""
@@ -56,9 +62,9 @@ class ExplanationWriter:
         """The tokens of a chunk with their steps; after the last one, the whole."""
         events = b""
         if chunk.text or chunk.token_ids:
-            events = frame(_told_chunk(chunk))
+            events = self._tokens(chunk)
         if chunk.output is not None:
-            events += frame(self.whole([chunk.output]))
+            events += _event(_without_tokens(chunk.output), self._told)
         return events
 
     def end(self) -> bytes:
@@ -69,13 +75,40 @@ class ExplanationWriter:
         """The event that tells of an error in the middle of a stream, which ends there."""
         return frame(error.as_dict())
 
+    def _tokens(self, chunk: Chunk) -> bytes:
+        told = {
+            "logprobs": [dumps(token.to_dict()) for token in chunk.logprobs or ()],
+            "steps": [dumps(told_step(step)) for step in chunk.trace or ()],
+        }
+        for name, parts in told.items():
+            self._told[name] += parts
+        data = {
+            "object": "foretell.explain.chunk",
+            "text": chunk.text,
+            "token_ids": chunk.token_ids,
+            "start_byte": chunk.start_byte,
+            "logprobs_by_stage": _by_stage(chunk),
+        }
+        return _event(data, told)
 
-def _told_chunk(chunk: Chunk) -> dict[str, Any]:
-    shown = replace(chunk, output=None, trace=None).to_dict()
-    names = ("text", "token_ids", "start_byte", "logprobs")
-    steps = [told_step(step) for step in chunk.trace or ()]
-    return {
-        "object": "foretell.explain.chunk",
-        **{name: shown[name] for name in names},
-        "steps": steps,
-    }
+
+def _without_tokens(output: GenerationOutput) -> dict[str, Any]:
+    """What is told of a text beside its tokens' log-probabilities and steps."""
+    shown = replace(output, trace=None, logprobs=None).to_dict()
+    del shown["trace"], shown["logprobs"]
+    warnings = list(output.config.warnings)
+    return {"object": "foretell.explain", **shown, "warnings": warnings}
+
+
+def _by_stage(chunk: Chunk) -> dict[str, Any] | None:
+    """The log-probabilities of each stage, where several were asked for."""
+    found = chunk.logprobs_by_stage
+    if found is None:
+        return None
+    return {stage: [token.to_dict() for token in tokens] for stage, tokens in found.items()}
+
+
+def _event(data: dict[str, Any], lists: Mapping[str, Sequence[bytes]]) -> bytes:
+    """An event of this data, and of lists whose entries are JSON already."""
+    told = [b',"%b":[%b]' % (name.encode(), b",".join(lists[name])) for name in lists]
+    return b"data: " + dumps(data)[:-1] + b"".join(told) + b"}\n\n"

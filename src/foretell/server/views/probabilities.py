@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from foretell.analysis.probabilities import NOT_FOR_NEXT
 from foretell.config.defaults import NUM_NEXT
 from foretell.server.fields import Fields, number
@@ -12,15 +10,17 @@ from foretell.server.views.prompt import (
     PromptSource,
     chosen_settings,
     how,
+    nothing,
     refuse_settings,
     told,
+    warnings_of,
 )
 
 MAX_NEXT = 1000
 MAX_TOP = 20
 
 
-async def next_tokens(fields: Fields, state: ServerState) -> dict[str, Any]:
+async def next_tokens(fields: Fields, state: ServerState) -> bytes:
     """How probable each next token is, before and after the settings."""
     top = number(fields.own, "top", 1, MAX_NEXT)
     source = PromptSource(fields, state)
@@ -32,12 +32,13 @@ async def next_tokens(fields: Fields, state: ServerState) -> dict[str, Any]:
     found = await state.llm.next(
         await source.read(), NUM_NEXT if top is None else top, **how(fields), **settings
     )
-    return await told(found, "next", warnings=list(found.config.warnings))
+    return await told(found, "next", warnings_of(found.config))
 
 
-async def score(fields: Fields, state: ServerState) -> dict[str, Any]:
+async def score(fields: Fields, state: ServerState) -> bytes:
     """The log-probability of each token of a text."""
     refuse_settings(fields, "a score is the model's own, whatever the settings")
     top = number(fields.own, "top", 0, MAX_TOP)
     source = PromptSource(fields, state)
-    return await told(await state.llm.score(await source.read(), top or 0, **how(fields)), "score")
+    found = await state.llm.score(await source.read(), top or 0, **how(fields))
+    return await told(found, "score", nothing)

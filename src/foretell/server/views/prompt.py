@@ -7,12 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from foretell.config import GenerationConfig
 from foretell.config.settings import CHOOSING_SETTINGS
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.server.asking import priority_of
 from foretell.server.chat import check_messages, template_wishes
 from foretell.server.errors import invalid
 from foretell.server.fields import Fields, flag
+from foretell.server.frames import dumps
 from foretell.server.state import ServerState
 from foretell.text.chat.prompt import chat_prompt
 from foretell.utils.quoting import quote
@@ -91,6 +93,21 @@ def limit_length(fields: Fields, settings: dict[str, Any], most: int) -> None:
         )
 
 
-async def told(found: Any, kind: str, **more: Any) -> dict[str, Any]:
-    """A view as data; a large one takes its time, and is made beside the event loop."""
-    return {"object": f"foretell.{kind}", **await asyncio.to_thread(found.to_dict), **more}
+async def told(found: Any, kind: str, add: Callable[[dict[str, Any]], object]) -> bytes:
+    """A view as JSON, with what `add` puts in; a long one is written beside the event loop."""
+
+    def write() -> bytes:
+        data = {"object": f"foretell.{kind}", **found.to_dict()}
+        add(data)
+        return dumps(data)
+
+    return await asyncio.to_thread(write)
+
+
+def warnings_of(config: GenerationConfig) -> Callable[[dict[str, Any]], object]:
+    """Adds what is odd about the settings to a view."""
+    return lambda data: data.update(warnings=list(config.warnings))
+
+
+def nothing(data: dict[str, Any]) -> None:
+    """Adds nothing to a view."""
