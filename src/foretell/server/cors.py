@@ -11,7 +11,10 @@ from foretell.server.errors import ApiError
 from foretell.server.heads import Header, value_of
 from foretell.utils.quoting import quote
 
-READABLE = b"x-request-id, openai-processing-ms, retry-after, x-should-retry, x-foretell-seed"
+READABLE = (
+    b"x-request-id, openai-processing-ms, retry-after, x-should-retry, "
+    b"x-foretell-seed, x-foretell-ignored, x-foretell-warning"
+)
 METHODS = b"GET, HEAD, POST, OPTIONS"
 MAX_AGE = b"600"
 
