@@ -74,7 +74,7 @@ $(CLIENTS)/node/made: tests/server/clients/package.json
 
 .PHONY: test-clients
 test-clients: $(CLIENTS)/made $(CLIENTS)/node/made ## the server, asked by many clients (needs node)
-	FORETELL_CLIENTS=1 $(CLIENTS)/venv/bin/python -m pytest -W default -o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=session -o asyncio_default_test_loop_scope=session $(OPTIONS) tests/server/clients
+	FORETELL_CLIENTS=1 $(CLIENTS)/venv/bin/python -m pytest -W ignore -o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=session -o asyncio_default_test_loop_scope=session $(OPTIONS) tests/server/clients
 
 .PHONY: check
 check: $(VENV)/tested ## formatting, lint, types, import contracts

@@ -18,6 +18,9 @@ from foretell.errors import (
 )
 from foretell.worker.thread import CLOSED, ENDED
 
+TOO_LONG = "the prompt is too long"
+"""LangChain and LiteLLM know what does not fit the context by these words, and not by the code."""
+
 RETRY_SECONDS = 5
 """After which it is worth asking again, where there is no model at the moment, or no place."""
 
@@ -105,6 +108,8 @@ def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> 
     if not isinstance(error, ForetellError):
         return ApiError(500, "the server has failed; its log says why", headers=NEVER_AGAIN)
     message = _in_own_words(str(error), fields or {})
+    if isinstance(error, ContextLengthError):
+        message = f"{TOO_LONG}: {message}"
     param, status = _param(message, fields or {}), error.http_status
     if isinstance(error, NumericalError) and param is not None:
         status = 400  # it is a setting that leaves no token possible, and no fault of the model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI, OpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
@@ -93,6 +94,11 @@ def test_log_probabilities(real_url: str, real: LLM):
     assert expected is not None
     told = chat.invoke(TURNS).response_metadata["logprobs"]["content"]
     assert [entry["logprob"] for entry in told] == [token.logprob for token in expected]
+
+
+def test_what_does_not_fit_the_context(chat: ChatOpenAI):
+    with pytest.raises(ContextOverflowError, match="the context has 8192"):
+        chat.invoke("word " * 9000)
 
 
 def test_by_responses(real_url: str, real: LLM):

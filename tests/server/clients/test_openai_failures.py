@@ -172,7 +172,8 @@ class SlowBackend(ScriptedBackend):
         return super().forward(batch)
 
 
-def test_a_full_queue_is_asked_again():
+def test_a_full_queue_is_asked_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("foretell.server.errors.RETRY_SECONDS", 1)
     with served(SlowBackend(), max_running=1, max_waiting=1) as server, asking(server) as first:
         others = [first.client.completions.create(**LONG, stream=True) for _ in range(2)]
         server.until_running(2)
