@@ -56,6 +56,7 @@ test-fast: $(VENV)/tested-fast ## the quick half: no torch, no model
 
 # Clients of the server, each unmodified, have an environment of their own, with .venv's behind it.
 CLIENTS := build/clients
+LOOP := $(addprefix -o asyncio_,mode=auto default_test_loop_scope=session default_fixture_loop_scope=session)
 PURELIB := "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 $(CLIENTS)/made: tests/server/clients/requirements.txt $(VENV)/tested
@@ -74,7 +75,8 @@ $(CLIENTS)/node/made: tests/server/clients/package.json
 
 .PHONY: test-clients
 test-clients: $(CLIENTS)/made $(CLIENTS)/node/made ## the server, asked by many clients (needs node)
-	FORETELL_CLIENTS=1 $(CLIENTS)/venv/bin/python -m pytest -W ignore -o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=session -o asyncio_default_test_loop_scope=session $(OPTIONS) tests/server/clients
+	FORETELL_CLIENTS=1 $(CLIENTS)/venv/bin/python -m pytest -W ignore $(LOOP) $(OPTIONS) \
+	    tests/server/clients
 
 .PHONY: check
 check: $(VENV)/tested ## formatting, lint, types, import contracts
