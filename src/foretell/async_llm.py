@@ -144,8 +144,14 @@ class AsyncLLM:
         refuse_unknown(options, OPTION_NAMES, "argument")
         self._load = _once(partial(LLM, model, **options))
         self._max_waiting: int | None = options.get("max_waiting")
+        self._name = os.fspath(model) if isinstance(model, (str, os.PathLike)) else None
         self._worker: Worker | None = None
         self._opened: _Opened | None = None
+
+    @property
+    def model_name(self) -> str | None:
+        """The name or path that was given as the model; None where that was an object."""
+        return self._name
 
     @property
     def info(self) -> BackendInfo:

@@ -178,6 +178,8 @@ class Exchange:
 
     def _note_end(self, chunk: Chunk) -> None:
         output = chunk.require_output()
+        if self._state.options.log_prompts and self._record.prompt is None:
+            self._record.prompt = output.prompt
         self._record.finish_reasons.append(output.finish_reason)
         if not self._record.streams:
             self._record.completion_tokens += output.usage.completion_tokens

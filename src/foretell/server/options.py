@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,3 +45,9 @@ class ServerOptions:
     shutdown_timeout: float = 30.0
     log_format: str = "text"
     log_prompts: bool = False
+
+
+def called(model: str) -> str:
+    """What a model is called: a file's or folder's name, or the name that it is known by."""
+    path = os.path.abspath(model)
+    return os.path.basename(path).removesuffix(".gguf") if os.path.exists(path) else model

@@ -11,7 +11,7 @@ from foretell import __version__
 from foretell.async_llm import AsyncLLM
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.metrics import Metrics
-from foretell.server.options import ServerOptions
+from foretell.server.options import ServerOptions, called
 
 
 @dataclass
@@ -35,7 +35,13 @@ class ServerState:
     @property
     def model_names(self) -> tuple[str, ...]:
         """Names that requests may call the model by; the first is the one that answers bear."""
-        return self.options.model_names or ("foretell",)
+        return self.options.model_names or (self._own_name,)
+
+    @cached_property
+    def _own_name(self) -> str:
+        """What the model is called by itself."""
+        name = self.llm.model_name
+        return "foretell" if name is None else called(name)
 
     @cached_property
     def fingerprint(self) -> str:

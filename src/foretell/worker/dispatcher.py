@@ -82,6 +82,7 @@ class Dispatcher:
             self.close(submission)
         self._admit_singles()
         self._admit_lists()
+        self._wake_readers()  # who waits to be admitted need not wait for the step
         if self._engine.has_work:
             self._step()
         self._wake_readers()

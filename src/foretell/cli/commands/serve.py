@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +16,7 @@ from foretell.cli.serving.keys import KEY_OPTIONS
 from foretell.cli.serving.place import PLACE_OPTIONS, Place
 from foretell.config.presets import MODEL_PRESET, PRESETS
 from foretell.errors import ConfigError, SettingWarning
-from foretell.server.options import ServerOptions
+from foretell.server.options import ServerOptions, called
 from foretell.utils.extras import how_to_install
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ REQUEST_OPTIONS = (
     ),
     click.option(
         "--max-waiting",
-        type=click.IntRange(min=0),
+        type=click.IntRange(min=1),
         metavar="INTEGER",
         default=MAX_WAITING,
         show_default=True,
@@ -115,7 +113,7 @@ def command(
     limits = given({name: others.pop(name) for name in ("max_waiting", "max_running")})
     preset = others.pop("preset")
     options = ServerOptions(
-        model_names=others.pop("model_names") or (_name_of(chosen.name),),
+        model_names=others.pop("model_names") or (called(chosen.name),),
         api_keys=keys,
         allowed_hosts=allowed_hosts,
         cors_origins=place.cors_origins,
@@ -148,9 +146,3 @@ def _choose_model(name: str | None, model: ModelChoice) -> ModelChoice:
     if context.get_parameter_source("model") != ParameterSource.DEFAULT:
         raise click.UsageError("give MODEL or --model, not both", context)
     return ModelChoice(name, model.settings)
-
-
-def _name_of(model: str) -> str:
-    """What a model is called: a file's or folder's name, or the name that it is known by."""
-    path = Path(model)
-    return os.path.basename(os.path.abspath(path)).removesuffix(".gguf") if path.exists() else model

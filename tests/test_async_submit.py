@@ -1,0 +1,73 @@
+"""AsyncLLM.submit: what a server may know of a request before its first token."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support.toy_async import GatedBackend, content, run, settled, toy_async_llm
+
+from foretell import RequestError
+from foretell.errors import QueueFullError
+
+
+def test_the_block_is_entered_before_any_step_has_run():
+    backend = GatedBackend()
+
+    async def main() -> None:
+        async with toy_async_llm(backend) as llm:
+            async with llm.submit("the cat", max_new_tokens=3) as submitted:
+                assert submitted.prompt_lengths == (2,)
+                backend.open()
+                chunks = [chunk async for chunk in submitted]
+            alone = await llm.generate("the cat", max_new_tokens=3)
+            assert content(chunks[-1].require_output()) == content(alone)
+            assert "".join(chunk.text for chunk in chunks) == alone.text
+            await settled(llm)
+
+    run(main)
+
+
+def test_whatever_is_refused_is_refused_before_the_block():
+    async def main() -> None:
+        async with toy_async_llm(max_waiting=1, max_running=1) as llm:
+
+            async def ask() -> str:
+                try:
+                    async with llm.submit("the cat", max_new_tokens=50) as submitted:
+                        return [chunk async for chunk in submitted][-1].finish_reason or ""
+                except QueueFullError:
+                    return "refused"
+
+            ends = await asyncio.gather(*(ask() for _ in range(8)))
+            assert ends.count("refused") >= 5
+            assert set(ends) == {"refused", "length"}
+            with pytest.raises(RequestError, match="no tokens"):
+                async with llm.submit([], max_new_tokens=5):
+                    pytest.fail("the block was entered")
+            await settled(llm)
+
+    run(main)
+
+
+def test_a_list_is_not_waited_for_and_tells_its_lengths():
+    async def main() -> None:
+        async with toy_async_llm() as llm:
+            prompts = ["the cat", "a", "b" * 20]
+            async with llm.submit(lambda: prompts, max_new_tokens=4, streams=False) as submitted:
+                found = [chunk async for chunk in submitted]
+            assert submitted.prompt_lengths == (2, 1, 20)
+            assert [chunk.output is None for chunk in found] == [False] * 3
+            await settled(llm)
+
+    run(main)
+
+
+def test_leaving_the_block_ends_the_request():
+    async def main() -> None:
+        async with toy_async_llm() as llm:
+            async with llm.submit("the cat", max_new_tokens=200) as submitted:
+                await anext(submitted)
+            await settled(llm)
+
+    run(main)
