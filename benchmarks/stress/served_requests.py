@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.oracles.seeded_texts import PROMPTS, make_requests
-from foretell import LLM, GenerationOutput, RequestError
+from foretell import LLM, ForetellError, GenerationOutput
 from foretell.config.settings import CHOOSING_SETTINGS
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -79,7 +79,7 @@ def alone(llm: LLM, wish: Wish) -> list[Told] | None:
     run = llm.chat if wish.path == CHAT else llm.generate
     try:
         found = run(wish.prompt, **wish.settings)
-    except RequestError:
+    except ForetellError:
         return None
     outputs = found if isinstance(found, list) else [found]
     return [_told(output, wish) for output in outputs]

@@ -663,6 +663,10 @@ class Submitted:
             raise StopAsyncIteration
         return chunk
 
+    def ready(self) -> list[Chunk]:
+        """The chunks that are there already, without waiting for any."""
+        return self.channel.ready()
+
 
 def _once(load: Callable[[], LLM]) -> Callable[[], LLM]:
     """The same, to be called once: the model may be among its arguments, and is not kept here."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import perf_counter
 from typing import Any, Protocol, Self, TypeVar
 
+from foretell.async_llm import Submitted
 from foretell.outputs import Chunk, GenerationOutput
 from foretell.server.asgi import RECORD, Receive, Scope, Send
 from foretell.server.asking import Asked
@@ -135,24 +136,31 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _write_chunks(
-        self, submitted: Any, asked: Asked, writer: AnswerWriter, attendant: _Attendant
+        self, submitted: Submitted, asked: Asked, writer: AnswerWriter, attendant: _Attendant
     ) -> None:
+        pace = _Pace(self._state.options.write_interval)
         try:
             async for chunk in submitted:
-                self._record.note_chunk()
-                self._record.completion_tokens += len(chunk.token_ids)
-                events = writer.chunk(chunk)
-                if chunk.output is not None:
-                    self._note_end(chunk)
+                events = self._events_of([chunk, *submitted.ready()], writer)
                 if events:
                     attendant.note_sent()
                     await self._write(events)
+                await pace.keep()
         except Exception as error:  # noqa: BLE001  the answer has begun: it can only be told there
             told = asked.error(error)
             self._record.error = told.message
             await self._write(writer.failure(told))
         else:
             await self._write(writer.end())
+
+    def _events_of(self, chunks: list[Chunk], writer: AnswerWriter) -> bytes:
+        """The events of chunks that have come."""
+        self._record.note_chunks(len(chunks))
+        for chunk in chunks:
+            self._record.completion_tokens += len(chunk.token_ids)
+            if chunk.output is not None:
+                self._note_end(chunk)
+        return b"".join(map(writer.chunk, chunks))
 
     def _submit(self, asked: Asked, *, streams: bool) -> Any:
         return self._state.llm.submit(
@@ -186,6 +194,29 @@ class Exchange:
             self._record.note_output(output.usage)
         if output.index == 0:
             self._record.cached_tokens += output.usage.cached_tokens
+
+
+class _Pace:
+    """Keeps a fast stream from writing too often: each write costs the model some of its time.
+
+    What comes within an interval of the write before is written with the next. A stream whose
+    chunks come more slowly writes each at once.
+
+    Args:
+        interval: seconds.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._last = 0.0
+
+    async def keep(self) -> None:
+        """Wait, after a write, if the one before is not long past."""
+        now = perf_counter()
+        is_fast = now - self._last < 1.5 * self._interval
+        self._last = now
+        if is_fast:
+            await asyncio.sleep(self._interval)
 
 
 class _Attendant:

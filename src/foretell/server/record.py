@@ -24,7 +24,7 @@ class RequestRecord:
         completion_tokens: of all its samples.
         queued: when the engine's queue had it.
         first, last: when its first and its latest chunk came.
-        gaps: the seconds between its chunks.
+        gaps: the seconds between its chunks; of several that came at once, the mean.
         finish_reasons: of its samples that have ended.
         error: the message that it was answered with.
         has_left: whether its client went before the end.
@@ -51,13 +51,13 @@ class RequestRecord:
     has_left: bool = False
     prompt: str | None = None
 
-    def note_chunk(self) -> None:
-        """Take note that tokens have come."""
+    def note_chunks(self, number: int) -> None:
+        """Take note that some chunks have come."""
         now = perf_counter()
         if self.last is None:
-            self.first = now
-        else:
-            self.gaps.append(now - self.last)
+            self.first = self.last = now
+            number -= 1
+        self.gaps += [(now - self.last) / number] * number if number else ()
         self.last = now
 
     def note_output(self, usage: Usage) -> None:

@@ -110,6 +110,15 @@ class Channel(Generic[T]):
             self._caught_up()
         return item
 
+    def ready(self) -> list[T]:
+        """All items that are there, without waiting for any. The reader's side."""
+        with self._lock:
+            lagged = self.lags
+            items = [self._store.popleft() for _ in range(len(self._store))]
+        if lagged and self._caught_up is not None:
+            self._caught_up()
+        return items
+
     def _raise_error(self) -> None:
         error, self._error = self._error, None
         if error is not None:
