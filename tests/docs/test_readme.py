@@ -13,6 +13,7 @@ from support.documents import commands, printed_by, run_command, snippets
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
+EXTRAS = {"plot", "serve", "transformers"}
 LINES = [line for snippet in snippets(README, "sh") for line in commands(snippet)]
 
 
@@ -56,6 +57,6 @@ def test_the_map_names_what_is_there_and_all_of_the_package():
 def test_each_extra_that_is_to_be_installed_exists():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = re.findall(r"\[([a-z,]+)\]['\"]", TEXT)
-    assert {extra for names in named for extra in names.split(",")} == {"plot", "transformers"}
-    assert {"plot", "transformers"} <= set(project["optional-dependencies"])
+    assert {extra for names in named for extra in names.split(",")} == EXTRAS
+    assert EXTRAS <= set(project["optional-dependencies"])
     assert "foretell[" not in TEXT  # no index has it
