@@ -35,6 +35,7 @@ RECIPES = {
         "tests/cli/test_main.py",
         "tests/test_public_surface.py",
     ),
+    "A field of a request": ("tests/recipes/field.py", "tests/server/test_openapi.py"),
 }
 """By their headings, the tests that see what they add at work."""
 
