@@ -345,7 +345,8 @@ def test_the_options_reach_the_server_and_the_model(shell, monkeypatch):
     assert model.name == "gemma-3-270m"
     assert model.settings == {"threads": 2, "max_waiting": 7, "max_running": 3}
     assert options.api_keys == ("k", "l")
-    assert (options.cors_origins, options.allowed_hosts) == (("https://a.b",), ("me",))
+    assert options.cors_origins == ("https://a.b",)
+    assert options.allowed_hosts == ("localhost", "127.0.0.1", "[::1]", "me")
     assert (options.drain_delay, options.shutdown_timeout) == (1, 2)
     assert (options.strict, options.log_prompts) == (True, True)
     assert options.defaults == {"preset": "greedy"}

@@ -38,10 +38,10 @@ class Place:
                 "or --insecure to let everybody ask",
                 click.get_current_context(),
             )
-        if self.allowed_hosts or self.uds is not None or not is_private:
+        if self.uds is not None or not (self.allowed_hosts or is_private):
             return self.allowed_hosts or None
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return tuple(dict.fromkeys((*LOOPBACK_NAMES, host)))
+        return tuple(dict.fromkeys((*LOOPBACK_NAMES, host, *self.allowed_hosts)))
 
     def listen(self) -> Listeners:
         """Listen there; OSError where that is not possible."""
@@ -102,8 +102,8 @@ PLACE_OPTIONS = (
         "allowed_hosts",
         multiple=True,
         metavar="NAME",
-        help="A name that clients may call the server by; * is any.  [repeatable; default: any, "
-        "or on a loopback address its own]",
+        help="A name that clients may call the server by, beside localhost; * is any.  "
+        "[repeatable; default: any, or on a loopback address none]",
     ),
     click.option(
         "--cors-origin",
