@@ -53,6 +53,7 @@ def test_the_snippets_of_clients_run(url: str):
         if IS_COMPLETE or all(map(find_spec, needed)):
             printed = printed_by(at(snippet, url), names)
             assert printed or "assert " in snippet.code
+    names["client"].close()
     assert names["again"].usage.completion_tokens > 0
 
 
