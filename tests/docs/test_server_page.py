@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import click
@@ -64,6 +65,7 @@ def test_the_snippets_of_applications_run(default_model_path: object):
     assert printed == ["", " cat's favorite toy.\n"]
 
 
+@pytest.mark.skipif(which("curl") is None, reason="needs curl")
 @pytest.mark.parametrize("line", CURLS)
 def test_each_curl_line_is_answered(line: str, url: str):
     assert PLACE in line
