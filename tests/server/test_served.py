@@ -1,4 +1,4 @@
-"""Many requests at once over HTTP: each is answered as by the model alone, whoever leaves beside."""
+"""Many requests at once over HTTP: each has the answer of the model alone, whoever leaves."""
 
 from __future__ import annotations
 
