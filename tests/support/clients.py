@@ -11,6 +11,7 @@ HEAVY = (
     "test_llm_cli.py",
     "test_lm_eval.py",
     "test_pydantic_ai.py",
+    "test_schemathesis.py",
 )
 """Files in tests/server/clients."""
 

@@ -38,6 +38,12 @@ def check_messages(own: Mapping[str, Any]) -> list[Any]:
     return messages
 
 
+def check_alone(own: Mapping[str, Any]) -> None:
+    """Raise ApiError if a prompt is given beside the messages."""
+    if "prompt" in own:
+        raise invalid("prompt and messages are both given: give one of them", "prompt")
+
+
 def template_wishes(own: Mapping[str, Any]) -> dict[str, Any]:
     """What is asked of the chat template, as arguments of `chat_prompt`."""
     wishes: dict[str, Any] = {}

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from foretell.server.chat import check_messages, template_wishes
+from foretell.server.chat import check_alone, check_messages, template_wishes
 from foretell.server.errors import invalid
 from foretell.server.fields import Fields, checked, flag
 from foretell.server.state import ServerState
@@ -30,17 +30,15 @@ async def tokenize(fields: Fields, state: ServerState) -> dict[str, Any]:
 
 
 def _ids(own: Mapping[str, Any], state: ServerState) -> list[int]:
-    tokenizer = state.llm.tokenizer
+    tokenizer, wishes = state.llm.tokenizer, template_wishes(own)
+    how = {name: flag(own, name, default=True) for name in ("add_special_tokens", "parse_special")}
     if "messages" in own:
-        return chat_prompt(tokenizer, check_messages(own), **template_wishes(own))
+        check_alone(own)
+        return chat_prompt(tokenizer, check_messages(own), **wishes)
     prompt = own.get("prompt")
     if not isinstance(prompt, str):
         raise invalid(f"prompt={quote(prompt)} must be a text", "prompt")
-    return tokenizer.encode(
-        prompt,
-        add_special_tokens=flag(own, "add_special_tokens", default=True),
-        parse_special=flag(own, "parse_special", default=True),
-    )
+    return tokenizer.encode(prompt, **how)
 
 
 async def detokenize(fields: Fields, state: ServerState) -> dict[str, Any]:

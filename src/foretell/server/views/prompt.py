@@ -11,7 +11,7 @@ from foretell.config import GenerationConfig
 from foretell.config.settings import CHOOSING_SETTINGS
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.server.asking import priority_of
-from foretell.server.chat import check_messages, template_wishes
+from foretell.server.chat import check_alone, check_messages, template_wishes
 from foretell.server.errors import invalid
 from foretell.server.fields import Fields, flag
 from foretell.server.frames import dumps
@@ -28,15 +28,12 @@ class PromptSource:
     """
 
     def __init__(self, fields: Fields, state: ServerState) -> None:
-        own = fields.own
+        own, wishes = fields.own, template_wishes(fields.own)
         fields.spelled |= {"template_arguments": "chat_template_kwargs", "text": "prompt"}
         if "messages" in own:
-            if "prompt" in own:
-                raise invalid("prompt and messages are both given: give one of them", "prompt")
+            check_alone(own)
             messages, tokenizer = check_messages(own), state.llm.tokenizer
-            self._read: Callable[[], Prompt] = partial(
-                chat_prompt, tokenizer, messages, **template_wishes(own)
-            )
+            self._read: Callable[[], Prompt] = partial(chat_prompt, tokenizer, messages, **wishes)
         else:
             prompt = own.get("prompt")
             if not isinstance(prompt, (str, list)) or is_batch(prompt):
