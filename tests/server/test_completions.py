@@ -200,3 +200,19 @@ def test_what_is_refused_is_named(wish, param):
             assert (answer.status, answer.error["param"]) == (400, param), answer.body
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    "name", ["stop", "bad_words", "dry_sequence_breakers", "negative_prompt", "stop_regex"]
+)
+def test_a_lone_surrogate_is_no_text(name):
+    async def main() -> None:
+        needs = {"dry_multiplier": 1, "guidance_scale": 2}
+        wish = {name: "\ud800", **(needs if name in ("negative_prompt",) else {})}
+        if name == "dry_sequence_breakers":
+            wish = {name: ["\ud800"], "dry_multiplier": 1}
+        async with serving() as toy:
+            answer = await call(toy.app, COMPLETIONS, {"prompt": "a", **wish})
+            assert answer.status == 400, answer.body
+
+    run(main)

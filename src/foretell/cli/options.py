@@ -24,9 +24,9 @@ from foretell.cli.settings import (
     warn,
 )
 from foretell.errors import RequestError
-from foretell.formats.metadata import has_surrogate
 from foretell.hub import DEFAULT_MODEL
 from foretell.loading.options import OPTIONS, Option
+from foretell.utils.surrogates import has_surrogate
 from foretell.utils.terminal import is_terminal
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from foretell.config.choices import LOGPROB_STAGES, NEVER, SCOPE_NAMES
 from foretell.config.ranges import FINITE, MAX_COUNT, TOKEN_ID, Range
 from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
+from foretell.utils.surrogates import has_surrogate
 
 BAN = "-inf"
 """A bias of minus infinity, as JSON can spell it."""
@@ -86,6 +87,8 @@ def strings(name: str, value: Any) -> tuple[str, ...]:
     texts = tuple(map(plain.string, found or ()))
     if found is None or not all(texts):
         raise wrong(name, value, "a string or a list of strings, none empty")
+    if any(map(has_surrogate, filter(None, texts))):
+        raise wrong(name, value, "Unicode, without lone surrogates")
     return texts  # type: ignore[return-value]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.utils.quoting import escape, quote
+from foretell.utils.surrogates import has_surrogate
 
 
 class MetadataReader:
@@ -183,15 +184,6 @@ class MetadataReader:
 
     def _spell(self, key: str) -> str:
         return self._spelling.format(escape(f"{self.prefix}{key}"))
-
-
-def has_surrogate(text: str) -> bool:
-    """Whether the text holds a lone surrogate, which no UTF-8 can spell."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _is_finite(value: float) -> bool:

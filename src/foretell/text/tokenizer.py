@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkable
 
 from foretell.errors import RequestError
-from foretell.formats.metadata import has_surrogate
 from foretell.text.detokenizer import Detokenizer
 from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.special import SpecialTokens
@@ -24,6 +23,7 @@ from foretell.text.tokenizers.vocabulary import (
     read_vocabulary,
 )
 from foretell.utils.quoting import quote
+from foretell.utils.surrogates import has_surrogate
 from foretell.utils.terminal import show_bytes
 
 if TYPE_CHECKING:

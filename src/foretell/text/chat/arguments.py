@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from foretell.errors import RequestError
-from foretell.formats.metadata import has_surrogate
 from foretell.utils.quoting import quote
+from foretell.utils.surrogates import has_surrogate
 
 MAX_DEPTH = 32  # of lists and objects in each other
 MAX_INTEGER = 2**63

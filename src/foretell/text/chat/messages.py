@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from foretell.errors import RequestError
-from foretell.formats.metadata import has_surrogate
 from foretell.utils.quoting import quote
+from foretell.utils.surrogates import has_surrogate
 
 Message = Mapping[str, Any]
 """A role, and a content: a text, or OpenAI's parts `[{"type": "text", "text": ...}, ...]`.

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from foretell.errors import ModelFileError, RequestError
-from foretell.formats.metadata import has_surrogate
 from foretell.text.chat.arguments import check_arguments
 from foretell.text.chat.continuation import cut_at_mark, mark_end
 from foretell.text.chat.escaping import SpecialTokenEscaper
 from foretell.text.chat.messages import Message, adapt_roles, check_messages
 from foretell.text.chat.template import ChatTemplate
 from foretell.utils.quoting import quote
+from foretell.utils.surrogates import has_surrogate
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from foretell.errors import ForetellError, ModelFileError, RequestError
-from foretell.formats.metadata import has_surrogate
 from foretell.text.chat.messages import Message, check_messages
 from foretell.text.chat.renderer import RENDERER
 from foretell.utils.quoting import one_line
+from foretell.utils.surrogates import has_surrogate
 
 MAX_SECONDS = 1.0  # of processor time
 MAX_WALL_SECONDS = 2.0 if sys.platform == "win32" else 20.0  # elsewhere only if the former fails

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.errors import UnsupportedModelError
-from foretell.formats.metadata import MetadataReader, has_surrogate
+from foretell.formats.metadata import MetadataReader
 from foretell.text.tokenizers.pretokenizers import NO_CUTS, PreTokenizer, find_pretokenizer
 from foretell.utils.quoting import quote
+from foretell.utils.surrogates import has_surrogate
 
 MAX_TOKENS = 2**22
 MAX_TOKEN_LENGTH = 1024  # characters; the longest in known vocabularies has a few hundred
