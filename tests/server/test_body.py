@@ -33,6 +33,9 @@ from foretell.server.options import ServerOptions
         json.dumps({"prompt": "a", "stop": "x" * 1_000_000}).encode(),
         json.dumps({"prompt": "a", "stop": ["x"] * 10_000}).encode(),
         json.dumps({"prompt": "a", "logit_bias": {str(i): 1 for i in range(10_000)}}).encode(),
+        json.dumps({"prompt": "a", **{f"f{i}": 1 for i in range(10_000)}}).encode(),
+        json.dumps({"prompt": "a", "allowed_token_ids": [5] * 300_000}).encode(),
+        json.dumps({"prompt": "a", "sequence_bias": [[[1], 1.0]] * 3000}).encode(),
         json.dumps({"prompt": "a", "stop_regex": "(a+)+" * 1000}).encode(),
     ],
 )
@@ -63,5 +66,15 @@ def test_unknown_fields_are_refused_where_the_server_is_strict():
         async with serving(options=ServerOptions(strict=True)) as toy:
             answer = await call(toy.app, CHAT, {"messages": HELLO, "frobnicate": 1})
             assert (answer.status, answer.error["param"]) == (400, "frobnicate")
+
+    run(main)
+
+
+def test_a_large_prompt_is_refused_like_a_small_one():
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": [5] * 100_000, "max_tokens": 3}
+            answer = await call(toy.app, COMPLETIONS, body)
+            assert (answer.status, answer.error["code"]) == (400, "context_length_exceeded")
 
     run(main)

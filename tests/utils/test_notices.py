@@ -14,6 +14,7 @@ from foretell.utils.notices import caution, tell
 
 PACKAGE = Path(foretell.__file__).parent
 MAY_PRINT = {
+    PACKAGE / "server" / "log.py",  # a program's own log, as `foretell serve` asks for it
     PACKAGE / "text" / "chat" / "template_worker.py",  # a process of its own, read by its parent
     PACKAGE / "utils" / "progress.py",  # bars
 }

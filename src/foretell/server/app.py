@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.routing import Route, Router
 
@@ -37,6 +37,8 @@ from foretell.utils.warn import hearing
 
 DEFAULTS = ServerOptions()
 
+T = TypeVar("T")
+
 Body = Mapping[str, Any]
 Ask = Callable[[Body, ServerState], tuple[Asked, AnswerWriter]]
 """From a body to a request, and to who writes its answer."""
@@ -59,7 +61,8 @@ class Generating:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        asked, writer = self._ask(await _body(receive, self._state), self._state)
+        state = self._state
+        asked, writer = await _checked(receive, state, lambda body: self._ask(body, state))
         await Exchange(scope, receive, send, self._state).answer(asked, writer)
 
 
@@ -79,8 +82,10 @@ class Computing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        body = await _body(receive, self._state)
-        fields = sorted_fields(body, self._route, self._state)
+        state = self._state
+        fields = await _checked(
+            receive, state, lambda body: sorted_fields(body, self._route, state)
+        )
         exchange = Exchange(scope, receive, send, self._state)
         try:
             with hearing(fields.warnings.append):
@@ -108,8 +113,9 @@ class Telling:
         await Exchange(scope, receive, send, self._state).send_json(data)
 
 
-async def _body(receive: Receive, state: ServerState) -> Body:
-    return await read_json(receive, state.options.max_body_bytes, state.options.body_timeout)
+async def _checked(receive: Receive, state: ServerState, check: Callable[[Body], T]) -> T:
+    options = state.options
+    return await read_json(receive, options.max_body_bytes, options.body_timeout, check)
 
 
 def version(state: ServerState) -> dict[str, Any]:

@@ -5,19 +5,34 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from foretell.server.asgi import Receive
 from foretell.server.errors import ApiError, invalid
 from foretell.utils.quoting import quote
+
+T = TypeVar("T")
 
 
 class ClientGoneError(Exception):
     """Whoever asked has left: nobody is to be answered."""
 
 
-async def read_json(receive: Receive, max_bytes: int, timeout: float) -> dict[str, Any]:
-    """The body as a JSON object.
+LARGE = 2**16
+"""Bytes of a body from which on it is read and checked beside the event loop."""
+
+
+async def read_json(
+    receive: Receive, max_bytes: int, timeout: float, then: Callable[[dict[str, Any]], T]
+) -> T:
+    """What `then` makes of the body, which must be a JSON object.
+
+    Args:
+        receive: of ASGI.
+        max_bytes: most bytes of the body.
+        timeout: seconds in which it must have come.
+        then: checks it; in a helper thread, if the body is large.
 
     Raises:
         ApiError: it is too large, does not come in time, or is no JSON object.
@@ -29,7 +44,9 @@ async def read_json(receive: Receive, max_bytes: int, timeout: float) -> dict[st
     except TimeoutError:
         message = f"the body did not come within {timeout:g} seconds"
         raise ApiError(408, message, headers={"connection": "close"}) from None
-    return parse_object(data)
+    if len(data) <= LARGE:
+        return then(parse_object(data))
+    return await asyncio.to_thread(lambda: then(parse_object(data)))
 
 
 async def _read(receive: Receive, max_bytes: int) -> bytes:

@@ -200,6 +200,9 @@ MAX_STOPS = 32
 MAX_TEXTS = 1024
 MAX_TEXT_CHARACTERS = 4096
 MAX_SEQUENCES = 128
+MAX_FIELDS = 512
+MAX_BIASES = 2048
+MAX_IDS = 2**18
 
 _TEXTS = ("stop", "stop_regex", "bad_words", "dry_sequence_breakers")
 _COUNTS = ("num_return_sequences", "num_beams")
@@ -230,10 +233,11 @@ SETTINGLESS = ("tokenize", "detokenize")
 
 def sort_fields(body: Mapping[str, Any], route: str, *, strict: bool = False) -> Fields:
     """Sort a body's fields; ApiError for one that is refused, which it names as `param`."""
+    if len(body) > MAX_FIELDS:
+        raise invalid(f"the body has {len(body)} fields: must have at most {MAX_FIELDS}")
     found = Fields()
-    for name, value in body.items():
-        if value is None:
-            continue
+    stated = {name: value for name, value in body.items() if value is not None}
+    for name, value in stated.items():
         if name in OWN[route]:
             found.own[name] = value
         elif name in HARMLESS:
@@ -279,13 +283,16 @@ def _check_size(name: str, setting: str, value: Any) -> None:
     """Refuse what is so large that it could only do harm."""
     if setting in _COUNTS and type(value) is int and value > MAX_SEQUENCES:
         raise invalid(f"{name}={quote(value)} must be at most {MAX_SEQUENCES}", name)
-    if setting not in _TEXTS:
-        return
-    texts = value if isinstance(value, list) else [value]
-    most = MAX_STOPS if setting.startswith("stop") else MAX_TEXTS
-    if len(texts) > most:
-        raise invalid(f"{name} has {len(texts)} entries: must have at most {most}", name)
-    for text in texts:
+    is_text = setting in _TEXTS
+    entries = value if isinstance(value, (list, dict)) else [value]
+    most = MAX_IDS
+    if is_text:
+        most = MAX_STOPS if setting.startswith("stop") else MAX_TEXTS
+    elif setting.endswith("_bias"):
+        most = MAX_BIASES
+    if len(entries) > most:
+        raise invalid(f"{name} has {len(entries)} entries: must have at most {most}", name)
+    for text in entries if is_text else ():
         if isinstance(text, str) and len(text) > MAX_TEXT_CHARACTERS:
             raise invalid(
                 f"{name} has a text of {len(text)} characters: "
