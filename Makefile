@@ -178,6 +178,18 @@ stalls: ## gaps in running streams while a long prompt is read
 prefix stalls: $(VENV)/built
 	@$(BIN)/python -m benchmarks.speed.$@ $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
 
+.PHONY: serving
+serving: $(VENV)/tested $(PEERS)/made ## a server beside its model, and beside llama.cpp's server
+	@$(BIN)/python -m benchmarks.speed.serving $$($(BIN)/foretell models path $(MODEL)) \
+	    --peer-python $(PEERS)/bin/python $(OPTIONS)
+
+.PHONY: served served-soak
+served: ## a server under load, and ended in the middle: each answer that of the model alone
+	@$(BIN)/python -m benchmarks.stress.served $(MODEL) --signal $(OPTIONS)
+served-soak: ## fifteen minutes of clients that misbehave: memory, blocks, answers
+	@$(BIN)/python -m benchmarks.stress.served_soak $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
+served served-soak: $(VENV)/tested
+
 .PHONY: soak promise
 soak: ## ten minutes of random requests: blocks, memory, answers
 promise: ## 200 random requests, run in every way: the same bits

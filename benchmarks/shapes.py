@@ -42,6 +42,7 @@ class Shape:
 
 
 SHAPES = {
+    "small": Shape("a small Llama", 512, 4, 8, 4, 64, 1536),  # for trials, not for speed
     "llama-1b": Shape("Llama 3.2 1B", 2048, 16, 32, 8, 64, 8192),
     "llama-3b": Shape("Llama 3.2 3B", 3072, 28, 24, 8, 128, 8192),
 }
