@@ -76,7 +76,7 @@ $(CLIENTS)/node/made: tests/server/clients/package.json
 .PHONY: test-clients
 test-clients: $(CLIENTS)/made $(CLIENTS)/node/made ## the server, asked by many clients (needs node)
 	FORETELL_CLIENTS=1 $(CLIENTS)/venv/bin/python -m pytest -W ignore $(LOOP) $(OPTIONS) \
-	    tests/server/clients
+	    tests/server/clients tests/docs/test_server_page.py
 
 .PHONY: check
 check: $(VENV)/tested ## formatting, lint, types, import contracts

@@ -29,7 +29,7 @@ PLACE = "http://127.0.0.1:8000"
 SHELL = snippets(PAGE, "sh")
 CURLS = [line for one in SHELL for line in re.findall(r"^curl (?:.*\\\n)*.*$", one.code, re.M)]
 STARTS = [arguments for one in SHELL for arguments in commands(one)]
-CLIENTS = ("openai", "langchain_openai", "litellm")
+CLIENTS = ("openai", "langchain_openai", "litellm", "pydantic_ai")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def at(snippet: Snippet, url: str) -> Snippet:
 def test_the_snippets_of_clients_run(url: str):
     names: dict[str, Any] = {}  # later snippets go on with earlier ones
     asking = [one for one in snippets(PAGE, "python") if "foretell import" not in one.code]
-    assert len(asking) == 4
+    assert len(asking) == 5
     for snippet in asking:
         needed = [
             name for name in CLIENTS if re.search(rf"^(from|import) {name}\b", snippet.code, re.M)

@@ -12,6 +12,7 @@ HEAVY = (
     "test_lm_eval.py",
     "test_pydantic_ai.py",
     "test_schemathesis.py",
+    "test_snippets.py",
 )
 """Files in tests/server/clients."""
 

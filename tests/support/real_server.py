@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from foretell.hub import DEFAULT_MODEL
 
-NAME, ALIAS = "smol-135m", "smol"
+NAME, ALIAS = DEFAULT_MODEL, "smollm2"
 """What the served model is called: answers bear the first, as OpenAI's bear a dated name."""
 
 
