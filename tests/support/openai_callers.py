@@ -14,7 +14,7 @@ from openai import AsyncOpenAI, OpenAI
 
 
 class Caller(ABC):
-    """Calls methods of a client by their paths, as "chat.completions.create".
+    """Calls methods of a client by their paths, as "chat.completions.create", until it is closed.
 
     Args:
         base_url: of the server, up to `/v1`.
@@ -30,9 +30,19 @@ class Caller(ABC):
             **options,
         }
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def lenient(self) -> Self:
         """The same without validation, for where OpenAI's own answers would not pass it."""
         return type(self)(**{**self._options, "_strict_response_validation": False})
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the client."""
 
     @abstractmethod
     def call(self, path: str, **arguments: Any) -> Any:
@@ -48,44 +58,53 @@ class Caller(ABC):
 
 
 class SyncCaller(Caller):
+    def __init__(self, base_url: str, **options: Any) -> None:
+        super().__init__(base_url, **options)
+        self._client = OpenAI(**self._options)
+
+    def close(self) -> None:
+        self._client.close()
+
     def call(self, path: str, **arguments: Any) -> Any:
-        with OpenAI(**self._options) as client:
-            return attrgetter(path)(client)(**arguments)
+        return attrgetter(path)(self._client)(**arguments)
 
     def chunks(self, path: str, **arguments: Any) -> list[Any]:
-        with OpenAI(**self._options) as client:
-            return list(attrgetter(path)(client)(**arguments, stream=True))
+        return list(attrgetter(path)(self._client)(**arguments, stream=True))
 
     def events(self, path: str, **arguments: Any) -> tuple[list[Any], Any]:
-        with OpenAI(**self._options) as client, attrgetter(path)(client)(**arguments) as stream:
+        with attrgetter(path)(self._client)(**arguments) as stream:
             return list(stream), getattr(stream, _final(path))()
 
 
 class AsyncCaller(Caller):
+    def __init__(self, base_url: str, **options: Any) -> None:
+        super().__init__(base_url, **options)
+        self._client = AsyncOpenAI(**self._options)
+        self._runner = asyncio.Runner()
+
+    def close(self) -> None:
+        with self._runner as runner:
+            runner.run(self._client.close())
+
     def call(self, path: str, **arguments: Any) -> Any:
         async def main() -> Any:
-            async with AsyncOpenAI(**self._options) as client:
-                return await attrgetter(path)(client)(**arguments)
+            return await attrgetter(path)(self._client)(**arguments)
 
-        return asyncio.run(main())
+        return self._runner.run(main())
 
     def chunks(self, path: str, **arguments: Any) -> list[Any]:
         async def main() -> list[Any]:
-            async with AsyncOpenAI(**self._options) as client:
-                stream = await attrgetter(path)(client)(**arguments, stream=True)
-                return [chunk async for chunk in stream]
+            stream = await attrgetter(path)(self._client)(**arguments, stream=True)
+            return [chunk async for chunk in stream]
 
-        return asyncio.run(main())
+        return self._runner.run(main())
 
     def events(self, path: str, **arguments: Any) -> tuple[list[Any], Any]:
         async def main() -> tuple[list[Any], Any]:
-            async with (
-                AsyncOpenAI(**self._options) as client,
-                attrgetter(path)(client)(**arguments) as stream,
-            ):
+            async with attrgetter(path)(self._client)(**arguments) as stream:
                 return [event async for event in stream], await getattr(stream, _final(path))()
 
-        return asyncio.run(main())
+        return self._runner.run(main())
 
 
 def _final(path: str) -> str:

@@ -39,10 +39,28 @@ def alone() -> Iterator[LLM]:
         yield llm
 
 
-@pytest.fixture(params=CALLERS)
-def openai(request: pytest.FixtureRequest, toy: Served) -> Caller:
+@pytest.fixture(scope="session", params=CALLERS)
+def _shared_openai(request: pytest.FixtureRequest, _shared_toy: Served) -> Iterator[Caller]:
+    with CALLERS[request.param](_shared_toy.url) as caller:
+        yield caller
+
+
+@pytest.fixture
+def openai(_shared_openai: Caller, toy: Served) -> Caller:
     """openai-python, asking the toy."""
-    return CALLERS[request.param](toy.url)
+    return _shared_openai
+
+
+@pytest.fixture(scope="session")
+def _shared_lenient(_shared_openai: Caller) -> Iterator[Caller]:
+    with _shared_openai.lenient() as caller:
+        yield caller
+
+
+@pytest.fixture
+def lenient(_shared_lenient: Caller, toy: Served) -> Caller:
+    """The same, without validation of what it is answered."""
+    return _shared_lenient
 
 
 @pytest.fixture(scope="session")

@@ -52,12 +52,10 @@ def test_an_answer(openai: Caller, alone: LLM, prompt: Any, n: int):
     assert answer.usage.completion_tokens == sum(one.usage.completion_tokens for one in expected)
 
 
-def test_a_stream(openai: Caller, alone: LLM):
+def test_a_stream(lenient: Caller, alone: LLM):
     prompts = [PROMPT, "a dog"]
     options = {"include_usage": True}
-    *chunks, last = openai.lenient().chunks(
-        CREATE, **ASKED, prompt=prompts, n=2, stream_options=options
-    )
+    *chunks, last = lenient.chunks(CREATE, **ASKED, prompt=prompts, n=2, stream_options=options)
     expected = generate(alone, prompts, num_return_sequences=2)
     assert texts_of(chunks, 4) == [one.text for one in expected]
     assert last.choices == []
@@ -92,9 +90,9 @@ def test_the_chosen_token_alone(openai: Caller, alone: LLM):
         assert list(top.values()) == [logprob]
 
 
-def test_log_probabilities_in_a_stream_are_the_same(openai: Caller):
+def test_log_probabilities_in_a_stream_are_the_same(openai: Caller, lenient: Caller):
     whole = openai.call(CREATE, **ASKED, prompt=PROMPT, logprobs=2).choices[0].logprobs
-    chunks = openai.lenient().chunks(CREATE, **ASKED, prompt=PROMPT, logprobs=2)
+    chunks = lenient.chunks(CREATE, **ASKED, prompt=PROMPT, logprobs=2)
     told = [chunk.choices[0].logprobs for chunk in chunks]
     parts = [one for one in told if one is not None]
     assert [entry for one in parts for entry in one.tokens] == whole.tokens
@@ -103,15 +101,15 @@ def test_log_probabilities_in_a_stream_are_the_same(openai: Caller):
     assert [entry for one in parts for entry in one.text_offset] == whole.text_offset
 
 
-def test_the_prompt_is_echoed_and_scored(openai: Caller, alone: LLM):
+def test_the_prompt_is_echoed_and_scored(lenient: Caller, alone: LLM):
     wishes = {"echo": True, "logprobs": 1, "max_tokens": 1, "temperature": 0}
-    choice = openai.lenient().call(CREATE, **{**ASKED, **wishes}, prompt=PROMPT).choices[0]
+    choice = lenient.call(CREATE, **{**ASKED, **wishes}, prompt=PROMPT).choices[0]
     score = alone.score(PROMPT)
     assert choice.text.startswith(PROMPT)
     expected = [token.logprob for token in score.tokens]
     assert choice.logprobs.token_logprobs[:-1] == expected
     assert expected[0] is None
-    chunks = openai.lenient().chunks(CREATE, **{**ASKED, **wishes}, prompt=PROMPT)
+    chunks = lenient.chunks(CREATE, **{**ASKED, **wishes}, prompt=PROMPT)
     assert texts_of(chunks, 1) == [choice.text]
 
 
