@@ -143,7 +143,7 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "function_call": ("none", "auto"),
     "response_format": ({"type": "text"},),
     "modalities": (["text"],),
-    "best_of": (1,),
+    "best_of": (0, 1),
     "suffix": ("",),
     "echo": (False,),
     "trace": (False,),
