@@ -10,7 +10,7 @@ import gc
 
 from foretell.cli.interrupts import ExitsAtOnce
 
-YOUNG_OBJECTS = 50_000
+YOUNG_OBJECTS = 200_000
 """How many more objects there may be before Python's garbage collector looks for reference cycles.
 What is imported and read makes as many, and no cycles; that search would take 5 % of a short
 program."""
