@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from support.asgi import call
 from support.toy_async import run
-from support.toy_server import COMPLETIONS, serving
+from support.toy_server import CHAT, COMPLETIONS, HELLO, RESPONSES, serving
+
+from foretell.server.options import ServerOptions
 
 
 def test_a_text_or_its_ids_are_continued_as_the_model_does_alone():
@@ -214,5 +216,20 @@ def test_a_lone_surrogate_is_no_text(name):
         async with serving() as toy:
             answer = await call(toy.app, COMPLETIONS, {"prompt": "a", **wish})
             assert answer.status == 400, answer.body
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [(COMPLETIONS, {"prompt": "a"}), (CHAT, {"messages": HELLO}), (RESPONSES, {"input": "a"})],
+)
+def test_what_a_request_says_counts_before_the_servers_defaults(route, body):
+    async def main() -> None:
+        defaults = {"temperature": 0.5, "max_new_tokens": 9, "ignore_eos": True}
+        async with serving(options=ServerOptions(defaults=defaults)) as toy:
+            for wish, length in (({}, 9), ({"max_new_tokens": 5}, 5)):
+                usage = (await call(toy.app, route, {**body, **wish})).data["usage"]
+                assert length in (usage.get("completion_tokens"), usage.get("output_tokens"))
 
     run(main)

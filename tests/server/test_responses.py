@@ -8,9 +8,8 @@ import pytest
 from support.asgi import begin, call
 from support.toy_async import SCRIPT, run, scripted
 from support.toy_chat import chatting_backend
-from support.toy_server import HELLO, serving
+from support.toy_server import HELLO, RESPONSES, serving
 
-RESPONSES = "/v1/responses"
 INCLUDE = {"include": ["message.output_text.logprobs"], "top_logprobs": 3}
 ORDER = [
     "response.created",

@@ -11,6 +11,7 @@ from support.toy_beam_search import script as beam_script
 from support.toy_server import HELLO, serving
 
 from foretell import GenerationConfig
+from foretell.server.options import ServerOptions
 from foretell.text.chat.prompt import chat_prompt
 
 VIEWS = ("next", "score", "explain", "beams", "compare", "alternatives")
@@ -156,8 +157,6 @@ def test_what_is_odd_about_the_settings_is_told(view):
 
 
 def test_the_servers_defaults_hold_where_nothing_is_said():
-    from foretell.server.options import ServerOptions
-
     async def main() -> None:
         options = ServerOptions(defaults={"temperature": 0.5, "top_k": 3})
         async with serving(options=options) as toy:
@@ -167,6 +166,18 @@ def test_the_servers_defaults_hold_where_nothing_is_said():
             assert answer.data["candidates"] > 3
             answer = await call(toy.app, path("explain"), {"prompt": PROMPT})
             assert answer.data["config"]["top_k"] == 3
+
+    run(main)
+
+
+@pytest.mark.parametrize("defaults", [{"max_new_tokens": 5000}, {"max_length": 5000}])
+def test_no_default_lets_an_explanation_become_too_long(defaults, monkeypatch):
+    async def main() -> None:
+        monkeypatch.setattr("foretell.server.views.explain.MAX_TOKENS", 7)
+        defaults_told = {**defaults, "temperature": 1.0, "ignore_eos": True}
+        async with serving(options=ServerOptions(defaults=defaults_told)) as toy:
+            answer = await call(toy.app, path("explain"), {"prompt": PROMPT})
+            assert len(answer.data["steps"]) <= 7
 
     run(main)
 

@@ -99,18 +99,27 @@ def check_model(name: Any, state: ServerState) -> None:
     raise ApiError(404, message, param="model", code="model_not_found")
 
 
+def settings_in_force(
+    fields: Fields, state: ServerState, fallback: Mapping[str, Any] = AS_OPENAI
+) -> dict[str, Any]:
+    """The settings of a request, and beside them those that hold where it states none.
+
+    The latter are the server's, or else `fallback`. They hold only where the request does not say
+    how tokens are chosen; even then what it does say counts before them.
+    """
+    if CHOOSING_SETTINGS & fields.settings.keys():
+        return dict(fields.settings)
+    return {**(state.options.defaults or fallback), **fields.settings}
+
+
 def asked(
     fields: Fields,
     read: ReadPrompts,
     num_prompts: int,
     state: ServerState,
     settings: Mapping[str, Any],
-    fallback: Mapping[str, Any] = AS_OPENAI,
 ) -> Asked:
-    """A request of these fields; `settings` are further ones that the route has made.
-
-    `fallback` holds where neither they nor the server's options say how tokens are chosen.
-    """
+    """A request of these fields, with the settings that are in force."""
     own = fields.own
     streams = flag(own, "stream")
     wishes = checked(own, "stream_options", dict, {}, lambda _: True)
@@ -122,7 +131,7 @@ def asked(
     return Asked(
         read,
         num_prompts,
-        make_config({**fields.settings, **settings}, fields, state, fallback),
+        _config(settings, fields),
         fields,
         streams,
         flag(known, "include_usage"),
@@ -141,17 +150,9 @@ def priority_of(fields: Fields) -> int:
     return number(fields.own, "priority", -(2**31), 2**31 - 1) or 0
 
 
-def make_config(
-    settings: Mapping[str, Any],
-    fields: Fields,
-    state: ServerState,
-    fallback: Mapping[str, Any] = AS_OPENAI,
-) -> GenerationConfig:
-    """The settings in force; ApiError, naming the field, for those that make no sense."""
-    chosen = dict(settings)
-    if not CHOOSING_SETTINGS & chosen.keys():
-        chosen |= state.options.defaults or fallback
+def _config(settings: Mapping[str, Any], fields: Fields) -> GenerationConfig:
+    """These settings, a seed among them; ApiError, naming the field, if they make no sense."""
     try:
-        return GenerationConfig().override(**chosen).with_seed()
+        return GenerationConfig().override(**settings).with_seed()
     except ConfigError as error:
         raise api_error(error, fields.spelled) from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from foretell.server.asking import Asked, asked, sorted_fields
+from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
 from foretell.server.errors import invalid
 from foretell.server.fields import checked, flag, number
 from foretell.server.state import ServerState
@@ -24,7 +24,8 @@ def ask_chat(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ChatWr
     fields.spelled["template_arguments"] = "chat_template_kwargs"
     messages = check_messages(own)
     read = partial(chat_prompt, state.llm.tokenizer, messages, **template_wishes(own))
-    request = asked(fields, read, 1, state, _reports(own))
+    settings = {**settings_in_force(fields, state), **_reports(own)}
+    request = asked(fields, read, 1, state, settings)
     return request, ChatWriter(request, state)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from foretell.inputs.prompts import Prompts, is_batch
-from foretell.server.asking import Asked, asked, sorted_fields
+from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
 from foretell.server.errors import invalid
 from foretell.server.fields import flag, number
 from foretell.server.state import ServerState
@@ -24,7 +24,7 @@ DEFAULT_TOKENS = 16
 def ask_completion(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, CompletionWriter]:
     """What a body asks for, and who writes the answer; ApiError if it is refused."""
     fields = sorted_fields(body, "completions", state)
-    own, settings = fields.own, dict(fields.settings)
+    own, settings = fields.own, settings_in_force(fields, state)
     own.setdefault("parse_special", True)  # whoever writes prompts by hand renders templates too
     echoes = flag(own, "echo")
     num_top = number(own, "logprobs", 0, MAX_TOP)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from foretell.server.asking import Asked, asked, sorted_fields
+from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
 from foretell.server.chat import MAX_TOP, template_wishes
 from foretell.server.errors import invalid
 from foretell.server.fields import Fields, checked, number
@@ -43,7 +43,8 @@ def ask_response(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, Re
     _check_reasoning(own)
     _check_metadata(own)
     read = partial(chat_prompt, state.llm.tokenizer, messages, **template_wishes(own))
-    request = asked(fields, read, 1, state, _reports(fields))
+    settings = {**settings_in_force(fields, state), **_reports(fields)}
+    request = asked(fields, read, 1, state, settings)
     if request.num_choices > 1:
         name = fields.spelled.get("num_return_sequences", "num_return_sequences")
         raise invalid(f"{name} must be 1: a response has one text", name)

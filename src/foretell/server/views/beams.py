@@ -19,9 +19,7 @@ async def beams(fields: Fields, state: ServerState) -> bytes:
     number = settings.get("num_beams")
     if type(number) is int and number > MAX_BEAMS:
         raise invalid(f"num_beams={quote(number)} must be at most {MAX_BEAMS} here", "num_beams")
-    limit_length(fields, settings, MAX_TOKENS)
-    if settings.get("preset") == "model":  # which may have a length
-        settings.setdefault("max_new_tokens", BEAMS_TOKENS)
+    limit_length(fields, settings, MAX_TOKENS, BEAMS_TOKENS)
     source = PromptSource(fields, state)
     tree = await state.llm.beams(await source.read(), **how(fields), **settings)
     return await told(tree, "beams", warnings_of(tree.config))

@@ -24,10 +24,8 @@ MAX_TOKENS = 1024
 async def compare(fields: Fields, state: ServerState) -> bytes:
     """Run several settings over one prompt, and tell what each wrote."""
     shared = fields.settings
-    limit_length(fields, shared, MAX_TOKENS)
+    limit_length(fields, shared, MAX_TOKENS, COMPARE_TOKENS)
     strategies = _strategies(fields, state)
-    if any(one.get("preset") == "model" for one in (shared, *(strategies or {}).values())):
-        shared.setdefault("max_new_tokens", COMPARE_TOKENS)  # the model's preset may have a length
     seeds = _seeds(fields.own)
     source = PromptSource(fields, state)
     prompt = await source.read()
@@ -83,7 +81,8 @@ def _strategy(name: str, wishes: Any, fields: Fields, state: ServerState) -> dic
         raise invalid(f"strategies[{quote(name)}] must be an object of settings", "strategies")
     try:
         found = sort_fields(wishes, "strategy", strict=state.options.strict)
-        limit_length(found, found.settings, MAX_TOKENS)
+        default = fields.settings.get("max_new_tokens", COMPARE_TOKENS)
+        limit_length(found, found.settings, MAX_TOKENS, default)
     except ApiError as error:
         message = f"strategies[{quote(name)}]: {error.message}"
         raise invalid(message, "strategies", error.code) from None

@@ -9,7 +9,7 @@ from typing import Any
 from foretell.analysis.explain import Explanation, told_step
 from foretell.config.defaults import EXPLAIN_TOKENS, NUM_LOGPROBS
 from foretell.outputs import Chunk, GenerationOutput
-from foretell.server.asking import Asked, asked, sorted_fields
+from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
 from foretell.server.errors import ApiError, invalid
 from foretell.server.fields import number
 from foretell.server.frames import DONE, dumps, frame
@@ -24,12 +24,11 @@ def ask_explanation(body: Mapping[str, Any], state: ServerState) -> tuple[Asked,
     """What a body asks for, and who writes the answer; ApiError if it is refused."""
     fields = sorted_fields(body, "explain", state)
     num_top = number(fields.own, "logprobs", 0, MAX_TOP)
-    settings: dict[str, Any] = {"trace": True}
+    settings = settings_in_force(fields, state, fallback={})
+    limit_length(fields, settings, MAX_TOKENS, EXPLAIN_TOKENS)
+    settings["trace"] = True
     settings["logprobs"] = NUM_LOGPROBS if num_top is None else num_top
-    limit_length(fields, fields.settings, MAX_TOKENS)
-    if fields.settings.get("preset") == "model":  # which may have a length
-        settings["max_new_tokens"] = fields.settings.get("max_new_tokens", EXPLAIN_TOKENS)
-    request = asked(fields, PromptSource(fields, state), 1, state, settings, fallback={})
+    request = asked(fields, PromptSource(fields, state), 1, state, settings)
     if request.num_choices > 1:
         name = fields.spelled.get("num_return_sequences", "num_return_sequences")
         raise invalid(f"{name} must be 1: one text is explained", name)

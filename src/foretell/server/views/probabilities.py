@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from foretell.analysis.probabilities import NOT_FOR_NEXT
 from foretell.config.defaults import NUM_NEXT
+from foretell.server.asking import settings_in_force
 from foretell.server.fields import Fields, number
 from foretell.server.state import ServerState
 from foretell.server.views.prompt import (
     PromptSource,
-    chosen_settings,
     how,
     nothing,
     refuse_settings,
@@ -26,7 +26,7 @@ async def next_tokens(fields: Fields, state: ServerState) -> bytes:
     source = PromptSource(fields, state)
     settings = {
         name: value
-        for name, value in chosen_settings(fields, state).items()
+        for name, value in settings_in_force(fields, state, fallback={}).items()
         if name in fields.settings or name not in NOT_FOR_NEXT
     }
     found = await state.llm.next(

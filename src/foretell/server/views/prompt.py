@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from foretell.config import GenerationConfig
-from foretell.config.settings import CHOOSING_SETTINGS
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.server.asking import priority_of
 from foretell.server.chat import check_alone, check_messages, template_wishes
@@ -56,16 +55,6 @@ def how(fields: Fields) -> dict[str, Any]:
     return {"parse_special": special, "priority": priority_of(fields)}
 
 
-def chosen_settings(fields: Fields, state: ServerState) -> dict[str, Any]:
-    """The settings that are in force, as they were sent.
-
-    The server's own defaults fill them where they do not say how tokens are chosen.
-    """
-    if CHOOSING_SETTINGS & fields.settings.keys():
-        return dict(fields.settings)
-    return {**state.options.defaults, **fields.settings}
-
-
 def refuse_settings(fields: Fields, reason: str) -> None:
     """Raise ApiError if there is a setting."""
     for setting in fields.settings:
@@ -73,21 +62,29 @@ def refuse_settings(fields: Fields, reason: str) -> None:
         raise invalid(f"{name} is refused: {reason}", name, "unsupported_parameter")
 
 
-def limit_length(fields: Fields, settings: dict[str, Any], most: int) -> None:
-    """Raise ApiError for a text that may become longer than this many tokens.
+def limit_length(fields: Fields, settings: dict[str, Any], most: int, usual: int) -> None:
+    """Bound the length in these settings, which are in force: an answer tells much of each token.
 
-    An answer tells much of each token.
+    ApiError for a request that wants more tokens than `most`. A length of the server's own is cut
+    to that; where the model's preset may have one, `usual` holds in its place.
     """
-    length = settings.get("max_new_tokens")
+    sent = fields.settings
+    length = sent.get("max_new_tokens")
     if type(length) is int and length > most:
         name = fields.spelled.get("max_new_tokens", "max_new_tokens")
         raise invalid(f"{name}={quote(length)} must be at most {most} here", name)
-    if length is None and settings.get("max_length") is not None:
+    if length is None and sent.get("max_length") is not None:
         raise invalid(
             f"max_length is refused: give max_new_tokens, of which there may be {most} here",
             "max_length",
             "unsupported_parameter",
         )
+    if "max_length" not in sent:
+        settings.pop("max_length", None)
+    if settings.get("preset") == "model":
+        settings.setdefault("max_new_tokens", usual)
+    if length is None and "max_new_tokens" in settings:
+        settings["max_new_tokens"] = min(settings["max_new_tokens"], most)
 
 
 async def told(found: Any, kind: str, add: Callable[[dict[str, Any]], object]) -> bytes:
