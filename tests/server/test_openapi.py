@@ -136,6 +136,7 @@ BOUNDS_OF_THE_SERVER = {
     ("top_k", "minimum"),  # vLLM's -1
     ("num_beams", "maximum"),
     ("num_return_sequences", "maximum"),
+    ("prompt_logprobs", "maximum"),
 }
 
 

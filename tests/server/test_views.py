@@ -173,7 +173,7 @@ def test_the_servers_defaults_hold_where_nothing_is_said():
 @pytest.mark.parametrize("defaults", [{"max_new_tokens": 5000}, {"max_length": 5000}])
 def test_no_default_lets_an_explanation_become_too_long(defaults, monkeypatch):
     async def main() -> None:
-        monkeypatch.setattr("foretell.server.views.explain.MAX_TOKENS", 7)
+        monkeypatch.setattr("foretell.server.views.explain.EXPLAINED_TOKENS", 7)
         defaults_told = {**defaults, "temperature": 1.0, "ignore_eos": True}
         async with serving(options=ServerOptions(defaults=defaults_told)) as toy:
             answer = await call(toy.app, path("explain"), {"prompt": PROMPT})

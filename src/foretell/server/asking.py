@@ -12,6 +12,7 @@ from foretell.config.settings import CHOOSING_SETTINGS
 from foretell.errors import ConfigError
 from foretell.server.errors import ApiError, api_error, invalid
 from foretell.server.fields import Fields, checked, flag, number, sort_fields
+from foretell.server.limits import PRIORITY
 from foretell.server.state import ServerState
 from foretell.utils.quoting import quote
 
@@ -147,7 +148,7 @@ STREAM_OPTIONS = ("include_usage", "continuous_usage_stats", "include_obfuscatio
 
 def priority_of(fields: Fields) -> int:
     """How early a request is to run: those with a lower number come first."""
-    return number(fields.own, "priority", -(2**31), 2**31 - 1) or 0
+    return number(fields.own, "priority", PRIORITY) or 0
 
 
 def _config(settings: Mapping[str, Any], fields: Fields) -> GenerationConfig:

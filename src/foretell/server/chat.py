@@ -9,12 +9,10 @@ from typing import Any
 from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
 from foretell.server.errors import invalid
 from foretell.server.fields import checked, flag, number
+from foretell.server.limits import MAX_MESSAGES, TOP
 from foretell.server.state import ServerState
 from foretell.server.writers import ChatWriter
 from foretell.text.chat.prompt import chat_prompt
-
-MAX_TOP = 20
-MAX_MESSAGES = 4096
 
 
 def ask_chat(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ChatWriter]:
@@ -35,7 +33,9 @@ def check_messages(own: Mapping[str, Any]) -> list[Any]:
     if not isinstance(messages, list) or not messages:
         raise invalid("messages must be a list of messages, and not empty", "messages")
     if len(messages) > MAX_MESSAGES:
-        raise invalid(f"messages must be at most {MAX_MESSAGES}", "messages")
+        raise invalid(
+            f"messages has {len(messages)} entries: must have at most {MAX_MESSAGES}", "messages"
+        )
     return messages
 
 
@@ -59,7 +59,7 @@ def template_wishes(own: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reports(own: Mapping[str, Any]) -> dict[str, Any]:
     """Which log-probabilities are to be told."""
-    num_top = number(own, "top_logprobs", 0, MAX_TOP)
+    num_top = number(own, "top_logprobs", TOP)
     if flag(own, "logprobs"):
         return {"logprobs": num_top or 0}
     if num_top:

@@ -9,14 +9,12 @@ from foretell.inputs.prompts import Prompts, is_batch
 from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
 from foretell.server.errors import invalid
 from foretell.server.fields import flag, number
+from foretell.server.limits import MAX_CHOICES, MAX_PROMPTS, TOP
 from foretell.server.state import ServerState
 from foretell.server.writers import CompletionWriter
 from foretell.text.tokenizer import Tokenizer
 from foretell.utils.quoting import quote
 
-MAX_TOP = 20
-MAX_PROMPTS = 2048
-MAX_CHOICES = 4096
 DEFAULT_TOKENS = 16
 """OpenAI's length of a completion where none is stated."""
 
@@ -27,7 +25,7 @@ def ask_completion(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, 
     own, settings = fields.own, settings_in_force(fields, state)
     own.setdefault("parse_special", True)  # whoever writes prompts by hand renders templates too
     echoes = flag(own, "echo")
-    num_top = number(own, "logprobs", 0, MAX_TOP)
+    num_top = number(own, "logprobs", TOP)
     if num_top is not None:
         settings["logprobs"] = num_top
         if echoes:

@@ -18,10 +18,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from foretell.config.defaults import (
+    ALTERNATIVES_TOKENS,
+    NUM_ALTERNATIVES,
+    NUM_LOGPROBS,
+    NUM_NEXT,
+    NUM_SEEDS,
+)
 from foretell.config.foreign_names import NOTES, known_as
 from foretell.config.settings import SETTINGS
 from foretell.config.validators import Notation, Values
+from foretell.server import limits
 from foretell.server.errors import invalid
+from foretell.server.limits import (
+    ALTERNATIVES_TOP,
+    MAX_BIASES,
+    MAX_FIELDS,
+    MAX_IDS,
+    MAX_METADATA,
+    MAX_SEEDS,
+    MAX_SEQUENCES,
+    MAX_STOPS,
+    MAX_STRATEGIES,
+    MAX_TEXT_CHARACTERS,
+    MAX_TEXTS,
+    NEXT_TOP,
+    TOP,
+    Span,
+)
 from foretell.utils.quoting import quote
 
 _BOTH = {
@@ -48,7 +72,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "messages": "the conversation",
         **_BOTH,
         "logprobs": "whether to report log-probabilities",
-        "top_logprobs": "alternatives to report beside each token, 0 to 20",
+        "top_logprobs": f"alternatives to report beside each token, {TOP}",
         "continue_final_message": "go on in the middle of the last message",
         "add_generation_prompt": "whether the prompt ends where the assistant's turn begins",
         "chat_template_kwargs": "further variables of the chat template",
@@ -58,10 +82,10 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "instructions": "a text that comes before them, as a system message",
         **_BOTH,
         "include": "`message.output_text.logprobs`: report log-probabilities",
-        "top_logprobs": "alternatives to report beside each token, 0 to 20",
+        "top_logprobs": f"alternatives to report beside each token, {TOP}",
         "text": "`format`, of which there is `text`",
         "reasoning": "`effort`, of which there is `none`",
-        "metadata": "up to 16 short texts by name, which the answer tells again",
+        "metadata": f"up to {MAX_METADATA} short texts by name, which the answer tells again",
         "continue_final_message": "as in chats",
         "add_generation_prompt": "as in chats",
         "chat_template_kwargs": "as in chats",
@@ -69,7 +93,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
     "completions": {
         "prompt": "a text, token ids, or a list of such",
         **_BOTH,
-        "logprobs": "log-probabilities with so many alternatives, 0 to 20",
+        "logprobs": f"log-probabilities with so many alternatives, {TOP}",
         "echo": "whether the text begins with the prompt",
         "parse_special": "whether special tokens written out in a text count as such; true here",
     },
@@ -89,25 +113,27 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "tokens": "token ids",
         "skip_special_tokens": "whether to leave special tokens out",
     },
-    "next": {**_PROMPT, "top": "how many of the likeliest tokens, 1 to 1000 (10)"},
-    "score": {**_PROMPT, "top": "how many of the likeliest tokens in place of each, 0 to 20 (0)"},
+    "next": {**_PROMPT, "top": f"how many of the likeliest tokens, {NEXT_TOP} ({NUM_NEXT})"},
+    "score": {**_PROMPT, "top": f"how many of the likeliest tokens in place of each, {TOP} (0)"},
     "explain": {
         **_PROMPT,
         "stream": _BOTH["stream"],
-        "logprobs": "alternatives to report beside each token, 0 to 20 (5)",
+        "logprobs": f"alternatives to report beside each token, {TOP} ({NUM_LOGPROBS})",
     },
     "beams": _PROMPT,
     "compare": {
         **_PROMPT,
-        "strategies": "settings by the name of their strategy, 1 to 16; the textbook's",
-        "seeds": "of strategies that sample: 1 to 8 seeds, or how many (3)",
+        "strategies": "settings by the name of their strategy, "
+        f"1 to {MAX_STRATEGIES}; the textbook's",
+        "seeds": f"of strategies that sample: 1 to {MAX_SEEDS} seeds, or how many ({NUM_SEEDS})",
     },
     "strategy": {},
     "alternatives": {
         **_PROMPT,
         "position": "counts the prompt's tokens from 0; its end",
-        "top": "how many tokens, 1 to 50 (5)",
-        "max_new_tokens": "tokens of each continuation, 1 to 256 (10)",
+        "top": f"how many tokens, {ALTERNATIVES_TOP} ({NUM_ALTERNATIVES})",
+        "max_new_tokens": "tokens of each continuation, "
+        f"{limits.ALTERNATIVES_TOKENS} ({ALTERNATIVES_TOKENS})",
     },
 }
 """The fields of each route that are no settings."""
@@ -196,16 +222,13 @@ _REPORTS = {"logprobs", "trace"}
 SENDABLE = tuple(name for name in SETTINGS if name not in _FUNCTIONS | _REPORTS)
 """Settings that can be sent under their own names."""
 
-MAX_STOPS = 32
-MAX_TEXTS = 1024
-MAX_TEXT_CHARACTERS = 4096
-MAX_SEQUENCES = 128
-MAX_FIELDS = 512
-MAX_BIASES = 2048
-MAX_IDS = 2**18
-
 _TEXTS = ("stop", "stop_regex", "bad_words", "dry_sequence_breakers")
-_COUNTS = ("num_return_sequences", "num_beams")
+MOST: Mapping[str, int] = {
+    "num_return_sequences": MAX_SEQUENCES,
+    "num_beams": MAX_SEQUENCES,
+    "prompt_logprobs": TOP.high,
+}
+"""Bounds of numbers that are settings, where a request may not have all that the engine can do."""
 
 
 @dataclass
@@ -281,8 +304,8 @@ def _take(found: Fields, setting: str, name: str, value: Any) -> None:
 
 def _check_size(name: str, setting: str, value: Any) -> None:
     """Refuse what is so large that it could only do harm."""
-    if setting in _COUNTS and type(value) is int and value > MAX_SEQUENCES:
-        raise invalid(f"{name}={quote(value)} must be at most {MAX_SEQUENCES}", name)
+    if setting in MOST and type(value) is int and value > MOST[setting]:
+        raise invalid(f"{name}={quote(value)} must be at most {MOST[setting]}", name)
     is_text = setting in _TEXTS
     entries = value if isinstance(value, (list, dict)) else [value]
     most = MAX_IDS
@@ -343,11 +366,11 @@ def flag(own: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
     return found
 
 
-def number(own: Mapping[str, Any], name: str, low: int, high: int) -> int | None:
+def number(own: Mapping[str, Any], name: str, span: Span) -> int | None:
     """A field that is a whole number within bounds; None where it is absent."""
     value = own.get(name)
-    if value is not None and not (type(value) is int and low <= value <= high):
-        raise invalid(f"{name}={quote(value)} must be an integer from {low} to {high}", name)
+    if value is not None and not (type(value) is int and span.low <= value <= span.high):
+        raise invalid(f"{name}={quote(value)} must be an integer from {span}", name)
     return value
 
 

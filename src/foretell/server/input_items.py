@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from foretell.server.chat import MAX_MESSAGES
 from foretell.server.errors import ApiError, invalid
+from foretell.server.limits import MAX_MESSAGES
 from foretell.utils.quoting import quote
 
 ROLES = ("user", "assistant", "system", "developer")

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
-from foretell.server.chat import MAX_TOP, template_wishes
+from foretell.server.chat import template_wishes
 from foretell.server.errors import invalid
 from foretell.server.fields import Fields, checked, number
 from foretell.server.input_items import messages_of
+from foretell.server.limits import MAX_METADATA, MAX_METADATA_NAME, MAX_METADATA_TEXT, TOP
 from foretell.server.response_writer import ResponseWriter
 from foretell.server.state import ServerState
 from foretell.text.chat.prompt import chat_prompt
@@ -27,9 +28,6 @@ NOT_MADE = (
     "message.input_image.image_url",
 )
 """Things to include that no answer has here."""
-
-MAX_METADATA = 16
-MAX_METADATA_NAME, MAX_METADATA_TEXT = 64, 512
 
 
 def ask_response(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ResponseWriter]:
@@ -54,7 +52,7 @@ def ask_response(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, Re
 def _reports(fields: Fields) -> dict[str, Any]:
     """Which log-probabilities are to be told."""
     wishes = checked(fields.own, "include", list, [], lambda _: True)
-    num_top = number(fields.own, "top_logprobs", 0, MAX_TOP)
+    num_top = number(fields.own, "top_logprobs", TOP)
     for wish in wishes:
         if not isinstance(wish, str):
             raise invalid(f"include has {quote(wish)}: must be a list of strings", "include")

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from foretell.server.chat import MAX_MESSAGES
-from foretell.server.completions import MAX_PROMPTS
+from foretell.server import limits
 from foretell.server.fields import HARMLESS, OWN, RENAMED, SENDABLE, SETTINGLESS
 from foretell.server.input_items import ROLES, TEXT_PARTS
+from foretell.server.limits import (
+    MAX_MESSAGES,
+    MAX_METADATA,
+    MAX_METADATA_NAME,
+    MAX_METADATA_TEXT,
+    MAX_PROMPTS,
+    MAX_SEEDS,
+    MAX_STRATEGIES,
+    Span,
+)
 from foretell.server.openapi.settings import TOKEN_ID, Schema, nullable, setting_schema
-from foretell.server.views.compare import MAX_SEEDS, MAX_STRATEGIES
 
 TAKES_NO_SETTINGS = (*SETTINGLESS, "score", "alternatives")
 
@@ -30,8 +38,8 @@ _TEXT: Schema = {"type": "string"}
 _IDS: Schema = {"type": "array", "items": TOKEN_ID, "minItems": 1}
 
 
-def _span(low: int, high: int) -> Schema:
-    return {"type": "integer", "minimum": low, "maximum": high}
+def _span(span: Span) -> Schema:
+    return {"type": "integer", "minimum": span.low, "maximum": span.high}
 
 
 def _parts(*kinds: str) -> Schema:
@@ -78,7 +86,7 @@ _PROMPTS: Schema = {
 }
 _SEEDS: Schema = {
     "anyOf": [
-        _span(1, MAX_SEEDS),
+        _span(Span(1, MAX_SEEDS)),
         {
             "type": "array",
             "items": {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
@@ -100,17 +108,22 @@ SHAPES: Mapping[str, Schema] = {
         "type": "object",
         "properties": {"include_usage": _FLAG, "continuous_usage_stats": _FLAG},
     },
-    "priority": _span(-(2**31), 2**31 - 1),
+    "priority": _span(limits.PRIORITY),
     "return_token_ids": _FLAG,
-    "logprobs": _span(0, 20),
-    "top_logprobs": _span(0, 20),
+    "logprobs": _span(limits.TOP),
+    "top_logprobs": _span(limits.TOP),
     "continue_final_message": _FLAG,
     "add_generation_prompt": _FLAG,
     "chat_template_kwargs": _OBJECT,
     "include": {"type": "array", "items": _TEXT},
     "text": {"type": "object", "properties": {"format": {"type": "object"}}},
     "reasoning": {"type": "object", "properties": {"effort": {"enum": ["none", None]}}},
-    "metadata": {"type": "object", "maxProperties": 16, "additionalProperties": _TEXT},
+    "metadata": {
+        "type": "object",
+        "maxProperties": MAX_METADATA,
+        "propertyNames": {"maxLength": MAX_METADATA_NAME},
+        "additionalProperties": {"type": "string", "maxLength": MAX_METADATA_TEXT},
+    },
     "echo": _FLAG,
     "add_special_tokens": _FLAG,
     "parse_special": _FLAG,
@@ -120,12 +133,16 @@ SHAPES: Mapping[str, Schema] = {
     "seeds": _SEEDS,
     "strategies": {
         "type": "object",
+        "propertyNames": {
+            "minLength": limits.STRATEGY_NAME.low,
+            "maxLength": limits.STRATEGY_NAME.high,
+        },
         "additionalProperties": SETTINGS_REF,
         "minProperties": 1,
         "maxProperties": MAX_STRATEGIES,
     },
-    "position": _span(0, 2**31 - 1),
-    "max_new_tokens": _span(1, 256),
+    "position": _span(limits.POSITION),
+    "max_new_tokens": _span(limits.ALTERNATIVES_TOKENS),
 }
 """The values of fields that are no settings, by their names."""
 
@@ -133,9 +150,9 @@ SHAPES_OF: Mapping[tuple[str, str], Schema] = {
     ("chat", "logprobs"): _FLAG,
     ("completions", "prompt"): _PROMPTS,
     ("tokenize", "prompt"): _TEXT,
-    ("next", "top"): _span(1, 1000),
-    ("score", "top"): _span(0, 20),
-    ("alternatives", "top"): _span(1, 50),
+    ("next", "top"): _span(limits.NEXT_TOP),
+    ("score", "top"): _span(limits.TOP),
+    ("alternatives", "top"): _span(limits.ALTERNATIVES_TOP),
 }
 """The values of those that are another thing in this route."""
 

@@ -26,27 +26,20 @@ from foretell.config.validators import (
     RepetitionDetection,
     Values,
 )
-from foretell.server.fields import (
-    MAX_SEQUENCES,
-    MAX_STOPS,
-    MAX_TEXT_CHARACTERS,
-    MAX_TEXTS,
-    SENDABLE,
-)
+from foretell.server.fields import MOST, SENDABLE
+from foretell.server.limits import MAX_BIASES, MAX_STOPS, MAX_TEXT_CHARACTERS, MAX_TEXTS
 
 Schema = dict[str, Any]
 
 TOKEN_ID: Schema = {"$ref": "#/components/schemas/TokenId"}
-
-COUNTS = ("num_return_sequences", "num_beams")
 
 
 def setting_schema(name: str) -> Schema:
     """The schema of the values that a request may send for a setting; null is as if unset."""
     row = SETTINGS[name]
     shape = _number(row.values) if isinstance(row.values, Range) else _other(name, row.values)
-    if name in COUNTS:
-        shape["maximum"] = MAX_SEQUENCES
+    if name in MOST:
+        shape["maximum"] = MOST[name]
     if name == "top_k":
         shape["minimum"] = -1
     found = {**nullable(shape), "description": _description(row)}
@@ -109,7 +102,12 @@ def _bias() -> Schema:
 
 def _biases() -> Schema:
     names = {"type": "string", "minLength": 1}
-    return {"type": "object", "propertyNames": names, "additionalProperties": _bias()}
+    return {
+        "type": "object",
+        "propertyNames": names,
+        "additionalProperties": _bias(),
+        "maxProperties": MAX_BIASES,
+    }
 
 
 def _pair(*parts: Schema) -> Schema:
@@ -135,7 +133,11 @@ _SHAPES: Mapping[Notation, Callable[[], Schema]] = {
     Notation.TOKEN_IDS: lambda: {"anyOf": [TOKEN_ID, _ids()]},
     Notation.ID_SEQUENCES: lambda: {"type": "array", "items": _ids(1), "minItems": 1},
     Notation.TOKEN_BIASES: _biases,
-    Notation.SEQUENCE_BIASES: lambda: {"type": "array", "items": _pair(_ids(1), _bias())},
+    Notation.SEQUENCE_BIASES: lambda: {
+        "type": "array",
+        "items": _pair(_ids(1), _bias()),
+        "maxItems": MAX_BIASES,
+    },
     Notation.SCOPE: _scope,
     Notation.DECAY: lambda: _pair(_number(DECAY_START), _number(DECAY_FACTOR)),
     Notation.EARLY_STOPPING: lambda: {"enum": [True, False, "never"]},

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from foretell.config.defaults import ALTERNATIVES_TOKENS, NUM_ALTERNATIVES
+from foretell.server import limits
 from foretell.server.fields import Fields, number
+from foretell.server.limits import ALTERNATIVES_TOP, POSITION
 from foretell.server.state import ServerState
 from foretell.server.views.prompt import PromptSource, how, nothing, refuse_settings, told
-
-MAX_TOP = 50
-MAX_TOKENS = 256
 
 
 async def alternatives(fields: Fields, state: ServerState) -> bytes:
     """The likeliest tokens at one position, and where greedy decoding leads from each."""
     refuse_settings(fields, "greedy decoding goes on from each token")
     own = fields.own
-    top = number(own, "top", 1, MAX_TOP)
-    length = number(own, "max_new_tokens", 1, MAX_TOKENS)
-    position = number(own, "position", 0, 2**31 - 1)
+    top = number(own, "top", ALTERNATIVES_TOP)
+    length = number(own, "max_new_tokens", limits.ALTERNATIVES_TOKENS)
+    position = number(own, "position", POSITION)
     source = PromptSource(fields, state)
     found = await state.llm.alternatives(
         await source.read(),

@@ -11,20 +11,16 @@ from foretell.config.defaults import COMPARE_TOKENS, NUM_SEEDS
 from foretell.errors import ConfigError
 from foretell.server.errors import ApiError, api_error, invalid
 from foretell.server.fields import Fields, checked, sort_fields
+from foretell.server.limits import MAX_SEEDS, MAX_STRATEGIES, STRATEGY_NAME, STRATEGY_TOKENS
 from foretell.server.state import ServerState
 from foretell.server.views.prompt import PromptSource, how, limit_length, told
 from foretell.utils.quoting import quote
-
-MAX_STRATEGIES = 16
-MAX_SEEDS = 8
-MAX_NAME = 100
-MAX_TOKENS = 1024
 
 
 async def compare(fields: Fields, state: ServerState) -> bytes:
     """Run several settings over one prompt, and tell what each wrote."""
     shared = fields.settings
-    limit_length(fields, shared, MAX_TOKENS, COMPARE_TOKENS)
+    limit_length(fields, shared, STRATEGY_TOKENS, COMPARE_TOKENS)
     strategies = _strategies(fields, state)
     seeds = _seeds(fields.own)
     source = PromptSource(fields, state)
@@ -74,15 +70,16 @@ def _strategies(fields: Fields, state: ServerState) -> dict[str, dict[str, Any]]
 
 def _strategy(name: str, wishes: Any, fields: Fields, state: ServerState) -> dict[str, Any]:
     """The settings of one strategy, which have the names and the bounds of all settings."""
-    if not 0 < len(name) <= MAX_NAME:
-        most = f"1 to {MAX_NAME} characters"
-        raise invalid(f"the strategy's name {quote(name)} must have {most}", "strategies")
+    if not STRATEGY_NAME.low <= len(name) <= STRATEGY_NAME.high:
+        raise invalid(
+            f"the strategy's name {quote(name)} must have {STRATEGY_NAME} characters", "strategies"
+        )
     if not isinstance(wishes, dict):
         raise invalid(f"strategies[{quote(name)}] must be an object of settings", "strategies")
     try:
         found = sort_fields(wishes, "strategy", strict=state.options.strict)
         default = fields.settings.get("max_new_tokens", COMPARE_TOKENS)
-        limit_length(found, found.settings, MAX_TOKENS, default)
+        limit_length(found, found.settings, STRATEGY_TOKENS, default)
     except ApiError as error:
         message = f"strategies[{quote(name)}]: {error.message}"
         raise invalid(message, "strategies", error.code) from None

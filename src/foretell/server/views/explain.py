@@ -13,19 +13,17 @@ from foretell.server.asking import Asked, asked, settings_in_force, sorted_field
 from foretell.server.errors import ApiError, invalid
 from foretell.server.fields import number
 from foretell.server.frames import DONE, dumps, frame
+from foretell.server.limits import EXPLAINED_TOKENS, TOP
 from foretell.server.state import ServerState
 from foretell.server.views.prompt import PromptSource, limit_length
-
-MAX_TOP = 20
-MAX_TOKENS = 2048
 
 
 def ask_explanation(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ExplanationWriter]:
     """What a body asks for, and who writes the answer; ApiError if it is refused."""
     fields = sorted_fields(body, "explain", state)
-    num_top = number(fields.own, "logprobs", 0, MAX_TOP)
+    num_top = number(fields.own, "logprobs", TOP)
     settings = settings_in_force(fields, state, fallback={})
-    limit_length(fields, settings, MAX_TOKENS, EXPLAIN_TOKENS)
+    limit_length(fields, settings, EXPLAINED_TOKENS, EXPLAIN_TOKENS)
     settings["trace"] = True
     settings["logprobs"] = NUM_LOGPROBS if num_top is None else num_top
     request = asked(fields, PromptSource(fields, state), 1, state, settings)

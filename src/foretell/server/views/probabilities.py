@@ -6,6 +6,7 @@ from foretell.analysis.probabilities import NOT_FOR_NEXT
 from foretell.config.defaults import NUM_NEXT
 from foretell.server.asking import settings_in_force
 from foretell.server.fields import Fields, number
+from foretell.server.limits import NEXT_TOP, TOP
 from foretell.server.state import ServerState
 from foretell.server.views.prompt import (
     PromptSource,
@@ -16,13 +17,10 @@ from foretell.server.views.prompt import (
     warnings_of,
 )
 
-MAX_NEXT = 1000
-MAX_TOP = 20
-
 
 async def next_tokens(fields: Fields, state: ServerState) -> bytes:
     """How probable each next token is, before and after the settings."""
-    top = number(fields.own, "top", 1, MAX_NEXT)
+    top = number(fields.own, "top", NEXT_TOP)
     source = PromptSource(fields, state)
     settings = {
         name: value
@@ -38,7 +36,7 @@ async def next_tokens(fields: Fields, state: ServerState) -> bytes:
 async def score(fields: Fields, state: ServerState) -> bytes:
     """The log-probability of each token of a text."""
     refuse_settings(fields, "a score is the model's own, whatever the settings")
-    top = number(fields.own, "top", 0, MAX_TOP)
+    top = number(fields.own, "top", TOP)
     source = PromptSource(fields, state)
     found = await state.llm.score(await source.read(), top or 0, **how(fields))
     return await told(found, "score", nothing)
