@@ -582,7 +582,7 @@ class AsyncLLM:
         with self._submit(jobs, jobs.num_prompts, priority, streams=streams) as channel:
             if not jobs.is_list:
                 await channel.admitted()
-            yield Submitted(channel, jobs.lengths)
+            yield Submitted(channel, jobs.token_ids)
 
     @contextmanager
     def _submit(
@@ -648,11 +648,16 @@ class Submitted:
 
     Attributes:
         channel: brings the chunks.
-        prompt_lengths: tokens of each prompt.
+        prompt_token_ids: of each prompt.
     """
 
     channel: Channel[Chunk]
-    prompt_lengths: tuple[int, ...]
+    prompt_token_ids: tuple[Sequence[int], ...]
+
+    @property
+    def prompt_lengths(self) -> tuple[int, ...]:
+        """Tokens of each prompt."""
+        return tuple(map(len, self.prompt_token_ids))
 
     def __aiter__(self) -> Self:
         return self

@@ -100,6 +100,23 @@ def test_log_probabilities_have_the_exact_bytes_of_each_token():
     run(main)
 
 
+def test_a_stream_tells_of_the_prompt_what_a_whole_answer_tells():
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"messages": HELLO, "n": 2, "seed": 7, "max_tokens": 4}
+            body |= {"prompt_logprobs": 2, "return_token_ids": True}
+            whole = (await call(toy.app, CHAT, body)).data
+            events = (await call(toy.app, CHAT, {**body, "stream": True})).events[:-1]
+            first, rest = events[:2], events[2:]
+            assert [one["prompt_token_ids"] for one in first] == [whole["prompt_token_ids"]] * 2
+            assert not any("prompt_token_ids" in one for one in rest)
+            (scored,) = [one for one in events if "prompt_logprobs" in one]
+            assert scored["choices"][0]["index"] == 0
+            assert scored["prompt_logprobs"] == whole["prompt_logprobs"]
+
+    run(main)
+
+
 def test_null_is_as_if_a_field_were_absent():
     async def main() -> None:
         async with serving(chatting_backend()) as toy:

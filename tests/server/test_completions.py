@@ -234,3 +234,44 @@ def test_what_a_request_says_counts_before_the_servers_defaults(route, body):
                 assert length in (usage.get("completion_tokens"), usage.get("output_tokens"))
 
     run(main)
+
+
+@pytest.mark.parametrize("wish", [{}, {"echo": True, "logprobs": 1}, {"max_tokens": 0}])
+def test_a_stream_tells_of_each_prompt_once_and_what_a_whole_answer_tells(wish):
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": ["the cat", "a", [70, 71, 72]], "n": 2, "seed": 5, "max_tokens": 4}
+            body |= {"prompt_logprobs": 3, "return_token_ids": True, **wish}
+            whole = (await call(toy.app, COMPLETIONS, body)).data["choices"]
+            events = (await call(toy.app, COMPLETIONS, {**body, "stream": True})).events[:-1]
+            for name in ("prompt_token_ids", "prompt_logprobs"):
+                told: dict[int, object] = {}
+                for event in events:
+                    (choice,) = event["choices"]
+                    is_first = choice["index"] not in told
+                    assert (name in choice) == is_first
+                    if is_first:
+                        told[choice["index"]] = choice[name]
+                assert told == {choice["index"]: choice[name] for choice in whole}
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        (COMPLETIONS, {"prompt": "a", "logprobs": 0}),
+        (CHAT, {"messages": HELLO, "logprobs": True}),
+        (RESPONSES, {"input": "a", "include": ["message.output_text.logprobs"]}),
+    ],
+)
+def test_log_probabilities_are_of_one_stage_here(route, body):
+    async def main() -> None:
+        async with serving() as toy:
+            for stages in (["final"], "final"):
+                answer = await call(toy.app, route, {**body, "logprobs_stage": stages})
+                assert answer.status == 200
+            answer = await call(toy.app, route, {**body, "logprobs_stage": ["raw", "final"]})
+            assert (answer.status, answer.error["param"]) == (400, "logprobs_stage")
+
+    run(main)

@@ -148,14 +148,14 @@ class PreparedPrompts:
         num_prompts: how many there are.
         num_samples: outputs of each.
         is_list: whether a list of prompts was given, and not one.
-        lengths: tokens of each prompt.
+        token_ids: of each prompt.
     """
 
     jobs: Iterable[Job]
     num_prompts: int
     num_samples: int
     is_list: bool
-    lengths: tuple[int, ...]
+    token_ids: tuple[Sequence[int], ...]
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self.jobs)
@@ -263,15 +263,15 @@ class InputProcessor:
         prompt = unpacked(prompt)
         if not is_batch(prompt):
             job = self.job(cast(Prompt, prompt), template, parse_special=parse_special)
-            length = len(job.request.prompt)
-            return PreparedPrompts([job], 1, num_samples, is_list=False, lengths=(length,))
+            ids = (job.request.prompt,)
+            return PreparedPrompts([job], 1, num_samples, is_list=False, token_ids=ids)
         read = [
             self._read_listed(one, template, parse_special, index)
             for index, one in enumerate(prompt)
         ]
-        lengths = tuple(len(one.token_ids) for one in read)
+        several = tuple(one.token_ids for one in read)
         jobs = map(template.job_of, read)
-        return PreparedPrompts(jobs, len(read), num_samples, is_list=True, lengths=lengths)
+        return PreparedPrompts(jobs, len(read), num_samples, is_list=True, token_ids=several)
 
     def job(
         self,

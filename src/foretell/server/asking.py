@@ -143,6 +143,16 @@ def asked(
     )
 
 
+def check_one_stage(request: Asked) -> None:
+    """Raise ApiError if log-probabilities of several stages are asked for: one has a place here."""
+    if len(request.config.logprobs_stage) > 1:
+        raise invalid(
+            "logprobs_stage must be one stage: /v1/foretell/explain tells several",
+            "logprobs_stage",
+            "unsupported_parameter",
+        )
+
+
 STREAM_OPTIONS = ("include_usage", "continuous_usage_stats", "include_obfuscation")
 
 

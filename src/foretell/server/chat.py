@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
+from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
 from foretell.server.errors import invalid
 from foretell.server.fields import checked, flag, number
 from foretell.server.limits import MAX_MESSAGES, TOP
@@ -24,6 +24,7 @@ def ask_chat(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ChatWr
     read = partial(chat_prompt, state.llm.tokenizer, messages, **template_wishes(own))
     settings = {**settings_in_force(fields, state), **_reports(own)}
     request = asked(fields, read, 1, state, settings)
+    check_one_stage(request)
     return request, ChatWriter(request, state)
 
 

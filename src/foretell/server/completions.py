@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from foretell.inputs.prompts import Prompts, is_batch
-from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
+from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
 from foretell.server.errors import invalid
 from foretell.server.fields import flag, number
 from foretell.server.limits import MAX_CHOICES, MAX_PROMPTS, TOP
@@ -43,6 +43,7 @@ def ask_completion(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, 
             f"must make at most {MAX_CHOICES} texts",
             "n",
         )
+    check_one_stage(request)
     echoed = reader.texts if echoes else None
     return request, CompletionWriter(request, state, echoed, drops=drops)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Protocol, Self, TypeVar
 
@@ -35,8 +35,8 @@ class AnswerWriter(Protocol):
         """The answer as one object."""
         ...
 
-    def start(self, prompt_lengths: tuple[int, ...]) -> bytes:
-        """The events that a stream begins with."""
+    def start(self, prompts: Sequence[Sequence[int]]) -> bytes:
+        """The events that a stream begins with; the prompts are token ids."""
         ...
 
     def chunk(self, chunk: Chunk) -> bytes:
@@ -131,7 +131,7 @@ class Exchange:
             await self._begin({**STREAM_HEADERS, **asked.headers()})
             attendant = _Attendant(self._receive, self._write, self._state.options.ping_interval)
             async with attendant:
-                await self._write(writer.start(submitted.prompt_lengths))
+                await self._write(writer.start(submitted.prompt_token_ids))
                 await self._write_chunks(submitted, asked, writer, attendant)
         await self._send({"type": "http.response.body", "body": b""})
 

@@ -15,9 +15,9 @@ from foretell.outputs import TokenLogprob
 IMPOSSIBLE = -9999.0
 
 
-def finite(logprob: float) -> float:
-    """A log-probability as JSON can have it."""
-    return logprob if logprob > -math.inf else IMPOSSIBLE
+def finite(logprob: float | None) -> float:
+    """A log-probability as JSON can have it; what has none is as what is impossible."""
+    return IMPOSSIBLE if logprob is None or logprob == -math.inf else logprob
 
 
 def token_text(token: TokenLogprob) -> str:
@@ -38,8 +38,8 @@ def _chat_token(token: TokenLogprob, num_top: int) -> dict[str, Any]:
 
 
 def _entry(token: TokenLogprob) -> dict[str, Any]:
-    logprob = finite(-math.inf if token.logprob is None else token.logprob)
-    return {"token": token_text(token), "logprob": logprob, "bytes": list(token.bytes)}
+    data = list(token.bytes)
+    return {"token": token_text(token), "logprob": finite(token.logprob), "bytes": data}
 
 
 def completion_logprobs(
@@ -69,8 +69,27 @@ def completion_logprobs(
 def _alternatives(token: TokenLogprob, num_top: int) -> dict[str, float] | None:
     if token.logprob is None:
         return None
-    found = {token_text(one): finite(one.logprob or 0.0) for one in token.top[:num_top]}
+    found = {token_text(one): finite(one.logprob) for one in token.top[:num_top]}
     return {**found, token_text(token): finite(token.logprob)}
+
+
+def logprobs_by_id(tokens: Iterable[TokenLogprob] | None) -> list[dict[str, Any] | None] | None:
+    """vLLM's `prompt_logprobs`: for each prompt token the alternatives by their ids."""
+    return None if tokens is None else [_by_id(token) for token in tokens]
+
+
+def _by_id(token: TokenLogprob) -> dict[str, Any] | None:
+    if token.logprob is None:
+        return None
+    told = {one.token_id: one for one in (*token.top, token)}
+    return {
+        str(one.token_id): {
+            "logprob": finite(one.logprob),
+            "rank": one.rank,
+            "decoded_token": one.token,
+        }
+        for one in told.values()
+    }
 
 
 def num_characters(data: bytes) -> int:

@@ -12,10 +12,10 @@ from foretell.outputs import Chunk, GenerationOutput, TokenLogprob
 from foretell.server.asking import Asked
 from foretell.server.errors import ApiError
 from foretell.server.frames import dumps
-from foretell.server.logprobs import chat_logprobs
+from foretell.server.logprobs import chat_logprobs, logprobs_by_id
 from foretell.server.state import ServerState
 from foretell.server.usage import UsageCount, usage_of
-from foretell.server.writers import ending, prompt_logprobs_by_id
+from foretell.server.writers import ending
 
 DELTA = "response.output_text.delta"
 
@@ -39,11 +39,6 @@ class ResponseWriter:
         self._output: GenerationOutput | None = None
         self._delta_frame = _frame_of_delta(self._place)
 
-    @property
-    def id(self) -> str:
-        """The answer's name."""
-        return str(self._head["id"])
-
     def whole(self, outputs: Sequence[GenerationOutput]) -> dict[str, Any]:
         """The answer as one object."""
         (output,) = outputs
@@ -61,7 +56,7 @@ class ResponseWriter:
             **self._more(output),
         }
 
-    def start(self, prompt_lengths: Sequence[int]) -> bytes:
+    def start(self, prompts: Sequence[Sequence[int]]) -> bytes:
         """The events that a stream begins with."""
         response = {**self._head, "status": "in_progress"}
         empty = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
@@ -141,7 +136,7 @@ class ResponseWriter:
         """Further fields of a whole answer, where they were asked for."""
         found: dict[str, Any] = {}
         if output.prompt_logprobs is not None:
-            found["prompt_logprobs"] = prompt_logprobs_by_id(output)
+            found["prompt_logprobs"] = logprobs_by_id(output.prompt_logprobs)
         if self._asked.returns_ids:
             found["prompt_token_ids"] = output.prompt_token_ids
         return found

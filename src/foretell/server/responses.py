@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
+from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
 from foretell.server.chat import template_wishes
 from foretell.server.errors import invalid
 from foretell.server.fields import Fields, checked, number
@@ -46,6 +46,7 @@ def ask_response(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, Re
     if request.num_choices > 1:
         name = fields.spelled.get("num_return_sequences", "num_return_sequences")
         raise invalid(f"{name} must be 1: a response has one text", name)
+    check_one_stage(request)
     return request, ResponseWriter(request, state)
 
 

@@ -13,7 +13,12 @@ from foretell.outputs import Chunk, GenerationOutput, TokenLogprob
 from foretell.server.asking import Asked
 from foretell.server.errors import ApiError
 from foretell.server.frames import DONE, TextFrames, frame
-from foretell.server.logprobs import chat_logprobs, completion_logprobs, finite, num_characters
+from foretell.server.logprobs import (
+    chat_logprobs,
+    completion_logprobs,
+    logprobs_by_id,
+    num_characters,
+)
 from foretell.server.state import ServerState
 from foretell.server.usage import UsageCount, usage_of
 
@@ -43,11 +48,8 @@ class Writer(ABC):
         self._usage = UsageCount()
         self._counts = asked.includes_usage or asked.counts_always
         self._texts: dict[int, TextFrames] = {}
-
-    @property
-    def id(self) -> str:
-        """The answer's name."""
-        return str(self._head["id"])
+        self._prompts: Sequence[Sequence[int]] = ()
+        self._to_tell = self._choices_with_prompt()
 
     def whole(self, outputs: Sequence[GenerationOutput]) -> dict[str, Any]:
         """The answer as one object."""
@@ -57,9 +59,10 @@ class Writer(ABC):
         usage = usage_of(outputs).as_dict()
         return {**self._head, **extras, "choices": choices, "usage": usage, **self._more(outputs)}
 
-    def start(self, prompt_lengths: Sequence[int]) -> bytes:
-        """The events that a stream begins with."""
-        self._usage.prompt_tokens = sum(prompt_lengths)
+    def start(self, prompts: Sequence[Sequence[int]]) -> bytes:
+        """The events that a stream begins with; the prompts are token ids."""
+        self._prompts = prompts
+        self._usage.prompt_tokens = sum(map(len, prompts))
         self._head["object"] = self.chunk_kind
         return b"".join(map(self._first, range(self._asked.num_choices)))
 
@@ -68,7 +71,7 @@ class Writer(ABC):
         index = self._index(chunk)
         self._usage.completion_tokens += len(chunk.token_ids)
         events = b""
-        if chunk.text or chunk.token_ids:
+        if chunk.text or chunk.token_ids or index in self._to_tell:
             events = self._delta(index, chunk)
         if chunk.output is not None:
             self._usage.take(chunk.output)
@@ -87,6 +90,14 @@ class Writer(ABC):
     def failure(self, error: ApiError) -> bytes:
         """The event that tells of an error in the middle of a stream, which ends there."""
         return frame(error.as_dict())
+
+    @abstractmethod
+    def _choices_with_prompt(self) -> set[int]:
+        """The choices whose first chunk of a stream tells of the prompt."""
+
+    @abstractmethod
+    def _add_prompt(self, data: dict[str, Any], chunk: Chunk) -> None:
+        """Put in what such a chunk tells of the prompt."""
 
     @abstractmethod
     def _choice(self, index: int, output: GenerationOutput) -> dict[str, Any]: ...
@@ -109,7 +120,8 @@ class Writer(ABC):
         return {}
 
     def _delta(self, index: int, chunk: Chunk) -> bytes:
-        if chunk.logprobs is None and not self._asked.counts_always:
+        is_plain = chunk.logprobs is None and index not in self._to_tell
+        if is_plain and not self._asked.counts_always:
             if not chunk.text:
                 return b""
             if not self._asked.returns_ids:
@@ -119,7 +131,15 @@ class Writer(ABC):
             rest["logprobs"] = self._logprobs(chunk.logprobs, index)
         if self._asked.returns_ids:
             rest["token_ids"] = chunk.token_ids
-        return self._event(self._part(index, chunk.text, **rest))
+        return self._event_of(chunk, self._part(index, chunk.text, **rest))
+
+    def _event_of(self, chunk: Chunk, choice: dict[str, Any]) -> bytes:
+        """An event of this choice; if it is the choice's first, it tells of the prompt."""
+        data = self._data(choice)
+        if choice["index"] in self._to_tell:
+            self._to_tell.remove(choice["index"])
+            self._add_prompt(data, chunk)
+        return frame(data)
 
     def _text_frames(self, index: int) -> TextFrames:
         """Events of one choice that have a text alone."""
@@ -155,27 +175,6 @@ def ending(output: GenerationOutput) -> dict[str, Any]:
     return told
 
 
-def prompt_logprobs_by_id(output: GenerationOutput) -> list[dict[str, Any] | None] | None:
-    """vLLM's `prompt_logprobs`: for each prompt token the alternatives by their ids."""
-    if output.prompt_logprobs is None:
-        return None
-    return [_by_id(token) for token in output.prompt_logprobs]
-
-
-def _by_id(token: TokenLogprob) -> dict[str, Any] | None:
-    if token.logprob is None:
-        return None
-    told = {one.token_id: one for one in (*token.top, token)}
-    return {
-        str(one.token_id): {
-            "logprob": finite(one.logprob or 0.0),
-            "rank": one.rank,
-            "decoded_token": one.token,
-        }
-        for one in told.values()
-    }
-
-
 class ChatWriter(Writer):
     """Writes answers of `/v1/chat/completions`."""
 
@@ -190,7 +189,7 @@ class ChatWriter(Writer):
     def _more(self, outputs: Sequence[GenerationOutput]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if self._asked.config.prompt_logprobs is not None:
-            found["prompt_logprobs"] = prompt_logprobs_by_id(outputs[0])
+            found["prompt_logprobs"] = logprobs_by_id(outputs[0].prompt_logprobs)
         if self._asked.returns_ids:
             found["prompt_token_ids"] = outputs[0].prompt_token_ids
         return found
@@ -198,7 +197,16 @@ class ChatWriter(Writer):
     def _first(self, index: int) -> bytes:
         delta = {"role": "assistant", "content": "", "refusal": None}
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
-        return self._event(choice)
+        data = self._data(choice)
+        if self._asked.returns_ids:
+            data["prompt_token_ids"] = list(self._prompts[0])
+        return frame(data)
+
+    def _choices_with_prompt(self) -> set[int]:
+        return set() if self._asked.config.prompt_logprobs is None else {0}
+
+    def _add_prompt(self, data: dict[str, Any], chunk: Chunk) -> None:
+        data["prompt_logprobs"] = logprobs_by_id(chunk.prompt_logprobs)
 
     def _part(self, index: int, text: str, **rest: Any) -> dict[str, Any]:
         return {"index": index, "delta": {"content": text} if text else {}, **rest}
@@ -250,7 +258,8 @@ class CompletionWriter(Writer):
         if chunk.prompt_logprobs is not None and chunk.logprobs is not None:
             found = self._logprobs(chunk.prompt_logprobs, index)
         self._offsets[index] = len(text)
-        return self._event(self._part(index, text, logprobs=found, finish_reason=None))
+        part = self._part(index, text, logprobs=found, finish_reason=None)
+        return self._event_of(chunk, part)
 
     def _choice(self, index: int, output: GenerationOutput) -> dict[str, Any]:
         text, tokens = output.text, output.logprobs
@@ -262,9 +271,25 @@ class CompletionWriter(Writer):
         if self._asked.returns_ids:
             choice["token_ids"] = output.token_ids
             choice["prompt_token_ids"] = output.prompt_token_ids
-        if "prompt_logprobs" in self._asked.fields.settings:
-            choice["prompt_logprobs"] = prompt_logprobs_by_id(output)
+        if self._scores_prompt:
+            choice["prompt_logprobs"] = logprobs_by_id(output.prompt_logprobs)
         return choice
+
+    @property
+    def _scores_prompt(self) -> bool:
+        """Whether the prompt's log-probabilities were asked for, and not only with its echo."""
+        return "prompt_logprobs" in self._asked.fields.settings
+
+    def _choices_with_prompt(self) -> set[int]:
+        tells = self._asked.returns_ids or self._scores_prompt
+        return set(range(self._asked.num_choices)) if tells else set()
+
+    def _add_prompt(self, data: dict[str, Any], chunk: Chunk) -> None:
+        (choice,) = data["choices"]
+        if self._asked.returns_ids:
+            choice["prompt_token_ids"] = list(self._prompts[chunk.prompt_index])
+        if self._scores_prompt:
+            choice["prompt_logprobs"] = logprobs_by_id(chunk.prompt_logprobs)
 
     def _first(self, index: int) -> bytes:
         return b""

@@ -51,7 +51,7 @@ class ExplanationWriter:
         steps = Explanation(output).to_dict()["steps"]
         return {**_without_tokens(output), "logprobs": logprobs, "steps": steps}
 
-    def start(self, prompt_lengths: Sequence[int]) -> bytes:
+    def start(self, prompts: Sequence[Sequence[int]]) -> bytes:
         """Nothing: the prompt comes with the whole."""
         return b""
 
