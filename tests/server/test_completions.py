@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.asgi import call
+from support.toy import toy_tokenizer
 from support.toy_async import run
 from support.toy_server import CHAT, COMPLETIONS, HELLO, RESPONSES, serving
 
@@ -148,6 +149,28 @@ def test_special_tokens_of_a_text_count_as_such_unless_that_is_unwanted(parses):
                 text, max_new_tokens=4, parse_special=parses is not False
             )
             assert choice["text"] == alone.text
+
+    run(main)
+
+
+@pytest.mark.parametrize("adds", [None, True, False])
+@pytest.mark.parametrize("prompt", ["<|start|>the", ["the cat", [70, 71], "a"]])
+def test_a_text_begins_as_the_model_wants_it_unless_that_is_unwanted(prompt, adds):
+    async def main() -> None:
+        async with serving(tokenizer=toy_tokenizer(adds_bos=True)) as toy:
+            body = {"prompt": prompt, "max_tokens": 1, "add_special_tokens": adds}
+            body |= {"echo": True, "return_token_ids": True, "temperature": 0}
+            choices = (await call(toy.app, COMPLETIONS, body)).data["choices"]
+            prompts = [prompt] if isinstance(prompt, str) else prompt
+            for one, choice in zip(prompts, choices, strict=True):
+                alone = await toy.llm.generate(one, max_new_tokens=1, parse_special=True)
+                ids = alone.prompt_token_ids
+                if adds is False and isinstance(one, str):
+                    ids = toy.llm.tokenizer.encode(
+                        one, add_special_tokens=False, parse_special=True
+                    )
+                assert choice["prompt_token_ids"] == ids
+                assert choice["text"].startswith(one if isinstance(one, str) else alone.prompt)
 
     run(main)
 

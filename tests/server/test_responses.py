@@ -150,6 +150,7 @@ def test_log_probabilities_are_the_models():
         ({"input": None}, "input"),
         ({"input": []}, "input"),
         ({"input": 3}, "input"),
+        ({"truncation": "auto"}, "truncation"),
         ({"input": ["hello"]}, "input"),
         ({"input": [{"role": "tool", "content": "x"}]}, "input"),
         ({"input": [{"type": "function_call_output", "output": "x"}]}, "input"),
@@ -198,7 +199,7 @@ def test_what_is_refused_is_named(wish, param):
         {"tools": [], "tool_choice": "auto", "parallel_tool_calls": False, "max_tool_calls": 3},
         {"text": {"format": {"type": "text"}, "verbosity": "low"}, "store": True, "user": "me"},
         {"reasoning": {"effort": None, "summary": "auto"}, "background": False},
-        {"include": ["reasoning.encrypted_content"], "top_logprobs": 0, "truncation": "auto"},
+        {"include": ["reasoning.encrypted_content"], "top_logprobs": 0, "truncation": "disabled"},
         dict.fromkeys(("instructions", "metadata", "include", "reasoning", "text", "conversation")),
     ],
 )

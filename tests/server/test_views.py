@@ -6,6 +6,7 @@ import json
 
 import pytest
 from support.asgi import begin, call
+from support.toy import toy_tokenizer
 from support.toy_async import run, scripted
 from support.toy_beam_search import script as beam_script
 from support.toy_server import HELLO, serving
@@ -188,6 +189,14 @@ REFUSED = [
     *((view, {"prompt": 3}, "prompt") for view in VIEWS),
     *((view, {"messages": HELLO}, "prompt") for view in VIEWS),
     *((view, {"parse_special": 1}, "parse_special") for view in VIEWS),
+    *(
+        (
+            view,
+            {"prompt": None, "messages": HELLO, "add_special_tokens": True},
+            "add_special_tokens",
+        )
+        for view in VIEWS
+    ),
     *((view, {"priority": "high"}, "priority") for view in VIEWS),
     *((view, {"model": 3}, "model") for view in VIEWS),
     *((view, {"tools": [{}]}, "tools") for view in VIEWS),
@@ -311,6 +320,19 @@ def test_special_tokens_count_where_that_is_asked_for():
             for view in ("next", "explain", "beams"):
                 data = (await call(toy.app, path(view), body)).data
                 assert len(data["prompt_token_ids"]) == 3
+
+    run(main)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_text_begins_as_the_model_wants_it_unless_that_is_unwanted(view):
+    async def main() -> None:
+        async with serving(tokenizer=toy_tokenizer(adds_bos=True)) as toy:
+            ids = toy.llm.tokenizer.encode(PROMPT, add_special_tokens=False)
+            body = {"prompt": PROMPT, "add_special_tokens": False}
+            answer = await call(toy.app, path(view), body)
+            alone = await call(toy.app, path(view), {"prompt": ids})
+            assert without_times(answer.data) == without_times(alone.data)
 
     run(main)
 

@@ -33,7 +33,8 @@ async def serving(
     backend: Backend | None = None, options: ServerOptions | None = None, **arguments: Any
 ) -> AsyncIterator[Toy]:
     """A toy server; once it is left, nothing may be left of any request."""
-    llm = AsyncLLM(backend or scripted(), tokenizer=chatting_tokenizer(), **arguments)
+    arguments = {"tokenizer": chatting_tokenizer(), **arguments}
+    llm = AsyncLLM(backend or scripted(), **arguments)
     async with llm:
         yield Toy(create_app(llm, options or ServerOptions(model_names=("toy", "alias"))), llm)
         await settled(llm)

@@ -123,7 +123,7 @@ def asked(
     """A request of these fields, with the settings that are in force."""
     own = fields.own
     streams = flag(own, "stream")
-    wishes = checked(own, "stream_options", dict, {}, lambda _: True)
+    wishes = checked(own, "stream_options", dict, {})
     if wishes and not streams:
         raise invalid("stream_options is for streams: set stream to true", "stream_options")
     unknown = [name for name in wishes if name not in STREAM_OPTIONS]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
 from foretell.server.errors import invalid
-from foretell.server.fields import checked, flag, number
-from foretell.server.limits import MAX_MESSAGES, TOP
+from foretell.server.fields import flag, number
+from foretell.server.limits import TOP
+from foretell.server.prompts import conversation
 from foretell.server.state import ServerState
 from foretell.server.writers import ChatWriter
-from foretell.text.chat.prompt import chat_prompt
 
 
 def ask_chat(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ChatWriter]:
@@ -20,42 +19,11 @@ def ask_chat(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ChatWr
     fields = sorted_fields(body, "chat", state)
     own = fields.own
     fields.spelled["template_arguments"] = "chat_template_kwargs"
-    messages = check_messages(own)
-    read = partial(chat_prompt, state.llm.tokenizer, messages, **template_wishes(own))
+    read = conversation(own, state.llm.tokenizer)
     settings = {**settings_in_force(fields, state), **_reports(own)}
     request = asked(fields, read, 1, state, settings)
     check_one_stage(request)
     return request, ChatWriter(request, state)
-
-
-def check_messages(own: Mapping[str, Any]) -> list[Any]:
-    """The messages, of which the template will see more; ApiError if they are no list."""
-    messages = own.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise invalid("messages must be a list of messages, and not empty", "messages")
-    if len(messages) > MAX_MESSAGES:
-        raise invalid(
-            f"messages has {len(messages)} entries: must have at most {MAX_MESSAGES}", "messages"
-        )
-    return messages
-
-
-def check_alone(own: Mapping[str, Any]) -> None:
-    """Raise ApiError if a prompt is given beside the messages."""
-    if "prompt" in own:
-        raise invalid("prompt and messages are both given: give one of them", "prompt")
-
-
-def template_wishes(own: Mapping[str, Any]) -> dict[str, Any]:
-    """What is asked of the chat template, as arguments of `chat_prompt`."""
-    wishes: dict[str, Any] = {}
-    for name in ("continue_final_message", "add_generation_prompt"):
-        if name in own:
-            wishes[name] = flag(own, name)
-    kwargs = checked(own, "chat_template_kwargs", dict, None, lambda _: True)
-    if kwargs:
-        wishes["template_arguments"] = kwargs
-    return wishes
 
 
 def _reports(own: Mapping[str, Any]) -> dict[str, Any]:

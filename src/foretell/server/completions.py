@@ -10,6 +10,7 @@ from foretell.server.asking import Asked, asked, check_one_stage, settings_in_fo
 from foretell.server.errors import invalid
 from foretell.server.fields import flag, number
 from foretell.server.limits import MAX_CHOICES, MAX_PROMPTS, TOP
+from foretell.server.prompts import plain_ids
 from foretell.server.state import ServerState
 from foretell.server.writers import CompletionWriter
 from foretell.text.tokenizer import Tokenizer
@@ -35,7 +36,7 @@ def ask_completion(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, 
     drops = settings.get("max_new_tokens") == 0
     if drops:  # prompts are looked at alone; the engine does so with a token to come
         settings["max_new_tokens"] = 1
-    reader = PromptReader(own.get("prompt"), state.llm.tokenizer, echoes=echoes)
+    reader = PromptReader(own, state.llm.tokenizer, echoes=echoes)
     request = asked(fields, reader, reader.num_prompts, state, settings)
     if request.num_choices > MAX_CHOICES:
         raise invalid(
@@ -59,7 +60,8 @@ class PromptReader:
         ApiError: they are no prompts.
     """
 
-    def __init__(self, prompt: Any, tokenizer: Tokenizer, *, echoes: bool) -> None:
+    def __init__(self, own: Mapping[str, Any], tokenizer: Tokenizer, *, echoes: bool) -> None:
+        prompt = own.get("prompt")
         if not isinstance(prompt, (str, list)):
             raise invalid(
                 f"prompt={quote(prompt)} must be a text, token ids, or a list of such", "prompt"
@@ -69,7 +71,8 @@ class PromptReader:
         if not 0 < self.num_prompts <= MAX_PROMPTS:
             raise invalid(f"prompt must have 1 to {MAX_PROMPTS} prompts", "prompt")
         self._prompt, self._prompts = prompt, prompt if several else [prompt]
-        self._tokenizer = tokenizer
+        self._own, self._tokenizer = own, tokenizer
+        self._is_plain = not flag(own, "add_special_tokens", default=True)
         self._echoes = echoes
         self.texts: list[str] = []
 
@@ -78,6 +81,9 @@ class PromptReader:
         if self._echoes:
             self.texts.extend(map(self._text, self._prompts))
         found: Prompts = self._prompt
+        if self._is_plain:
+            read = [plain_ids(one, self._own, self._tokenizer) for one in self._prompts]
+            found = read if is_batch(self._prompt) else read[0]
         return found
 
     def _text(self, prompt: str | Sequence[int]) -> str:

@@ -14,7 +14,7 @@ A value of null is as if the field were absent. `docs/server.md` has these table
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,10 +56,13 @@ _BOTH = {
     "return_token_ids": "whether the answer has the ids of prompt and text",
 }
 
+_SPECIAL = "whether a text's ids begin as the model wants it; true where there is one"
+
 _PROMPT = {
     "prompt": "a text, or token ids",
     "messages": "a conversation in its place",
     "parse_special": "whether special tokens written out in the text count as such",
+    "add_special_tokens": _SPECIAL,
     "continue_final_message": "as in chats",
     "add_generation_prompt": "as in chats",
     "chat_template_kwargs": "as in chats",
@@ -95,12 +98,13 @@ OWN: Mapping[str, Mapping[str, str]] = {
         **_BOTH,
         "logprobs": f"log-probabilities with so many alternatives, {TOP}",
         "echo": "whether the text begins with the prompt",
+        "add_special_tokens": _SPECIAL,
         "parse_special": "whether special tokens written out in a text count as such; true here",
     },
     "tokenize": {
         "model": _BOTH["model"],
         "prompt": "a text",
-        "add_special_tokens": "whether to begin as the model wants it",
+        "add_special_tokens": _SPECIAL,
         "parse_special": "whether special tokens written out count as such",
         "messages": "a conversation in its place",
         "continue_final_message": "as in chats",
@@ -152,13 +156,12 @@ _NEWER = ("max_completion_tokens", "max_output_tokens")
 
 HARMLESS: Mapping[str, str] = {
     **dict.fromkeys(("user", "metadata", "safety_identifier", "request_id"), "who asks"),
-    **dict.fromkeys(("store", "service_tier", "prompt_cache_key", "cache_salt"), "how it is kept"),
+    **dict.fromkeys(("store", "service_tier", "prompt_cache_key"), "how it is kept"),
     **dict.fromkeys(("prompt_cache_retention", "prompt_cache_options"), "how it is kept"),
     "include_obfuscation": "how it is sent",
     "max_tool_calls": "nothing without what it goes with",
     **dict.fromkeys(("verbosity", "parallel_tool_calls"), "nothing without what it goes with"),
-    **dict.fromkeys(("include_reasoning", "truncation"), "nothing without what it goes with"),
-    "return_tokens_as_token_ids": "how tokens are shown",
+    "include_reasoning": "nothing without what it goes with",
 }
 """Accepted, and without effect: what each is about."""
 
@@ -177,7 +180,10 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "reasoning_effort": ("none",),
     "skip_special_tokens": (True,),
     "spaces_between_special_tokens": (True,),
-    "add_special_tokens": (True, False),
+    "add_special_tokens": (False,),
+    "cache_salt": ("",),
+    "return_tokens_as_token_ids": (False,),
+    "truncation": ("disabled",),
     "use_beam_search": (False,),
     "documents": ([],),
     "logits_processors": ([],),
@@ -209,6 +215,11 @@ REASONS: Mapping[str, str] = {
     "reasoning_effort": "give the chat template its own variable in chat_template_kwargs",
     "skip_special_tokens": "texts leave special tokens out; return_token_ids has them",
     "echo": "completions take it",
+    "add_special_tokens": "it is for texts: the chat template begins the prompt of a conversation",
+    "cache_salt": "whoever may ask shares the prefix cache: foretell serve --no-prefix-caching "
+    "has none",
+    "return_tokens_as_token_ids": "tokens are told as texts; return_token_ids has their ids",
+    "truncation": "a prompt is never cut: leave out the oldest messages",
 }
 """Why a field is refused, where the table of foreign names does not say it."""
 
@@ -348,21 +359,17 @@ def reason_of(name: str) -> str | None:
     return NOTES.get(name, "it is not supported" if name in NEUTRAL else None)
 
 
-def checked(
-    own: Mapping[str, Any], name: str, kind: type, default: Any, check: Callable[[Any], bool]
-) -> Any:
-    """A field's value, which must be of this very type and pass the check."""
+def checked(own: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+    """A field's value, which must be of this very type."""
     value = own.get(name, default)
-    if value is default:
-        return value
-    if type(value) is not kind or not check(value):
+    if value is not default and type(value) is not kind:
         raise invalid(f"{name}={quote(value)} must be {_NOUNS[kind]}", name)
     return value
 
 
 def flag(own: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
     """A field that is true or false."""
-    found: bool = checked(own, name, bool, default, lambda _: True)
+    found: bool = checked(own, name, bool, default)
     return found
 
 

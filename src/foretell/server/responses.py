@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
-from foretell.server.chat import template_wishes
 from foretell.server.errors import invalid
 from foretell.server.fields import Fields, checked, number
 from foretell.server.input_items import messages_of
 from foretell.server.limits import MAX_METADATA, MAX_METADATA_NAME, MAX_METADATA_TEXT, TOP
+from foretell.server.prompts import template_wishes
 from foretell.server.response_writer import ResponseWriter
 from foretell.server.state import ServerState
 from foretell.text.chat.prompt import chat_prompt
@@ -35,7 +35,7 @@ def ask_response(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, Re
     fields = sorted_fields(body, "responses", state)
     own = fields.own
     fields.spelled |= {"template_arguments": "chat_template_kwargs", "messages": "input"}
-    instructions = checked(own, "instructions", str, None, lambda _: True)
+    instructions = checked(own, "instructions", str, None)
     messages = messages_of(own.get("input"), instructions)
     _check_text(fields)
     _check_reasoning(own)
@@ -52,7 +52,7 @@ def ask_response(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, Re
 
 def _reports(fields: Fields) -> dict[str, Any]:
     """Which log-probabilities are to be told."""
-    wishes = checked(fields.own, "include", list, [], lambda _: True)
+    wishes = checked(fields.own, "include", list, [])
     num_top = number(fields.own, "top_logprobs", TOP)
     for wish in wishes:
         if not isinstance(wish, str):
@@ -91,7 +91,7 @@ def _check_reasoning(own: Mapping[str, Any]) -> None:
 
 def _check_metadata(own: Mapping[str, Any]) -> None:
     """Raise ApiError for metadata that is not what the answer can have."""
-    found = checked(own, "metadata", dict, {}, lambda _: True)
+    found = checked(own, "metadata", dict, {})
     if len(found) > MAX_METADATA:
         raise invalid(f"metadata must have at most {MAX_METADATA} entries", "metadata")
     for name, text in found.items():
@@ -105,5 +105,5 @@ def _check_metadata(own: Mapping[str, Any]) -> None:
 
 def _known(own: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The entries of a field that is an object, but for those of null."""
-    found = checked(own, name, dict, {}, lambda _: True)
+    found = checked(own, name, dict, {})
     return {key: value for key, value in found.items() if value is not None}

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from foretell.server.chat import check_alone, check_messages, template_wishes
 from foretell.server.errors import invalid
 from foretell.server.fields import Fields, checked, flag
+from foretell.server.prompts import conversation
 from foretell.server.state import ServerState
-from foretell.text.chat.prompt import chat_prompt
 from foretell.utils.quoting import quote
 
 
@@ -30,11 +29,10 @@ async def tokenize(fields: Fields, state: ServerState) -> dict[str, Any]:
 
 
 def _ids(own: Mapping[str, Any], state: ServerState) -> list[int]:
-    tokenizer, wishes = state.llm.tokenizer, template_wishes(own)
+    tokenizer = state.llm.tokenizer
     how = {name: flag(own, name, default=True) for name in ("add_special_tokens", "parse_special")}
     if "messages" in own:
-        check_alone(own)
-        return chat_prompt(tokenizer, check_messages(own), **wishes)
+        return conversation(own, tokenizer)()
     prompt = own.get("prompt")
     if not isinstance(prompt, str):
         raise invalid(f"prompt={quote(prompt)} must be a text", "prompt")
@@ -44,7 +42,7 @@ def _ids(own: Mapping[str, Any], state: ServerState) -> list[int]:
 async def detokenize(fields: Fields, state: ServerState) -> dict[str, Any]:
     """The text of token ids; ApiError if they are none."""
     own = fields.own
-    ids = checked(own, "tokens", list, None, lambda _: True)
+    ids = checked(own, "tokens", list, None)
     size = state.llm.tokenizer.vocab_size
     if ids is None or not all(type(one) is int and 0 <= one < size for one in ids):
         raise invalid(f"tokens must be a list of token ids from 0 to {size - 1}", "tokens")

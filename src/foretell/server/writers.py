@@ -264,7 +264,7 @@ class CompletionWriter(Writer):
     def _choice(self, index: int, output: GenerationOutput) -> dict[str, Any]:
         text, tokens = output.text, output.logprobs
         if self._echoed is not None:
-            text = output.prompt + text
+            text = self._echoed[index // self._asked.config.num_return_sequences] + text
             tokens = None if tokens is None else [*(output.prompt_logprobs or ()), *tokens]
         found = None if tokens is None else self._logprobs(tokens, index)
         choice = {"index": index, "text": text, "logprobs": found, **ending(output)}

@@ -60,7 +60,7 @@ def _seeds(own: Mapping[str, Any]) -> Any:
 
 def _strategies(fields: Fields, state: ServerState) -> dict[str, dict[str, Any]] | None:
     """Settings by the name of their strategy; None for the textbook's."""
-    sent = checked(fields.own, "strategies", dict, None, lambda _: True)
+    sent = checked(fields.own, "strategies", dict, None)
     if sent is None:
         return None
     if not 0 < len(sent) <= MAX_STRATEGIES:

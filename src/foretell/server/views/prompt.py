@@ -10,12 +10,11 @@ from typing import Any
 from foretell.config import GenerationConfig
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.server.asking import priority_of
-from foretell.server.chat import check_alone, check_messages, template_wishes
 from foretell.server.errors import invalid
 from foretell.server.fields import Fields, flag
 from foretell.server.frames import dumps
+from foretell.server.prompts import conversation, plain_ids, template_wishes
 from foretell.server.state import ServerState
-from foretell.text.chat.prompt import chat_prompt
 from foretell.utils.quoting import quote
 
 
@@ -27,18 +26,19 @@ class PromptSource:
     """
 
     def __init__(self, fields: Fields, state: ServerState) -> None:
-        own, wishes = fields.own, template_wishes(fields.own)
+        own, tokenizer = fields.own, state.llm.tokenizer
         fields.spelled |= {"template_arguments": "chat_template_kwargs", "text": "prompt"}
         if "messages" in own:
-            check_alone(own)
-            messages, tokenizer = check_messages(own), state.llm.tokenizer
-            self._read: Callable[[], Prompt] = partial(chat_prompt, tokenizer, messages, **wishes)
-        else:
-            prompt = own.get("prompt")
-            if not isinstance(prompt, (str, list)) or is_batch(prompt):
-                told = f"prompt={quote(prompt)} must be a text or token ids, or give messages"
-                raise invalid(told, "prompt")
-            self._read = lambda: prompt
+            self._read: Callable[[], Prompt] = conversation(own, tokenizer)
+            return
+        template_wishes(own)  # are of no use here, and have to make sense all the same
+        prompt = own.get("prompt")
+        if not isinstance(prompt, (str, list)) or is_batch(prompt):
+            told = f"prompt={quote(prompt)} must be a text or token ids, or give messages"
+            raise invalid(told, "prompt")
+        self._read = lambda: prompt
+        if not flag(own, "add_special_tokens", default=True):
+            self._read = partial(plain_ids, prompt, own, tokenizer)
 
     def __call__(self) -> Prompt:
         """The prompt; a chat template takes its time."""

@@ -1,0 +1,59 @@
+"""Prompts of requests: conversations, and texts that begin in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from foretell.inputs.prompts import Prompt
+from foretell.server.errors import invalid
+from foretell.server.fields import checked, flag
+from foretell.server.limits import MAX_MESSAGES
+from foretell.text.chat.prompt import chat_prompt
+from foretell.text.tokenizer import Tokenizer
+
+
+def conversation(own: Mapping[str, Any], tokenizer: Tokenizer) -> Callable[[], list[int]]:
+    """What renders the messages among a route's own fields, in a helper thread.
+
+    ApiError if they are no list, or if a text is given beside them.
+    """
+    if "prompt" in own:
+        raise invalid("prompt and messages are both given: give one of them", "prompt")
+    if flag(own, "add_special_tokens"):
+        raise invalid(
+            "add_special_tokens is refused: the chat template begins the prompt",
+            "add_special_tokens",
+            "unsupported_parameter",
+        )
+    messages = own.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise invalid("messages must be a list of messages, and not empty", "messages")
+    if len(messages) > MAX_MESSAGES:
+        most = f"must have at most {MAX_MESSAGES}"
+        raise invalid(f"messages has {len(messages)} entries: {most}", "messages")
+    return partial(chat_prompt, tokenizer, messages, **template_wishes(own))
+
+
+def template_wishes(own: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked of the chat template, as arguments of `chat_prompt`."""
+    wishes: dict[str, Any] = {}
+    for name in ("continue_final_message", "add_generation_prompt"):
+        if name in own:
+            wishes[name] = flag(own, name)
+    arguments = checked(own, "chat_template_kwargs", dict, None)
+    if arguments:
+        wishes["template_arguments"] = arguments
+    return wishes
+
+
+def plain_ids(prompt: Prompt, own: Mapping[str, Any], tokenizer: Tokenizer) -> Prompt:
+    """A text's ids without those that the model wants at its beginning; other prompts as they are.
+
+    `own` says whether special tokens written out in the text count as such.
+    """
+    if not isinstance(prompt, str):
+        return prompt
+    parses = flag(own, "parse_special")
+    return tokenizer.encode(prompt, add_special_tokens=False, parse_special=parses)
