@@ -13,9 +13,10 @@ from typing import Any
 
 import foretell
 from foretell.config.settings import GROUPS, SETTINGS
-from foretell.server.fields import HARMLESS, NEUTRAL, OWN, RENAMED, SENDABLE, reason_of
+from foretell.server.fields import HARMLESS, NEUTRAL, OWN, RENAMED, SENDABLE
 from foretell.server.openapi.document import OPERATIONS
 from foretell.server.openapi.requests import TAKES_NO_SETTINGS
+from foretell.server.sorting import reason_of
 
 PAGE = Path(foretell.__file__).parents[2] / "docs" / "server.md"
 VIEWS = "/v1/foretell/"

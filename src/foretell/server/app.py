@@ -17,7 +17,6 @@ from foretell.server.chat import ask_chat
 from foretell.server.completions import ask_completion
 from foretell.server.errors import api_error
 from foretell.server.exchange import AnswerWriter, Exchange
-from foretell.server.fields import Fields
 from foretell.server.front import Front
 from foretell.server.health import Health, Readiness
 from foretell.server.lifecycle import Lifecycle
@@ -26,6 +25,7 @@ from foretell.server.openapi import describe
 from foretell.server.options import ServerOptions
 from foretell.server.responses import ask_response
 from foretell.server.scraping import MetricsPage
+from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
 from foretell.server.tokens import detokenize, tokenize, tokenizer_info
 from foretell.server.views.alternatives import alternatives

@@ -11,9 +11,10 @@ from foretell.config import GenerationConfig
 from foretell.config.settings import CHOOSING_SETTINGS
 from foretell.errors import ConfigError
 from foretell.server.errors import ApiError, api_error, invalid
-from foretell.server.fields import Fields, checked, flag, number, sort_fields
 from foretell.server.limits import PRIORITY
+from foretell.server.sorting import Fields, sort_fields
 from foretell.server.state import ServerState
+from foretell.server.values import checked, flag, number
 from foretell.utils.quoting import quote
 
 AS_OPENAI: Mapping[str, Any] = {"temperature": 1.0}

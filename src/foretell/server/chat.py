@@ -7,10 +7,10 @@ from typing import Any
 
 from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
 from foretell.server.errors import invalid
-from foretell.server.fields import flag, number
 from foretell.server.limits import TOP
 from foretell.server.prompts import conversation
 from foretell.server.state import ServerState
+from foretell.server.values import flag, number
 from foretell.server.writers import ChatWriter
 
 

@@ -15,7 +15,6 @@ A value of null is as if the field were absent. `docs/server.md` has these table
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from foretell.config.defaults import (
@@ -25,28 +24,18 @@ from foretell.config.defaults import (
     NUM_NEXT,
     NUM_SEEDS,
 )
-from foretell.config.foreign_names import NOTES, known_as
 from foretell.config.settings import SETTINGS
 from foretell.config.validators import Notation, Values
 from foretell.server import limits
-from foretell.server.errors import invalid
 from foretell.server.limits import (
     ALTERNATIVES_TOP,
-    MAX_BIASES,
-    MAX_FIELDS,
-    MAX_IDS,
     MAX_METADATA,
     MAX_SEEDS,
     MAX_SEQUENCES,
-    MAX_STOPS,
     MAX_STRATEGIES,
-    MAX_TEXT_CHARACTERS,
-    MAX_TEXTS,
     NEXT_TOP,
     TOP,
-    Span,
 )
-from foretell.utils.quoting import quote
 
 _BOTH = {
     "model": "which model is to answer, by a name that /v1/models lists",
@@ -151,7 +140,7 @@ RENAMED: Mapping[str, str] = {
 }
 """Settings by the names of OpenAI and vLLM."""
 
-_NEWER = ("max_completion_tokens", "max_output_tokens")
+NEWER = ("max_completion_tokens", "max_output_tokens")
 """OpenAI's newer names, which win over an older one beside them."""
 
 HARMLESS: Mapping[str, str] = {
@@ -223,17 +212,16 @@ REASONS: Mapping[str, str] = {
 }
 """Why a field is refused, where the table of foreign names does not say it."""
 
-_FUNCTIONS = {
+FUNCTIONS = {
     name
     for name, row in SETTINGS.items()
     if isinstance(row.values, Values) and row.values.notation is Notation.NONE
 }
 _REPORTS = {"logprobs", "trace"}
 
-SENDABLE = tuple(name for name in SETTINGS if name not in _FUNCTIONS | _REPORTS)
+SENDABLE = tuple(name for name in SETTINGS if name not in FUNCTIONS | _REPORTS)
 """Settings that can be sent under their own names."""
 
-_TEXTS = ("stop", "stop_regex", "bad_words", "dry_sequence_breakers")
 MOST: Mapping[str, int] = {
     "num_return_sequences": MAX_SEQUENCES,
     "num_beams": MAX_SEQUENCES,
@@ -241,149 +229,5 @@ MOST: Mapping[str, int] = {
 }
 """Bounds of numbers that are settings, where a request may not have all that the engine can do."""
 
-
-@dataclass
-class Fields:
-    """A body's fields, sorted.
-
-    Attributes:
-        own: the route's.
-        settings: by foretell's names.
-        spelled: the field that a setting came from, where that has another name.
-        unknown: names of those that nothing is made of.
-        warnings: what is legal and yet unlikely to be meant, a sentence each.
-    """
-
-    own: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
-    spelled: dict[str, str] = field(default_factory=dict)
-    unknown: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-
 SETTINGLESS = ("tokenize", "detokenize")
 """Routes to which a setting means nothing."""
-
-
-def sort_fields(body: Mapping[str, Any], route: str, *, strict: bool = False) -> Fields:
-    """Sort a body's fields; ApiError for one that is refused, which it names as `param`."""
-    if len(body) > MAX_FIELDS:
-        raise invalid(f"the body has {len(body)} fields: must have at most {MAX_FIELDS}")
-    found = Fields()
-    stated = {name: value for name, value in body.items() if value is not None}
-    for name, value in stated.items():
-        if name in OWN[route]:
-            found.own[name] = value
-        elif name in HARMLESS:
-            continue
-        elif route in SETTINGLESS and (name in RENAMED or name in SENDABLE):
-            found.unknown.append(name)
-        elif name in RENAMED:
-            _rename(found, name, value)
-        elif name in SENDABLE:
-            _take(found, name, name, value)
-        elif not _asks_for_nothing(name, value):
-            _refuse_known(name, value)
-            found.unknown.append(name)
-    if strict and found.unknown:
-        name = found.unknown[0]
-        raise invalid(f"{quote(name)} is no field of this request", name, "unknown_parameter")
-    return found
-
-
-def _rename(found: Fields, name: str, value: Any) -> None:
-    setting = RENAMED[name]
-    earlier = found.spelled.get(setting)
-    if earlier in _NEWER:
-        return
-    if setting in found.settings and earlier is None:
-        raise invalid(f"{name} and {setting} are one setting: give one of them", name)
-    found.settings.pop(setting, None)
-    _take(found, setting, name, value)
-
-
-def _take(found: Fields, setting: str, name: str, value: Any) -> None:
-    if setting in found.settings:
-        raise invalid(f"{name} and {found.spelled[setting]} are one setting: give one", name)
-    _check_size(name, setting, value)
-    if setting == "top_k" and value == -1 and type(value) is int:
-        value = 0  # vLLM's way to say that it is off
-    found.settings[setting] = value
-    if name != setting:
-        found.spelled[setting] = name
-
-
-def _check_size(name: str, setting: str, value: Any) -> None:
-    """Refuse what is so large that it could only do harm."""
-    if setting in MOST and type(value) is int and value > MOST[setting]:
-        raise invalid(f"{name}={quote(value)} must be at most {MOST[setting]}", name)
-    is_text = setting in _TEXTS
-    entries = value if isinstance(value, (list, dict)) else [value]
-    most = MAX_IDS
-    if is_text:
-        most = MAX_STOPS if setting.startswith("stop") else MAX_TEXTS
-    elif setting.endswith("_bias"):
-        most = MAX_BIASES
-    if len(entries) > most:
-        raise invalid(f"{name} has {len(entries)} entries: must have at most {most}", name)
-    for text in entries if is_text else ():
-        if isinstance(text, str) and len(text) > MAX_TEXT_CHARACTERS:
-            raise invalid(
-                f"{name} has a text of {len(text)} characters: "
-                f"must have at most {MAX_TEXT_CHARACTERS}",
-                name,
-            )
-
-
-def _asks_for_nothing(name: str, value: Any) -> bool:
-    """Whether a field is one that is refused, but this value does not change the text."""
-    return any(value == one and type(value) is type(one) for one in NEUTRAL.get(name, ()))
-
-
-def _refuse_known(name: str, value: Any) -> None:
-    """Raise ApiError if the field means something that is not done here, or not by this name."""
-    reason = reason_of(name)
-    if reason is not None:
-        raise invalid(f"{name}={quote(value)} is refused: {reason}", name, "unsupported_parameter")
-
-
-def reason_of(name: str) -> str | None:
-    """Why a field is refused that is no route's own, and no setting; None if nothing is known."""
-    if name in REASONS:
-        return REASONS[name]
-    if name in _FUNCTIONS:
-        return "a function cannot be sent"
-    setting = known_as(name, SENDABLE)
-    if setting is not None:
-        return f"here it is called {setting!r}"
-    return NOTES.get(name, "it is not supported" if name in NEUTRAL else None)
-
-
-def checked(own: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
-    """A field's value, which must be of this very type."""
-    value = own.get(name, default)
-    if value is not default and type(value) is not kind:
-        raise invalid(f"{name}={quote(value)} must be {_NOUNS[kind]}", name)
-    return value
-
-
-def flag(own: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
-    """A field that is true or false."""
-    found: bool = checked(own, name, bool, default)
-    return found
-
-
-def number(own: Mapping[str, Any], name: str, span: Span) -> int | None:
-    """A field that is a whole number within bounds; None where it is absent."""
-    value = own.get(name)
-    if value is not None and not (type(value) is int and span.low <= value <= span.high):
-        raise invalid(f"{name}={quote(value)} must be an integer from {span}", name)
-    return value
-
-
-_NOUNS: Mapping[type, str] = {
-    bool: "true or false",
-    str: "a string",
-    dict: "an object",
-    list: "a list",
-}

@@ -8,8 +8,8 @@ from typing import Any
 
 from foretell.inputs.prompts import Prompt
 from foretell.server.errors import invalid
-from foretell.server.fields import checked, flag
 from foretell.server.limits import MAX_MESSAGES
+from foretell.server.values import checked, flag
 from foretell.text.chat.prompt import chat_prompt
 from foretell.text.tokenizer import Tokenizer
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
 from foretell.server.errors import invalid
-from foretell.server.fields import Fields, checked, number
 from foretell.server.input_items import messages_of
 from foretell.server.limits import MAX_METADATA, MAX_METADATA_NAME, MAX_METADATA_TEXT, TOP
 from foretell.server.prompts import template_wishes
 from foretell.server.response_writer import ResponseWriter
+from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
+from foretell.server.values import checked, number
 from foretell.text.chat.prompt import chat_prompt
 from foretell.utils.quoting import quote
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from foretell.server.errors import invalid
-from foretell.server.fields import Fields, checked, flag
 from foretell.server.prompts import conversation
+from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
+from foretell.server.values import checked, flag
 from foretell.utils.quoting import quote
 
 

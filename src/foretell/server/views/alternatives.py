@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from foretell.config.defaults import ALTERNATIVES_TOKENS, NUM_ALTERNATIVES
 from foretell.server import limits
-from foretell.server.fields import Fields, number
 from foretell.server.limits import ALTERNATIVES_TOP, POSITION
+from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
+from foretell.server.values import number
 from foretell.server.views.prompt import PromptSource, how, nothing, refuse_settings, told
 
 

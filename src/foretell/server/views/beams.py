@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from foretell.config.defaults import BEAMS_TOKENS
 from foretell.server.errors import invalid
-from foretell.server.fields import Fields
 from foretell.server.limits import TREE_BEAMS, TREE_TOKENS
+from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
 from foretell.server.views.prompt import PromptSource, how, limit_length, told, warnings_of
 from foretell.utils.quoting import quote

@@ -10,9 +10,10 @@ from foretell.analysis.compare import Comparison
 from foretell.config.defaults import COMPARE_TOKENS, NUM_SEEDS
 from foretell.errors import ConfigError
 from foretell.server.errors import ApiError, api_error, invalid
-from foretell.server.fields import Fields, checked, sort_fields
 from foretell.server.limits import MAX_SEEDS, MAX_STRATEGIES, STRATEGY_NAME, STRATEGY_TOKENS
+from foretell.server.sorting import Fields, sort_fields
 from foretell.server.state import ServerState
+from foretell.server.values import checked
 from foretell.server.views.prompt import PromptSource, how, limit_length, told
 from foretell.utils.quoting import quote
 

@@ -11,10 +11,10 @@ from foretell.config.defaults import EXPLAIN_TOKENS, NUM_LOGPROBS
 from foretell.outputs import Chunk, GenerationOutput
 from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
 from foretell.server.errors import ApiError, invalid
-from foretell.server.fields import number
 from foretell.server.frames import DONE, dumps, frame
 from foretell.server.limits import EXPLAINED_TOKENS, TOP
 from foretell.server.state import ServerState
+from foretell.server.values import number
 from foretell.server.views.prompt import PromptSource, limit_length
 
 

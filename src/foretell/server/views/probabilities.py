@@ -5,9 +5,10 @@ from __future__ import annotations
 from foretell.analysis.probabilities import NOT_FOR_NEXT
 from foretell.config.defaults import NUM_NEXT
 from foretell.server.asking import settings_in_force
-from foretell.server.fields import Fields, number
 from foretell.server.limits import NEXT_TOP, TOP
+from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
+from foretell.server.values import number
 from foretell.server.views.prompt import (
     PromptSource,
     how,

@@ -11,10 +11,11 @@ from foretell.config import GenerationConfig
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.server.asking import priority_of
 from foretell.server.errors import invalid
-from foretell.server.fields import Fields, flag
 from foretell.server.frames import dumps
 from foretell.server.prompts import conversation, plain_ids, template_wishes
+from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
+from foretell.server.values import flag
 from foretell.utils.quoting import quote
 
 
