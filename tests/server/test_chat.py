@@ -10,6 +10,8 @@ from support.toy_async import GatedBackend, run, scripted, until_queued
 from support.toy_chat import chatting_backend
 from support.toy_server import CHAT, HELLO, serving
 
+from foretell.server.options import ServerOptions
+
 
 def test_an_answer_is_that_of_the_model_alone():
     async def main() -> None:
@@ -179,6 +181,51 @@ def test_fields_that_are_unknown_are_named_in_a_header():
             answer = await call(toy.app, CHAT, body)
             assert answer.status == 200
             assert answer.headers["x-foretell-ignored"] == "frobnicate, b\\n"
+
+    run(main)
+
+
+def test_what_is_unknown_in_a_message_is_named_and_what_says_nothing_is_not():
+    async def main() -> None:
+        part = {"type": "text", "text": "hello", "cache_control": {"type": "ephemeral"}}
+        empty = {"tool_calls": [], "function_call": None, "annotations": [], "prefix": False}
+        messages = [
+            {"role": "user", "content": "a", "id": 3},
+            {"role": "assistant", "content": "b", "reasoning_content": "x", **empty},
+            {"role": "user", "content": [part]},
+        ]
+        names = ["messages[0].id", "messages[1].reasoning_content"]
+        names.append("messages[2].content[0].cache_control")
+        body = {"messages": messages, "temperature": 0}
+        async with serving(chatting_backend()) as toy:
+            answer = await call(toy.app, CHAT, body)
+            assert answer.data["choices"][0]["message"]["content"] == "2: hello"
+            assert answer.headers["x-foretell-ignored"] == ", ".join(names)
+            for route in ("/tokenize", "/v1/foretell/next"):
+                answer = await call(toy.app, route, {"messages": messages})
+                assert answer.headers["x-foretell-ignored"] == ", ".join(names)
+        strict = ServerOptions(strict=True)
+        async with serving(chatting_backend(), strict) as toy:
+            answer = await call(toy.app, CHAT, body)
+            assert (answer.status, answer.error["param"]) == (400, names[0])
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "tool", "content": "4", "tool_call_id": "x"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "x"}]},
+        {"role": "assistant", "content": "", "function_call": {"name": "f"}},
+    ],
+)
+def test_calls_of_tools_are_refused(message):
+    async def main() -> None:
+        async with serving() as toy:
+            answer = await call(toy.app, CHAT, {"messages": [*HELLO, message]})
+            assert (answer.status, answer.error["param"]) == (400, "messages")
+            assert "calls of tools are not supported" in answer.error["message"]
 
     run(main)
 

@@ -219,6 +219,11 @@ def test_what_is_unknown_is_named_in_a_header():
             body = {"input": "hello", "include": ["x.y"], "text": {"z": 1}, "temperature": 0}
             answer = await call(toy.app, RESPONSES, body)
             assert answer.headers["x-foretell-ignored"] == "text.z, include.x.y"
+            part = {"type": "input_text", "text": "hello", "b": 1, "annotations": [3]}
+            item = {"role": "user", "content": [part], "id": "msg_1", "a": 1, "tool_calls": []}
+            answer = await call(toy.app, RESPONSES, {**body, "input": [item]})
+            told = "input[0].a, input[0].content[0].b, text.z, include.x.y"
+            assert answer.headers["x-foretell-ignored"] == told
 
     run(main)
 

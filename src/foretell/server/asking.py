@@ -127,8 +127,9 @@ def asked(
     wishes = checked(own, "stream_options", dict, {})
     if wishes and not streams:
         raise invalid("stream_options is for streams: set stream to true", "stream_options")
-    unknown = [name for name in wishes if name not in STREAM_OPTIONS]
-    fields.unknown.extend(f"stream_options.{name}" for name in unknown)
+    for name in wishes:
+        if name not in STREAM_OPTIONS:
+            fields.pass_over(f"stream_options.{name}")
     known = {name: value for name, value in wishes.items() if value is not None}
     return Asked(
         read,

@@ -19,7 +19,7 @@ def ask_chat(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ChatWr
     fields = sorted_fields(body, "chat", state)
     own = fields.own
     fields.spelled["template_arguments"] = "chat_template_kwargs"
-    read = conversation(own, state.llm.tokenizer)
+    read = conversation(fields, state.llm.tokenizer)
     settings = {**settings_in_force(fields, state), **_reports(own)}
     request = asked(fields, read, 1, state, settings)
     check_one_stage(request)

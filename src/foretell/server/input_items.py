@@ -7,18 +7,25 @@ from typing import Any
 
 from foretell.server.errors import ApiError, invalid
 from foretell.server.limits import MAX_MESSAGES
+from foretell.server.messages import known_part
+from foretell.server.sorting import Fields
 from foretell.utils.quoting import quote
 
 ROLES = ("user", "assistant", "system", "developer")
 TEXT_PARTS = ("input_text", "output_text", "text")
 
 
-def messages_of(found: Any, instructions: str | None) -> list[dict[str, Any]]:
+_OF_ITEMS = ("id", "status")
+_OF_PARTS = ("annotations", "logprobs", "token_ids")
+"""What an answer's item has beside its text: it comes back with the item, and is left out."""
+
+
+def messages_of(fields: Fields, instructions: str | None) -> list[dict[str, Any]]:
     """The conversation that an input and its instructions are; ApiError if they are none.
 
-    What an assistant's item has beside its text (`id`, `status`, `annotations`) was in an answer of
-    this server, and is left out.
+    What is unknown in an item is passed over, as in a chat's messages.
     """
+    found = fields.own.get("input")
     messages = [] if instructions is None else [{"role": "system", "content": instructions}]
     if isinstance(found, str):
         return [*messages, {"role": "user", "content": found}]
@@ -26,10 +33,11 @@ def messages_of(found: Any, instructions: str | None) -> list[dict[str, Any]]:
         raise invalid("input must be a text, or a list of messages that is not empty", "input")
     if len(found) > MAX_MESSAGES:
         raise invalid(f"input must have at most {MAX_MESSAGES} messages", "input")
-    return [*messages, *(_message(f"input[{index}]", item) for index, item in enumerate(found))]
+    items = (_message(fields, f"input[{index}]", item) for index, item in enumerate(found))
+    return [*messages, *items]
 
 
-def _message(where: str, item: Any) -> dict[str, Any]:
+def _message(fields: Fields, where: str, item: Any) -> dict[str, Any]:
     if not isinstance(item, Mapping):
         raise _malformed(f'{where} is {quote(item)}: must be {{"role": ..., "content": ...}}')
     kind, role = item.get("type"), item.get("role")
@@ -37,21 +45,23 @@ def _message(where: str, item: Any) -> dict[str, Any]:
         raise _malformed(f"{where} is of type {quote(kind)}: must be 'message', no other is read")
     if role not in ROLES:
         raise _malformed(f"{where} has role={quote(role)}: must be one of {', '.join(ROLES)}")
+    item = known_part(fields, where, item, ("type", "role", "content"), _OF_ITEMS)
     content = item.get("content")
     if isinstance(content, list):
-        parts = [_text(f"{where}.content[{index}]", part) for index, part in enumerate(content)]
-        content = "\n".join(parts)
+        content = "\n".join(
+            _text(fields, f"{where}.content[{index}]", part) for index, part in enumerate(content)
+        )
     if not isinstance(content, str):
         raise _malformed(f"{where} has content={quote(content)}: must be a text, or text parts")
     return {"role": role, "content": content}
 
 
-def _text(where: str, part: Any) -> str:
+def _text(fields: Fields, where: str, part: Any) -> str:
     kind = part.get("type") if isinstance(part, Mapping) else None
     if kind not in TEXT_PARTS:
         told = quote(part) if kind is None else f"of type {quote(kind)}"
         raise _malformed(f"{where} is {told}: must be one of {', '.join(TEXT_PARTS)}")
-    text = part.get("text")
+    text = known_part(fields, where, part, ("type", "text"), _OF_PARTS).get("text")
     if not isinstance(text, str):
         raise _malformed(f"{where} has text={quote(text)}: must be a text")
     return text

@@ -8,17 +8,19 @@ from typing import Any
 
 from foretell.inputs.prompts import Prompt
 from foretell.server.errors import invalid
-from foretell.server.limits import MAX_MESSAGES
+from foretell.server.messages import chat_messages
+from foretell.server.sorting import Fields
 from foretell.server.values import checked, flag
 from foretell.text.chat.prompt import chat_prompt
 from foretell.text.tokenizer import Tokenizer
 
 
-def conversation(own: Mapping[str, Any], tokenizer: Tokenizer) -> Callable[[], list[int]]:
-    """What renders the messages among a route's own fields, in a helper thread.
+def conversation(fields: Fields, tokenizer: Tokenizer) -> Callable[[], list[int]]:
+    """What renders the messages among a body's fields, in a helper thread.
 
     ApiError if they are no list, or if a text is given beside them.
     """
+    own = fields.own
     if "prompt" in own:
         raise invalid("prompt and messages are both given: give one of them", "prompt")
     if flag(own, "add_special_tokens"):
@@ -27,13 +29,7 @@ def conversation(own: Mapping[str, Any], tokenizer: Tokenizer) -> Callable[[], l
             "add_special_tokens",
             "unsupported_parameter",
         )
-    messages = own.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise invalid("messages must be a list of messages, and not empty", "messages")
-    if len(messages) > MAX_MESSAGES:
-        most = f"must have at most {MAX_MESSAGES}"
-        raise invalid(f"messages has {len(messages)} entries: {most}", "messages")
-    return partial(chat_prompt, tokenizer, messages, **template_wishes(own))
+    return partial(chat_prompt, tokenizer, chat_messages(fields), **template_wishes(own))
 
 
 def template_wishes(own: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def ask_response(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, Re
     own = fields.own
     fields.spelled |= {"template_arguments": "chat_template_kwargs", "messages": "input"}
     instructions = checked(own, "instructions", str, None)
-    messages = messages_of(own.get("input"), instructions)
+    messages = messages_of(fields, instructions)
     _check_text(fields)
     _check_reasoning(own)
     _check_metadata(own)
@@ -59,7 +59,7 @@ def _reports(fields: Fields) -> dict[str, Any]:
         if not isinstance(wish, str):
             raise invalid(f"include has {quote(wish)}: must be a list of strings", "include")
         if wish not in (LOGPROBS, *NOT_MADE):
-            fields.unknown.append(f"include.{wish}")
+            fields.pass_over(f"include.{wish}")
     if LOGPROBS in wishes:
         return {"logprobs": num_top or 0}
     if num_top:
@@ -75,7 +75,8 @@ def _check_text(fields: Fields) -> None:
         message = f'text.format={quote(form)} is refused: must be {{"type": "text"}}'
         raise invalid(message, "text", "unsupported_parameter")
     wishes.pop("verbosity", None)
-    fields.unknown.extend(f"text.{name}" for name in wishes)
+    for name in wishes:
+        fields.pass_over(f"text.{name}")
 
 
 def _check_reasoning(own: Mapping[str, Any]) -> None:

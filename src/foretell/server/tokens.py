@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 from foretell.server.errors import invalid
@@ -17,7 +16,7 @@ from foretell.utils.quoting import quote
 async def tokenize(fields: Fields, state: ServerState) -> dict[str, Any]:
     """The token ids of a text or of a conversation; ApiError if it is neither."""
     own = fields.own
-    token_ids = await asyncio.to_thread(_ids, own, state)
+    token_ids = await asyncio.to_thread(_ids, fields, state)
     answer: dict[str, Any] = {
         "count": len(token_ids),
         "max_model_len": state.llm.info.context_length,
@@ -29,11 +28,11 @@ async def tokenize(fields: Fields, state: ServerState) -> dict[str, Any]:
     return answer
 
 
-def _ids(own: Mapping[str, Any], state: ServerState) -> list[int]:
-    tokenizer = state.llm.tokenizer
+def _ids(fields: Fields, state: ServerState) -> list[int]:
+    own, tokenizer = fields.own, state.llm.tokenizer
     how = {name: flag(own, name, default=True) for name in ("add_special_tokens", "parse_special")}
     if "messages" in own:
-        return conversation(own, tokenizer)()
+        return conversation(fields, tokenizer)()
     prompt = own.get("prompt")
     if not isinstance(prompt, str):
         raise invalid(f"prompt={quote(prompt)} must be a text", "prompt")

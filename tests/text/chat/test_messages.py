@@ -58,6 +58,13 @@ def test_none_is_absent() -> None:
     assert check_messages([given]) == [USER]
 
 
+def test_what_is_empty_says_nothing() -> None:
+    given = {**USER, "tool_calls": [], "annotations": [], "refusal": "", "prefix": False, "x": {}}
+    assert check_messages([given]) == [USER]
+    with pytest.raises(RequestError):
+        check_messages([{**USER, "x": 0}])
+
+
 def test_names_are_kept_and_an_answer_may_be_empty() -> None:
     anna = {**USER, "name": "Anna"}
     silent = {"role": "assistant", "content": None}

@@ -59,7 +59,6 @@ _MESSAGES: Schema = {
         "type": "object",
         "properties": {"role": _TEXT, "content": _parts("text"), "name": _TEXT},
         "required": ["role", "content"],
-        "additionalProperties": False,
     },
 }
 _ITEMS: Schema = {

@@ -15,8 +15,8 @@ Message = Mapping[str, Any]
 It may also have a `name`: whose message it is, for templates that tell people apart.
 """
 
-_KEYS = ("role", "content", "name")
-_KEYS_OF_TOOLS = ("tool_calls", "tool_call_id", "function_call")
+KEYS = ("role", "content", "name")
+KEYS_OF_TOOLS = ("tool_calls", "tool_call_id", "function_call")
 _ROLES_OF_TOOLS = ("tool", "function")
 _NO_TOOLS = "calls of tools are not supported"
 
@@ -25,7 +25,8 @@ def check_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
     """A copy of the messages, the parts of each content joined by line breaks, as in vLLM.
 
     RequestError unless each has a role and a content, both texts, and at most a name besides. None
-    counts as absent, and as an empty content where the assistant said it. Which roles there are is
+    counts as absent, and as an empty content where the assistant said it; so does what is empty, of
+    what must not be there. Which roles there are is
     the template's to say.
     """
     if not isinstance(messages, (list, tuple)):
@@ -33,6 +34,11 @@ def check_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
     if not messages:
         raise RequestError("messages=[] is empty: must have at least one message")
     return [_check_message(index, message) for index, message in enumerate(messages)]
+
+
+def says_nothing(value: object) -> bool:
+    """Whether a value of JSON is as if it were not there: null, false, or empty."""
+    return value is None or value is False or (isinstance(value, (str, list, dict)) and not value)
 
 
 def adapt_roles(messages: Sequence[dict[str, str]], source: str) -> list[dict[str, str]]:
@@ -58,8 +64,8 @@ def _check_message(index: int, message: Message) -> dict[str, str]:
             f'messages[{index}] is {quote(message)}: must be {{"role": ..., "content": ...}}'
         )
     for key, value in message.items():
-        if key not in _KEYS and value is not None:
-            why = _NO_TOOLS if key in _KEYS_OF_TOOLS else "must have 'role', 'content' and 'name'"
+        if key not in KEYS and not says_nothing(value):
+            why = _NO_TOOLS if key in KEYS_OF_TOOLS else "must have 'role', 'content' and 'name'"
             raise RequestError(f"messages[{index}] has {quote(key)}: {why}")
     checked = {key: _check_text(index, message, key) for key in ("role", "content")}
     if message.get("name") is not None:

@@ -1,0 +1,53 @@
+"""Messages as clients send them: what is unknown in one is noted, as an unknown field is.
+
+Clients send back what other servers have answered, with keys that say nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from foretell.server.errors import invalid
+from foretell.server.limits import MAX_MESSAGES
+from foretell.server.sorting import Fields
+from foretell.text.chat.messages import KEYS, KEYS_OF_TOOLS, says_nothing
+
+
+def chat_messages(fields: Fields) -> list[Any]:
+    """The messages of a chat, without what is unknown in them; ApiError if they are no list.
+
+    What is said of tools is still there, to be refused with all else that no template can be given.
+    """
+    sent = fields.own.get("messages")
+    if not isinstance(sent, list) or not sent:
+        raise invalid("messages must be a list of messages, and not empty", "messages")
+    if len(sent) > MAX_MESSAGES:
+        most = f"must have at most {MAX_MESSAGES}"
+        raise invalid(f"messages has {len(sent)} entries: {most}", "messages")
+    return [_chat_message(fields, f"messages[{index}]", one) for index, one in enumerate(sent)]
+
+
+def _chat_message(fields: Fields, where: str, sent: Any) -> Any:
+    message = known_part(fields, where, sent, (*KEYS, *KEYS_OF_TOOLS))
+    if isinstance(message, dict) and isinstance(message.get("content"), list):
+        message["content"] = [
+            known_part(fields, f"{where}.content[{index}]", part, ("type", "text"))
+            for index, part in enumerate(message["content"])
+        ]
+    return message
+
+
+def known_part(
+    fields: Fields, where: str, sent: Any, known: Collection[str], harmless: Collection[str] = ()
+) -> Any:
+    """An object without its unknown keys, which are noted unless their values say nothing.
+
+    `harmless` keys are left out, and not noted. What is no object is as it was.
+    """
+    if not isinstance(sent, Mapping):
+        return sent
+    for key, value in sent.items():
+        if not (key in known or key in harmless or says_nothing(value)):
+            fields.pass_over(f"{where}.{key}")
+    return {key: value for key, value in sent.items() if key in known}
