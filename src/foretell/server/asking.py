@@ -20,6 +20,9 @@ from foretell.utils.quoting import quote
 AS_OPENAI: Mapping[str, Any] = {"temperature": 1.0}
 """What holds where a request does not say how tokens are chosen, nor the server's options."""
 
+FEW_CHOICES = 8
+"""Texts of one answer that are soon written."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -54,6 +57,13 @@ class Asked:
     def num_choices(self) -> int:
         """Texts that are asked for in all."""
         return self.num_prompts * self.config.num_return_sequences
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a whole answer may be so long that the event loop cannot wait for it."""
+        config = self.config
+        reports = (config.logprobs, config.prompt_logprobs, config.trace or None)
+        return self.num_choices > FEW_CHOICES or any(one is not None for one in reports)
 
     def error(self, error: BaseException) -> ApiError:
         """What an exception is to the one who asked, in the request's own words."""

@@ -23,13 +23,7 @@ T = TypeVar("T")
 
 
 class AnswerWriter(Protocol):
-    """Writes a request's answer down, whole or as the events of a stream.
-
-    Attributes:
-        is_long: whether a whole answer may be so long that a thread has to write it.
-    """
-
-    is_long: bool
+    """Writes a request's answer down, whole or as the events of a stream."""
 
     def whole(self, outputs: list[GenerationOutput]) -> dict[str, Any]:
         """The answer as one object."""
@@ -120,7 +114,7 @@ class Exchange:
                 self._note_end(chunk)
                 last_chunks.append(chunk)
         outputs = ordered_outputs(last_chunks)
-        if writer.is_long:
+        if asked.is_long:
             return await asyncio.to_thread(lambda: dumps(writer.whole(outputs)))
         return writer.whole(outputs)
 
@@ -141,7 +135,7 @@ class Exchange:
         pace = _Pace(self._state.options.write_interval)
         try:
             async for chunk in submitted:
-                events = self._events_of([chunk, *submitted.ready()], writer)
+                events = await self._events_of([chunk, *submitted.ready()], writer)
                 if events:
                     attendant.note_sent()
                     await self._write(events)
@@ -153,13 +147,15 @@ class Exchange:
         else:
             await self._write(writer.end())
 
-    def _events_of(self, chunks: list[Chunk], writer: AnswerWriter) -> bytes:
-        """The events of chunks that have come."""
+    async def _events_of(self, chunks: list[Chunk], writer: AnswerWriter) -> bytes:
+        """The events of chunks that have come; of a whole prompt, written beside the event loop."""
         self._record.note_chunks(len(chunks))
         for chunk in chunks:
             self._record.completion_tokens += len(chunk.token_ids)
             if chunk.output is not None:
                 self._note_end(chunk)
+        if any(one.prompt_logprobs for one in chunks):
+            return await asyncio.to_thread(lambda: b"".join(map(writer.chunk, chunks)))
         return b"".join(map(writer.chunk, chunks))
 
     def _submit(self, asked: Asked, *, streams: bool) -> Any:

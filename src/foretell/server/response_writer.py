@@ -28,8 +28,6 @@ class ResponseWriter:
         state: the server's.
     """
 
-    is_long = False
-
     def __init__(self, asked: Asked, state: ServerState) -> None:
         self._asked = asked
         self._head = {**_head(asked), "model": state.model_names[0]}

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from foretell.server.errors import invalid
+from foretell.server.frames import dumps
 from foretell.server.prompts import conversation
 from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
@@ -13,10 +14,13 @@ from foretell.server.values import checked, flag
 from foretell.utils.quoting import quote
 
 
-async def tokenize(fields: Fields, state: ServerState) -> dict[str, Any]:
+async def tokenize(fields: Fields, state: ServerState) -> bytes:
     """The token ids of a text or of a conversation; ApiError if it is neither."""
-    own = fields.own
-    token_ids = await asyncio.to_thread(_ids, fields, state)
+    return await asyncio.to_thread(lambda: dumps(_tokenized(fields, state)))
+
+
+def _tokenized(fields: Fields, state: ServerState) -> dict[str, Any]:
+    own, token_ids = fields.own, _ids(fields, state)
     answer: dict[str, Any] = {
         "count": len(token_ids),
         "max_model_len": state.llm.info.context_length,
@@ -39,16 +43,19 @@ def _ids(fields: Fields, state: ServerState) -> list[int]:
     return tokenizer.encode(prompt, **how)
 
 
-async def detokenize(fields: Fields, state: ServerState) -> dict[str, Any]:
+async def detokenize(fields: Fields, state: ServerState) -> bytes:
     """The text of token ids; ApiError if they are none."""
-    own = fields.own
+    return await asyncio.to_thread(lambda: dumps(_detokenized(fields, state)))
+
+
+def _detokenized(fields: Fields, state: ServerState) -> dict[str, Any]:
+    own, tokenizer = fields.own, state.llm.tokenizer
     ids = checked(own, "tokens", list, None)
-    size = state.llm.tokenizer.vocab_size
-    if ids is None or not all(type(one) is int and 0 <= one < size for one in ids):
-        raise invalid(f"tokens must be a list of token ids from 0 to {size - 1}", "tokens")
+    last = tokenizer.vocab_size - 1
+    if ids is None or not all(type(one) is int and 0 <= one <= last for one in ids):
+        raise invalid(f"tokens must be a list of token ids from 0 to {last}", "tokens")
     skips = flag(own, "skip_special_tokens")
-    decode = state.llm.tokenizer.decode
-    return {"prompt": await asyncio.to_thread(decode, ids, skip_special_tokens=skips)}
+    return {"prompt": tokenizer.decode(ids, skip_special_tokens=skips)}
 
 
 def tokenizer_info(state: ServerState) -> dict[str, Any]:

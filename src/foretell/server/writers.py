@@ -34,7 +34,6 @@ class Writer(ABC):
     prefix = ""
     whole_kind = ""
     chunk_kind = ""
-    is_long = False
 
     def __init__(self, asked: Asked, state: ServerState) -> None:
         self._asked = asked

@@ -39,8 +39,6 @@ class ExplanationWriter:
     What a stream has told of its tokens is kept as JSON, for the whole at its end.
     """
 
-    is_long = True
-
     def __init__(self) -> None:
         self._told: dict[str, list[bytes]] = {"logprobs": [], "steps": []}
 
