@@ -20,6 +20,7 @@ from foretell.errors import QueueFullError
 from foretell.inputs.recommended import Recommended
 from foretell.llm import LLM
 from foretell.outputs import Chunk, GenerationOutput
+from foretell.streaming import describe
 from foretell.streaming import run as jobs
 
 HOT = {"temperature": 1.5, "max_new_tokens": 12}
@@ -321,6 +322,33 @@ def test_a_prompt_that_begins_like_an_earlier_one_is_partly_cached():
     assert stats.hit_rate == full / (2 * num_tokens)
     without = engine_llm(prefix_caching=False)
     assert [without.generate(prompt, max_new_tokens=1).usage.cached_tokens for _ in "ab"] == [0, 0]
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_prompts_and_traces_are_described_once(streams: bool, monkeypatch) -> None:
+    counts = dict.fromkeys(("_describe_one", "_describe_candidate"), 0)
+
+    def noting(name: str) -> None:
+        plain = getattr(describe, name)
+
+        def count(*arguments: Any) -> Any:
+            counts[name] += 1
+            return plain(*arguments)
+
+        monkeypatch.setattr(describe, name, count)
+
+    for name in counts:
+        noting(name)
+    llm, prompt = toy_llm(), [70, 71, 72, 73]
+    wishes = {"prompt_logprobs": 0, "num_return_sequences": 3, "seed": 1, "trace": True, **HOT}
+    if streams:
+        chunks = [*llm.stream(prompt, **wishes)]
+        outputs = [chunk.output for chunk in chunks if chunk.output is not None]
+    else:
+        outputs = llm.generate(prompt, **wishes)
+    assert counts["_describe_one"] == len(prompt) - 1
+    steps = [step for output in outputs for step in output.trace]
+    assert counts["_describe_candidate"] == sum(1 + len(step.runners_up) for step in steps)
 
 
 def test_prompt_logprobs_are_told_with_every_sample():

@@ -11,6 +11,7 @@ from foretell.engine.client import EngineClient
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.outputs import Chunk, GenerationOutput
 from foretell.streaming.job import Job, with_prompt_index
+from foretell.streaming.prompt import PromptStreamer
 from foretell.streaming.sample import SampleStreamer
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class RequestStreamer:
     def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
         self._listed_index = job.listed_index
         number = job.request.num_samples
-        self._streamers = [SampleStreamer(job, tokenizer, index) for index in range(number)]
+        self._prompt = PromptStreamer(job, tokenizer)
+        self._streamers = [
+            SampleStreamer(job, tokenizer, index, self._prompt) for index in range(number)
+        ]
         self._num_open = number
         self.have_ended = False
 
@@ -44,8 +48,7 @@ class RequestStreamer:
         of a list.
         """
         if isinstance(event, PromptEvent):
-            for streamer in self._streamers:
-                streamer.take(event)
+            self._prompt.take(event)
             return None
         if isinstance(event, EndEvent) and event.error is not None:
             raise with_prompt_index(event.error, self._listed_index)

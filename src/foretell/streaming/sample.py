@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from foretell.config.settings import TEXT_STOPS
 from foretell.decoding.logprobs import TokenReport
 from foretell.decoding.stopping import StoppingCriteria
-from foretell.decoding.trace import StepRecord
-from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
+from foretell.engine.events import EndEvent, Event, TokenEvent
 from foretell.errors import RequestError
 from foretell.outputs import (
     Chunk,
@@ -27,6 +26,7 @@ from foretell.outputs import (
 )
 from foretell.streaming.describe import describe, describe_trace
 from foretell.streaming.job import Job
+from foretell.streaming.prompt import PromptStreamer
 from foretell.text.detokenizer import Detokenizer, unfinished_character
 from foretell.text.stops import StopMatcher
 from foretell.utils.quoting import quote
@@ -45,7 +45,7 @@ class _Token(NamedTuple):
     start: int
     stop: int
     logprobs: dict[LogprobStage, TokenLogprob]
-    trace: StepRecord | None
+    trace: StepTrace | None
 
 
 class SampleStreamer:
@@ -54,6 +54,13 @@ class SampleStreamer:
     It also ends the sample where the text says so: at a stop string, a regular expression or the
     user's predicate. What the engine does after that is ignored.
 
+    Args:
+        job: the request's.
+        tokenizer: the model's.
+        index: the sample's number.
+        prompt_streamer: what all samples of the request tell of its prompt; None: one for this
+            sample alone.
+
     Attributes:
         output: the finished output; None until the last event, or until the text has ended.
 
@@ -61,7 +68,13 @@ class SampleStreamer:
         ConfigError: a stop is empty, or its regular expression is malformed.
     """
 
-    def __init__(self, job: Job, tokenizer: Tokenizer, index: int = 0) -> None:
+    def __init__(
+        self,
+        job: Job,
+        tokenizer: Tokenizer,
+        index: int = 0,
+        prompt_streamer: PromptStreamer | None = None,
+    ) -> None:
         config, prompt = job.request.config, job.request.prompt
         self.output: GenerationOutput | None = None
         self._job = job
@@ -87,7 +100,7 @@ class SampleStreamer:
         self._generated: list[int] = []
         self._tokens: list[_Token] = []  # those whose text was shown
         self._waiting: deque[_Token] = deque()  # the others
-        self._prompt_reports: list[TokenReport] = []
+        self._prompt = prompt_streamer or PromptStreamer(job, tokenizer)
         self._num_cached = 0
         self._has_begun = False  # whether there was a chunk
         self._score: float | None = None
@@ -102,7 +115,7 @@ class SampleStreamer:
             return self._take_token(event)
         if isinstance(event, EndEvent):
             return self._end("", event.finish_reason)
-        self._take_prompt(event)
+        self._prompt.take(event)
         return None
 
     def require_output(self) -> GenerationOutput:
@@ -110,9 +123,6 @@ class SampleStreamer:
         if self.output is None:
             raise RequestError(f"the request for {quote(self._job.prompt)} has not ended")
         return self.output
-
-    def _take_prompt(self, event: PromptEvent) -> None:
-        self._prompt_reports += event.reports
 
     def _take_token(self, event: TokenEvent) -> Chunk:
         self._latest = perf_counter()
@@ -139,7 +149,9 @@ class SampleStreamer:
         logprobs = {
             stage: _describe(event.reports[stage], stage, self._tokenizer) for stage in self._stages
         }
-        self._waiting.append(_Token(event.token_id, start, stop, logprobs, event.trace))
+        record = event.trace
+        trace = None if record is None else describe_trace(record, self._tokenizer)
+        self._waiting.append(_Token(event.token_id, start, stop, logprobs, trace))
         return self._matcher.push(piece, acts=may_stop)
 
     def _found(self) -> StopReason | None:
@@ -183,7 +195,7 @@ class SampleStreamer:
         self._num_bytes += len(text.encode())
         tokens = self._release(is_last=finish_reason is not None)
         self._tokens += tokens
-        prompt_logprobs = None if self._has_begun else self._prompt_logprobs()
+        prompt_logprobs = None if self._has_begun else self._prompt.logprobs()
         self._has_begun = True
         if finish_reason is not None:
             self.output = self._finish(finish_reason, stop_reason)
@@ -231,15 +243,14 @@ class SampleStreamer:
             logprobs=self._logprobs(self._tokens) if self._stages else None,
             stop_reason=stop_reason,
             logprobs_by_stage=self._logprobs_by_stage(self._tokens) if self._stages else None,
-            prompt_logprobs=self._prompt_logprobs(),
+            prompt_logprobs=self._prompt.logprobs(),
             trace=self._traces(self._tokens) if self._job.request.config.trace else None,
             index=self._index,
             score=self._score,
         )
 
     def _traces(self, tokens: Sequence[_Token]) -> list[StepTrace]:
-        records = [token.trace for token in tokens if token.trace is not None]
-        return [describe_trace(record, self._tokenizer) for record in records]
+        return [token.trace for token in tokens if token.trace is not None]
 
     def _usage(self) -> Usage:
         kind = SearchUsage if self._job.request.config.num_beams > 1 else Usage
@@ -251,15 +262,6 @@ class SampleStreamer:
             cached_tokens=self._num_cached,
         )
 
-    def _prompt_logprobs(self) -> list[TokenLogprob] | None:
-        """One entry a prompt token; the first has no probability."""
-        if self._job.request.config.prompt_logprobs is None:
-            return None
-        first = self._job.request.prompt[0]
-        name, data = self._tokenizer.display([first]), self._tokenizer.token_bytes(first)
-        others = [describe(report, self._tokenizer) for report in self._prompt_reports]
-        return [TokenLogprob(first, name, data, logprob=None), *others]
-
 
 def stop_in_text(job: Job, tokenizer: Tokenizer) -> EndsText | None:
     """From generated ids to the stop that their text ends with; None if the settings have none.
@@ -269,7 +271,8 @@ def stop_in_text(job: Job, tokenizer: Tokenizer) -> EndsText | None:
     config = job.request.config
     if not any(getattr(config, name) for name in TEXT_STOPS):
         return None
-    silent = replace(job, request=replace(job.request, config=config.override(logprobs=None)))
+    silent_config = config.override(logprobs=None, prompt_logprobs=None)
+    silent = replace(job, request=replace(job.request, config=silent_config))
 
     def stop_of(token_ids: Sequence[int]) -> StopReason | None:
         streamer = SampleStreamer(silent, tokenizer)
