@@ -378,3 +378,13 @@ def test_the_bar_counts_texts_and_tells_the_speed(monkeypatch):
     shown = written.getvalue()
     assert "3/3" in shown
     assert "tokens/s" in shown
+
+
+def test_samples_of_a_request_share_the_time_for_their_searches():
+    """Each has enough by itself; others wait for all of them."""
+    llm = toy_llm()
+    inputs = llm._require_open().inputs
+    config = inputs.settings(None, {"stop_regex": "x+y", "num_return_sequences": 3, "top_k": 5})
+    job = inputs.job("a", inputs.template(config), parse_special=False)
+    streamers = jobs.RequestStreamer(job, llm.tokenizer)._streamers
+    assert len({id(one._matcher._budget) for one in streamers}) == 1

@@ -10,7 +10,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from foretell.errors import ConfigError
-from foretell.text.stops import StopMatch, StopMatcher
+from foretell.text.stops import (
+    TIME_PER_CHARACTER,
+    TIMEOUT,
+    SearchBudget,
+    StopMatch,
+    StopMatcher,
+)
 
 SMALL = st.text("ab#\n", min_size=1, max_size=6)
 TEXTS = st.text("ab#\n", max_size=30)
@@ -237,6 +243,68 @@ def test_a_catastrophic_pattern_is_ended(monkeypatch: pytest.MonkeyPatch) -> Non
     matcher = StopMatcher(patterns=[r"(a|aa)+\n"])
     with pytest.raises(ConfigError, match=r"took over 0.05 s on \d+ characters"):
         matcher.push("a" * 60 + "b")
+
+
+def test_all_searches_together_have_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No search here takes as long as the budget, and each character has one."""
+    monkeypatch.setattr("foretell.text.stops.TIMEOUT", 0.05)
+    matcher = StopMatcher(patterns=[r"(?s)(?:(?:.|\w|\W){12}[@#]|.+[@#])"])
+    with pytest.raises(ConfigError, match=r"stop_regex=.* took over 0.05 s on \d+ characters"):
+        matcher.push("a" * 5000)
+
+
+def test_matchers_of_one_request_share_their_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foretell.text.stops.TIMEOUT", 0.05)
+    budget = SearchBudget()
+    slow = StopMatcher(patterns=[r"(a|aa)+\n"], budget=budget)
+    other = StopMatcher(patterns=["b+c"], budget=budget)
+    with pytest.raises(ConfigError):
+        slow.push("a" * 60 + "b")
+    assert budget.left < 0.04
+    budget.left = -1.0
+    with pytest.raises(ConfigError, match=r"took over 0.05 s on 1 character:"):
+        other.push("b")
+
+
+def test_a_long_text_gives_back_what_its_searches_take() -> None:
+    budget = SearchBudget()
+    matcher = StopMatcher(patterns=[r"\d{9}", "(?s)<a>.*</a>"], budget=budget)
+    for _ in range(2000):
+        assert matcher.push("one two ") == "one two "
+    assert TIMEOUT / 2 < budget.left <= TIMEOUT
+    budget.left = 0.0
+    budget.refill(8)
+    assert budget.left == 8 * TIME_PER_CHARACTER
+
+
+@pytest.mark.parametrize("raised", [MemoryError, RecursionError])
+def test_a_search_that_takes_too_much_memory_is_ended(
+    raised: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Pattern:
+        pattern = "a+b"
+
+        def search(self, *arguments: object, **settings: object) -> None:
+            if arguments[0]:
+                raise raised
+
+    monkeypatch.setattr("regex.compile", lambda pattern: Pattern())
+    matcher = StopMatcher(patterns=["a+b"])
+    with pytest.raises(
+        ConfigError, match=r"stop_regex='a\+b' takes too much memory on 1 character:"
+    ):
+        matcher.push("a")
+
+
+def test_a_search_of_the_empty_text_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foretell.text.stops.TIMEOUT", 0.05)
+    with pytest.raises(ConfigError, match=r"took over 0.05 s on 0 characters: must have no nested"):
+        StopMatcher(patterns=["(?:(?:^|$)a?){30}(?!$)"])
+
+
+def test_flags_that_exclude_each_other_are_refused() -> None:
+    with pytest.raises(ConfigError, match="is no regular expression: "):
+        StopMatcher(patterns=["(?a)(?u)b"])
 
 
 @pytest.mark.parametrize(

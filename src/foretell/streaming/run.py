@@ -13,6 +13,7 @@ from foretell.outputs import Chunk, GenerationOutput
 from foretell.streaming.job import Job, with_prompt_index
 from foretell.streaming.prompt import PromptStreamer
 from foretell.streaming.sample import SampleStreamer
+from foretell.text.stops import SearchBudget
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
@@ -35,8 +36,10 @@ class RequestStreamer:
         self._listed_index = job.listed_index
         number = job.request.num_samples
         self._prompt = PromptStreamer(job, tokenizer)
+        budget = SearchBudget()
         self._streamers = [
-            SampleStreamer(job, tokenizer, index, self._prompt) for index in range(number)
+            SampleStreamer(job, tokenizer, index, self._prompt, budget=budget)
+            for index in range(number)
         ]
         self._num_open = number
         self.have_ended = False

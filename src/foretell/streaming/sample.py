@@ -28,7 +28,7 @@ from foretell.streaming.describe import describe, describe_trace
 from foretell.streaming.job import Job
 from foretell.streaming.prompt import PromptStreamer
 from foretell.text.detokenizer import Detokenizer, unfinished_character
-from foretell.text.stops import StopMatcher
+from foretell.text.stops import SearchBudget, StopMatcher
 from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class SampleStreamer:
         index: the sample's number.
         prompt_streamer: what all samples of the request tell of its prompt; None: one for this
             sample alone.
+        budget: for searching; shared by all that write down samples of the request.
 
     Attributes:
         output: the finished output; None until the last event, or until the text has ended.
@@ -74,6 +75,8 @@ class SampleStreamer:
         tokenizer: Tokenizer,
         index: int = 0,
         prompt_streamer: PromptStreamer | None = None,
+        *,
+        budget: SearchBudget | None = None,
     ) -> None:
         config, prompt = job.request.config, job.request.prompt
         self.output: GenerationOutput | None = None
@@ -92,7 +95,10 @@ class SampleStreamer:
             tokenizer, continuation=True, pending=unfinished_character(tokenizer, prompt)
         )
         self._matcher = StopMatcher(
-            config.stop, config.stop_regex, include=config.include_stop_str_in_output
+            config.stop,
+            config.stop_regex,
+            include=config.include_stop_str_in_output,
+            budget=budget,
         )
         self._text = ""  # all that was decoded; what was shown of it is in `_pieces`
         self._pieces: list[str] = []
@@ -273,9 +279,10 @@ def stop_in_text(job: Job, tokenizer: Tokenizer) -> EndsText | None:
         return None
     silent_config = config.override(logprobs=None, prompt_logprobs=None)
     silent = replace(job, request=replace(job.request, config=silent_config))
+    budget = SearchBudget()
 
     def stop_of(token_ids: Sequence[int]) -> StopReason | None:
-        streamer = SampleStreamer(silent, tokenizer)
+        streamer = SampleStreamer(silent, tokenizer, budget=budget)
         for token_id in token_ids:
             streamer.take(TokenEvent(0, token_id))
         return None if streamer.output is None else streamer.output.stop_reason

@@ -10,9 +10,12 @@ import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from time import thread_time
 from typing import TYPE_CHECKING, Literal
 
 from foretell.errors import ConfigError
+from foretell.text.stop_patterns import check_structure
+from foretell.utils.display import count
 from foretell.utils.quoting import one_line, quote
 
 if TYPE_CHECKING:
@@ -20,12 +23,11 @@ if TYPE_CHECKING:
 
 MAX_MATCH = 1024  # characters that a regular expression may span
 MAX_PATTERN = 1 << 16  # characters of a regular expression that is not a plain text
-MAX_NESTING = 100  # groups in one another; the parser would reach Python's limit near 300
-TIMEOUT = 1.0  # seconds of processor time that one search may take
+TIMEOUT = 1.0  # seconds of processor time that the searches of one request may take together,
+TIME_PER_CHARACTER = 0.00025  # beside this: 50 usual searches, or 5 that look through MAX_MATCH
 
 CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
 ESCAPED = re.compile(r"(?s)\\(.)")
-SET = re.compile(r"(?s)\[\^?\]?[^\]]*\]")
 LITERAL = re.compile(r"(?s)(?:[^\\.^$*+?{}\[\]|()]|\\[nrt]|\\[^a-zA-Z0-9])+")
 """A text without what means something in a regular expression, or with all of it escaped."""
 
@@ -41,6 +43,51 @@ class StopMatch:
     value: str
     start: int
     end: int
+
+
+class SearchBudget:
+    """Processor time for the searches of one request, which all others wait for.
+
+    It is `TIMEOUT` at first, and `TIME_PER_CHARACTER` comes back with each character of the text:
+    so a long text does not use it up, and no request slows the others down by much for long.
+
+    Attributes:
+        left: seconds.
+    """
+
+    def __init__(self) -> None:
+        self.left = TIMEOUT
+
+    def refill(self, num_characters: int) -> None:
+        """Give back what so many further characters may take."""
+        self.left = min(TIMEOUT, self.left + num_characters * TIME_PER_CHARACTER)
+
+    def search(
+        self, pattern: regex.Pattern[str], text: str, start: int, end: int, *, partial: bool = True
+    ) -> regex.Match[str] | None:
+        """The first match in `text[start:end]`, else the first that text to come could complete.
+
+        Without `partial` there is none of the latter. ConfigError if it takes too long, or too much
+        memory.
+        """
+        begin = thread_time()
+        try:
+            if self.left <= 0:
+                raise TimeoutError
+            return pattern.search(text, start, end, partial=partial, timeout=self.left)
+        except TimeoutError:
+            raise _beyond(pattern, f"took over {TIMEOUT:g} s", end) from None
+        except (MemoryError, RecursionError):
+            raise _beyond(pattern, "takes too much memory", end) from None
+        finally:
+            self.left -= thread_time() - begin
+
+
+def _beyond(pattern: regex.Pattern[str], what: str, length: int) -> ConfigError:
+    return ConfigError(
+        f"stop_regex={quote(pattern.pattern)} {what} on {count(length, 'character')}: must have no "
+        "nested repetition"
+    )
 
 
 class StopMatcher:
@@ -59,6 +106,7 @@ class StopMatcher:
         patterns: regular expressions in the syntax of `re`, none of which matches "".
         include: keep the stop in what is shown.
         max_match: characters that a regular expression may span.
+        budget: of the request, if it has more matchers than this one.
 
     Attributes:
         match: the stop that was found; None so far.
@@ -75,6 +123,7 @@ class StopMatcher:
         *,
         include: bool = False,
         max_match: int = MAX_MATCH,
+        budget: SearchBudget | None = None,
     ) -> None:
         self.match: StopMatch | None = None
         self._include = include
@@ -82,7 +131,8 @@ class StopMatcher:
         self._num_shown = 0
         strings = tuple(strings)
         self._strings = _StringSearch(strings) if strings else None
-        self._patterns = [_search_for(pattern, max_match) for pattern in patterns]
+        self._budget = SearchBudget() if budget is None else budget
+        self._patterns = [_search_for(pattern, max_match, self._budget) for pattern in patterns]
 
     @property
     def num_held(self) -> int:
@@ -93,7 +143,7 @@ class StopMatcher:
         """Take the next piece; return what may be shown now.
 
         A match that ends in a piece pushed with `acts=False` does not count. After a match, pieces
-        add nothing. ConfigError if a pattern takes too long.
+        add nothing. ConfigError if the patterns take too long, or too much memory.
         """
         if self.match is not None:
             return ""
@@ -101,6 +151,8 @@ class StopMatcher:
         if self._strings is None and not self._patterns:
             self._num_shown = len(self._text)
             return piece
+        if self._patterns:
+            self._budget.refill(len(piece))
         for end in range(begin + 1, len(self._text) + 1):
             found = self._search(end, acts)
             if found is not None:
@@ -226,15 +278,16 @@ class _PatternSearch:
         mark: no match begins before this character.
     """
 
-    def __init__(self, pattern: regex.Pattern[str], max_match: int) -> None:
+    def __init__(self, pattern: regex.Pattern[str], max_match: int, budget: SearchBudget) -> None:
         self.mark = 0
+        self._budget = budget
         self._pattern = pattern
         self._max_match = max_match
 
     def search(self, text: str, end: int, acts: bool) -> StopMatch | None:
         """The match in `text[:end]`, if there is one; without `acts` it is passed over."""
         while self.mark < end:
-            match = self._find(text, end)
+            match = self._budget.search(self._pattern, text, self.mark, end)
             start = end if match is None else match.start()
             if match is None or match.partial:
                 self.mark = max(start, end - self._max_match)
@@ -244,49 +297,39 @@ class _PatternSearch:
             self.mark = max(match.end(), self.mark + 1)
         return None
 
-    def _find(self, text: str, end: int) -> regex.Match[str] | None:
-        """The first match, else the first that text to come could complete."""
-        try:
-            return self._pattern.search(text, self.mark, end, partial=True, timeout=TIMEOUT)
-        except TimeoutError:
-            raise ConfigError(
-                f"stop_regex={quote(self._pattern.pattern)} took over {TIMEOUT:g} s on "
-                f"{end - self.mark} characters: must have no nested repetition"
-            ) from None
 
-
-def _search_for(pattern: str, max_match: int) -> _LiteralSearch | _PatternSearch:
-    compiled = _compile(pattern)
+def _search_for(
+    pattern: str, max_match: int, budget: SearchBudget
+) -> _LiteralSearch | _PatternSearch:
+    compiled = _compile(pattern, budget)
     literal = _literal_of(pattern)
-    return _PatternSearch(compiled, max_match) if literal is None else _LiteralSearch(literal)
+    if literal is not None:
+        return _LiteralSearch(literal)
+    return _PatternSearch(compiled, max_match, budget)
 
 
-def _compile(pattern: str) -> regex.Pattern[str]:
+def _compile(pattern: str, budget: SearchBudget) -> regex.Pattern[str]:
     import regex
 
     name = f"stop_regex={quote(pattern)}"
-    _check_size(pattern, name)
+    _check_length(pattern, name)
+    check_structure(pattern, name)
     try:
         compiled = regex.compile(pattern)
-    except regex.error as error:
+    except (regex.error, ValueError) as error:
         raise ConfigError(f"{name} is no regular expression: {one_line(error)}") from None
-    except RecursionError:
+    except (RecursionError, MemoryError):
         raise ConfigError(f"{name} is nested too deeply: must have fewer groups") from None
-    if compiled.search("") is not None:
+    if budget.search(compiled, "", 0, 0, partial=False) is not None:
         raise ConfigError(f"{name} matches the empty text: must need at least one character")
     return compiled
 
 
-def _check_size(pattern: str, name: str) -> None:
+def _check_length(pattern: str, name: str) -> None:
     if len(pattern) > MAX_PATTERN and _literal_of(pattern) is None:
         raise ConfigError(
             f"{name} has {len(pattern)} characters: must have at most {MAX_PATTERN}, "
             "unless it is a plain text"
-        )
-    depth = _nesting(pattern)
-    if depth > MAX_NESTING:
-        raise ConfigError(
-            f"{name} has {depth} groups in one another: must have at most {MAX_NESTING}"
         )
 
 
@@ -295,12 +338,3 @@ def _literal_of(pattern: str) -> str | None:
     if not LITERAL.fullmatch(pattern):
         return None
     return ESCAPED.sub(lambda match: CONTROLS.get(match[1], match[1]), pattern)
-
-
-def _nesting(pattern: str) -> int:
-    """How deep groups lie in one another; what is escaped or in a set opens none."""
-    depth = deepest = 0
-    for char in SET.sub("", ESCAPED.sub("", pattern)):
-        depth = max(0, depth + (char == "(") - (char == ")"))
-        deepest = max(deepest, depth)
-    return deepest
