@@ -5,9 +5,51 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support.pieces import piece_metadata as pieces
+from support.toy import toy_tokenizer
 
 from foretell.text.dry_breakers import find_breakers
 from foretell.text.tokenizer import Tokenizer
+
+TOKENIZERS = [toy_tokenizer(), Tokenizer.from_gguf(pieces(), source="pieces")]
+
+
+def naive(tokenizer: Tokenizer, texts: list[str]) -> dict[int, tuple[tuple[int, ...], ...]]:
+    """Each text beside each token."""
+    found: dict[int, set[tuple[int, ...]]] = {}
+    for token_id in range(tokenizer.vocab_size):
+        piece = tokenizer.token_bytes(token_id)
+        for text in () if tokenizer.is_special(token_id) else texts:
+            counts = range(1, len(text))
+            ends = [count for count in counts if piece.endswith(text[:count].encode())]
+            for count in [len(text)] if text.encode() in piece else ends:
+                rest = text[count:]
+                ids = tokenizer.encode(rest, add_special_tokens=False, continuation=True)
+                found.setdefault(token_id, set()).add(tuple(ids))
+    return {token_id: tuple(sorted(tails)) for token_id, tails in found.items()}
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@given(st.lists(st.text(" catheél가<b>", min_size=1, max_size=5), max_size=12))
+@example([])
+@example(["a", "at", "cat", "ca", "atx", "t", "the", "he"])
+@example(["é", "è", "éa", "가", "각", "가나"])
+def test_many_texts_are_found_as_each_is(tokenizer: Tokenizer, texts: list[str]) -> None:
+    assert find_breakers(tokenizer, texts) == naive(tokenizer, texts)
+
+
+def test_tokens_are_looked_at_once_for_all_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many texts as a request may have, over a vocabulary of the usual size."""
+    tokenizer = toy_tokenizer()
+    texts = [f"{index:x}" for index in range(1024)]
+    monkeypatch.setattr(tokenizer, "vocab_size", 100_000)
+    monkeypatch.setattr(tokenizer, "is_special", lambda token_id: False)
+    monkeypatch.setattr(tokenizer, "token_bytes", lambda token_id: b"%x word" % token_id)
+    found = find_breakers(tokenizer, texts)
+    assert len(found) == 100_000
+    assert len({id(tails) for tails in found.values()}) < 1000
 
 
 def test_the_rest_of_a_breaker_has_no_space_before_it(piece_metadata: dict[str, Any]) -> None:
