@@ -161,6 +161,7 @@ class LLM:
             engine.check,
             self.info.vocab_size,
             longest_of=engine.longest_of,
+            context_length=self.info.context_length,
         )
         self._open: OpenLLM | None = OpenLLM(loaded.backend, engine, EngineClient(engine), inputs)
 

@@ -12,6 +12,7 @@ from support.toy import toy_llm, toy_tokenizer
 
 from foretell import GenerationConfig
 from foretell.engine.request import Request
+from foretell.errors import ContextLengthError
 from foretell.inputs.processor import InputProcessor, merge_settings
 from foretell.text.tokenizer import Tokenizer
 
@@ -129,3 +130,40 @@ def test_bad_words_are_found_in_the_middle_of_a_text_with_and_without_a_space() 
     tokenized = inputs.template(inputs.settings(None, {"bad_words": ["hell"]})).tokenized.config
     spelled = [[tokens[i] for i in ids] for ids in tokenized.bad_words_ids or ()]
     assert spelled == [["he", "ll"], ["▁he", "ll"]]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wishes", "message"),
+    [
+        (
+            "a" * 90_000,
+            {},
+            "^a prompt of 90000 characters: at least 10000 tokens, but the context has",
+        ),
+        (
+            ["a", "b" * 90_000],
+            {},
+            r"^prompts\[1\]: a prompt of 90000 characters: at least 10000 tokens",
+        ),
+        (
+            "a",
+            {"guidance_scale": 2.0, "negative_prompt": "a" * 90_000},
+            "^a negative prompt of 90000 characters: at least 10000 tokens, but the context has",
+        ),
+    ],
+)
+def test_what_cannot_fit_is_refused_before_it_is_encoded(
+    prompt: Any, wishes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    llm = toy_llm()
+    encode = llm.tokenizer.encode
+    encoded: list[str] = []
+
+    def note(text: str, **how: Any) -> list[int]:
+        encoded.append(text)
+        return encode(text, **how)
+
+    monkeypatch.setattr(llm.tokenizer, "encode", note)
+    with pytest.raises(ContextLengthError, match=message):
+        llm.generate(prompt, max_new_tokens=1, **wishes)
+    assert max(map(len, encoded), default=0) < 90_000

@@ -18,7 +18,7 @@ from foretell.config.settings import MULTIPLYING_SETTINGS, SETTINGS
 from foretell.decoding.functions import check_functions
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError
-from foretell.inputs.prompts import Prompt, Prompts, is_batch, read_prompt
+from foretell.inputs.prompts import Prompt, Prompts, check_length, is_batch, read_prompt
 from foretell.inputs.recommended import Recommended
 from foretell.inputs.resolve import (
     TokenizedSettings,
@@ -180,6 +180,7 @@ class InputProcessor:
         check: raises RequestError if a request could never run.
         vocab_size: number of the model's logits; None for the tokenizer's tokens.
         longest_of: how many positions a request may come to take.
+        context_length: most positions of a sequence; None where nobody knows.
     """
 
     def __init__(
@@ -189,6 +190,7 @@ class InputProcessor:
         check: Check,
         vocab_size: int | None = None,
         longest_of: LongestOf = lambda request: sys.maxsize,
+        context_length: int | None = None,
     ) -> None:
         self._tokenizer = tokenizer
         self._recommended = (
@@ -197,6 +199,7 @@ class InputProcessor:
         self._check = check
         self._vocab_size = tokenizer.vocab_size if vocab_size is None else vocab_size
         self._longest_of = longest_of
+        self._context_length = context_length
         self._find_breakers = lru_cache(MAX_BREAKERS)(partial(find_breakers, tokenizer))
 
     def settings(
@@ -235,6 +238,9 @@ class InputProcessor:
         """
         if "strategy" in extras:
             complete = complete.override(**ONE_SEQUENCE)
+        negative, length = complete.negative_prompt, self._context_length
+        if complete.guidance_scale not in (None, 1) and isinstance(negative, str):
+            check_length("a negative prompt", negative, self._tokenizer, length)
         tokenized = tokenize_settings(complete, self._tokenizer, self._find_breakers)
         return RequestTemplate(
             complete, tokenized, extras, self._tokenizer, self._longest_of, default_length
@@ -242,7 +248,7 @@ class InputProcessor:
 
     def read(self, prompt: Prompt, *, parse_special: bool) -> tuple[str, list[int]]:
         """A prompt as text and as ids; RequestError if it is none, is empty or cannot fit."""
-        text, token_ids = read_prompt(prompt, self._tokenizer, parse_special=parse_special)
+        text, token_ids = self._read(prompt, parse_special)
         self._check(Request(token_ids))
         return text, token_ids
 
@@ -282,16 +288,24 @@ class InputProcessor:
         prompt_index: int = 0,
     ) -> Job:
         """The job of one prompt; errors as in `prepare`."""
-        text, token_ids = read_prompt(prompt, self._tokenizer, parse_special=parse_special)
+        text, token_ids = self._read(prompt, parse_special)
         job = template.job(text, token_ids, prompt_index)
         self._check(job.request)
         return job
+
+    def _read(self, prompt: Prompt, parse_special: bool) -> tuple[str, list[int]]:
+        return read_prompt(
+            prompt,
+            self._tokenizer,
+            parse_special=parse_special,
+            context_length=self._context_length,
+        )
 
     def _read_listed(
         self, prompt: Prompt, template: RequestTemplate, parse_special: bool, prompt_index: int
     ) -> TokenizedPrompt:
         try:
-            text, token_ids = read_prompt(prompt, self._tokenizer, parse_special=parse_special)
+            text, token_ids = self._read(prompt, parse_special)
             self._check(template.request(token_ids))
         except ForetellError as error:
             raise with_prompt_index(error, prompt_index) from error

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config.plain import string, unpacked
-from foretell.errors import RequestError
+from foretell.errors import ContextLengthError, RequestError
+from foretell.utils.display import count
 from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ Prompts = Prompt | Sequence[Prompt]
 
 NOT_IDS = (bytes, bytearray, Mapping, Set)
 """Of no order, or of no ids."""
+
+CHEAP_TEXT = (
+    1 << 16
+)  # characters; they are encoded in 0.1 s, and then the tokens can be told exactly
 
 
 def is_batch(prompt: Any) -> TypeGuard[Sequence[Any]]:
@@ -37,15 +42,21 @@ def _is_several(one: Any) -> bool:
 
 
 def read_prompt(
-    prompt: Prompt, tokenizer: Tokenizer, *, parse_special: bool
+    prompt: Prompt,
+    tokenizer: Tokenizer,
+    *,
+    parse_special: bool,
+    context_length: int | None = None,
 ) -> tuple[str, list[int]]:
     """The prompt as text and as ids; RequestError if it is neither text nor ids.
 
     A text that begins with the beginning-of-sequence token, read as such, is not given a second
-    one.
+    one. One whose length alone says that it has more tokens than `context_length` is refused
+    before any work.
     """
     text = string(prompt)
     if text is not None:
+        check_length("a prompt", text, tokenizer, context_length)
         return text, _encode(text, tokenizer, parse_special=parse_special)
     token_ids = _token_ids(prompt)
     if token_ids is None:
@@ -53,6 +64,18 @@ def read_prompt(
     if not token_ids or min(token_ids) < 0 or max(token_ids) >= tokenizer.vocab_size:
         return "", token_ids  # the engine refuses these, with the numbers
     return tokenizer.decode(token_ids, skip_special_tokens=False), token_ids
+
+
+def check_length(name: str, text: str, tokenizer: Tokenizer, context_length: int | None) -> None:
+    """Raise ContextLengthError for a text that is too long whatever its tokens are."""
+    if context_length is None or len(text) <= CHEAP_TEXT:
+        return
+    least = tokenizer.min_tokens(text)
+    if least > context_length:
+        raise ContextLengthError(
+            f"{name} of {count(len(text), 'character')}: at least {count(least, 'token')}, but the "
+            f"context has {context_length}"
+        )
 
 
 def _encode(text: str, tokenizer: Tokenizer, *, parse_special: bool) -> list[int]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkabl
 
 from foretell.errors import RequestError
 from foretell.text.detokenizer import Detokenizer
+from foretell.text.tokenizers.bound import TokenBound
 from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.special import SpecialTokens
 from foretell.text.tokenizers.vocabulary import (
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
 
 
 class Codec(Protocol):
-    """One kind of tokenizer, as far as control tokens do not matter."""
+    """One kind of tokenizer, as far as control tokens do not matter.
+
+    Attributes:
+        bound: on how few tokens a text can have; None where that is not certain.
+    """
+
+    @property
+    def bound(self) -> TokenBound | None:
+        """See above."""
+        ...
 
     def encode(self, text: str, place: Place = Place.START) -> list[int]:
         """Ids of a text."""
@@ -182,6 +192,11 @@ class Tokenizer:
         return ids + self._encode_parts(
             ([one] if isinstance(one, str) else one for one in parts), place
         )
+
+    def min_tokens(self, text: str) -> int:
+        """Tokens that `encode` finds in a text at least, told from its length at once; 0: none."""
+        bound = self._codec.bound
+        return 0 if bound is None else bound.min_tokens(text)
 
     def encode_parts(self, parts: Iterable[int | Sequence[str]]) -> list[int]:
         """Token ids of a text that was cut already.

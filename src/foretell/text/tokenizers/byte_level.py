@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from foretell.text.tokenizers.library import blaming
+from foretell.text.tokenizers.bound import MAX_COMPOSED, TokenBound, dropped_characters
+from foretell.text.tokenizers.library import blaming, encode
 from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.vocabulary import MergedVocabulary, TokenType
 
@@ -32,6 +33,9 @@ class ByteLevelCodec:
     User-defined tokens are found in any text, the longest first, before it is cut and merged.
     Control tokens never come out of `encode`. A byte that the vocabulary cannot spell is dropped,
     as the models' own tokenizers do: SmolLM2 lacks a few control characters.
+
+    Attributes:
+        bound: see `Codec`.
     """
 
     def __init__(self, vocabulary: MergedVocabulary) -> None:
@@ -43,11 +47,12 @@ class ByteLevelCodec:
         self._byte_of = {char: byte for byte, char in enumerate(byte_alphabet())}
         with blaming(vocabulary.source):
             self._tokenizer = build_tokenizer(vocabulary)
+        self.bound = _bound(vocabulary)
 
     def encode(self, text: str, place: Place = Place.START) -> list[int]:
         """Ids of a text that holds no control token."""
         with blaming(self._source):
-            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+            ids: list[int] = encode(self._tokenizer, text).ids
         return ids
 
     def token_bytes(self, token_id: int) -> bytes:
@@ -81,3 +86,12 @@ def build_tokenizer(vocabulary: MergedVocabulary) -> tokenizers.Tokenizer:
         ]
     )
     return tokenizer
+
+
+def _bound(vocabulary: MergedVocabulary) -> TokenBound | None:
+    spelled = {vocabulary.tokens[i] for i in vocabulary.ids_of(TokenType.NORMAL, TokenType.UNUSED)}
+    dropped = dropped_characters(spelled, byte_alphabet())
+    if dropped is None:
+        return None
+    composed = MAX_COMPOSED if vocabulary.pretokenizer.nfc else 1
+    return TokenBound(composed * max(map(len, vocabulary.tokens)), dropped)

@@ -9,9 +9,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from foretell.text.tokenizers.bound import TokenBound
 from foretell.text.tokenizers.hf_decoders import Decoder
 from foretell.text.tokenizers.hf_spacing import without_first_space, without_spaces
-from foretell.text.tokenizers.library import blaming
+from foretell.text.tokenizers.library import blaming, encode, encode_with_offsets
 from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.vocabulary import TokenType, Vocabulary
 
@@ -30,6 +31,7 @@ class JsonCodec:
         vocabulary: its tokens.
         decoder: its way back to text.
         added: ids of the tokens that were added beside the model's own.
+        bound: see `Codec`.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class JsonCodec:
         vocabulary: Vocabulary,
         decoder: Decoder,
         added: Collection[int],
+        bound: TokenBound | None = None,
     ) -> None:
+        self.bound = bound
         self._tokenizer = tokenizer
         self._vocabulary = vocabulary
         self._decoder = decoder
@@ -73,18 +77,21 @@ class JsonCodec:
             if place is Place.INSIDE:
                 return self._run_inside(text, reads_names)
             tokenizer = self._tokenizer if place is Place.START else self._after_token
-            ids: list[int] = _encoding(tokenizer, text, reads_names).ids
+            tokenizer.encode_special_tokens = not reads_names
+            ids: list[int] = encode(tokenizer, text).ids
             return ids
 
     def _run_inside(self, text: str, reads_names: bool) -> list[int]:
         """Ids without a space at the begin; behind an added token the text has its spaces again."""
+        self._inside.encode_special_tokens = not reads_names
         if self._inside is self._after_token:
-            ids: list[int] = _encoding(self._inside, text, reads_names).ids
+            ids: list[int] = encode(self._inside, text).ids
             return ids
-        found = _encoding(self._after_token, text, reads_names)
+        self._after_token.encode_special_tokens = not reads_names
+        found = encode_with_offsets(self._after_token, text)
         token = next((i for i, one in enumerate(found.ids) if one in self._added), len(found.ids))
         end = found.offsets[token][0] if token < len(found.ids) else len(text)
-        ids = _encoding(self._inside, text[:end], reads_names).ids
+        ids = encode(self._inside, text[:end]).ids
         return [*ids, *found.ids[token:]]
 
     @cached_property
@@ -105,9 +112,3 @@ class JsonCodec:
         tokens = self._vocabulary.tokens
         names = "|".join(re.escape(tokens[token_id]) for token_id in self._control)
         return re.compile(f"(?={names})")
-
-
-def _encoding(tokenizer: tokenizers.Tokenizer, text: str, reads_names: bool) -> tokenizers.Encoding:
-    """What the library makes of a text, in which control tokens' names are read or not."""
-    tokenizer.encode_special_tokens = not reads_names
-    return tokenizer.encode(text, add_special_tokens=False)

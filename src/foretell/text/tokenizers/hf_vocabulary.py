@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.json import parse_object
+from foretell.text.tokenizers.hf_bound import read_bound
 from foretell.text.tokenizers.hf_codec import JsonCodec
 from foretell.text.tokenizers.hf_decoders import BYTE_NAME, Decoder, read_decoder
 from foretell.text.tokenizers.hf_files import TokenizerFiles
@@ -71,7 +72,8 @@ def _build(
         adds_bos=_adds_bos(files, tokenizer, vocab),
         strips_space=decoder.strips_space,
     )
-    return vocabulary, JsonCodec(tokenizer, vocabulary, decoder, added)
+    bound = read_bound(spec, vocabulary)
+    return vocabulary, JsonCodec(tokenizer, vocabulary, decoder, added, bound)
 
 
 def _check_merges(model: Mapping[str, Any], source: str) -> None:

@@ -14,7 +14,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from foretell.errors import ModelFileError
-from foretell.text.tokenizers.library import blaming
+from foretell.text.tokenizers.bound import TokenBound
+from foretell.text.tokenizers.library import blaming, encode
 from foretell.text.tokenizers.merging import can_compile, compile_merges, merge, tied_pieces
 from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.vocabulary import MergedVocabulary, TokenType
@@ -34,6 +35,9 @@ class SentencePieceCodec:
 
     Text that spells a control token is merged like any other. Pieces of type unused take part in
     merging, but come out as the parts they were made of.
+
+    Attributes:
+        bound: see `Codec`; None without byte tokens: a run of unknown characters is one token.
     """
 
     def __init__(self, vocabulary: MergedVocabulary) -> None:
@@ -50,6 +54,7 @@ class SentencePieceCodec:
         self._unknown_id = _read_unknown_id(vocabulary, self._byte_ids)
         self._unused_parts: dict[str, list[str]] = {}
         self._merged_chars = 0
+        self.bound = TokenBound(max(map(len, tokens))) if self._byte_ids else None
 
     def encode(self, text: str, place: Place = Place.START) -> list[int]:
         """Ids of a text that holds no control token, the prefix spaces included."""
@@ -88,7 +93,7 @@ class SentencePieceCodec:
         fast = self._compiled if self._merged_chars > COMPILE_AFTER else None
         if fast is not None and not self._tied_pattern.search(text):
             with blaming(self._vocabulary.source):
-                compiled: list[int] = fast.encode(text, add_special_tokens=False).ids
+                compiled: list[int] = encode(fast, text).ids
             return compiled
         ids: list[int] = []
         for piece in merge(text, self._scores):
