@@ -50,12 +50,13 @@ def make_wishes(count: int, seed: int, prompts: tuple[Any, ...] = PROMPTS) -> li
 
 
 def _is_plain(settings: Mapping[str, Any]) -> bool:
-    """Whether JSON can hold it; a bias of sequences it cannot."""
+    """Whether JSON can hold it, and an answer of OpenAI's form what it asks for."""
     try:
         json.dumps(settings)
     except TypeError:
         return False
-    return "trace" not in settings and settings.get("logprobs", 0) <= 20
+    has_one_stage = not isinstance(settings.get("logprobs_stage", ""), (list, tuple))
+    return has_one_stage and settings.get("logprobs", 0) <= 20
 
 
 def _wish(prompt: Any, settings: dict[str, Any], rng: random.Random) -> Wish:
