@@ -11,8 +11,8 @@ from support.toy_server import CHAT, COMPLETIONS, HELLO, RESPONSES, serving
 
 SHORT, LONG = {"max_tokens": 3, "temperature": 1}, {"prompt_logprobs": 2}
 WRITERS = {
-    CHAT: ("foretell.server.writers.ChatWriter", {"messages": HELLO}),
-    COMPLETIONS: ("foretell.server.writers.CompletionWriter", {"prompt": "a"}),
+    CHAT: ("foretell.server.chat_writer.ChatWriter", {"messages": HELLO}),
+    COMPLETIONS: ("foretell.server.completion_writer.CompletionWriter", {"prompt": "a"}),
     RESPONSES: ("foretell.server.response_writer.ResponseWriter", {"input": "a"}),
 }
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
+from foretell.server.chat_writer import ChatWriter
 from foretell.server.errors import invalid
 from foretell.server.limits import TOP
 from foretell.server.prompts import conversation
 from foretell.server.state import ServerState
 from foretell.server.values import flag, number
-from foretell.server.writers import ChatWriter
 
 
 def ask_chat(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ChatWriter]:

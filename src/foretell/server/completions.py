@@ -7,12 +7,12 @@ from typing import Any
 
 from foretell.inputs.prompts import Prompts, is_batch
 from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
+from foretell.server.completion_writer import CompletionWriter
 from foretell.server.errors import invalid
 from foretell.server.limits import MAX_CHOICES, MAX_PROMPTS, TOP
 from foretell.server.prompts import plain_ids
 from foretell.server.state import ServerState
 from foretell.server.values import flag, number
-from foretell.server.writers import CompletionWriter
 from foretell.text.tokenizer import Tokenizer
 from foretell.utils.quoting import quote
 

@@ -15,7 +15,7 @@ from foretell.server.frames import dumps
 from foretell.server.logprobs import chat_logprobs, logprobs_by_id
 from foretell.server.state import ServerState
 from foretell.server.usage import UsageCount, usage_of
-from foretell.server.writers import ending
+from foretell.server.writer import ending
 
 DELTA = "response.output_text.delta"
 

@@ -40,10 +40,6 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
 _TOKEN = {"token": _TEXT, "logprob": _NUMBER, "bytes": _IDS}
 _TOKEN_WITH_TOP = _object(**_TOKEN, top_logprobs=_list(_object(**_TOKEN)))
 _STOP = {"finish_reason": {"enum": ["stop", "length", "abort", "error"]}}
@@ -56,7 +52,7 @@ _MADE = {
 _OFFSETS = {
     "tokens": _list(_TEXT),
     "token_logprobs": _list(nullable(_NUMBER)),
-    "top_logprobs": _list(_or_null({"type": "object", "additionalProperties": _NUMBER})),
+    "top_logprobs": _list(nullable({"type": "object", "additionalProperties": _NUMBER})),
     "text_offset": _IDS,
 }
 _RESPONSE_STATUS = {"enum": ["in_progress", "completed", "incomplete", "failed"]}
@@ -106,7 +102,7 @@ PLAIN: dict[str, Schema] = {
             _object(
                 index=_COUNT,
                 message=_object(role={"const": "assistant"}, content=_TEXT),
-                logprobs=_or_null(_object(content=_list(_TOKEN_WITH_TOP))),
+                logprobs=nullable(_object(content=_list(_TOKEN_WITH_TOP))),
                 **_STOP,
             )
         ),
@@ -116,7 +112,7 @@ PLAIN: dict[str, Schema] = {
         object={"const": "text_completion"},
         **_MADE,
         choices=_list(
-            _object(index=_COUNT, text=_TEXT, logprobs=_or_null(_object(**_OFFSETS)), **_STOP)
+            _object(index=_COUNT, text=_TEXT, logprobs=nullable(_object(**_OFFSETS)), **_STOP)
         ),
     ),
     "Response": _object(
@@ -125,7 +121,7 @@ PLAIN: dict[str, Schema] = {
         created_at=_COUNT,
         model=_TEXT,
         status=_RESPONSE_STATUS,
-        incomplete_details=_or_null(_object(reason={"const": "max_output_tokens"})),
+        incomplete_details=nullable(_object(reason={"const": "max_output_tokens"})),
         instructions=nullable(_TEXT),
         metadata={"type": "object", "additionalProperties": _TEXT},
         output=_list(_RESPONSE_ITEM),
@@ -133,7 +129,7 @@ PLAIN: dict[str, Schema] = {
         top_p=_NUMBER,
         max_output_tokens=nullable(_COUNT),
         store={"const": False},
-        usage=_or_null(_RESPONSE_USAGE),
+        usage=nullable(_RESPONSE_USAGE),
     ),
     "Model": _MODEL,
     "ModelList": _object(object={"const": "list"}, data=_list(_ref("Model"))),
