@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route, Router
+from starlette.routing import Mount, Route
 from support.asgi import Answer, begin, call
 from support.toy_async import GatedBackend, run, toy_async_llm, until_queued
 from support.toy_server import CHAT, COMPLETIONS, HELLO, serving
@@ -21,6 +21,7 @@ from foretell.server.body import ClientGoneError
 from foretell.server.front import Front
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.options import ServerOptions
+from foretell.server.routes import Endpoint, Endpoints
 from foretell.server.state import ServerState
 
 KEY = "sk-" + "x" * 20
@@ -44,19 +45,21 @@ class Failing:
         raise self.error
 
 
+OPEN = {"is_open": True, "needs_model": False}
+
+
 @asynccontextmanager
 async def front(*routes: Route, **options: Any) -> AsyncIterator[Front]:
     """A front before a few routes of its own."""
     async with toy_async_llm() as llm:
         state = ServerState(llm, ServerOptions(**options), Lifecycle())
         own = [
-            Route("/health", tells),
-            Route("/ready", tells),
-            Route("/metrics", tells),
+            *(Endpoint("GET", path, tells, **OPEN) for path in ("/health", "/ready")),
+            Endpoint("GET", "/metrics", tells, needs_model=False),
             Route("/v1/echo", tells, methods=["GET", "POST"]),
             Route("/v1/models/{name:path}", tells),
         ]
-        yield Front(state, Router([*own, *routes], redirect_slashes=False))
+        yield Front(state, Endpoints([*own, *routes]))
 
 
 def asked(*paths: str, **options: Any) -> list[Answer]:
@@ -423,7 +426,8 @@ def test_without_a_model_only_health_and_metrics_are_told():
     async def main() -> None:
         llm = toy_async_llm()
         state = ServerState(llm, ServerOptions(api_keys=(KEY,)), Lifecycle())
-        app = Front(state, Router([Route("/health", tells), Route("/v1/echo", tells)]))
+        health = Endpoint("GET", "/health", tells, **OPEN)
+        app = Front(state, Endpoints([health, Endpoint("GET", "/v1/echo", tells)]))
         key = {"api-key": KEY}
         first = await call(app, "/v1/echo", headers=key)  # the first request has it loaded
         assert (first.status, first.headers["retry-after"]) == (503, "5")

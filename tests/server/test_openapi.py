@@ -62,6 +62,18 @@ def test_it_has_each_route_and_no_other():
     run(main)
 
 
+def test_it_has_the_routes_that_need_no_key():
+    async def main() -> None:
+        async with serving() as toy:
+            routes = toy.app._app.routes
+            is_open = {route.path for route in routes if route.is_open}
+            assert is_open == {path for path, one in OPERATIONS.items() if one.is_open}
+            without_model = {route.path for route in routes if not route.needs_model}
+            assert without_model == {*is_open, "/metrics"}
+
+    run(main)
+
+
 def test_all_that_it_refers_to_is_there():
     def check(document):
         names = {name.removeprefix("#/components/schemas/") for name in references(document)}

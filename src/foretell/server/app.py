@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, TypeVar
-
-from starlette.routing import Route, Router
 
 from foretell import __version__
 from foretell.async_llm import AsyncLLM
@@ -24,6 +22,7 @@ from foretell.server.models import describe_model, list_models
 from foretell.server.openapi import describe
 from foretell.server.options import ServerOptions
 from foretell.server.responses import ask_response
+from foretell.server.routes import Endpoint, Endpoints
 from foretell.server.scraping import MetricsPage
 from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
@@ -139,10 +138,10 @@ def create_app(llm: AsyncLLM, options: ServerOptions = DEFAULTS) -> Front:
 
 def application(state: ServerState) -> Front:
     """The routes, and what is before them."""
-    return Front(state, Router(_routes(state), redirect_slashes=False))
+    return Front(state, Endpoints(_endpoints(state)))
 
 
-def _routes(state: ServerState) -> list[Route]:
+def _endpoints(state: ServerState) -> Iterator[Endpoint]:
     posted: dict[str, App] = {
         "/v1/chat/completions": Generating(state, ask_chat),
         "/v1/completions": Generating(state, ask_completion),
@@ -156,17 +155,17 @@ def _routes(state: ServerState) -> list[Route]:
         "/tokenize": Computing(state, "tokenize", tokenize),
         "/detokenize": Computing(state, "detokenize", detokenize),
     }
-    got: dict[str, App] = {
-        "/v1/models": Telling(state, list_models),
-        "/v1/models/{name:path}": Telling(state, describe_model),
-        "/tokenizer_info": Telling(state, tokenizer_info),
-        "/version": Telling(state, version),
-        "/openapi.json": Telling(state, describe),
-        "/health": Health(state),
-        "/ready": Readiness(state),
-        "/metrics": MetricsPage(state),
+    told: dict[str, Callable[..., Any]] = {
+        "/v1/models": list_models,
+        "/v1/models/{name:path}": describe_model,
+        "/tokenizer_info": tokenizer_info,
+        "/version": version,
+        "/openapi.json": describe,
     }
-    return [
-        *(Route(path, route, methods=["POST"]) for path, route in posted.items()),
-        *(Route(path, route, methods=["GET"]) for path, route in got.items()),
-    ]
+    for path, app in posted.items():
+        yield Endpoint("POST", path, app)
+    for path, tell in told.items():
+        yield Endpoint("GET", path, Telling(state, tell))
+    yield Endpoint("GET", "/health", Health(state), is_open=True, needs_model=False)
+    yield Endpoint("GET", "/ready", Readiness(state), is_open=True, needs_model=False)
+    yield Endpoint("GET", "/metrics", MetricsPage(state), needs_model=False)

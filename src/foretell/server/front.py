@@ -1,9 +1,9 @@
 """Before the routes: who may ask, whether the server can answer, and what every answer bears.
 
-    Front(state, Router(routes))
+    Front(state, Endpoints(...))
 
-An error that a route raises is answered in OpenAI's form. `Router` is Starlette's: it hands on what
-its routes raise, where `Starlette` would answer for itself.
+An error that a route raises is answered in OpenAI's form. Starlette's `Router`, which `Endpoints`
+is, hands on what its routes raise, where `Starlette` would answer for itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 
 from starlette.exceptions import HTTPException
 
-from foretell.server.asgi import RECORD, App, Receive, Scope, Send
+from foretell.server.asgi import RECORD, Receive, Scope, Send
 from foretell.server.body import ClientGoneError, too_large
 from foretell.server.cors import Cors, Page, is_preflight, preflight_headers, refusal
 from foretell.server.errors import ApiError, api_error
@@ -22,13 +22,8 @@ from foretell.server.keys import KeyCheck
 from foretell.server.log import log_failure, log_request
 from foretell.server.record import RequestRecord
 from foretell.server.reply import CLOSE, Reply
+from foretell.server.routes import Endpoints
 from foretell.server.state import ServerState
-
-OPEN_PATHS = frozenset({"/health", "/ready"})
-"""What is answered without a key: these very paths, as the routes see them."""
-
-TOLD_ALWAYS = OPEN_PATHS | {"/metrics"}
-"""What is answered while there is no model, too."""
 
 
 class Front:
@@ -39,7 +34,7 @@ class Front:
         app: the routes.
     """
 
-    def __init__(self, state: ServerState, app: App) -> None:
+    def __init__(self, state: ServerState, app: Endpoints) -> None:
         options = state.options
         self._state = state
         self._app = app
@@ -77,17 +72,18 @@ class Front:
 
     async def _answer(self, scope: Scope, reply: Reply) -> None:
         """Answer, or raise."""
-        path = scope["path"]
+        endpoint = self._app.at(scope["path"])
+        is_open = endpoint is not None and endpoint.is_open
         page = self._cors.page_of(scope)
         reply.headers += page.headers
-        self._check_sender(scope, page, path)
+        self._check_sender(scope, page, is_open=is_open)
         if page.origin is not None and is_preflight(scope):
             await reply.send_empty(204, preflight_headers(scope))
             return
-        if path not in OPEN_PATHS:
+        if not is_open:
             self._keys.check(scope)
         self._check_length(scope)
-        if path in TOLD_ALWAYS:
+        if endpoint is not None and not endpoint.needs_model:
             await self._app(scope, reply.receive, reply.send)
             return
         with self._state.lifecycle.running():
@@ -95,9 +91,9 @@ class Front:
                 reply.headers.append(CLOSE)
             await self._app(scope, reply.receive, reply.send)
 
-    def _check_sender(self, scope: Scope, page: Page, path: str) -> None:
+    def _check_sender(self, scope: Scope, page: Page, *, is_open: bool) -> None:
         self._hosts.check(scope)
-        if not page.is_allowed and not (path in OPEN_PATHS and scope["method"] == "GET"):
+        if not page.is_allowed and not (is_open and scope["method"] == "GET"):
             raise refusal(page)
 
     def _check_length(self, scope: Scope) -> None:

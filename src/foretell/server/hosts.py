@@ -14,8 +14,6 @@ from foretell.server.errors import ApiError
 from foretell.server.heads import values_of
 from foretell.utils.quoting import quote
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-
 _HOST = re.compile(r"(?P<name>[a-z0-9._~%!$&'()*+,;=-]+|\[[a-f0-9:.%]+\])(?::[0-9]{1,5})?")
 
 

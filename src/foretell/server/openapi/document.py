@@ -24,6 +24,7 @@ class Operation:
         route: of the table of fields, if there is a body.
         streams: whether the answer may come as events.
         example: a body that does something.
+        is_open: whether it is answered without a key.
     """
 
     summary: str
@@ -31,6 +32,7 @@ class Operation:
     route: str = ""
     streams: bool = False
     example: Any = None
+    is_open: bool = False
 
 
 _TEXT = {"prompt": "The cat sat on the"}
@@ -87,8 +89,8 @@ OPERATIONS: dict[str, Operation] = {
     "/v1/models/{name}": Operation("The model of this name", "Model"),
     "/tokenizer_info": Operation("What a client must know of the tokenizer", "TokenizerInfo"),
     "/version": Operation("Which foretell this is", "Version"),
-    "/health": Operation("Whether requests are answered", "Status"),
-    "/ready": Operation("Whether more requests should come", "Status"),
+    "/health": Operation("Whether requests are answered", "Status", is_open=True),
+    "/ready": Operation("Whether more requests should come", "Status", is_open=True),
     "/metrics": Operation("What was counted, for Prometheus", ""),
     "/openapi.json": Operation("This document", "Document"),
 }
@@ -98,8 +100,6 @@ DESCRIPTION = """\
 OpenAI's interface to one model that runs on a CPU, and beyond it what foretell finds out of a \
 prompt. A field that would change the text and is not supported is refused by name; one that is \
 unknown is named in the answer's header `x-foretell-ignored`. Null is as if a field were absent."""
-
-OPEN = ("/health", "/ready")
 
 
 def describe(state: ServerState) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def _path(path: str, operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "responses": {"200": _answer(operation), "default": _ERROR},
     }
-    if path in OPEN:
+    if operation.is_open:
         told["security"] = []
         told["responses"]["503"] = _answer(operation)
     if "{name}" in path:

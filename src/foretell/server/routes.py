@@ -1,0 +1,40 @@
+"""Routes, and who may have their answers when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.routing import Route, Router
+
+from foretell.server.asgi import App
+
+
+class Endpoint(Route):
+    """What is answered at one path.
+
+    Args:
+        method: of HTTP.
+        path: may have a part in braces.
+        app: answers.
+        is_open: whether it is answered without a key, and to pages of any origin.
+        needs_model: whether it is answered only where there is a model, and work goes on.
+    """
+
+    def __init__(
+        self, method: str, path: str, app: App, *, is_open: bool = False, needs_model: bool = True
+    ) -> None:
+        super().__init__(path, app, methods=[method])
+        self.is_open = is_open
+        self.needs_model = needs_model
+
+
+class Endpoints(Router):
+    """All of them, as an application of ASGI; what is wrong with a path is raised."""
+
+    def __init__(self, endpoints: Iterable[Route]) -> None:
+        super().__init__([*endpoints], redirect_slashes=False)
+
+    def at(self, path: str) -> Endpoint | None:
+        """The endpoint of a path, whatever the method; None if there is none."""
+        found = (one for one in self.routes if isinstance(one, Endpoint))
+        return next((one for one in found if one.path_regex.match(path)), None)
