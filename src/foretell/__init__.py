@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from foretell.conversation import Conversation
     from foretell.engine.stats import EngineStats
     from foretell.errors import (
+        ClosedError,
         ConfigError,
         ContextLengthError,
         DownloadError,
@@ -64,6 +65,7 @@ _HOMES = {
     "set_progress": "utils.progress",
     **dict.fromkeys(
         (
+            "ClosedError",
             "ConfigError",
             "ContextLengthError",
             "DownloadError",
@@ -102,6 +104,7 @@ __all__ = [
     "AsyncLLM",
     "BeamTree",
     "Chunk",
+    "ClosedError",
     "Comparison",
     "ConfigError",
     "ContextLengthError",

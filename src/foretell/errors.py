@@ -6,7 +6,8 @@ ForetellError                1   500
 │   └── UnknownNameError     2   400   a setting, or an argument, is not known by this name
 ├── RequestError             2   400   a prompt is empty, or exceeds the context or the KV pool
 │   ├── ContextLengthError   2   400   a prompt and its answer exceed the context
-│   └── QueueFullError       2   429   as many requests wait as may
+│   ├── QueueFullError       2   429   as many requests wait as may
+│   └── ClosedError          1   503   an AsyncLLM was closed, before or meanwhile
 ├── ModelNotFoundError       1   404   no such model name, file or cached download
 ├── DownloadError            1   502   a model could not be fetched or stored
 ├── ModelFileError           1   500   a model file is damaged, truncated or malicious
@@ -54,6 +55,13 @@ class QueueFullError(RequestError):
     """As many requests wait as may wait in the engine: try again later."""
 
     http_status = 429
+
+
+class ClosedError(RequestError):
+    """The AsyncLLM was closed before the request came, or before it ended."""
+
+    exit_code = 1
+    http_status = 503
 
 
 class ModelNotFoundError(ForetellError, LookupError):

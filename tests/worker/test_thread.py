@@ -13,7 +13,7 @@ from support.toy import VOCAB_SIZE, engine_of, toy_llm, toy_tokenizer
 
 from foretell.backends.scripted import ScriptedBackend, improvise
 from foretell.config import GenerationConfig
-from foretell.errors import ConfigError, QueueFullError, RequestError
+from foretell.errors import ClosedError, ConfigError, QueueFullError, RequestError
 from foretell.llm import LLM
 from foretell.outputs import Chunk
 from foretell.worker.channel import Channel
@@ -250,7 +250,7 @@ def test_a_worker_makes_its_llm_in_its_own_thread_and_closes_it():
     assert names == ["foretell-worker"]
     with pytest.raises(RequestError, match="closed"):
         engine_of(llm)
-    with pytest.raises(RequestError, match=CLOSED):
+    with pytest.raises(ClosedError, match=CLOSED):
         loaded(worker)
 
 
@@ -290,7 +290,7 @@ def test_what_a_stopped_worker_never_reads_is_answered():
         worker.ask(lambda llm: llm, channel)
         worker.stop()
         may_load.set()
-        with pytest.raises(RequestError, match=ENDED):
+        with pytest.raises(ClosedError, match=ENDED):
             await channel.get()
         worker.join()
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from foretell.config.settings import SETTINGS
 from foretell.errors import (
+    ClosedError,
     ContextLengthError,
     ForetellError,
     ModelNotFoundError,
     NumericalError,
     QueueFullError,
 )
-from foretell.worker.thread import CLOSED, ENDED
 
 TOO_LONG = "the prompt is too long"
 """LangChain and LiteLLM know what does not fit the context by these words, and not by the code."""
@@ -103,7 +103,7 @@ def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> 
     """
     if isinstance(error, ApiError):
         return error
-    if str(error) in (CLOSED, ENDED):
+    if isinstance(error, ClosedError):
         return shutting_down()
     if not isinstance(error, ForetellError):
         return ApiError(500, "the server has failed; its log says why", headers=NEVER_AGAIN)

@@ -16,7 +16,7 @@ from threading import Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from foretell.engine.client import INSIDE
-from foretell.errors import RequestError
+from foretell.errors import ClosedError, RequestError
 from foretell.worker.channel import Channel, wake
 from foretell.worker.dispatcher import Dispatcher, own_error
 from foretell.worker.submissions import Submission
@@ -77,8 +77,8 @@ class Worker:
     def submit(self, submission: Submission) -> None:
         """Work on a submission.
 
-        Raises what ended the worker; RequestError if that was `stop`, in a forked process, and in
-        the worker thread itself.
+        Raises what ended the worker, ClosedError if that was `stop`; RequestError in a forked
+        process, and in the worker thread itself.
         """
         self._post(Command(lambda _, dispatcher: dispatcher.accept(submission), submission.channel))
 
@@ -125,8 +125,8 @@ class Worker:
 
     def _run(self) -> None:
         """The thread's life. What ends it too early is raised in all callers, from now on."""
-        reason: BaseException = RequestError(ENDED)
-        refusal: BaseException = RequestError(CLOSED)
+        reason: BaseException = ClosedError(ENDED)
+        refusal: BaseException = ClosedError(CLOSED)
         try:
             llm = self._load()
             self._is_loaded = True
@@ -141,7 +141,7 @@ class Worker:
 
     def _work(self, llm: LLM) -> None:
         dispatcher = Dispatcher(llm._require_open().engine, self._max_waiting)
-        reason: BaseException = RequestError(ENDED)
+        reason: BaseException = ClosedError(ENDED)
         try:
             while not self._is_stopping:
                 self._read_inbox(llm, dispatcher)
