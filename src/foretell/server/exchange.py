@@ -14,6 +14,7 @@ from foretell.server.asking import Asked
 from foretell.server.body import ClientGoneError
 from foretell.server.errors import ApiError
 from foretell.server.frames import PING, STREAM_HEADERS, dumps
+from foretell.server.heads import JSON, as_headers, send_whole
 from foretell.server.record import RequestRecord
 from foretell.server.state import ServerState
 from foretell.streaming.run import ordered_outputs
@@ -96,9 +97,7 @@ class Exchange:
     async def send_json(self, data: Any, headers: Mapping[str, str] | None = None) -> None:
         """Answer with some data, or with bytes that are JSON already."""
         body = data if isinstance(data, bytes) else dumps(data)
-        told = {"content-type": "application/json", "content-length": str(len(body))}
-        await self._begin({**told, **(headers or {})})
-        await self._send({"type": "http.response.body", "body": body})
+        await send_whole(self._send, 200, JSON, body, headers or {})
 
     def _note(self, asked: Asked) -> None:
         record = self._record
@@ -169,7 +168,7 @@ class Exchange:
         )
 
     async def _begin(self, headers: Mapping[str, str]) -> None:
-        raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        raw = as_headers(headers.items())
         await self._send({"type": "http.response.start", "status": 200, "headers": raw})
 
     async def _write(self, events: bytes) -> None:

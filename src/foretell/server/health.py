@@ -6,7 +6,7 @@ import json
 
 from foretell.server.asgi import Receive, Scope, Send
 from foretell.server.errors import RETRY_SECONDS
-from foretell.server.heads import as_headers
+from foretell.server.heads import JSON, send_whole
 from foretell.server.state import ServerState
 
 
@@ -24,12 +24,8 @@ class Health:
         """Answer a request."""
         status, word = (200, "ok") if self.is_well else (503, self.word)
         body = json.dumps({"status": word}).encode()
-        told = {"content-type": "application/json", "content-length": str(len(body))}
-        if status != 200:
-            told["retry-after"] = str(RETRY_SECONDS)
-        headers = as_headers(told.items())
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        more = {} if status == 200 else {"retry-after": str(RETRY_SECONDS)}
+        await send_whole(send, status, JSON, body, more)
 
     @property
     def is_well(self) -> bool:

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from foretell.server.asgi import Message, Receive, Send
 from foretell.server.errors import ApiError
-from foretell.server.heads import Header, as_headers
+from foretell.server.heads import JSON, Header, head_of
 from foretell.server.record import RequestRecord
 
 LINGER_SECONDS = 2.0
@@ -61,11 +61,10 @@ class Reply:
     async def send_error(self, error: ApiError) -> None:
         """Answer with an error."""
         body = error.body()
-        told = {"content-type": "application/json", "content-length": str(len(body))}
-        headers = as_headers({**told, **error.headers}.items())
+        head = head_of(error.status, JSON, body, error.headers)
         self._record.error = error.message
-        await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
-        if CLOSE in headers and not self._is_read:
+        await self.send(head)
+        if CLOSE in head["headers"] and not self._is_read:
             await self.send({"type": "http.response.body", "body": body, "more_body": True})
             await self._linger()
             body = b""

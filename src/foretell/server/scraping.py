@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foretell.server.asgi import Receive, Scope, Send
-from foretell.server.heads import as_headers, value_of
+from foretell.server.heads import send_whole, value_of
 from foretell.server.state import ServerState
 
 
@@ -17,10 +17,7 @@ class MetricsPage:
         """Answer a request."""
         accept = (value_of(scope, b"accept") or b"").decode("latin-1")
         body, kind = await page_of(self._state, accept)
-        told = {"content-type": kind, "content-length": str(len(body))}
-        headers = as_headers(told.items())
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send_whole(send, 200, kind, body)
 
 
 async def page_of(state: ServerState, accept: str) -> tuple[bytes, str]:
