@@ -185,6 +185,17 @@ def test_fields_that_are_unknown_are_named_in_a_header():
     run(main)
 
 
+def test_no_header_of_an_answer_is_long():
+    async def main() -> None:
+        async with serving() as toy:
+            names = {f"{index:03}{'x' * 300}": 1 for index in range(100)}
+            answer = await call(toy.app, CHAT, {"messages": HELLO, "max_tokens": 1, **names})
+            assert answer.status == 200
+            assert sum(len(name) + len(value) for name, value in answer.headers.items()) < 3000
+
+    run(main)
+
+
 def test_what_is_unknown_in_a_message_is_named_and_what_says_nothing_is_not():
     async def main() -> None:
         part = {"type": "text", "text": "hello", "cache_control": {"type": "ephemeral"}}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from foretell.async_llm import ReadPrompts
@@ -19,6 +20,9 @@ from foretell.utils.quoting import quote
 
 AS_OPENAI: Mapping[str, Any] = {"temperature": 1.0}
 """What holds where a request does not say how tokens are chosen, nor the server's options."""
+
+MAX_HEADER = 1000  # characters
+MOST_TOLD = 20  # names, or sentences
 
 FEW_CHOICES = 8
 """Texts of one answer that are soon written."""
@@ -81,11 +85,15 @@ def notices(fields: Fields) -> dict[str, str]:
     """Headers that name what nothing is made of, and say what is odd about the rest."""
     told: dict[str, str] = {}
     if fields.unknown:
-        told["x-foretell-ignored"] = ", ".join(map(_header_safe, fields.unknown[:20]))
+        told["x-foretell-ignored"] = _listed(", ", fields.unknown)
     if fields.warnings:
-        sentences = "; ".join(map(_header_safe, dict.fromkeys(fields.warnings)))
-        told["x-foretell-warning"] = sentences[:1000].strip()
+        told["x-foretell-warning"] = _listed("; ", dict.fromkeys(fields.warnings))
     return told
+
+
+def _listed(between: str, texts: Iterable[str]) -> str:
+    """Texts as one header: what there is room for where proxies keep heads of 4 KiB."""
+    return between.join(map(_header_safe, islice(texts, MOST_TOLD)))[:MAX_HEADER].strip()
 
 
 def _header_safe(text: str) -> str:
