@@ -66,6 +66,20 @@ def test_a_prompt_that_is_told_in_a_stream_is(route, monkeypatch):
     run(main)
 
 
+@pytest.mark.parametrize("method", ["_done", "end"])
+def test_a_response_that_is_told_again_at_the_end_of_its_stream_is(method, monkeypatch):
+    async def main() -> None:
+        kind, body = WRITERS[RESPONSES]
+        found = noted(monkeypatch, f"{kind}.{method}")
+        include = {"include": ["message.output_text.logprobs"], "stream": True}
+        async with serving() as toy:
+            await call(toy.app, RESPONSES, {**body, **SHORT, **include})
+            await call(toy.app, RESPONSES, {**body, **SHORT, "stream": True})
+        assert found == [False, True]
+
+    run(main)
+
+
 def test_the_tokens_of_a_text_are(monkeypatch):
     async def main() -> None:
         names = ("display", "encode", "decode")

@@ -144,16 +144,18 @@ class Exchange:
             self._record.error = told.message
             await self._write(writer.failure(told))
         else:
-            await self._write(writer.end())
+            await self._write(
+                await asyncio.to_thread(writer.end) if asked.is_long else writer.end()
+            )
 
     async def _events_of(self, chunks: list[Chunk], writer: AnswerWriter) -> bytes:
-        """The events of chunks that have come; of a whole prompt, written beside the event loop."""
+        """The events of chunks that have come; long ones are written beside the event loop."""
         self._record.note_chunks(len(chunks))
         for chunk in chunks:
             self._record.completion_tokens += len(chunk.token_ids)
             if chunk.output is not None:
                 self._note_end(chunk)
-        if any(one.prompt_logprobs for one in chunks):
+        if any(map(_may_be_long, chunks)):
             return await asyncio.to_thread(lambda: b"".join(map(writer.chunk, chunks)))
         return b"".join(map(writer.chunk, chunks))
 
@@ -189,6 +191,11 @@ class Exchange:
             self._record.note_output(output.usage)
         if output.index == 0:
             self._record.cached_tokens += output.usage.cached_tokens
+
+
+def _may_be_long(chunk: Chunk) -> bool:
+    """Whether a chunk's events tell of a whole prompt, or may tell of a whole text again."""
+    return bool(chunk.prompt_logprobs) or (chunk.output is not None and bool(chunk.output.logprobs))
 
 
 class _Pace:
