@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from support.server_fields import MARKED, PAGE, tables
 
+from foretell.server import limits
 from foretell.server.fields import HARMLESS, NEUTRAL, OWN, RENAMED, SENDABLE
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -23,3 +24,16 @@ def test_it_has_each_field():
         *(name for one in OWN.values() for name in one),
     }
     assert {name for name in known if f"`{name}`" not in tables()} == set()
+
+
+def test_it_has_the_bounds_of_requests():
+    page = TEXT[: MARKED.search(TEXT).start()]
+    for name, bound in vars(limits).items():
+        if not name.isupper() or name in UNTOLD:
+            continue
+        number = bound.high if isinstance(bound, limits.Span) else bound
+        assert f"{number:,}" in page, name
+
+
+UNTOLD = ("PRIORITY", "POSITION", "NEXT_TOP")
+"""Bounds that the table of fields has, or nobody meets."""

@@ -151,6 +151,7 @@ def test_log_probabilities_are_the_models():
         ({"input": []}, "input"),
         ({"input": 3}, "input"),
         ({"truncation": "auto"}, "truncation"),
+        ({"input": [{**HELLO[0], "tool_calls": [{"id": "x"}]}]}, "input"),
         ({"input": ["hello"]}, "input"),
         ({"input": [{"role": "tool", "content": "x"}]}, "input"),
         ({"input": [{"type": "function_call_output", "output": "x"}]}, "input"),

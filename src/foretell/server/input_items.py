@@ -9,6 +9,7 @@ from foretell.server.errors import ApiError, invalid
 from foretell.server.limits import MAX_MESSAGES
 from foretell.server.messages import known_part
 from foretell.server.sorting import Fields
+from foretell.text.chat.messages import KEYS_OF_TOOLS, NO_TOOLS, says_nothing
 from foretell.utils.quoting import quote
 
 ROLES = ("user", "assistant", "system", "developer")
@@ -45,6 +46,9 @@ def _message(fields: Fields, where: str, item: Any) -> dict[str, Any]:
         raise _malformed(f"{where} is of type {quote(kind)}: must be 'message', no other is read")
     if role not in ROLES:
         raise _malformed(f"{where} has role={quote(role)}: must be one of {', '.join(ROLES)}")
+    for key in KEYS_OF_TOOLS:
+        if not says_nothing(item.get(key)):
+            raise _malformed(f"{where} has {key}: {NO_TOOLS}")
     item = known_part(fields, where, item, ("type", "role", "content"), _OF_ITEMS)
     content = item.get("content")
     if isinstance(content, list):

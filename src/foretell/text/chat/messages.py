@@ -18,7 +18,7 @@ It may also have a `name`: whose message it is, for templates that tell people a
 KEYS = ("role", "content", "name")
 KEYS_OF_TOOLS = ("tool_calls", "tool_call_id", "function_call")
 _ROLES_OF_TOOLS = ("tool", "function")
-_NO_TOOLS = "calls of tools are not supported"
+NO_TOOLS = "calls of tools are not supported"
 
 
 def check_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
@@ -52,7 +52,7 @@ def adapt_roles(messages: Sequence[dict[str, str]], source: str) -> list[dict[st
     for index, message in enumerate(messages):
         role = message["role"]
         if role in _ROLES_OF_TOOLS:
-            raise RequestError(f"messages[{index}]['role'] is {role!r}: {_NO_TOOLS}")
+            raise RequestError(f"messages[{index}]['role'] is {role!r}: {NO_TOOLS}")
         is_renamed = role == "developer" and not knows_developer
         adapted.append({**message, "role": "system"} if is_renamed else message)
     return adapted
@@ -65,7 +65,7 @@ def _check_message(index: int, message: Message) -> dict[str, str]:
         )
     for key, value in message.items():
         if key not in KEYS and not says_nothing(value):
-            why = _NO_TOOLS if key in KEYS_OF_TOOLS else "must have 'role', 'content' and 'name'"
+            why = NO_TOOLS if key in KEYS_OF_TOOLS else "must have 'role', 'content' and 'name'"
             raise RequestError(f"messages[{index}] has {quote(key)}: {why}")
     checked = {key: _check_text(index, message, key) for key in ("role", "content")}
     if message.get("name") is not None:
