@@ -13,7 +13,7 @@ from foretell.server.asgi import RECORD, Receive, Scope, Send
 from foretell.server.asking import Asked
 from foretell.server.body import ClientGoneError
 from foretell.server.errors import ApiError
-from foretell.server.frames import PING, STREAM_HEADERS, dumps
+from foretell.server.frames import PING, STREAM_HEADERS, dumps, dumps_long
 from foretell.server.heads import JSON, as_headers, send_whole
 from foretell.server.record import RequestRecord
 from foretell.server.state import ServerState
@@ -114,7 +114,7 @@ class Exchange:
                 last_chunks.append(chunk)
         outputs = ordered_outputs(last_chunks)
         if asked.is_long:
-            return await asyncio.to_thread(lambda: dumps(writer.whole(outputs)))
+            return await asyncio.to_thread(lambda: dumps_long(writer.whole(outputs)))
         return writer.whole(outputs)
 
     async def _stream(self, asked: Asked, writer: AnswerWriter) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from foretell.server.errors import invalid
-from foretell.server.frames import dumps
+from foretell.server.frames import dumps_long
 from foretell.server.prompts import conversation
 from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
@@ -16,7 +16,7 @@ from foretell.utils.quoting import quote
 
 async def tokenize(fields: Fields, state: ServerState) -> bytes:
     """The token ids of a text or of a conversation; ApiError if it is neither."""
-    return await asyncio.to_thread(lambda: dumps(_tokenized(fields, state)))
+    return await asyncio.to_thread(lambda: dumps_long(_tokenized(fields, state)))
 
 
 def _tokenized(fields: Fields, state: ServerState) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _ids(fields: Fields, state: ServerState) -> list[int]:
 
 async def detokenize(fields: Fields, state: ServerState) -> bytes:
     """The text of token ids; ApiError if they are none."""
-    return await asyncio.to_thread(lambda: dumps(_detokenized(fields, state)))
+    return await asyncio.to_thread(lambda: dumps_long(_detokenized(fields, state)))
 
 
 def _detokenized(fields: Fields, state: ServerState) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from foretell.outputs import Chunk, GenerationOutput, TokenLogprob
 from foretell.server.asking import Asked
 from foretell.server.errors import ApiError
-from foretell.server.frames import DONE, TextFrames, frame
+from foretell.server.frames import DONE, TextFrames, frame, long_frame
 from foretell.server.state import ServerState
 from foretell.server.usage import UsageCount, usage_of
 
@@ -131,6 +131,7 @@ class Writer(ABC):
         if choice["index"] in self._to_tell:
             self._to_tell.remove(choice["index"])
             self._add_prompt(data, chunk)
+            return long_frame(data)
         return frame(data)
 
     def _text_frames(self, index: int) -> TextFrames:

@@ -11,7 +11,7 @@ from foretell.config import GenerationConfig
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.server.asking import priority_of
 from foretell.server.errors import invalid
-from foretell.server.frames import dumps
+from foretell.server.frames import dumps_long
 from foretell.server.prompts import conversation, plain_ids, template_wishes
 from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
@@ -94,7 +94,7 @@ async def told(found: Any, kind: str, add: Callable[[dict[str, Any]], object]) -
     def write() -> bytes:
         data = {"object": f"foretell.{kind}", **found.to_dict()}
         add(data)
-        return dumps(data)
+        return dumps_long(data)
 
     return await asyncio.to_thread(write)
 
