@@ -11,6 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from foretell.server.behind import H11ReadsOn, HttpToolsReadsOn, ReadsOn
 from foretell.server.errors import ApiError, invalid
 
 IDLE_SECONDS = 75
@@ -19,17 +20,15 @@ LAST_SECONDS = 2.0
 """How long a client that was refused may go on writing: cut off, it would not see the answer."""
 
 
-class GuardedConnection(asyncio.Protocol):
+class GuardedConnection(ReadsOn):
     """To be mixed into one of uvicorn's protocols, whose attributes it uses."""
 
     transport: Any
-    cycle: Any
     loop: asyncio.AbstractEventLoop
     send_timeout: float
 
     _timer: asyncio.TimerHandle | None = None
     _full: asyncio.TimerHandle | None = None
-    _is_refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
@@ -56,7 +55,7 @@ class GuardedConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless all that comes is passed over."""
-        if not self._is_refused:
+        if not self.is_deaf:
             super().data_received(data)
 
     def on_response_complete(self) -> None:
@@ -70,11 +69,21 @@ class GuardedConnection(asyncio.Protocol):
 
     @property
     def _is_busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        return self.current is not None and not (
+            self.current.response_complete or self.current.disconnected
+        )
 
     def _refuse(self, error: ApiError, phrase: str) -> None:
-        """Answer with an error, and close; an answer that is under way is broken off instead."""
-        self._is_refused = True
+        """Answer with an error, and close; an answer that has begun is broken off instead.
+
+        What is wrong behind a request does not concern that one, which is answered before.
+        """
+        self.is_deaf = True
+        if self._is_busy and not self.current.more_body:
+            self.pass_over()
+            return
+        if self._is_busy and not self.current.response_started:
+            self.give_up()  # this is its answer
         if self._is_busy or not self.transport.can_write_eof():
             self.transport.close()
             return
@@ -125,7 +134,7 @@ class BoundedHead(GuardedConnection):
         super().data_received(data)
         if self._is_in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self._is_refused:
+            if self._head_bytes > MAX_HEAD_BYTES and not self.is_deaf:
                 message = f"the head is too long: must have at most {MAX_HEAD_BYTES} bytes"
                 self._refuse(ApiError(431, message), "Request Header Fields Too Large")
 
@@ -135,5 +144,7 @@ def connection_class(send_timeout: float) -> type[asyncio.Protocol]:
 
     `send_timeout` is how many seconds a client may take nothing of what it is sent.
     """
-    guard = BoundedHead if hasattr(AutoHTTPProtocol, "on_message_begin") else GuardedConnection
-    return type("Connection", (guard, AutoHTTPProtocol), {"send_timeout": send_timeout})
+    bases: tuple[type, ...] = (GuardedConnection, H11ReadsOn)
+    if hasattr(AutoHTTPProtocol, "on_message_begin"):
+        bases = (BoundedHead, HttpToolsReadsOn)
+    return type("Connection", (*bases, AutoHTTPProtocol), {"send_timeout": send_timeout})
