@@ -41,9 +41,11 @@ class App:
         self.may_end = asyncio.Event()
         self.has_left = asyncio.Event()
         self.paths: list[str] = []
+        self.scopes: list[Any] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.paths.append(scope["path"])
+        self.scopes.append(scope)
         message = await receive()
         while message.get("more_body"):
             message = await receive()
@@ -154,5 +156,39 @@ def test_bad_chunks_are_refused_in_the_form_of_openai(chunk):
             assert head.startswith(b"HTTP/1.1 400")
             assert json.loads(body)["error"]["type"] == "invalid_request_error"
             await asyncio.wait_for(app.has_left.wait(), 30)
+
+    run(main)
+
+
+def test_a_head_that_is_too_long_has_a_status_of_its_own():
+    async def main() -> None:
+        async with connected() as (app, reader, writer):
+            writer.write(b"GET /short HTTP/1.1\r\nhost: a\r\nx: " + b"a" * 70_000)
+            received = await asyncio.wait_for(reader.read(), 30)
+            head, _, body = received.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 431")
+            assert json.loads(body)["error"]["type"] == "invalid_request_error"
+            assert app.paths == []
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "path"),
+    [
+        (b"/short", b"a", "/short"),
+        (b"http://other.example:80/short?x", b"other.example:80", "/short"),
+        (b"http://other.example", b"other.example", "/"),
+        (b"HTTPS://a/http://b/", b"a", "/http://b/"),
+    ],
+)
+def test_a_host_in_the_target_is_the_one_that_counts(target, host, path):
+    async def main() -> None:
+        async with connected() as (app, reader, writer):
+            writer.write(b"GET " + target + b" HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\nok"), 30)
+            assert app.paths == [path]
+            assert (b"host", host) in app.scopes[0]["headers"]
+            assert len(app.scopes[0]["headers"]) == 2
 
     run(main)

@@ -291,6 +291,7 @@ def test_names_of_this_server_are_let_pass(host):
         *("evil.example", "localhost.evil.example", "evil.example:8000", "127.0.0.2", "[::2]"),
         *("example.com", "evilexample.com", "localhost:port", "localhost:8000:9", "a@localhost"),
         *("localhost/x", "", "[::1", "user:pass@localhost:1", "localhost@evil.example"),
+        *("localhost\xa0", "\x85localhost"),
     ],
 )
 def test_other_names_are_refused(host):
@@ -319,7 +320,30 @@ def test_there_must_be_one_host(hosts):
     run(main)
 
 
+def test_a_body_has_one_length():
+    headers = {"content-length": "1", "transfer-encoding": "chunked"}
+    answer, health = asked("/v1/echo", "/health", headers=headers)
+    assert (answer.status, health.status) == (400, 400)
+    assert answer.headers["connection"] == "close"
+
+
 # Pages of browsers
+
+
+@pytest.mark.parametrize("origins", [(PAGE, "http://evil.example"), (PAGE, PAGE)])
+def test_two_origins_are_nobodys(origins):
+    async def main() -> None:
+        async with front(cors_origins=(PAGE,)) as app:
+
+            def with_origins(scope: Any, receive: Any, send: Any) -> Any:
+                pairs = [(b"origin", origin.encode()) for origin in origins]
+                return app({**scope, "headers": [*scope["headers"], *pairs]}, receive, send)
+
+            answer = await call(with_origins, "/v1/echo")
+            assert answer.status == 403
+            assert "access-control-allow-origin" not in answer.headers
+
+    run(main)
 
 
 def test_pages_of_other_sites_may_not_ask():

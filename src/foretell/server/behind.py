@@ -11,6 +11,8 @@ import asyncio
 from collections import deque
 from typing import Any
 
+from foretell.server.heads import Header, with_own_host
+
 MAX_BYTES_BEHIND = 2**16
 
 
@@ -46,6 +48,8 @@ class ReadsOn(asyncio.Protocol):
 class HttpToolsReadsOn(ReadsOn):
     """By httptools, which parses whatever has come: `pipeline` has the requests that wait."""
 
+    url: bytes
+    headers: list[Header]
     pipeline: deque[tuple[Any, Any]]
     _current: Any = None
     _num_behind = 0
@@ -72,6 +76,7 @@ class HttpToolsReadsOn(ReadsOn):
 
     def on_headers_complete(self) -> None:
         """A request begins, or has to wait."""
+        self.url, self.headers[:] = with_own_host(self.url, self.headers)
         super().on_headers_complete()  # type: ignore[misc]
         if not self.pipeline:
             self._current = self.cycle

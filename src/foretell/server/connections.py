@@ -7,6 +7,7 @@ one; so is one whose client takes nothing for too long. No head may be longer th
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -65,7 +66,15 @@ class GuardedConnection(ReadsOn):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""
-        self._refuse(invalid("this is no valid HTTP request"), "Bad Request")
+        if getattr(sys.exception(), "error_status_hint", 400) == 431:  # of h11
+            self.refuse_head()
+        else:
+            self._refuse(invalid("this is no valid HTTP request"), "Bad Request")
+
+    def refuse_head(self) -> None:
+        """Refuse a head that is too long."""
+        message = f"the head is too long: must have at most {MAX_HEAD_BYTES} bytes"
+        self._refuse(ApiError(431, message), "Request Header Fields Too Large")
 
     @property
     def _is_busy(self) -> bool:
@@ -113,6 +122,19 @@ class GuardedConnection(ReadsOn):
             self.transport.close()
 
 
+class HostInHead(GuardedConnection):
+    """The same, with what httptools does and h11 leaves out."""
+
+    conn: Any
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a request."""
+        from foretell.server.h11_requests import OwnHosts
+
+        self.conn = OwnHosts(self.conn.our_role, MAX_HEAD_BYTES)
+        super().connection_made(transport)
+
+
 class BoundedHead(GuardedConnection):
     """The same, with a bound that h11 has and httptools lacks."""
 
@@ -135,8 +157,7 @@ class BoundedHead(GuardedConnection):
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.is_deaf:
-                message = f"the head is too long: must have at most {MAX_HEAD_BYTES} bytes"
-                self._refuse(ApiError(431, message), "Request Header Fields Too Large")
+                self.refuse_head()
 
 
 def connection_class(send_timeout: float) -> type[asyncio.Protocol]:
@@ -144,7 +165,7 @@ def connection_class(send_timeout: float) -> type[asyncio.Protocol]:
 
     `send_timeout` is how many seconds a client may take nothing of what it is sent.
     """
-    bases: tuple[type, ...] = (GuardedConnection, H11ReadsOn)
+    bases: tuple[type, ...] = (HostInHead, H11ReadsOn)
     if hasattr(AutoHTTPProtocol, "on_message_begin"):
         bases = (BoundedHead, HttpToolsReadsOn)
     return type("Connection", (*bases, AutoHTTPProtocol), {"send_timeout": send_timeout})

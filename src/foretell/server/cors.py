@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from foretell.server.asgi import Scope
 from foretell.server.errors import ApiError
-from foretell.server.heads import Header, value_of
+from foretell.server.heads import Header, value_of, values_of
 from foretell.utils.quoting import quote
 
 READABLE = (
@@ -49,9 +49,10 @@ class Cors:
 
     def page_of(self, scope: Scope) -> Page:
         """The page that a request comes from."""
-        origin = value_of(scope, b"origin")
-        if origin is None:
+        given = values_of(scope, b"origin")
+        if not given:
             return Page(None, True, self._vary)
+        origin = b", ".join(given)  # no browser sends two: they are nobody's
         if b"*" in self._origins or origin.lower() in self._origins:
             shared = b"*" if b"*" in self._origins else origin
             headers = [

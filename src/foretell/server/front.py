@@ -16,7 +16,7 @@ from foretell.server.asgi import RECORD, Receive, Scope, Send
 from foretell.server.body import ClientGoneError, too_large
 from foretell.server.cors import Cors, Page, is_preflight, preflight_headers, refusal
 from foretell.server.errors import ApiError, api_error
-from foretell.server.heads import content_length_of, request_id_of
+from foretell.server.heads import check_framing, content_length_of, request_id_of
 from foretell.server.hosts import HostCheck
 from foretell.server.keys import KeyCheck
 from foretell.server.log import log_failure, log_request
@@ -92,6 +92,7 @@ class Front:
             await self._app(scope, reply.receive, reply.send)
 
     def _check_sender(self, scope: Scope, page: Page, *, is_open: bool) -> None:
+        check_framing(scope)
         self._hosts.check(scope)
         if not page.is_allowed and not (is_open and scope["method"] == "GET"):
             raise refusal(page)

@@ -8,12 +8,14 @@ from types import MappingProxyType
 from uuid import uuid4
 
 from foretell.server.asgi import Message, Scope, Send
+from foretell.server.errors import ApiError
 
 Header = tuple[bytes, bytes]
 
 JSON = "application/json"
 
 _SANE_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_ABSOLUTE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]*://(?P<host>[^/?#]*)(?P<path>.*)", re.DOTALL)
 _NUMBER = re.compile(rb"[0-9]+")
 
 
@@ -25,6 +27,31 @@ def values_of(scope: Scope, name: bytes) -> list[bytes]:
 def value_of(scope: Scope, name: bytes) -> bytes | None:
     """The value of the first header of this name; None where there is none."""
     return next((value for key, value in scope["headers"] if key == name), None)
+
+
+def with_own_host(target: bytes, headers: list[Header]) -> tuple[bytes, list[Header]]:
+    """A request's target without a host, and its headers with that host in place of their own.
+
+    So it is told for `GET http://example.com/health`, whose `Host` header counts for nothing.
+    """
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None:
+        return target, headers
+    others = [(name, value) for name, value in headers if name != b"host"]
+    if len(others) == len(headers) - 1:
+        headers = [*others, (b"host", found["host"])]
+    path = found["path"]
+    return path if path.startswith(b"/") else b"/" + path, headers
+
+
+def check_framing(scope: Scope) -> None:
+    """Raise ApiError if the head tells the body's length in two ways, as h11 lets pass.
+
+    A proxy may believe the other one, and take for a body what is a request here.
+    """
+    if values_of(scope, b"content-length") and values_of(scope, b"transfer-encoding"):
+        message = "there are a content-length and a transfer-encoding: must be one of them"
+        raise ApiError(400, message, headers={"connection": "close"})
 
 
 def request_id_of(scope: Scope) -> str:

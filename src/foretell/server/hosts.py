@@ -46,5 +46,5 @@ class HostCheck:
 
 def _plain(host: str) -> str:
     """A host without its port, as it is compared; the whole where it is no host."""
-    found = _HOST.fullmatch(host.strip().lower())
+    found = _HOST.fullmatch(host.strip(" \t").lower())
     return found["name"].removesuffix(".") if found else host
