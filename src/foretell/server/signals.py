@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C while a server runs: the first one ends it in order, the next one at once."""
+"""Signals that end a running server: the first one ends it in order, the next one at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if os.name == "posix" else []))
 
 
 class Signals:
