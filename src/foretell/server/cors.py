@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from foretell.errors import ConfigError
 from foretell.server.asgi import Scope
 from foretell.server.errors import ApiError
 from foretell.server.heads import Header, value_of, values_of
@@ -17,6 +18,12 @@ READABLE = (
 )
 METHODS = b"GET, HEAD, POST, OPTIONS"
 MAX_AGE = b"600"
+
+_ORIGIN = re.compile(
+    r"\*|null|[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[a-f0-9:.]+\])?(:[0-9]{1,5})?/?", re.IGNORECASE
+)
+_USUAL_PORT = re.compile(r"^(http://.*:80|https://.*:443)/?$", re.IGNORECASE)
+"""Browsers leave it out."""
 
 _HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2000}")
 
@@ -41,9 +48,18 @@ class Cors:
 
     Args:
         origins: as `https://example.com`; "*" is any. Pages of this server's own may always.
+
+    Raises:
+        ConfigError: no page can have one of these origins.
     """
 
     def __init__(self, origins: Collection[str]) -> None:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin) or _USUAL_PORT.search(origin):
+                raise ConfigError(
+                    f"cors_origins has {quote(origin)}: must be an origin as https://example.com "
+                    "or http://localhost:3000, without a path and without a port that is usual"
+                )
         self._origins = frozenset(origin.rstrip("/").lower().encode() for origin in origins)
         self._vary: list[Header] = [(b"vary", b"Origin")] if origins else []
 

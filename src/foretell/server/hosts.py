@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from foretell.errors import ConfigError
 from foretell.server.asgi import Scope
 from foretell.server.errors import ApiError
 from foretell.server.heads import values_of
@@ -23,10 +24,16 @@ class HostCheck:
     Args:
         allowed: names, with or without a port, which is not compared; `*.example.com` is whatever
             ends so, "*" is any; None: any.
+
+    Raises:
+        ConfigError: no request can have one of these names.
     """
 
     def __init__(self, allowed: Iterable[str] | None) -> None:
-        names = {"*"} if allowed is None else {_plain(name) for name in allowed}
+        given = ("*",) if allowed is None else tuple(allowed)
+        for name in given:
+            _check_name(name)
+        names = {_plain(name) for name in given}
         self._is_off = "*" in names
         self._names = frozenset(names)
         self._endings = tuple(name[1:] for name in names if name.startswith("*."))
@@ -42,6 +49,13 @@ class HostCheck:
         if name not in self._names and not name.endswith(self._endings or ("\0",)):
             message = f"this server is not called {quote(name)}: --allowed-host lets it be"
             raise ApiError(421, message)
+
+
+def _check_name(name: str) -> None:
+    is_host = _HOST.fullmatch(name.lower()) and "*" not in name.removeprefix("*.")
+    if name != "*" and not is_host:
+        message = "must be a name as example.com, *.example.com or *, without http://"
+        raise ConfigError(f"allowed_hosts has {quote(name)}: {message}")
 
 
 def _plain(host: str) -> str:

@@ -9,9 +9,11 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -129,7 +131,7 @@ def test_a_connection_is_kept(server):
         assert port[0] == port[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_lets_a_stream_end(number):
     with served("toy") as one:
         stream = Stream(one, LONG)
@@ -211,6 +213,29 @@ def test_a_model_that_cannot_be_loaded_is_one_line():
     assert error.startswith("foretell: error: ")
     assert "absent" in error
     assert "Traceback" not in "".join(one.lines)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="files are told there")
+def test_closed_streams_do_not_become_sockets(tmp_path):
+    path = tmp_path / "socket"
+    command = [sys.executable, "-m", "support.toy_process", "toy", "--uds", str(path)]
+    shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(shell, env=environment) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while not path.exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            transport = httpx.HTTPTransport(uds=str(path))
+            with httpx.Client(transport=transport, base_url="http://any.name") as client:
+                assert client.get("/version").status_code in (200, 503)
+                opened = {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)}
+            assert opened == {os.devnull}
+            process.terminate()
+            assert process.wait(30) in (0, 128 + signal.SIGTERM)
+        finally:
+            process.kill()
 
 
 def test_json_lines_are_all_json(tmp_path):
@@ -297,6 +322,18 @@ def test_others_need_a_key_or_it_is_said_outright(shell, host):
         (("--preset", "nonsense"), "--preset"),
         (("--drain-delay", "-1"), "--drain-delay"),
         (("--uds", "/no/such/folder/socket"), "/no/such/folder/socket: No such file"),
+        (("--host", ""), "--host"),
+        (("--host", "local\nhost"), "--host"),
+        (("--shutdown-timeout", "nan"), "--shutdown-timeout"),
+        (("--drain-delay", "nan"), "--drain-delay"),
+        (("--cors-origin", "evil"), "cors_origins has"),
+        (("--cors-origin", "https://a.b/c"), "cors_origins has"),
+        (("--cors-origin", "https://a.b:443"), "cors_origins has"),
+        (("--allowed-host", "http://x"), "allowed_hosts has"),
+        (("--allowed-host", "a.*.b"), "allowed_hosts has"),
+        (("--allowed-host", ""), "allowed_hosts has"),
+        (("--served-model-name", "a\r\nb"), "--served-model-name"),
+        (("--served-model-name", " "), "--served-model-name"),
     ],
 )
 def test_nonsense_is_refused_before_anything_is_loaded(shell, arguments, reason):

@@ -14,6 +14,8 @@ from foretell.cli.interrupts import ExitsAtOnce
 from foretell.cli.options import MODEL_OPTIONS, ModelChoice, given, with_options
 from foretell.cli.serving.keys import KEY_OPTIONS
 from foretell.cli.serving.place import PLACE_OPTIONS, Place
+from foretell.cli.serving.streams import hold_standard_streams
+from foretell.cli.serving.values import Seconds, check_words
 from foretell.config.presets import MODEL_PRESET, PRESETS
 from foretell.errors import ConfigError, SettingWarning
 from foretell.server.options import ServerOptions, called
@@ -31,6 +33,7 @@ REQUEST_OPTIONS = (
         "--served-model-name",
         "model_names",
         multiple=True,
+        callback=check_words,
         metavar="NAME",
         help="What requests may call the model; answers bear the first.  "
         "[repeatable; default: the model's own name]",
@@ -62,7 +65,7 @@ REQUEST_OPTIONS = (
 LIFE_OPTIONS = (
     click.option(
         "--drain-delay",
-        type=click.FloatRange(min=0, max=86400),
+        type=Seconds(),
         metavar="SECONDS",
         default=OTHERS.drain_delay,
         show_default=True,
@@ -70,7 +73,7 @@ LIFE_OPTIONS = (
     ),
     click.option(
         "--shutdown-timeout",
-        type=click.FloatRange(min=0, max=86400),
+        type=Seconds(),
         metavar="SECONDS",
         default=OTHERS.shutdown_timeout,
         show_default=True,
@@ -107,6 +110,7 @@ def command(
       FORETELL_API_KEY=... foretell serve --host 0.0.0.0
       foretell serve --drain-delay 5 --shutdown-timeout 120 --log-format json
     """
+    hold_standard_streams()
     _require_libraries()
     chosen = _choose_model(name, model)
     allowed_hosts = place.check(has_keys=bool(keys))

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from foretell.cli.serving.values import check_words
+from foretell.errors import ConfigError
+
 if TYPE_CHECKING:
     from foretell.server.listening import Address, Listeners
 
@@ -29,8 +32,10 @@ class Place:
         """The names that the server may be called by; None: any.
 
         Raises:
-            click.UsageError: others could reach it, and would need no key.
+            click.UsageError: others could reach it, and would need no key; or a name or an origin
+                is none.
         """
+        self._check_callers()
         is_private = self.uds is not None or self._is_loopback()
         if not (is_private or has_keys or self.insecure):
             raise click.UsageError(
@@ -42,6 +47,16 @@ class Place:
             return self.allowed_hosts or None
         host = f"[{self.host}]" if ":" in self.host else self.host
         return tuple(dict.fromkeys((*LOOPBACK_NAMES, host, *self.allowed_hosts)))
+
+    def _check_callers(self) -> None:
+        from foretell.server.cors import Cors
+        from foretell.server.hosts import HostCheck
+
+        try:
+            HostCheck(self.allowed_hosts)
+            Cors(self.cors_origins)
+        except ConfigError as error:
+            raise click.UsageError(str(error), click.get_current_context()) from None
 
     def listen(self) -> Listeners:
         """Listen there; OSError where that is not possible."""
@@ -78,6 +93,7 @@ PLACE_OPTIONS = (
         "--host",
         default="127.0.0.1",
         show_default=True,
+        callback=check_words,
         metavar="NAME",
         help="Address to listen at; 0.0.0.0 is all of this machine's, and needs a key.",
     ),
