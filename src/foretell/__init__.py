@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from foretell.conversation import Conversation
     from foretell.engine.stats import EngineStats
     from foretell.errors import (
+        BusyError,
         ClosedError,
         ConfigError,
         ContextLengthError,
@@ -65,6 +66,7 @@ _HOMES = {
     "set_progress": "utils.progress",
     **dict.fromkeys(
         (
+            "BusyError",
             "ClosedError",
             "ConfigError",
             "ContextLengthError",
@@ -103,6 +105,7 @@ __all__ = [
     "Alternatives",
     "AsyncLLM",
     "BeamTree",
+    "BusyError",
     "Chunk",
     "ClosedError",
     "Comparison",

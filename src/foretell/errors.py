@@ -8,6 +8,7 @@ ForetellError                1   500
 │   ├── ContextLengthError   2   400   a prompt and its answer exceed the context
 │   ├── QueueFullError       2   429   as many requests wait as may
 │   └── ClosedError          1   503   an AsyncLLM was closed, before or meanwhile
+├── BusyError                1   503   a helper process is not to be had at the moment
 ├── ModelNotFoundError       1   404   no such model name, file or cached download
 ├── DownloadError            1   502   a model could not be fetched or stored
 ├── ModelFileError           1   500   a model file is damaged, truncated or malicious
@@ -61,6 +62,12 @@ class ClosedError(RequestError):
     """The AsyncLLM was closed before the request came, or before it ended."""
 
     exit_code = 1
+    http_status = 503
+
+
+class BusyError(ForetellError):
+    """A helper process does not answer, or cannot be started for lack of means: try again later."""
+
     http_status = 503
 
 

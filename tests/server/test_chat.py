@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 from support.asgi import begin, call
 from support.toy_async import GatedBackend, run, scripted, until_queued
 from support.toy_chat import chatting_backend
-from support.toy_server import CHAT, HELLO, serving
+from support.toy_server import CHAT, COMPLETIONS, HELLO, serving
+
+from foretell.text.chat.renderer import RENDERER
 
 from foretell.server.options import ServerOptions
 
@@ -368,5 +371,27 @@ def test_a_full_queue_says_when_to_ask_again():
                 assert answer.error["code"] == "queue_full"
                 assert 1 <= int(answer.headers["retry-after"]) <= 120
             assert {one.status for one in answers} == {200, 429}
+
+    run(main)
+
+
+def test_a_renderer_that_stands_still_holds_up_nothing_else():
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"messages": HELLO, "max_tokens": 2, "temperature": 0}
+            assert (await call(toy.app, CHAT, body)).status == 200
+            RENDERER._lock.acquire()
+            try:
+                RENDERER._began = 0.0
+                answer = await call(toy.app, CHAT, body)
+                assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+                assert "stands still" in answer.error["message"]
+                assert "x-should-retry" not in answer.headers
+                prompt = {"prompt": "a", "max_tokens": 1}
+                assert (await call(toy.app, COMPLETIONS, prompt)).status == 200
+            finally:
+                RENDERER._began = math.inf
+                RENDERER._lock.release()
+            assert (await call(toy.app, CHAT, body)).status == 200
 
     run(main)

@@ -10,6 +10,7 @@ from typing import Any
 
 from foretell.config.settings import SETTINGS
 from foretell.errors import (
+    BusyError,
     ClosedError,
     ContextLengthError,
     ForetellError,
@@ -114,7 +115,7 @@ def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> 
     if isinstance(error, NumericalError) and param is not None:
         status = 400  # it is a setting that leaves no token possible, and no fault of the model
     headers = NEVER_AGAIN if status >= 500 else NO_HEADERS
-    if isinstance(error, QueueFullError):
+    if isinstance(error, QueueFullError | BusyError):
         headers = {"retry-after": str(RETRY_SECONDS)}
     param = param if status == 400 else None
     return ApiError(status, message, param=param, code=_code(error), headers=headers)

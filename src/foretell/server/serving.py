@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import FIRST_COMPLETED
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -21,6 +22,10 @@ from foretell.server.state import ServerState
 
 if TYPE_CHECKING:
     from foretell.server.uvicorn_server import Server
+
+
+MAX_THREADS = 32
+"""That prepare requests. Most of their time they wait: for the renderer of chats, and the GIL."""
 
 
 def serve(llm: AsyncLLM, options: ServerOptions, listeners: Listeners) -> None:
@@ -53,6 +58,8 @@ class _Run:
         self._tell = partial(log_event, options=state.options)
 
     async def run(self) -> None:
+        threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="foretell-prepare")
+        asyncio.get_running_loop().set_default_executor(threads)
         lifecycle = self._state.lifecycle
         with Signals(lambda: lifecycle.phase != "loading", self._listeners.close) as signals:
             lifecycle.begin(self._state.llm)

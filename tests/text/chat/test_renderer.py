@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from foretell.errors import ModelFileError, RequestError
+from foretell.errors import BusyError, ModelFileError, RequestError
 from foretell.text.chat import renderer as module
 from foretell.text.chat import template as chat_template
 from foretell.text.chat.renderer import RENDERER, Answer, Renderer
@@ -273,7 +274,7 @@ def test_a_process_that_hangs_is_killed(
     ask(renderer)
     first = pid_of(renderer)
     found = renderer.answer(job(), SETUP, max_seconds=0.1)
-    assert found == {"error": "time", "reason": ""}
+    assert found == {"error": "still", "reason": ""}
     assert not is_alive(first)
     monkeypatch.undo()
     assert ask(renderer) == {"text": "a"}
@@ -285,9 +286,49 @@ def test_a_process_that_does_not_read_is_killed(
 ) -> None:
     run_instead(monkeypatch, "time.sleep(60)")
     long = {**job(), "context": {"x": "a" * 2**24}}
-    assert renderer.answer(long, SETUP, max_seconds=0.5)["error"] == "time"
+    assert renderer.answer(long, SETUP, max_seconds=0.5)["error"] == "still"
     monkeypatch.undo()
     assert ask(renderer) == {"text": "a"}
+
+
+@posix
+def test_nobody_waits_behind_a_job_that_stands_still(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    assert ask(renderer) == {"text": "a"}
+    stopped = pid_of(renderer)
+    os.kill(stopped, signal.SIGSTOP)
+    first = threading.Thread(target=lambda: renderer.answer(job(), SETUP, max_seconds=60))
+    first.start()
+    while not renderer._lock.locked():
+        time.sleep(0.001)
+    for _ in range(2):
+        with pytest.raises(BusyError, match="stands still"):
+            ask(renderer)
+    os.kill(stopped, signal.SIGCONT)
+    first.join()
+    assert ask(renderer) == {"text": "a"}
+
+
+@posix
+def test_a_job_whose_process_is_killed_is_tried_once_more(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids: list[int] = []
+    ask_process = module._Process.ask
+
+    def ask_and_kill(process: Any, message: bytes, deadline: float) -> Answer:
+        pids.append(process._popen.pid)
+        if len(pids) in (1, 3, 4):
+            os.kill(pids[-1], signal.SIGKILL)
+        return ask_process(process, message, deadline)
+
+    monkeypatch.setattr(module._Process, "ask", ask_and_kill)
+    assert ask(renderer) == {"text": "a"}
+    assert len(pids) == 2
+    assert ask(renderer)["error"] == "ended"
+    assert len(pids) == 4
 
 
 @posix
@@ -359,8 +400,22 @@ def test_a_process_for_one_job_that_cannot_start_is_told(monkeypatch: pytest.Mon
 @pytest.mark.usefixtures("_nobody_renders_yet")
 def test_the_parents_clock_stops_a_worker_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat_template, "MAX_WALL_SECONDS", 0.001)
-    with pytest.raises(ModelFileError, match="does not come to an end"):
+    with pytest.raises(BusyError, match="stands still"):
         ChatTemplate("a").render([USER])
+
+
+@posix
+@pytest.mark.usefixtures("_nobody_renders_yet")
+def test_a_lack_of_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for owner, name in ((module.socket, "socketpair"), (module.subprocess, "Popen")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fail)
+            with pytest.raises(BusyError, match=r"cannot be rendered now: .*Too many open files"):
+                ChatTemplate("a").render([USER])
+    assert ChatTemplate("a").render([USER]) == "a"
 
 
 @pytest.mark.usefixtures("_nobody_renders_yet")

@@ -10,7 +10,9 @@ socket is closed then. Whoever is killed, hangs or answers nonsense is replaced 
 from __future__ import annotations
 
 import atexit
+import errno
 import json
+import math
 import os
 import signal
 import socket
@@ -23,7 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from foretell.errors import RequestError
+from foretell.errors import BusyError, ForetellError, RequestError
 from foretell.text.chat.template_worker import NO_MEMORY
 
 Answer = dict[str, str]
@@ -33,10 +35,18 @@ MAX_ANSWER_BYTES = 2**28
 
 _LENGTH = struct.Struct(">Q")
 _MAY_BE_ANOTHERS = ("size", "worker", "ended")
-"""Kinds of errors that an earlier job may have caused."""
+"""Kinds of errors that an earlier job may have caused; a killer, also without one."""
 
 _FATAL = ("time", *_MAY_BE_ANOTHERS)
 """Kinds of errors that no process outlives."""
+
+
+PATIENCE = 3.0
+"""Seconds from which on nobody waits behind a job: more than any may take that is computed."""
+
+STANDS_STILL = "the process that renders chat templates stands still: try again later"
+
+_NO_MEANS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
 
 class Renderer:
@@ -45,6 +55,7 @@ class Renderer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: _Process | None = None
+        self._began = math.inf
 
     def answer(
         self, job: Mapping[str, Any], setup: Mapping[str, Any], *, max_seconds: float
@@ -58,16 +69,29 @@ class Renderer:
 
         Raises:
             RequestError: no process can be started.
+            BusyError: not at the moment, or the job before stands still.
         """
         hello, message = _pack(setup), _pack(job)
         if sys.platform == "win32":  # its sockets are nobody's stdin
             return answer_once(hello + message, max_seconds)
-        with self._lock:
+        self._take_turn()
+        try:
             was_used = self._process is not None
             answer = self._ask(hello, message, max_seconds)
-            if was_used and answer.get("error") in _MAY_BE_ANOTHERS:
+            kind = answer.get("error")
+            if kind == "ended" or (was_used and kind in _MAY_BE_ANOTHERS):
                 answer = self._ask(hello, message, max_seconds)  # by a process with no past
+        finally:
+            self._began = math.inf
+            self._lock.release()
         return answer
+
+    def _take_turn(self) -> None:
+        """Wait for the jobs before, unless one of them stands still: BusyError."""
+        while not self._lock.acquire(timeout=PATIENCE / 10):
+            if time.monotonic() - self._began > PATIENCE:
+                raise BusyError(STANDS_STILL)
+        self._began = time.monotonic()
 
     def _ask(self, hello: bytes, message: bytes, max_seconds: float) -> Answer:
         deadline = time.monotonic() + max_seconds
@@ -79,7 +103,7 @@ class Renderer:
         try:
             answer = process.ask(message, deadline)
         except TimeoutError:
-            return {"error": "time", "reason": ""}
+            return {"error": "still", "reason": ""}
         finally:  # Ctrl-C may come at any time; half an answer must not be another job's
             if answer is None or answer.get("error") in _FATAL:
                 self._process = None
@@ -95,7 +119,7 @@ class Renderer:
     def forget(self) -> None:
         """In a fork, leave the process to the parent."""
         process, self._process = self._process, None
-        self._lock = threading.Lock()
+        self._lock, self._began = threading.Lock(), math.inf
         if process is not None:
             process.abandon()
 
@@ -104,7 +128,10 @@ class _Process:
     """One process, and this end of the socket between."""
 
     def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair()
+        try:
+            self._socket, theirs = socket.socketpair()
+        except OSError as error:
+            raise _start_error(error) from error
         try:
             self._popen = subprocess.Popen(
                 _command(),
@@ -189,7 +216,9 @@ def _command() -> list[str]:
     return [sys.executable, "-I", "-S", str(Path(__file__).with_name("template_worker.py"))]
 
 
-def _start_error(error: OSError) -> RequestError:
+def _start_error(error: OSError) -> ForetellError:
+    if error.errno in _NO_MEANS:
+        return BusyError(f"the chat template cannot be rendered now: {error}")
     return RequestError(f"the chat template cannot be rendered: {error}")
 
 

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from foretell.errors import ForetellError, ModelFileError, RequestError
+from foretell.errors import BusyError, ForetellError, ModelFileError, RequestError
 from foretell.text.chat.messages import Message, check_messages
-from foretell.text.chat.renderer import RENDERER
+from foretell.text.chat.renderer import RENDERER, STANDS_STILL
 from foretell.utils.quoting import one_line
 from foretell.utils.surrogates import has_surrogate
 
@@ -66,6 +66,7 @@ class ChatTemplate:
 
         Raises:
             RequestError: the messages are malformed, or the template does not take them.
+            BusyError: the process that renders does not answer, or cannot be started now.
             ModelFileError: the template is broken, does what it must not do, or does not come to
                 an end within a second of computing.
         """
@@ -103,6 +104,8 @@ def _error_of(kind: str, reason: str) -> ForetellError:
         return RequestError(f"the chat template does not take these messages: {reason}")
     if kind == "worker":
         return RequestError(f"the chat template cannot be rendered: {reason}")
+    if kind == "still":
+        return BusyError(STANDS_STILL)
     if kind == "time":
         return ModelFileError(
             f"the chat template does not come to an end: must be rendered in {MAX_SECONDS:g} s"
