@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 from support.asgi import begin, call
 from support.toy_async import GatedBackend, run
 from support.toy_server import CHAT, COMPLETIONS, HELLO, serving
 
-from foretell.server.log import LOGGER, lines_on_stderr, log_failure, log_request
+from foretell.server import log_lines
+from foretell.server.log import (
+    ASYNCIO,
+    LOGGER,
+    lines_on_stderr,
+    log_event,
+    log_failure,
+    log_request,
+)
 from foretell.server.options import ServerOptions
 from foretell.server.record import RequestRecord
 
@@ -137,3 +149,86 @@ def test_a_closed_stderr_is_borne(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     with lines_on_stderr():
         log_request(RequestRecord("a"), ServerOptions())
+
+
+# A stderr that nobody reads
+
+
+@contextmanager
+def stderr_is_pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The end of a pipe that can be read, whose other end is stderr."""
+    ours, theirs = os.pipe()
+    with os.fdopen(theirs, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        yield ours
+        monkeypatch.undo()
+    os.close(ours)
+
+
+def read_all(file: int) -> list[str]:
+    data = b""
+    while piece := os.read(file, 2**16):
+        data += piece
+    return data.decode().splitlines()
+
+
+def test_a_stderr_that_nobody_reads_holds_up_nobody(monkeypatch):
+    told = b""
+    with stderr_is_pipe(monkeypatch) as ours, lines_on_stderr():
+        for number in range(9000):
+            log_event(f"line {number} {'x' * 100}", ServerOptions())
+        while told.count(b"\n") < 1000:
+            told += os.read(ours, 2**20)
+        log_event("after", ServerOptions())
+        while b"after\n" not in told:
+            told += os.read(ours, 2**20)
+    lines = told.decode().splitlines()
+    numbers = [int(line.split()[2]) for line in lines if "xxx" in line]
+    dropped = [int(line.split()[1]) for line in lines if "lines of the log were dropped" in line]
+    assert numbers == sorted(numbers)
+    assert lines[-1] == "foretell: after"
+    assert sum(dropped) > 0
+    assert sum(dropped) + len(numbers) == 9000
+
+
+def test_an_end_does_not_wait_for_a_reader(monkeypatch):
+    monkeypatch.setattr(log_lines, "LAST_SECONDS", 0.01)
+    with stderr_is_pipe(monkeypatch) as ours:
+        with lines_on_stderr():
+            for _ in range(1000):
+                log_event("x" * 200, ServerOptions())
+        (thread,) = [one for one in threading.enumerate() if one.name == "foretell-log"]
+        os.set_blocking(ours, False)
+        while thread.is_alive():
+            with suppress(BlockingIOError):
+                os.read(ours, 2**20)
+            thread.join(0.01)
+
+
+def test_all_lines_are_written_at_the_end(monkeypatch):
+    with stderr_is_pipe(monkeypatch) as ours:
+        with lines_on_stderr():
+            for number in range(200):
+                log_event(str(number), ServerOptions())
+        sys.stderr.close()
+        assert read_all(ours) == [f"foretell: {number}" for number in range(200)]
+
+
+def test_complaints_of_asyncio_are_told_now_and_then(monkeypatch):
+    with stderr_is_pipe(monkeypatch) as ours:
+        with lines_on_stderr(ServerOptions(log_format="json")):
+            for number in range(5000):
+                try:
+                    raise OSError(24, "Too many open files")
+                except OSError as error:
+                    logging.getLogger("asyncio").error(
+                        "no accept\nsocket: %d", number, exc_info=error
+                    )
+            try:
+                raise KeyError("x")
+            except KeyError as error:
+                ASYNCIO.error("another", exc_info=error)
+        sys.stderr.close()
+        first, second = map(json.loads, read_all(ours))
+    assert first["event"] == "no accept: [Errno 24] Too many open files"
+    assert "KeyError" in second["traceback"]

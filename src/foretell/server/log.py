@@ -14,14 +14,20 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
+from foretell.server.log_lines import LineWriter
 from foretell.server.options import ServerOptions
 from foretell.server.record import RequestRecord
 from foretell.utils.quoting import escape
 
 LOGGER = logging.getLogger("foretell.server")
+
+ASYNCIO = logging.getLogger("asyncio")
+QUIET_SECONDS = 60.0
+"""After which a complaint of asyncio is told again."""
+MAX_KINDS = 100
 
 MAX_CHARACTERS = 300
 """Of a value that is no prompt."""
@@ -39,42 +45,106 @@ def log_request(record: RequestRecord, options: ServerOptions) -> None:
 def log_failure(record: RequestRecord, error: BaseException, options: ServerOptions) -> None:
     """Log what went wrong in a request, with its traceback."""
     told = "".join(traceback.format_exception(error))
-    if options.log_format == "json":
-        LOGGER.error("%s", _line({"time": _now(), "id": record.request_id, "traceback": told}))
-        return
-    indented = "\n".join(f"    {escape(line)}" for line in told.splitlines())
-    LOGGER.error("%s", f"{_now()} {record.request_id} failed:\n{indented}")
+    LOGGER.error("%s", _failure(record.request_id, told, options))
 
 
 def log_event(message: str, options: ServerOptions, **fields: Any) -> None:
     """Log what has become of the server itself."""
-    if options.log_format == "json":
-        LOGGER.info("%s", _line({"time": _now(), "event": message, **fields}))
-    else:
-        LOGGER.info("%s", f"foretell: {escape(message)}")
+    LOGGER.info("%s", _event(message, options, **fields))
 
 
 @contextlib.contextmanager
-def lines_on_stderr() -> Iterator[None]:
-    """Show the log on stderr, and nowhere else, while the block runs."""
-    handler, level = _StderrHandler(), LOGGER.level
-    LOGGER.addHandler(handler)
+def lines_on_stderr(options: ServerOptions | None = None) -> Iterator[None]:
+    """Show the log on stderr, and nowhere else, while the block runs; asyncio's complaints, too."""
+    handler = _StderrHandler(options or ServerOptions())
+    before = [(logger, logger.level, logger.propagate) for logger in (LOGGER, ASYNCIO)]
     LOGGER.setLevel(logging.INFO)
-    LOGGER.propagate = False
+    for logger, _, _ in before:
+        logger.addHandler(handler)
+        logger.propagate = False
     try:
         yield
     finally:
-        LOGGER.removeHandler(handler)
-        LOGGER.setLevel(level)
-        LOGGER.propagate = True
+        for logger, level, propagates in before:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagates
+        handler.close()
 
 
 class _StderrHandler(logging.Handler):
+    def __init__(self, options: ServerOptions) -> None:
+        super().__init__()
+        self._options = options
+        self._complaints = _Complaints()
+        self._writer: LineWriter | None = None
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            self._writer = LineWriter(sys.stderr.fileno(), self._dropped)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, if there is anybody to read it."""
+        line = record.getMessage()
+        if record.name == ASYNCIO.name:
+            if not self._complaints.may_tell(record):
+                return
+            line = _complaint(record, self._options)
+        if self._writer is not None:
+            self._writer.put(line)
+            return
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(f"{record.getMessage()}\n")
+            sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        super().close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _dropped(self, number: int) -> str:
+        message = f"{number} lines of the log were dropped: nobody took them"
+        return _event(message, self._options)
+
+
+class _Complaints:
+    """Lets each of asyncio's complaints be told now and then, since some come by the thousand."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def may_tell(self, record: logging.LogRecord) -> bool:
+        """Whether the last one like this is long past."""
+        kind, now = str(record.msg).partition("\n")[0], monotonic()
+        if now - self._told.get(kind, -QUIET_SECONDS) < QUIET_SECONDS:
+            return False
+        if len(self._told) >= MAX_KINDS:
+            self._told.clear()
+        self._told[kind] = now
+        return True
+
+
+def _complaint(record: logging.LogRecord, options: ServerOptions) -> str:
+    """What asyncio complains of, with a traceback unless the system is at fault."""
+    message = record.getMessage().partition("\n")[0]
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None or isinstance(error, OSError):
+        return _event(message if error is None else f"{message}: {error}", options)
+    return _failure("asyncio", f"{message}\n{''.join(traceback.format_exception(error))}", options)
+
+
+def _failure(name: str, told: str, options: ServerOptions) -> str:
+    """A traceback, which is shown in lines of its own."""
+    if options.log_format == "json":
+        return _line({"time": _now(), "id": name, "traceback": told})
+    indented = "\n".join(f"    {escape(line)}" for line in told.splitlines())
+    return f"{_now()} {name} failed:\n{indented}"
+
+
+def _event(message: str, options: ServerOptions, **fields: Any) -> str:
+    if options.log_format == "json":
+        return _line({"time": _now(), "event": message, **fields})
+    return f"foretell: {escape(message)}"
 
 
 def _fields_of(record: RequestRecord, *, with_prompt: bool) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def serve(llm: AsyncLLM, options: ServerOptions, listeners: Listeners) -> None:
     """
     state = ServerState(llm, options, Lifecycle())
     try:
-        with lines_on_stderr():
+        with lines_on_stderr(options):
             asyncio.run(_Run(state, listeners).run())
     finally:
         listeners.close()
