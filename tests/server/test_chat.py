@@ -11,9 +11,8 @@ from support.toy_async import GatedBackend, run, scripted, until_queued
 from support.toy_chat import chatting_backend
 from support.toy_server import CHAT, COMPLETIONS, HELLO, serving
 
-from foretell.text.chat.renderer import RENDERER
-
 from foretell.server.options import ServerOptions
+from foretell.text.chat.renderer import RENDERER
 
 
 def test_an_answer_is_that_of_the_model_alone():
