@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from foretell import __version__
 from foretell.async_llm import AsyncLLM
-from foretell.errors import ForetellError
+from foretell.errors import ConfigError, ForetellError
 from foretell.server.asgi import App, Receive, Scope, Send
 from foretell.server.asking import Asked, notices, sorted_fields
 from foretell.server.body import read_json
@@ -32,6 +32,7 @@ from foretell.server.views.beams import beams
 from foretell.server.views.compare import compare
 from foretell.server.views.explain import ask_explanation
 from foretell.server.views.probabilities import next_tokens, score
+from foretell.utils.quoting import quote
 from foretell.utils.warn import hearing
 
 DEFAULTS = ServerOptions()
@@ -132,7 +133,12 @@ def create_app(llm: AsyncLLM, options: ServerOptions = DEFAULTS) -> Front:
     Args:
         llm: answers the requests.
         options: how it is served.
+
+    Raises:
+        ConfigError: `llm` is no AsyncLLM.
     """
+    if not isinstance(llm, AsyncLLM):
+        raise ConfigError(f"llm={quote(llm)} must be an AsyncLLM")
     return application(ServerState(llm, options, Lifecycle()))
 
 

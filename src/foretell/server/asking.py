@@ -160,6 +160,7 @@ def asked(
         flag(own, "return_token_ids"),
         priority_of(fields),
         flag(own, "parse_special"),
+        state.options.max_new_tokens,
     )
 
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from foretell.server.asgi import RECORD, Receive, Scope, Send
 from foretell.server.body import ClientGoneError, too_large
 from foretell.server.cors import Cors, Page, is_preflight, preflight_headers, refusal
-from foretell.server.errors import ApiError, api_error
+from foretell.server.errors import api_error
 from foretell.server.heads import check_framing, content_length_of, request_id_of
 from foretell.server.hosts import HostCheck
 from foretell.server.keys import KeyCheck
@@ -104,7 +104,9 @@ class Front:
 
     async def _tell(self, error: Exception, reply: Reply, record: RequestRecord) -> None:
         """Answer with an error; where an answer has begun it can only be cut off."""
-        told = _of_routes(error) if isinstance(error, HTTPException) else api_error(error)
+        told = api_error(error)
+        if isinstance(error, HTTPException):
+            told = self._app.refusal(error, record.path)
         record.error = told.message
         if told.status == 500:
             log_failure(record, error, self._state.options)
@@ -120,12 +122,3 @@ def _inner_scope(scope: Scope, record: RequestRecord) -> Scope:
         path = path[len(root) :]
     hidden: Scope = {"root_path": "", "app": None, "starlette.exception_handlers": ({}, {})}
     return {**scope, **hidden, "path": path, RECORD: record}
-
-
-def _of_routes(error: HTTPException) -> ApiError:
-    """What Starlette's router says, in the form of this server."""
-    message = {
-        404: "there is nothing at this path",
-        405: "this path does not take this method",
-    }.get(error.status_code, error.detail)
-    return ApiError(error.status_code, message, headers=error.headers or {})

@@ -7,12 +7,11 @@ from typing import Any
 
 from foretell.server.errors import ApiError, invalid
 from foretell.server.limits import MAX_MESSAGES
-from foretell.server.messages import known_part
+from foretell.server.messages import ROLES, known_part
 from foretell.server.sorting import Fields
 from foretell.text.chat.messages import KEYS_OF_TOOLS, NO_TOOLS, says_nothing
 from foretell.utils.quoting import quote
 
-ROLES = ("user", "assistant", "system", "developer")
 TEXT_PARTS = ("input_text", "output_text", "text")
 
 

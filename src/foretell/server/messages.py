@@ -12,6 +12,12 @@ from foretell.server.errors import invalid
 from foretell.server.limits import MAX_MESSAGES
 from foretell.server.sorting import Fields
 from foretell.text.chat.messages import KEYS, KEYS_OF_TOOLS, says_nothing
+from foretell.utils.quoting import quote
+
+ROLES = ("system", "developer", "user", "assistant")
+"""Who may speak; of a tool the template's own check says that there are none."""
+
+_ROLES_OF_TOOLS = ("tool", "function")
 
 
 def chat_messages(fields: Fields) -> list[Any]:
@@ -30,6 +36,10 @@ def chat_messages(fields: Fields) -> list[Any]:
 
 def _chat_message(fields: Fields, where: str, sent: Any) -> Any:
     message = known_part(fields, where, sent, (*KEYS, *KEYS_OF_TOOLS))
+    role = message.get("role") if isinstance(message, dict) else None
+    if isinstance(role, str) and role not in (*ROLES, *_ROLES_OF_TOOLS):
+        roles = ", ".join(ROLES)
+        raise invalid(f"{where}['role'] is {quote(role)}: must be one of {roles}", "messages")
     if isinstance(message, dict) and isinstance(message.get("content"), list):
         message["content"] = [
             known_part(fields, f"{where}.content[{index}]", part, ("type", "text"))

@@ -21,6 +21,8 @@ class ServerOptions:
         strict: refuse unknown fields of a request, and not only name them in a header.
         defaults: settings of requests that do not say how tokens are chosen; none: those of
             OpenAI, which draw at temperature 1.
+        max_new_tokens: most tokens of a chat's answer where its request states no length; None: as
+            many as the context has room for.
         max_body_bytes: most bytes of a request's body.
         body_timeout: seconds in which a body must have come.
         ping_interval: seconds of silence in a stream after which a comment shows that it lives.
@@ -39,6 +41,7 @@ class ServerOptions:
     cors_origins: tuple[str, ...] = ()
     strict: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    max_new_tokens: int | None = None
     max_body_bytes: int = 4 * 2**20
     body_timeout: float = 60.0
     ping_interval: float = 5.0

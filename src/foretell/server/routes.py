@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 
 from foretell.server.asgi import App
+from foretell.server.errors import ApiError
+from foretell.utils.quoting import quote
+from foretell.utils.suggestions import did_you_mean
 
 
 class Endpoint(Route):
@@ -38,3 +42,22 @@ class Endpoints(Router):
         """The endpoint of a path, whatever the method; None if there is none."""
         found = (one for one in self.routes if isinstance(one, Endpoint))
         return next((one for one in found if one.path_regex.match(path)), None)
+
+    def refusal(self, error: HTTPException, path: str) -> ApiError:
+        """What Starlette's router says of a path, in the form of this server."""
+        headers = error.headers or {}
+        message = error.detail
+        if error.status_code == 404:
+            message = f"there is nothing at {quote(path)}: {self._meant(path)}"
+        elif error.status_code == 405:
+            message = f"{quote(path)} takes {headers.get('allow', 'another method')} alone"
+        return ApiError(error.status_code, message, headers=headers)
+
+    def _meant(self, path: str) -> str:
+        """Which path may be meant; base addresses of clients often lack the version."""
+        paths = [one.path for one in self.routes if isinstance(one, Endpoint)]
+        plain = "/" + path.strip("/")
+        for one in (plain, f"/v1{plain}", plain.removeprefix("/v1")):
+            if one in paths:
+                return f"did you mean {one!r}?"
+        return did_you_mean(plain, paths, "/openapi.json tells of all there is")

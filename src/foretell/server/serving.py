@@ -111,7 +111,7 @@ def example_of(state: ServerState, listeners: Listeners) -> str:
     """A command that asks the server."""
     has_template = state.llm.tokenizer.chat_template is not None
     path = "/v1/chat/completions" if has_template else "/v1/completions"
-    asked = '"messages": [{"role": "user", "content": "Hello"}]'
+    asked = '"messages": [{"role": "user", "content": "Hello"}], "preset": "chat"'
     if not has_template:
         asked = '"prompt": "The cat sat on the", "max_tokens": 20'
     parts = ["curl", f"{listeners.url}{path}", "-H 'Content-Type: application/json'"]

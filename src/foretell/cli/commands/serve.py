@@ -59,6 +59,13 @@ REQUEST_OPTIONS = (
         help="Settings of requests that do not say how tokens are chosen.  "
         "[default: temperature 1, as OpenAI]",
     ),
+    click.option(
+        "--max-new-tokens",
+        type=click.IntRange(min=1),
+        metavar="INTEGER",
+        help="Most tokens of an answer where its request states no length.  "
+        "[default: as many as the context has room for; completions: 16]",
+    ),
     click.option("--strict", is_flag=True, help="Refuse requests with unknown fields."),
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from foretell.server import limits
 from foretell.server.fields import HARMLESS, OWN, RENAMED, SENDABLE, SETTINGLESS
-from foretell.server.input_items import ROLES, TEXT_PARTS
+from foretell.server.input_items import TEXT_PARTS
 from foretell.server.limits import (
     MAX_MESSAGES,
     MAX_METADATA,
@@ -18,6 +18,7 @@ from foretell.server.limits import (
     MAX_STRATEGIES,
     Span,
 )
+from foretell.server.messages import ROLES
 from foretell.server.openapi.settings import TOKEN_ID, Schema, nullable, setting_schema
 
 TAKES_NO_SETTINGS = (*SETTINGLESS, "score", "alternatives")

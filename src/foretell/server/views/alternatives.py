@@ -13,6 +13,8 @@ from foretell.server.views.prompt import PromptSource, how, nothing, refuse_sett
 
 async def alternatives(fields: Fields, state: ServerState) -> bytes:
     """The likeliest tokens at one position, and where greedy decoding leads from each."""
+    if "max_new_tokens" in fields.settings:  # by another name
+        fields.own.setdefault("max_new_tokens", fields.settings.pop("max_new_tokens"))
     refuse_settings(fields, "greedy decoding goes on from each token")
     own = fields.own
     top = number(own, "top", ALTERNATIVES_TOP)
