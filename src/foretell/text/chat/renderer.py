@@ -88,9 +88,11 @@ class Renderer:
 
     def _take_turn(self) -> None:
         """Wait for the jobs before, unless one of them stands still: BusyError."""
-        while not self._lock.acquire(timeout=PATIENCE / 10):
+        has_turn = False
+        while not has_turn:
             if time.monotonic() - self._began > PATIENCE:
                 raise BusyError(STANDS_STILL)
+            has_turn = self._lock.acquire(timeout=PATIENCE / 10)
         self._began = time.monotonic()
 
     def _ask(self, hello: bytes, message: bytes, max_seconds: float) -> Answer:
