@@ -225,6 +225,18 @@ def test_what_is_unknown_in_a_message_is_named_and_what_says_nothing_is_not():
     run(main)
 
 
+def test_a_picture_is_refused_as_such():
+    async def main() -> None:
+        async with serving(options=ServerOptions(strict=True)) as toy:
+            picture = {"type": "image_url", "image_url": {"url": "https://example.com"}}
+            body = {"messages": [{"role": "user", "content": [picture]}]}
+            answer = await call(toy.app, CHAT, body)
+            assert (answer.status, answer.error["param"]) == (400, "messages")
+            assert "must be 'text'" in answer.error["message"]
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     "message",
     [

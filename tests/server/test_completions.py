@@ -197,9 +197,11 @@ def test_a_stop_is_told_and_cut_from_the_text():
 def test_what_is_no_prompt_is_refused(prompt):
     async def main() -> None:
         async with serving() as toy:
-            answer = await call(toy.app, COMPLETIONS, {"prompt": prompt, "stream": True})
-            assert answer.status == 400, answer.body
-            assert answer.error["type"] == "invalid_request_error"
+            body = {"prompt": prompt, "stream": True}
+            for wish in ({}, {"add_special_tokens": False}):
+                answer = await call(toy.app, COMPLETIONS, {**body, **wish})
+                assert answer.status == 400, answer.body
+                assert answer.error["type"] == "invalid_request_error"
 
     run(main)
 

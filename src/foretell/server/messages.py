@@ -42,10 +42,16 @@ def _chat_message(fields: Fields, where: str, sent: Any) -> Any:
         raise invalid(f"{where}['role'] is {quote(role)}: must be one of {roles}", "messages")
     if isinstance(message, dict) and isinstance(message.get("content"), list):
         message["content"] = [
-            known_part(fields, f"{where}.content[{index}]", part, ("type", "text"))
+            _chat_part(fields, f"{where}.content[{index}]", part)
             for index, part in enumerate(message["content"])
         ]
     return message
+
+
+def _chat_part(fields: Fields, where: str, sent: Any) -> Any:
+    """A part of a content; what is no text is left as it is, to be refused."""
+    is_text = isinstance(sent, Mapping) and sent.get("type") == "text"
+    return known_part(fields, where, sent, ("type", "text")) if is_text else sent
 
 
 def known_part(

@@ -13,6 +13,7 @@ from foretell.server.sorting import Fields
 from foretell.server.values import checked, flag
 from foretell.text.chat.prompt import chat_prompt
 from foretell.text.tokenizer import Tokenizer
+from foretell.utils.quoting import quote
 
 
 def conversation(fields: Fields, tokenizer: Tokenizer) -> Callable[[], list[int]]:
@@ -47,9 +48,13 @@ def template_wishes(own: Mapping[str, Any]) -> dict[str, Any]:
 def plain_ids(prompt: Prompt, own: Mapping[str, Any], tokenizer: Tokenizer) -> Prompt:
     """A text's ids without those that the model wants at its beginning; other prompts as they are.
 
-    `own` says whether special tokens written out in the text count as such.
+    `own` says whether special tokens written out in the text count as such. ApiError for a text of
+    which there is nothing then.
     """
     if not isinstance(prompt, str):
         return prompt
     parses = flag(own, "parse_special")
-    return tokenizer.encode(prompt, add_special_tokens=False, parse_special=parses)
+    token_ids = tokenizer.encode(prompt, add_special_tokens=False, parse_special=parses)
+    if not token_ids:
+        raise invalid(f"prompt={quote(prompt)} is empty: must have at least one token", "prompt")
+    return token_ids
