@@ -212,6 +212,7 @@ def test_what_is_no_prompt_is_refused(prompt):
         ({"logprobs": True}, "logprobs"),
         ({"logprobs": 21}, "logprobs"),
         ({"prompt_logprobs": 21}, "prompt_logprobs"),
+        ({"bad_words": ["a" * 3000] * 22}, "bad_words"),
         ({"suffix": "end"}, "suffix"),
         ({"best_of": 3}, "best_of"),
         ({"max_tokens": -1}, "max_tokens"),

@@ -31,6 +31,7 @@ MAX_SEQUENCES = 128  # `n`, and beams
 MAX_STOPS = 32
 MAX_TEXTS = 1024  # of another setting that is a list of texts
 MAX_TEXT_CHARACTERS = 4096  # of each of these, and of each stop
+MAX_CHARACTERS = 2**16  # of all texts of one of these together
 MAX_BIASES = 2048
 MAX_IDS = 2**18  # of any other list or object that is a setting
 

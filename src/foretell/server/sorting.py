@@ -22,6 +22,7 @@ from foretell.server.fields import (
 )
 from foretell.server.limits import (
     MAX_BIASES,
+    MAX_CHARACTERS,
     MAX_FIELDS,
     MAX_IDS,
     MAX_STOPS,
@@ -118,13 +119,19 @@ def _check_size(name: str, setting: str, value: Any) -> None:
         most = MAX_BIASES
     if len(entries) > most:
         raise invalid(f"{name} has {len(entries)} entries: must have at most {most}", name)
-    for text in entries if is_text else ():
-        if isinstance(text, str) and len(text) > MAX_TEXT_CHARACTERS:
-            raise invalid(
-                f"{name} has a text of {len(text)} characters: "
-                f"must have at most {MAX_TEXT_CHARACTERS}",
-                name,
-            )
+    if is_text:
+        _check_texts(name, [len(text) for text in entries if isinstance(text, str)])
+
+
+def _check_texts(name: str, lengths: list[int]) -> None:
+    """Refuse texts of these many characters if one is too long, or all are together."""
+    longest, total = max(lengths, default=0), sum(lengths)
+    if longest > MAX_TEXT_CHARACTERS:
+        most = f"must have at most {MAX_TEXT_CHARACTERS}"
+        raise invalid(f"{name} has a text of {longest} characters: {most}", name)
+    if total > MAX_CHARACTERS:
+        most = f"must have at most {MAX_CHARACTERS}"
+        raise invalid(f"{name} has {total} characters in all: {most}", name)
 
 
 def _asks_for_nothing(name: str, value: Any) -> bool:
