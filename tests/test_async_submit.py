@@ -51,10 +51,13 @@ def test_whatever_is_refused_is_refused_before_the_block():
 
 
 def test_a_list_is_not_waited_for_and_tells_its_lengths():
+    backend = GatedBackend()
+
     async def main() -> None:
-        async with toy_async_llm() as llm:
+        async with toy_async_llm(backend, max_running=1) as llm:
             prompts = ["the cat", "a", "b" * 20]
             async with llm.submit(lambda: prompts, max_new_tokens=4, streams=False) as submitted:
+                backend.open()  # nothing has run until now
                 found = [chunk async for chunk in submitted]
             assert submitted.prompt_lengths == (2, 1, 20)
             assert [chunk.output is None for chunk in found] == [False] * 3

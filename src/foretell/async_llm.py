@@ -131,7 +131,8 @@ class AsyncLLM:
     Args:
         model: as for `LLM`.
         options: the other arguments of `LLM`. With `max_waiting`, a prompt is refused while that
-            many wait; the prompts of a list wait outside, and half of these places are left free.
+            many wait, and a list also while that many lists do; the prompts of a list wait outside, and
+            half of these places are left free.
 
     Raises:
         UnknownNameError: an argument that `LLM` does not have.
@@ -565,8 +566,8 @@ class AsyncLLM:
                     print(chunk.text, end="")
 
         So whatever can be refused is refused before it, QueueFullError included, and the first
-        chunk may come much later. The prompts of a list wait outside the queue, and are not waited
-        for. Leaving the block ends the request.
+        chunk may come much later. A list is taken or refused as a whole; its prompts wait outside
+        the queue. Leaving the block ends the request.
 
         Args:
             prompt: text or ids, or a list of such; or a function that reads them, which is called
@@ -580,8 +581,7 @@ class AsyncLLM:
         read = prompt if callable(prompt) else lambda: prompt
         jobs = await self._prepare(read, complete, parse_special, priority, default_length)
         with self._submit(jobs, jobs.num_prompts, priority, streams=streams) as channel:
-            if not jobs.is_list:
-                await channel.admitted()
+            await channel.admitted()
             yield Submitted(channel, jobs.token_ids)
 
     @contextmanager

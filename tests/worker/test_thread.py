@@ -37,6 +37,11 @@ class Reader:
         is_list = jobs.num_prompts != 1
         return Generation(channel, iter(jobs), llm.tokenizer, streams=False, is_list=is_list)
 
+    def admitted(self, submission: Generation) -> None:
+        """Raise what the submission was refused for; it must be one or the other."""
+        admitted = submission.channel.admitted()
+        self.loop.run_until_complete(asyncio.wait_for(admitted, timeout=30))
+
     def read(self, submission: Generation) -> list[str]:
         """All that was put, or the error."""
 
@@ -107,6 +112,39 @@ def test_a_long_list_waits_outside_and_leaves_room(reader):
     expected = [output.text for output in llm.generate(prompts, max_new_tokens=2)]
     assert reader.read(submission) == expected
     assert reader.read(late) == [llm.generate("a", max_new_tokens=2).text]
+
+
+def test_lists_are_refused_where_as_many_wait_as_may(reader):
+    llm = bounded_llm(max_waiting=2, max_running=1)
+    dispatcher = Dispatcher(engine_of(llm), max_waiting=2)
+    submissions = [reader.submission(llm, ["the cat"] * 5) for _ in range(6)]
+    for submission in submissions:
+        dispatcher.accept(submission)
+    for submission in submissions[2:]:
+        with pytest.raises(QueueFullError, match="max_waiting=2"):
+            reader.admitted(submission)
+    for submission in submissions[:2]:
+        reader.admitted(submission)
+    while dispatcher.is_busy:
+        dispatcher.work()
+    text = llm.generate("the cat", max_new_tokens=2).text
+    assert [reader.read(submission) for submission in submissions[:2]] == [[text] * 5] * 2
+
+
+def test_a_list_is_refused_where_the_queue_is_full(reader):
+    llm = bounded_llm(max_waiting=2, max_running=1)
+    dispatcher = Dispatcher(engine_of(llm), max_waiting=2)
+    singles = [reader.submission(llm, "the cat") for _ in range(3)]
+    for submission in singles:
+        dispatcher.accept(submission)
+    while llm.stats().waiting < 2:
+        dispatcher.work()
+    late = reader.submission(llm, ["a", "b"])
+    dispatcher.accept(late)
+    with pytest.raises(QueueFullError, match="max_waiting=2"):
+        reader.read(late)
+    while dispatcher.is_busy:
+        dispatcher.work()
 
 
 def test_a_list_is_prepared_as_it_is_admitted(reader):

@@ -101,7 +101,7 @@ class Engine:
             self.check(request)
         most = self._settings.max_waiting
         if most is not None and self._scheduler.num_waiting >= most:
-            raise QueueFullError(f"max_waiting={most}: that many requests are waiting already")
+            raise queue_full(most)
         state = RequestState(self._num_added, request, self._info)
         self._num_added += 1
         self._states[state.id] = state
@@ -362,6 +362,11 @@ class Engine:
         for request_id in [*self._states]:
             if request_id not in request_ids:
                 self.abort(request_id)
+
+
+def queue_full(max_waiting: int) -> QueueFullError:
+    """What is refused where that many wait."""
+    return QueueFullError(f"max_waiting={max_waiting}: that many requests are waiting already")
 
 
 def _end_events(

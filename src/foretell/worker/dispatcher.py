@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from foretell.engine.engine import Engine
+from foretell.engine.engine import Engine, queue_full
 from foretell.engine.events import EndEvent, Event
 from foretell.errors import ForetellError
 from foretell.streaming.job import Job
@@ -26,12 +26,14 @@ class Dispatcher:
     """The submissions that are under way.
 
     A prompt that is alone goes to the engine at once, and is refused with QueueFullError where its
-    queue was full after the last step already. A list's prompts are prepared and go there as the
-    queue gets empty, so that they leave room for others, and not while their reader lags.
+    queue was full after the last step already; so is a list, and also where as many lists as may
+    wait have prompts outside. A list's prompts are prepared and go to the engine as the queue gets
+    empty, so that they leave room for others, and not while their reader lags.
 
     Args:
         engine: runs the requests; nobody else may step it.
-        max_waiting: how many requests may wait in it; None for no bound.
+        max_waiting: how many requests may wait in it, and how many lists outside; None for no
+            bound.
     """
 
     def __init__(self, engine: Engine, max_waiting: int | None = None) -> None:
@@ -53,11 +55,20 @@ class Dispatcher:
         """Take on a submission."""
         self._open[submission] = None
         if submission.is_list:
-            self._lists.append(submission)
+            self._accept_list(submission)
             return
         job = self._next_job(submission)
         if job is not None:
             self._singles.append((submission, job))
+
+    def _accept_list(self, submission: Submission) -> None:
+        most = self._max_waiting
+        if most is not None and max(len(self._lists), self._engine.stats().waiting) >= most:
+            self._end(submission, queue_full(most))
+            return
+        self._lists.append(submission)
+        submission.channel.note_admitted()
+        self._changed[submission.channel] = None
 
     def close(self, submission: Submission) -> None:
         """Let go of a submission and free what it holds; nothing happens if it has ended."""
