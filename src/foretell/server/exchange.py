@@ -15,6 +15,7 @@ from foretell.server.body import ClientGoneError
 from foretell.server.errors import ApiError
 from foretell.server.frames import PING, STREAM_HEADERS, dumps, dumps_long
 from foretell.server.heads import JSON, as_headers, send_whole
+from foretell.server.log import log_failure
 from foretell.server.record import RequestRecord
 from foretell.server.state import ServerState
 from foretell.streaming.run import ordered_outputs
@@ -142,6 +143,8 @@ class Exchange:
         except Exception as error:  # noqa: BLE001  the answer has begun: it can only be told there
             told = asked.error(error)
             self._record.error = told.message
+            if told.status == 500:
+                log_failure(self._record, error, self._state.options)
             await self._write(writer.failure(told))
         else:
             await self._write(
