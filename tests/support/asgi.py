@@ -58,6 +58,7 @@ class Call:
         self.answer = Answer()
         self._body: bytes | None = body
         self._has_left = asyncio.Event()
+        self._failure: Exception | None = None
         self._news = asyncio.Event()
         self.task = asyncio.ensure_future(app(scope, self._receive, self._send))
 
@@ -66,6 +67,8 @@ class Call:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
         await self._has_left.wait()
+        if self._failure is not None:
+            raise self._failure
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Mapping[str, Any]) -> None:
@@ -86,6 +89,11 @@ class Call:
 
     def leave(self) -> None:
         """Go away, as a client that closes its connection."""
+        self._has_left.set()
+
+    def fail(self, error: Exception) -> None:
+        """Have the host fail, where it is asked for more of the request."""
+        self._failure = error
         self._has_left.set()
 
     async def gone(self) -> None:

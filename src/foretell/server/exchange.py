@@ -120,13 +120,13 @@ class Exchange:
 
     async def _stream(self, asked: Asked, writer: AnswerWriter) -> None:
         """Send events as chunks come, with a comment now and then while none do."""
-        async with self._submit(asked, streams=True) as submitted:
+        attendant = _Attendant(self._receive, self._write, self._state.options.ping_interval)
+        async with attendant, self._submit(asked, streams=True) as submitted:
             self._note_queued(submitted.prompt_lengths)
             await self._begin({**STREAM_HEADERS, **asked.headers()})
-            attendant = _Attendant(self._receive, self._write, self._state.options.ping_interval)
-            async with attendant:
-                await self._write(writer.start(submitted.prompt_token_ids))
-                await self._write_chunks(submitted, asked, writer, attendant)
+            attendant.note_sent()
+            await self._write(writer.start(submitted.prompt_token_ids))
+            await self._write_chunks(submitted, asked, writer, attendant)
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _write_chunks(
@@ -140,6 +140,8 @@ class Exchange:
                     attendant.note_sent()
                     await self._write(events)
                 await pace.keep()
+        except ClientGoneError:
+            raise
         except Exception as error:  # noqa: BLE001  the answer has begun: it can only be told there
             told = asked.error(error)
             self._record.error = told.message
@@ -227,7 +229,8 @@ class _Pace:
 class _Attendant:
     """Stands beside a stream: sends a comment in silence, and ends it where the client leaves.
 
-    Its block is left with ClientGoneError where the client has left.
+    There are no comments until something was sent. The block is left with ClientGoneError where
+    the client has left.
     """
 
     def __init__(
@@ -236,8 +239,8 @@ class _Attendant:
         self._receive = receive
         self._write = write
         self._interval = interval
-        self._sent = perf_counter()
-        self._has_gone = False
+        self._sent: float | None = None
+        self._end: Exception | None = None
 
     def note_sent(self) -> None:
         """Something was sent just now."""
@@ -252,28 +255,36 @@ class _Attendant:
         try:
             await _cancel(self._task)
         except asyncio.CancelledError:
-            if not self._has_gone:
+            if self._end is None:
                 raise
-        if self._has_gone and self._streaming is not None:
+        if self._end is not None and self._streaming is not None:
             self._streaming.uncancel()
-            raise ClientGoneError
+            raise self._end
 
     async def _stand_by(self) -> None:
-        """Watch until cancelled, or until the client has gone: then the stream is cancelled."""
+        """Watch until cancelled, or until nobody can be sent to: then the stream is cancelled."""
+        try:
+            await self._watch()
+            self._end = ClientGoneError()
+        except Exception as error:  # noqa: BLE001  the stream's block raises it
+            self._end = error
+        if self._streaming is not None:
+            self._streaming.cancel()
+
+    async def _watch(self) -> None:
+        """Send comments until the client has gone."""
         leaving = asyncio.ensure_future(_until_gone(self._receive))
         try:
             while not leaving.done():
-                silence = perf_counter() - self._sent
+                silence = 0.0 if self._sent is None else perf_counter() - self._sent
                 if silence >= self._interval:
                     self.note_sent()
                     await self._write(PING)
                     silence = 0.0
                 await asyncio.wait({leaving}, timeout=self._interval - silence)
-            self._has_gone = True
-            if self._streaming is not None:
-                self._streaming.cancel()
+            leaving.result()
         finally:
-            leaving.cancel()
+            await _cancel(leaving)
 
 
 async def _until_gone(receive: Receive) -> None:
@@ -283,7 +294,10 @@ async def _until_gone(receive: Receive) -> None:
 
 
 async def _cancel(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel tasks, and wait until they have ended."""
+    """Cancel tasks, and wait until they have ended, by whatever error."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # else asyncio complains that nobody has asked

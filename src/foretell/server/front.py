@@ -57,18 +57,25 @@ class Front:
         reply = Reply(receive, send, record)
         inner = _inner_scope(scope, record)
         try:
-            await self._answer(inner, reply)
+            await self._answer_somehow(inner, reply, record)
         except ClientGoneError:
             record.has_left = True
+        finally:
+            self._state.metrics.note(record)
+            log_request(record, self._state.options)
+
+    async def _answer_somehow(self, scope: Scope, reply: Reply, record: RequestRecord) -> None:
+        """Answer, if with an error; ClientGoneError where nobody is there any more."""
+        try:
+            await self._answer(scope, reply)
+        except ClientGoneError:
+            raise
         except asyncio.CancelledError:
             if reply.has_begun or self._state.lifecycle.phase != "closed":
                 raise
             await reply.send_error(self._state.lifecycle.refusal())
         except Exception as error:  # noqa: BLE001  whoever asked must hear of it
             await self._tell(error, reply, record)
-        finally:
-            self._state.metrics.note(record)
-            log_request(record, self._state.options)
 
     async def _answer(self, scope: Scope, reply: Reply) -> None:
         """Answer, or raise."""

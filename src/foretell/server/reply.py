@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from time import perf_counter
 
 from foretell.server.asgi import Message, Receive, Send
+from foretell.server.body import ClientGoneError
 from foretell.server.errors import ApiError
 from foretell.server.heads import JSON, Header, head_of
 from foretell.server.record import RequestRecord
@@ -44,14 +45,17 @@ class Reply:
             self._is_read = True
         return message
 
-    def send(self, message: Message) -> Awaitable[None]:
-        """Send a message of the answer."""
+    async def send(self, message: Message) -> None:
+        """Send a message of the answer; ClientGoneError if the host says that nobody is there."""
         if message["type"] == "http.response.start":
             self.has_begun = True
             self._record.status = message["status"]
             headers = [*message.get("headers", ()), *self._own_headers()]
             message = {**message, "headers": headers}
-        return self._send(message)
+        try:
+            await self._send(message)
+        except OSError as error:
+            raise ClientGoneError from error
 
     async def send_empty(self, status: int, headers: Iterable[Header]) -> None:
         """Answer without a body."""
