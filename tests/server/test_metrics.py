@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 from support.asgi import begin, call
-from support.toy_async import GatedBackend, run, toy_async_llm
+from support.toy_async import GatedBackend, run, toy_async_llm, until_queued
 from support.toy_server import COMPLETIONS, serving
 
 from foretell.server import metrics as module
@@ -106,11 +106,15 @@ def test_what_runs_waits_and_breaks_off_is_counted():
         backend = GatedBackend()
         async with serving(backend, max_running=1) as toy:
             body = {"prompt": "a", "stream": True, "max_tokens": 50}
-            calls = [begin(toy.app, COMPLETIONS, body) for _ in range(3)]
+            calls = [begin(toy.app, COMPLETIONS, body)]
+            await asyncio.to_thread(backend.is_waiting.wait, 30)
+            calls += [begin(toy.app, COMPLETIONS, body) for _ in range(2)]
+            await until_queued(toy.llm, 2)
             backend.release()
             await calls[0].until(b"data: ")
+            await asyncio.to_thread(backend.is_waiting.wait, 30)
             scrape = asyncio.create_task(scraped(toy.app))
-            await asyncio.sleep(0.01)
+            await until_queued(toy.llm, 1)
             backend.release()
             found = await scrape
             assert value(found, "vllm:num_requests_running") == 1

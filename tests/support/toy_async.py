@@ -70,8 +70,9 @@ async def noticed() -> None:
 
 async def until_queued(llm: AsyncLLM, number: int) -> None:
     """Wait until this number of commands lie before the worker, which is held in a step."""
-    while llm._worker._inbox.qsize() < number:
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(30):
+        while llm._worker._inbox.qsize() < number:
+            await asyncio.sleep(0.001)
 
 
 async def settled(llm: AsyncLLM) -> EngineStats:
