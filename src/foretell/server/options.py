@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from foretell.errors import ConfigError
+from foretell.utils.quoting import quote
+
+LOG_FORMATS = ("text", "json")
+MAX_KEY_CHARACTERS = 512
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,9 @@ class ServerOptions:
         shutdown_timeout: seconds that running requests then have to end.
         log_format: "text" or "json": the form of the line that is logged of each request.
         log_prompts: whether that line has the prompt.
+
+    Raises:
+        ConfigError: one of them is not what it must be.
     """
 
     model_names: tuple[str, ...] = ()
@@ -52,8 +62,66 @@ class ServerOptions:
     log_format: str = "text"
     log_prompts: bool = False
 
+    def __post_init__(self) -> None:
+        for name in ("model_names", "api_keys", "cors_origins"):
+            _check_texts(name, getattr(self, name))
+        if self.allowed_hosts is not None:
+            _check_texts("allowed_hosts", self.allowed_hosts)
+        for key in self.api_keys:
+            check_key(key, "api_keys")
+        for name in ("strict", "log_prompts"):
+            _check(name, getattr(self, name), lambda value: isinstance(value, bool), "a boolean")
+        for name in ("body_timeout", "ping_interval", "send_timeout"):
+            _check(name, getattr(self, name), _is_time, "a number of seconds above 0")
+        for name in ("write_interval", "drain_delay", "shutdown_timeout"):
+            value = getattr(self, name)
+            _check(name, value, lambda value: value == 0 or _is_time(value), "seconds, or 0")
+        _check("max_body_bytes", self.max_body_bytes, _is_size, "an integer above 0")
+        formats = "one of " + ", ".join(LOG_FORMATS)
+        _check("log_format", self.log_format, lambda value: value in LOG_FORMATS, formats)
+        _check_settings(self.defaults)
+
+
+def check_key(key: str, source: str) -> str:
+    """The key, if it can be one: ConfigError, which does not show it, names where it is from."""
+    if not (key.isascii() and key.isprintable() and " " not in key and key):
+        raise ConfigError(f"{source} has a key that is not a word of visible ASCII characters")
+    if len(key) > MAX_KEY_CHARACTERS:
+        raise ConfigError(f"{source} has a key of more than {MAX_KEY_CHARACTERS} characters")
+    return key
+
 
 def called(model: str) -> str:
     """What a model is called: a file's or folder's name, or the name that it is known by."""
     path = os.path.abspath(model)
     return os.path.basename(path).removesuffix(".gguf") if os.path.exists(path) else model
+
+
+def _check(name: str, value: Any, is_right: Callable[[Any], bool], wanted: str) -> None:
+    if not is_right(value):
+        raise ConfigError(f"{name}={quote(value)} must be {wanted}")
+
+
+def _check_texts(name: str, value: Any) -> None:
+    """No value is shown: it may be a key."""
+    if not isinstance(value, (tuple, list)) or not all(isinstance(one, str) for one in value):
+        raise ConfigError(f"{name} must be a tuple of strings, as in {name}=('...',)")
+    if not all(value):
+        raise ConfigError(f"{name} has an empty string")
+
+
+def _check_settings(defaults: Any) -> None:
+    _check("defaults", defaults, lambda value: isinstance(value, Mapping), "a mapping of settings")
+    if defaults:
+        from foretell.config import GenerationConfig
+
+        GenerationConfig().override(**defaults)
+
+
+def _is_time(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and 0 < value < math.inf
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -18,7 +18,7 @@ from foretell.cli.serving.streams import hold_standard_streams
 from foretell.cli.serving.values import Seconds, check_words
 from foretell.config.presets import MODEL_PRESET, PRESETS
 from foretell.errors import ConfigError, SettingWarning
-from foretell.server.options import ServerOptions, called
+from foretell.server.options import LOG_FORMATS, ServerOptions, called
 from foretell.utils.extras import how_to_install
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ LIFE_OPTIONS = (
     ),
     click.option(
         "--log-format",
-        type=click.Choice(("text", "json")),
+        type=click.Choice(LOG_FORMATS),
         default=OTHERS.log_format,
         show_default=True,
         help="The form of the line that each request logs.",

@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from foretell.errors import ConfigError
+from foretell.server.options import check_key
 
 VARIABLE = "FORETELL_API_KEY"
-MAX_CHARACTERS = 512
 
 
 def read_keys(given: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
@@ -21,24 +21,16 @@ def read_keys(given: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
     Raises:
         ConfigError: one is empty or no word of visible ASCII, or the file has none.
     """
-    keys = [_checked(key, "--api-key") for key in given]
+    keys = [check_key(key, "--api-key") for key in given]
     if file is not None:
         lines = [line.strip() for line in file.read_text("utf-8", errors="replace").splitlines()]
-        of_file = [_checked(line, str(file)) for line in lines if line]
+        of_file = [check_key(line, str(file)) for line in lines if line]
         if not of_file:
             raise ConfigError(f"{file} has no key: must have one a line")
         keys += of_file
     if VARIABLE in os.environ:
-        keys.append(_checked(os.environ[VARIABLE], f"${VARIABLE}"))
+        keys.append(check_key(os.environ[VARIABLE], f"${VARIABLE}"))
     return tuple(dict.fromkeys(keys))
-
-
-def _checked(key: str, source: str) -> str:
-    if not (key.isascii() and key.isprintable() and " " not in key and key):
-        raise ConfigError(f"{source} has a key that is not a word of visible ASCII characters")
-    if len(key) > MAX_CHARACTERS:
-        raise ConfigError(f"{source} has a key of more than {MAX_CHARACTERS} characters")
-    return key
 
 
 def _gather(command: Any) -> Any:
