@@ -131,8 +131,8 @@ class AsyncLLM:
     Args:
         model: as for `LLM`.
         options: the other arguments of `LLM`. With `max_waiting`, a prompt is refused while that
-            many wait, and a list also while that many lists do; the prompts of a list wait outside, and
-            half of these places are left free.
+            many wait, and a list also while that many lists do; the prompts of a list wait outside,
+            and half of these places are left free.
 
     Raises:
         UnknownNameError: an argument that `LLM` does not have.
@@ -168,6 +168,14 @@ class AsyncLLM:
     def recommended(self) -> dict[str, Any]:
         """The settings that the model's own files recommend; `preset="model"` takes them."""
         return self._require_open().recommended
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the model's thread too early; None while it works, or once it was closed.
+
+        Every request is refused from then on: another AsyncLLM is needed.
+        """
+        return None if self._worker is None else self._worker.failure
 
     @overload
     async def generate(  # type: ignore[overload-overlap]
@@ -431,6 +439,15 @@ class AsyncLLM:
     async def stats(self) -> EngineStats:
         """What the engine has done and is doing: requests, KV blocks, prefix cache, tokens/s."""
         return await _ask(self._require_open().worker, LLM.stats)
+
+    async def ended(self) -> None:
+        """Wait until the model's thread has left; raises what ended it, if that was not `close()`.
+
+        RequestError if it was not opened.
+        """
+        channel: Channel[None] = Channel(asyncio.get_running_loop(), deque())
+        self._require_open().worker.watch(channel)
+        await channel.get()
 
     async def close(self) -> None:
         """End all requests, with an error where they are read, and let go of the model.

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from foretell.async_llm import Submitted
 from foretell.outputs import Chunk, GenerationOutput
-from foretell.server.asgi import RECORD, Receive, Scope, Send
+from foretell.server.asgi import RECORD, Receive, Scope, Send, cancel
 from foretell.server.asking import Asked
 from foretell.server.body import ClientGoneError
 from foretell.server.errors import ApiError
@@ -93,7 +93,7 @@ class Exchange:
                 return task.result()
             raise ClientGoneError
         finally:
-            await _cancel(task, leaving)
+            await cancel(task, leaving)
 
     async def send_json(self, data: Any, headers: Mapping[str, str] | None = None) -> None:
         """Answer with some data, or with bytes that are JSON already."""
@@ -253,7 +253,7 @@ class _Attendant:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            await _cancel(self._task)
+            await cancel(self._task)
         except asyncio.CancelledError:
             if self._end is None:
                 raise
@@ -284,20 +284,10 @@ class _Attendant:
                 await asyncio.wait({leaving}, timeout=self._interval - silence)
             leaving.result()
         finally:
-            await _cancel(leaving)
+            await cancel(leaving)
 
 
 async def _until_gone(receive: Receive) -> None:
     """Return once the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _cancel(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel tasks, and wait until they have ended, by whatever error."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()  # else asyncio complains that nobody has asked

@@ -11,7 +11,7 @@ from foretell.server.state import ServerState
 
 
 class Health:
-    """Says whether the server answers requests: 503 while it loads, or has ended doing so.
+    """Says whether the server answers requests: 503 while it loads, has ended or has failed.
 
     Args:
         state: the server's.
@@ -30,12 +30,14 @@ class Health:
     @property
     def is_well(self) -> bool:
         """Whether requests are answered."""
-        return self._state.lifecycle.phase == "ready"
+        return self._state.lifecycle.phase == "ready" and self._state.llm.failure is None
 
     @property
     def word(self) -> str:
         """What is the matter, where it is not well."""
         lifecycle = self._state.lifecycle
+        if self._state.llm.failure is not None:
+            return "failed"
         return "draining" if lifecycle.phase == "ready" else lifecycle.phase
 
 

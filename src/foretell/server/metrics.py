@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from foretell.async_llm import AsyncLLM
 from foretell.engine.stats import EngineStats
-from foretell.errors import ForetellError
 from foretell.server.record import RequestRecord
 
 STATS_TIMEOUT = 2.0
@@ -91,7 +90,7 @@ class Metrics:
 
     async def ask(self, llm: AsyncLLM) -> None:
         """Ask the engine, if there is one; its last answer stays where it gives none."""
-        with suppress(ForetellError, TimeoutError):
+        with suppress(Exception):  # whatever ended the engine
             self.stats = await asyncio.wait_for(llm.stats(), STATS_TIMEOUT)
 
 

@@ -10,15 +10,18 @@ from asyncio import FIRST_COMPLETED
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from foretell.async_llm import AsyncLLM
+from foretell.errors import ForetellError
+from foretell.server.asgi import cancel
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.listening import Listeners
 from foretell.server.log import lines_on_stderr, log_event
 from foretell.server.options import ServerOptions
 from foretell.server.signals import Signals
 from foretell.server.state import ServerState
+from foretell.utils.quoting import TEXT, quote
 
 if TYPE_CHECKING:
     from foretell.server.uvicorn_server import Server
@@ -39,7 +42,7 @@ def serve(llm: AsyncLLM, options: ServerOptions, listeners: Listeners) -> None:
         listeners: where; they are closed at the end.
 
     Raises:
-        ForetellError: the model cannot be loaded, as `LLM` says.
+        ForetellError: the model cannot be loaded, as `LLM` says, or its thread has failed.
     """
     state = ServerState(llm, options, Lifecycle())
     try:
@@ -69,7 +72,7 @@ class _Run:
             leaving = asyncio.create_task(signals.first())
             try:
                 await self._until_ready(server)
-                await asyncio.wait({leaving, serving}, return_when=FIRST_COMPLETED)
+                await self._until_any(leaving, serving)
                 if leaving.done():
                     await self._leave(leaving.result().name, server)
             finally:
@@ -85,6 +88,19 @@ class _Run:
         self._tell(f"ready: {self._state.llm.info.description}", url=self._listeners.url)
         if self._state.options.log_format == "text":
             self._tell(f"try: {example_of(self._state, self._listeners)}")
+
+    async def _until_any(self, *tasks: asyncio.Task[Any]) -> None:
+        """Wait for one of some tasks; ForetellError if the model's thread fails before."""
+        llm = self._state.llm
+        failing = asyncio.create_task(llm.ended())
+        try:
+            await asyncio.wait({*tasks, failing}, return_when=FIRST_COMPLETED)
+        finally:
+            await cancel(failing)
+        if llm.failure is not None:
+            await self._state.lifecycle.close(llm)
+            reason = quote(llm.failure, TEXT)
+            raise ForetellError(f"the model's thread has failed: {reason}") from llm.failure
 
     async def _leave(self, signal: str, server: Server) -> None:
         """End in order."""

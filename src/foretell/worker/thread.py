@@ -61,8 +61,10 @@ class Worker:
         self._load = load
         self._max_waiting = max_waiting
         self._inbox: SimpleQueue[Command] = SimpleQueue()
-        self._lock = Lock()  # for `_refusal`
+        self._lock = Lock()  # for `_refusal` and `_watchers`
         self._refusal: BaseException | None = None  # why nothing is taken on any more
+        self._failure: BaseException | None = None
+        self._watchers: list[Channel[Any]] = []
         self._is_loaded = self._is_stopping = False
         self._process = os.getpid()
         self._thread = Thread(target=self._run, name="foretell-worker", daemon=True)
@@ -73,6 +75,19 @@ class Worker:
     def is_leaving(self) -> bool:
         """Whether it takes nothing on any more, or is about to stop."""
         return self._is_stopping or self._refusal is not None
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What has ended it, if that was not `stop`."""
+        return self._failure
+
+    def watch(self, channel: Channel[Any]) -> None:
+        """End the channel when the thread leaves, with what has ended it."""
+        with self._lock:
+            if self._refusal is None:
+                self._watchers.append(channel)
+                return
+        self._end_watched([channel])
 
     def submit(self, submission: Submission) -> None:
         """Work on a submission.
@@ -133,9 +148,10 @@ class Worker:
             with llm:
                 self._work(llm)
         except BaseException as error:  # noqa: BLE001  nobody else would hear of it
-            reason = refusal = error
+            self._failure = reason = refusal = error
         with self._lock:
             self._refusal = refusal
+        self._end_watched(self._watchers)
         self._refuse_inbox(reason)
         atexit.unregister(self._leave_with_program)
 
@@ -163,6 +179,11 @@ class Worker:
                     command.act(llm, dispatcher)
                 except BaseException as error:  # noqa: BLE001  it is the caller's
                     _answer(command, error)
+
+    def _end_watched(self, channels: list[Channel[Any]]) -> None:
+        for channel in channels:
+            channel.end(None if self._failure is None else own_error(self._failure))
+        wake(channels)
 
     def _refuse_inbox(self, error: BaseException) -> None:
         with suppress(Empty):
