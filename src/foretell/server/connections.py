@@ -1,7 +1,8 @@
 """uvicorn's connections, with what they lack: errors in OpenAI's form, and limits.
 
 A connection on which no request comes is closed after a while, also one that has sent the half of
-one; so is one whose client takes nothing for too long. No head may be longer than `MAX_HEAD_BYTES`.
+one; so is one whose client takes nothing for too long. No head may be longer than `MAX_HEAD_BYTES`,
+and no more may follow a body.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class GuardedConnection(ReadsOn):
     def pause_writing(self) -> None:
         """Write no more for now, since the client does not read; but not for ever."""
         super().pause_writing()
-        self._full = self.loop.call_later(self.send_timeout, self.transport.abort)
+        self._watch_reader()
 
     def resume_writing(self) -> None:
         """Write on."""
@@ -58,6 +59,17 @@ class GuardedConnection(ReadsOn):
         """Read on, unless all that comes is passed over."""
         if not self.is_deaf:
             super().data_received(data)
+
+    def _watch_reader(self) -> None:
+        size = self.transport.get_write_buffer_size()
+        self._full = self.loop.call_later(self.send_timeout, self._abort_unless_read, size)
+
+    def _abort_unless_read(self, size: int) -> None:
+        """Give up if the client has taken nothing since `size` bytes were to be sent."""
+        if self.transport.get_write_buffer_size() < size:
+            self._watch_reader()
+        else:
+            self.transport.abort()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
@@ -134,30 +146,77 @@ class HostInHead(GuardedConnection):
         self.conn = OwnHosts(self.conn.our_role, MAX_HEAD_BYTES)
         super().connection_made(transport)
 
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless all of a head that is too long has come: h11 knows only of parts."""
+        from h11 import IDLE
+
+        if self.conn.their_state is IDLE and len(data) > MAX_HEAD_BYTES and not self.is_deaf:
+            end = data.find(b"\r\n\r\n")
+            if end < 0 or end > MAX_HEAD_BYTES:
+                self.refuse_head()
+        super().data_received(data)
+
+
+class HeadTooLongError(Exception):
+    """Ends the parser's work on a request."""
+
 
 class BoundedHead(GuardedConnection):
-    """The same, with a bound that h11 has and httptools lacks."""
+    """The same, with a bound on heads and trailers, which httptools lacks.
 
-    _is_in_head = False
-    _head_bytes = 0
+    Counted are the fields as they are parsed, and the bytes that are in none yet: a single read may
+    have several requests, or all of a head.
+    """
+
+    _is_in_message = _is_too_long = False
+    _field_bytes = 0
+    _unparsed_bytes = 0
 
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()  # type: ignore[misc]
-        self._is_in_head, self._head_bytes = True, 0
+        self._is_in_message, self._field_bytes = True, 0
 
-    def on_headers_complete(self) -> None:
-        """A head has ended."""
-        super().on_headers_complete()  # type: ignore[misc]
-        self._is_in_head = False
+    def on_url(self, url: bytes) -> None:
+        """Count a part of the path."""
+        self._count(len(url))
+        super().on_url(url)  # type: ignore[misc]
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a field of the head or of the trailers."""
+        self._count(len(name) + len(value) + len(b": \r\n"))
+        super().on_header(name, value)  # type: ignore[misc]
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body has come: what is in no field yet begins behind it."""
+        super().on_body(body)  # type: ignore[misc]
+        self._unparsed_bytes = 0
+
+    def on_message_complete(self) -> None:
+        """A request has ended."""
+        super().on_message_complete()  # type: ignore[misc]
+        self._is_in_message, self._unparsed_bytes = False, 0
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the head has become too long."""
+        """Read on, unless too much of it is neither a field nor of the body."""
+        self._unparsed_bytes = len(data) + (self._unparsed_bytes if self._is_in_message else 0)
         super().data_received(data)
-        if self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self.is_deaf:
-                self.refuse_head()
+        if self._is_in_message and self._unparsed_bytes > MAX_HEAD_BYTES and not self.is_deaf:
+            self.refuse_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP, or was broken off as too long."""
+        if self._is_too_long:
+            self.refuse_head()
+        else:
+            super().send_400_response(msg)
+
+    def _count(self, size: int) -> None:
+        self._unparsed_bytes -= size
+        self._field_bytes += size
+        if self._field_bytes > MAX_HEAD_BYTES:
+            self._is_too_long = True
+            raise HeadTooLongError
 
 
 def connection_class(send_timeout: float) -> type[asyncio.Protocol]:
