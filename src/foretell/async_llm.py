@@ -676,6 +676,11 @@ class Submitted:
         """Tokens of each prompt."""
         return tuple(map(len, self.prompt_token_ids))
 
+    @property
+    def begun(self) -> float | None:
+        """When the engine first ran it, by `perf_counter`; None before the first chunk."""
+        return self.channel.begun
+
     def __aiter__(self) -> Self:
         return self
 

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from support.asgi import begin, call
 from support.toy_async import GatedBackend, run, toy_async_llm, until_queued
 from support.toy_server import COMPLETIONS, serving
 
+from foretell.outputs import Chunk
 from foretell.server import metrics as module
+from foretell.server import record as record_module
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.metrics import SECONDS, Histogram, Metrics
 from foretell.server.options import ServerOptions
@@ -179,6 +182,87 @@ def test_a_value_at_a_bound_belongs_to_its_bucket():
     histogram.observe([0.5, 1.0, 1.5, 2.0, 9.0], "a")
     assert histogram.counts == [2, 2, 1]
     assert histogram.total == 14.0
+
+
+def test_the_time_in_the_queue_ends_where_a_request_first_runs():
+    async def main() -> None:
+        backend = GatedBackend()
+        async with serving(backend, max_running=1) as toy:
+            body = {"prompt": "a", "max_tokens": 2}
+            first = begin(toy.app, COMPLETIONS, body)
+            await asyncio.to_thread(backend.is_waiting.wait, 30)
+            others = [begin(toy.app, COMPLETIONS, {**body, "stream": one}) for one in (True, False)]
+            await until_queued(toy.llm, 2)
+            held = perf_counter()
+            await asyncio.sleep(0.2)
+            backend.open()
+            for one in (first, *others):
+                await one.ended()
+            waited = perf_counter() - held
+            times = toy.app._state.metrics.histograms
+            queued = times["request_queue_time_seconds"]
+            assert sum(queued.counts) == 3
+            assert queued.total >= 2 * 0.2  # the two waited for the first to be let
+            prefill = times["request_prefill_time_seconds"].total
+            assert prefill <= waited + 0.2  # that of the first; those of the others held nothing up
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "wish", [{}, {"n": 3, "temperature": 1, "seed": 4}, {"prompt": ["the cat", "a"]}]
+)
+def test_streams_and_whole_answers_are_counted_alike(wish):
+    async def main() -> None:
+        for streams in (False, True):
+            async with serving() as toy:
+                alone = await toy.llm.generate("the cat", max_new_tokens=20)
+                stop = alone.text[5:8]
+                body = {"prompt": "the cat", "temperature": 0, "max_tokens": 20, "stop": stop}
+                answer = await call(toy.app, COMPLETIONS, {**body, **wish})
+                wanted = answer.data["usage"]["completion_tokens"]
+                number = len(answer.data["choices"])
+                metrics = toy.app._state.metrics = Metrics()
+                await call(toy.app, COMPLETIONS, {**body, **wish, "stream": streams})
+                assert metrics.histograms["request_generation_tokens"].total == wanted
+                gaps = metrics.histograms["inter_token_latency_seconds"]
+                if streams:  # tokens that a stop has taken are in no chunk
+                    assert 0 < sum(gaps.counts) <= wanted - number
+                else:
+                    assert sum(gaps.counts) == wanted - number
+
+    run(main)
+
+
+def test_gaps_are_those_between_the_tokens_of_one_text(monkeypatch):
+    clock = iter([1.0, 3.0, 4.0, 4.0])
+    monkeypatch.setattr(record_module, "perf_counter", lambda: next(clock))
+    record = RequestRecord("a", arrived=0.0, streams=True)
+    for tokens in ([1, 1], [1, 0], [2, 4]):
+        chunks = [chunk_of(index, [7] * number) for index, number in enumerate(tokens)]
+        record.note_chunks(chunks)
+    assert record.gaps == [2.0, 0.5, 0.5, 0.75, 0.75, 0.75, 0.75]
+    record.note_chunks([chunk_of(2, [7, 7])])
+    assert record.gaps[7:] == [0.0]  # they came at once
+    assert (record.first, record.last, record.completion_tokens) == (1.0, 4.0, 11)
+
+
+def chunk_of(index: int, token_ids: list[int]) -> Chunk:
+    return Chunk(text="", token_ids=token_ids, start_byte=0, index=index)
+
+
+def test_a_view_that_is_left_is_counted():
+    async def main() -> None:
+        backend = GatedBackend()
+        async with serving(backend) as toy:
+            one = begin(toy.app, "/v1/foretell/score", {"prompt": "the cat"})
+            await asyncio.to_thread(backend.is_waiting.wait, 30)
+            await one.gone()
+            backend.open()
+            found = await scraped(toy.app)
+            assert value(found, "vllm:request_success", "_total", finished_reason="abort") == 1
+
+    run(main)
 
 
 def test_a_request_that_failed_or_never_ran_is_told_apart():

@@ -306,6 +306,7 @@ class Engine:
                 sample,
                 state.cached_tokens if is_first else 0,
                 score,
+                state.begun if is_first else None,
             )
         )
 

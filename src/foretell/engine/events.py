@@ -24,8 +24,9 @@ class TokenEvent(NamedTuple):
 
     `reports` has the log-probabilities at each stage that was
     asked for, in that order; `trace` what each processor did, if that was. `sample` is the sample's
-    number. With its first token come the prompt tokens that were found already computed, with the
-    last one of a beam search's text the score that it was ranked by.
+    number. With its first token come the prompt tokens that were found already computed, and when
+    the request first had blocks, by `perf_counter`; with the last one of a beam search's text the
+    score that it was ranked by.
     """
 
     request_id: int
@@ -36,6 +37,7 @@ class TokenEvent(NamedTuple):
     sample: int = 0
     cached_tokens: int = 0
     score: float | None = None
+    begun: float | None = None
 
 
 @dataclass(frozen=True)

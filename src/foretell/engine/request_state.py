@@ -38,6 +38,7 @@ class RequestState:
         stop_rules: when a sequence has ended.
         num_reported: prompt positions whose log-probabilities were reported.
         cached_tokens: prompt tokens that were found already computed.
+        begun: when it first had blocks; None before.
     """
 
     def __init__(self, request_id: int, request: Request, info: BackendInfo) -> None:
@@ -52,6 +53,7 @@ class RequestState:
         self.strategy = make_strategy(request, info)
         self.num_reported = 0
         self.cached_tokens = 0
+        self.begun: float | None = None
         self._has_begun = False
         self._rows: dict[Sequence, Logits] = {}
 

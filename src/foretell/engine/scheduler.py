@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
+from time import perf_counter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -238,6 +239,8 @@ class Scheduler:
                     self._preempt(self._running[-1])
             heapq.heappop(self._queue)
             del self._waiting[state.id]
+            if state.begun is None:
+                state.begun = perf_counter()
             insort(self._running, state, key=lambda running: running.rank)
             if self._demand is not None:
                 self._demand.add(state.num_sequences, self._num_blocks_ahead(state))

@@ -87,6 +87,7 @@ class Computing:
             receive, state, lambda body: sorted_fields(body, self._route, state)
         )
         exchange = Exchange(scope, receive, send, self._state)
+        exchange.note_view()
         try:
             with hearing(fields.warnings.append):
                 data = await exchange.unless_gone(self._work(fields, self._state))

@@ -100,6 +100,11 @@ class Exchange:
         body = data if isinstance(data, bytes) else dumps(data)
         await send_whole(self._send, 200, JSON, body, headers or {})
 
+    def note_view(self) -> None:
+        """Take note that the request looks into the model."""
+        self._record.model = self._state.model_names[0]
+        self._record.is_view = True
+
     def _note(self, asked: Asked) -> None:
         record = self._record
         record.model = self._state.model_names[0]
@@ -111,7 +116,7 @@ class Exchange:
         async with self._submit(asked, streams=False) as submitted:
             self._note_queued(submitted.prompt_lengths)
             async for chunk in submitted:
-                self._note_end(chunk)
+                self._note_end(chunk, submitted)
                 last_chunks.append(chunk)
         outputs = ordered_outputs(last_chunks)
         if asked.is_long:
@@ -135,7 +140,8 @@ class Exchange:
         pace = _Pace(self._state.options.write_interval)
         try:
             async for chunk in submitted:
-                events = await self._events_of([chunk, *submitted.ready()], writer)
+                chunks = [chunk, *submitted.ready()]
+                events = await self._events_of(chunks, submitted, writer)
                 if events:
                     attendant.note_sent()
                     await self._write(events)
@@ -153,13 +159,15 @@ class Exchange:
                 await asyncio.to_thread(writer.end) if asked.is_long else writer.end()
             )
 
-    async def _events_of(self, chunks: list[Chunk], writer: AnswerWriter) -> bytes:
+    async def _events_of(
+        self, chunks: list[Chunk], submitted: Submitted, writer: AnswerWriter
+    ) -> bytes:
         """The events of chunks that have come; long ones are written beside the event loop."""
-        self._record.note_chunks(len(chunks))
+        self._record.note_chunks(chunks)
+        self._record.begun = submitted.begun
         for chunk in chunks:
-            self._record.completion_tokens += len(chunk.token_ids)
             if chunk.output is not None:
-                self._note_end(chunk)
+                self._note_end(chunk, submitted)
         if any(map(_may_be_long, chunks)):
             return await asyncio.to_thread(lambda: b"".join(map(writer.chunk, chunks)))
         return b"".join(map(writer.chunk, chunks))
@@ -186,16 +194,12 @@ class Exchange:
         self._record.queued = perf_counter()
         self._record.prompt_tokens = sum(prompt_lengths)
 
-    def _note_end(self, chunk: Chunk) -> None:
+    def _note_end(self, chunk: Chunk, submitted: Submitted) -> None:
         output = chunk.require_output()
         if self._state.options.log_prompts and self._record.prompt is None:
             self._record.prompt = output.prompt
-        self._record.finish_reasons.append(output.finish_reason)
-        if not self._record.streams:
-            self._record.completion_tokens += output.usage.completion_tokens
-            self._record.note_output(output.usage)
-        if output.index == 0:
-            self._record.cached_tokens += output.usage.cached_tokens
+        self._record.begun = submitted.begun
+        self._record.note_end(output)
 
 
 def _may_be_long(chunk: Chunk) -> bool:

@@ -74,9 +74,11 @@ class Metrics:
     def note(self, record: RequestRecord) -> None:
         """Count a request that has ended just now."""
         self.statuses[record.status] += 1
-        if record.queued is None:
+        if record.queued is None and not (record.is_view and record.has_left):
             return
         self._note_end(record)
+        if record.is_view:
+            return
         for name, value in _values_of(record):
             self.histograms[name].observe([value], record.request_id)
         self.histograms["inter_token_latency_seconds"].observe(record.gaps, record.request_id)
@@ -96,25 +98,26 @@ class Metrics:
 
 def _values_of(record: RequestRecord) -> Iterator[tuple[str, float]]:
     """What the histograms get of one request."""
-    queued, now = record.queued or record.arrived, perf_counter()
-    yield "e2e_request_latency_seconds", now - record.arrived
-    yield "request_queue_time_seconds", queued - record.arrived
+    yield "e2e_request_latency_seconds", perf_counter() - record.arrived
+    if record.begun is not None:
+        yield "request_queue_time_seconds", record.begun - record.arrived
     yield "request_prompt_tokens", record.prompt_tokens
     yield "request_generation_tokens", record.completion_tokens
     if record.max_tokens is not None:
         yield "request_max_num_generation_tokens", record.max_tokens
     if record.first is not None and record.last is not None:
         yield "time_to_first_token_seconds", record.first - record.arrived
-        yield "request_prefill_time_seconds", record.first - queued
+        if record.begun is not None:
+            yield "request_prefill_time_seconds", max(0.0, record.first - record.begun)
         yield "request_decode_time_seconds", record.last - record.first
 
 
 HISTOGRAMS = {
     "time_to_first_token_seconds": (SECONDS, "From a request's arrival to its first token."),
-    "inter_token_latency_seconds": (SECONDS, "Between the chunks of a request."),
+    "inter_token_latency_seconds": (SECONDS, "Between the tokens of a text."),
     "e2e_request_latency_seconds": (SECONDS, "From a request's arrival to the end of its answer."),
-    "request_queue_time_seconds": (SECONDS, "From a request's arrival to the engine's queue."),
-    "request_prefill_time_seconds": (SECONDS, "From the engine's queue to the first token."),
+    "request_queue_time_seconds": (SECONDS, "From a request's arrival until it is first run."),
+    "request_prefill_time_seconds": (SECONDS, "From there to the first token."),
     "request_decode_time_seconds": (SECONDS, "From the first token to the last."),
     "request_prompt_tokens": (TOKENS, "Prompt tokens of a request."),
     "request_generation_tokens": (TOKENS, "Generated tokens of a request."),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from foretell.outputs import Usage
+from foretell.outputs import Chunk, GenerationOutput, SearchUsage
 
 
 @dataclass
@@ -23,8 +24,11 @@ class RequestRecord:
         prompt_tokens, cached_tokens: of all its prompts; how many were found computed.
         completion_tokens: of all its samples.
         queued: when the engine's queue had it.
+        begun: when the engine first ran it.
+        is_view: whether it looks into the model by a route of foretell's own.
         first, last: when its first and its latest chunk came.
-        gaps: the seconds between its chunks; of several that came at once, the mean.
+        gaps: the seconds between the tokens of each of its samples; of several that came at once,
+            the mean.
         finish_reasons: of its samples that have ended.
         error: the message that it was answered with.
         has_left: whether its client went before the end.
@@ -43,6 +47,8 @@ class RequestRecord:
     cached_tokens: int = 0
     completion_tokens: int = 0
     queued: float | None = None
+    begun: float | None = None
+    is_view: bool = False
     first: float | None = None
     last: float | None = None
     gaps: list[float] = field(default_factory=list)
@@ -50,18 +56,38 @@ class RequestRecord:
     error: str | None = None
     has_left: bool = False
     prompt: str | None = None
+    _latest: dict[tuple[int, int], float] = field(default_factory=dict, repr=False)
 
-    def note_chunks(self, number: int) -> None:
-        """Take note that some chunks have come."""
+    def note_chunks(self, chunks: Sequence[Chunk]) -> None:
+        """Take note of chunks that have come at once."""
         now = perf_counter()
-        if self.last is None:
-            self.first = self.last = now
-            number -= 1
-        self.gaps += [(now - self.last) / number] * number if number else ()
+        self.first = self.first or now
         self.last = now
+        numbers: dict[tuple[int, int], int] = {}
+        for chunk in chunks:
+            sample = (chunk.prompt_index, chunk.index)
+            numbers[sample] = numbers.get(sample, 0) + len(chunk.token_ids)
+        for sample, number in numbers.items():
+            self.completion_tokens += number
+            if not number:
+                continue
+            gaps = number if sample in self._latest else number - 1
+            self.gaps += [(now - self._latest.get(sample, now)) / number] * gaps
+            self._latest[sample] = now
 
-    def note_output(self, usage: Usage) -> None:
-        """Take note of a sample that was not followed chunk by chunk, and has ended now."""
+    def note_end(self, output: GenerationOutput) -> None:
+        """Take note of a sample that has ended now."""
+        usage = output.usage
+        self.finish_reasons.append(output.finish_reason)
+        if output.index == 0:
+            self.cached_tokens += usage.cached_tokens
+        if self.streams:  # a stop in the text may have taken the last tokens
+            self.completion_tokens += usage.completion_tokens - len(output.token_ids)
+            return
+        self.completion_tokens += usage.completion_tokens
         self.last = perf_counter()
         first = max(self.last - usage.decode_seconds, self.queued or self.arrived)
         self.first = first if self.first is None else min(self.first, first)
+        number = usage.completion_tokens - 1
+        if number > 0 and not isinstance(usage, SearchUsage):
+            self.gaps += [usage.decode_seconds / number] * number

@@ -38,6 +38,10 @@ class Channel(Generic[T]):
         loop: the reader's event loop.
         store: keeps the items until they are read.
         caught_up: is called when a reader that lagged does so no more; None if it may lag.
+
+    Attributes:
+        begun: when the engine first ran what the reader waits for, by `perf_counter`; it is known
+            with the first item.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Channel(Generic[T]):
         self._caught_up = caught_up
         self._lock = Lock()
         self._waiter: asyncio.Future[None] | None = None
+        self.begun: float | None = None
         self._is_admitted = self._has_ended = False
         self._wants_admission = False  # the reader waits for no more than that
         self._error: BaseException | None = None

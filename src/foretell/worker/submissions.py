@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from foretell.decoding.logprobs import TokenReport
-from foretell.engine.events import EndEvent, Event, PromptEvent
+from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.outputs import Chunk
 from foretell.streaming.job import Job
 from foretell.streaming.run import RequestStreamer, ends_early
@@ -92,6 +92,8 @@ class Generation(Submission):
     def take(self, event: Event) -> int | None:
         """Put the chunk that an event makes into the channel."""
         samples = self._samples[event.request_id]
+        if self.channel.begun is None and isinstance(event, TokenEvent):
+            self.channel.begun = event.begun
         chunk = samples.take(event)
         if chunk is not None and (self._streams or chunk.output is not None):
             self.channel.put(chunk)
