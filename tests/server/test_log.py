@@ -81,7 +81,7 @@ def test_a_request_is_told_in_one_line_of_text(caplog):
     assert "completion_tokens=4" in head
     assert "finish=length,length" in head
     assert bad.split()[3] == "400"
-    assert 'error="' in bad
+    assert bad.endswith("error=invalid_request_error param=max_tokens")
     assert "prompt" not in bad
 
 
@@ -98,6 +98,29 @@ def test_who_has_left_is_noted(caplog):
     run(main)
     (line,) = logged(caplog)
     assert "left=true" in line
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_words_of_a_client_are_told_only_if_that_is_asked_for(caplog, tells):
+    async def main() -> None:
+        options = ServerOptions(model_names=("toy",), log_prompts=tells, strict=True)
+        async with serving(options=options) as toy:
+            for body in (
+                {"messages": [{"role": "user", "content": {"my": "secret words"}}]},
+                {"messages": HELLO, "secret words": 1},
+                {"messages": HELLO, "model": "secret words"},
+                {"messages": HELLO, "stop": [{"secret words": 1}], "stream": True},
+            ):
+                assert (await call(toy.app, CHAT, body)).status in (400, 404)
+
+    run(main)
+    lines = logged(caplog)
+    assert len(lines) == 4
+    for line in lines:
+        assert ("secret" in line) == tells
+        assert "error=" in line
+    if not tells:
+        assert lines[2].endswith("error=not_found_error param=model code=model_not_found")
 
 
 def test_prompts_are_told_only_if_that_is_asked_for(caplog):

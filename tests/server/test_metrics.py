@@ -193,6 +193,10 @@ def test_the_time_in_the_queue_ends_where_a_request_first_runs():
             await asyncio.to_thread(backend.is_waiting.wait, 30)
             others = [begin(toy.app, COMPLETIONS, {**body, "stream": one}) for one in (True, False)]
             await until_queued(toy.llm, 2)
+            backend.release()
+            async with asyncio.timeout(30):
+                while not others[0].answer.status:  # the queue has it
+                    await asyncio.sleep(0.001)
             held = perf_counter()
             await asyncio.sleep(0.2)
             backend.open()

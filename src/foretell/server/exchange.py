@@ -150,7 +150,7 @@ class Exchange:
             raise
         except Exception as error:  # noqa: BLE001  the answer has begun: it can only be told there
             told = asked.error(error)
-            self._record.error = told.message
+            self._record.note_error(told)
             if told.status == 500:
                 log_failure(self._record, error, self._state.options)
             await self._write(writer.failure(told))

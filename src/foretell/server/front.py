@@ -114,7 +114,7 @@ class Front:
         told = api_error(error)
         if isinstance(error, HTTPException):
             told = self._app.refusal(error, record.path)
-        record.error = told.message
+        record.note_error(told)
         if told.status == 500:
             log_failure(record, error, self._state.options)
         if reply.has_begun:

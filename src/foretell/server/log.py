@@ -166,9 +166,16 @@ def _fields_of(record: RequestRecord, *, with_prompt: bool) -> dict[str, Any]:
             "completion_tokens": record.completion_tokens,
             "finish": ",".join(record.finish_reasons) or None,
         }
-    fields |= {"left": record.has_left or None, "error": record.error}
+    fields |= {"left": record.has_left or None, **_error_of(record, in_full=with_prompt)}
     cut = {name: _cut(value) for name, value in fields.items() if value is not None}
     return {**cut, "prompt": record.prompt} if with_prompt and record.prompt is not None else cut
+
+
+def _error_of(record: RequestRecord, *, in_full: bool) -> dict[str, Any]:
+    """What is told of an error: the message only where there is nothing of the client's in it."""
+    if in_full or record.error_kind is None:
+        return {"error": record.error}
+    return {"error": record.error_kind, "param": record.error_param, "code": record.error_code}
 
 
 def _milliseconds(start: float, end: float | None) -> float | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
 from foretell.outputs import Chunk, GenerationOutput, SearchUsage
+from foretell.server.errors import ApiError
+
+_FIELD = re.compile(r"[a-z_]{1,40}(?:[.\[][a-z_0-9.\[\]]{1,40})?")
+"""A field of a request, and not just anything that a client has called so."""
 
 
 @dataclass
@@ -30,7 +35,9 @@ class RequestRecord:
         gaps: the seconds between the tokens of each of its samples; of several that came at once,
             the mean.
         finish_reasons: of its samples that have ended.
-        error: the message that it was answered with.
+        error: the message that it was answered with; it may have words of the client's.
+        error_kind, error_param, error_code: what is told of an error that is the client's without
+            such words.
         has_left: whether its client went before the end.
         prompt: what was asked, if that is to be logged.
     """
@@ -54,9 +61,20 @@ class RequestRecord:
     gaps: list[float] = field(default_factory=list)
     finish_reasons: list[str] = field(default_factory=list)
     error: str | None = None
+    error_kind: str | None = None
+    error_param: str | None = None
+    error_code: str | None = None
     has_left: bool = False
     prompt: str | None = None
     _latest: dict[tuple[int, int], float] = field(default_factory=dict, repr=False)
+
+    def note_error(self, error: ApiError) -> None:
+        """Take note of an error that was answered."""
+        self.error = error.message
+        if error.status < 500:
+            self.error_kind, self.error_code = error.kind, error.code
+            is_name = error.param is not None and _FIELD.fullmatch(error.param)
+            self.error_param = error.param if is_name else None
 
     def note_chunks(self, chunks: Sequence[Chunk]) -> None:
         """Take note of chunks that have come at once."""

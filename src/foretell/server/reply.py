@@ -66,7 +66,7 @@ class Reply:
         """Answer with an error."""
         body = error.body()
         head = head_of(error.status, JSON, body, error.headers)
-        self._record.error = error.message
+        self._record.note_error(error)
         await self.send(head)
         if CLOSE in head["headers"] and not self._is_read:
             await self.send({"type": "http.response.body", "body": body, "more_body": True})
