@@ -47,8 +47,12 @@ class ServerState:
     def fingerprint(self) -> str:
         """OpenAI's `system_fingerprint`: the same where model and engine are.
 
-        Threads and instruction sets change no token, and are no part of it.
+        Names that it is served by, threads and instruction sets change no token, and are no part of
+        it; how numbers are kept changes some.
         """
         info = self.llm.info
-        told = (__version__, info.name, self.model_names[0], info.vocab_size, info.weight_bytes)
+        parts = info.description.split(", ")
+        model = parts[:-2] if info.name == "native" else parts  # the last two: isa and threads
+        sizes = (info.vocab_size, info.weight_bytes, info.kv_bytes_per_token)
+        told = (__version__, info.name, self._own_name, model, sizes)
         return f"fp_{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}"

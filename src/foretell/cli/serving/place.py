@@ -111,7 +111,10 @@ PLACE_OPTIONS = (
         help="Listen at a Unix socket of this path instead.",
     ),
     click.option(
-        "--insecure", is_flag=True, help="Let everybody who reaches the address ask, without a key."
+        "--insecure",
+        is_flag=True,
+        help="Let everybody who reaches the address ask, without a key; without --allowed-host "
+        "also any page of the web that a browser within reach shows.",
     ),
     click.option(
         "--allowed-host",
