@@ -188,6 +188,8 @@ def _under_load(
         seconds = time.monotonic() - started
         busy, used = asyncio.run(free_blocks(server.url))
     print(f"served in {seconds:.0f} s: {dict(trial.counts)}; busy {busy}, blocks used {used}")
+    if trial.counts["right"] != len(wishes):
+        trial.complaints.append(f"of {len(wishes)} answers {trial.counts['right']} were right")
     if busy or used:
         trial.complaints.append(f"{busy} requests and {used:.0%} of the blocks are left")
     return trial.complaints

@@ -5,7 +5,7 @@
 Some clients read their answers, whole or streamed; some dawdle, leave in the middle, send half a
 request, or bytes that are none, or what hostile_requests.py makes up. Once a minute all come to
 rest: then nothing may run or wait, every KV block must be free, and the server's memory, open files
-and threads are noted. Requests whose answers are known must be answered the same.
+and threads are noted. Requests whose answers `LLM` has given alone must be answered the same.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,12 +32,14 @@ from benchmarks.common.harness import options, write_result
 from benchmarks.common.serving import Server
 from benchmarks.stress.hostile_requests import hostile_requests
 from benchmarks.stress.served import free_blocks
-from benchmarks.stress.served_requests import Wish, make_wishes
+from benchmarks.stress.served_requests import Told, Wish, alone, make_wishes, of_whole
+from foretell import LLM
 
 PERIOD = 60.0
 WARM_UP = 0.3  # share of the run after which memory must be flat
 PATIENCE = 240.0  # seconds that an answer may take
 KNOWN = 12
+CONTEXT_LENGTH = 2048
 
 ALLOWED = (200, 400, 403, 404, 405, 408, 413, 421, 429, 431)
 
@@ -80,20 +83,19 @@ class Clients:
         self._number = number
         self._wishes = make_wishes(300, 7)
         self._hostile = list(hostile_requests(5000, 11))
-        self._known: list[tuple[Wish, str]] = []
+        self._known: list[tuple[Wish, list[Told]]] = []
 
-    async def learn(self) -> None:
-        """Fill the KV pool once, whose memory the system gives when it is used; then ask for some
-        answers, each alone.
-        """
+    async def fill(self) -> None:
+        """Fill the KV pool once, whose memory the system gives when it is used."""
         async with self._client() as client:
             long = [[300 + 7 * one + place % 900 for place in range(1600)] for one in range(4)]
             body = {"prompt": long, "max_tokens": 1, "temperature": 0}
             (await client.post("/v1/completions", json=body)).raise_for_status()
-            for wish in self._wishes[:KNOWN]:
-                response = await client.post(wish.path, json={**wish.body, "stream": False})
-                if response.status_code == 200:
-                    self._known.append((wish, _content(response.json())))
+
+    def learn(self, llm: LLM) -> None:
+        """Take note of what a model answers that does nothing else."""
+        told = ((wish, alone(llm, wish)) for wish in self._wishes)
+        self._known = [(wish, one) for wish, one in islice(told, KNOWN) if one is not None]
 
     async def run(self, seconds: float) -> None:
         """Let all send requests for so long; come back when each is through."""
@@ -144,11 +146,11 @@ class Clients:
 
     async def _repeat(self) -> None:
         """A request whose answer is known."""
-        wish, content = self._rng.choice(self._known)
+        wish, told = self._rng.choice(self._known)
         async with self._client() as client:
             response = await client.post(wish.path, json={**wish.body, "stream": False})
         if response.status_code == 200:
-            self._expect(_content(response.json()) == content, "a known answer was another")
+            self._expect(of_whole(response.json()) == told, "a known answer was another")
             self.counts["repeated"] += 1
 
     async def _leave(self) -> None:
@@ -211,10 +213,6 @@ class Clients:
             self.complaints[otherwise[:500]] += 1
 
 
-def _content(answer: dict[str, Any]) -> str:
-    return json.dumps(answer["choices"], sort_keys=True)
-
-
 def look(process: int) -> tuple[int, int, int]:
     """Resident bytes, open files and threads of a process."""
     folder = Path(f"/proc/{process}")
@@ -225,7 +223,9 @@ def look(process: int) -> tuple[int, int, int]:
 async def soak(arguments: argparse.Namespace, server: Server) -> dict[str, Any]:
     """Run it, and gather what was found."""
     clients = Clients(server.url, random.Random(arguments.seed), arguments.clients)
-    await clients.learn()
+    with LLM(arguments.model, threads=arguments.threads, context_length=CONTEXT_LENGTH) as llm:
+        clients.learn(llm)
+    await clients.fill()
     marks: list[Mark] = []
     started = time.monotonic()
     num_periods = max(5, round(arguments.minutes * 60 / PERIOD))
@@ -270,7 +270,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--flat-mb", type=float, default=8, help="growth that counts as flat")
     arguments = parser.parse_args()
-    limits = ("--max-waiting", 8, "--num-blocks", 400, "--context-length", 2048)
+    limits = ("--max-waiting", 8, "--num-blocks", 400, "--context-length", CONTEXT_LENGTH)
     with Server(arguments.model, "--threads", arguments.threads, *limits) as server:
         result = asyncio.run(soak(arguments, server))
     write_result("served-soak", arguments, result)
