@@ -7,7 +7,7 @@ import math
 
 import pytest
 from support.asgi import begin, call
-from support.toy_async import GatedBackend, run, scripted, until_queued
+from support.toy_async import GatedBackend, run, scripted, until_queued, until_running
 from support.toy_chat import chatting_backend
 from support.toy_server import CHAT, COMPLETIONS, HELLO, serving
 
@@ -331,8 +331,7 @@ def test_a_client_that_leaves_ends_its_request():
             for stream in (True, False):
                 body = {"messages": HELLO, "ignore_eos": True, "stream": stream}
                 gone = begin(toy.app, CHAT, body)
-                while (await toy.llm.stats()).running == 0:
-                    pass
+                await until_running(toy.llm)
                 await gone.gone()
                 stats = await toy.llm.stats()
                 assert (stats.running, stats.waiting) == (0, 0)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from support.asgi import begin, call
-from support.toy_async import SCRIPT, run, scripted
+from support.toy_async import SCRIPT, run, scripted, until_running
 from support.toy_chat import chatting_backend
 from support.toy_server import HELLO, RESPONSES, serving
 
@@ -267,8 +267,7 @@ def test_a_client_that_leaves_ends_its_request(streams):
             gone = begin(
                 toy.app, RESPONSES, {"input": "hello", "ignore_eos": True, "stream": streams}
             )
-            while (await toy.llm.stats()).running == 0:
-                pass
+            await until_running(toy.llm)
             await gone.gone()
             stats = await toy.llm.stats()
             assert (stats.running, stats.waiting) == (0, 0)

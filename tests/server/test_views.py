@@ -7,7 +7,7 @@ import json
 import pytest
 from support.asgi import begin, call
 from support.toy import toy_tokenizer
-from support.toy_async import run, scripted
+from support.toy_async import run, scripted, until_running
 from support.toy_beam_search import script as beam_script
 from support.toy_server import HELLO, serving
 
@@ -303,8 +303,7 @@ def test_a_client_that_leaves_ends_its_view(view):
             if view == "compare":
                 wish = {**wish, "strategies": {str(i): s for i, s in enumerate(strategies)}}
             gone = begin(toy.app, path(view), {"prompt": PROMPT, **wish})
-            while (await toy.llm.stats()).running == 0:
-                pass
+            await until_running(toy.llm)
             await gone.gone()
             stats = await toy.llm.stats()
             assert (stats.running, stats.waiting) == (0, 0)

@@ -75,6 +75,13 @@ async def until_queued(llm: AsyncLLM, number: int) -> None:
             await asyncio.sleep(0.001)
 
 
+async def until_running(llm: AsyncLLM) -> None:
+    """Wait until something runs."""
+    async with asyncio.timeout(30):
+        while (await llm.stats()).running == 0:
+            await asyncio.sleep(0)
+
+
 async def settled(llm: AsyncLLM) -> EngineStats:
     """What is left once all tasks have gone: it must be nothing."""
     await noticed()
