@@ -16,10 +16,10 @@ from support.toy_server import CHAT, COMPLETIONS, HELLO, serving
 from foretell.backends.base import Batch
 from foretell.backends.scripted import ScriptedBackend
 from foretell.inputs.processor import InputProcessor, PreparedPrompts
+from foretell.server.completion_writer import CompletionWriter
 from foretell.server.errors import ApiError
 from foretell.server.log import LOGGER
 from foretell.server.options import ServerOptions
-from foretell.server.writers import CompletionWriter
 from foretell.utils.arrays import Logits
 
 
