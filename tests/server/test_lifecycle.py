@@ -13,7 +13,7 @@ from support.toy_server import COMPLETIONS, serving
 
 from foretell import AsyncLLM
 from foretell.errors import ModelNotFoundError, RequestError
-from foretell.server.app import application
+from foretell.server.app import application, create_app
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.options import ServerOptions
 from foretell.server.state import ServerState
@@ -165,5 +165,21 @@ def test_it_begins_once():
         await lifecycle.loaded()
         assert lifecycle.phase == "ready"
         await lifecycle.close(llm)
+
+    run(main)
+
+
+def test_a_host_hears_in_the_log_why_a_model_cannot_be_loaded(caplog):
+    async def main() -> None:
+        app = create_app(AsyncLLM("there-is-no-such-model"))
+        messages = asyncio.Queue()
+        told = asyncio.Queue()
+        await messages.put({"type": "lifespan.startup"})
+        host = asyncio.create_task(app({"type": "lifespan"}, messages.get, told.put))
+        assert (await told.get())["type"] == "lifespan.startup.complete"
+        while "there-is-no-such-model" not in caplog.text:
+            await asyncio.sleep(0.01)
+        await messages.put({"type": "lifespan.shutdown"})
+        await asyncio.wait_for(host, 30)
 
     run(main)

@@ -94,6 +94,7 @@ class Exchange:
             raise ClientGoneError
         finally:
             await cancel(task, leaving)
+            del task, leaving  # an error's traceback leads here, and from the task to the error
 
     async def send_json(self, data: Any, headers: Mapping[str, str] | None = None) -> None:
         """Answer with some data, or with bytes that are JSON already."""

@@ -9,6 +9,7 @@ A host of ASGI tells of its start and end by messages; `foretell serve` calls `d
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
@@ -124,11 +125,20 @@ class Lifecycle:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self.begin(llm)
+                if self._loading is not None:
+                    self._loading.add_done_callback(self._tell_host)
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self.close(llm)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    def _tell_host(self, _: asyncio.Task[None]) -> None:
+        """Log why a model could not be loaded; `foretell serve` ends with it instead."""
+        if self.failure is not None:
+            logging.getLogger("foretell.server").error(
+                "the model cannot be served: %s", self.failure
+            )
 
     async def _load(self, llm: AsyncLLM) -> None:
         try:

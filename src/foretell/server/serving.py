@@ -6,6 +6,7 @@ listen → load, and import meanwhile → answer 503 → ready → a signal → 
 from __future__ import annotations
 
 import asyncio
+import gc
 from asyncio import FIRST_COMPLETED
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 MAX_THREADS = 32
 """That prepare requests. Most of their time they wait: for the renderer of chats, and the GIL."""
+
+YOUNG_OBJECTS = 5_000
+"""How many more objects there may be before cycles are looked for among the newest."""
 
 
 def serve(llm: AsyncLLM, options: ServerOptions, listeners: Listeners) -> None:
@@ -85,6 +89,7 @@ class _Run:
         places = " and ".join(self._listeners.places)
         self._tell(f"loading {self._state.model_names[0]}, listening at {places}")
         await self._state.lifecycle.loaded()
+        _collect_garbage_as_usual()
         self._tell(f"ready: {self._state.llm.info.description}", url=self._listeners.url)
         if self._state.options.log_format == "text":
             self._tell(f"try: {example_of(self._state, self._listeners)}")
@@ -113,6 +118,15 @@ class _Run:
         server.allow(options.shutdown_timeout - (perf_counter() - start))
         if num_left:
             self._tell(f"{num_left} of the requests did not end in time, and were ended")
+
+
+def _collect_garbage_as_usual() -> None:
+    """Let Python look for reference cycles again, which it does not while a program starts.
+
+    What is there by now stays, and is looked at no more.
+    """
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
 
 
 def _server(state: ServerState) -> Server:
