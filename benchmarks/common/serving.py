@@ -37,7 +37,7 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while not self.url:
             found = re.search(r"http://[\w.:\[\]]+:\d+", self.log)
-            if found:
+            if found and "ready" in self.log:
                 self.url = found[0]
             elif self.process.poll() is not None or time.monotonic() > deadline:
                 raise PeerError("foretell serve", self.log[-500:])

@@ -23,7 +23,7 @@ from benchmarks.common.texts import prose
 from foretell import LLM
 
 CLIENTS = (1, 8, 32)
-TOKENS = 128
+TOKENS = {1: 512, 8: 256, 32: 128}
 PROMPT_TOKENS = 32
 OWN_REQUESTS = 100
 ASKED_OF_PROCESS = {1: 0.97, 32: 0.95}
@@ -76,7 +76,7 @@ def compare(llm: LLM, clients: int, sides: dict[str, Side], rounds: int) -> dict
     for turn in range(1, rounds + 1):
         prompts = make_prompts(llm, clients, turn)
         for name, side in sides.items():
-            found[name].append(side(prompts, TOKENS))
+            found[name].append(side(prompts, TOKENS[clients]))
     return found
 
 

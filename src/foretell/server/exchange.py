@@ -23,6 +23,9 @@ from foretell.utils.warn import hearing
 
 T = TypeVar("T")
 
+FEW_STREAMS = 16
+"""So many requests may each write at the interval of the options."""
+
 
 class AnswerWriter(Protocol):
     """Writes a request's answer down, whole or as the events of a stream."""
@@ -138,7 +141,7 @@ class Exchange:
     async def _write_chunks(
         self, submitted: Submitted, asked: Asked, writer: AnswerWriter, attendant: _Attendant
     ) -> None:
-        pace = _Pace(self._state.options.write_interval)
+        pace = _Pace(self._state)
         try:
             async for chunk in submitted:
                 chunks = [chunk, *submitted.ready()]
@@ -146,7 +149,8 @@ class Exchange:
                 if events:
                     attendant.note_sent()
                     await self._write(events)
-                await pace.keep()
+                if chunks[-1].output is None:
+                    await pace.keep()
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001  the answer has begun: it can only be told there
@@ -212,23 +216,26 @@ class _Pace:
     """Keeps a fast stream from writing too often: each write costs the model some of its time.
 
     What comes within an interval of the write before is written with the next. A stream whose
-    chunks come more slowly writes each at once.
+    chunks come more slowly writes each at once. Where many requests run, the interval is longer:
+    then all streams together write no more often than a few.
 
     Args:
-        interval: seconds.
+        state: the server's.
     """
 
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
+    def __init__(self, state: ServerState) -> None:
+        self._state = state
         self._last = 0.0
 
     async def keep(self) -> None:
         """Wait, after a write, if the one before is not long past."""
         now = perf_counter()
-        is_fast = now - self._last < 1.5 * self._interval
+        crowd = max(1.0, self._state.lifecycle.num_running / FEW_STREAMS)
+        interval = crowd * self._state.options.write_interval
+        is_fast = now - self._last < 1.5 * interval
         self._last = now
         if is_fast:
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(interval)
 
 
 class _Attendant:
