@@ -31,6 +31,12 @@ STEP_SECONDS = 0.02
 LISTENING = re.compile(r'listening at ([^\s"]+)')
 
 
+def _hear_signals() -> None:
+    """As a program of its own has it, though these tests were started by `nohup`, or by `&`."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Served:
     """A process that serves.
 
@@ -47,6 +53,7 @@ class Served:
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **environment},
+            preexec_fn=_hear_signals if os.name == "posix" else None,  # noqa: PLW1509
         )
         self.lines: list[str] = []
         self.url = ""
