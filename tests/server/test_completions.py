@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 from support.asgi import call
-from support.toy import toy_tokenizer
+from support.toy import EOS, VOCAB_SIZE, toy_tokenizer
 from support.toy_async import run
 from support.toy_server import CHAT, COMPLETIONS, HELLO, RESPONSES, serving
 
+from foretell.backends.scripted import ScriptedBackend, recite
 from foretell.server.options import ServerOptions
+
+
+def reciting() -> ScriptedBackend:
+    """Goes on with "the cat", and ends there."""
+    line = [*toy_tokenizer().encode("the cat"), EOS]
+    return ScriptedBackend(recite(line, vocab_size=VOCAB_SIZE), vocab_size=VOCAB_SIZE)
 
 
 def test_a_text_or_its_ids_are_continued_as_the_model_does_alone():
@@ -299,5 +306,22 @@ def test_log_probabilities_are_of_one_stage_here(route, body):
                 assert answer.status == 200
             answer = await call(toy.app, route, {**body, "logprobs_stage": ["raw", "final"]})
             assert (answer.status, answer.error["param"]) == (400, "logprobs_stage")
+
+    run(main)
+
+
+def test_ids_that_have_no_text_are_streamed_too():
+    async def main() -> None:
+        async with serving(reciting()) as toy:
+            body = {"prompt": "the", "temperature": 0, "return_token_ids": True}
+            (whole,) = (await call(toy.app, COMPLETIONS, body)).data["choices"]
+            stream = await call(toy.app, COMPLETIONS, {**body, "stream": True})
+            ids = [
+                one
+                for event in stream.events[:-1]
+                for one in event["choices"][0].get("token_ids", [])
+            ]
+            assert ids == whole["token_ids"]
+            assert ids[-1] == EOS
 
     run(main)

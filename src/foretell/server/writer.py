@@ -113,11 +113,8 @@ class Writer(ABC):
 
     def _delta(self, index: int, chunk: Chunk) -> bytes:
         is_plain = chunk.logprobs is None and index not in self._to_tell
-        if is_plain and not self._asked.counts_always:
-            if not chunk.text:
-                return b""
-            if not self._asked.returns_ids:
-                return self._text_frames(index).frame(chunk.text)
+        if is_plain and not self._asked.counts_always and not self._asked.returns_ids:
+            return self._text_frames(index).frame(chunk.text) if chunk.text else b""
         rest: dict[str, Any] = {"logprobs": None, "finish_reason": None}
         if chunk.logprobs is not None:
             rest["logprobs"] = self._logprobs(chunk.logprobs, index)
