@@ -108,7 +108,7 @@ def test_what_runs_waits_and_breaks_off_is_counted():
     async def main() -> None:
         backend = GatedBackend()
         async with serving(backend, max_running=1) as toy:
-            body = {"prompt": "a", "stream": True, "max_tokens": 50}
+            body = {"prompt": "hi", "stream": True, "max_tokens": 50, "temperature": 0}
             calls = [begin(toy.app, COMPLETIONS, body)]
             await asyncio.to_thread(backend.is_waiting.wait, 30)
             calls += [begin(toy.app, COMPLETIONS, body) for _ in range(2)]
