@@ -79,7 +79,9 @@ def test_each_curl_line_is_answered(line: str, url: str):
 @pytest.mark.parametrize("arguments", STARTS, ids=" ".join)
 def test_each_start_has_options_that_exist(arguments: list[str]):
     assert arguments[0] == "serve"
-    context = click.Context(command)
+    context = click.Context(
+        command, help_option_names=["-h", "--help"]
+    )  # click keeps what it makes
     command.make_parser(context).parse_args(arguments[1:])
 
 
