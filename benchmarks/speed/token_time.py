@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--works", nargs="+", choices=[*WORKS], default=[*WORKS])
     parser.add_argument("--symbols", action="store_true", help="show the functions too")
     parser.add_argument("--write", action="store_true", help=f"into {DOCUMENT.name}")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     titles, paths = zip(*(one.split("=", 1) for one in arguments.models), strict=True)
     found: dict[str, list[Counter[str]]] = {
         work: [
