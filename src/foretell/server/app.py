@@ -21,6 +21,7 @@ from foretell.server.lifecycle import Lifecycle
 from foretell.server.models import describe_model, list_models
 from foretell.server.openapi import describe
 from foretell.server.options import ServerOptions
+from foretell.server.playground import Playground
 from foretell.server.responses import ask_response
 from foretell.server.routes import Endpoint, Endpoints
 from foretell.server.scraping import MetricsPage
@@ -176,3 +177,6 @@ def _endpoints(state: ServerState) -> Iterator[Endpoint]:
     yield Endpoint("GET", "/health", Health(state), is_open=True, needs_model=False)
     yield Endpoint("GET", "/ready", Readiness(state), is_open=True, needs_model=False)
     yield Endpoint("GET", "/metrics", MetricsPage(state), needs_model=False)
+    if state.options.playground:
+        for path in ("/", "/playground/{name:path}"):
+            yield Endpoint("GET", path, Playground(), is_open=True, needs_model=False)

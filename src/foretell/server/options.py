@@ -41,6 +41,7 @@ class ServerOptions:
         shutdown_timeout: seconds that running requests then have to end.
         log_format: "text" or "json": the form of the line that is logged of each request.
         log_prompts: whether that line has the prompt.
+        playground: whether `/` answers with the playground.
 
     Raises:
         ConfigError: one of them is not what it must be.
@@ -62,6 +63,7 @@ class ServerOptions:
     shutdown_timeout: float = 30.0
     log_format: str = "text"
     log_prompts: bool = False
+    playground: bool = True
 
     def __post_init__(self) -> None:
         for name in ("model_names", "api_keys", "cors_origins"):
@@ -70,7 +72,7 @@ class ServerOptions:
             _check_texts("allowed_hosts", self.allowed_hosts)
         for key in self.api_keys:
             check_key(key, "api_keys")
-        for name in ("strict", "log_prompts"):
+        for name in ("strict", "log_prompts", "playground"):
             _check(name, getattr(self, name), lambda value: isinstance(value, bool), "a boolean")
         for name in ("body_timeout", "ping_interval", "send_timeout"):
             _check(name, getattr(self, name), _is_time, "a number of seconds above 0")

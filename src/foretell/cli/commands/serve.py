@@ -94,6 +94,12 @@ LIFE_OPTIONS = (
         help="The form of the line that each request logs.",
     ),
     click.option("--log-prompts", is_flag=True, help="Log prompts, too."),
+    click.option(
+        "--playground/--no-playground",
+        default=OTHERS.playground,
+        show_default=True,
+        help="Answer / with a page on which to try the model and look into its choices.",
+    ),
 )
 
 

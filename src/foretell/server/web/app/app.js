@@ -1,0 +1,41 @@
+/** The whole page: a header with tabs, and the view of the tab. */
+
+import { useEffect, useState } from "preact/hooks";
+import { html } from "./html.js";
+import { Boundary } from "./boundary.js";
+import { Header } from "./header.js";
+import { KeyPrompt } from "./key_prompt.js";
+import { Notices } from "./notices.js";
+import { followView, tab } from "./view.js";
+import { WriteView } from "../write/write_view.js";
+import { t } from "./texts.js";
+
+/** Views that are fetched when they are first opened. */
+const LATER = {
+  compare: () => import("../compare/compare_view.js").then((module) => module.CompareView),
+  beams: () => import("../beams/beams_view.js").then((module) => module.BeamsView),
+  learn: () => import("../learn/learn_view.js").then((module) => module.LearnView),
+};
+
+export function App() {
+  useEffect(followView, []);
+  return html`
+    <a class="skip" href="#view">${t("skip")}</a>
+    <${Header} />
+    <${KeyPrompt} />
+    <${Notices} />
+    <main id="view" role="tabpanel" aria-labelledby=${`tab-${tab.value}`} tabindex="-1">
+      <${Boundary} key=${tab.value}><${View} name=${tab.value} /><//>
+    </main>
+  `;
+}
+
+/** @param {{ name: import("./view.js").Tab }} props */
+function View({ name }) {
+  const [Found, setFound] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    if (name !== "write") LATER[name]().then((view) => setFound(() => view));
+  }, [name]);
+  if (name === "write") return html`<${WriteView} />`;
+  return Found === null ? html`<p class="loading">${t("loading")}</p>` : html`<${Found} />`;
+}

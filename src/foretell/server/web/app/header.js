@@ -1,0 +1,74 @@
+/** The top of the page: whose it is, which model answers, the tabs, how it looks. */
+
+import { html } from "./html.js";
+import { LANGUAGES, language } from "./words.js";
+import { TABS, THEMES, tab, theme } from "./view.js";
+import { serverModel } from "../state/server.js";
+import { t } from "./texts.js";
+
+const LANGUAGE_NAMES = { en: "English", ko: "한국어" };
+
+export function Header() {
+  return html`
+    <header class="top">
+      <p class="wordmark">foretell</p>
+      <${Tabs} />
+      <p class="model" title=${t("model")}>${serverModel.value}</p>
+      <div class="looks">
+        <${Select} label=${t("language")} value=${language} options=${LANGUAGES} name=${(/** @type {"en"|"ko"} */ one) => LANGUAGE_NAMES[one]} />
+        <${Select} label=${t("theme")} value=${theme} options=${THEMES} name=${t} />
+      </div>
+    </header>
+  `;
+}
+
+function Tabs() {
+  return html`
+    <div class="tabs" role="tablist" aria-label=${t("views")} onKeyDown=${moveTab}>
+      ${TABS.map(
+        (one) => html`
+          <button
+            key=${one}
+            type="button"
+            role="tab"
+            id=${`tab-${one}`}
+            aria-selected=${tab.value === one}
+            aria-controls="view"
+            tabindex=${tab.value === one ? 0 : -1}
+            onClick=${() => (tab.value = one)}
+          >
+            ${t(one)}
+          </button>
+        `,
+      )}
+    </div>
+  `;
+}
+
+/** @param {KeyboardEvent} event ← → move between tabs, Home and End to their ends */
+function moveTab(event) {
+  const last = TABS.length - 1;
+  const here = TABS.indexOf(tab.value);
+  const moves = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: last };
+  if (!(event.key in moves)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const next = moves[/** @type {keyof typeof moves} */ (event.key)];
+  tab.value = TABS[(next + TABS.length) % TABS.length];
+  document.getElementById(`tab-${tab.value}`)?.focus();
+}
+
+/**
+ * @param {{ label: string, value: import("@preact/signals").Signal<string>,
+ *   options: readonly string[], name: (option: any) => string }} props
+ */
+function Select({ label, value, options, name }) {
+  return html`
+    <label class="select">
+      <span class="unseen">${label}</span>
+      <select value=${value.value} onChange=${(/** @type {any} */ event) => (value.value = event.target.value)}>
+        ${options.map((one) => html`<option key=${one} value=${one}>${name(one)}</option>`)}
+      </select>
+    </label>
+  `;
+}

@@ -1,0 +1,56 @@
+/** What the page says around its views. */
+
+import { words } from "./words.js";
+
+export const texts = {
+  en: {
+    write: "Write",
+    compare: "Compare",
+    beams: "Beams",
+    learn: "Learn",
+    views: "Views",
+    theme: "Theme",
+    system: "as the system",
+    light: "light",
+    dark: "dark",
+    language: "Language",
+    keys: "Keyboard",
+    loading: "Loading…",
+    unreachable: "The server does not answer. What is on this page stays; try again in a moment.",
+    reached: "The server answers again.",
+    key_needed: "This server wants a key.",
+    key: "Key",
+    use_key: "Use it",
+    dismiss: "Dismiss",
+    failed: "This part of the page failed: {message}",
+    retry: "Show it again",
+    skip: "Skip to the content",
+    model: "Model",
+  },
+  ko: {
+    write: "쓰기",
+    compare: "비교",
+    beams: "빔",
+    learn: "배우기",
+    views: "화면",
+    theme: "밝기",
+    system: "시스템 설정",
+    light: "밝게",
+    dark: "어둡게",
+    language: "언어",
+    keys: "키보드",
+    loading: "불러오는 중…",
+    unreachable: "서버가 응답하지 않습니다. 이 화면의 내용은 그대로 남습니다. 잠시 뒤 다시 시도하세요.",
+    reached: "서버가 다시 응답합니다.",
+    key_needed: "이 서버에는 키가 필요합니다.",
+    key: "키",
+    use_key: "사용",
+    dismiss: "닫기",
+    failed: "화면의 이 부분에 문제가 생겼습니다: {message}",
+    retry: "다시 보이기",
+    skip: "본문으로 건너뛰기",
+    model: "모델",
+  },
+};
+
+export const t = words(texts);

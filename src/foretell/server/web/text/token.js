@@ -1,0 +1,144 @@
+/**
+ * A token of a text, and what is known of it. The shapes are those of the server's JSON; see
+ * docs/server.md.
+ *
+ * @typedef {Object} Stage
+ * @property {string} name the setting
+ * @property {string} setting its value, as people write it
+ * @property {number} num_candidates tokens that are left
+ * @property {number} mass what they had before they were the only ones, 0 to 1
+ * @property {number} entropy in nats
+ *
+ * @typedef {Object} Candidate
+ * @property {number} token_id
+ * @property {string} token
+ * @property {number[]} bytes
+ * @property {number} rank 1 is the model's likeliest
+ * @property {(number | null)[]} logits after each stage; null where it is ruled out
+ * @property {number[]} probabilities after each stage
+ * @property {number | null} removed_by the index of the stage that ruled it out
+ *
+ * @typedef {Object} Draw
+ * @property {number} uniform the number drawn, in [0, 1)
+ * @property {number} low where the token's interval begins
+ * @property {number} high where it ends
+ *
+ * @typedef {Object} Step
+ * @property {Stage[]} stages
+ * @property {Candidate} chosen
+ * @property {Candidate[]} runners_up
+ * @property {Draw | null} draw null: nothing was drawn
+ * @property {string} why the same in sentences
+ *
+ * @typedef {Object} Token
+ * @property {number} id
+ * @property {string} text as the server shows it; a part of a character is shown as U+FFFD
+ * @property {number[]} bytes
+ * @property {"generated" | "chosen" | "typed"} origin the model's chain chose it, or the reader chose
+ *   it among the alternatives, or typed it
+ * @property {number | null} logprob natural logarithm of the model's own probability
+ * @property {number | null} rank
+ * @property {Step | null} step
+ */
+
+/**
+ * The tokens of one event of `/v1/foretell/explain`.
+ *
+ * @param {{ logprobs: any[], steps: Step[] }} event
+ * @returns {Token[]}
+ */
+export function tokensOf(event) {
+  return event.logprobs.map((entry, index) => ({
+    id: entry.token_id,
+    text: entry.token,
+    bytes: entry.bytes,
+    origin: "generated",
+    logprob: entry.logprob,
+    rank: entry.rank,
+    step: event.steps[index] ?? null,
+  }));
+}
+
+/**
+ * The token that an alternative is once the reader chooses it.
+ *
+ * @param {Step} step
+ * @param {Candidate} candidate one of its candidates
+ * @returns {Token}
+ */
+export function chosenToken(step, candidate) {
+  const others = [step.chosen, ...step.runners_up].filter((one) => one !== candidate);
+  return {
+    id: candidate.token_id,
+    text: candidate.token,
+    bytes: candidate.bytes,
+    origin: "chosen",
+    logprob: Math.log(candidate.probabilities[0]),
+    rank: candidate.rank,
+    step: { ...step, chosen: candidate, runners_up: others, draw: null, why: "" },
+  };
+}
+
+/**
+ * A token that the reader typed.
+ *
+ * @param {number} id
+ * @param {string} text
+ * @param {number[]} bytes
+ * @returns {Token}
+ */
+export function typedToken(id, text, bytes) {
+  return { id, text, bytes, origin: "typed", logprob: null, rank: null, step: null };
+}
+
+/**
+ * The text of tokens; bytes that are no character yet are U+FFFD.
+ *
+ * @param {readonly Token[]} tokens
+ */
+export function textOf(tokens) {
+  return new TextDecoder().decode(Uint8Array.from(tokens.flatMap((token) => token.bytes)));
+}
+
+/**
+ * Groups of tokens that share characters: most groups have one token. Each group has the text of its
+ * tokens together.
+ *
+ * @param {readonly Token[]} tokens
+ * @returns {{ start: number, tokens: Token[], text: string }[]}
+ */
+export function boxesOf(tokens) {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const boxes = [];
+  for (let start = 0; start < tokens.length; ) {
+    let end = start + 1;
+    while (end < tokens.length && endsInside(tokens.slice(start, end))) end += 1;
+    const group = tokens.slice(start, end);
+    boxes.push({ start, tokens: group, text: decoded(group, decoder) });
+    start = end;
+  }
+  return boxes;
+}
+
+/**
+ * @param {Token[]} group
+ * @param {TextDecoder} decoder
+ */
+function decoded(group, decoder) {
+  try {
+    return decoder.decode(Uint8Array.from(group.flatMap((token) => token.bytes)));
+  } catch {
+    return textOf(group);
+  }
+}
+
+/** @param {Token[]} group whether its bytes end in the middle of a character */
+function endsInside(group) {
+  const bytes = group.slice(-4).flatMap((token) => token.bytes).slice(-4);
+  for (let back = 1; back <= bytes.length; back += 1) {
+    const byte = bytes[bytes.length - back];
+    if (byte < 0x80) return false;
+    if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2);
+  }
+  return false;
+}
