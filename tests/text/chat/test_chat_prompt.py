@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
-from support.chat_templates import CHATML, DEVELOPER, GEMMA, LLAMA_3, TEMPLATES
+from support.chat_templates import (
+    CHATML,
+    DEVELOPER,
+    GEMMA,
+    LLAMA_3,
+    TEMPLATES,
+    TOOL_TEMPLATES,
+)
 from support.toy import BOS, EOS, toy_metadata
 from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -228,6 +237,93 @@ def test_names_and_empty_answers_reach_the_template() -> None:
         assert prompt_of(source, messages) == theirs(source, known, add_generation_prompt=True)
 
 
-def test_what_tools_said_is_refused() -> None:
-    with pytest.raises(RequestError, match=r"messages\[1\]\['role'\] is 'tool': calls of tools"):
-        prompt_of(CHATML, [USER, {"role": "tool", "content": "42"}])
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather <now>.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+CALL = {
+    "id": "abcdefghi",
+    "type": "function",
+    "function": {"name": "weather", "arguments": {"city": "서울"}},
+}
+AS_OPENAI = {**CALL, "function": {"name": "weather", "arguments": '{"city": "서울"}'}}
+CALLER = {"role": "assistant", "content": "", "tool_calls": [CALL]}
+RESULT = {"role": "tool", "tool_call_id": "abcdefghi", "content": "sunny"}
+
+
+@pytest.mark.parametrize("source", TOOL_TEMPLATES.values(), ids=[*TOOL_TEMPLATES])
+@pytest.mark.parametrize(
+    "messages",
+    [[USER], [SYSTEM, USER], [USER, CALLER, RESULT], [USER, CALLER, RESULT, ANSWER, USER]],
+)
+def test_tools_calls_and_answers_reach_the_template(source: str, messages: list[Any]) -> None:
+    sent = [{**m, "tool_calls": [AS_OPENAI]} if m is CALLER else m for m in messages]
+    found = prompt_of(source, sent, tools=[TOOL])
+    assert found == theirs(source, messages, tools=[TOOL], add_generation_prompt=True)
+
+
+def test_a_template_that_knows_no_tools_is_told_of_them_in_words() -> None:
+    text = prompt_of(CHATML, [SYSTEM, USER, CALLER, RESULT, RESULT, ANSWER], tools=[TOOL])
+    system, _, call, answers, answer, _ = text.split("<|im_end|>\n")
+    assert system.startswith("<|im_start|>system\nBe 'brief'. 고양이\n\n")
+    described = next(line for line in system.splitlines() if line.startswith("{"))
+    assert json.loads(described) == TOOL
+    written = re.search(r"<tool_call>\n(.*)\n</tool_call>$", call)
+    assert written is not None
+    assert json.loads(written[1]) == {"name": "weather", "arguments": {"city": "서울"}}
+    response = "<tool_response>\nsunny\n</tool_response>"
+    assert answers == f"<|im_start|>user\n{response}\n{response}"
+    assert answer == f"<|im_start|>assistant\n{ANSWER['content']}"
+
+
+def test_tools_alone_make_a_system_message() -> None:
+    text = prompt_of(CHATML, [USER], tools=[TOOL])
+    assert text.startswith("<|im_start|>system\n")
+    assert text.count("<|im_start|>user") == 1
+    assert prompt_of(CHATML, [USER], tools=[]) == prompt_of(CHATML, [USER])
+
+
+@pytest.mark.parametrize("source", [CHATML, *TOOL_TEMPLATES.values()])
+def test_no_tool_can_pose_as_a_special_token(source: str) -> None:
+    mark = "<|end|>"
+    bad = {
+        "type": "function",
+        "function": {"name": "f", "description": mark, "parameters": {mark: mark}},
+    }
+    call = {**CALL, "function": {"name": "f", "arguments": {mark: mark}}}
+    messages = [USER, {**CALLER, "tool_calls": [call]}, {**RESULT, "content": mark}]
+    tokenizer = chatting_tokenizer(source)
+    ids = chat_prompt(tokenizer, messages, tools=[bad])
+    harmless = [{**USER}, CALLER, RESULT]
+    plain = chat_prompt(tokenizer, harmless, tools=[TOOL])
+    assert ids.count(EOS) == plain.count(EOS)
+    assert tokenizer.decode(ids, skip_special_tokens=False).count(mark) >= 3
+
+
+@pytest.mark.parametrize(
+    ("tools", "reason"),
+    [
+        ("f", "tools='f' must be a list of"),
+        ([{"name": "f"}], "tools[0] is {'name': 'f'}: must be"),
+        ([{"type": "custom", "function": {"name": "f"}}], "tools[0]['type'] is 'custom': must be"),
+        (
+            [{"function": {"name": "a b"}}],
+            "tools[0]['function']['name'] is 'a b': must be 1 to 128",
+        ),
+        ([{"function": {"name": "f", "parameters": 3}}], "tools[0]['function']['parameters'] is 3"),
+        (
+            [{"function": {"name": "f", "description": 3}}],
+            "tools[0]['function']['description'] is 3",
+        ),
+        ([{"function": {"name": "f"}}] * 2, "tools[1] is another 'f': names must differ"),
+        ([{"function": {"name": "f", "x": object}}], "tools[0]['function'] has "),
+    ],
+)
+def test_what_is_no_tool_is_refused(tools: Any, reason: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        prompt_of(CHATML, [USER], tools=tools)
+    assert str(caught.value).startswith(reason)

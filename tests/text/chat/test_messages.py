@@ -11,6 +11,14 @@ from foretell.text.chat.messages import adapt_roles, check_messages
 
 USER = {"role": "user", "content": "hi"}
 ASKED = {"role": "developer", "content": "be brief"}
+CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": [1, "é"]}'}}
+CALLER = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+ARGUMENTS = "messages[0]['tool_calls'][0]['function']['arguments']"
+
+
+def called(**function: Any) -> dict[str, Any]:
+    """A message with one call, of which something is other than it must be."""
+    return {**CALLER, "tool_calls": [{**CALL, "function": {"name": "f", **function}}]}
 
 
 @pytest.mark.parametrize(
@@ -25,15 +33,41 @@ ASKED = {"role": "developer", "content": "be brief"}
         ([{"role": "user", "content": None}], "messages[0]['content'] is None: must be"),
         ([USER, {"role": "assistant"}], "messages[1] has no 'content'"),
         ([{"role": None, "content": ""}], "messages[0]['role'] is None: must be a string"),
-        ([{**USER, "colour": "red"}], "messages[0] has 'colour': must have 'role', 'content' and"),
+        ([{**USER, "colour": "red"}], "messages[0] has 'colour': must have 'role', 'content', "),
         ([{**USER, 3: "red"}], "messages[0] has 3: must have"),
         ([USER, {**USER, "name": 3}], "messages[1]['name'] is 3: must be a string"),
         ([{**USER, "name": "\ud800"}], "messages[0]['name'] has a lone surrogate"),
         (
-            [USER, {"role": "assistant", "content": None, "tool_calls": [{"id": "a"}]}],
-            "messages[1] has 'tool_calls': calls of tools are not supported",
+            [{**USER, "tool_calls": [CALL]}],
+            "messages[0] has 'tool_calls': its role must be 'assist",
         ),
-        ([{**USER, "tool_call_id": "a"}], "messages[0] has 'tool_call_id': calls of tools"),
+        (
+            [{**USER, "tool_call_id": "a"}],
+            "messages[0] has 'tool_call_id': its role must be 'tool'",
+        ),
+        ([{**ASKED, "reasoning_content": "a"}], "messages[0] has 'reasoning_content': its role"),
+        ([{**CALLER, "tool_calls": "f"}], "messages[0]['tool_calls'] is 'f': must be a list of"),
+        ([{**CALLER, "tool_calls": [{"id": "a"}]}], "messages[0]['tool_calls'][0] is {'id': 'a'}"),
+        ([called(name="")], "messages[0]['tool_calls'][0]['function']['name'] is '': must be"),
+        ([called(arguments="[1]")], ARGUMENTS + " is '[1]': must be a JSON object"),
+        ([called(arguments="{")], ARGUMENTS + " is '{': must be a JSON object"),
+        ([called(arguments={"x": object})], ARGUMENTS + " has "),
+        (
+            [{**CALLER, "tool_calls": [{**CALL, "type": "custom"}]}],
+            "messages[0]['tool_calls'][0]['ty",
+        ),
+        (
+            [{**CALLER, "tool_calls": [{**CALL, "id": 3}]}],
+            "messages[0]['tool_calls'][0]['id'] is 3",
+        ),
+        (
+            [{"role": "function", "content": "a"}],
+            "messages[0]['role'] is 'function': must be 'tool'",
+        ),
+        (
+            [{**CALLER, "function_call": {"name": "f"}}],
+            "messages[0] has 'function_call': must be 'to",
+        ),
         ([{"role": "user", "content": "\ud800"}], "messages[0]['content'] has a lone surrogate"),
         (
             [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}]}],
@@ -78,7 +112,17 @@ def test_a_developer_is_the_system_to_templates_that_know_none() -> None:
     assert ASKED["role"] == "developer"
 
 
-@pytest.mark.parametrize("role", ["tool", "function"])
-def test_what_tools_said_is_refused(role: str) -> None:
-    with pytest.raises(RequestError, match=rf"messages\[1\]\['role'\] is '{role}': calls of"):
-        adapt_roles([USER, {"role": role, "content": "42"}], "")
+def test_arguments_of_calls_become_objects() -> None:
+    told = {**CALL, "function": {"name": "f", "arguments": {"x": [1, "é"]}}}
+    assert check_messages([CALLER]) == [{**CALLER, "content": "", "tool_calls": [told]}]
+    without = {"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}
+    (checked,) = check_messages([without])
+    assert checked["content"] == ""
+    assert checked["tool_calls"] == [
+        {"type": "function", "function": {"name": "f", "arguments": {}}}
+    ]
+
+
+def test_an_answer_of_a_tool_has_the_call_it_answers() -> None:
+    answer = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "42"}]}
+    assert check_messages([CALLER, answer])[1] == {**answer, "content": "42"}

@@ -32,20 +32,23 @@ def check_arguments(arguments: object, reserved: Collection[str]) -> dict[str, A
                 f"{_NAME} has {name!r}: must not replace what the template is given anyway"
             )
         where = f"{_NAME}[{quote(name)}]"
-        checked[_check_text(_NAME, name)] = _check_value(where, value, MAX_DEPTH)
+        checked[_check_text(_NAME, name)] = check_json(where, value)
     return checked
 
 
-def _check_value(where: str, value: object, room: int) -> Any:
+def check_json(where: str, value: object, room: int = MAX_DEPTH) -> Any:
+    """A copy of a value of JSON's types, in Python's own types; RequestError names `where`.
+
+    Lists and objects may lie in each other `room` deep.
+    """
     if room == 0:
         raise RequestError(f"{where} is too deep: must have at most {MAX_DEPTH} levels")
     if isinstance(value, Mapping):
         return {
-            _check_text(where, key): _check_value(where, one, room - 1)
-            for key, one in value.items()
+            _check_text(where, key): check_json(where, one, room - 1) for key, one in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_check_value(where, one, room - 1) for one in value]
+        return [check_json(where, one, room - 1) for one in value]
     if isinstance(value, str):
         return _check_text(where, value)
     if value is None or isinstance(value, bool) or _is_plain_number(value):

@@ -31,13 +31,14 @@ class SpecialTokenEscaper:
 
     Args:
         tokenizer: whose tokens.
-        messages: with a role, a content and perhaps a name each.
+        messages: with a role and a content each, and what else a `Message` may have.
         source: the template, if it is not the tokenizer's own.
         arguments: other values for the template, of JSON's types, with text that is not its own.
+        tools: what the assistant may call, of JSON's types too.
 
     Attributes:
         messages: what to render.
-        arguments: likewise.
+        arguments, tools: likewise.
 
     Raises:
         RequestError: the messages use up all of `PRIVATE_USE`.
@@ -46,16 +47,18 @@ class SpecialTokenEscaper:
     def __init__(
         self,
         tokenizer: Tokenizer,
-        messages: Sequence[Mapping[str, str]],
+        messages: Sequence[Mapping[str, Any]],
         *,
         source: str | None = None,
         arguments: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         self._tokenizer = tokenizer
         source = source or tokenizer.chat_template or ""
         arguments = arguments or {}
-        texts = [text for message in messages for text in message.values()]
-        self._unused = _unused_characters([source, *texts, *_texts_in(arguments)])
+        everything = [*messages, arguments, *(tools or ())]
+        texts = [text for one in everything for text in _texts_in(one)]
+        self._unused = _unused_characters([source, *texts])
         self._cut = next(self._unused)
         self._stand_ins: dict[tuple[str, bool], str] = {}
         names = names_of(tokenizer)
@@ -64,6 +67,7 @@ class SpecialTokenEscaper:
         self._others = others if tokenizer.spaces_user_defined else Names([])
         self.messages = [self._escape_message(message) for message in messages]
         self.arguments = {name: self._escape_value(value) for name, value in arguments.items()}
+        self.tools = None if tools is None else [self._escape_value(tool) for tool in tools]
 
     def unused_character(self) -> str:
         """A character that is in no text here, and stands for none."""
@@ -80,20 +84,23 @@ class SpecialTokenEscaper:
             for part in self._tokenizer.split(prompt)
         )
 
-    def _escape_message(self, message: Mapping[str, str]) -> dict[str, str]:
+    def _escape_message(self, message: Mapping[str, Any]) -> dict[str, Any]:
         cuts_names = message["role"] != "assistant"
         return {
-            key: self._escape(text, cuts_names, has_edges=key != "role")
-            for key, text in message.items()
+            key: self._escape_value(value, cuts_names, has_edges=key != "role")
+            for key, value in message.items()
         }
 
-    def _escape_value(self, value: Any) -> Any:
+    def _escape_value(self, value: Any, cuts_names: bool = True, *, has_edges: bool = True) -> Any:
         if isinstance(value, str):
-            return self._escape(value, True)
+            return self._escape(value, cuts_names, has_edges=has_edges)
         if isinstance(value, Mapping):
-            return {self._escape_value(key): self._escape_value(one) for key, one in value.items()}
+            return {
+                self._escape(key, cuts_names): self._escape_value(one, cuts_names)
+                for key, one in value.items()
+            }
         if isinstance(value, list):
-            return [self._escape_value(one) for one in value]
+            return [self._escape_value(one, cuts_names) for one in value]
         return value
 
     def _escape(self, text: str, cuts_names: bool, *, has_edges: bool = True) -> str:

@@ -6,28 +6,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from foretell.errors import RequestError
+from foretell.text.chat.calls import check_calls
 from foretell.utils.quoting import quote
 from foretell.utils.surrogates import has_surrogate
 
 Message = Mapping[str, Any]
 """A role, and a content: a text, or OpenAI's parts `[{"type": "text", "text": ...}, ...]`.
 
-It may also have a `name`: whose message it is, for templates that tell people apart.
+It may also have a `name`: whose message it is, for templates that tell people apart. The
+assistant's may have `tool_calls`, as OpenAI writes them, and `reasoning_content`, what was thought
+before; a tool's has the `tool_call_id` that it answers.
 """
 
-KEYS = ("role", "content", "name")
-KEYS_OF_TOOLS = ("tool_calls", "tool_call_id", "function_call")
-_ROLES_OF_TOOLS = ("tool", "function")
-NO_TOOLS = "calls of tools are not supported"
+KEYS = ("role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content")
+KEYS_BY_ROLE = {"tool_calls": "assistant", "reasoning_content": "assistant", "tool_call_id": "tool"}
+OLDER_KEYS = {"function_call": "tool_calls"}
+OLDER_ROLES = {"function": "tool"}
+"""OpenAI's first form of calls, and what is in its place."""
 
 
-def check_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
+def check_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """A copy of the messages, the parts of each content joined by line breaks, as in vLLM.
 
-    RequestError unless each has a role and a content, both texts, and at most a name besides. None
-    counts as absent, and as an empty content where the assistant said it; so does what is empty, of
-    what must not be there. Which roles there are is
-    the template's to say.
+    RequestError unless each has a role and a content, both texts, and what else a `Message` may
+    have. None counts as absent, and as an empty content where the assistant said it; so does what
+    is empty, of what must not be there. Arguments of calls become objects, as templates want them.
+    Which roles there are is the template's to say.
     """
     if not isinstance(messages, (list, tuple)):
         raise RequestError(f"messages={quote(messages)} must be a list of messages")
@@ -41,36 +45,54 @@ def says_nothing(value: object) -> bool:
     return value is None or value is False or (isinstance(value, (str, list, dict)) and not value)
 
 
-def adapt_roles(messages: Sequence[dict[str, str]], source: str) -> list[dict[str, str]]:
+def adapt_roles(messages: Sequence[dict[str, Any]], source: str) -> list[dict[str, Any]]:
     """The messages with the roles that the template knows.
 
-    OpenAI's `developer` is `system` to a template that does not mention it. RequestError for what
-    a tool answered: nothing here calls tools.
+    OpenAI's `developer` is `system` to a template that does not mention it.
     """
-    knows_developer = "developer" in source
-    adapted = []
-    for index, message in enumerate(messages):
-        role = message["role"]
-        if role in _ROLES_OF_TOOLS:
-            raise RequestError(f"messages[{index}]['role'] is {role!r}: {NO_TOOLS}")
-        is_renamed = role == "developer" and not knows_developer
-        adapted.append({**message, "role": "system"} if is_renamed else message)
-    return adapted
+    if "developer" in source:
+        return list(messages)
+    return [
+        {**message, "role": "system"} if message["role"] == "developer" else message
+        for message in messages
+    ]
 
 
-def _check_message(index: int, message: Message) -> dict[str, str]:
+def _check_message(index: int, message: Message) -> dict[str, Any]:
+    where = f"messages[{index}]"
     if not isinstance(message, Mapping):
-        raise RequestError(
-            f'messages[{index}] is {quote(message)}: must be {{"role": ..., "content": ...}}'
-        )
+        raise RequestError(f'{where} is {quote(message)}: must be {{"role": ..., "content": ...}}')
     for key, value in message.items():
         if key not in KEYS and not says_nothing(value):
-            why = NO_TOOLS if key in KEYS_OF_TOOLS else "must have 'role', 'content' and 'name'"
-            raise RequestError(f"messages[{index}] has {quote(key)}: {why}")
-    checked = {key: _check_text(index, message, key) for key in ("role", "content")}
+            raise RequestError(f"{where} has {quote(key)}: {_right_key(key)}")
+    checked: dict[str, Any] = {"role": _check_text(index, message, "role")}
+    role = checked["role"]
+    if role in OLDER_ROLES:
+        raise RequestError(f"{where}['role'] is {role!r}: must be {OLDER_ROLES[role]!r}")
+    if says_nothing(message.get("tool_calls")) or "content" in message:
+        checked["content"] = _check_text(index, message, "content")
+    else:
+        checked["content"] = ""
     if message.get("name") is not None:
         checked["name"] = _check_text(index, message, "name")
+    for key, speaker in KEYS_BY_ROLE.items():
+        if says_nothing(message.get(key)):
+            continue
+        if role != speaker:
+            raise RequestError(f"{where} has {key!r}: its role must be {speaker!r}, not {role!r}")
+        is_list = key == "tool_calls"
+        checked[key] = (
+            check_calls(f"{where}['tool_calls']", message[key])
+            if is_list
+            else _check_text(index, message, key)
+        )
     return checked
+
+
+def _right_key(key: object) -> str:
+    if key in OLDER_KEYS:
+        return f"must be {OLDER_KEYS[str(key)]!r}, OpenAI's newer form"
+    return "must have " + ", ".join(map(repr, KEYS[:-1])) + f" or {KEYS[-1]!r}"
 
 
 def _check_text(index: int, message: Message, key: str) -> str:

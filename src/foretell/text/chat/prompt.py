@@ -11,6 +11,8 @@ from foretell.text.chat.continuation import cut_at_mark, mark_end
 from foretell.text.chat.escaping import SpecialTokenEscaper
 from foretell.text.chat.messages import Message, adapt_roles, check_messages
 from foretell.text.chat.template import ChatTemplate
+from foretell.text.tools.definitions import check_tools
+from foretell.text.tools.fallback import in_words, knows_tools
 from foretell.utils.quoting import quote
 from foretell.utils.surrogates import has_surrogate
 
@@ -26,6 +28,7 @@ def chat_prompt(
     continue_final_message: bool = False,
     template_arguments: Mapping[str, Any] | None = None,
     chat_template: str | None = None,
+    tools: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[int]:
     """The token ids of a conversation up to where the assistant's answer begins, or goes on.
 
@@ -41,6 +44,9 @@ def chat_prompt(
             an end of turn, and without white space at its end where the template trims.
         template_arguments: more variables for the template, such as `{"enable_thinking": False}`.
         chat_template: Jinja source to take in place of the model's own.
+        tools: functions that the assistant may call, as OpenAI describes them. A template that
+            knows no tools is told of them, of calls and of answers in the words of messages: see
+            `foretell.text.tools.fallback`.
 
     Raises:
         RequestError: there is no template, or the messages or arguments do not suit it, or
@@ -49,18 +55,25 @@ def chat_prompt(
     """
     adds_prompt = _adds_generation_prompt(add_generation_prompt, continue_final_message)
     template = template_of(tokenizer, chat_template)
+    checked, described = check_messages(messages), check_tools(tools) or None
+    if not knows_tools(template.source):
+        checked, described = in_words(checked, described), None
     escaper = SpecialTokenEscaper(
         tokenizer,
-        adapt_roles(check_messages(messages), template.source),
+        adapt_roles(checked, template.source),
         source=template.source,
         arguments=check_arguments(template_arguments, template.own_variables),
+        tools=described,
     )
     try:
         if continue_final_message:
             return escaper.encode(_render_open_ended(template, escaper))
         return escaper.encode(
             template.render(
-                escaper.messages, add_generation_prompt=adds_prompt, arguments=escaper.arguments
+                escaper.messages,
+                add_generation_prompt=adds_prompt,
+                arguments=escaper.arguments,
+                tools=escaper.tools,
             )
         )
     except ModelFileError as error:
@@ -86,7 +99,9 @@ def _render_open_ended(template: ChatTemplate, escaper: SpecialTokenEscaper) -> 
     *before, last = escaper.messages
     content = last["content"]
     marked = [*before, {**last, "content": mark_end(content, mark)}]
-    text = template.render(marked, add_generation_prompt=False, arguments=escaper.arguments)
+    text = template.render(
+        marked, add_generation_prompt=False, arguments=escaper.arguments, tools=escaper.tools
+    )
     return cut_at_mark(text, content, mark)
 
 

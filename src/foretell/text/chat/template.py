@@ -56,6 +56,7 @@ class ChatTemplate:
         *,
         add_generation_prompt: bool = True,
         arguments: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> str:
         """The prompt: all messages, and the beginning of the assistant's answer unless unwanted.
 
@@ -63,6 +64,7 @@ class ChatTemplate:
             messages: what was said.
             add_generation_prompt: whether the template is to begin the assistant's answer.
             arguments: more variables for the template, of JSON's types, by name.
+            tools: what the assistant may call, as OpenAI describes it; None where there is nothing.
 
         Raises:
             RequestError: the messages are malformed, or the template does not take them.
@@ -75,7 +77,7 @@ class ChatTemplate:
             **(arguments or {}),
             **self._special_tokens,
             "messages": check_messages(messages),
-            "tools": None,
+            "tools": None if tools is None else [*tools],
             "add_generation_prompt": add_generation_prompt,
         }
         answer = _answer_to(self.source, context)

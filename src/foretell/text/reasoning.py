@@ -1,0 +1,86 @@
+"""Tells what a model thinks from what it says: `<think>...</think>` in its text."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+BEGIN, END = "<think>", "</think>"
+
+
+class ThoughtPart(NamedTuple):
+    """A part of what is thought, or of what is said."""
+
+    text: str
+    is_thought: bool
+
+
+class ThoughtReader:
+    """Reads a text, piece by piece, however it is cut.
+
+    A text that begins with the mark begins with thoughts; so does one whose prompt ended with it.
+    White space around both is dropped. What has no end is thought to its end; a mark anywhere else
+    is text.
+
+    Args:
+        starts_inside: whether the prompt ended with the mark.
+    """
+
+    def __init__(self, *, starts_inside: bool = False) -> None:
+        self._rest = ""
+        self._is_inside = starts_inside
+        self._is_past = False
+        self._is_fresh = True  # whether white space would be the first of its part
+
+    def feed(self, text: str) -> list[ThoughtPart]:
+        """The parts that are certain now."""
+        self._rest += text
+        return self._read(is_last=False)
+
+    def finish(self) -> list[ThoughtPart]:
+        """What is left at the text's end."""
+        return self._read(is_last=True)
+
+    def _read(self, *, is_last: bool) -> list[ThoughtPart]:
+        if not self._is_inside and not self._is_past:
+            self._find_beginning(is_last)
+        parts = []
+        if self._is_inside:
+            parts += self._thoughts(is_last)
+        if self._is_past:
+            parts += self._part(len(self._rest), is_thought=False)
+        return parts
+
+    def _find_beginning(self, is_last: bool) -> None:
+        text = self._rest.lstrip()
+        if text.startswith(BEGIN):
+            self._rest = text[len(BEGIN) :]
+            self._is_inside = True
+        elif is_last or not BEGIN.startswith(text):
+            self._is_past, self._is_fresh = True, False
+
+    def _thoughts(self, is_last: bool) -> list[ThoughtPart]:
+        found = self._rest.find(END)
+        if found < 0:
+            kept = 0 if is_last else _num_waiting(self._rest)
+            return self._part(len(self._rest) - kept, is_thought=True)
+        said = self._rest[:found].rstrip()
+        behind = self._rest[found + len(END) :]
+        self._rest = said
+        parts = self._part(len(said), is_thought=True)
+        self._rest, self._is_inside, self._is_past, self._is_fresh = behind, False, True, True
+        return parts
+
+    def _part(self, size: int, *, is_thought: bool) -> list[ThoughtPart]:
+        text, self._rest = self._rest[:size], self._rest[size:]
+        if self._is_fresh:
+            text = text.lstrip()
+        self._is_fresh = self._is_fresh and not text
+        return [ThoughtPart(text, is_thought)] if text else []
+
+
+def _num_waiting(text: str) -> int:
+    """Characters at the end that may be the mark's first, with the white space before them."""
+    longest = min(len(text), len(END) - 1)
+    size = next((size for size in range(longest, 0, -1) if text.endswith(END[:size])), 0)
+    before = text[: len(text) - size]
+    return size + len(before) - len(before.rstrip())
