@@ -204,10 +204,10 @@ def test_what_is_unknown_in_a_message_is_named_and_what_says_nothing_is_not():
         empty = {"tool_calls": [], "function_call": None, "annotations": [], "prefix": False}
         messages = [
             {"role": "user", "content": "a", "id": 3},
-            {"role": "assistant", "content": "b", "reasoning_content": "x", **empty},
+            {"role": "assistant", "content": "b", "mood": "x", **empty},
             {"role": "user", "content": [part]},
         ]
-        names = ["messages[0].id", "messages[1].reasoning_content"]
+        names = ["messages[0].id", "messages[1].mood"]
         names.append("messages[2].content[0].cache_control")
         body = {"messages": messages, "temperature": 0}
         async with serving(chatting_backend()) as toy:
@@ -238,19 +238,19 @@ def test_a_picture_is_refused_as_such():
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("message", "reason"),
     [
-        {"role": "tool", "content": "4", "tool_call_id": "x"},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "x"}]},
-        {"role": "assistant", "content": "", "function_call": {"name": "f"}},
+        ({"role": "function", "content": "4", "name": "f"}, "must be 'tool'"),
+        ({"role": "assistant", "content": None, "tool_calls": [{"id": "x"}]}, "must be {"),
+        ({"role": "assistant", "content": "", "function_call": {"name": "f"}}, "'tool_calls'"),
     ],
 )
-def test_calls_of_tools_are_refused(message):
+def test_calls_in_another_form_are_refused(message, reason):
     async def main() -> None:
         async with serving() as toy:
             answer = await call(toy.app, CHAT, {"messages": [*HELLO, message]})
             assert (answer.status, answer.error["param"]) == (400, "messages")
-            assert "calls of tools are not supported" in answer.error["message"]
+            assert reason in answer.error["message"]
 
     run(main)
 

@@ -57,6 +57,21 @@ def chatting_backend(
     return ScriptedBackend(script, vocab_size=VOCAB_SIZE, **settings)
 
 
+def saying(answer: str, begins: str = "", **sizes: int) -> ScriptedBackend:
+    """What answers this to whatever is said, where the prompt ends with a turn that begins so."""
+    tokenizer = chatting_tokenizer()
+    header = tokenizer.encode(HEADER + begins, add_special_tokens=False, parse_special=True)
+    ids = [*tokenizer.encode(answer, add_special_tokens=False, parse_special=True), EOS]
+
+    def script(history: tuple[int, ...]) -> NDArray[np.float32]:
+        row = np.zeros(VOCAB_SIZE, dtype=np.float32)
+        row[ids[len(history) - _end_of_last(header, history)]] = CERTAIN
+        return row
+
+    settings: dict[str, Any] = {"context_length": 4096, "num_blocks": 600, **sizes}
+    return ScriptedBackend(script, vocab_size=VOCAB_SIZE, **settings)
+
+
 def _end_of_last(part: list[int], ids: tuple[int, ...]) -> int:
     """Where the last occurrence of `part` ends."""
     ends = range(len(ids), len(part) - 1, -1)

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from foretell import AsyncLLM
 from foretell.backends.base import Backend
 from foretell.server.app import create_app
@@ -38,3 +40,19 @@ async def serving(
     async with llm:
         yield Toy(create_app(llm, options or ServerOptions(model_names=("toy", "alias"))), llm)
         await settled(llm)
+
+
+@asynccontextmanager
+async def client_of(app: Any) -> AsyncIterator[Any]:
+    """OpenAI's client, which takes nothing that is not as its models say."""
+    openai = pytest.importorskip("openai")
+    httpx = pytest.importorskip(openai.DefaultAsyncHttpxClient.__mro__[1].__module__.split(".")[0])
+    http_client = httpx.AsyncClient(transport=httpx.ASGITransport(app))
+    async with openai.AsyncOpenAI(
+        api_key="none",
+        base_url="http://localhost/v1",
+        http_client=http_client,
+        _strict_response_validation=True,
+        max_retries=0,
+    ) as client:
+        yield client

@@ -69,7 +69,7 @@ _TOKEN = "set HF_TOKEN in the environment, or run `hf auth login`"
 _CONSTRAINED = "constrained beam search is not supported"
 _INSIDE = "what happens inside the model is not told"
 _ENCODER = "there is no encoder: the prompt's tokens count for no_repeat_ngram_size as it is"
-_TOOLS = "tools are not supported: what a model writes is text"
+_TOOLS = "chat() takes tools and tool_choice"
 _ATTENTION = "there is nothing to set: one attention runs everywhere"
 
 NOTES: dict[str, str] = {
@@ -122,7 +122,6 @@ NOTES: dict[str, str] = {
     "load_in_4bit": "here it is quantize='q4'",
     "enforce_eager": "there is nothing to set: no graph is captured",
     "filename": "name the file in the model: 'org/name:file.gguf'",
-    "skip_special_tokens": "texts leave special tokens out; an output's token_ids have them",
     "add_special_tokens": "give token ids where a text must not begin as the tokenizer has it",
     "eos_token": "give its id as eos_token_id, or its text in stop",
     "generator": "give a number as seed",

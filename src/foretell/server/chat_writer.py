@@ -2,25 +2,106 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from foretell.outputs import Chunk, GenerationOutput, TokenLogprob
+from foretell.server.asking import Asked
 from foretell.server.frames import frame
 from foretell.server.logprobs import chat_logprobs, logprobs_by_id
+from foretell.server.state import ServerState
+from foretell.server.tools import AnswerForm
 from foretell.server.writer import Writer, ending
+from foretell.text.reasoning import ThoughtPart
+from foretell.text.tools.answer import AnswerReader, Part, call_id
+from foretell.text.tools.reader import CallPart, TextPart
 
 
 class ChatWriter(Writer):
-    """Writes answers of `/v1/chat/completions`."""
+    """Writes answers of `/v1/chat/completions`.
+
+    Args:
+        asked: the request.
+        state: the server's.
+        form: what its answers may be beside text.
+    """
 
     prefix, whole_kind, chunk_kind = "chatcmpl", "chat.completion", "chat.completion.chunk"
 
+    def __init__(self, asked: Asked, state: ServerState, form: AnswerForm) -> None:
+        super().__init__(asked, state)
+        self._form = form
+        self._readers: dict[int, AnswerReader] = {}
+        self._num_calls: Counter[int] = Counter()
+
     def _choice(self, index: int, output: GenerationOutput) -> dict[str, Any]:
-        message = {"role": "assistant", "content": output.text, "refusal": None}
+        answer = self._form.read(output, self._key(index))
+        message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
+        if answer.thoughts is not None:
+            message["reasoning_content"] = answer.thoughts
+        if answer.calls:
+            message["content"] = answer.text or None
+            message["tool_calls"] = [call.to_dict() for call in answer.calls]
         ids = {"token_ids": output.token_ids} if self._asked.returns_ids else {}
         found = None if output.logprobs is None else self._logprobs(output.logprobs, index)
-        return {"index": index, "message": message, "logprobs": found, **ending(output), **ids}
+        end = _ending(output, has_calls=bool(answer.calls))
+        return {"index": index, "message": message, "logprobs": found, **end, **ids}
+
+    def _delta(self, index: int, chunk: Chunk) -> bytes:
+        """The events of a chunk: an answer that may be more than text makes one of each part."""
+        if self._form.is_plain:
+            return super()._delta(index, chunk)
+        parts = self._reader(index).feed(chunk.text)
+        if self._tells_more(index, chunk):
+            more = super()._delta(index, replace(chunk, text=""))
+        else:
+            more = b""
+        return more + self._parts(index, parts)
+
+    def _tells_more(self, index: int, chunk: Chunk) -> bool:
+        """Whether a chunk tells of more than its text."""
+        asked = self._asked
+        is_counted = asked.counts_always or asked.returns_ids
+        return chunk.logprobs is not None or index in self._to_tell or is_counted
+
+    def _last(self, index: int, output: GenerationOutput) -> bytes:
+        if self._form.is_plain:
+            return super()._last(index, output)
+        rest = self._parts(index, self._reader(index).finish())
+        end = _ending(output, has_calls=self._num_calls[index] > 0)
+        return rest + self._event(self._part(index, "", logprobs=None, **end))
+
+    def _parts(self, index: int, parts: Sequence[Part]) -> bytes:
+        return b"".join(self._event(self._part_event(index, part)) for part in parts)
+
+    def _part_event(self, index: int, part: Part) -> dict[str, Any]:
+        delta: dict[str, Any]
+        if isinstance(part, ThoughtPart):
+            delta = {"reasoning_content": part.text}
+        elif isinstance(part, TextPart):
+            delta = {"content": part.text}
+        else:
+            delta = {"tool_calls": [self._call(index, part)]}
+        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
+
+    def _call(self, index: int, part: CallPart) -> dict[str, Any]:
+        """A part of a call: only the first has its id and name."""
+        if part.name is None:
+            return {"index": part.call, "function": {"arguments": part.arguments}}
+        self._num_calls[index] += 1
+        function = {"name": part.name, "arguments": part.arguments}
+        number = call_id(self._key(index), part.call)
+        return {"index": part.call, "id": number, "type": "function", "function": function}
+
+    def _reader(self, index: int) -> AnswerReader:
+        if index not in self._readers:
+            self._readers[index] = self._form.reader(self._prompts[0])
+        return self._readers[index]
+
+    def _key(self, index: int) -> str:
+        return f"{self._head['id']} {index}"
 
     def _more(self, outputs: Sequence[GenerationOutput]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -49,3 +130,11 @@ class ChatWriter(Writer):
 
     def _logprobs(self, tokens: Sequence[TokenLogprob], index: int) -> dict[str, Any] | None:
         return chat_logprobs(tokens, self._asked.config.logprobs or 0)
+
+
+def _ending(output: GenerationOutput, *, has_calls: bool) -> dict[str, Any]:
+    """How a choice ended: one that calls ends for the tools' answers."""
+    told = ending(output)
+    if has_calls and told["finish_reason"] == "stop":
+        told["finish_reason"] = "tool_calls"
+    return told

@@ -36,6 +36,7 @@ from foretell.server.limits import (
     NEXT_TOP,
     TOP,
 )
+from foretell.text.tools.syntaxes import SYNTAXES
 
 _BOTH = {
     "model": "which model is to answer, by a name that /v1/models lists",
@@ -43,6 +44,14 @@ _BOTH = {
     "stream_options": "`include_usage`, `continuous_usage_stats`",
     "priority": "requests with a lower number run earlier",
     "return_token_ids": "whether the answer has the ids of prompt and text",
+}
+
+_TOOLS = {
+    "tools": "functions that the model may call",
+    "tool_choice": "`auto`, `none`, `required`, or one of the functions",
+    "parallel_tool_calls": "whether there may be several calls in one answer (true)",
+    "tool_syntax": f"how the model writes calls: {', '.join(SYNTAXES)}; its template shows which",
+    "include_reasoning": "whether thoughts are told apart from what is said (true)",
 }
 
 _SPECIAL = "whether a text's ids begin as the model wants it; true where there is one"
@@ -68,6 +77,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "continue_final_message": "go on in the middle of the last message",
         "add_generation_prompt": "whether the prompt ends where the assistant's turn begins",
         "chat_template_kwargs": "further variables of the chat template",
+        **_TOOLS,
     },
     "responses": {
         "input": "a text, or a list of messages",
@@ -81,6 +91,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "continue_final_message": "as in chats",
         "add_generation_prompt": "as in chats",
         "chat_template_kwargs": "as in chats",
+        **_TOOLS,
     },
     "completions": {
         "prompt": "a text, token ids, or a list of such",
@@ -149,14 +160,14 @@ HARMLESS: Mapping[str, str] = {
     **dict.fromkeys(("prompt_cache_retention", "prompt_cache_options"), "how it is kept"),
     "include_obfuscation": "how it is sent",
     "max_tool_calls": "nothing without what it goes with",
-    **dict.fromkeys(("verbosity", "parallel_tool_calls"), "nothing without what it goes with"),
-    "include_reasoning": "nothing without what it goes with",
+    "verbosity": "nothing without what it goes with",
 }
 """Accepted, and without effect: what each is about."""
 
 NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "tools": ([],),
     "tool_choice": ("none", "auto"),
+    "parallel_tool_calls": (True, False),
     "functions": ([],),
     "function_call": ("none", "auto"),
     "response_format": ({"type": "text"},),
@@ -167,7 +178,6 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "trace": (False,),
     "stream": (False,),
     "reasoning_effort": ("none",),
-    "skip_special_tokens": (True,),
     "spaces_between_special_tokens": (True,),
     "add_special_tokens": (False,),
     "cache_salt": ("",),
@@ -202,7 +212,6 @@ REASONS: Mapping[str, str] = {
     "stream": "this answer comes as a whole",
     "trace": "POST /v1/foretell/explain tells the reasons",
     "reasoning_effort": "give the chat template its own variable in chat_template_kwargs",
-    "skip_special_tokens": "texts leave special tokens out; return_token_ids has them",
     "echo": "completions take it",
     "add_special_tokens": "it is for texts: the chat template begins the prompt of a conversation",
     "cache_salt": "whoever may ask shares the prefix cache: foretell serve --no-prefix-caching "

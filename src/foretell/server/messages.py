@@ -11,19 +11,18 @@ from typing import Any
 from foretell.server.errors import invalid
 from foretell.server.limits import MAX_MESSAGES
 from foretell.server.sorting import Fields
-from foretell.text.chat.messages import KEYS, KEYS_OF_TOOLS, says_nothing
+from foretell.text.chat.messages import KEYS, OLDER_KEYS, OLDER_ROLES, says_nothing
 from foretell.utils.quoting import quote
 
-ROLES = ("system", "developer", "user", "assistant")
-"""Who may speak; of a tool the template's own check says that there are none."""
-
-_ROLES_OF_TOOLS = ("tool", "function")
+ROLES = ("system", "developer", "user", "assistant", "tool")
+"""Who may speak."""
 
 
 def chat_messages(fields: Fields) -> list[Any]:
     """The messages of a chat, without what is unknown in them; ApiError if they are no list.
 
-    What is said of tools is still there, to be refused with all else that no template can be given.
+    OpenAI's older form of calls is still there, to be refused with all else that no template can be
+    given.
     """
     sent = fields.own.get("messages")
     if not isinstance(sent, list) or not sent:
@@ -35,9 +34,9 @@ def chat_messages(fields: Fields) -> list[Any]:
 
 
 def _chat_message(fields: Fields, where: str, sent: Any) -> Any:
-    message = known_part(fields, where, sent, (*KEYS, *KEYS_OF_TOOLS))
+    message = known_part(fields, where, sent, (*KEYS, *OLDER_KEYS))
     role = message.get("role") if isinstance(message, dict) else None
-    if isinstance(role, str) and role not in (*ROLES, *_ROLES_OF_TOOLS):
+    if isinstance(role, str) and role not in (*ROLES, *OLDER_ROLES):
         roles = ", ".join(ROLES)
         raise invalid(f"{where}['role'] is {quote(role)}: must be one of {roles}", "messages")
     if isinstance(message, dict) and isinstance(message.get("content"), list):

@@ -13,11 +13,19 @@ from foretell.server.sorting import Fields
 from foretell.server.values import checked, flag
 from foretell.text.chat.prompt import chat_prompt
 from foretell.text.tokenizer import Tokenizer
+from foretell.text.tools.use import ToolUse
 from foretell.utils.quoting import quote
 
 
-def conversation(fields: Fields, tokenizer: Tokenizer) -> Callable[[], list[int]]:
+def conversation(
+    fields: Fields, tokenizer: Tokenizer, use: ToolUse | None = None
+) -> Callable[[], list[int]]:
     """What renders the messages among a body's fields, in a helper thread.
+
+    Args:
+        fields: the body's.
+        tokenizer: the model's.
+        use: the tools that the template is told of.
 
     ApiError if they are no list, or if a text is given beside them.
     """
@@ -30,12 +38,12 @@ def conversation(fields: Fields, tokenizer: Tokenizer) -> Callable[[], list[int]
             "add_special_tokens",
             "unsupported_parameter",
         )
-    return partial(chat_prompt, tokenizer, chat_messages(fields), **template_wishes(own))
+    return partial(chat_prompt, tokenizer, chat_messages(fields), **template_wishes(own, use))
 
 
-def template_wishes(own: Mapping[str, Any]) -> dict[str, Any]:
+def template_wishes(own: Mapping[str, Any], use: ToolUse | None = None) -> dict[str, Any]:
     """What is asked of the chat template, as arguments of `chat_prompt`."""
-    wishes: dict[str, Any] = {}
+    wishes: dict[str, Any] = {} if use is None else {"tools": use.tools}
     for name in ("continue_final_message", "add_generation_prompt"):
         if name in own:
             wishes[name] = flag(own, name)

@@ -92,7 +92,10 @@ class SampleStreamer:
             config.min_new_tokens or 0, (config.min_length or 0) - len(prompt)
         )
         self._detokenizer = Detokenizer(
-            tokenizer, continuation=True, pending=unfinished_character(tokenizer, prompt)
+            tokenizer,
+            skip_special_tokens=config.skip_special_tokens,
+            continuation=True,
+            pending=unfinished_character(tokenizer, prompt),
         )
         self._matcher = StopMatcher(
             config.stop,

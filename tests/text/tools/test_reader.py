@@ -31,7 +31,7 @@ def read(syntax: str, text: str, cuts: Sequence[int] = ()) -> tuple[str, Calls]:
             continue
         if part.name is not None:
             calls.append([part.name, ""])
-        assert part.index == len(calls) - 1
+        assert part.call == len(calls) - 1
         calls[-1][1] += part.arguments
     return said, [(name, arguments) for name, arguments in calls]
 

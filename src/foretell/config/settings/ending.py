@@ -99,6 +99,11 @@ ROWS: dict[str, Setting] = {
         needs=("stop", "stop_regex"),
         aliases=("include_stop", "no_stop_trim"),
     ),
+    "skip_special_tokens": Setting(
+        BOOLEAN,
+        Kind.RUN,
+        "leave special tokens out of the text; its ids have them all the same",
+    ),
     "stop_regex": Setting(
         REGEXES,
         Kind.RUN,

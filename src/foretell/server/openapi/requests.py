@@ -20,6 +20,8 @@ from foretell.server.limits import (
 )
 from foretell.server.messages import ROLES
 from foretell.server.openapi.settings import TOKEN_ID, Schema, nullable, setting_schema
+from foretell.text.tools.definitions import MAX_TOOLS
+from foretell.text.tools.syntaxes import SYNTAXES
 
 TAKES_NO_SETTINGS = (*SETTINGLESS, "score", "alternatives")
 
@@ -52,14 +54,53 @@ def _parts(*kinds: str) -> Schema:
     return {"anyOf": [_TEXT, {"type": "array", "items": part, "minItems": 1}]}
 
 
+_CALL: Schema = {
+    "type": "object",
+    "properties": {
+        "id": _TEXT,
+        "type": {"const": "function"},
+        "function": {
+            "type": "object",
+            "properties": {"name": _TEXT, "arguments": {"anyOf": [_TEXT, _OBJECT]}},
+            "required": ["name"],
+        },
+    },
+    "required": ["function"],
+}
+_FUNCTION: Schema = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 128},
+        "description": _TEXT,
+        "parameters": _OBJECT,
+    },
+    "required": ["name"],
+}
+_TOOL: Schema = {
+    "anyOf": [
+        {
+            "type": "object",
+            "properties": {"type": {"const": "function"}, "function": _FUNCTION},
+            "required": ["type", "function"],
+        },
+        {**_FUNCTION, "required": ["type", "name"]},
+    ]
+}
 _MESSAGES: Schema = {
     "type": "array",
     "minItems": 1,
     "maxItems": MAX_MESSAGES,
     "items": {
         "type": "object",
-        "properties": {"role": _TEXT, "content": _parts("text"), "name": _TEXT},
-        "required": ["role", "content"],
+        "properties": {
+            "role": {"enum": list(ROLES)},
+            "content": nullable(_parts("text")),
+            "name": nullable(_TEXT),
+            "tool_calls": nullable({"type": "array", "items": _CALL}),
+            "tool_call_id": nullable(_TEXT),
+            "reasoning_content": nullable(_TEXT),
+        },
+        "required": ["role"],
     },
 }
 _ITEMS: Schema = {
@@ -67,13 +108,36 @@ _ITEMS: Schema = {
     "minItems": 1,
     "maxItems": MAX_MESSAGES,
     "items": {
-        "type": "object",
-        "properties": {
-            "type": {"const": "message"},
-            "role": {"enum": list(ROLES)},
-            "content": _parts(*TEXT_PARTS),
-        },
-        "required": ["role", "content"],
+        "anyOf": [
+            {
+                "type": "object",
+                "properties": {
+                    "type": {"const": "message"},
+                    "role": {"enum": list(ROLES)},
+                    "content": _parts(*TEXT_PARTS),
+                },
+                "required": ["role", "content"],
+            },
+            {
+                "type": "object",
+                "properties": {
+                    "type": {"const": "function_call"},
+                    "call_id": _TEXT,
+                    "name": _TEXT,
+                    "arguments": _TEXT,
+                },
+                "required": ["type", "call_id", "name", "arguments"],
+            },
+            {
+                "type": "object",
+                "properties": {
+                    "type": {"const": "function_call_output"},
+                    "call_id": _TEXT,
+                    "output": _parts(*TEXT_PARTS),
+                },
+                "required": ["type", "call_id", "output"],
+            },
+        ]
     },
 }
 _PROMPT: Schema = {"anyOf": [_TEXT, _IDS]}
@@ -115,6 +179,11 @@ SHAPES: Mapping[str, Schema] = {
     "continue_final_message": _FLAG,
     "add_generation_prompt": _FLAG,
     "chat_template_kwargs": _OBJECT,
+    "tools": {"type": "array", "items": _TOOL, "maxItems": MAX_TOOLS},
+    "tool_choice": {"anyOf": [_TEXT, _OBJECT]},
+    "parallel_tool_calls": _FLAG,
+    "tool_syntax": {"enum": list(SYNTAXES)},
+    "include_reasoning": _FLAG,
     "include": {"type": "array", "items": _TEXT},
     "text": {"type": "object", "properties": {"format": {"type": "object"}}},
     "reasoning": {"type": "object", "properties": {"effort": {"enum": ["none", None]}}},

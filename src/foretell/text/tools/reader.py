@@ -42,9 +42,9 @@ class TextPart(NamedTuple):
 
 
 class CallPart(NamedTuple):
-    """A part of a call: the first of each has the name, all have more of the arguments."""
+    """A part of the call with this number: the first has its name, all more of its arguments."""
 
-    index: int
+    call: int
     name: str | None
     arguments: str
 

@@ -1,0 +1,267 @@
+"""Tools and thoughts over HTTP: calls and thoughts are told apart from what is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from support.asgi import call
+from support.toy_async import run
+from support.toy_chat import TEMPLATE, saying
+from support.toy_server import CHAT, HELLO, RESPONSES, client_of, serving
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'
+OTHER = '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'
+THINKING = TEMPLATE + "{# <think> #}"
+
+
+def chat(answer: str, *, template: str = TEMPLATE, begins: str = "", **fields: Any) -> Any:
+    """What the server makes of this answer of the model's: whole, and as a stream."""
+    found: list[Any] = []
+
+    async def main() -> None:
+        async with serving(saying(answer, begins)) as toy:
+            toy.llm.tokenizer.chat_template = template
+            body = {"messages": HELLO, "temperature": 0, "max_tokens": 400, **fields}
+            whole = await call(toy.app, CHAT, body)
+            if whole.status != 200:
+                found.extend((whole, []))
+                return
+            stream = await call(toy.app, CHAT, {**body, "stream": True})
+            found.extend((whole.data, stream.events))
+
+    run(main)
+    return found
+
+
+def joined(events: Sequence[Any]) -> dict[str, Any]:
+    """The message that the deltas of one choice are, as a client puts them together."""
+    message: dict[str, Any] = {"content": "", "reasoning_content": "", "tool_calls": []}
+    *chunks, done = events
+    assert done == "[DONE]"
+    for chunk in chunks:
+        (choice,) = chunk["choices"]
+        delta = choice["delta"]
+        message["content"] += delta.get("content") or ""
+        message["reasoning_content"] += delta.get("reasoning_content") or ""
+        for part in delta.get("tool_calls", ()):
+            if part["index"] == len(message["tool_calls"]):
+                assert set(part) == {"index", "id", "type", "function"}
+                first = {key: value for key, value in part.items() if key != "index"}
+                message["tool_calls"].append(json.loads(json.dumps(first)))
+            else:
+                assert set(part) == {"index", "function"}
+                added = part["function"]["arguments"]
+                message["tool_calls"][part["index"]]["function"]["arguments"] += added
+    message["finish_reason"] = chunks[-1]["choices"][0]["finish_reason"]
+    return message
+
+
+def without_ids(calls: Sequence[Any]) -> list[Any]:
+    for one in calls:
+        assert len(one["id"]) == 9
+        assert one["id"].isalnum()
+        assert one["type"] == "function"
+    assert len({one["id"] for one in calls}) == len(calls)
+    return [(one["function"]["name"], json.loads(one["function"]["arguments"])) for one in calls]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "cities"),
+    [
+        (CALL, "", ["Oslo"]),
+        (f"I look.\n{CALL}\n{OTHER}\n", "I look.", ["Oslo", "Rome"]),
+        ("It is sunny <tool_c", "It is sunny <tool_c", []),
+        ('<tool_call>{"name": "unknown"}</tool_call>',) * 2 + ([],),
+    ],
+)
+def test_calls_are_told_apart_from_text(answer, said, cities):
+    whole, events = chat(answer, tools=[TOOL])
+    (choice,) = whole["choices"]
+    calls = [("weather", {"city": city}) for city in cities]
+    assert choice["message"]["content"] == (said or None)
+    assert without_ids(choice["message"].get("tool_calls", [])) == calls
+    assert choice["finish_reason"] == ("tool_calls" if calls else "stop")
+    streamed = joined(events)
+    assert streamed["content"] == said
+    assert without_ids(streamed["tool_calls"]) == calls
+    assert streamed["finish_reason"] == choice["finish_reason"]
+
+
+@pytest.mark.parametrize("choice", [None, "none"])
+def test_without_tools_a_call_is_text(choice):
+    fields = {} if choice is None else {"tools": [TOOL], "tool_choice": choice}
+    whole, events = chat(CALL, **fields)
+    assert whole["choices"][0]["message"]["content"] == CALL
+    assert "tool_calls" not in whole["choices"][0]["message"]
+    assert joined(events)["content"] == CALL
+
+
+def test_a_call_that_breaks_off_is_told_as_far_as_it_came():
+    whole, events = chat(CALL, tools=[TOOL], max_tokens=60)
+    (choice,) = whole["choices"]
+    (part,) = choice["message"]["tool_calls"]
+    assert '{"city": "Oslo"}'.startswith(part["function"]["arguments"])
+    assert choice["finish_reason"] == joined(events)["finish_reason"] == "length"
+    assert joined(events)["tool_calls"][0]["function"] == part["function"]
+
+
+def test_log_probabilities_come_with_the_parts():
+    whole, events = chat(f"Hm. {CALL}", tools=[TOOL], logprobs=True)
+    tokens = [one["token"] for one in whole["choices"][0]["logprobs"]["content"]]
+    streamed = [chunk["choices"][0]["logprobs"] for chunk in events[:-1]]
+    assert [one["token"] for told in streamed if told for one in told["content"]] == tokens
+    assert "".join(tokens) == f"Hm. {CALL}<|end|>"
+
+
+def test_thoughts_are_told_apart():
+    answer = "<think>\nIt rains.\n</think>\n\nYes."
+    whole, events = chat(answer, template=THINKING)
+    message = whole["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("It rains.", "Yes.")
+    streamed = joined(events)
+    assert (streamed["reasoning_content"], streamed["content"]) == ("It rains.", "Yes.")
+    whole, _ = chat(answer, template=THINKING, include_reasoning=False)
+    assert whole["choices"][0]["message"]["content"] == answer
+    whole, _ = chat(answer)  # a template that knows no thoughts
+    assert whole["choices"][0]["message"]["content"] == answer
+
+
+def test_thoughts_may_have_begun_in_the_prompt():
+    begins = "<think>\n"
+    template = TEMPLATE.removesuffix("{% endif %}") + begins + "{% endif %}"
+    whole, events = chat("hm\n</think>\nYes.", template=template, begins=begins)
+    for message in (whole["choices"][0]["message"], joined(events)):
+        assert (message["reasoning_content"], message["content"]) == ("hm", "Yes.")
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tools": "weather"}, "tools"),
+        ({"tools": [TOOL, TOOL]}, "tools"),
+        ({"tools": [TOOL], "tool_choice": "weathr"}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": {"type": "function"}}, "tool_choice"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tools": [TOOL], "tool_syntax": "herms"}, "tool_syntax"),
+        ({"tools": [TOOL], "parallel_tool_calls": 1}, "parallel_tool_calls"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(fields, param):
+    answer, _ = chat(CALL, **fields)
+    assert (answer.status, answer.error["param"]) == (400, param)
+
+
+FLAT = {"type": "function", **TOOL["function"], "strict": True}
+BOTH = f"<think>It rains.</think>I look.\n{CALL}\n{OTHER}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kinds"),
+    [
+        (CALL, ["function_call"]),
+        (f"I look.\n{CALL}", ["message", "function_call"]),
+        (BOTH, ["reasoning", "message", "function_call", "function_call"]),
+        (f"{CALL} Done.", ["function_call", "message"]),
+        ("", ["message"]),
+    ],
+)
+def test_a_response_has_an_item_for_each(answer, kinds):
+    async def main() -> None:
+        async with serving(saying(answer)) as toy:
+            toy.llm.tokenizer.chat_template = THINKING
+            body = {"input": "hello", "temperature": 0, "tools": [FLAT], "max_output_tokens": 400}
+            whole = (await call(toy.app, RESPONSES, body)).data
+            assert [item["type"] for item in whole["output"]] == kinds
+            assert whole["tools"] == [FLAT]
+            events = (await call(toy.app, RESPONSES, {**body, "stream": True})).events
+            assert [event["sequence_number"] for event in events] == [*range(len(events))]
+            assert_items_are_told(events)
+            for one in (whole, events[-1]["response"]):
+                assert one["status"] == "completed"
+                for item in one["output"]:
+                    item["id"] = item["call_id"] = None
+            assert events[-1]["response"]["output"] == whole["output"]
+
+    run(main)
+
+
+def assert_items_are_told(events: Sequence[Any]) -> None:
+    """Whether the deltas of each item, joined, are what it has at its end."""
+    done = {}
+    written: dict[int, str] = {}
+    for event in events:
+        kind = event["type"]
+        if kind.endswith(".delta"):
+            number = event["output_index"]
+            written[number] = written.get(number, "") + event["delta"]
+        elif kind == "response.output_item.added":
+            assert event["item"]["status"] == "in_progress"
+            assert event["output_index"] == len(done)
+        elif kind == "response.output_item.done":
+            item = done[event["output_index"]] = event["item"]
+            text = item["arguments"] if "arguments" in item else item["content"][0]["text"]
+            assert written.get(event["output_index"], "") == text
+    assert [done[number] for number in sorted(done)] == events[-1]["response"]["output"]
+
+
+def test_calls_and_their_answers_go_on_as_items():
+    async def main() -> None:
+        async with serving(saying(CALL)) as toy:
+            body = {"input": "hello", "temperature": 0, "tools": [FLAT], "max_output_tokens": 400}
+            first = (await call(toy.app, RESPONSES, body)).data
+            (made,) = first["output"]
+            returned = {"type": "function_call_output", "call_id": made["call_id"], "output": "sun"}
+            items = [*HELLO, made, returned]
+            answer = await call(toy.app, RESPONSES, {**body, "input": items})
+            assert answer.status == 200, answer.body
+            strict = {"type": "function", "function": {**TOOL["function"], "strict": True}}
+            sent = {"role": "assistant", "content": None, "tool_calls": [chat_call(made)]}
+            result = {"role": "tool", "tool_call_id": made["call_id"], "content": "sun"}
+            body = {"messages": [*HELLO, sent, result], "tools": [strict], "max_tokens": 400}
+            chat_answer = await call(toy.app, CHAT, body)
+            tokens = chat_answer.data["usage"]["prompt_tokens"]
+            assert answer.data["usage"]["input_tokens"] == tokens
+
+    run(main)
+
+
+def chat_call(item: Any) -> dict[str, Any]:
+    function = {"name": item["name"], "arguments": item["arguments"]}
+    return {"id": item["call_id"], "type": "function", "function": function}
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_openais_client_takes_calls(streams):
+    async def main() -> None:
+        async with serving(saying(f"I look.\n{CALL}")) as toy, client_of(toy.app) as client:
+            body: Any = {"model": "toy", "temperature": 0, "max_tokens": 400, "tools": [TOOL]}
+            if streams:
+                async with client.chat.completions.stream(messages=HELLO, **body) as stream:
+                    found = await stream.get_final_completion()
+            else:
+                found = await client.chat.completions.create(messages=HELLO, **body)
+            (one,) = found.choices[0].message.tool_calls
+            assert (one.function.name, one.function.arguments) == ("weather", '{"city": "Oslo"}')
+            assert found.choices[0].finish_reason == "tool_calls"
+            body = {"model": "toy", "temperature": 0, "tools": [FLAT], "max_output_tokens": 400}
+            if streams:
+                async with client.responses.stream(input=HELLO, **body) as stream:
+                    response = await stream.get_final_response()
+            else:
+                response = await client.responses.create(input=HELLO, **body)
+            assert response.output[1].arguments == '{"city": "Oslo"}'
+            assert response.output_text == "I look."
+
+    run(main)
