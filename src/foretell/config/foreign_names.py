@@ -103,6 +103,7 @@ NOTES: dict[str, str] = {
     "encoder_repetition_penalty": "for x, set repetition_penalty=1/x and penalty_scope='prompt'",
     "encoder_no_repeat_ngram_size": _ENCODER,
     "truncate_prompt_tokens": "a prompt is never cut: give the last of its token ids",
+    "skip_special_tokens": "set show_special_tokens to have them in the text",
     "detokenize": "an output has its text always, and token_ids beside it",
     "top_a": "top-a sampling is not supported: min_p is nearest to it",
     "local_files_only": "set HF_HUB_OFFLINE=1 in the environment",

@@ -60,7 +60,7 @@ class AnswerForm:
             syntax = self.use.syntax
             marks += [mark for mark in (syntax.begin, syntax.end, *syntax.opens) if mark]
         hidden = set(marks) & set(self.tokenizer.control_names)
-        return {"skip_special_tokens": False} if hidden else {}
+        return {"show_special_tokens": True} if hidden else {}
 
 
 def thinks(template: str | None) -> bool:
