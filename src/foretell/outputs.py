@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from foretell.config import GenerationConfig, choices
+from foretell.config.schemas import JsonSchema
 from foretell.errors import RequestError
 from foretell.utils import html
 from foretell.utils.display import count, show_probability, show_token
@@ -20,7 +23,7 @@ FinishReason = Literal["stop", "length", "abort", "error"]
 LogprobStage = choices.LogprobStage
 """Of which distribution: the model's, after penalties and masks, or the one drawn from."""
 
-ContentStopKind = Literal["eos", "token", "string", "regex", "loop", "criteria"]
+ContentStopKind = Literal["eos", "token", "string", "regex", "grammar", "loop", "criteria"]
 """Rules on what was written; they go with the finish reason "stop"."""
 
 LimitStopKind = Literal["max_new_tokens", "max_length", "context", "max_time"]
@@ -72,7 +75,7 @@ class StopReason(JsonMixin):
 
     `value` is the token id for "eos" and "token", the stop string for "string", the matched text
     for "regex", the length of the repeated pattern for "loop", the limit for the rest, and None
-    for "criteria".
+    for "criteria" and for "grammar": the text is complete, and nothing could follow it.
     """
 
     kind: StopKind
@@ -220,7 +223,9 @@ class GenerationOutput(JsonMixin):
     `prompt_logprobs` has one entry for each prompt token, the first without a value. `trace` says
     of each generated token what the settings made of its odds, if that was asked for. `index`
     says which of the prompt's samples this is, from 0. `score` is what a beam search ranked the
-    text by: the sum of its log-probabilities over length ** length_penalty.
+    text by: the sum of its log-probabilities over length ** length_penalty. `complete` says
+    whether the text is of the language that it was held to, and ended there; None without one.
+    `passed_over` says what of that the text was not held to.
     """
 
     text: str
@@ -237,6 +242,35 @@ class GenerationOutput(JsonMixin):
     trace: list[StepTrace] | None = None
     index: int = 0
     score: float | None = None
+    complete: bool | None = None
+    passed_over: list[str] | None = None
+
+    @cached_property
+    def parsed(self) -> Any:
+        """What the text stands for, where it was held to a form; None while it is not complete.
+
+        JSON is plain data, or an instance of the type that was given as the schema; of any other
+        form it is the text. None, too, where `schema_errors` has errors. Raises what a type of the
+        user's own raises that takes less than its schema says.
+        """
+        if not self.complete or self.schema_errors:
+            return None
+        schema = self.config.json_schema
+        if isinstance(schema, JsonSchema):
+            return schema.value_of(self.text)
+        return json.loads(self.text) if self.config.json else self.text
+
+    @cached_property
+    def schema_errors(self) -> list[str] | None:
+        """What is wrong with a complete text by the whole of its schema, found as it is asked for.
+
+        None where that is not looked for: without `lenient=True`, or where the text is not
+        complete. ConfigError where the package jsonschema, which looks, is missing.
+        """
+        schema = self.config.json_schema
+        if not (self.complete and self.config.lenient and isinstance(schema, JsonSchema)):
+            return None
+        return schema.errors_of(self.text)
 
     def _repr_html_(self) -> str:
         if self.logprobs:

@@ -32,6 +32,9 @@ LENGTHS = (
     "begin_suppress_tokens",
     "logits_processor",
 )
+FORMS = ("json_schema", "json", "regex", "choices", "grammar", "structural_tag")
+"""The last of what applies to greedy decoding too: a form has the last word on what is possible."""
+
 CUTOFFS = ("typical_p", "epsilon_cutoff", "eta_cutoff")
 LAST = ("mirostat", "adaptive_target")
 END = ("renormalize_logits",)
@@ -85,6 +88,7 @@ TRANSFORMERS = Dialect(
         *PENALTIES,
         *MASKS,
         *LENGTHS,
+        *FORMS,
         "top_n_sigma",
         *("temperature", "top_h", "top_k", "top_p", "min_p"),
         *CUTOFFS,
@@ -102,6 +106,7 @@ VLLM = Dialect(
         *PENALTIES,
         "no_repeat_ngram_size",
         *(name for name in LENGTHS if name not in ("min_new_tokens", "min_length")),
+        *FORMS,
         "top_n_sigma",
         *("temperature", "top_h", "min_p", "top_k", "top_p"),
         *CUTOFFS,
@@ -120,6 +125,7 @@ LLAMA_CPP = Dialect(
         *MASKS,
         *LENGTHS,
         *PENALTIES,
+        *FORMS,
         *("top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc_probability"),
         *("top_h", "epsilon_cutoff", "eta_cutoff", "temperature"),
         *LAST,

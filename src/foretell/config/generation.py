@@ -13,7 +13,8 @@ from foretell.config.conflicts import beside_stated, refuse, warnings_of
 from foretell.config.dialects import Dialect, find_dialect
 from foretell.config.foreign_names import refuse_unknown, refuses_unknown
 from foretell.config.presets import MODEL_PRESET, PRESETS
-from foretell.config.settings import SAMPLING_SETTINGS, SETTINGS
+from foretell.config.schemas import JsonSchema
+from foretell.config.settings import FORMS, SAMPLING_SETTINGS, SETTINGS
 from foretell.config.typed import GenerationSettings
 from foretell.config.validators import RepetitionDetection
 from foretell.errors import ConfigError
@@ -91,6 +92,16 @@ class GenerationConfig:
         dialect: "transformers", "vllm" or "llama.cpp": order, ties, scopes and defaults.
         preset: "code", "creative", "chat", "summary", "greedy", "precise", or "model" for what the
             model's own files recommend; what is set outright wins.
+        json_schema, json: the text is JSON by this schema (a dict, its text, a pydantic model, a
+            dataclass or a TypedDict), or a JSON object. `output.parsed` is the value.
+        regex, choices, grammar: the text matches a regular expression, is one of some texts, or
+            follows a grammar in Lark's or llama.cpp's notation (GBNF).
+        structural_tag: free text, with JSON by a schema between tags: `{"structures": [{"begin",
+            "schema", "end"}], "triggers": [...]}` (vLLM).
+        json_whitespace: "free" (at most two characters in one place), "fixed" (a space behind a
+            comma or colon) or "compact" (none). Not set: "free".
+        lenient: pass over keywords of a schema that the text cannot be held to, and check it when
+            it is finished: `output.schema_errors`. Else they are refused.
         max_new_tokens, max_length: most tokens to generate; of prompt and output together.
             Not set: until end of sequence or the context is full.
         max_time: seconds after which to stop.
@@ -172,6 +183,14 @@ class GenerationConfig:
     negative_prompt: str | Collection[int] | None = None
     dialect: str = "transformers"
     preset: str | None = None
+    json_schema: JsonSchema | Mapping[str, Any] | str | type | None = None
+    json: bool = False
+    regex: str | None = None
+    choices: Collection[str] | None = None
+    grammar: str | None = None
+    structural_tag: JsonSchema | Mapping[str, Any] | str | None = None
+    json_whitespace: str | None = None
+    lenient: bool = False
     max_new_tokens: int | None = None
     max_length: int | None = None
     max_time: float | None = None
@@ -251,6 +270,11 @@ class GenerationConfig:
             return False
         return any(getattr(self, name) is not None for name in SAMPLING_SETTINGS)
 
+    @cached_property
+    def form(self) -> str | None:
+        """The setting that holds the text to a language, if one does."""
+        return next((name for name in FORMS if getattr(self, name) not in (None, False)), None)
+
     @property
     def samples(self) -> bool:
         """`is_sampling`, by its first name, for programs that ask for it."""
@@ -306,8 +330,8 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, RepetitionDetection):
-        return dataclasses.asdict(value)
+    if isinstance(value, (JsonSchema, RepetitionDetection)):
+        return value.data if isinstance(value, JsonSchema) else dataclasses.asdict(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

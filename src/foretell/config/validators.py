@@ -12,6 +12,7 @@ from typing import Any
 from foretell.config import plain
 from foretell.config.choices import LOGPROB_STAGES, NEVER, SCOPE_NAMES
 from foretell.config.ranges import FINITE, MAX_COUNT, TOKEN_ID, Range
+from foretell.config.schemas import JsonSchema, json_schema
 from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
 from foretell.utils.surrogates import has_surrogate
@@ -254,6 +255,51 @@ def prompt(name: str, value: Any) -> str | tuple[int, ...]:
     return kept
 
 
+MAX_GRAMMAR = 2**18
+"""Characters of a grammar or of a regular expression."""
+
+
+def formal_language(name: str, value: Any) -> str:
+    """A grammar or a regular expression; whether it makes sense is found where it is compiled."""
+    found = plain.string(value)
+    if not found:
+        raise wrong(name, value, "a string, not empty")
+    if has_surrogate(found):
+        raise wrong(name, value, "Unicode, without lone surrogates")
+    if len(found) > MAX_GRAMMAR:
+        raise ConfigError(f"{name} has {len(found)} characters: must have at most {MAX_GRAMMAR}")
+    return found
+
+
+def structural_tag(name: str, value: Any) -> JsonSchema:
+    """vLLM's structural tag, as a dict or as its text: `structures` and their `triggers`."""
+    if isinstance(value, type):
+        raise wrong(name, value, "a dict with structures and triggers")
+    found = json_schema(name, value)
+    data = found.data
+    structures = data.get("structures") if isinstance(data, dict) else None
+    keys = {"begin", "schema", "end"}
+    good = isinstance(structures, list) and structures
+    if not good or not all(isinstance(one, dict) and keys <= {*one} for one in structures or ()):
+        raise ConfigError(f"{name} must have structures: a list of objects with {sorted(keys)}")
+    triggers = data.get("triggers", [])
+    if not isinstance(triggers, list) or not all(isinstance(one, str) for one in triggers):
+        raise ConfigError(f"{name}.triggers must be a list of texts")
+    for index, one in enumerate(structures or ()):
+        _check_tag(f"{name}.structures[{index}]", one, triggers)
+    return found
+
+
+def _check_tag(path: str, tag: Mapping[str, Any], triggers: Iterable[str]) -> None:
+    for key in ("begin", "end"):
+        if not isinstance(tag[key], str) or not tag[key]:
+            raise ConfigError(f"{path}.{key} must be a text, not empty")
+    if not isinstance(tag["schema"], (dict, bool)):
+        raise ConfigError(f"{path}.schema must be a JSON schema")
+    if triggers and not any(one and tag["begin"].startswith(one) for one in triggers):
+        raise ConfigError(f"{path}.begin must start with one of the triggers")
+
+
 class Notation(Enum):
     """How values are written on a command line."""
 
@@ -272,6 +318,9 @@ class Notation(Enum):
     DECAY = auto()
     EARLY_STOPPING = auto()
     DETECTION = auto()
+    PATTERN = auto()
+    SCHEMA = auto()
+    GRAMMAR = auto()
     NONE = auto()
     """A function of Python, and so no option."""
 
@@ -321,6 +370,10 @@ SCOPE = Values(scope, f"{', '.join(SCOPE_NAMES)} or a number", Notation.SCOPE)
 DECAY = Values(decay, "start ≥ 0, factor > 0", Notation.DECAY)
 DETECTION = Values(detection, "True, or sizes and count", Notation.DETECTION)
 EARLY_STOPPING = Values(early_stopping, f'True, False or "{NEVER}"', Notation.EARLY_STOPPING)
+PATTERN = Values(formal_language, "a regular expression", Notation.PATTERN)
+GRAMMAR = Values(formal_language, "a grammar", Notation.GRAMMAR)
+JSON_SCHEMA = Values(json_schema, "a JSON schema", Notation.SCHEMA)
+STRUCTURAL_TAG = Values(structural_tag, "structures, and triggers", Notation.SCHEMA)
 FUNCTION = Values(function, "a function", Notation.NONE)
 FUNCTIONS = Values(functions, "a function", Notation.NONE)
 FUNCTION_OR_SEVERAL = Values(function_or_several, "a function, or a list of them", Notation.NONE)

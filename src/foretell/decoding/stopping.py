@@ -11,6 +11,7 @@ from typing import Any
 
 from foretell.config import GenerationConfig
 from foretell.config.validators import RepetitionDetection
+from foretell.decoding.context import FormMatchers
 from foretell.decoding.functions import functions_of, read_function, verdict_of
 from foretell.decoding.processors.base import History
 from foretell.outputs import StopReason
@@ -24,10 +25,15 @@ class StopRules:
         config: the settings in force.
         eos_token_ids: the model's end-of-sequence ids, unless the settings name others.
         max_length: positions that the sequence may come to take.
+        matchers: of the language that the text is held to, if it is held to one.
     """
 
     def __init__(
-        self, config: GenerationConfig, eos_token_ids: frozenset[int], max_length: int
+        self,
+        config: GenerationConfig,
+        eos_token_ids: frozenset[int],
+        max_length: int,
+        matchers: FormMatchers | None = None,
     ) -> None:
         self._config = config
         self._eos_token_ids = frozenset() if config.ignore_eos else eos_token_ids
@@ -35,6 +41,7 @@ class StopRules:
         detection = config.repetition_detection
         self._detection = detection if isinstance(detection, RepetitionDetection) else None
         self._max_length = max_length
+        self._matchers = matchers
         self._started = perf_counter()
 
     def check(self, history: History) -> StopReason | None:
@@ -44,6 +51,8 @@ class StopRules:
             return StopReason("eos", last)
         if last in self._stop_token_ids:
             return StopReason("token", last)
+        if self._matchers is not None and self._matchers.at(history).has_ended:
+            return StopReason("grammar")
         loop = None if self._detection is None else self._loop(history, self._detection)
         return loop or self._limit(history)
 

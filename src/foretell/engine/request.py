@@ -16,6 +16,7 @@ from foretell.decoding.context import Breakers, ChainContext
 from foretell.decoding.strategies import strategy_for
 from foretell.decoding.strategies.base import Strategy, StrategyKind
 from foretell.errors import ContextLengthError, RequestError
+from foretell.grammar.matcher import Grammar, Matchers
 from foretell.outputs import StopReason
 from foretell.utils.display import count
 from foretell.utils.quoting import quote
@@ -41,6 +42,7 @@ class Request:
         on_step: is called with a record of each step by a strategy that keeps records; a beam
             search gives a `BeamStep`.
         prompt_index: of the prompt in its list.
+        grammar: the language that the settings hold the text to, if they do.
     """
 
     prompt: Items[int]
@@ -54,6 +56,7 @@ class Request:
     priority: int = 0
     on_step: Callable[[Any], None] | None = None
     prompt_index: int = 0
+    grammar: Grammar | None = None
 
     @cached_property
     def strategy_kind(self) -> StrategyKind:
@@ -119,11 +122,27 @@ class Request:
         """How much longer the negative prompt is than the prompt."""
         return max(0, len(self.negative_prompt or ()) - len(self.prompt))
 
-    def context(self, vocab_size: int, max_length: int | None = None) -> ChainContext:
+    def context(
+        self,
+        vocab_size: int,
+        max_length: int | None = None,
+        matchers: Matchers | None = None,
+    ) -> ChainContext:
         """What the chain of its processors must know; `max_length` where the length is limited."""
         return ChainContext(
-            vocab_size, self.eos_token_ids, max_length, self.dry_breakers, self.prompt_index
+            vocab_size,
+            self.eos_token_ids,
+            max_length,
+            self.dry_breakers,
+            self.prompt_index,
+            matchers or self.matchers(),
         )
+
+    def matchers(self) -> Matchers | None:
+        """How far its texts have come in the language that they are held to: at the beginning."""
+        if self.grammar is None:
+            return None
+        return Matchers(self.grammar, by_text=self.strategy_kind.emits)
 
     def check(self, info: BackendInfo) -> None:
         """Raise RequestError if no state of this backend could run the request."""

@@ -14,6 +14,7 @@ from foretell.decoding.stopping import StopRules
 from foretell.decoding.strategies.base import StopCheck, Strategy, StrategyContext
 from foretell.engine.request import Request
 from foretell.engine.sequence import Sequence
+from foretell.grammar.matcher import Matchers
 from foretell.outputs import StopReason
 from foretell.utils.arrays import Logits
 
@@ -49,8 +50,9 @@ class RequestState:
             self.live.append(Sequence(0, request.negative_prompt, is_visible=False))
         self.open_samples = set(range(request.num_samples))
         self.started_samples: set[int] = set()
-        self.stop_rules = _stop_rules(request, info)
-        self.strategy = make_strategy(request, info)
+        matchers = request.matchers()
+        self.stop_rules = _stop_rules(request, info, matchers)
+        self.strategy = make_strategy(request, info, matchers)
         self.num_reported = 0
         self.cached_tokens = 0
         self.begun: float | None = None
@@ -116,22 +118,27 @@ class RequestState:
         self._rows.clear()
 
 
-def make_strategy(request: Request, info: BackendInfo) -> Strategy:
-    """The request's strategy, or a new one that its settings ask for."""
+def make_strategy(
+    request: Request, info: BackendInfo, matchers: Matchers | None = None
+) -> Strategy:
+    """The request's strategy, or a new one that its settings ask for.
+
+    `matchers` are those of its stop rules, which need not be brought up to a text twice.
+    """
     kind = request.strategy_kind
     if isinstance(kind, Strategy):
         return kind
     context = StrategyContext(
-        request.context(info.vocab_size, request.max_length(info)),
+        request.context(info.vocab_size, request.max_length(info), matchers),
         len(request.prompt),
-        _stop_check(request, _stop_rules(request, info)),
+        _stop_check(request, _stop_rules(request, info, matchers)),
         request.on_step,
     )
     return kind(request.config, context)
 
 
-def _stop_rules(request: Request, info: BackendInfo) -> StopRules:
-    return StopRules(request.config, request.eos_token_ids, request.max_length(info))
+def _stop_rules(request: Request, info: BackendInfo, matchers: Matchers | None) -> StopRules:
+    return StopRules(request.config, request.eos_token_ids, request.max_length(info), matchers)
 
 
 def _stop_check(request: Request, rules: StopRules) -> StopCheck:

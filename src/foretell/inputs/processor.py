@@ -18,6 +18,7 @@ from foretell.config.settings import MULTIPLYING_SETTINGS, SETTINGS
 from foretell.decoding.functions import check_functions
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError
+from foretell.inputs.grammars import Grammars
 from foretell.inputs.prompts import Prompt, Prompts, check_length, is_batch, read_prompt
 from foretell.inputs.recommended import Recommended
 from foretell.inputs.resolve import (
@@ -200,6 +201,7 @@ class InputProcessor:
         self._vocab_size = tokenizer.vocab_size if vocab_size is None else vocab_size
         self._longest_of = longest_of
         self._context_length = context_length
+        self._grammars = Grammars(tokenizer, self._vocab_size)
         self._find_breakers = lru_cache(MAX_BREAKERS)(partial(find_breakers, tokenizer))
 
     def settings(
@@ -242,6 +244,8 @@ class InputProcessor:
         if complete.guidance_scale not in (None, 1) and isinstance(negative, str):
             check_length("a negative prompt", negative, self._tokenizer, length)
         tokenized = tokenize_settings(complete, self._tokenizer, self._find_breakers)
+        if complete.form is not None:
+            extras["grammar"] = self._grammars.find(complete)
         return RequestTemplate(
             complete, tokenized, extras, self._tokenizer, self._longest_of, default_length
         )

@@ -34,6 +34,9 @@ from foretell.utils.quoting import quote
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
 
+BY_THE_FORM = ("eos", "grammar")
+"""Ends that are possible only where a text is complete."""
+
 EndsText = Callable[[Sequence[int]], "StopReason | None"]
 ByStage = dict[LogprobStage, list[TokenLogprob]]
 
@@ -256,7 +259,22 @@ class SampleStreamer:
             trace=self._traces(self._tokens) if self._job.request.config.trace else None,
             index=self._index,
             score=self._score,
+            complete=self._is_complete(reason, stop_reason),
+            passed_over=self._passed_over(),
         )
+
+    def _is_complete(self, reason: FinishReason, stop_reason: StopReason | None) -> bool | None:
+        """Whether the text is of the language that it was held to, and ended by itself there."""
+        grammar = self._job.request.grammar
+        if grammar is None:
+            return None
+        if reason != "stop" or stop_reason is None:
+            return False
+        return stop_reason.kind in BY_THE_FORM or grammar.accepts("".join(self._pieces))
+
+    def _passed_over(self) -> list[str] | None:
+        grammar = self._job.request.grammar
+        return [*grammar.passed_over] if grammar is not None and grammar.passed_over else None
 
     def _traces(self, tokens: Sequence[_Token]) -> list[StepTrace]:
         return [token.trace for token in tokens if token.trace is not None]
@@ -281,7 +299,7 @@ def stop_in_text(job: Job, tokenizer: Tokenizer) -> EndsText | None:
     if not any(getattr(config, name) for name in TEXT_STOPS):
         return None
     silent_config = config.override(logprobs=None, prompt_logprobs=None)
-    silent = replace(job, request=replace(job.request, config=silent_config))
+    silent = replace(job, request=replace(job.request, config=silent_config, grammar=None))
     budget = SearchBudget()
 
     def stop_of(token_ids: Sequence[int]) -> StopReason | None:

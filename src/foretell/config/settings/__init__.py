@@ -14,6 +14,7 @@ from foretell.config.ranges import Range
 from foretell.config.settings import (
     cutting,
     ending,
+    form,
     repetition,
     reports,
     steering,
@@ -27,6 +28,7 @@ from foretell.config.validators import Values
 __all__ = [
     "ALIASES",
     "CHOOSING_SETTINGS",
+    "FORMS",
     "GROUPS",
     "MULTIPLYING_SETTINGS",
     "RANGES",
@@ -41,7 +43,7 @@ __all__ = [
     "Setting",
 ]
 
-_GROUPS = (strategy, temperature, cutting, steering, repetition, tokens, ending, reports)
+_GROUPS = (strategy, temperature, cutting, steering, repetition, tokens, form, ending, reports)
 
 SETTINGS: dict[str, Setting] = {
     name: replace(row, group=group.HEADING) for group in _GROUPS for name, row in group.ROWS.items()
@@ -79,6 +81,9 @@ STAGES = frozenset(name for name, row in SETTINGS.items() if row.kind.is_stage)
 
 SAMPLER_STAGES = frozenset(name for name in STAGES if SETTINGS[name].kind.is_sampling)
 """Stages that shape the draw; the rest (penalties, masks, lengths) also apply to greedy."""
+
+FORMS = tuple(name for name, row in SETTINGS.items() if row.kind is Kind.FORM)
+"""Each holds a text to a language; a text has one of them at most."""
 
 TEXT_STOPS = tuple(name for name, row in SETTINGS.items() if row.ends_text)
 """Where the text says that it has ended; a beam's too."""

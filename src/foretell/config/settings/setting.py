@@ -22,6 +22,7 @@ class Kind(Enum):
     PENALTY = "a stage that looks back on what was written"
     BIAS = "a stage that adds to logits"
     MASK = "a stage that rules tokens out, whoever chooses"
+    FORM = "a stage that holds the text to a language"
     LENGTH = "a stage that acts on the end of sequence, by the length so far"
     LAST = "a stage that acts at the length limit alone"
     REPAIR = "a stage that mends or normalizes the row"
@@ -51,7 +52,7 @@ class Kind(Enum):
 _SAMPLING = (Kind.SAMPLER, Kind.MODIFIER, Kind.TRUNCATION, Kind.ADAPTIVE)
 _STAGES = (
     *(Kind.SAMPLER, Kind.TRUNCATION, Kind.ADAPTIVE, Kind.PENALTY, Kind.BIAS, Kind.MASK),
-    *(Kind.LENGTH, Kind.LAST, Kind.REPAIR, Kind.CUSTOM),
+    *(Kind.FORM, Kind.LENGTH, Kind.LAST, Kind.REPAIR, Kind.CUSTOM),
 )
 
 
@@ -86,6 +87,7 @@ class Setting:
         usual: its place among the usual settings, which `--help` lists first; 0: it is none.
         note: what `--help` adds.
         short: a one-letter spelling for the command line.
+        flag: its option's name there, where that is another.
         needs_json: whether only `--json` can show what it asks for.
         group: its heading in the guide and in `--help`; the table fills it in.
     """
@@ -117,6 +119,7 @@ class Setting:
     usual: int = 0
     note: str = ""
     short: str = ""
+    flag: str = ""
     needs_json: bool = False
     group: str = ""
 

@@ -12,6 +12,7 @@ from foretell.decoding.chain import Stage
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused.chain import MAX_VOCAB, FusedChain, Step, apply
 from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.form import FormMask
 from foretell.decoding.processors.penalties import (
     FrequencyPenalty,
     Penalty,
@@ -50,6 +51,17 @@ def fuse(
         min_tokens_to_keep=config.min_tokens_to_keep or 1,
         **_settings(penalties),
     )
+
+
+def set_apart(stages: Sequence[Stage]) -> tuple[Stage | None, list[Stage]]:
+    """The stage of a form, and the others, where it may as well come before all of them.
+
+    So it is where only penalties come before it: these leave ruled-out tokens so.
+    """
+    index = next((i for i, one in enumerate(stages) if isinstance(one.processor, FormMask)), None)
+    if index is None or not all(_is_penalty(one.processor) for one in stages[:index]):
+        return None, [*stages]
+    return stages[index], [*stages[:index], *stages[index + 1 :]]
 
 
 def fuse_traced(

@@ -12,7 +12,7 @@ import numpy as np
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import Stage, build_chain
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused.build import fuse, fuse_each, fuse_traced
+from foretell.decoding.fused.build import fuse, fuse_each, fuse_traced, set_apart
 from foretell.decoding.fused.chain import FusedChain, draw
 from foretell.decoding.logprobs import TokenReport, report
 from foretell.decoding.philox import uniform as uniform_at
@@ -38,6 +38,7 @@ class _SequenceChain:
 
     Attributes:
         whole: all stages in one call in C++, where they may run so and nobody looks between them.
+        mask: a stage that runs before `whole` does, if there is one.
         traced: the same where it is to be traced.
     """
 
@@ -45,12 +46,14 @@ class _SequenceChain:
         self._config, self._context = config, context
         self._stages = build_chain(config, context)
         self.whole: FusedChain | None = None
+        self.mask: Stage | None = None
         self.traced: TracedChain | None = None
         if tuple(config.logprobs_stage) == ("raw",):
             if config.trace:
                 self.traced = fuse_traced(self._stages, config, context)
             else:
-                self.whole = fuse(self._stages, config, context)
+                self.mask, others = set_apart(self._stages)
+                self.whole = fuse(others, config, context)
 
     @cached_property
     def stages(self) -> list[Stage]:
@@ -159,11 +162,16 @@ class SamplingStrategy(ConfiguredStrategy):
 
     def _draw(self, row: Logits, history: History) -> Draw | None:
         """How C++ can choose the row's token; None where the stages must run one by one."""
-        whole = self._chains[history.index].whole
+        own = self._chains[history.index]
+        whole = own.whole
         if whole is None:
             return None
         whole.advance(history)
         raw = None if self._config.logprobs is None else row.copy()
+        if own.mask is not None:
+            if not self._config.remove_invalid_values:
+                check_logits(row)  # a broken one would come to look sound
+            own.mask.processor(row, history)
         uniform = self._uniform(history) or 0.0  # greedy takes no notice of it
         return Draw(whole, uniform, raw, self._config.logprobs or 0)
 

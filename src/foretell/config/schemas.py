@@ -1,0 +1,107 @@
+"""A JSON schema as a setting holds it: its text, and the Python type that it was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from foretell.config import plain
+from foretell.config.python_types import schema_of, value_of
+from foretell.errors import ConfigError
+from foretell.utils.extras import how_to_install
+from foretell.utils.quoting import quote
+
+MAX_SCHEMA = 2**20
+"""Characters. One of a Kubernetes object has 66,000."""
+
+FORMS = "a JSON schema: a dict, its text, a pydantic model, a dataclass or a TypedDict"
+
+
+@dataclass(frozen=True)
+class JsonSchema:
+    """A schema, in JSON as it was written: the order of its keys is that of the text.
+
+    Attributes:
+        text: the schema in JSON.
+        kind: the type that it was made from, whose instance an output becomes; None: plain data.
+    """
+
+    text: str
+    kind: type | None = None
+
+    @property
+    def data(self) -> Any:
+        """The schema as plain data."""
+        return json.loads(self.text)
+
+    def value_of(self, text: str) -> Any:
+        """What a text that is complete stands for: plain data, or an instance of the type.
+
+        Raises what the type itself raises where it takes less than its schema says.
+        """
+        if self.kind is None:
+            return json.loads(text)
+        if hasattr(self.kind, "model_validate_json"):
+            return self.kind.model_validate_json(text)
+        return value_of(self.kind, json.loads(text))
+
+    def errors_of(self, text: str) -> list[str]:
+        """What is wrong with a text that is JSON, by path; ConfigError without jsonschema."""
+        try:
+            from jsonschema import validators  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise ConfigError(
+                f"lenient=True checks a text with jsonschema: {how_to_install('lenient')}"
+            ) from error
+        schema = self.data
+        kind = validators.validator_for(schema, default=validators.validator_for({}))
+        found = kind(schema).iter_errors(json.loads(text))
+        return [f"{error.json_path}: {error.message}" for error in found]
+
+    def __str__(self) -> str:
+        """For traces: the type's name, or the beginning of the text."""
+        if self.kind is not None:
+            return self.kind.__name__
+        return self.text if len(self.text) <= 40 else f"{self.text[:40]}…"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def json_schema(name: str, value: Any) -> JsonSchema:
+    """A schema in any of its forms; ConfigError if it is none, or is no valid JSON."""
+    if isinstance(value, JsonSchema):
+        return value
+    kind = value if isinstance(value, type) else None
+    text = plain.string(value)
+    if text is None:
+        text = _text_of(name, value, kind)
+    if len(text) > MAX_SCHEMA:
+        raise ConfigError(f"{name} has {len(text)} characters: must have at most {MAX_SCHEMA}")
+    return JsonSchema(_checked(name, text), kind)
+
+
+def _text_of(name: str, value: Any, kind: type | None) -> str:
+    if kind is not None and hasattr(kind, "model_json_schema"):
+        value = kind.model_json_schema()
+    elif kind is not None:
+        value = schema_of(name, kind)
+    if not isinstance(value, (Mapping, bool)):
+        raise ConfigError(f"{name}={quote(value)} must be {FORMS}")
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{name} is no JSON: {quote(error)}") from error
+
+
+def _checked(name: str, text: str) -> str:
+    try:
+        data = json.loads(text)
+        text.encode()
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{name} is no JSON: {quote(error)}") from error
+    if not isinstance(data, (dict, bool)):
+        raise ConfigError(f"{name} must be a JSON object, and not {quote(data)}")
+    return text

@@ -1,0 +1,100 @@
+"""Structured output: languages that a text is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from foretell.config.settings.setting import Kind, Setting
+from foretell.config.validators import (
+    BOOLEAN,
+    GRAMMAR,
+    JSON_SCHEMA,
+    PATTERN,
+    STRUCTURAL_TAG,
+    TEXTS,
+    one_of,
+)
+
+HEADING = "Structured output"
+
+_JSON = ("json_schema", "json", "structural_tag")
+
+
+def _rivals(*names: str) -> Mapping[str, str]:
+    """The forms that come before one: a text has one form."""
+    return dict.fromkeys(names, "a text has one form: drop one")
+
+
+ROWS: dict[str, Setting] = {
+    "json_schema": Setting(
+        JSON_SCHEMA,
+        Kind.FORM,
+        "a JSON schema that the text follows; or a pydantic model, a dataclass, a TypedDict",
+        code="""\
+from dataclasses import dataclass
+
+@dataclass
+class Animal:
+    name: str
+    legs: int
+
+output = llm.generate("A cat as JSON: ", json_schema=Animal, max_new_tokens=40)
+print(output.parsed)
+""",
+        with_others="out.parsed is the value, None while the text is not complete",
+        aliases=("guided_json", "json_object_schema", "output_schema"),
+    ),
+    "json": Setting(
+        BOOLEAN,
+        Kind.FORM,
+        "whether the text is a JSON object",
+        not_with=_rivals("json_schema"),
+        with_others="out.parsed is the value, None while the text is not complete",
+        aliases=("json_mode", "json_object"),
+        flag="json-object",
+    ),
+    "regex": Setting(
+        PATTERN,
+        Kind.FORM,
+        "a regular expression that the whole text matches",
+        not_with=_rivals("json_schema", "json"),
+        examples=(),
+        aliases=("guided_regex", "pattern"),
+    ),
+    "choices": Setting(
+        TEXTS,
+        Kind.FORM,
+        "texts of which one is written",
+        not_with=_rivals("json_schema", "json", "regex"),
+        aliases=("guided_choice", "choice"),
+    ),
+    "grammar": Setting(
+        GRAMMAR,
+        Kind.FORM,
+        "a grammar that the text follows, as Lark or llama.cpp's GBNF write it",
+        not_with=_rivals("json_schema", "json", "regex", "choices"),
+        source="llguidance; llama.cpp",
+        aliases=("guided_grammar", "gbnf", "lark", "ebnf"),
+    ),
+    "structural_tag": Setting(
+        STRUCTURAL_TAG,
+        Kind.FORM,
+        "free text, with JSON by a schema between some tags",
+        not_with=_rivals("json_schema", "json", "regex", "choices", "grammar"),
+        source="vLLM",
+    ),
+    "json_whitespace": Setting(
+        one_of("free", "fixed", "compact"),
+        Kind.DETAIL,
+        "white space in JSON: free (up to two characters), fixed (a space behind , and :) or "
+        "compact (none)",
+        needs=_JSON,
+        on_when="",
+    ),
+    "lenient": Setting(
+        BOOLEAN,
+        Kind.DETAIL,
+        "pass over what of a schema cannot be held to, and check the finished text against it",
+        needs=("json_schema", "structural_tag"),
+    ),
+}

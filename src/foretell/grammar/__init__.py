@@ -1,0 +1,5 @@
+"""Languages that a text is held to: what may come next, and whether it may end.
+
+It knows tokens by their bytes, and nothing of text or of models: `inputs/` gives it the vocabulary
+and the settings, `decoding/` asks it for masks.
+"""

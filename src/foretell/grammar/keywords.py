@@ -1,0 +1,136 @@
+"""A JSON schema's keywords: which of them a text can be held to, and where there are others.
+
+Refused are those that the library does not know, and those with which it would let something
+through; unknown names, which JSON Schema itself passes over, earn a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from foretell.utils.quoting import quote
+from foretell.utils.suggestions import did_you_mean
+
+SCHEMAS_BY_NAME = ("properties", "patternProperties", "$defs", "definitions")
+SCHEMAS = ("items", "additionalProperties", "additionalItems")
+LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
+VALUES = (
+    *("type", "const", "enum", "$ref", "required", "pattern", "format", "multipleOf"),
+    *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+)
+NAMES = ("$schema", "$id", "id", "$anchor")
+ANNOTATIONS = (
+    *("$comment", "title", "description", "default", "examples", "deprecated"),
+    *("readOnly", "writeOnly", "contentEncoding", "contentMediaType", "contentSchema"),
+    *("discriminator", "example", "externalDocs", "xml", "$vocabulary"),
+)
+UNSUPPORTED = (
+    *("not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies"),
+    *("uniqueItems", "contains", "minContains", "maxContains", "propertyNames"),
+    *("unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"),
+    *("$dynamicAnchor", "$recursiveAnchor", "x-guidance", "nullable"),
+)
+"""What no text is held to; with one of these a schema is refused, or compiled without it."""
+
+KNOWN = frozenset(
+    (*SCHEMAS_BY_NAME, *SCHEMAS, *LISTS_OF_SCHEMAS, *VALUES, *NAMES, *ANNOTATIONS, *UNSUPPORTED)
+)
+MAX_MULTIPLE = 10_000
+"""Larger ones take seconds to compile."""
+
+NOTHING_ASKED: Mapping[str, Any] = {"uniqueItems": False, "nullable": False}
+"""Values with which an unsupported keyword asks for nothing."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What there is to say of a keyword.
+
+    Attributes:
+        path: where it stands, in JSONPath.
+        keyword: its name.
+        reason: what is wrong with it.
+    """
+
+    path: str
+    keyword: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{quote(self.keyword)} at {self.path} {self.reason}"
+
+
+def unsupported(schema: Any) -> list[Finding]:
+    """The keywords of a schema that no text can be held to."""
+    return [
+        Finding(path, keyword, reason)
+        for path, one in subschemas(schema)
+        for keyword in one
+        if (reason := _reason(keyword, one)) is not None
+    ]
+
+
+def unknown(schema: Any) -> list[Finding]:
+    """Names in a schema that are no keywords, such as misspelt ones: JSON Schema has no error."""
+    return [
+        Finding(path, keyword, f"is no keyword, and asks for nothing: {_proposal(keyword)}")
+        for path, one in subschemas(schema)
+        for keyword in one
+        if keyword not in KNOWN and not keyword.startswith("x-")
+    ]
+
+
+def without_unsupported(schema: Any) -> Any:
+    """The schema without the keywords that no text can be held to."""
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: one for name, one in schema.items() if _reason(name, schema) is None}
+    for name, value in kept.items():
+        if name in SCHEMAS_BY_NAME and isinstance(value, dict):
+            kept[name] = {key: without_unsupported(one) for key, one in value.items()}
+        elif name in (*LISTS_OF_SCHEMAS, *SCHEMAS) and isinstance(value, list):
+            kept[name] = [without_unsupported(one) for one in value]
+        elif name in SCHEMAS:
+            kept[name] = without_unsupported(value)
+    return kept
+
+
+def subschemas(schema: Any, path: str = "$") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema that is an object, with its path, the whole one first."""
+    if not isinstance(schema, dict):
+        return
+    yield path, schema
+    for name, value in schema.items():
+        for step, one in _inner(name, value):
+            yield from subschemas(one, f"{path}{step}")
+
+
+def _inner(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if name in SCHEMAS_BY_NAME and isinstance(value, dict):
+        yield from ((f".{name}{_step(key)}", one) for key, one in value.items())
+    elif name in (*LISTS_OF_SCHEMAS, *SCHEMAS) and isinstance(value, list):
+        yield from ((f".{name}[{index}]", one) for index, one in enumerate(value))
+    elif name in SCHEMAS:
+        yield f".{name}", value
+
+
+def _step(key: str) -> str:
+    return f".{key}" if key.isidentifier() else f"[{quote(key)}]"
+
+
+def _reason(keyword: str, schema: Mapping[str, Any]) -> str | None:
+    """Why a text cannot be held to this keyword of a schema; None if it can."""
+    value = schema[keyword]
+    if keyword in UNSUPPORTED:
+        nothing = keyword in NOTHING_ASKED and value is NOTHING_ASKED[keyword]
+        return None if nothing else "is not supported"
+    if keyword == "multipleOf" and isinstance(value, (int, float)) and value > MAX_MULTIPLE:
+        return f"is {quote(value)}: must be at most {MAX_MULTIPLE}"
+    return None
+
+
+def _proposal(keyword: str) -> str:
+    return did_you_mean(keyword, sorted(KNOWN), "drop it, or write it as JSON Schema has it")
