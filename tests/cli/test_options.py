@@ -268,7 +268,7 @@ def test_what_others_call_an_option_is_told(shell, arguments, hint):
 
 
 def test_an_option_that_is_alike_in_its_dashes_only_is_not_meant(shell):
-    assert "No such option '--json' (see" in shell.run("chat", "--json").err
+    assert "No such option '--yaml' (see" in shell.run("chat", "--yaml").err
 
 
 def test_options_may_be_spelled_as_in_python():

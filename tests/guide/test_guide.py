@@ -201,6 +201,8 @@ ALONE = {
     "include_stop_str_in_output": True,
     "logprobs_stage": "final",
     "early_stopping": True,
+    "json_whitespace": "compact",
+    "lenient": True,
 }
 
 

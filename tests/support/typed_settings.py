@@ -46,6 +46,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypedDict
 
 from foretell.config.choices import LogprobStage, Never, Scope
+from foretell.config.schemas import JsonSchema
 from foretell.config.validators import RepetitionDetection
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -130,6 +131,17 @@ def _early(text: str) -> bool | str:
     return text
 
 
+def _form(text: str) -> str:
+    """What a file says; a text that is no file's name but a schema or a grammar is that itself."""
+    if text.lstrip().startswith("{") or "::=" in text or "\n" in text:
+        return text
+    try:
+        return Path(text).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise ConfigError(f"{quote(text)} cannot be read: {reason}") from error
+
+
 def _flat(values: Iterable[Iterable[Any]]) -> tuple[Any, ...]:
     return tuple(item for value in values for item in value)
 
@@ -154,6 +166,9 @@ SINGLE: dict[Notation, AnyType] = {
     Notation.EARLY_STOPPING: Written("on|off|never", _early),
     Notation.DETECTION: Written("on|MAX,MIN,COUNT", _detection),
     Notation.DIALECT: click.Choice(DIALECT_NAMES),
+    Notation.PATTERN: Written("REGEX", str),
+    Notation.SCHEMA: Written("FILE", _form),
+    Notation.GRAMMAR: Written("FILE", _form),
 }
 """Options that are given once."""
 
@@ -185,7 +200,8 @@ def is_option(name: str) -> bool:
 
 def flag_of(name: str) -> str:
     """How the setting is spelled on a command line."""
-    return "--do-sample/--greedy" if name == "do_sample" else f"--{name.replace('_', '-')}"
+    spelled = SETTINGS[name].flag or name.replace("_", "-")
+    return "--do-sample/--greedy" if name == "do_sample" else f"--{spelled}"
 
 
 def _kind_of(values: Range | Values) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from foretell.config.foreign_names import hint
 from foretell.config.presets import MODEL_PRESET
-from foretell.config.settings import RANGES, SAMPLING_SETTINGS, SETTINGS
+from foretell.config.settings import FORMS, RANGES, SAMPLING_SETTINGS, SETTINGS
 from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
 
@@ -46,6 +46,7 @@ def refuse(config: GenerationConfig) -> None:
         refuse_equal_samples(config)
     _refuse_more_texts_than_beams(config)
     _refuse_incompatible(config)
+    _refuse_two_forms(config)
     _refuse_stages_of_beams(config)
 
 
@@ -106,6 +107,12 @@ def _refuse_incompatible(config: GenerationConfig) -> None:
                 f"{name}={quote(getattr(config, name))} contradicts "
                 f"{other}={quote(getattr(config, other))}: {reason}"
             )
+
+
+def _refuse_two_forms(config: GenerationConfig) -> None:
+    found = [name for name in FORMS if getattr(config, name) not in (None, False)]
+    if len(found) > 1:
+        raise ConfigError(f"{found[0]} contradicts {found[1]}: a text has one form, drop one")
 
 
 def _refuse_stages_of_beams(config: GenerationConfig) -> None:

@@ -56,7 +56,7 @@ _ONE_PROCESS = "one process runs the model"
 _AT_LOAD = "there is nothing to set: weights are packed once, as the model is opened"
 _ADAPTER = "adapters are not supported: merge them into the model's weights"
 _DRAFT = "drafts are not supported: the model computes every token"
-_GRAMMAR = "grammars are not supported: prefix_allowed_tokens_fn can say which ids may follow"
+_GRAMMAR = "set json_schema, json, regex, choices, grammar or structural_tag"
 _ROPE = "the model's own file says how positions are encoded"
 _GROUPS = "diverse beam search is not supported: num_beams searches as one group"
 _REPORT = "set logprobs, and logprobs_stage='final' for what was drawn from"
@@ -83,8 +83,7 @@ NOTES: dict[str, str] = {
     **dict.fromkeys(("lora_path", "lora_base", "lora", "enable_lora", "adapter_path"), _ADAPTER),
     **dict.fromkeys(("draft_model", "speculative_config", "speculative_model"), _DRAFT),
     **dict.fromkeys(("assistant_model", "prompt_lookup_num_tokens"), _DRAFT),
-    **dict.fromkeys(("grammar", "json_schema", "response_format", "guided_decoding"), _GRAMMAR),
-    **dict.fromkeys(("guided_json", "guided_regex", "structured_outputs"), _GRAMMAR),
+    **dict.fromkeys(("response_format", "guided_decoding", "structured_outputs"), _GRAMMAR),
     **dict.fromkeys(("rope_freq_base", "rope_freq_scale", "rope_scaling", "rope_theta"), _ROPE),
     **dict.fromkeys(("num_beam_groups", "diversity_penalty"), _GROUPS),
     **dict.fromkeys(("constraints", "force_words_ids"), _CONSTRAINED),

@@ -273,7 +273,8 @@ class GenerationConfig:
     @cached_property
     def form(self) -> str | None:
         """The setting that holds the text to a language, if one does."""
-        return next((name for name in FORMS if getattr(self, name) not in (None, False)), None)
+        found = [name for name in FORMS if getattr(self, name) not in (None, False)]
+        return found[0] if found else None
 
     @property
     def samples(self) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypedDict
 
 from foretell.config.choices import LogprobStage, Never, Scope
+from foretell.config.schemas import JsonSchema
 from foretell.config.validators import RepetitionDetection
 
 
@@ -127,6 +128,23 @@ class SampleSettings(TypedDict, total=False):
     """pull away from the negative prompt; 1 is off"""
     negative_prompt: str | Collection[int] | None
     """the text to be guided away from; not set: the prompt's last token"""
+    json_schema: JsonSchema | Mapping[str, Any] | str | type | None
+    """a JSON schema that the text follows; or a pydantic model, a dataclass, a TypedDict"""
+    json: bool | None
+    """whether the text is a JSON object"""
+    regex: str | None
+    """a regular expression that the whole text matches"""
+    choices: str | Collection[str] | None
+    """texts of which one is written"""
+    grammar: str | None
+    """a grammar that the text follows, as Lark or llama.cpp's GBNF write it"""
+    structural_tag: JsonSchema | Mapping[str, Any] | str | None
+    """free text, with JSON by a schema between some tags"""
+    json_whitespace: str | None
+    """white space in JSON: free (up to two characters), fixed (a space behind , and :) or
+    compact (none)"""
+    lenient: bool | None
+    """pass over what of a schema cannot be held to, and check the finished text against it"""
     max_new_tokens: int | None
     """tokens to generate at most"""
     max_length: int | None

@@ -135,7 +135,7 @@ class Request:
             max_length,
             self.dry_breakers,
             self.prompt_index,
-            matchers or self.matchers(),
+            self.matchers() if matchers is None and self.grammar is not None else matchers,
         )
 
     def matchers(self) -> Matchers | None:

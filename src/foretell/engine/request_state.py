@@ -50,7 +50,7 @@ class RequestState:
             self.live.append(Sequence(0, request.negative_prompt, is_visible=False))
         self.open_samples = set(range(request.num_samples))
         self.started_samples: set[int] = set()
-        matchers = request.matchers()
+        matchers = None if request.grammar is None else request.matchers()
         self.stop_rules = _stop_rules(request, info, matchers)
         self.strategy = make_strategy(request, info, matchers)
         self.num_reported = 0

@@ -41,8 +41,18 @@ KNOWN = frozenset(
 MAX_MULTIPLE = 10_000
 """Larger ones take seconds to compile."""
 
-NOTHING_ASKED: Mapping[str, Any] = {"uniqueItems": False, "nullable": False}
+NOTHING_ASKED: Mapping[str, tuple[Any, ...]] = {
+    "uniqueItems": (False,),
+    "nullable": (False,),
+    "propertyNames": (True, {}),
+    "unevaluatedProperties": (True, {}),
+    "unevaluatedItems": (True, {}),
+    **dict.fromkeys(("dependentRequired", "dependentSchemas", "dependencies"), ({},)),
+}
 """Values with which an unsupported keyword asks for nothing."""
+
+ONLY_BESIDE = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "contains"}
+"""Keywords that ask for nothing without another."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +94,14 @@ def unknown(schema: Any) -> list[Finding]:
 
 
 def without_unsupported(schema: Any) -> Any:
-    """The schema without the keywords that no text can be held to."""
+    """The schema without the keywords that no text can be held to, or that ask for nothing."""
     if not isinstance(schema, dict):
         return schema
-    kept = {name: one for name, one in schema.items() if _reason(name, schema) is None}
+    kept = {
+        name: one
+        for name, one in schema.items()
+        if name not in UNSUPPORTED and _reason(name, schema) is None
+    }
     for name, value in kept.items():
         if name in SCHEMAS_BY_NAME and isinstance(value, dict):
             kept[name] = {key: without_unsupported(one) for key, one in value.items()}
@@ -125,11 +139,16 @@ def _reason(keyword: str, schema: Mapping[str, Any]) -> str | None:
     """Why a text cannot be held to this keyword of a schema; None if it can."""
     value = schema[keyword]
     if keyword in UNSUPPORTED:
-        nothing = keyword in NOTHING_ASKED and value is NOTHING_ASKED[keyword]
-        return None if nothing else "is not supported"
+        return None if _asks_for_nothing(keyword, schema) else "is not supported"
     if keyword == "multipleOf" and isinstance(value, (int, float)) and value > MAX_MULTIPLE:
         return f"is {quote(value)}: must be at most {MAX_MULTIPLE}"
     return None
+
+
+def _asks_for_nothing(keyword: str, schema: Mapping[str, Any]) -> bool:
+    value, lonely = schema[keyword], ONLY_BESIDE.get(keyword, keyword) not in schema
+    neutral = NOTHING_ASKED.get(keyword, ())
+    return lonely or any(type(value) is type(one) and value == one for one in neutral)
 
 
 def _proposal(keyword: str) -> str:

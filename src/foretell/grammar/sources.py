@@ -121,7 +121,7 @@ def _supported(name: str, schema: Any, *, lenient: bool) -> Any:
         told = "; ".join(map(str, found[:3]))
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
         raise ConfigError(f"{name}: {told}{more}: drop it, or set lenient=True")
-    return keywords.without_unsupported(schema) if found else schema
+    return keywords.without_unsupported(schema)
 
 
 def _of_regex(pattern: str) -> str:

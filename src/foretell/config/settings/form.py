@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from foretell.config.settings.setting import Kind, Setting
 from foretell.config.validators import (
     BOOLEAN,
@@ -20,10 +18,7 @@ HEADING = "Structured output"
 _JSON = ("json_schema", "json", "structural_tag")
 
 
-def _rivals(*names: str) -> Mapping[str, str]:
-    """The forms that come before one: a text has one form."""
-    return dict.fromkeys(names, "a text has one form: drop one")
-
+ONE = "a text has one form: json_schema, json, regex, choices, grammar or structural_tag"
 
 ROWS: dict[str, Setting] = {
     "json_schema": Setting(
@@ -38,18 +33,17 @@ class Animal:
     name: str
     legs: int
 
-output = llm.generate("A cat as JSON: ", json_schema=Animal, max_new_tokens=40)
+output = llm.generate("A cat: ", json_schema=Animal, max_new_tokens=40)
 print(output.parsed)
 """,
-        with_others="out.parsed is the value, None while the text is not complete",
+        with_others=ONE,
         aliases=("guided_json", "json_object_schema", "output_schema"),
     ),
     "json": Setting(
         BOOLEAN,
         Kind.FORM,
         "whether the text is a JSON object",
-        not_with=_rivals("json_schema"),
-        with_others="out.parsed is the value, None while the text is not complete",
+        with_others=ONE,
         aliases=("json_mode", "json_object"),
         flag="json-object",
     ),
@@ -57,22 +51,21 @@ print(output.parsed)
         PATTERN,
         Kind.FORM,
         "a regular expression that the whole text matches",
-        not_with=_rivals("json_schema", "json"),
-        examples=(),
+        with_others=ONE,
         aliases=("guided_regex", "pattern"),
     ),
     "choices": Setting(
         TEXTS,
         Kind.FORM,
         "texts of which one is written",
-        not_with=_rivals("json_schema", "json", "regex"),
+        with_others=ONE,
         aliases=("guided_choice", "choice"),
     ),
     "grammar": Setting(
         GRAMMAR,
         Kind.FORM,
         "a grammar that the text follows, as Lark or llama.cpp's GBNF write it",
-        not_with=_rivals("json_schema", "json", "regex", "choices"),
+        with_others=ONE,
         source="llguidance; llama.cpp",
         aliases=("guided_grammar", "gbnf", "lark", "ebnf"),
     ),
@@ -80,7 +73,7 @@ print(output.parsed)
         STRUCTURAL_TAG,
         Kind.FORM,
         "free text, with JSON by a schema between some tags",
-        not_with=_rivals("json_schema", "json", "regex", "choices", "grammar"),
+        with_others=ONE,
         source="vLLM",
     ),
     "json_whitespace": Setting(
@@ -89,7 +82,6 @@ print(output.parsed)
         "white space in JSON: free (up to two characters), fixed (a space behind , and :) or "
         "compact (none)",
         needs=_JSON,
-        on_when="",
     ),
     "lenient": Setting(
         BOOLEAN,

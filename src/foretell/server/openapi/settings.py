@@ -142,6 +142,9 @@ _SHAPES: Mapping[Notation, Callable[[], Schema]] = {
     Notation.DECAY: lambda: _pair(_number(DECAY_START), _number(DECAY_FACTOR)),
     Notation.EARLY_STOPPING: lambda: {"enum": [True, False, "never"]},
     Notation.DETECTION: _detection,
+    Notation.PATTERN: lambda: {"type": "string", "minLength": 1},
+    Notation.GRAMMAR: lambda: {"type": "string", "minLength": 1},
+    Notation.SCHEMA: lambda: {"type": ["object", "string"]},
 }
 
 _DEFAULTS = {one.name: one.default for one in dataclasses.fields(GenerationConfig) if one.init}
