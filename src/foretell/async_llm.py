@@ -46,13 +46,14 @@ from foretell.decoding.logprobs import TokenReport
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
+from foretell.inputs.chat import chat_request
+from foretell.inputs.chat_settings import ChatSampleSettings, ChatSettings
 from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
 from foretell.llm import LLM, NOT_PICKLED, model_repr
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.job import Job
 from foretell.streaming.run import ordered_outputs
-from foretell.text.chat.prompt import chat_prompt
 from foretell.worker.channel import Channel
 from foretell.worker.coalescing import CoalescingQueue
 from foretell.worker.submissions import Generation, Observation, Submission
@@ -286,7 +287,7 @@ class AsyncLLM:
         *,
         num_return_sequences: Literal[1] | None,
         priority: int = 0,
-        **settings: Unpack[SampleSettings],
+        **settings: Unpack[ChatSampleSettings],
     ) -> GenerationOutput: ...
 
     @overload
@@ -297,7 +298,7 @@ class AsyncLLM:
         *,
         num_return_sequences: int,
         priority: int = 0,
-        **settings: Unpack[SampleSettings],
+        **settings: Unpack[ChatSampleSettings],
     ) -> list[GenerationOutput]: ...
 
     @overload
@@ -307,7 +308,7 @@ class AsyncLLM:
         config: GenerationConfig | None = None,
         *,
         priority: int = 0,
-        **settings: Unpack[SampleSettings],
+        **settings: Unpack[ChatSampleSettings],
     ) -> GenerationOutput: ...
 
     @overload
@@ -317,7 +318,7 @@ class AsyncLLM:
         config: GenerationConfig | None = None,
         *,
         priority: int = 0,
-        **settings: Unpack[GenerationSettings],
+        **settings: Unpack[ChatSettings],
     ) -> GenerationOutput | list[GenerationOutput]: ...
 
     async def chat(
@@ -326,12 +327,13 @@ class AsyncLLM:
         config: GenerationConfig | None = None,
         *,
         priority: int = 0,
-        **settings: Unpack[GenerationSettings],
+        **settings: Unpack[ChatSettings],
     ) -> GenerationOutput | list[GenerationOutput]:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`; see `LLM.chat`."""
-        complete = self._settings(config, settings)
-        read = partial(chat_prompt, self.tokenizer, messages)
-        return await self._generate(read, complete, False, priority, CHAT_TOKENS)
+        chat = chat_request(self.tokenizer, messages, settings)
+        complete = self._settings(config, chat.settings)
+        found = await self._generate(chat.read, complete, False, priority, CHAT_TOKENS)
+        return [*map(chat.told, found)] if isinstance(found, list) else chat.told(found)
 
     def stream_chat(
         self,
@@ -339,12 +341,13 @@ class AsyncLLM:
         config: GenerationConfig | None = None,
         *,
         priority: int = 0,
-        **settings: Unpack[GenerationSettings],
+        **settings: Unpack[ChatSettings],
     ) -> AsyncGenerator[Chunk, None]:
         """As `chat`, a chunk a token."""
-        complete = self._settings(config, settings)
-        read = partial(chat_prompt, self.tokenizer, messages)
-        return self._stream(read, complete, False, priority, CHAT_TOKENS)
+        chat = chat_request(self.tokenizer, messages, settings)
+        complete = self._settings(config, chat.settings)
+        chunks = self._stream(chat.read, complete, False, priority, CHAT_TOKENS)
+        return chunks if chat.form.is_plain else chat.told_async_chunks(chunks)
 
     async def next(
         self,

@@ -32,6 +32,7 @@ from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
+from foretell.inputs.chat_settings import ChatSampleSettings, ChatSettings
 from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
 from foretell.loading.load import load_model
@@ -318,7 +319,7 @@ class LLM:
         config: GenerationConfig | None = None,
         *,
         num_return_sequences: Literal[1] | None,
-        **settings: Unpack[SampleSettings],
+        **settings: Unpack[ChatSampleSettings],
     ) -> GenerationOutput: ...
 
     @overload
@@ -328,7 +329,7 @@ class LLM:
         config: GenerationConfig | None = None,
         *,
         num_return_sequences: int,
-        **settings: Unpack[SampleSettings],
+        **settings: Unpack[ChatSampleSettings],
     ) -> list[GenerationOutput]: ...
 
     @overload
@@ -336,7 +337,7 @@ class LLM:
         self,
         messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
-        **settings: Unpack[SampleSettings],
+        **settings: Unpack[ChatSampleSettings],
     ) -> GenerationOutput: ...
 
     @overload
@@ -344,44 +345,52 @@ class LLM:
         self,
         messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
-        **settings: Unpack[GenerationSettings],
+        **settings: Unpack[ChatSettings],
     ) -> GenerationOutput | list[GenerationOutput]: ...
 
     def chat(
         self,
         messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
-        **settings: Unpack[GenerationSettings],
+        **settings: Unpack[ChatSettings],
     ) -> GenerationOutput | list[GenerationOutput]:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`.
 
         The model's own chat template makes the prompt, and says which roles there are; text in a
         message never counts as a special token. A content may also be a list of OpenAI's text
         parts, `[{"type": "text", "text": "Hello"}]`, and a message may have a `name`. The role
-        `developer` is `system` to templates that do not know it; what tools answered is refused.
+        `developer` is `system` to templates that do not know it.
+
+        `tools` are functions that the model may call, as OpenAI describes them; `tool_choice` is
+        "auto", "none", "required" or the name of one. The output's `tool_calls` are what it called,
+        their arguments held to the tools' schemas; their answers are messages of the role `tool`.
+
         An answer has at most 512 tokens where the settings state no length;
         `max_length=llm.info.context_length` leaves it all the room there is, where the KV pool has
         as much. With `num_return_sequences` above 1 there is a list of answers. RequestError if
         the model has no template, or the messages do not suit it.
         """
-        from foretell.text.chat.prompt import chat_prompt
+        from foretell.inputs.chat import chat_request
 
-        prompt = chat_prompt(self.tokenizer, messages)
         inputs = self._require_open().inputs
-        jobs = _prepare(inputs, prompt, False, config, settings, CHAT_TOKENS)
-        return self._collect(jobs)
+        chat = chat_request(self.tokenizer, messages, settings)
+        found = self._collect(
+            _prepare(inputs, chat.read(), False, config, chat.settings, CHAT_TOKENS)
+        )
+        return [*map(chat.told, found)] if isinstance(found, list) else chat.told(found)
 
     def stream_chat(
         self,
         messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
-        **settings: Unpack[GenerationSettings],
+        **settings: Unpack[ChatSettings],
     ) -> Generator[Chunk, None, None]:
         """As `chat`, a chunk a token."""
-        from foretell.text.chat.prompt import chat_prompt
+        from foretell.inputs.chat import chat_request
 
-        prompt = chat_prompt(self.tokenizer, messages)
-        return self._stream(prompt, config, settings, default_length=CHAT_TOKENS)
+        chat = chat_request(self.tokenizer, messages, settings)
+        chunks = self._stream(chat.read(), config, chat.settings, default_length=CHAT_TOKENS)
+        return chunks if chat.form.is_plain else chat.told_chunks(chunks)
 
     def explain(
         self,

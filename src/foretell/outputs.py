@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from foretell.config import GenerationConfig, choices
 from foretell.config.schemas import JsonSchema
 from foretell.errors import RequestError
+from foretell.text.tools.calls import ToolCall
 from foretell.utils import html
 from foretell.utils.display import count, show_probability, show_token
 from foretell.utils.short_repr import call_repr, short_repr
@@ -58,7 +59,7 @@ class JsonMixin:
 def _plain(value: Any) -> Any:
     if isinstance(value, GenerationConfig):
         return value.as_dict()
-    if isinstance(value, JsonMixin):
+    if isinstance(value, (JsonMixin, ToolCall)):
         return value.to_dict()
     if isinstance(value, bytes):
         return list(value)
@@ -225,7 +226,9 @@ class GenerationOutput(JsonMixin):
     says which of the prompt's samples this is, from 0. `score` is what a beam search ranked the
     text by: the sum of its log-probabilities over length ** length_penalty. `complete` says
     whether the text is of the language that it was held to, and ended there; None without one.
-    `passed_over` says what of that the text was not held to.
+    `passed_over` says what of that the text was not held to. Of a chat in which tools may be
+    called, or thoughts are told: `tool_calls`, `reasoning_content`, and `content`, the text
+    without them.
     """
 
     text: str
@@ -244,6 +247,9 @@ class GenerationOutput(JsonMixin):
     score: float | None = None
     complete: bool | None = None
     passed_over: list[str] | None = None
+    content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCall] | None = None
 
     @cached_property
     def parsed(self) -> Any:

@@ -21,7 +21,7 @@ TOOL = {
     },
 }
 CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'
-OTHER = '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'
+OTHER = CALL.replace("Oslo", "Rome")
 THINKING = TEMPLATE + "{# <think> #}"
 
 
@@ -82,7 +82,6 @@ def without_ids(calls: Sequence[Any]) -> list[Any]:
         (CALL, "", ["Oslo"]),
         (f"I look.\n{CALL}\n{OTHER}\n", "I look.", ["Oslo", "Rome"]),
         ("It is sunny <tool_c", "It is sunny <tool_c", []),
-        ('<tool_call>{"name": "unknown"}</tool_call>',) * 2 + ([],),
     ],
 )
 def test_calls_are_told_apart_from_text(answer, said, cities):
@@ -96,6 +95,50 @@ def test_calls_are_told_apart_from_text(answer, said, cities):
     assert streamed["content"] == said
     assert without_ids(streamed["tool_calls"]) == calls
     assert streamed["finish_reason"] == choice["finish_reason"]
+
+
+DICE = {
+    "type": "function",
+    "function": {
+        "name": "dice",
+        "parameters": {
+            "type": "object",
+            "properties": {"sides": {"enum": [6, 20]}},
+            "required": ["sides"],
+            "additionalProperties": False,
+        },
+    },
+}
+NAMED = {"type": "function", "function": {"name": "dice"}}
+SOME = {
+    "type": "allowed_tools",
+    "allowed_tools": {"mode": "required", "tools": [{"type": "function", **NAMED}]},
+}
+
+
+@pytest.mark.parametrize("syntax", [None, "hermes", "llama3", "mistral", "json"])
+@pytest.mark.parametrize("choice", ["dice", NAMED, SOME, "required"])
+def test_an_answer_may_have_to_be_a_call(choice, syntax):
+    tools = [DICE] if choice == "required" else [TOOL, DICE]
+    held = {"tools": tools, "tool_choice": choice, "parallel_tool_calls": False}
+    whole, events = chat("I would rather not.", tool_syntax=syntax, **held)
+    (one,) = whole["choices"]
+    assert one["message"]["content"] is None
+    ((name, arguments),) = without_ids(one["message"]["tool_calls"])
+    assert name == "dice"
+    assert arguments["sides"] in (6, 20)
+    assert one["finish_reason"] == "tool_calls"
+    assert without_ids(joined(events)["tool_calls"]) == [(name, arguments)]
+
+
+def test_what_a_strict_tool_cannot_be_held_to_is_refused():
+    odd = {"type": "object", "properties": {"x": {"not": {"const": 1}}}}
+    function = {"name": "f", "parameters": odd}
+    answer, _ = chat(CALL, tools=[{"type": "function", "function": {**function, "strict": True}}])
+    assert (answer.status, answer.error["param"]) == (400, "tools")
+    assert "not" in answer.error["message"]
+    whole, _ = chat("Hm.", tools=[{"type": "function", "function": function}])
+    assert whole["choices"][0]["message"]["content"] == "Hm."
 
 
 @pytest.mark.parametrize("choice", [None, "none"])

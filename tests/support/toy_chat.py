@@ -65,7 +65,8 @@ def saying(answer: str, begins: str = "", **sizes: int) -> ScriptedBackend:
 
     def script(history: tuple[int, ...]) -> NDArray[np.float32]:
         row = np.zeros(VOCAB_SIZE, dtype=np.float32)
-        row[ids[len(history) - _end_of_last(header, history)]] = CERTAIN
+        index = len(history) - _end_of_last(header, history)
+        row[ids[index] if index < len(ids) else EOS] = CERTAIN
         return row
 
     settings: dict[str, Any] = {"context_length": 4096, "num_blocks": 600, **sizes}

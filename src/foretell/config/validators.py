@@ -272,7 +272,11 @@ def formal_language(name: str, value: Any) -> str:
 
 
 def structural_tag(name: str, value: Any) -> JsonSchema:
-    """vLLM's structural tag, as a dict or as its text: `structures` and their `triggers`."""
+    """vLLM's structural tag, as a dict or as its text: `structures` and their `triggers`.
+
+    With `at_least_one` the text begins with a tag, and has nothing but tags; with
+    `stop_after_first` it ends behind one.
+    """
     if isinstance(value, type):
         raise wrong(name, value, "a dict with structures and triggers")
     found = json_schema(name, value)
@@ -285,6 +289,9 @@ def structural_tag(name: str, value: Any) -> JsonSchema:
     triggers = data.get("triggers", [])
     if not isinstance(triggers, list) or not all(isinstance(one, str) for one in triggers):
         raise ConfigError(f"{name}.triggers must be a list of texts")
+    for key in ("at_least_one", "stop_after_first"):
+        if not isinstance(data.get(key, False), bool):
+            raise ConfigError(f"{name}.{key} must be true or false")
     for index, one in enumerate(structures or ()):
         _check_tag(f"{name}.structures[{index}]", one, triggers)
     return found

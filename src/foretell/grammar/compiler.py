@@ -63,13 +63,15 @@ class GrammarCompiler:
             total -= len(source.text)
 
     @cached_property
-    def _parts(self) -> tuple[LLTokenizer, frozenset[str]]:
+    def _parts(self) -> tuple[LLTokenizer, dict[str, int]]:
         vocabulary = self._read_vocabulary()
-        names = (vocabulary.tokens[index] for index in vocabulary.special)
-        special = frozenset(name.removeprefix(SPECIAL).decode(errors="replace") for name in names)
+        special = {
+            vocabulary.tokens[index].removeprefix(SPECIAL).decode(errors="replace"): index
+            for index in vocabulary.special
+        }
         return build_tokenizer(vocabulary), special
 
-    def _tokenizer(self) -> tuple[LLTokenizer, frozenset[str]]:
+    def _tokenizer(self) -> tuple[LLTokenizer, dict[str, int]]:
         with self._lock:
             return self._parts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ from foretell.utils.quoting import quote
 if TYPE_CHECKING:
     from llguidance._lib import JsonCompileOptions
 
+NO_NAMES: Mapping[str, int] = {}
 ANY_OBJECT = '{"type":"object"}'
 WHITESPACE: Mapping[str, Mapping[str, Any]] = {
     "free": {"whitespace_flexible": True, "whitespace_pattern": r"[ \n]{1,2}"},
@@ -64,8 +65,8 @@ def source_of(config: GenerationConfig) -> Source | None:
     return Source(setting, text, config.json_whitespace or "free", config.lenient)
 
 
-def grammar_text(source: Source, special: Collection[str] = ()) -> str:
-    """The source as the library takes it; `special` are names of control tokens.
+def grammar_text(source: Source, special: Mapping[str, int] = NO_NAMES) -> str:
+    """The source as the library takes it; `special` are the control tokens' ids by their names.
 
     Raises:
         ConfigError: it is none, or a keyword of its schema cannot be held to.
@@ -151,30 +152,62 @@ def _of_grammar(text: str) -> str:
         raise ConfigError(f"grammar is neither Lark nor GBNF: {quote(error)}") from error
 
 
-def _of_tags(source: Source, special: Collection[str]) -> str:
-    """Free text until a trigger, then the tag of that trigger, and so on.
+def _of_tags(source: Source, special: Mapping[str, int]) -> str:
+    """Free text until a trigger, then the tag of that trigger, and so on; or tags alone.
 
-    A trigger that is a control token of the model is that token, and not its name in letters.
+    The name of a control token in a tag's beginning or end is that token, and not its letters.
     """
     from llguidance import LLMatcher
 
     data = json.loads(source.text)
+    is_bare = data.get("at_least_one", False)
     rules = ["%llguidance {}"]
     tags = []
     for index, one in enumerate(data["structures"]):
-        trigger = _trigger(one["begin"], data.get("triggers") or [one["begin"]])
         name = f"structural_tag.structures[{index}].schema"
         schema = _supported(name, one["schema"], lenient=source.lenient)
         body = json.dumps({**schema, "x-guidance": _options(source)})
-        head = f"TEXT {trigger}" if trigger in special else f"trigger_{index}"
-        if trigger not in special:
-            rules.append(f"trigger_{index}[lazy]: TEXT {json.dumps(trigger)}")
-        rest = one["begin"].removeprefix(trigger)
-        begin = json.dumps(rest) if rest else ""
-        rules.append(f"tag_{index}: {head} {begin} %json {body} {json.dumps(one['end'])}")
+        begin = _in_lark(one["begin"], special)
+        if not is_bare:
+            trigger = _trigger(one["begin"], data.get("triggers") or [one["begin"]])
+            begin = _triggered(trigger, one["begin"], f"trigger_{index}", special, rules)
+        rules.append(f"tag_{index}: {begin} %json {body} {_in_lark(one['end'], special)}")
         tags.append(f"tag_{index}")
-    rules += [f"start: ({' | '.join(tags)})* last", "last: TEXT", r"TEXT: /(.|\n)*/"]
+    rules += _order_of(
+        " | ".join(tags), is_bare=is_bare, is_one=data.get("stop_after_first", False)
+    )
     return LLMatcher.grammar_from_lark("\n".join(rules))
+
+
+def _order_of(tags: str, *, is_bare: bool, is_one: bool) -> list[str]:
+    """How tags follow each other, and what stands between."""
+    if is_bare:
+        more = "" if is_one else f" (SPACE ({tags}))*"
+        return [f"start: ({tags}){more}", r"SPACE: /[ \n]{0,2}/"]
+    several = f"({tags}) | last" if is_one else f"({tags})* last"
+    return [f"start: {several}", "last: TEXT", r"TEXT: /(.|\n)*/"]
+
+
+def _triggered(
+    trigger: str, begin: str, name: str, special: Mapping[str, int], rules: list[str]
+) -> str:
+    """A tag's beginning behind free text, for which a rule of this name may be added."""
+    rest = _in_lark(begin.removeprefix(trigger), special)
+    if trigger in special:
+        return f"TEXT {_in_lark(trigger, special)} {rest}"
+    rules.append(f"{name}[lazy]: TEXT {json.dumps(trigger)}")
+    return f"{name} {rest}"
+
+
+def _in_lark(text: str, special: Mapping[str, int]) -> str:
+    """A text in Lark's notation, control tokens by their ids."""
+    names = sorted((re.escape(name) for name in special if name in text), key=len, reverse=True)
+    pieces = re.split(f"({'|'.join(names)})", text) if names else [text]
+    return " ".join(
+        f"<[{special[piece]}]>" if piece in special else json.dumps(piece, ensure_ascii=False)
+        for piece in pieces
+        if piece
+    )
 
 
 def _trigger(begin: str, triggers: Iterable[str]) -> str:

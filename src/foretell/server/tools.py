@@ -1,69 +1,17 @@
-"""What a request says of tools and thoughts, and what its answer is taken apart for."""
+"""What a request says of tools and thoughts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from foretell.errors import RequestError
-from foretell.outputs import GenerationOutput
 from foretell.server.errors import ApiError, api_error, invalid
 from foretell.server.sorting import Fields
 from foretell.server.values import checked, flag
-from foretell.text.reasoning import BEGIN, END
 from foretell.text.tokenizer import Tokenizer
-from foretell.text.tools.answer import Answer, AnswerReader, join_parts
-from foretell.text.tools.use import ToolUse, tool_use
-
-_LAST = 8
-"""Tokens at a prompt's end in which a mark may be, and white space behind it."""
-
-
-@dataclass(frozen=True)
-class AnswerForm:
-    """What an answer may be beside text.
-
-    Attributes:
-        use: the tools that it may call; None: none.
-        tells_thoughts: whether thoughts are told apart.
-        tokenizer: the model's.
-    """
-
-    use: ToolUse | None
-    tells_thoughts: bool
-    tokenizer: Tokenizer
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether an answer is nothing but text."""
-        return self.use is None and not self.tells_thoughts
-
-    def reader(self, prompt: Sequence[int]) -> AnswerReader:
-        """What takes an answer to this prompt, which is token ids, apart."""
-        starts_inside = False
-        if self.tells_thoughts:
-            end = self.tokenizer.decode(list(prompt[-_LAST:]), skip_special_tokens=False)
-            starts_inside = end.rstrip().endswith(BEGIN)
-        return AnswerReader(
-            self.use, tells_thoughts=self.tells_thoughts, starts_inside=starts_inside
-        )
-
-    def read(self, output: GenerationOutput, key: str) -> Answer:
-        """A whole answer, taken apart."""
-        if self.is_plain:
-            return Answer(None, output.text, ())
-        reader = self.reader(output.prompt_token_ids)
-        return join_parts([*reader.feed(output.text), *reader.finish()], key)
-
-    def settings(self) -> dict[str, Any]:
-        """The settings with which such an answer is written: its marks are shown."""
-        marks = [BEGIN, END] if self.tells_thoughts else []
-        if self.use is not None:
-            syntax = self.use.syntax
-            marks += [mark for mark in (syntax.begin, syntax.end, *syntax.opens) if mark]
-        hidden = set(marks) & set(self.tokenizer.control_names)
-        return {"skip_special_tokens": False} if hidden else {}
+from foretell.text.tools.form import AnswerForm, thinks
+from foretell.text.tools.use import tool_use
 
 
 def answer_form(fields: Fields, tokenizer: Tokenizer) -> AnswerForm:
@@ -80,7 +28,9 @@ def answer_form(fields: Fields, tokenizer: Tokenizer) -> AnswerForm:
         )
     except RequestError as error:
         raise _named(error) from error
-    tells_thoughts = flag(own, "include_reasoning", default=True) and BEGIN in (template or "")
+    if use is not None:
+        fields.spelled |= dict.fromkeys(use.settings(), "tools")
+    tells_thoughts = flag(own, "include_reasoning", default=True) and thinks(template)
     return AnswerForm(use, tells_thoughts, tokenizer)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from foretell.text.reasoning import ThoughtPart, ThoughtReader
-from foretell.text.tools.reader import CallPart, CallReader, TextPart, ToolCall
+from foretell.text.tools.calls import ToolCall
+from foretell.text.tools.reader import CallPart, CallReader, TextPart
 from foretell.text.tools.use import ToolUse
 
 ID_LENGTH = 9

@@ -54,13 +54,14 @@ class AnswerForm:
         return join_parts([*reader.feed(text), *reader.finish()], key)
 
     def settings(self) -> dict[str, Any]:
-        """The settings with which such an answer is written: its marks are shown."""
+        """The settings with which such an answer is written: its marks are shown, calls held."""
+        held = {} if self.use is None else self.use.settings()
         marks = [BEGIN, END] if self.tells_thoughts else []
         if self.use is not None:
             syntax = self.use.syntax
             marks += [mark for mark in (syntax.begin, syntax.end, *syntax.opens) if mark]
         hidden = set(marks) & set(self.tokenizer.control_names)
-        return {"show_special_tokens": True} if hidden else {}
+        return {**held, "show_special_tokens": True} if hidden else held
 
 
 def thinks(template: str | None) -> bool:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from foretell.errors import RequestError
@@ -38,6 +39,15 @@ class CallSyntax:
     opens: tuple[str, ...] = ()
     is_list: bool = False
     marks: tuple[str, ...] = ()
+
+    def around(self, name: str) -> tuple[str, str]:
+        """What a call of this tool has before and after its arguments."""
+        begin = f'{{"name": {json.dumps(name, ensure_ascii=False)}, "{self.arguments}": '
+        if self.is_list:
+            return f"{self.begin}[{begin}", f"}}]{self.end}"
+        if self.begin:
+            return f"{self.begin}\n{begin}", f"}}\n{self.end}"
+        return begin, "}"
 
 
 SYNTAXES = {

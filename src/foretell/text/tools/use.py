@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foretell.errors import RequestError
-from foretell.text.tools.definitions import Tool, check_tools, name_of
+from foretell.text.tools.definitions import Tool, check_tools, name_of, parameters_of
 from foretell.text.tools.syntaxes import CallSyntax, find_syntax
 from foretell.utils.quoting import quote
 from foretell.utils.suggestions import did_you_mean
@@ -34,6 +34,29 @@ class ToolUse:
     is_required: bool
     is_parallel: bool
     syntax: CallSyntax
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that hold an answer to these tools: the arguments follow their schemas.
+
+        A schema that cannot be held to in all is held to as far as it can be, unless its tool is
+        `strict`. Calls that have no mark, where there need be none, are not held to anything.
+        """
+        syntax = self.syntax
+        if not (syntax.begin or self.is_required):
+            return {}
+        tag = {
+            "structures": [self._structure(tool) for tool in self.tools],
+            "triggers": [syntax.begin] if syntax.begin else [],
+            "at_least_one": self.is_required,
+            "stop_after_first": not self.is_parallel,
+        }
+        is_strict = any(tool["function"].get("strict") for tool in self.tools)
+        return {"structural_tag": tag, "lenient": not is_strict}
+
+    def _structure(self, tool: Tool) -> dict[str, Any]:
+        """How a call of a tool is written around its arguments, in vLLM's words."""
+        begin, end = self.syntax.around(name_of(tool))
+        return {"begin": begin, "schema": parameters_of(tool), "end": end}
 
     @property
     def names(self) -> tuple[str, ...]:
