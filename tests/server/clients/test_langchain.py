@@ -30,12 +30,20 @@ ALONE: dict[str, Any] = {"temperature": 1.0, "seed": 4, "max_new_tokens": 12}
 
 
 class TestIntegration(ChatModelIntegrationTests):
-    """LangChain's suite, but for what no model here does: tools, structured output, images."""
+    """LangChain's suite, but for what no model here does: images, sounds."""
 
-    has_tool_calling = False
-    has_tool_choice = False
+    has_tool_calling = True
+    has_tool_choice = True
     has_structured_output = False
     model_override_value = ALIAS
+
+    @pytest.mark.xfail(reason="a model of 135M does not call of itself")
+    def test_agent_loop(self, model: Any) -> None:
+        super().test_agent_loop(model)
+
+    @pytest.mark.xfail(reason="a model of 135M does not come to the end of such a text")
+    def test_unicode_tool_call_integration(self, model: Any) -> None:
+        super().test_unicode_tool_call_integration(model)
 
     @pytest.fixture(autouse=True)
     def _asks(self, real_url: str) -> None:
@@ -55,6 +63,9 @@ class TestIntegration(ChatModelIntegrationTests):
             "api_key": "none",
             "stream_usage": True,
             "seed": 1,
+            "temperature": 0,
+            "max_tokens": 200,
+            "model_kwargs": {"parallel_tool_calls": False},  # a small model does not stop at one
         }
 
 

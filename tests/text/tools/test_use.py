@@ -1,0 +1,101 @@
+"""Which tools an answer may call, and what its arguments are held to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from foretell.errors import RequestError
+from foretell.text.tools.use import closed, tool_use
+
+F = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+G = {"type": "function", "function": {"name": "g", "parameters": {"type": "object"}}}
+ONE = {"type": "function", "function": {"name": "g"}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "names", "is_required"),
+    [
+        (None, ("f", "g"), False),
+        ("auto", ("f", "g"), False),
+        ("required", ("f", "g"), True),
+        ("g", ("g",), True),
+        (ONE, ("g",), True),
+        ({"type": "function", "name": "g"}, ("g",), True),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [ONE]}, ("g",), False),
+        (
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [ONE]}},
+            ("g",),
+            False,
+        ),
+    ],
+)
+def test_choices(choice: Any, names: tuple[str, ...], is_required: bool) -> None:
+    use = tool_use([F, G], choice)
+    assert use is not None
+    assert (use.names, use.is_required) == (names, is_required)
+
+
+def test_no_tools_or_none_of_them_is_nothing() -> None:
+    assert tool_use(None) is None
+    assert tool_use([], "auto") is None
+    assert tool_use([F], "none") is None
+    assert tool_use(None, "none") is None
+
+
+@pytest.mark.parametrize(
+    "choice", [3, "", "h", {}, {"type": "function"}, {"type": "custom"}, ["f"]]
+)
+def test_what_is_no_choice_is_refused(choice: Any) -> None:
+    with pytest.raises(RequestError, match="tool_choice="):
+        tool_use([F, G], choice)
+
+
+def test_a_choice_needs_tools() -> None:
+    with pytest.raises(RequestError, match="needs tools"):
+        tool_use(None, "required")
+
+
+def test_calls_are_held_to_their_form() -> None:
+    use = tool_use([F], "required", is_parallel=False)
+    assert use is not None
+    tag = use.settings()["structural_tag"]
+    (structure,) = tag["structures"]
+    assert structure["begin"] == '<tool_call>\n{"name": "f", "arguments": '
+    assert structure["end"] == "}\n</tool_call>"
+    assert (tag["at_least_one"], tag["stop_after_first"]) == (True, True)
+    unmarked = tool_use([F], "auto", syntax="llama3")
+    assert unmarked is not None
+    assert unmarked.settings() == {}
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_a_strict_tool_is_held_to_all_of_its_schema(is_strict: bool) -> None:
+    use = tool_use([{**F, "function": {**F["function"], "strict": is_strict}}])
+    assert use is not None
+    assert use.settings()["lenient"] is not is_strict
+
+
+X = {"properties": {"x": {}}}
+CLOSED = {**X, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        (X, CLOSED),
+        ({"properties": {"y": X}}, {"properties": {"y": CLOSED}, "additionalProperties": False}),
+        ({"items": X}, {"items": CLOSED}),
+        ({"anyOf": [X, {"type": "null"}]}, {"anyOf": [CLOSED, {"type": "null"}]}),
+        ({"$defs": {"d": X}, "$ref": "#/$defs/d"}, {"$defs": {"d": CLOSED}, "$ref": "#/$defs/d"}),
+        ({**X, "additionalProperties": True}, {**X, "additionalProperties": True}),
+        ({**X, "patternProperties": {"^a": {}}}, {**X, "patternProperties": {"^a": {}}}),
+        ({"allOf": [X, X]}, {"allOf": [X, X]}),
+        ({**X, "anyOf": [X]}, {**X, "anyOf": [X]}),
+        ({"type": "object"}, {"type": "object"}),
+        (True, True),
+    ],
+)
+def test_objects_have_no_properties_but_those_that_are_named(schema: Any, expected: Any) -> None:
+    assert closed(schema) == expected
