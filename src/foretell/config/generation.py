@@ -111,7 +111,7 @@ class GenerationConfig:
         stop_token_ids: ids that end the output, and are no part of its text.
         stop, include_stop_str_in_output: texts that end the output; whether they stay in it.
         stop_regex: regular expressions that do the same.
-        skip_special_tokens: leave special tokens out of the text; the ids have them all the same.
+        show_special_tokens: write them in the text by their names; the ids have them all the same.
         repetition_detection: end the output when it loops; see `RepetitionDetection`.
         stopping_criteria: `f(text, ids)`: from the text and the ids so far to whether to stop; or
             transformers' `f(input_ids, scores)`; one or several.
@@ -199,7 +199,7 @@ class GenerationConfig:
     stop_token_ids: Collection[int] = ()
     stop: str | Collection[str] = ()
     include_stop_str_in_output: bool = False
-    skip_special_tokens: bool = True
+    show_special_tokens: bool = False
     stop_regex: str | Collection[str] = ()
     repetition_detection: RepetitionDetection | bool | Mapping[str, int] | None = None
     stopping_criteria: Callable[..., Any] | Collection[Callable[..., Any]] | None = None

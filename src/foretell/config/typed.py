@@ -159,8 +159,8 @@ class SampleSettings(TypedDict, total=False):
     """texts that end the output"""
     include_stop_str_in_output: bool | None
     """keep the text that ended the output"""
-    skip_special_tokens: bool | None
-    """leave special tokens out of the text; its ids have them all the same"""
+    show_special_tokens: bool | None
+    """write special tokens in the text by their names; its ids have them all the same"""
     stop_regex: str | Collection[str] | None
     """regular expressions that end the output"""
     stop_token_ids: int | Collection[int] | None

@@ -12,10 +12,10 @@ from foretell.server.asking import Asked
 from foretell.server.frames import frame
 from foretell.server.logprobs import chat_logprobs, logprobs_by_id
 from foretell.server.state import ServerState
-from foretell.server.tools import AnswerForm
 from foretell.server.writer import Writer, ending
 from foretell.text.reasoning import ThoughtPart
 from foretell.text.tools.answer import AnswerReader, Part, call_id
+from foretell.text.tools.form import AnswerForm
 from foretell.text.tools.reader import CallPart, TextPart
 
 
@@ -37,7 +37,7 @@ class ChatWriter(Writer):
         self._num_calls: Counter[int] = Counter()
 
     def _choice(self, index: int, output: GenerationOutput) -> dict[str, Any]:
-        answer = self._form.read(output, self._key(index))
+        answer = self._form.read(output.text, output.prompt_token_ids, self._key(index))
         message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
         if answer.thoughts is not None:
             message["reasoning_content"] = answer.thoughts

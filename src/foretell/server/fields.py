@@ -178,6 +178,7 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "trace": (False,),
     "stream": (False,),
     "reasoning_effort": ("none",),
+    "skip_special_tokens": (True,),
     "spaces_between_special_tokens": (True,),
     "add_special_tokens": (False,),
     "cache_salt": ("",),

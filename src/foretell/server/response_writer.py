@@ -13,10 +13,10 @@ from foretell.server.errors import ApiError
 from foretell.server.logprobs import chat_logprobs, logprobs_by_id
 from foretell.server.response_items import Events, OutputItems
 from foretell.server.state import ServerState
-from foretell.server.tools import AnswerForm
 from foretell.server.usage import UsageCount, usage_of
 from foretell.server.writer import ending
 from foretell.text.tools.answer import AnswerReader, Part
+from foretell.text.tools.form import AnswerForm
 from foretell.text.tools.reader import TextPart
 
 

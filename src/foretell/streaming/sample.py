@@ -96,7 +96,7 @@ class SampleStreamer:
         )
         self._detokenizer = Detokenizer(
             tokenizer,
-            skip_special_tokens=config.skip_special_tokens,
+            skip_special_tokens=not config.show_special_tokens,
             continuation=True,
             pending=unfinished_character(tokenizer, prompt),
         )

@@ -99,10 +99,10 @@ ROWS: dict[str, Setting] = {
         needs=("stop", "stop_regex"),
         aliases=("include_stop", "no_stop_trim"),
     ),
-    "skip_special_tokens": Setting(
+    "show_special_tokens": Setting(
         BOOLEAN,
         Kind.RUN,
-        "leave special tokens out of the text; its ids have them all the same",
+        "write special tokens in the text by their names; its ids have them all the same",
     ),
     "stop_regex": Setting(
         REGEXES,
