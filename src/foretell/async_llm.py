@@ -57,6 +57,7 @@ from foretell.streaming.run import ordered_outputs
 from foretell.worker.channel import Channel
 from foretell.worker.coalescing import CoalescingQueue
 from foretell.worker.submissions import Generation, Observation, Submission
+from foretell.worker.submitted import Submitted
 from foretell.worker.thread import Worker
 
 if TYPE_CHECKING:
@@ -660,42 +661,6 @@ class AsyncLLM:
         configs = [inputs.settings(task.config, NO_SETTINGS) for task in tasks]
         jobs = await asyncio.to_thread(jobs_of, tasks, configs, inputs, priority=priority)
         return await self._collect(jobs, len(jobs), priority)
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """What the engine has taken: an asynchronous iterator of its chunks.
-
-    Attributes:
-        channel: brings the chunks.
-        prompt_token_ids: of each prompt.
-    """
-
-    channel: Channel[Chunk]
-    prompt_token_ids: tuple[Sequence[int], ...]
-
-    @property
-    def prompt_lengths(self) -> tuple[int, ...]:
-        """Tokens of each prompt."""
-        return tuple(map(len, self.prompt_token_ids))
-
-    @property
-    def begun(self) -> float | None:
-        """When the engine first ran it, by `perf_counter`; None before the first chunk."""
-        return self.channel.begun
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Chunk:
-        chunk = await self.channel.get()
-        if chunk is None:
-            raise StopAsyncIteration
-        return chunk
-
-    def ready(self) -> list[Chunk]:
-        """The chunks that are there already, without waiting for any."""
-        return self.channel.ready()
 
 
 def _once(load: Callable[[], LLM]) -> Callable[[], LLM]:

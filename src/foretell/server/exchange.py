@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Protocol, Self, TypeVar
 
-from foretell.async_llm import Submitted
 from foretell.outputs import Chunk, GenerationOutput
 from foretell.server.asgi import RECORD, Receive, Scope, Send, cancel
 from foretell.server.asking import Asked
@@ -16,15 +15,14 @@ from foretell.server.errors import ApiError
 from foretell.server.frames import PING, STREAM_HEADERS, dumps, dumps_long
 from foretell.server.heads import JSON, as_headers, send_whole
 from foretell.server.log import log_failure
+from foretell.server.pace import Pace
 from foretell.server.record import RequestRecord
 from foretell.server.state import ServerState
 from foretell.streaming.run import ordered_outputs
 from foretell.utils.warn import hearing
+from foretell.worker.submitted import Submitted
 
 T = TypeVar("T")
-
-FEW_STREAMS = 16
-"""So many requests may each write at the interval of the options."""
 
 
 class AnswerWriter(Protocol):
@@ -141,11 +139,14 @@ class Exchange:
     async def _write_chunks(
         self, submitted: Submitted, asked: Asked, writer: AnswerWriter, attendant: _Attendant
     ) -> None:
-        pace = _Pace(self._state)
+        pace = Pace(self._state.beat)
         try:
-            async for chunk in submitted:
-                chunks = [chunk, *submitted.ready()]
-                events = await self._events_of(chunks, submitted, writer)
+            while chunks := await submitted.arrived():
+                self._note_chunks(chunks, submitted)
+                if asked.is_long and any(map(_may_be_long, chunks)):
+                    events = await asyncio.to_thread(_events_of, chunks, writer)
+                else:
+                    events = _events_of(chunks, writer)
                 if events:
                     attendant.note_sent()
                     await self._write(events)
@@ -164,18 +165,12 @@ class Exchange:
                 await asyncio.to_thread(writer.end) if asked.is_long else writer.end()
             )
 
-    async def _events_of(
-        self, chunks: list[Chunk], submitted: Submitted, writer: AnswerWriter
-    ) -> bytes:
-        """The events of chunks that have come; long ones are written beside the event loop."""
+    def _note_chunks(self, chunks: list[Chunk], submitted: Submitted) -> None:
         self._record.note_chunks(chunks)
         self._record.begun = submitted.begun
         for chunk in chunks:
             if chunk.output is not None:
                 self._note_end(chunk, submitted)
-        if any(map(_may_be_long, chunks)):
-            return await asyncio.to_thread(lambda: b"".join(map(writer.chunk, chunks)))
-        return b"".join(map(writer.chunk, chunks))
 
     def _submit(self, asked: Asked, *, streams: bool) -> Any:
         return self._state.llm.submit(
@@ -207,35 +202,14 @@ class Exchange:
         self._record.note_end(output)
 
 
+def _events_of(chunks: list[Chunk], writer: AnswerWriter) -> bytes:
+    """The events of chunks; long ones are to be written beside the event loop."""
+    return b"".join(map(writer.chunk, chunks))
+
+
 def _may_be_long(chunk: Chunk) -> bool:
     """Whether a chunk's events tell of a whole prompt, or may tell of a whole text again."""
     return bool(chunk.prompt_logprobs) or (chunk.output is not None and bool(chunk.output.logprobs))
-
-
-class _Pace:
-    """Keeps a fast stream from writing too often: each write costs the model some of its time.
-
-    What comes within an interval of the write before is written with the next. A stream whose
-    chunks come more slowly writes each at once. Where many requests run, the interval is longer:
-    then all streams together write no more often than a few.
-
-    Args:
-        state: the server's.
-    """
-
-    def __init__(self, state: ServerState) -> None:
-        self._state = state
-        self._last = 0.0
-
-    async def keep(self) -> None:
-        """Wait, after a write, if the one before is not long past."""
-        now = perf_counter()
-        crowd = max(1.0, self._state.lifecycle.num_running / FEW_STREAMS)
-        interval = crowd * self._state.options.write_interval
-        is_fast = now - self._last < 1.5 * interval
-        self._last = now
-        if is_fast:
-            await asyncio.sleep(interval)
 
 
 class _Attendant:

@@ -12,6 +12,7 @@ from foretell.async_llm import AsyncLLM
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.metrics import Metrics
 from foretell.server.options import ServerOptions, called
+from foretell.server.pace import Beat
 
 
 @dataclass
@@ -36,6 +37,11 @@ class ServerState:
     def model_names(self) -> tuple[str, ...]:
         """Names that requests may call the model by; the first is the one that answers bear."""
         return self.options.model_names or (self._own_name,)
+
+    @cached_property
+    def beat(self) -> Beat:
+        """When streams write that have written just now."""
+        return Beat(self.lifecycle, self.options.write_interval)
 
     @cached_property
     def _own_name(self) -> str:

@@ -100,29 +100,40 @@ class Channel(Generic[T]):
 
     async def get(self) -> T | None:
         """The next item; None after the last. The reader's side; raises what ended the channel."""
-        while True:
-            with self._lock:
-                if len(self._store):
-                    lagged, item = self.lags, self._store.popleft()
-                    has_caught_up = lagged and not self.lags
-                    break
-                if self._has_ended:
-                    self._raise_error()
-                    return None
-                waiter = self._waiter = self._loop.create_future()
-            await waiter
+        if not len(self._store) and not await self._arrived():
+            return None
+        with self._lock:
+            lagged, item = self.lags, self._store.popleft()
+            has_caught_up = lagged and not self.lags
         if has_caught_up and self._caught_up is not None:
             self._caught_up()
         return item
 
-    def ready(self) -> list[T]:
-        """All items that are there, without waiting for any. The reader's side."""
+    async def get_all(self) -> list[T]:
+        """All items that are there, of which one is waited for; none after the last.
+
+        The reader's side; raises what ended the channel.
+        """
+        if not len(self._store) and not await self._arrived():
+            return []
         with self._lock:
             lagged = self.lags
             items = [self._store.popleft() for _ in range(len(self._store))]
         if lagged and self._caught_up is not None:
             self._caught_up()
         return items
+
+    async def _arrived(self) -> bool:
+        """Wait until there is an item; False if none comes any more."""
+        while True:
+            with self._lock:
+                if len(self._store):
+                    return True
+                if self._has_ended:
+                    self._raise_error()
+                    return False
+                waiter = self._waiter = self._loop.create_future()
+            await waiter
 
     def _raise_error(self) -> None:
         error, self._error = self._error, None

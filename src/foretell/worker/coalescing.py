@@ -55,16 +55,15 @@ class CoalescingQueue:
 class _Joined:
     """One chunk, or several of one sample that follow each other."""
 
+    __slots__ = ("_by_stage", "_first", "_latest", "_logprobs", "_texts", "_token_ids", "_trace")
+
     def __init__(self, first: Chunk) -> None:
         self._first = self._latest = first
-        self._texts = [first.text]
-        self._token_ids = list(first.token_ids)
-        self._logprobs = list(first.logprobs or ())
-        self._by_stage = _copy(first.logprobs_by_stage)
-        self._trace = list(first.trace or ())
 
     def add(self, chunk: Chunk) -> None:
         """Take in the chunk that follows."""
+        if self._latest is self._first:
+            self._unfold()
         self._latest = chunk
         self._texts.append(chunk.text)
         self._token_ids += chunk.token_ids
@@ -72,6 +71,15 @@ class _Joined:
         for stage, entries in (chunk.logprobs_by_stage or {}).items():
             self._by_stage[stage] += entries
         self._trace += chunk.trace or ()
+
+    def _unfold(self) -> None:
+        """Copy what the first chunk has, for the next to be added; most chunks stay alone."""
+        first = self._first
+        self._texts = [first.text]
+        self._token_ids = list(first.token_ids)
+        self._logprobs = list(first.logprobs or ())
+        self._by_stage = _copy(first.logprobs_by_stage)
+        self._trace = list(first.trace or ())
 
     def chunk(self) -> Chunk:
         """All of it as one chunk; what only a last chunk has is the latest's."""

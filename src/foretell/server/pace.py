@@ -1,0 +1,73 @@
+"""When streams write: not too often, and all at the same moments.
+
+A write costs the model some of its time, and so does each time that the event loop wakes up: the
+thread that sleeps no more takes a core from the model's. So what comes soon after a write waits for
+the next beat, which all streams share. A stream whose chunks come more slowly writes each at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+from foretell.server.lifecycle import Lifecycle
+
+FEW_STREAMS = 16
+"""So many requests may each write at the interval of the options."""
+
+
+class Beat:
+    """Wakes all streams that wait for it at once.
+
+    Where many requests run, the interval is longer: then all streams together write no more often
+    than a few.
+
+    Args:
+        lifecycle: knows how many requests run.
+        interval: seconds between two beats.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, interval: float) -> None:
+        self._lifecycle = lifecycle
+        self._interval = interval
+        self._next: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two beats, as many as run now."""
+        return max(1.0, self._lifecycle.num_running / FEW_STREAMS) * self._interval
+
+    async def next(self) -> None:
+        """Wait for the next beat."""
+        loop = asyncio.get_running_loop()
+        if self._next is None or self._loop is not loop:
+            self._next, self._loop = asyncio.Event(), loop
+            loop.call_later(self.interval, self._strike, self._next)
+        await self._next.wait()
+
+    def _strike(self, event: asyncio.Event) -> None:
+        if event is self._next:
+            self._next = None
+        event.set()
+
+
+class Pace:
+    """Keeps one stream from writing too often.
+
+    Args:
+        beat: that of all streams.
+    """
+
+    def __init__(self, beat: Beat) -> None:
+        self._beat = beat
+        self._last = 0.0
+
+    async def keep(self) -> None:
+        """Wait, after a write, if the one before is not long past."""
+        now = perf_counter()
+        interval = self._beat.interval
+        is_fast = now - self._last < 1.5 * interval
+        self._last = now
+        if is_fast:
+            await self._beat.next()
