@@ -139,11 +139,11 @@ class Exchange:
     async def _write_chunks(
         self, submitted: Submitted, asked: Asked, writer: AnswerWriter, attendant: _Attendant
     ) -> None:
-        pace = Pace(self._state.beat)
+        pace, is_long = Pace(self._state.beat), asked.is_long
         try:
             while chunks := await submitted.arrived():
                 self._note_chunks(chunks, submitted)
-                if asked.is_long and any(map(_may_be_long, chunks)):
+                if is_long and any(map(_may_be_long, chunks)):
                     events = await asyncio.to_thread(_events_of, chunks, writer)
                 else:
                     events = _events_of(chunks, writer)
@@ -162,7 +162,7 @@ class Exchange:
             await self._write(writer.failure(told))
         else:
             await self._write(
-                await asyncio.to_thread(writer.end) if asked.is_long else writer.end()
+                await asyncio.to_thread(writer.end) if is_long else writer.end()
             )
 
     def _note_chunks(self, chunks: list[Chunk], submitted: Submitted) -> None:

@@ -34,8 +34,8 @@ class ServerOptions:
         body_timeout: seconds in which a body must have come.
         ping_interval: seconds of silence in a stream after which a comment shows that it lives.
         write_interval: seconds between two writes to one stream: events that come sooner are sent
-            together. Where more than 16 requests run it is longer, in proportion. 0 sends each by
-            itself.
+            together. Where more than 8 requests run it is longer, in proportion, up to 0.1. 0 sends
+            each by itself.
         send_timeout: seconds that a reader may take nothing, until it counts as gone.
         drain_delay: seconds of serving on after the first signal to end, while `/ready` says no.
         shutdown_timeout: seconds that running requests then have to end.

@@ -8,19 +8,23 @@ the next beat, which all streams share. A stream whose chunks come more slowly w
 from __future__ import annotations
 
 import asyncio
+import math
 from time import perf_counter
 
 from foretell.server.lifecycle import Lifecycle
 
-FEW_STREAMS = 16
+FEW_STREAMS = 8
 """So many requests may each write at the interval of the options."""
+
+MAX_INTERVAL = 0.1
+"""Seconds up to which the interval grows where there are more: people still see a text flow."""
 
 
 class Beat:
     """Wakes all streams that wait for it at once.
 
-    Where many requests run, the interval is longer: then all streams together write no more often
-    than a few.
+    Where many requests run, the interval is longer: then all streams together write hardly more
+    often than a few.
 
     Args:
         lifecycle: knows how many requests run.
@@ -36,7 +40,8 @@ class Beat:
     @property
     def interval(self) -> float:
         """Seconds between two beats, as many as run now."""
-        return max(1.0, self._lifecycle.num_running / FEW_STREAMS) * self._interval
+        longer = self._interval * self._lifecycle.num_running / FEW_STREAMS
+        return max(self._interval, min(longer, MAX_INTERVAL))
 
     async def next(self) -> None:
         """Wait for the next beat."""
@@ -61,7 +66,7 @@ class Pace:
 
     def __init__(self, beat: Beat) -> None:
         self._beat = beat
-        self._last = 0.0
+        self._last = -math.inf
 
     async def keep(self) -> None:
         """Wait, after a write, if the one before is not long past."""
