@@ -1,11 +1,13 @@
 """What messages quote of files and users: short, in one line, nothing that a terminal obeys."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.utils.quoting import escape, name_some, one_line, quote
+from foretell.utils.quoting import escape, name_some, one_line, quote, quote_json
 
 
 class _Mute:
@@ -69,3 +71,25 @@ def test_some_of_many_names_are_told_and_the_rest_counted():
 def test_what_is_to_be_kept_is_not_escaped():
     assert escape("a\tb\x1b\n", keep="\n") == r"a\tb\x1b" + "\n"
     assert escape("letters, 글자, 😀") == "letters, 글자, 😀"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("한글 ≥ 0…", '"한글 ≥ 0…"'),
+        ('a"\\\n', r'"a\"\\\n"'),
+        ("\x7f\x9b", r'"\u007f\u009b"'),
+        ("\u202eabc\u2028", r'"\u202eabc\u2028"'),
+        ("\ud800", r'"\ud800"'),
+        ("\U000e0001", r'"\udb40\udc01"'),
+    ],
+)
+def test_json_for_people_has_their_script_and_nothing_to_obey(value, shown):
+    assert quote_json(value) == shown
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=())))
+def test_json_for_people_is_json_and_printable(text):
+    shown = quote_json({text: [text]})
+    assert shown.isprintable()
+    assert json.loads(shown) == {text: [text]}

@@ -8,13 +8,12 @@ from typing import Any
 from foretell.inputs.prompts import Prompts, is_batch
 from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
 from foretell.server.completion_writer import CompletionWriter
-from foretell.server.errors import invalid
+from foretell.server.errors import invalid, wrong
 from foretell.server.limits import MAX_CHOICES, MAX_PROMPTS, TOP
 from foretell.server.prompts import plain_ids
 from foretell.server.state import ServerState
 from foretell.server.values import flag, number
 from foretell.text.tokenizer import Tokenizer
-from foretell.utils.quoting import quote
 
 DEFAULT_TOKENS = 16
 """OpenAI's length of a completion where none is stated."""
@@ -63,9 +62,7 @@ class PromptReader:
     def __init__(self, own: Mapping[str, Any], tokenizer: Tokenizer, *, echoes: bool) -> None:
         prompt = own.get("prompt")
         if not isinstance(prompt, (str, list)):
-            raise invalid(
-                f"prompt={quote(prompt)} must be a text, token ids, or a list of such", "prompt"
-            )
+            raise wrong("prompt", prompt, "a text, token ids, or a list of such")
         several = is_batch(prompt)
         self.num_prompts = len(prompt) if several else 1
         if not 0 < self.num_prompts <= MAX_PROMPTS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from foretell.errors import (
     NumericalError,
     QueueFullError,
 )
+from foretell.utils.quoting import quote, quote_json
 
 TOO_LONG = "the prompt is too long"
 """LangChain and LiteLLM know what does not fit the context by these words, and not by the code."""
@@ -81,7 +81,7 @@ class ApiError(Exception):
 
     def body(self) -> bytes:
         """As JSON."""
-        return json.dumps(self.as_dict()).encode()
+        return quote_json(self.as_dict(), separators=(",", ":")).encode()
 
     def as_dict(self) -> dict[str, Any]:
         """As the body's data."""
@@ -92,6 +92,12 @@ class ApiError(Exception):
 def invalid(message: str, param: str | None = None, code: str | None = None) -> ApiError:
     """A request that is wrong in itself."""
     return ApiError(400, message, param=param, code=code)
+
+
+def wrong(name: str, value: Any, wanted: str) -> ApiError:
+    """A field that has not the value that is wanted; None: it is missing."""
+    told = f"{name} is missing:" if value is None else f"{name}={quote(value)}"
+    return invalid(f"{told} must be {wanted}", name)
 
 
 def shutting_down() -> ApiError:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from foretell.server.asgi import Receive, Scope, Send
 from foretell.server.errors import RETRY_SECONDS
+from foretell.server.frames import dumps
 from foretell.server.heads import JSON, send_whole
 from foretell.server.state import ServerState
 
@@ -23,7 +22,7 @@ class Health:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         status, word = (200, "ok") if self.is_well else (503, self.word)
-        body = json.dumps({"status": word}).encode()
+        body = dumps({"status": word})
         more = {} if status == 200 else {"retry-after": str(RETRY_SECONDS)}
         await send_whole(send, status, JSON, body, more)
 

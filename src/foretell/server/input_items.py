@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from foretell.server.errors import ApiError, invalid
+from foretell.server.errors import ApiError, invalid, wrong
 from foretell.server.limits import MAX_MESSAGES
 from foretell.server.messages import ROLES, known_part
 from foretell.server.sorting import Fields
@@ -28,6 +28,8 @@ def messages_of(fields: Fields, instructions: str | None) -> list[dict[str, Any]
     messages = [] if instructions is None else [{"role": "system", "content": instructions}]
     if isinstance(found, str):
         return [*messages, {"role": "user", "content": found}]
+    if found is None:
+        raise wrong("input", found, "a text, or a list of messages")
     if not isinstance(found, list) or not found:
         raise invalid("input must be a text, or a list of messages that is not empty", "input")
     if len(found) > MAX_MESSAGES:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from foretell.server.errors import invalid
+from foretell.server.errors import invalid, wrong
 from foretell.server.limits import MAX_MESSAGES
 from foretell.server.sorting import Fields
 from foretell.text.chat.messages import KEYS, OLDER_KEYS, OLDER_ROLES, says_nothing
@@ -25,6 +25,8 @@ def chat_messages(fields: Fields) -> list[Any]:
     given.
     """
     sent = fields.own.get("messages")
+    if sent is None:
+        raise wrong("messages", sent, "a list of messages")
     if not isinstance(sent, list) or not sent:
         raise invalid("messages must be a list of messages, and not empty", "messages")
     if len(sent) > MAX_MESSAGES:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from foretell.server.errors import invalid
+from foretell.server.errors import invalid, wrong
 from foretell.server.frames import dumps_long
 from foretell.server.prompts import conversation
 from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
 from foretell.server.values import checked, flag
-from foretell.utils.quoting import quote
 
 
 async def tokenize(fields: Fields, state: ServerState) -> bytes:
@@ -39,7 +38,7 @@ def _ids(fields: Fields, state: ServerState) -> list[int]:
         return conversation(fields, tokenizer)()
     prompt = own.get("prompt")
     if not isinstance(prompt, str):
-        raise invalid(f"prompt={quote(prompt)} must be a text", "prompt")
+        raise wrong("prompt", prompt, "a text")
     return tokenizer.encode(prompt, **how)
 
 
@@ -53,7 +52,8 @@ def _detokenized(fields: Fields, state: ServerState) -> dict[str, Any]:
     ids = checked(own, "tokens", list, None)
     last = tokenizer.vocab_size - 1
     if ids is None or not all(type(one) is int and 0 <= one <= last for one in ids):
-        raise invalid(f"tokens must be a list of token ids from 0 to {last}", "tokens")
+        told = "tokens is missing:" if ids is None else "tokens"
+        raise invalid(f"{told} must be a list of token ids from 0 to {last}", "tokens")
     skips = flag(own, "skip_special_tokens")
     return {"prompt": tokenizer.decode(ids, skip_special_tokens=skips)}
 

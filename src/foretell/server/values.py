@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from foretell.server.errors import invalid
+from foretell.server.errors import wrong
 from foretell.server.limits import Span
-from foretell.utils.quoting import quote
 
 
 def checked(own: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
     """A field's value, which must be of this very type."""
     value = own.get(name, default)
     if value is not default and type(value) is not kind:
-        raise invalid(f"{name}={quote(value)} must be {_NOUNS[kind]}", name)
+        raise wrong(name, value, _NOUNS[kind])
     return value
 
 
@@ -28,7 +27,7 @@ def number(own: Mapping[str, Any], name: str, span: Span) -> int | None:
     """A field that is a whole number within bounds; None where it is absent."""
     value = own.get(name)
     if value is not None and not (type(value) is int and span.low <= value <= span.high):
-        raise invalid(f"{name}={quote(value)} must be an integer from {span}", name)
+        raise wrong(name, value, f"an integer from {span}")
     return value
 
 

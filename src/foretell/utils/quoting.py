@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from math import log10
+from typing import Any
 
 QUOTED = 60
 TEXT = 200
@@ -63,3 +65,19 @@ def escape(value: object, *, keep: str = "") -> str:
     return "".join(
         char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
     )
+
+
+def quote_json(data: Any, **how: Any) -> str:
+    """Data as JSON that people can read: in their own script, all of it printable.
+
+    What `escape` escapes is spelled by its code here. `how` are arguments of `json.dumps`.
+    """
+    text = json.dumps(data, ensure_ascii=False, **how)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _code_of(char) for char in text)
+
+
+def _code_of(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))

@@ -10,7 +10,7 @@ from typing import Any
 from foretell.config import GenerationConfig
 from foretell.inputs.prompts import Prompt, is_batch
 from foretell.server.asking import priority_of
-from foretell.server.errors import invalid
+from foretell.server.errors import invalid, wrong
 from foretell.server.frames import dumps_long
 from foretell.server.prompts import conversation, plain_ids, template_wishes
 from foretell.server.sorting import Fields
@@ -35,8 +35,7 @@ class PromptSource:
         template_wishes(own)  # are of no use here, and have to make sense all the same
         prompt = own.get("prompt")
         if not isinstance(prompt, (str, list)) or is_batch(prompt):
-            told = f"prompt={quote(prompt)} must be a text or token ids, or give messages"
-            raise invalid(told, "prompt")
+            raise wrong("prompt", prompt, "a text or token ids; or give messages")
         self._read = lambda: prompt
         if not flag(own, "add_special_tokens", default=True):
             self._read = partial(plain_ids, prompt, own, tokenizer)
