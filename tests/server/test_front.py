@@ -21,7 +21,7 @@ from foretell.server.body import ClientGoneError
 from foretell.server.front import Front
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.options import ServerOptions
-from foretell.server.routes import Endpoint, Endpoints
+from foretell.server.routes import Endpoints, Probe
 from foretell.server.state import ServerState
 
 KEY = "sk-" + "x" * 20
@@ -45,17 +45,14 @@ class Failing:
         raise self.error
 
 
-OPEN = {"is_open": True, "needs_model": False}
-
-
 @asynccontextmanager
 async def front(*routes: Route, **options: Any) -> AsyncIterator[Front]:
     """A front before a few routes of its own."""
     async with toy_async_llm() as llm:
         state = ServerState(llm, ServerOptions(**options), Lifecycle())
         own = [
-            *(Endpoint("GET", path, tells, **OPEN) for path in ("/health", "/ready")),
-            Endpoint("GET", "/metrics", tells, needs_model=False),
+            *(Probe(path, tells, is_open=True) for path in ("/health", "/ready")),
+            Probe("/metrics", tells),
             Route("/v1/echo", tells, methods=["GET", "POST"]),
             Route("/v1/models/{name:path}", tells),
         ]

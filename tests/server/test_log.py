@@ -76,6 +76,7 @@ def test_a_request_is_told_in_one_line_of_text(caplog):
     run(main)
     good, bad = logged(caplog)
     head = good.split()
+    assert "seed=1" in head
     assert head[1:4] == ["POST", CHAT, "200"]
     assert "model=toy" in head
     assert "completion_tokens=4" in head
@@ -142,14 +143,40 @@ def test_nobody_can_forge_a_line_or_steer_a_terminal(caplog, form):
     except ValueError as error:
         log_failure(RequestRecord("a"), error, options)
     told, failure = logged(caplog)
-    assert told.isascii()
     assert told.isprintable()
+    assert "é" in told
     lines = failure.split("\n")
     assert all(line.isprintable() for line in lines)
     assert not any(line.startswith("2026-01-01") for line in lines)
     if form == "json":
         assert json.loads(told)["error"] == NASTY
         assert NASTY.encode(errors="replace").decode() not in failure
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_prompts_can_be_read_in_any_script(caplog, form):
+    options = ServerOptions(log_format=form, log_prompts=True)
+    log_request(RequestRecord("a", prompt="한글 \u202e"), options)
+    (line,) = logged(caplog)
+    assert "한글 \\u202e" in line
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_probes_are_told_where_they_fail_or_that_is_asked_for(caplog, tells):
+    async def main() -> None:
+        options = ServerOptions(model_names=("toy",), log_probes=tells)
+        async with serving(options=options) as toy:
+            for path in ("/health", "/ready", "/metrics"):
+                assert (await call(toy.app, path)).status == 200
+            assert (await call(toy.app, "/version")).status == 200
+            toy.app._state.lifecycle.leave()
+            assert (await call(toy.app, "/ready")).status == 503
+            assert (await call(toy.app, "/metrics", {})).status == 405
+
+    run(main)
+    told = [line.split()[2:4] for line in logged(caplog)]
+    probes = [["/health", "200"], ["/ready", "200"], ["/metrics", "200"]] if tells else []
+    assert told == [*probes, ["/version", "200"], ["/ready", "503"], ["/metrics", "405"]]
 
 
 def test_long_values_are_cut(caplog):

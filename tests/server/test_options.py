@@ -22,6 +22,7 @@ from foretell.server.options import ServerOptions
         ("model_names", ("",)),
         ("strict", "no"),
         ("log_prompts", 1),
+        ("log_probes", "no"),
         *(("body_timeout", value) for value in (0, -1, math.inf, math.nan, True, "5")),
         ("ping_interval", 0),
         ("send_timeout", None),

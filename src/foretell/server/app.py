@@ -23,7 +23,7 @@ from foretell.server.openapi import describe
 from foretell.server.options import ServerOptions
 from foretell.server.playground import Playground
 from foretell.server.responses import ask_response
-from foretell.server.routes import Endpoint, Endpoints
+from foretell.server.routes import Endpoint, Endpoints, Probe
 from foretell.server.scraping import MetricsPage
 from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
@@ -174,9 +174,9 @@ def _endpoints(state: ServerState) -> Iterator[Endpoint]:
         yield Endpoint("POST", path, app)
     for path, tell in told.items():
         yield Endpoint("GET", path, Telling(state, tell))
-    yield Endpoint("GET", "/health", Health(state), is_open=True, needs_model=False)
-    yield Endpoint("GET", "/ready", Readiness(state), is_open=True, needs_model=False)
-    yield Endpoint("GET", "/metrics", MetricsPage(state), needs_model=False)
+    yield Probe("/health", Health(state), is_open=True)
+    yield Probe("/ready", Readiness(state), is_open=True)
+    yield Probe("/metrics", MetricsPage(state))
     if state.options.playground:
         for path in ("/", "/playground/{name:path}"):
             yield Endpoint("GET", path, Playground(), is_open=True, needs_model=False)

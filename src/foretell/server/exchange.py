@@ -112,6 +112,7 @@ class Exchange:
         record.model = self._state.model_names[0]
         record.streams = asked.streams
         record.max_tokens = asked.config.max_new_tokens
+        record.seed = asked.config.seed
 
     async def _whole(self, asked: Asked, writer: AnswerWriter) -> dict[str, Any] | bytes:
         last_chunks: list[Chunk] = []
@@ -161,9 +162,7 @@ class Exchange:
                 log_failure(self._record, error, self._state.options)
             await self._write(writer.failure(told))
         else:
-            await self._write(
-                await asyncio.to_thread(writer.end) if is_long else writer.end()
-            )
+            await self._write(await asyncio.to_thread(writer.end) if is_long else writer.end())
 
     def _note_chunks(self, chunks: list[Chunk], submitted: Submitted) -> None:
         self._record.note_chunks(chunks)

@@ -81,6 +81,7 @@ class Front:
         """Answer, or raise."""
         endpoint = self._app.at(scope["path"])
         is_open = endpoint is not None and endpoint.is_open
+        scope[RECORD].is_probe = endpoint is not None and endpoint.is_probe
         page = self._cors.page_of(scope)
         reply.headers += page.headers
         self._check_sender(scope, page, is_open=is_open)

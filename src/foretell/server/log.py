@@ -7,7 +7,6 @@ client can begin a line of its own, nor steer the terminal that shows it.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import re
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 from foretell.server.log_lines import LineWriter
 from foretell.server.options import ServerOptions
 from foretell.server.record import RequestRecord
-from foretell.utils.quoting import escape
+from foretell.utils.quoting import escape, quote_json
 
 LOGGER = logging.getLogger("foretell.server")
 
@@ -36,8 +35,9 @@ _PLAIN = re.compile(r"[\w.,/:+-]+", re.ASCII)
 
 
 def log_request(record: RequestRecord, options: ServerOptions) -> None:
-    """Log a request that has ended just now."""
-    if LOGGER.isEnabledFor(logging.INFO):
+    """Log a request that has ended just now; a probe that went well only if that is asked for."""
+    is_dull = record.is_probe and 200 <= record.status < 400 and not options.log_probes
+    if LOGGER.isEnabledFor(logging.INFO) and not is_dull:
         fields = _fields_of(record, with_prompt=options.log_prompts)
         LOGGER.info("%s", _line(fields, options.log_format))
 
@@ -165,6 +165,7 @@ def _fields_of(record: RequestRecord, *, with_prompt: bool) -> dict[str, Any]:
             "cached_tokens": record.cached_tokens,
             "completion_tokens": record.completion_tokens,
             "finish": ",".join(record.finish_reasons) or None,
+            "seed": record.seed,
         }
     fields |= {"left": record.has_left or None, **_error_of(record, in_full=with_prompt)}
     cut = {name: _cut(value) for name, value in fields.items() if value is not None}
@@ -189,7 +190,7 @@ def _cut(value: Any) -> Any:
 
 def _line(fields: Mapping[str, Any], form: str = "json") -> str:
     if form == "json":
-        return _quoted(fields)
+        return quote_json(fields)
     shown = dict(fields)
     head = [
         str(shown.pop(name, "-")) if name == "time" else _word(shown.pop(name, None))
@@ -205,12 +206,7 @@ def _word(value: Any) -> str:
     if value is True:
         return "true"
     text = str(value)
-    return text if _PLAIN.fullmatch(text) else _quoted(text)
-
-
-def _quoted(value: Any) -> str:
-    """As JSON, all in printable ASCII."""
-    return json.dumps(value).replace("\x7f", "\\u007f")
+    return text if _PLAIN.fullmatch(text) else quote_json(text)
 
 
 def _now() -> str:

@@ -41,6 +41,8 @@ class ServerOptions:
         shutdown_timeout: seconds that running requests then have to end.
         log_format: "text" or "json": the form of the line that is logged of each request.
         log_prompts: whether that line has the prompt.
+        log_probes: whether there is a line of each request that asks how the server is, and not
+            only of those that failed.
         playground: whether `/` answers with the playground.
 
     Raises:
@@ -63,6 +65,7 @@ class ServerOptions:
     shutdown_timeout: float = 30.0
     log_format: str = "text"
     log_prompts: bool = False
+    log_probes: bool = False
     playground: bool = True
 
     def __post_init__(self) -> None:
@@ -72,7 +75,7 @@ class ServerOptions:
             _check_texts("allowed_hosts", self.allowed_hosts)
         for key in self.api_keys:
             check_key(key, "api_keys")
-        for name in ("strict", "log_prompts", "playground"):
+        for name in ("strict", "log_prompts", "log_probes", "playground"):
             _check(name, getattr(self, name), lambda value: isinstance(value, bool), "a boolean")
         for name in ("body_timeout", "ping_interval", "send_timeout"):
             _check(name, getattr(self, name), _is_time, "a number of seconds above 0")

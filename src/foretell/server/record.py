@@ -31,6 +31,8 @@ class RequestRecord:
         queued: when the engine's queue had it.
         begun: when the engine first ran it.
         is_view: whether it looks into the model by a route of foretell's own.
+        is_probe: whether it asks how the server is, as some do every second.
+        seed: what its tokens were drawn with.
         first, last: when its first and its latest chunk came.
         gaps: the seconds between the tokens of each of its samples; of several that came at once,
             the mean.
@@ -56,6 +58,8 @@ class RequestRecord:
     queued: float | None = None
     begun: float | None = None
     is_view: bool = False
+    is_probe: bool = False
+    seed: int | None = None
     first: float | None = None
     last: float | None = None
     gaps: list[float] = field(default_factory=list)

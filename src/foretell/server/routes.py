@@ -22,7 +22,12 @@ class Endpoint(Route):
         app: answers.
         is_open: whether it is answered without a key, and to pages of any origin.
         needs_model: whether it is answered only where there is a model, and work goes on.
+
+    Attributes:
+        is_probe: whether it is asked again and again, how the server is.
     """
+
+    is_probe = False
 
     def __init__(
         self, method: str, path: str, app: App, *, is_open: bool = False, needs_model: bool = True
@@ -30,6 +35,19 @@ class Endpoint(Route):
         super().__init__(path, app, methods=[method])
         self.is_open = is_open
         self.needs_model = needs_model
+
+
+class Probe(Endpoint):
+    """What tells how the server is, also without a model.
+
+    Args:
+        path, app, is_open: as for any.
+    """
+
+    is_probe = True
+
+    def __init__(self, path: str, app: App, *, is_open: bool = False) -> None:
+        super().__init__("GET", path, app, is_open=is_open, needs_model=False)
 
 
 class Endpoints(Router):

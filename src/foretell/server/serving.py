@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MAX_THREADS = 32
 """That prepare requests. Most of their time they wait: for the renderer of chats, and the GIL."""
 
+SOON = 1.0
+"""Seconds in which bad names and options come to light: where it listens is not told before."""
+
 YOUNG_OBJECTS = 5_000
 """How many more objects there may be before cycles are looked for among the newest."""
 
@@ -86,9 +89,13 @@ class _Run:
 
     async def _until_ready(self, server: Server) -> None:
         await server.is_listening.wait()
+        loading = asyncio.create_task(self._state.lifecycle.loaded())
+        await asyncio.wait({loading}, timeout=SOON)
+        if loading.done():
+            loading.result()
         places = " and ".join(self._listeners.places)
         self._tell(f"loading {self._state.model_names[0]}, listening at {places}")
-        await self._state.lifecycle.loaded()
+        await loading
         _collect_garbage_as_usual()
         self._tell(f"ready: {self._state.llm.info.description}", url=self._listeners.url)
         if self._state.options.log_format == "text":

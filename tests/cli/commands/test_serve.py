@@ -20,6 +20,9 @@ import httpx
 import pytest
 from support.toy_process import Served, served
 
+from foretell.cli.serving.keys import read_keys
+from foretell.errors import ConfigError
+
 COMPLETIONS = "/v1/completions"
 LABELS = 'engine="0",model_name="toy"'
 SHORT = {"prompt": "the cat", "max_tokens": 3, "temperature": 0}
@@ -340,6 +343,27 @@ def test_nonsense_is_refused_before_anything_is_loaded(shell, arguments, reason)
     assert reason in refused(shell, *arguments)
 
 
+def test_a_file_of_keys_may_have_comments_and_a_bad_line_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("FORETELL_API_KEY", raising=False)
+    file = tmp_path / "keys"
+    file.write_text("# those of the team\n\none\n  # and\n two \n")
+    assert read_keys(("zero",), file) == ("zero", "one", "two")
+    file.write_text("# only this\n")
+    with pytest.raises(ConfigError, match="has no key"):
+        read_keys((), file)
+    file.write_text("# first\none\ntwo words\n")
+    with pytest.raises(ConfigError, match=r"^line 3 of \S+ has a key that is not a word"):
+        read_keys((), file)
+
+
+def test_a_bad_model_is_told_without_a_word_of_listening(tmp_path):
+    command = [sys.executable, "-m", "foretell", "serve", "--port", "0", "no-such-model"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode != 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("foretell: error: ")
+
+
 def test_an_empty_key_of_the_environment_opens_nothing(shell, monkeypatch):
     monkeypatch.setenv("FORETELL_API_KEY", "")
     assert "$FORETELL_API_KEY has a key that is not a word" in refused(shell)
@@ -373,7 +397,16 @@ def test_the_options_reach_the_server_and_the_model(shell, monkeypatch):
     arguments = (
         *("--host", "localhost", "--port", "0", "--max-waiting", "7", "--max-running", "3"),
         *("--threads", "2", "--cors-origin", "https://a.b", "--allowed-host", "me", "--strict"),
-        *("--preset", "greedy", "--log-prompts", "--api-key", "k", "--api-key", "l"),
+        *(
+            "--preset",
+            "greedy",
+            "--log-prompts",
+            "--log-probes",
+            "--api-key",
+            "k",
+            "--api-key",
+            "l",
+        ),
         *("--drain-delay", "1", "--shutdown-timeout", "2"),
     )
     assert shell.run("serve", "gemma-3-270m", *arguments).code == 0
@@ -385,6 +418,6 @@ def test_the_options_reach_the_server_and_the_model(shell, monkeypatch):
     assert options.cors_origins == ("https://a.b",)
     assert options.allowed_hosts == ("localhost", "127.0.0.1", "[::1]", "me")
     assert (options.drain_delay, options.shutdown_timeout) == (1, 2)
-    assert (options.strict, options.log_prompts) == (True, True)
+    assert (options.strict, options.log_prompts, options.log_probes) == (True, True, True)
     assert options.defaults == {"preset": "greedy"}
     assert "k" not in repr(options).split("'")

@@ -95,6 +95,11 @@ LIFE_OPTIONS = (
     ),
     click.option("--log-prompts", is_flag=True, help="Log prompts, too."),
     click.option(
+        "--log-probes",
+        is_flag=True,
+        help="Log all requests for /health, /ready and /metrics, not only those that fail.",
+    ),
+    click.option(
         "--playground/--no-playground",
         default=OTHERS.playground,
         show_default=True,

@@ -23,14 +23,24 @@ def read_keys(given: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
     """
     keys = [check_key(key, "--api-key") for key in given]
     if file is not None:
-        lines = [line.strip() for line in file.read_text("utf-8", errors="replace").splitlines()]
-        of_file = [check_key(line, str(file)) for line in lines if line]
-        if not of_file:
-            raise ConfigError(f"{file} has no key: must have one a line")
-        keys += of_file
+        keys += _keys_of(file)
     if VARIABLE in os.environ:
         keys.append(check_key(os.environ[VARIABLE], f"${VARIABLE}"))
     return tuple(dict.fromkeys(keys))
+
+
+def _keys_of(file: Path) -> list[str]:
+    """One a line; empty lines and those that begin with `#` are none."""
+    lines = enumerate(file.read_text("utf-8", errors="replace").splitlines(), start=1)
+    stripped = [(number, line.strip()) for number, line in lines]
+    keys = [
+        check_key(line, f"line {number} of {file}")
+        for number, line in stripped
+        if line and not line.startswith("#")
+    ]
+    if not keys:
+        raise ConfigError(f"{file} has no key: must have one a line")
+    return keys
 
 
 def _gather(command: Any) -> Any:
@@ -55,7 +65,7 @@ KEY_OPTIONS = (
     click.option(
         "--api-key-file",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="A file of such keys, one a line.",
+        help="A file of such keys, one a line; lines that begin with # are comments.",
     ),
     _gather,
 )
