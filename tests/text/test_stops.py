@@ -277,6 +277,14 @@ def test_a_long_text_gives_back_what_its_searches_take() -> None:
     assert budget.left == 8 * TIME_PER_CHARACTER
 
 
+def test_a_pattern_is_taken_apart_once_for_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr("foretell.text.stops.check_structure", lambda *what: seen.append(what))
+    for _ in range(3):
+        StopMatcher(patterns=["once (for|and) all"])
+    assert len(seen) == 1
+
+
 @pytest.mark.parametrize("raised", [MemoryError, RecursionError])
 def test_a_search_that_takes_too_much_memory_is_ended(
     raised: type[Exception], monkeypatch: pytest.MonkeyPatch
