@@ -8,7 +8,7 @@ from http import HTTPStatus
 import pytest
 
 from foretell import errors
-from foretell.errors import DownloadError, ForetellError
+from foretell.errors import ContextLengthError, DownloadError, ForetellError
 from foretell.hub.refusals import UnreachableError
 
 
@@ -48,3 +48,19 @@ def test_what_the_user_can_mend_is_the_users_fault() -> None:
 
 def test_the_hubs_own_error_is_a_download_error() -> None:
     assert UnreachableError in all_errors(DownloadError)
+
+
+@pytest.mark.parametrize("known", all_errors(), ids=lambda known: known.__name__)
+def test_an_error_can_be_raised_again(known: type[ForetellError]) -> None:
+    error, cause = known("what is wrong"), ValueError("why")
+    error.__cause__ = cause
+    again, other = error.again(), error.again("said otherwise")
+    assert again is not error
+    assert [type(one) for one in (again, other)] == [known] * 2
+    assert [str(one) for one in (again, other)] == ["what is wrong", "said otherwise"]
+    assert again.__cause__ is other.__cause__ is cause
+
+
+def test_an_error_that_is_raised_again_still_knows_what_it_is_about() -> None:
+    error = ContextLengthError("too much", setting="max_new_tokens", value="9", room=3).again("so")
+    assert (error.setting, error.value, error.room) == ("max_new_tokens", "9", 3)

@@ -22,12 +22,26 @@ it and exits with `exit_code`; nothing else reaches the user as a traceback. A s
 needs a header that says not to.
 """
 
+from __future__ import annotations
+
+from typing import Self
+
 
 class ForetellError(Exception):
     """Root of the tree; catching it catches every error that foretell raises on purpose."""
 
     exit_code = 1
     http_status = 500
+
+    def again(self, message: str | None = None) -> Self:
+        """The same error anew, for one more to raise; with another message, if one is given.
+
+        Shared, it would gather the tracebacks of all who raise it.
+        """
+        own = type(self)(*(self.args if message is None else (message,)))
+        own.__dict__.update(self.__dict__)
+        own.__cause__ = self.__cause__
+        return own
 
 
 class ConfigError(ForetellError, ValueError):
@@ -49,7 +63,26 @@ class RequestError(ForetellError, ValueError):
 
 
 class ContextLengthError(RequestError):
-    """A prompt, and what is to be generated after it, exceed the context."""
+    """A prompt, and what is to be generated after it, exceed the context.
+
+    Args:
+        message: says so.
+        setting, value: which setting asks for too much, and how much; None: it is the prompt.
+        room: tokens that the setting could ask for; None where it is none that exceeds.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        setting: str | None = None,
+        value: str | None = None,
+        room: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.setting = setting
+        self.value = value
+        self.room = room
 
 
 class QueueFullError(RequestError):

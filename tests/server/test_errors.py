@@ -48,3 +48,19 @@ def test_what_is_missing_is_said_to_be(path: str, field: str, sent: bool) -> Non
             assert error["message"].startswith(f"{field} is missing: must be ")
 
     run(main)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_new_tokens"])
+def test_a_length_beyond_the_context_is_told_with_the_room_there_is(name: str) -> None:
+    async def main() -> None:
+        async with serving() as toy:
+            room = toy.llm.info.context_length - 3
+            for prompt in ([5, 6, 7], [[5], [5, 6, 7]]):
+                body = {"prompt": prompt, name: room + 1}
+                error = (await call(toy.app, "/v1/completions", body)).data["error"]
+                assert error["param"] == name
+                assert error["code"] == "context_length_exceeded"
+                assert error["message"].startswith(f"{name}={room + 1} is too large: ")
+                assert error["message"].endswith(f"room for {room} tokens")
+
+    run(main)

@@ -158,7 +158,8 @@ class Request:
         less = f", less the {longer} by which the negative prompt is longer," if self._lead else ""
         most = info.context_length - self._lead
         if self.min_length > most:
-            raise ContextLengthError(f"{self._wish}, but the context{less} has {max(0, most)}")
+            message = f"{self._wish}, but the context{less} has {max(0, most)}"
+            raise ContextLengthError(message, **self._excess(most))
         if self.min_length > self._pool_length(info):
             raise RequestError(self._beyond_pool(info))
 
@@ -182,6 +183,15 @@ class Request:
             f"{wish}, but {found}: num_blocks={info.num_blocks} must be at least {needed}, "
             "or kv_share larger"
         )
+
+    def _excess(self, most: int) -> dict[str, Any]:
+        """Which setting asks for too much of so many positions, as arguments of the error."""
+        room = most - len(self.prompt)
+        is_stated = self.generates and self.limit not in (None, self.config.max_length)
+        if not is_stated or room < 1:
+            return {}
+        value = _show_limit(self.config.max_new_tokens)
+        return {"setting": "max_new_tokens", "value": value, "room": room}
 
     @property
     def _wish(self) -> str:

@@ -39,10 +39,6 @@ TYPES = {
 """Of an error, by its status; the others below 500 are "invalid_request_error"."""
 
 _NAMED = re.compile(r"(?:prompts\[\d+\]: )?([a-z][a-z_0-9]*)")
-_WISH = re.compile(
-    r"a prompt of (?P<prompt>\d+) tokens? and (?P<name>max_new_tokens)=(?P<value>\d+): "
-    r".*, but the context has (?P<context>\d+)"
-)
 _FIELDS = frozenset((*SETTINGS, "messages", "prompt", "chat_template_kwargs"))
 
 
@@ -120,7 +116,7 @@ def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> 
         return ApiError(500, "the server has failed; its log says why", headers=NEVER_AGAIN)
     message = _in_own_words(str(error), fields or {})
     if isinstance(error, ContextLengthError):
-        message = _of_context(message, fields or {})
+        message = _of_context(error, message, fields or {})
     param, status = _param(message, fields or {}), error.http_status
     if isinstance(error, NumericalError) and param is not None:
         status = 400  # it is a setting that leaves no token possible, and no fault of the model
@@ -131,14 +127,13 @@ def api_error(error: BaseException, fields: Mapping[str, str] | None = None) -> 
     return ApiError(status, message, param=param, code=_code(error), headers=headers)
 
 
-def _of_context(message: str, fields: Mapping[str, str]) -> str:
+def _of_context(error: ContextLengthError, message: str, fields: Mapping[str, str]) -> str:
     """What exceeds the context: the prompt, or the length that is asked for after it."""
-    found = _WISH.search(message)
-    room = int(found["context"]) - int(found["prompt"]) if found else 0
-    if found is None or room < 1:
+    if error.setting is None:
         return f"{TOO_LONG}: {message}"
-    name = fields.get(found["name"], found["name"])
-    return f"{name}={found['value']} is too large: after the prompt there is room for {room} tokens"
+    name = fields.get(error.setting, error.setting)
+    room = f"after the prompt there is room for {error.room} tokens"
+    return f"{name}={error.value} is too large: {room}"
 
 
 def _code(error: ForetellError) -> str | None:

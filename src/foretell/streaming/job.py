@@ -37,6 +37,6 @@ def with_prompt_index(error: BaseException, prompt_index: int | None) -> BaseExc
     """The error, naming the prompt of a list that it concerns; None: the prompt was given alone."""
     if prompt_index is None or not isinstance(error, ForetellError):
         return error
-    named = type(error)(f"prompts[{prompt_index}]: {error}")
+    named = error.again(f"prompts[{prompt_index}]: {error}")
     named.__cause__ = error
     return named

@@ -190,9 +190,5 @@ class Dispatcher:
 
 
 def own_error(error: BaseException) -> BaseException:
-    """The same error for one caller: shared, it would gather the tracebacks of all."""
-    if not isinstance(error, ForetellError):
-        return error  # raised by one request's own function
-    own = type(error)(*error.args)
-    own.__cause__ = error.__cause__
-    return own
+    """The same error for one caller; what one request's own function has raised is as it is."""
+    return error.again() if isinstance(error, ForetellError) else error
