@@ -9,6 +9,8 @@ from support.asgi import call
 from support.toy_async import run
 from support.toy_server import CHAT, COMPLETIONS, HELLO, serving
 
+from foretell.server.body import Room
+from foretell.server.errors import ApiError
 from foretell.server.options import ServerOptions
 
 
@@ -78,3 +80,33 @@ def test_a_large_prompt_is_refused_like_a_small_one():
             assert (answer.status, answer.error["code"]) == (400, "context_length_exceeded")
 
     run(main)
+
+
+def test_all_bodies_together_have_a_bound_that_small_ones_pass():
+    async def main() -> None:
+        async with serving() as toy:
+            room = toy.app._state.room = Room(200_000)
+            large = json.dumps({"prompt": "a", "max_tokens": 1, "user": "x" * 100_000}).encode()
+            small = {"prompt": "a", "max_tokens": 1}
+            with room.place() as add:
+                add(150_000)
+                refused = await call(toy.app, COMPLETIONS, large)
+                assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+                assert refused.headers["connection"] == "close"
+                assert (await call(toy.app, COMPLETIONS, small)).status == 200
+                assert room.taken == 150_000
+            assert (await call(toy.app, COMPLETIONS, large)).status == 200
+            assert room.taken == 0
+
+    run(main)
+
+
+def test_a_body_that_comes_in_parts_is_refused_once_there_is_no_room():
+    room = Room(100_000)
+    with room.place() as add:
+        add(60_000)
+        add(40_000)
+        with pytest.raises(ApiError, match="try again"):
+            add(1)
+        assert room.taken == 100_000
+    assert room.taken == 0

@@ -117,7 +117,8 @@ class Telling:
 
 async def _checked(receive: Receive, state: ServerState, check: Callable[[Body], T]) -> T:
     options = state.options
-    return await read_json(receive, options.max_body_bytes, options.body_timeout, check)
+    most, timeout = options.max_body_bytes, options.body_timeout
+    return await read_json(receive, state.room, most, timeout, check)
 
 
 def version(state: ServerState) -> dict[str, Any]:

@@ -9,10 +9,14 @@ from functools import cached_property
 
 from foretell import __version__
 from foretell.async_llm import AsyncLLM
+from foretell.server.body import Room
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.metrics import Metrics
 from foretell.server.options import ServerOptions, called
 from foretell.server.pace import Beat
+
+MAX_BODIES = 64
+"""So many bodies of the largest size may be received at a time."""
 
 
 @dataclass
@@ -37,6 +41,11 @@ class ServerState:
     def model_names(self) -> tuple[str, ...]:
         """Names that requests may call the model by; the first is the one that answers bear."""
         return self.options.model_names or (self._own_name,)
+
+    @cached_property
+    def room(self) -> Room:
+        """Where bodies are while they are received and read."""
+        return Room(MAX_BODIES * self.options.max_body_bytes)
 
     @cached_property
     def beat(self) -> Beat:
