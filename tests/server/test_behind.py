@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,22 +11,12 @@ from typing import Any
 import pytest
 from support.toy_async import run
 
-from foretell.server import connections
 from foretell.server.listening import addresses_of, listen
 from foretell.server.uvicorn_server import make_server
 
 LONG = b"POST /long HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx"
 SHORT = b"GET /short HTTP/1.1\r\nhost: a\r\n\r\n"
 CHUNKED = b"POST /long HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture(params=["h11_impl:H11Protocol", "httptools_impl:HttpToolsProtocol"])
-def _parser(request, monkeypatch):
-    module, name = request.param.split(":")
-    if module.startswith("httptools"):
-        pytest.importorskip("httptools")
-    protocols = importlib.import_module(f"uvicorn.protocols.http.{module}")
-    monkeypatch.setattr(connections, "AutoHTTPProtocol", getattr(protocols, name))
 
 
 pytestmark = pytest.mark.usefixtures("_parser")

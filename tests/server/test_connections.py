@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -19,15 +18,6 @@ from foretell.server.uvicorn_server import Server, make_server
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 SLOW = b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n"
 LARGE = 24_000_000
-
-
-@pytest.fixture(params=["h11_impl:H11Protocol", "httptools_impl:HttpToolsProtocol"])
-def _parser(request, monkeypatch):
-    module, name = request.param.split(":")
-    if module.startswith("httptools"):
-        pytest.importorskip("httptools")
-    protocols = importlib.import_module(f"uvicorn.protocols.http.{module}")
-    monkeypatch.setattr(connections, "AutoHTTPProtocol", getattr(protocols, name))
 
 
 pytestmark = pytest.mark.usefixtures("_parser")

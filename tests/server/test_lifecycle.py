@@ -14,6 +14,7 @@ from support.toy_server import COMPLETIONS, serving
 from foretell import AsyncLLM
 from foretell.errors import ModelNotFoundError, RequestError
 from foretell.server.app import application, create_app
+from foretell.server.front import Front
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.options import ServerOptions
 from foretell.server.state import ServerState
@@ -24,6 +25,15 @@ STREAM = {**SHORT, "stream": True}
 
 def state_of(llm: AsyncLLM) -> ServerState:
     return ServerState(llm, ServerOptions(model_names=("toy",)), Lifecycle())
+
+
+async def loaded(backend: GatedBackend) -> tuple[AsyncLLM, ServerState, Front]:
+    """A model that has been loaded, its server's state, and its application."""
+    llm = AsyncLLM(backend, tokenizer=chatting_tokenizer())
+    state = state_of(llm)
+    state.lifecycle.begin(llm)
+    await state.lifecycle.loaded()
+    return llm, state, application(state)
 
 
 class Host:
@@ -94,11 +104,7 @@ def test_a_failure_to_load_is_kept_and_told():
 def test_a_drain_lets_everything_end_that_runs():
     async def main() -> None:
         backend = GatedBackend()
-        llm = AsyncLLM(backend, tokenizer=chatting_tokenizer())
-        state = state_of(llm)
-        app = application(state)
-        state.lifecycle.begin(llm)
-        await state.lifecycle.loaded()
+        llm, state, app = await loaded(backend)
         calls = [begin(app, COMPLETIONS, body) for body in (SHORT, STREAM, STREAM)]
         await asyncio.to_thread(backend.is_waiting.wait, 30)
         assert state.lifecycle.num_running == 3
@@ -119,11 +125,7 @@ def test_a_drain_lets_everything_end_that_runs():
 def test_what_a_drain_cuts_off_is_told_so():
     async def main() -> None:
         backend = GatedBackend()
-        llm = AsyncLLM(backend, tokenizer=chatting_tokenizer())
-        state = state_of(llm)
-        app = application(state)
-        state.lifecycle.begin(llm)
-        await state.lifecycle.loaded()
+        llm, state, app = await loaded(backend)
         stream, whole = begin(app, COMPLETIONS, STREAM), begin(app, COMPLETIONS, SHORT)
         backend.release()
         await stream.until(b"data: ")
