@@ -58,6 +58,7 @@ from foretell.worker.channel import Channel
 from foretell.worker.coalescing import CoalescingQueue
 from foretell.worker.submissions import Generation, Observation, Submission
 from foretell.worker.submitted import Submitted
+from foretell.worker.tally import note_outputs, note_prompt
 from foretell.worker.thread import Worker
 
 if TYPE_CHECKING:
@@ -533,7 +534,9 @@ class AsyncLLM:
         with self._submit(jobs, num_jobs, priority, streams=False) as channel:
             while (chunk := await channel.get()) is not None:
                 last_chunks.append(chunk)
-        return ordered_outputs(last_chunks)
+        outputs = ordered_outputs(last_chunks)
+        note_outputs(outputs)
+        return outputs
 
     async def _stream(
         self,
@@ -646,7 +649,9 @@ class AsyncLLM:
         job = await asyncio.to_thread(prepare)
         channel: Channel[T] = Channel(asyncio.get_running_loop(), deque())
         with _placed(Observation(channel, iter([job]), view), opened.worker):
-            return cast(T, await channel.get())
+            found = cast(T, await channel.get())
+        note_prompt(len(job.request.prompt))
+        return found
 
     async def _analyse(self, analysis: Analysis[T], priority: int) -> T:
         """Run what an analysis asks for; its view, which is made beside the event loop."""

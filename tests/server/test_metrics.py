@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from foretell.outputs import Chunk
 from foretell.server import metrics as module
 from foretell.server import record as record_module
 from foretell.server.lifecycle import Lifecycle
+from foretell.server.log import LOGGER
 from foretell.server.metrics import SECONDS, Histogram, Metrics
 from foretell.server.options import ServerOptions
 from foretell.server.record import RequestRecord
@@ -289,3 +291,35 @@ def test_the_library_is_imported_when_it_is_asked_for():
 def test_bounds_rise():
     assert list(SECONDS) == sorted(SECONDS)
     assert (SECONDS[0], SECONDS[-1]) == (0.001, 500.0)
+
+
+VIEWS = {
+    "next": {},
+    "score": {},
+    "explain": {"max_new_tokens": 3},
+    "beams": {"num_beams": 2, "max_new_tokens": 3},
+    "compare": {"strategies": {"a": {"max_new_tokens": 3}, "b": {"max_new_tokens": 4}}},
+    "alternatives": {"top": 2, "max_new_tokens": 3},
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_is_counted_with_all_that_it_computes(caplog, name):
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": "the cat", **VIEWS[name]}
+            assert (await call(toy.app, f"/v1/foretell/{name}", body)).status == 200
+            assert (await call(toy.app, f"/v1/foretell/{name}", {"prompt": 1})).status == 400
+            assert (await call(toy.app, "/tokenize", {"prompt": "the cat"})).status == 200
+            found = await scraped(toy.app)
+            assert value(found, "vllm:e2e_request_latency_seconds", "_count") == 1
+            for kind in ("prompt", "generation"):
+                told = value(found, f"vllm:request_{kind}_tokens", "_sum")
+                assert told == value(found, f"vllm:{kind}_tokens", "_total")
+                assert (
+                    f"{'completion' if kind == 'generation' else kind}_tokens={told:.0f}"
+                    in (caplog.messages[0])
+                )
+
+    caplog.set_level(logging.INFO, LOGGER.name)
+    run(main)

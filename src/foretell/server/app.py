@@ -35,6 +35,7 @@ from foretell.server.views.explain import ask_explanation
 from foretell.server.views.probabilities import next_tokens, score
 from foretell.utils.quoting import quote
 from foretell.utils.warn import hearing
+from foretell.worker.tally import counting
 
 DEFAULTS = ServerOptions()
 
@@ -90,7 +91,7 @@ class Computing:
         exchange = Exchange(scope, receive, send, self._state)
         exchange.note_view()
         try:
-            with hearing(fields.warnings.append):
+            with hearing(fields.warnings.append), counting(exchange.note_tally):
                 data = await exchange.unless_gone(self._work(fields, self._state))
         except ForetellError as error:
             raise api_error(error, fields.spelled) from error

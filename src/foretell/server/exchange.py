@@ -21,6 +21,7 @@ from foretell.server.state import ServerState
 from foretell.streaming.run import ordered_outputs
 from foretell.utils.warn import hearing
 from foretell.worker.submitted import Submitted
+from foretell.worker.tally import Tally
 
 T = TypeVar("T")
 
@@ -106,6 +107,12 @@ class Exchange:
         """Take note that the request looks into the model."""
         self._record.model = self._state.model_names[0]
         self._record.is_view = True
+
+    def note_tally(self, tally: Tally) -> None:
+        """Take note of what a request for it has computed."""
+        self._record.prompt_tokens += tally.prompt_tokens
+        self._record.cached_tokens += tally.cached_tokens
+        self._record.completion_tokens += tally.completion_tokens
 
     def _note(self, asked: Asked) -> None:
         record = self._record

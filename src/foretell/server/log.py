@@ -158,7 +158,7 @@ def _fields_of(record: RequestRecord, *, with_prompt: bool) -> dict[str, Any]:
         "model": record.model or None,
         "total_ms": _milliseconds(record.arrived, perf_counter()),
     }
-    if record.queued is not None:
+    if record.queued is not None or record.prompt_tokens:
         fields |= {
             "first_ms": _milliseconds(record.arrived, record.first),
             "prompt_tokens": record.prompt_tokens,

@@ -74,10 +74,10 @@ class Metrics:
     def note(self, record: RequestRecord) -> None:
         """Count a request that has ended just now."""
         self.statuses[record.status] += 1
-        if record.queued is None and not (record.is_view and record.has_left):
-            return
-        self._note_end(record)
-        if record.is_view:
+        has_run = record.queued is not None or record.prompt_tokens > 0
+        if has_run or (record.is_view and record.has_left):
+            self._note_end(record)
+        if not has_run:
             return
         for name, value in _values_of(record):
             self.histograms[name].observe([value], record.request_id)
