@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 
 import pytest
 from support.asgi import begin, call
-from support.toy_async import GatedBackend, run, scripted, until_queued, until_running
+from support.toy_async import run, scripted, until_running
 from support.toy_chat import chatting_backend
 from support.toy_server import CHAT, COMPLETIONS, HELLO, serving
 
@@ -360,27 +359,6 @@ def test_what_is_odd_about_a_request_is_told_in_a_header(streams):
             told = answer.headers["x-foretell-warning"]
             assert "repetition_penalty=9 is legal" in told
             assert "is found only where" in told
-
-    run(main)
-
-
-def test_a_full_queue_says_when_to_ask_again():
-    async def main() -> None:
-        backend = GatedBackend()
-        async with serving(backend, max_waiting=1, max_running=1) as toy:
-            body = {"messages": HELLO, "max_tokens": 2, "temperature": 0}
-            first = begin(toy.app, CHAT, body)
-            await asyncio.to_thread(backend.is_waiting.wait)  # it runs, and holds the engine
-            others = [begin(toy.app, CHAT, body) for _ in range(4)]
-            await until_queued(toy.llm, 4)
-            backend.open()
-            answers = [await one.ended() for one in (first, *others)]
-            refused = [one for one in answers if one.status == 429]
-            assert refused
-            for answer in refused:
-                assert answer.error["code"] == "queue_full"
-                assert 1 <= int(answer.headers["retry-after"]) <= 120
-            assert {one.status for one in answers} == {200, 429}
 
     run(main)
 

@@ -23,16 +23,22 @@ from foretell.server.options import ServerOptions
 from foretell.utils.arrays import Logits
 
 
-@pytest.mark.parametrize("prompt", ["a", ["a"], ["a", "b"]])
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        (CHAT, {"messages": HELLO}),
+        *((COMPLETIONS, {"prompt": prompt}) for prompt in ("a", ["a"], ["a", "b"])),
+    ],
+)
 @pytest.mark.parametrize("streams", [False, True])
-def test_whatever_finds_the_queue_full_is_refused_before_the_headers(prompt, streams):
+def test_whatever_finds_the_queue_full_is_refused_before_the_headers(path, asked, streams):
     async def main() -> None:
         backend = GatedBackend()
         async with serving(backend, max_waiting=1, max_running=1) as toy:
-            body = {"prompt": prompt, "max_tokens": 3, "temperature": 0, "stream": streams}
-            first = begin(toy.app, COMPLETIONS, body)
+            body = {**asked, "max_tokens": 3, "temperature": 0, "stream": streams}
+            first = begin(toy.app, path, body)
             await asyncio.to_thread(backend.is_waiting.wait)  # it runs, and holds the engine
-            others = [begin(toy.app, COMPLETIONS, body) for _ in range(8)]
+            others = [begin(toy.app, path, body) for _ in range(8)]
             await until_queued(toy.llm, 8)
             backend.open()
             answers = [await one.ended() for one in (first, *others)]
@@ -44,6 +50,7 @@ def test_whatever_finds_the_queue_full_is_refused_before_the_headers(prompt, str
             for answer in answers:
                 assert answer.status in (200, 429)
                 assert b"queue_full" not in answer.body or answer.status == 429
+            assert first.answer.status == 200
 
     run(main)
 
