@@ -21,7 +21,7 @@ from foretell.server.body import ClientGoneError
 from foretell.server.front import Front
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.options import ServerOptions
-from foretell.server.routes import Endpoints, Probe
+from foretell.server.routes import Endpoint, Endpoints, Probe
 from foretell.server.state import ServerState
 
 KEY = "sk-" + "x" * 20
@@ -447,7 +447,7 @@ def test_without_a_model_only_health_and_metrics_are_told():
     async def main() -> None:
         llm = toy_async_llm()
         state = ServerState(llm, ServerOptions(api_keys=(KEY,)), Lifecycle())
-        health = Endpoint("GET", "/health", tells, **OPEN)
+        health = Probe("/health", tells, is_open=True)
         app = Front(state, Endpoints([health, Endpoint("GET", "/v1/echo", tells)]))
         key = {"api-key": KEY}
         first = await call(app, "/v1/echo", headers=key)  # the first request has it loaded

@@ -34,7 +34,7 @@ class Beat:
     def __init__(self, lifecycle: Lifecycle, interval: float) -> None:
         self._lifecycle = lifecycle
         self._interval = interval
-        self._next: asyncio.Event | None = None
+        self._waiting: list[asyncio.Future[None]] = []  # for the next beat
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -46,15 +46,19 @@ class Beat:
     async def next(self) -> None:
         """Wait for the next beat."""
         loop = asyncio.get_running_loop()
-        if self._next is None or self._loop is not loop:
-            self._next, self._loop = asyncio.Event(), loop
-            loop.call_later(self.interval, self._strike, self._next)
-        await self._next.wait()
+        if not self._waiting or self._loop is not loop:
+            self._waiting, self._loop = [], loop
+            loop.call_later(self.interval, self._strike, self._waiting)
+        waiter = loop.create_future()
+        self._waiting.append(waiter)
+        await waiter
 
-    def _strike(self, event: asyncio.Event) -> None:
-        if event is self._next:
-            self._next = None
-        event.set()
+    def _strike(self, waiting: list[asyncio.Future[None]]) -> None:
+        if waiting is self._waiting:
+            self._waiting = []
+        for waiter in waiting:
+            if not waiter.done():  # a task that was cancelled waits no more
+                waiter.set_result(None)
 
 
 class Pace:
