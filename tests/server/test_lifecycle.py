@@ -19,7 +19,7 @@ from foretell.server.lifecycle import Lifecycle
 from foretell.server.options import ServerOptions
 from foretell.server.state import ServerState
 
-SHORT = {"prompt": "the cat", "max_tokens": 3}
+SHORT = {"prompt": "the cat", "max_tokens": 3, "temperature": 0}
 STREAM = {**SHORT, "stream": True}
 
 
@@ -126,7 +126,9 @@ def test_what_a_drain_cuts_off_is_told_so():
     async def main() -> None:
         backend = GatedBackend()
         llm, state, app = await loaded(backend)
-        stream, whole = begin(app, COMPLETIONS, STREAM), begin(app, COMPLETIONS, SHORT)
+        stream = begin(app, COMPLETIONS, STREAM)
+        await asyncio.to_thread(backend.is_waiting.wait, 30)  # the first step is the stream's
+        whole = begin(app, COMPLETIONS, SHORT)
         backend.release()
         await stream.until(b"data: ")
         draining = asyncio.create_task(state.lifecycle.drain(llm, 0.01))
