@@ -19,6 +19,7 @@ from foretell.server.limits import (
     Span,
 )
 from foretell.server.messages import ROLES
+from foretell.server.openapi.results import TOOL_CALL
 from foretell.server.openapi.settings import TOKEN_ID, Schema, nullable, setting_schema
 from foretell.text.tools.definitions import MAX_TOOLS
 from foretell.text.tools.syntaxes import SYNTAXES
@@ -54,19 +55,6 @@ def _parts(*kinds: str) -> Schema:
     return {"anyOf": [_TEXT, {"type": "array", "items": part, "minItems": 1}]}
 
 
-_CALL: Schema = {
-    "type": "object",
-    "properties": {
-        "id": _TEXT,
-        "type": {"const": "function"},
-        "function": {
-            "type": "object",
-            "properties": {"name": _TEXT, "arguments": {"anyOf": [_TEXT, _OBJECT]}},
-            "required": ["name"],
-        },
-    },
-    "required": ["function"],
-}
 _FUNCTION: Schema = {
     "type": "object",
     "properties": {
@@ -96,7 +84,7 @@ _MESSAGES: Schema = {
             "role": {"enum": list(ROLES)},
             "content": nullable(_parts("text")),
             "name": nullable(_TEXT),
-            "tool_calls": nullable({"type": "array", "items": _CALL}),
+            "tool_calls": nullable({"type": "array", "items": TOOL_CALL}),
             "tool_call_id": nullable(_TEXT),
             "reasoning_content": nullable(_TEXT),
         },
