@@ -12,24 +12,6 @@ from foretell.outputs import JsonMixin
 from foretell.server.openapi.settings import Schema
 from foretell.text.tools.calls import ToolCall
 
-TOOL_CALL: Schema = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "type": {"const": "function"},
-        "function": {
-            "type": "object",
-            "properties": {
-                "name": {"type": "string"},
-                "arguments": {"anyOf": [{"type": "string"}, {"type": "object"}]},
-            },
-            "required": ["name"],
-        },
-    },
-    "required": ["function"],
-}
-"""A call of a tool: in an answer, all of it is there, and its arguments are a string."""
-
 
 class ResultSchemas:
     """Makes schemas of results, and keeps those of the results inside of them.
@@ -66,8 +48,6 @@ class ResultSchemas:
             return {"type": "array", "items": self.schema(arguments[0])}
         if origin in (dict, Mapping):
             return {"type": "object", "additionalProperties": self.schema(arguments[1])}
-        if hint is ToolCall:
-            return TOOL_CALL
         if isinstance(hint, type) and issubclass(hint, JsonMixin):
             return self.reference(hint)
         raise TypeError(f"{hint} has no schema: must be one of the types of results")
@@ -77,7 +57,26 @@ class ResultSchemas:
         return {"type": "object", "properties": fields, "required": list(fields)}
 
 
+TOOL_CALL: Schema = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "type": {"const": "function"},
+        "function": {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string"},
+                "arguments": {"anyOf": [{"type": "string"}, {"type": "object"}]},
+            },
+            "required": ["name"],
+        },
+    },
+    "required": ["function"],
+}
+"""A call of a tool: in an answer, all of it is there, and its arguments are a string."""
+
 _PLAIN: Mapping[Any, Schema] = {
+    ToolCall: TOOL_CALL,
     str: {"type": "string"},
     int: {"type": "integer"},
     bool: {"type": "boolean"},
