@@ -1,27 +1,51 @@
-/** The view "Write": a prompt, the text that the model makes of it, and every choice in it. */
+/**
+ * The view "Write": a prompt, the text that the model makes of it, and every choice in it.
+ *
+ * Three columns: the tree of branches; the prompt and its text; the token in focus and the settings.
+ * Narrow pages have two, or one.
+ */
 
 import { html } from "../app/html.js";
 import { tell } from "../app/notices.js";
 import { goOn, stop, writing } from "../state/generation.js";
-import { tokens, tree } from "../state/store.js";
+import { tree } from "../state/store.js";
 import { newTree } from "../state/tree.js";
-import { boxesOf } from "../text/token.js";
+import { Strip } from "./text/strip.js";
+import { Text } from "./text/text.js";
+import { TokenPanel } from "./token/token_panel.js";
 import { t } from "./texts.js";
 
 export function WriteView() {
   return html`
     <div class="write">
-      <label class="prompt">
-        <span>${t("prompt")}</span>
-        <textarea rows="3" dir="auto" value=${tree.value.prompt.text} onInput=${changePrompt}></textarea>
-      </label>
-      <div class="actions">
-        <button type="button" class="main" disabled=${writing.value !== null} onClick=${generate}>${t("generate")}</button>
-        <button type="button" disabled=${writing.value === null} onClick=${stop}>${t("stop")}</button>
+      <div class="write-tree"></div>
+      <div class="write-page">
+        <${PromptBox} />
+        <${Actions} />
+        <${Text} />
+        <${Strip} />
       </div>
-      <section class="text" role="region" aria-label=${t("text")} dir="auto">
-        ${boxesOf(tokens.value).map((box) => html`<button key=${box.start} type="button" class="token">${box.text}</button>`)}
-      </section>
+      <div class="write-choice">
+        <${TokenPanel} />
+      </div>
+    </div>
+  `;
+}
+
+function PromptBox() {
+  return html`
+    <label class="prompt">
+      <span>${t("prompt")}</span>
+      <textarea rows="3" dir="auto" value=${tree.value.prompt.text} onInput=${changePrompt}></textarea>
+    </label>
+  `;
+}
+
+function Actions() {
+  return html`
+    <div class="actions">
+      <button type="button" class="main" disabled=${writing.value !== null} onClick=${generate}>${t("generate")}</button>
+      <button type="button" disabled=${writing.value === null} onClick=${stop}>${t("stop")}</button>
     </div>
   `;
 }
