@@ -1,6 +1,7 @@
 /** Requests to the server this page comes from. */
 
 import { isKeyNeeded, key } from "./key.js";
+import { isReachable } from "./reachable.js";
 
 /** What the server refused, in its own words. */
 export class ApiError extends Error {
@@ -58,14 +59,17 @@ async function send(path, body, abort) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
   if (key.value) headers.Authorization = `Bearer ${key.value}`;
   try {
-    return await fetch(new URL(path, ROOT), {
+    const response = await fetch(new URL(path, ROOT), {
       method: body === undefined ? "GET" : "POST",
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: abort,
     });
+    isReachable.value = true;
+    return response;
   } catch (error) {
     if (abort?.aborted) throw error;
+    isReachable.value = false;
     throw new ApiError(String(error), 0, null);
   }
 }

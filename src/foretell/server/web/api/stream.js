@@ -1,6 +1,7 @@
 /** Answers that come as server-sent events. */
 
 import { ApiError, request } from "./http.js";
+import { isReachable } from "./reachable.js";
 
 /**
  * The data of each event, as it comes; ApiError where the server reports an error in the middle,
@@ -12,22 +13,56 @@ import { ApiError, request } from "./http.js";
  * @returns {AsyncGenerator<any, void, void>}
  */
 export async function* stream(path, body, abort) {
+  for await (const events of batches(path, body, abort)) yield* events;
+}
+
+/**
+ * The same, all events that came together at once: so that a page need not be drawn for each.
+ *
+ * @param {string} path
+ * @param {unknown} body
+ * @param {AbortSignal} [abort]
+ * @param {(response: Response) => void} [meet] is told of the answer before its first event
+ * @returns {AsyncGenerator<any[], void, void>}
+ */
+export async function* batches(path, body, abort, meet) {
   const response = await request(path, body, abort);
+  meet?.(response);
   const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
-  const decoder = new TextDecoder();
-  let rest = "";
+  const cut = eventCutter();
   for (;;) {
     const { done, value } = await read(reader, abort);
-    if (done) throw new ApiError("the stream ended before its end", 0, null);
-    const events = (rest + decoder.decode(value, { stream: true })).split("\n\n");
-    rest = /** @type {string} */ (events.pop());
-    for (const event of events) {
-      if (!event.startsWith("data: ")) continue; // a comment that shows that the server lives
-      const data = event.slice(6);
-      if (data === "[DONE]") return;
-      yield checked(JSON.parse(data));
-    }
+    if (done) throw brokenOff();
+    const data = cut(value).filter((event) => event.startsWith("data: ")).map((event) => event.slice(6));
+    const end = data.indexOf("[DONE]");
+    const events = (end < 0 ? data : data.slice(0, end)).map((one) => JSON.parse(one));
+    const failed = events.findIndex((event) => event.error);
+    if (failed !== 0 && events.length > 0) yield failed < 0 ? events : events.slice(0, failed);
+    if (failed >= 0) throw failure(events[failed].error);
+    if (end >= 0) return;
   }
+}
+
+/**
+ * A function from bytes, as they come, to the events that they complete. What belongs to an event
+ * that is not complete is kept in pieces: one may be long.
+ *
+ * @returns {(bytes: Uint8Array) => string[]}
+ */
+export function eventCutter() {
+  const decoder = new TextDecoder();
+  /** @type {string[]} */
+  let pieces = [];
+  return (bytes) => {
+    const text = decoder.decode(bytes, { stream: true });
+    const before = pieces.at(-1) ?? "";
+    const isCompleted = text.includes("\n\n") || (before.endsWith("\n") && text.startsWith("\n"));
+    pieces.push(text);
+    if (!isCompleted) return [];
+    const events = pieces.join("").split("\n\n");
+    pieces = [/** @type {string} */ (events.pop())];
+    return events;
+  };
 }
 
 /**
@@ -39,12 +74,17 @@ async function read(reader, abort) {
     return await reader.read();
   } catch (error) {
     if (abort?.aborted) throw error;
+    isReachable.value = false;
     throw new ApiError(String(error), 0, null);
   }
 }
 
-/** @param {any} data */
-function checked(data) {
-  if (data.error) throw new ApiError(data.error.message, 500, data.error.param ?? null);
-  return data;
+function brokenOff() {
+  isReachable.value = false;
+  return new ApiError("the stream ended before its end", 0, null);
+}
+
+/** @param {{ message: string, param?: string | null }} error */
+function failure({ message, param }) {
+  return new ApiError(message, 500, param ?? null);
 }
