@@ -50,6 +50,22 @@ demo: $(VENV)/built ## watch the default model write
 test: $(VENV)/tested ## all tests (fetches the default model)
 	$(BIN)/python -m pytest
 
+# What the playground is tested with; WEB_TESTS="tests/web/browser/page.spec.mjs" runs less.
+WEB := build/web
+WEB_TESTS := $(wildcard tests/web/unit/*.test.mjs tests/web/browser/*.spec.mjs)
+
+$(WEB)/made: tests/web/package.json tests/web/package-lock.json
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	@npm --prefix $(@D) ci --no-audit --no-fund --silent
+	@touch $@
+
+.PHONY: test-web
+test-web: $(VENV)/tested $(WEB)/made ## the playground in a browser (needs node and chromium)
+	$(WEB)/node_modules/.bin/tsc -p tests/web/tsconfig.json
+	node --import ./tests/web/support/libraries.mjs --test --test-reporter=spec --test-concurrency=2 \
+	    $(OPTIONS) $(WEB_TESTS)
+
 .PHONY: test-fast
 test-fast: $(VENV)/tested-fast ## the quick half: no torch, no model
 	$(BIN)/python -m pytest -m "not torch and not model"

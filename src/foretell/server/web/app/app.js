@@ -24,8 +24,10 @@ export function App() {
     <${Header} />
     <${KeyPrompt} />
     <${Notices} />
-    <main id="view" role="tabpanel" aria-labelledby=${`tab-${tab.value}`} tabindex="-1">
-      <${Boundary} key=${tab.value}><${View} name=${tab.value} /><//>
+    <main>
+      <div id="view" role="tabpanel" aria-labelledby=${`tab-${tab.value}`} tabindex="-1">
+        <${Boundary} key=${tab.value}><${View} name=${tab.value} /><//>
+      </div>
     </main>
   `;
 }
@@ -36,6 +38,6 @@ function View({ name }) {
   useEffect(() => {
     if (name !== "write") LATER[name]().then((view) => setFound(() => view));
   }, [name]);
-  if (name === "write") return html`<${WriteView} />`;
+  if (name === "write") return html`<h1 class="unseen">${t("write")}</h1><${WriteView} />`;
   return Found === null ? html`<p class="loading">${t("loading")}</p>` : html`<${Found} />`;
 }
