@@ -1,4 +1,4 @@
-"""`foretell serve` with a slow toy model, as a process: `python -m support.toy_process ARGUMENTS`.
+"""`foretell serve` with a slow toy model, as a process: `python -m support.toy_process serve`.
 
 The model is called "toy"; "absent" cannot be loaded, and "eternal" takes for ever to load.
 """
@@ -45,10 +45,10 @@ class Served:
         lines: what it has said.
     """
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        command = [sys.executable, "-m", "support.toy_process", *arguments]
+    def __init__(self, *arguments: str, command: str = "serve", **environment: str) -> None:
+        words = [sys.executable, "-m", "support.toy_process", command, *arguments]
         self.process = subprocess.Popen(
-            command,
+            words,
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -84,9 +84,9 @@ class Served:
 
 
 @contextmanager
-def served(*arguments: str, until: str = "ready", **environment: str) -> Iterator[Served]:
+def served(*arguments: str, until: str = "ready", **more: str) -> Iterator[Served]:
     """A server that has said this word, at a free port."""
-    one = Served("--port", "0", *arguments, **environment)
+    one = Served("--port", "0", *arguments, **more)
     try:
         one.read_until(until)
         yield one
@@ -113,4 +113,4 @@ def _toy(model: str, **options: Any) -> AsyncLLM:
 
 if __name__ == "__main__":
     async_llm.AsyncLLM = _toy
-    run(["serve", *sys.argv[1:]])
+    run()

@@ -28,7 +28,7 @@ from foretell.utils.terminal import printable
 
 HELP_ORDER = (
     *("generate", "chat", "next", "score", "explain", "beams", "alternatives", "compare"),
-    *("serve", "guide", "models", "bench", "demo", "completion"),
+    *("serve", "playground", "guide", "models", "bench", "demo", "completion"),
 )
 """The commands that `foretell --help` lists first, in this order; others follow by name."""
 
@@ -88,6 +88,7 @@ def cli(context: click.Context) -> None:
       foretell next "The cat sat on the"
       foretell score "The cat sat on the mat"
       foretell models
+      foretell playground
       foretell serve
       foretell generate "Once upon a time" --model path/to/model.gguf
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from asyncio import FIRST_COMPLETED
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
@@ -38,7 +39,12 @@ YOUNG_OBJECTS = 5_000
 """How many more objects there may be before cycles are looked for among the newest."""
 
 
-def serve(llm: AsyncLLM, options: ServerOptions, listeners: Listeners) -> None:
+def serve(
+    llm: AsyncLLM,
+    options: ServerOptions,
+    listeners: Listeners,
+    on_ready: Callable[[], None] | None = None,
+) -> None:
     """Serve a model until a signal comes, and what runs then has ended.
 
     A second signal ends the process at once, and so does one that comes before the model is there.
@@ -47,6 +53,7 @@ def serve(llm: AsyncLLM, options: ServerOptions, listeners: Listeners) -> None:
         llm: is opened here.
         options: how it is served.
         listeners: where; they are closed at the end.
+        on_ready: is called once the model is there.
 
     Raises:
         ForetellError: the model cannot be loaded, as `LLM` says, or its thread has failed.
@@ -54,7 +61,7 @@ def serve(llm: AsyncLLM, options: ServerOptions, listeners: Listeners) -> None:
     state = ServerState(llm, options, Lifecycle())
     try:
         with lines_on_stderr(options):
-            asyncio.run(_Run(state, listeners).run())
+            asyncio.run(_Run(state, listeners, on_ready).run())
     finally:
         listeners.close()
 
@@ -62,9 +69,12 @@ def serve(llm: AsyncLLM, options: ServerOptions, listeners: Listeners) -> None:
 class _Run:
     """One server, from its first to its last moment."""
 
-    def __init__(self, state: ServerState, listeners: Listeners) -> None:
+    def __init__(
+        self, state: ServerState, listeners: Listeners, on_ready: Callable[[], None] | None
+    ) -> None:
         self._state = state
         self._listeners = listeners
+        self._on_ready = on_ready
         self._tell = partial(log_event, options=state.options)
 
     async def run(self) -> None:
@@ -100,6 +110,10 @@ class _Run:
         self._tell(f"ready: {self._state.llm.info.description}", url=self._listeners.url)
         if self._state.options.log_format == "text":
             self._tell(f"try: {example_of(self._state, self._listeners)}")
+            if self._state.options.playground and self._listeners.path is None:
+                self._tell(f"or see its choices in a browser: {self._listeners.url}/")
+        if self._on_ready is not None:
+            self._on_ready()
 
     async def _until_any(self, *tasks: asyncio.Task[Any]) -> None:
         """Wait for one of some tasks; ForetellError if the model's thread fails before."""

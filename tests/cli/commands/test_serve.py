@@ -221,7 +221,7 @@ def test_a_model_that_cannot_be_loaded_is_one_line():
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="files are told there")
 def test_closed_streams_do_not_become_sockets(tmp_path):
     path = tmp_path / "socket"
-    command = [sys.executable, "-m", "support.toy_process", "toy", "--uds", str(path)]
+    command = [sys.executable, "-m", "support.toy_process", "serve", "toy", "--uds", str(path)]
     shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(shell, env=environment) as process:
@@ -372,7 +372,7 @@ def test_an_empty_key_of_the_environment_opens_nothing(shell, monkeypatch):
 
 
 def test_what_is_missing_is_named_with_how_to_install_it(shell, monkeypatch):
-    monkeypatch.setattr("foretell.cli.commands.serve.NEEDED", ("uvicorn", "no_such_package"))
+    monkeypatch.setattr("foretell.cli.serving.start.NEEDED", ("uvicorn", "no_such_package"))
     assert re.search(r"needs no_such_package: run pip install .*starlette", refused(shell))
 
 
@@ -380,7 +380,7 @@ def test_a_file_is_called_by_its_name(shell, monkeypatch, tmp_path):
     from foretell.cli.commands import serve
 
     options: list[Any] = []
-    monkeypatch.setattr(serve, "_serve", lambda *given: options.append(given))
+    monkeypatch.setattr(serve, "start", lambda *given: options.append(given))
     file = tmp_path / "tiny.gguf"
     file.touch()
     for arguments in [(str(file),), ("org/name:f.gguf",), ("--served-model-name", "x")]:
@@ -395,7 +395,7 @@ def test_the_options_reach_the_server_and_the_model(shell, monkeypatch):
     from foretell.cli.commands import serve
 
     given: list[Any] = []
-    monkeypatch.setattr(serve, "_serve", lambda *what: given.extend(what))
+    monkeypatch.setattr(serve, "start", lambda *what: given.extend(what))
     arguments = (
         *("--host", "localhost", "--port", "0", "--max-waiting", "7", "--max-running", "3"),
         *("--threads", "2", "--cors-origin", "https://a.b", "--allowed-host", "me", "--strict"),

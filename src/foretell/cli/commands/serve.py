@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from foretell.cli.completion import complete_model
-from foretell.cli.interrupts import ExitsAtOnce
 from foretell.cli.options import MODEL_OPTIONS, ModelChoice, given, with_options
 from foretell.cli.serving.keys import KEY_OPTIONS
 from foretell.cli.serving.place import PLACE_OPTIONS, Place
+from foretell.cli.serving.start import (
+    DEFAULTS_OPTIONS,
+    MODEL_ARGUMENT,
+    choose_model,
+    require_libraries,
+    start,
+)
 from foretell.cli.serving.streams import hold_standard_streams
 from foretell.cli.serving.values import Seconds, check_words
-from foretell.config.presets import MODEL_PRESET, PRESETS
-from foretell.errors import ConfigError, SettingWarning
 from foretell.server.options import LOG_FORMATS, ServerOptions, called
-from foretell.utils.extras import how_to_install
 
-if TYPE_CHECKING:
-    from foretell.server.listening import Listeners
-
-NEEDED = ("starlette", "uvicorn", "prometheus_client")
 MAX_WAITING = 512
 OTHERS = ServerOptions()
 
@@ -52,20 +47,7 @@ REQUEST_OPTIONS = (
         metavar="INTEGER",
         help="Texts that may be written at a time.  [default: 256]",
     ),
-    click.option(
-        "--preset",
-        type=click.Choice([*PRESETS, MODEL_PRESET]),
-        metavar="NAME",
-        help="Settings of requests that do not say how tokens are chosen.  "
-        "[default: temperature 1, as OpenAI]",
-    ),
-    click.option(
-        "--max-new-tokens",
-        type=click.IntRange(min=1),
-        metavar="INTEGER",
-        help="Most tokens of an answer where its request states no length.  "
-        "[default: as many as the context has room for; completions: 16]",
-    ),
+    *DEFAULTS_OPTIONS,
     click.option("--strict", is_flag=True, help="Refuse requests with unknown fields."),
 )
 
@@ -109,16 +91,17 @@ LIFE_OPTIONS = (
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[MODEL]", shell_complete=complete_model)
-@with_options(*MODEL_OPTIONS, *PLACE_OPTIONS, *KEY_OPTIONS, *REQUEST_OPTIONS, *LIFE_OPTIONS)
+@with_options(
+    MODEL_ARGUMENT, *MODEL_OPTIONS, *PLACE_OPTIONS, *KEY_OPTIONS, *REQUEST_OPTIONS, *LIFE_OPTIONS
+)
 def command(
     name: str | None, model: ModelChoice, place: Place, keys: tuple[str, ...], **others: Any
 ) -> None:
     """Serve a model over OpenAI's HTTP interface.
 
     Chats, completions and more under /v1, streamed or whole; /health, /ready and /metrics tell how
-    the server is. SIGTERM or Ctrl-C ends it once its requests have ended, a second one at once.
-    What it says goes to stderr.
+    the server is; / is the playground, a page on which to try the model. SIGTERM or Ctrl-C ends it
+    once its requests have ended, a second one at once. What it says goes to stderr.
 
     \b
     Examples:
@@ -129,8 +112,8 @@ def command(
       foretell serve --drain-delay 5 --shutdown-timeout 120 --log-format json
     """
     hold_standard_streams()
-    _require_libraries()
-    chosen = _choose_model(name, model)
+    require_libraries()
+    chosen = choose_model(name, model)
     allowed_hosts = place.check(has_keys=bool(keys))
     limits = given({name: others.pop(name) for name in ("max_waiting", "max_running")})
     preset = others.pop("preset")
@@ -142,29 +125,4 @@ def command(
         defaults={"preset": preset} if preset else {},
         **others,
     )
-    _serve(ModelChoice(chosen.name, {**chosen.settings, **limits}), options, place.listen())
-
-
-def _serve(model: ModelChoice, options: ServerOptions, listeners: Listeners) -> None:
-    with ExitsAtOnce():
-        from foretell.async_llm import AsyncLLM
-        from foretell.server.serving import serve
-    warnings.simplefilter("ignore", SettingWarning)  # the clients' settings are not this shell's
-    serve(AsyncLLM(model.name, **model.settings), options, listeners)
-
-
-def _require_libraries() -> None:
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        names = " and ".join(missing)
-        raise ConfigError(f"foretell serve needs {names}: run {how_to_install('serve')}")
-
-
-def _choose_model(name: str | None, model: ModelChoice) -> ModelChoice:
-    """The model of the argument, or of the option."""
-    if name is None:
-        return model
-    context = click.get_current_context()
-    if context.get_parameter_source("model") != ParameterSource.DEFAULT:
-        raise click.UsageError("give MODEL or --model, not both", context)
-    return ModelChoice(name, model.settings)
+    start(ModelChoice(chosen.name, {**chosen.settings, **limits}), options, place.listen())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from foretell.errors import ConfigError
 if TYPE_CHECKING:
     from foretell.server.listening import Address, Listeners
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+LOOPBACK = "127.0.0.1"
+LOOPBACK_NAMES = ("localhost", LOOPBACK, "[::1]")
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,10 @@ class Place:
 
     host: str
     port: int
-    uds: str | None
-    insecure: bool
-    allowed_hosts: tuple[str, ...]
-    cors_origins: tuple[str, ...]
+    uds: str | None = None
+    insecure: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
 
     def check(self, *, has_keys: bool) -> tuple[str, ...] | None:
         """The names that the server may be called by; None: any.
@@ -88,23 +90,28 @@ def _gather(command: Any) -> Any:
     return call
 
 
+def port_option(default: int) -> Callable[[Any], Any]:
+    """The option of the port."""
+    return click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        metavar="INTEGER",
+        default=default,
+        show_default=True,
+        help="Port to listen at; 0 takes a free one.",
+    )
+
+
 PLACE_OPTIONS = (
     click.option(
         "--host",
-        default="127.0.0.1",
+        default=LOOPBACK,
         show_default=True,
         callback=check_words,
         metavar="NAME",
         help="Address to listen at; 0.0.0.0 is all of this machine's, and needs a key.",
     ),
-    click.option(
-        "--port",
-        type=click.IntRange(0, 65535),
-        metavar="INTEGER",
-        default=8000,
-        show_default=True,
-        help="Port to listen at; 0 takes a free one.",
-    ),
+    port_option(default=8000),
     click.option(
         "--uds",
         type=click.Path(dir_okay=False),
