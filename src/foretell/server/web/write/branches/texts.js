@@ -1,0 +1,58 @@
+/** What the tree of branches says. */
+
+import { words } from "../../app/words.js";
+
+export const texts = {
+  en: {
+    branches: "Branches",
+    beginning: "From the prompt",
+    empty: "nothing written yet",
+    left: "leaves at token {position} with {token}",
+    left_end: "goes on at token {position}",
+    tokens_one: "1 token",
+    tokens: "{count} tokens",
+    shown: "shown",
+    name: "Name",
+    name_of: "Name of the branch",
+    rename: "Rename",
+    note: "Note",
+    note_of: "Note on the branch",
+    note_placeholder: "What you want to remember of it",
+    delete: "Delete",
+    deleted: "Deleted {name}.",
+    deleted_with: "Deleted {name} and {count} below it.",
+    undo: "Undo",
+    help: "Arrows move, Enter shows, F2 renames, Delete deletes.",
+    texts: "Other texts",
+    open: "Open {name}",
+    discard: "Delete the text {name}",
+    unnamed: "a text without a prompt",
+  },
+  ko: {
+    branches: "가지",
+    beginning: "프롬프트에서",
+    empty: "아직 쓴 것이 없음",
+    left: "토큰 {position}에서 {token}(으)로 갈라짐",
+    left_end: "토큰 {position}에서 이어짐",
+    tokens_one: "토큰 1개",
+    tokens: "토큰 {count}개",
+    shown: "보이는 중",
+    name: "이름",
+    name_of: "가지의 이름",
+    rename: "이름 바꾸기",
+    note: "메모",
+    note_of: "가지에 붙인 메모",
+    note_placeholder: "이 가지에 대해 기억할 것",
+    delete: "지우기",
+    deleted: "{name}을(를) 지웠습니다.",
+    deleted_with: "{name}과(와) 그 아래 {count}개를 지웠습니다.",
+    undo: "되돌리기",
+    help: "화살표로 움직이고, Enter로 보고, F2로 이름을 바꾸고, Delete로 지웁니다.",
+    texts: "다른 글",
+    open: "{name} 열기",
+    discard: "글 {name} 지우기",
+    unnamed: "프롬프트가 없는 글",
+  },
+};
+
+export const t = words(texts);

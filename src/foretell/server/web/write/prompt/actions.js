@@ -1,0 +1,58 @@
+/** The buttons that write: Generate, Stop, Continue, Step, New seed, Edit; and how the text ended. */
+
+import { html } from "../../app/html.js";
+import { DEFAULT_LENGTH, lastSeed, stop, writing } from "../../state/generation.js";
+import { isAsking } from "../../state/stepping.js";
+import { isPromptChanged, settings, tokens } from "../../state/store.js";
+import { beginEdit, isEditing } from "../edit/edit_state.js";
+import { Ending } from "./ending.js";
+import { NextToken } from "./next_token.js";
+import { generateAnewReporting, generateReporting, goOnReporting, stepReporting } from "./reporting.js";
+import { t } from "./texts.js";
+
+export function Actions() {
+  const isWriting = writing.value !== null;
+  const isBusy = isWriting || isEditing.value;
+  const isEmpty = tokens.value.length === 0;
+  const isElsewhere = isBusy || isEmpty || isPromptChanged.value;
+  return html`
+    <div class="actions-part">
+      <div class="actions">
+        <button type="button" class="main" disabled=${isBusy} onClick=${generateReporting}>${t("generate")}</button>
+        <button type="button" disabled=${!isWriting} onClick=${stop}>${t("stop")}</button>
+        <button type="button" disabled=${isElsewhere} onClick=${goOnReporting}>${t("continue")}</button>
+        <button type="button" disabled=${isBusy || isAsking.value || (isPromptChanged.value && !isEmpty)} onClick=${stepReporting}>
+          ${t("step")}
+        </button>
+        <button type="button" title=${t("anew_title")} disabled=${isElsewhere || lastSeed.value === null} onClick=${generateAnewReporting}>
+          ${t("anew")}
+        </button>
+        <button type="button" disabled=${isBusy || isEmpty} onClick=${beginEdit}>${t("edit")}</button>
+        <${Length} />
+      </div>
+      <${NextToken} />
+      <${Ending} />
+    </div>
+  `;
+}
+
+function Length() {
+  /** @param {any} event */
+  const change = ({ target }) => {
+    const { max_new_tokens, ...others } = settings.value;
+    settings.value = target.value === "" ? others : { ...others, max_new_tokens: target.valueAsNumber };
+  };
+  return html`
+    <label class="length">
+      <span>${t("most_tokens")}</span>
+      <input
+        type="number"
+        min="1"
+        max="2048"
+        placeholder=${DEFAULT_LENGTH}
+        value=${settings.value.max_new_tokens ?? ""}
+        onChange=${change}
+      />
+    </label>
+  `;
+}
