@@ -5,6 +5,7 @@ import { html } from "./html.js";
 import { Boundary } from "./boundary.js";
 import { Header } from "./header.js";
 import { KeyPrompt } from "./key_prompt.js";
+import { KeyHelp } from "./keys/key_help.js";
 import { Notices } from "./notices.js";
 import { followView, tab } from "./view.js";
 import { WriteView } from "../write/write_view.js";
@@ -29,6 +30,7 @@ export function App() {
         <${Boundary} key=${tab.value}><${View} name=${tab.value} /><//>
       </div>
     </main>
+    <${KeyHelp} />
   `;
 }
 

@@ -1,6 +1,7 @@
 /** The top of the page: whose it is, which model answers, the tabs, how it looks. */
 
 import { html } from "./html.js";
+import { isHelpShown } from "./keys/key_help.js";
 import { LANGUAGES, language } from "./words.js";
 import { TABS, THEMES, tab, theme } from "./view.js";
 import { serverModel } from "../state/server.js";
@@ -15,6 +16,7 @@ export function Header() {
       <${Tabs} />
       <p class="model" title=${t("model")}>${serverModel.value}</p>
       <div class="looks">
+        <button type="button" class="quiet" title=${t("keys")} aria-label=${t("keys")} onClick=${() => (isHelpShown.value = true)}>?</button>
         <${Select} label=${t("language")} value=${language} options=${LANGUAGES} name=${(/** @type {"en"|"ko"} */ one) => LANGUAGE_NAMES[one]} />
         <${Select} label=${t("theme")} value=${theme} options=${THEMES} name=${t} />
       </div>

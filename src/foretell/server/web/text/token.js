@@ -97,39 +97,54 @@ export function typedToken(id, text, bytes) {
  * @param {readonly Token[]} tokens
  */
 export function textOf(tokens) {
-  return new TextDecoder().decode(Uint8Array.from(tokens.flatMap((token) => token.bytes)));
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytesOf(tokens));
+}
+
+/** @param {readonly Token[]} tokens */
+function bytesOf(tokens) {
+  return Uint8Array.from(tokens.flatMap((token) => token.bytes));
 }
 
 /**
- * Groups of tokens that share characters: most groups have one token. Each group has the text of its
- * tokens together.
+ * Tokens that share characters: most boxes have one token. A box has the text of its tokens together.
+ *
+ * @typedef {{ start: number, tokens: Token[], text: string }} Box
+ */
+
+/**
+ * The boxes of tokens.
  *
  * @param {readonly Token[]} tokens
- * @returns {{ start: number, tokens: Token[], text: string }[]}
+ * @param {number} [first] the number of the first of them that is to be in a box
+ * @returns {Box[]}
  */
-export function boxesOf(tokens) {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+export function boxesOf(tokens, first = 0) {
   const boxes = [];
-  for (let start = 0; start < tokens.length; ) {
+  for (let start = first; start < tokens.length; ) {
     let end = start + 1;
-    while (end < tokens.length && endsInside(tokens.slice(start, end))) end += 1;
+    while (end < tokens.length && sharesCharacter(tokens, start, end)) end += 1;
     const group = tokens.slice(start, end);
-    boxes.push({ start, tokens: group, text: decoded(group, decoder) });
+    boxes.push({ start, tokens: group, text: textOf(group) });
     start = end;
   }
   return boxes;
 }
 
 /**
- * @param {Token[]} group
- * @param {TextDecoder} decoder
+ * Whether tokens end in the middle of a character that the next one goes on with.
+ *
+ * @param {readonly Token[]} tokens
+ * @param {number} start
+ * @param {number} end of the group, and the number of the token after it
  */
-function decoded(group, decoder) {
-  try {
-    return decoder.decode(Uint8Array.from(group.flatMap((token) => token.bytes)));
-  } catch {
-    return textOf(group);
-  }
+function sharesCharacter(tokens, start, end) {
+  const next = tokens[end].bytes[0];
+  return next !== undefined && isContinuation(next) && endsInside(tokens.slice(start, end));
+}
+
+/** @param {number} byte whether it goes on with a character of UTF-8 */
+function isContinuation(byte) {
+  return byte >= 0x80 && byte < 0xc0;
 }
 
 /** @param {Token[]} group whether its bytes end in the middle of a character */
@@ -137,8 +152,12 @@ function endsInside(group) {
   const bytes = group.slice(-4).flatMap((token) => token.bytes).slice(-4);
   for (let back = 1; back <= bytes.length; back += 1) {
     const byte = bytes[bytes.length - back];
-    if (byte < 0x80) return false;
-    if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2);
+    if (!isContinuation(byte)) return byte >= 0xc0 && back < lengthOf(byte);
   }
   return false;
+}
+
+/** @param {number} lead the first byte of a character of several bytes */
+function lengthOf(lead) {
+  return lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
 }

@@ -5,6 +5,7 @@
  * Narrow pages have two, or one.
  */
 
+import { useEffect } from "preact/hooks";
 import { html } from "../app/html.js";
 import { tell } from "../app/notices.js";
 import { goOn, stop, writing } from "../state/generation.js";
@@ -14,8 +15,10 @@ import { Strip } from "./text/strip.js";
 import { Text } from "./text/text.js";
 import { TokenPanel } from "./token/token_panel.js";
 import { t } from "./texts.js";
+import { followKeys } from "./write_keys.js";
 
 export function WriteView() {
+  useEffect(followKeys, []);
   return html`
     <div class="write">
       <div class="write-tree"></div>

@@ -1,14 +1,27 @@
 /** The region "Text": what the model wrote, token by token. */
 
+import { useEffect } from "preact/hooks";
 import { html } from "../../app/html.js";
-import { tokens } from "../../state/store.js";
-import { boxesOf } from "../../text/token.js";
-import { t } from "../texts.js";
+import { writing } from "../../state/generation.js";
+import { followWriting } from "./announcements.js";
+import { Flow } from "./flow.js";
+import { PromptTokens } from "./prompt_tokens.js";
+import { TextTools } from "./text_tools.js";
+import { TokenTable } from "./token_table.js";
+import { isTable, page } from "./text_state.js";
+import { t } from "./texts.js";
 
 export function Text() {
+  useEffect(followWriting, []);
+  const isEmpty = page.value.tokens.length === 0;
   return html`
-    <section class="text" aria-label=${t("text")} dir="auto">
-      ${boxesOf(tokens.value).map((box) => html`<button key=${box.start} type="button" class="token">${box.text}</button>`)}
-    </section>
+    <div class="text-part">
+      <${TextTools} />
+      <section class="text sheet" aria-label=${t("text")} aria-busy=${writing.value !== null}>
+        ${isEmpty && writing.value === null && html`<p class="text-empty">${t("empty")}</p>`}
+        <${PromptTokens} />
+        ${isTable.value ? html`<${TokenTable} />` : html`<${Flow} />`}
+      </section>
+    </div>
   `;
 }

@@ -1,8 +1,113 @@
-/** The region "Token": how the token in focus came to be chosen. */
+/** The region "Token": how the token that is looked at came to be chosen. */
 
+import { computed } from "@preact/signals";
 import { html } from "../../app/html.js";
-import { t } from "../texts.js";
+import { language } from "../../app/words.js";
+import { focus } from "../../state/store.js";
+import { showCount, showEntropy, showProbability, showSurprisal } from "../../text/numbers.js";
+import { valueOf } from "../../text/shade.js";
+import { showBytes } from "../../text/visible.js";
+import { goTo, hovered, lookedAt, page, shownTokens } from "../text/text_state.js";
+import { boxOf } from "../../text/blocks.js";
+import { Alternatives } from "./alternatives.js";
+import { DrawLine } from "./draw_line.js";
+import { Stages } from "./stages.js";
+import { storyOf } from "./story.js";
+import { TokenName } from "./token_name.js";
+import { t } from "./texts.js";
+
+/** The token that is looked at. */
+const shown = computed(() => (lookedAt.value === null ? null : shownTokens.value[lookedAt.value]));
 
 export function TokenPanel() {
-  return html`<section class="token-panel sheet" aria-label=${t("token")}></section>`;
+  const token = shown.value;
+  const index = lookedAt.value;
+  return html`
+    <section class=${`token-panel sheet${focus.value === null ? "" : " is-kept"}`} aria-label=${t("token")}>
+      ${token === null || index === null ? html`<p class="token-hint">${t("hint")}</p>` : html`<${Choice} token=${token} index=${index} />`}
+    </section>
+  `;
+}
+
+/** @param {{ token: import("../../text/token.js").Token, index: number }} props */
+function Choice({ token, index }) {
+  return html`
+    <${Head} token=${token} index=${index} />
+    ${token.step === null
+      ? html`<p class="token-hint">${t("typed")}</p>`
+      : html`
+          <${Figures} token=${token} />
+          <${Stages} step=${token.step} />
+          <${DrawLine} step=${token.step} origin=${token.origin} />
+          <${Alternatives} step=${token.step} index=${index} />
+          <div class="story">
+            <h3>${t("words")}</h3>
+            <p dir="auto">${storyOf(token, language.value)}</p>
+          </div>
+        `}
+  `;
+}
+
+/** @param {{ token: import("../../text/token.js").Token, index: number }} props */
+function Head({ token, index }) {
+  const last = shownTokens.value.length - 1;
+  return html`
+    <header class="token-head">
+      <h2><${TokenName} token=${token} /></h2>
+      <p>${placeOf(token, index)}</p>
+      <div class="token-moves">
+        <button type="button" class="quiet" aria-label=${t("before")} title=${t("before")} disabled=${index === 0} onClick=${() => keep(index - 1)}>‹</button>
+        <button type="button" class="quiet" aria-label=${t("after")} title=${t("after")} disabled=${index >= last} onClick=${() => keep(index + 1)}>›</button>
+        ${focus.value !== null && html`<button type="button" class="quiet" aria-label=${t("release")} title=${t("release")} onClick=${release}>×</button>`}
+      </div>
+    </header>
+  `;
+}
+
+/** @param {number} index */
+function keep(index) {
+  hovered.value = null;
+  focus.value = index;
+}
+
+function release() {
+  const index = focus.value;
+  if (index !== null) goTo(index); // the keyboard goes on from there
+  focus.value = null;
+}
+
+/**
+ * Where the token stands, and which part of a character it is.
+ *
+ * @param {import("../../text/token.js").Token} token
+ * @param {number} index
+ */
+function placeOf(token, index) {
+  const place = t("place", { number: showCount(index + 1), all: showCount(shownTokens.value.length), id: token.id });
+  const box = boxOf(page.value, index);
+  if (box === null || box.tokens.length === 1) return place;
+  const part = t("part", { part: index - box.start + 1, parts: box.tokens.length, text: box.text });
+  return `${place} · ${part} (${showBytes(token.bytes)})`;
+}
+
+/** @param {{ token: import("../../text/token.js").Token }} props */
+function Figures({ token }) {
+  const figures = {
+    probability: token.logprob === null ? "–" : showProbability(Math.exp(token.logprob)),
+    rank: token.rank === null ? "–" : showCount(token.rank),
+    surprisal: token.logprob === null ? "–" : `${showSurprisal(token.logprob)} nats`,
+    entropy: `${showEntropy(valueOf(token, "entropy") ?? 0)} nats`,
+  };
+  return html`
+    <dl class="figures">
+      ${Object.entries(figures).map(
+        ([name, figure]) => html`
+          <div key=${name}>
+            <dt>${t(/** @type {keyof typeof figures} */ (name))}</dt>
+            <dd>${figure}</dd>
+          </div>
+        `,
+      )}
+    </dl>
+  `;
 }

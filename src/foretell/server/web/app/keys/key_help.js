@@ -1,0 +1,67 @@
+/** A dialog that lists the keys. `?` opens it from anywhere but a field. */
+
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { html } from "../html.js";
+import { isForPage } from "./own_keys.js";
+import { t } from "./texts.js";
+
+/** Whether it is open. */
+export const isHelpShown = signal(false);
+
+const KEYS = /** @type {const} */ ([
+  [["←", "→"], "token"],
+  [["u"], "uncertain"],
+  [["↓", "↑"], "alternative"],
+  [["Enter"], "fork"],
+  [["[", "]"], "sibling"],
+  [["Esc"], "back"],
+  [["?"], "help"],
+]);
+
+export function KeyHelp() {
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  useEffect(followKey, []);
+  const isShown = isHelpShown.value;
+  useEffect(() => {
+    if (isShown) dialog.current?.showModal();
+    else dialog.current?.close();
+  }, [isShown]);
+  return html`
+    <dialog ref=${dialog} class="key-help" aria-labelledby="key-help-name" onClose=${hide} onClick=${hideOutside}>
+      <h2 id="key-help-name">${t("title")}</h2>
+      <dl>
+        ${KEYS.map(
+          ([keys, name]) => html`
+            <div key=${name}>
+              <dt>${keys.map((one) => html`<kbd key=${one}>${one}</kbd>`)}</dt>
+              <dd>${t(name)}</dd>
+            </div>
+          `,
+        )}
+      </dl>
+      <p>${t("fields")}</p>
+      <button type="button" onClick=${hide}>${t("close")}</button>
+    </dialog>
+  `;
+}
+
+function hide() {
+  isHelpShown.value = false;
+}
+
+/** @param {MouseEvent} event */
+function hideOutside(event) {
+  if (event.target === event.currentTarget) hide();
+}
+
+function followKey() {
+  /** @param {KeyboardEvent} event */
+  const open = (event) => {
+    if (event.key !== "?" || !isForPage(event)) return;
+    event.preventDefault();
+    isHelpShown.value = true;
+  };
+  document.addEventListener("keydown", open);
+  return () => document.removeEventListener("keydown", open);
+}
