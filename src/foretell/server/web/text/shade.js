@@ -14,7 +14,7 @@ export const MEASURES = ["probability", "surprisal", "entropy"];
  * @type {Record<Measure, readonly number[]>}
  */
 export const LIMITS = {
-  probability: [0.8, 0.5, 0.2, 0.05],
+  probability: [0.5, 0.2, 0.05, 0.01],
   surprisal: [0.5, 1, 2, 4],
   entropy: [0.5, 1, 2, 4],
 };

@@ -31,7 +31,7 @@ export const texts = {
     odds_at: "odds after: {stage}",
     take: "Fork here: go on from this token in a new branch",
     is_chosen: "chosen",
-    others: "{number} other tokens together: {mass}",
+    others: "not shown: {number}, together {mass}",
     words: "In words",
   },
   ko: {
@@ -62,7 +62,7 @@ export const texts = {
     odds_at: "{stage} 다음의 확률",
     take: "여기서 갈라져 이 토큰으로 이어 쓰기",
     is_chosen: "뽑힘",
-    others: "그 밖의 토큰 {number}개 합계: {mass}",
+    others: "그 밖에 {number}개, 합계 {mass}",
     words: "말로 하면",
   },
 };
