@@ -21,3 +21,18 @@ test("bytes that are no character are shown as such", () => {
   assert.equal(boxesOf(some).map((box) => box.text).join(""), "\u{fffd}a");
   assert.equal(textOf(some), "\u{fffd}a");
 });
+
+test("a byte-order mark is a character as others", () => {
+  assert.equal(textOf(tokens([0xef, 0xbb, 0xbf, 97])), "\u{feff}a");
+});
+
+test("a character that ends too soon does not take the next token in", () => {
+  const found = boxesOf(tokens([0xf0, 0x9f], bytesOf("the"), [0xea], [0xeb], [0xb0], [0x80]));
+  assert.deepEqual(found.map((box) => box.tokens.length), [1, 1, 1, 3]);
+});
+
+test("a token may end one character and begin another", () => {
+  const [first, second] = [bytesOf("가"), bytesOf("🙂")];
+  const found = boxesOf(tokens(first.slice(0, 2), [first[2], second[0]], second.slice(1), bytesOf("a")));
+  assert.deepEqual(found.map((box) => [box.start, box.text]), [[0, "가🙂"], [3, "a"]]);
+});

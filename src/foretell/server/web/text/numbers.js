@@ -2,6 +2,9 @@
 
 const WHOLE = new Intl.NumberFormat("en-US");
 
+/** What is nearer to 0 or 1 than this is shown as a power of ten. */
+const TINY = 1e-8;
+
 /**
  * A probability in per cent: two decimals as a rule, more where they would show it as nothing or as
  * all. Only what is 0 or 1 shows as 0% or 100%.
@@ -11,9 +14,10 @@ const WHOLE = new Intl.NumberFormat("en-US");
 export function showProbability(p) {
   if (p <= 0) return "0%";
   if (p >= 1) return "100%";
-  if (p < 1e-8) return p.toExponential(1);
+  if (p < TINY) return p.toExponential(1);
+  if (1 - p < TINY) return `1 − ${(1 - p).toExponential(1)}`;
   const decimals = p < 1e-4 ? decimalsOf(p * 100) : p > 0.9999 ? decimalsOf((1 - p) * 100) : 2;
-  return `${(p * 100).toFixed(Math.min(decimals, 12))}%`;
+  return `${(p * 100).toFixed(decimals)}%`;
 }
 
 /** @param {number} small a number below 0.01: as many decimals as show two digits of it */

@@ -27,7 +27,8 @@ export const LIMITS = {
  * @returns {number | null}
  */
 export function valueOf(token, measure) {
-  if (measure === "entropy") return token.step?.stages[0]?.entropy ?? null;
+  if (measure === "entropy") return token.step?.stages[0].entropy ?? null;
+  if (measure === "probability" && token.step) return token.step.chosen.probabilities[0];
   if (token.logprob === null) return null;
   return measure === "probability" ? Math.exp(token.logprob) : Math.abs(token.logprob);
 }

@@ -2,8 +2,7 @@
 
 import { html } from "../../app/html.js";
 import { focus } from "../../state/store.js";
-import { showCount, showEntropy, showProbability, showSurprisal } from "../../text/numbers.js";
-import { valueOf } from "../../text/shade.js";
+import { figuresOf } from "../../text/figures.js";
 import { TokenName } from "../token/token_name.js";
 import { looking } from "./looking.js";
 import { page } from "./text_state.js";
@@ -47,18 +46,17 @@ function Rows({ block, focus }) {
 
 /** @param {{ index: number, token: import("../../text/token.js").Token, isFocused: boolean }} props */
 function Row({ index, token, isFocused }) {
-  const entropy = valueOf(token, "entropy");
-  const logprob = token.logprob;
+  const figures = figuresOf(token);
   return html`
     <tr class=${isFocused ? "is-focused" : ""}>
       <td>${index + 1}</td>
       <th scope="row">
         <button type="button" data-index=${index} aria-current=${isFocused ? "true" : undefined}><${TokenName} token=${token} /></button>
       </th>
-      <td>${logprob === null ? "–" : showProbability(Math.exp(logprob))}</td>
-      <td>${token.rank === null ? "–" : showCount(token.rank)}</td>
-      <td>${logprob === null ? "–" : showSurprisal(logprob)}</td>
-      <td>${entropy === null ? "–" : showEntropy(entropy)}</td>
+      <td>${figures.probability}</td>
+      <td>${figures.rank}</td>
+      <td>${figures.surprisal}</td>
+      <td>${figures.entropy}</td>
       <td>${t(token.origin)}</td>
     </tr>
   `;

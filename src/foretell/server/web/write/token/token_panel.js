@@ -4,8 +4,8 @@ import { computed } from "@preact/signals";
 import { html } from "../../app/html.js";
 import { language } from "../../app/words.js";
 import { focus } from "../../state/store.js";
-import { showCount, showEntropy, showProbability, showSurprisal } from "../../text/numbers.js";
-import { valueOf } from "../../text/shade.js";
+import { figuresOf } from "../../text/figures.js";
+import { showCount } from "../../text/numbers.js";
 import { showBytes } from "../../text/visible.js";
 import { goTo, hovered, lookedAt, page, shownTokens } from "../text/text_state.js";
 import { boxOf } from "../../text/blocks.js";
@@ -92,22 +92,13 @@ function placeOf(token, index) {
 
 /** @param {{ token: import("../../text/token.js").Token }} props */
 function Figures({ token }) {
-  const figures = {
-    probability: token.logprob === null ? "–" : showProbability(Math.exp(token.logprob)),
-    rank: token.rank === null ? "–" : showCount(token.rank),
-    surprisal: token.logprob === null ? "–" : `${showSurprisal(token.logprob)} nats`,
-    entropy: `${showEntropy(valueOf(token, "entropy") ?? 0)} nats`,
-  };
+  const figures = figuresOf(token);
   return html`
     <dl class="figures">
-      ${Object.entries(figures).map(
-        ([name, figure]) => html`
-          <div key=${name}>
-            <dt>${t(/** @type {keyof typeof figures} */ (name))}</dt>
-            <dd>${figure}</dd>
-          </div>
-        `,
-      )}
+      <div><dt>${t("probability")}</dt><dd>${figures.probability}</dd></div>
+      <div><dt>${t("rank")}</dt><dd>${figures.rank}</dd></div>
+      <div><dt>${t("surprisal")}</dt><dd>${figures.surprisal} nats</dd></div>
+      <div><dt>${t("entropy")}</dt><dd>${figures.entropy} nats</dd></div>
     </dl>
   `;
 }
