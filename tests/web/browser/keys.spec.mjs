@@ -1,0 +1,100 @@
+// The keyboard: from the first key to a fork, and what is left to fields.
+import assert from "node:assert/strict";
+import { checkAccessible, pageTest, toyServer } from "../support/browser.mjs";
+import { alternatives, generateWith, textOf, tokenRegion } from "../support/writing.mjs";
+
+const server = await toyServer({ lines: ["the cat sat on the mat"] });
+const focusedText = (page) => page.evaluate(() => document.activeElement?.textContent ?? "");
+const focusedIndex = (page) => page.evaluate(() => document.activeElement?.getAttribute("data-index"));
+
+/** Press Tab until what has this name has the focus. */
+async function tabTo(page, name) {
+  for (let count = 0; count < 60; count += 1) {
+    await page.keyboard.press("Tab");
+    const found = await page.evaluate(() => {
+      const { activeElement: one } = document;
+      return one?.labels?.[0]?.textContent.trim() ?? one?.getAttribute("aria-label") ?? one?.textContent.trim();
+    });
+    if (found?.startsWith(name)) return;
+  }
+  assert.fail(`Tab never comes to ${name}`);
+}
+
+pageTest("keys alone lead from an empty page to a fork", server, async (page) => {
+  await tabTo(page, "Prompt");
+  await page.keyboard.type("the cat");
+  await tabTo(page, "Generate");
+  await page.keyboard.press("Enter");
+  await page.locator(".flow [data-index='9']").waitFor();
+  for (let count = 0; count < 5; count += 1) await page.keyboard.press("ArrowRight");
+  assert.equal(await focusedIndex(page), "4");
+  await page.keyboard.press("ArrowDown");
+  const buttons = alternatives(page).getByRole("button");
+  assert.equal(await focusedText(page), await buttons.nth(0).textContent());
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await focusedText(page), await buttons.nth(1).textContent());
+  await page.keyboard.press("Enter");
+  await page.locator(".flow .chosen[data-index='4']").waitFor();
+  assert.equal(await focusedIndex(page), "4");
+  assert.equal((await textOf(page)).slice(0, 4), " sat");
+});
+
+pageTest("arrows go through the text and its alternatives", server, async (page) => {
+  await generateWith(page, "the cat", { max_new_tokens: 9 });
+  const place = tokenRegion(page).locator(".token-head p");
+  await page.keyboard.press("ArrowLeft");
+  assert.match(await place.textContent(), /^token 9 of 9/);
+  await page.keyboard.press("ArrowRight");
+  assert.match(await place.textContent(), /^token 9 of 9/);
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await focusedIndex(page), "7");
+  await page.keyboard.press("Enter");
+  assert.equal(await focusedText(page), await alternatives(page).getByRole("button").first().textContent());
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await focusedIndex(page), "7");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Escape");
+  assert.equal(await focusedIndex(page), "7");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await focusedIndex(page), "8");
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator(".flow [aria-current]").count(), 0);
+});
+
+pageTest("u goes to the next token at which the model was uncertain", server, async (page) => {
+  await generateWith(page, "the cat", { temperature: 2, seed: 3, max_new_tokens: 30 });
+  const entropies = await page.evaluate(async () =>
+    (await import("/playground/state/store.js")).tokens.value.map((token) => token.step.stages[0].entropy),
+  );
+  const uncertain = [...entropies.keys()].filter((index) => entropies[index] >= 2);
+  assert(uncertain.length > 1);
+  for (const index of [...uncertain, uncertain[0]]) {
+    await page.keyboard.press("u");
+    assert.equal(await focusedIndex(page), String(index));
+  }
+});
+
+pageTest("fields keep their keys", server, async (page) => {
+  await generateWith(page, "the cat", { max_new_tokens: 9 });
+  await page.locator(".flow [data-index='2']").click();
+  const prompt = page.getByRole("textbox", { name: "Prompt" });
+  await prompt.focus();
+  await page.keyboard.press("End");
+  for (const key of ["u", "?", "[", "]", "ArrowLeft", "ArrowUp", "ArrowDown", "End", "x"]) await page.keyboard.press(key);
+  assert.equal(await prompt.inputValue(), "the catu?[]x");
+  assert.equal(await page.getByRole("dialog").count(), 0);
+});
+
+pageTest("? lists the keys, and Escape leaves the list", server, async (page) => {
+  await page.keyboard.press("?");
+  const dialog = page.getByRole("dialog", { name: "Keys" });
+  await dialog.waitFor();
+  await checkAccessible(page);
+  await page.keyboard.press("u");
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  await page.getByRole("button", { name: "Keyboard" }).click();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await dialog.waitFor({ state: "hidden" });
+});

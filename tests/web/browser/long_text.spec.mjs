@@ -1,0 +1,32 @@
+// A text of 2,000 tokens: only its end is drawn while it grows.
+import assert from "node:assert/strict";
+import { pageTest, toyServer } from "../support/browser.mjs";
+import { generateWith, textOf, tokenRegion } from "../support/writing.mjs";
+
+const LINE = `the${" cat고양이🙂\n".repeat(160)}`;
+const server = await toyServer({ lines: [LINE] });
+
+pageTest("2,000 tokens are written, and what stands is left alone", server, async (page) => {
+  await page.evaluate(() => {
+    const changes = new Map();
+    globalThis.changes = changes;
+    new MutationObserver((records) => {
+      for (const { target } of records) {
+        const token = (target.nodeType === 1 ? target : target.parentElement).closest("[data-index]");
+        if (token) changes.set(token.dataset.index, (changes.get(token.dataset.index) ?? 0) + 1);
+      }
+    }).observe(document.querySelector(".text"), { subtree: true, childList: true, characterData: true, attributes: true });
+  });
+  await generateWith(page, "the", { max_new_tokens: 2000 });
+  await page.waitForFunction(() => document.querySelectorAll(".flow .token").length > 900);
+  const text = await textOf(page);
+  assert.equal(text, LINE.slice("the".length, "the".length + text.length));
+  const most = await page.evaluate(() => Math.max(0, ...globalThis.changes.values()));
+  assert(most <= 6, `a token's box was changed ${most} times`);
+  await page.keyboard.press("ArrowLeft");
+  await tokenRegion(page).getByText("token 2,000 of 2,000").waitFor();
+  await page.getByRole("slider", { name: "Position in the text" }).press("Home");
+  await tokenRegion(page).getByText("token 1 of 2,000").waitFor();
+  await page.getByLabel("As a table").check();
+  assert.equal(await page.locator(".token-table tbody tr").count(), 2000);
+});

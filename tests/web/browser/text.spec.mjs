@@ -1,0 +1,145 @@
+// The region "Text": tokens, their shading, the table, the chart.
+import assert from "node:assert/strict";
+import { checkAccessible, checkLooks, pageTest, toyServer } from "../support/browser.mjs";
+import { explained, generateWith, textOf, textRegion, tokenRegion, useSettings } from "../support/writing.mjs";
+
+const LINE = "the cat sat on the mat, and then the other cat sat on it.";
+const server = await toyServer({ lines: [LINE] });
+const DRAWN = { temperature: 0.8, seed: 7, max_new_tokens: 40 };
+
+pageTest("each token is a button that has its text as its name", server, async (page) => {
+  await generateWith(page, "the cat", { max_new_tokens: 60 });
+  assert.equal(await textOf(page), LINE.slice("the cat".length));
+  const text = textRegion(page);
+  assert.equal(await text.getByRole("button", { name: "cat", exact: true }).count(), 1);
+  assert.equal(await text.getByRole("button", { name: "the", exact: true }).count(), 3);
+  assert((await text.getByRole("button", { name: "space", exact: true }).count()) > 3);
+});
+
+pageTest("one token can be reached by Tab, and it is the one in focus", server, async (page) => {
+  await generateWith(page, "the cat", { max_new_tokens: 60 });
+  const reached = page.locator(".flow [tabindex='0']");
+  assert.equal(await reached.count(), 1);
+  assert.equal(await reached.getAttribute("data-index"), "0");
+  await page.locator(".flow [data-index='5']").click();
+  assert.equal(await reached.count(), 1);
+  assert.equal(await reached.getAttribute("data-index"), "5");
+  assert.equal(await reached.getAttribute("aria-current"), "true");
+});
+
+pageTest("the shading is the reader's choice, and has a second sign", server, async (page) => {
+  await generateWith(page, "the cat", DRAWN);
+  const steps = () =>
+    page.locator(".flow .token").evaluateAll((tokens) => tokens.map((one) => one.className.match(/step-(\d)/)?.[1] ?? ""));
+  const seen = new Set();
+  for (const measure of ["Probability", "Surprisal", "Entropy"]) {
+    await page.getByLabel("Shading").selectOption(measure.toLowerCase());
+    const found = await steps();
+    assert(found.every((step) => step !== ""));
+    seen.add(found.join());
+    const legend = page.getByRole("list", { name: "What the shading means" });
+    assert.equal(await legend.getByRole("listitem").count(), 5);
+    const signs = await legend.locator(".token").evaluateAll((tokens) =>
+      tokens.map((one) => {
+        const { textDecorationLine, textDecorationStyle, textDecorationThickness } = getComputedStyle(one);
+        return [textDecorationLine, textDecorationStyle, textDecorationThickness].join();
+      }),
+    );
+    assert.equal(new Set(signs).size, 5);
+  }
+  assert.equal(seen.size, 3);
+  await page.getByLabel("Shading").selectOption("none");
+  assert((await steps()).every((step) => step === ""));
+});
+
+pageTest("the table has the server's figures of each token", server, async (page) => {
+  await generateWith(page, "the cat", DRAWN);
+  await page.getByLabel("As a table").check();
+  const rows = await page.locator(".token-table tbody tr").evaluateAll((rows) =>
+    rows.map((row) => [...row.cells].map((cell) => cell.textContent)),
+  );
+  const { logprobs, steps } = await explained(server, "the cat", DRAWN);
+  assert.equal(rows.length, logprobs.length);
+  rows.forEach(([number, , probability, rank, surprisal, entropy, origin], index) => {
+    const { logprob, rank: itsRank } = logprobs[index];
+    assert.equal(number, String(index + 1));
+    assert.equal(probability, `${(steps[index].chosen.probabilities[0] * 100).toFixed(2)}%`);
+    assert.equal(rank, String(itsRank));
+    assert.equal(surprisal, (-logprob).toFixed(3));
+    assert.equal(entropy, steps[index].stages[0].entropy.toFixed(3));
+    assert.equal(origin, "generated");
+  });
+  await page.locator(".token-table [data-index='3']").click();
+  await tokenRegion(page).getByText("token 4 of").waitFor();
+  await checkAccessible(page);
+});
+
+pageTest("a screen reader hears of the beginning and the end, not of each token", server, async (page) => {
+  await page.evaluate(() => {
+    const place = document.querySelector("[aria-live='polite']");
+    globalThis.heard = [];
+    new MutationObserver(() => globalThis.heard.push(place.textContent)).observe(place, { childList: true, characterData: true, subtree: true });
+  });
+  await generateWith(page, "the cat", DRAWN);
+  await page.waitForFunction(() => globalThis.heard.length > 1);
+  assert.deepEqual(await page.evaluate(() => globalThis.heard), ["Writing.", "40 tokens written. The length is reached."]);
+});
+
+pageTest("the chart follows the token in focus, and leads to others", server, async (page) => {
+  await generateWith(page, "the cat", DRAWN);
+  const chart = page.getByRole("slider", { name: "Position in the text" });
+  await page.locator(".flow [data-index='9']").click();
+  assert.equal(await chart.getAttribute("aria-valuenow"), "10");
+  const { x, y, width, height } = await chart.boundingBox();
+  await page.mouse.click(x + (width * 25.5) / 40, y + height / 2);
+  await tokenRegion(page).getByText("token 26 of 40").waitFor();
+  await chart.press("ArrowRight");
+  assert.equal(await chart.getAttribute("aria-valuenow"), "27");
+  assert.match(await chart.getAttribute("aria-valuetext"), /Entropy \d+\.\d{3}$/);
+  await chart.press("Home");
+  await tokenRegion(page).getByText("token 1 of 40").waitFor();
+  const { steps } = await explained(server, "the cat", DRAWN);
+  const entropies = steps.map((step) => step.stages[0].entropy);
+  const mean = entropies.reduce((sum, one) => sum + one) / entropies.length;
+  const summary = await page.locator("#strip-summary").textContent();
+  assert(summary.includes(`${mean.toFixed(3)} nats on average`), summary);
+  assert(summary.includes(`${Math.max(...entropies).toFixed(3)} at most`), summary);
+});
+
+pageTest("the prompt's tokens stand before the text for who wants them", server, async (page) => {
+  await generateWith(page, "the cat", DRAWN);
+  await page.getByLabel("With the prompt").check();
+  const prompt = page.getByRole("group", { name: "The prompt’s tokens" });
+  assert.deepEqual(await prompt.locator("span").allTextContents(), ["the", " cat"]);
+});
+
+pageTest("what the reader typed or chose stands apart", server, async (page) => {
+  await generateWith(page, "the cat", DRAWN);
+  await page.evaluate(async () => {
+    const { tree } = await import("/playground/state/store.js");
+    const { withTokens } = await import("/playground/state/tree.js");
+    const { typedToken } = await import("/playground/text/token.js");
+    tree.value = withTokens(tree.value, tree.value.current, [typedToken(97, "a", [97])]);
+  });
+  const typed = page.locator(".flow .typed");
+  assert.equal(await typed.textContent(), "a");
+  assert.equal(await typed.evaluate((one) => getComputedStyle(one).borderBlockStartStyle), "dotted");
+  await typed.click();
+  await tokenRegion(page).getByText("You typed this token").waitFor();
+});
+
+pageTest("a text with a token in focus looks right", server, async (page) => {
+  await generateWith(page, "the cat", { ...DRAWN, top_k: 20, top_p: 0.9 });
+  await page.locator(".flow [data-index='4']").click();
+  await checkLooks(page, "write-token");
+});
+
+pageTest("nothing moves where the reader wants no motion", server, async (page) => {
+  await useSettings(page, DRAWN);
+  await generateWith(page, "the cat", DRAWN);
+  await page.locator(".flow [data-index='4']").click();
+  const times = await page.locator(".stage .bar i, .draw-interval, .alternative-bar i").evaluateAll((bars) =>
+    bars.map((one) => getComputedStyle(one).transitionDuration),
+  );
+  assert(times.length > 3 && times.every((time) => /^0s(, 0s)*$/.test(time)), times.join());
+}, { reducedMotion: true });

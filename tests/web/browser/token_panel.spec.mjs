@@ -1,0 +1,146 @@
+// The region "Token": each stage, the draw, the alternatives; forks.
+import assert from "node:assert/strict";
+import { checkAccessible, pageTest, toyServer } from "../support/browser.mjs";
+import { alternatives, explained, generateWith, textOf, textRegion, tokenRegion } from "../support/writing.mjs";
+
+const server = await toyServer({ lines: ["the cat sat on the mat"] });
+const SETTINGS = { repetition_penalty: 1.1, temperature: 0.9, top_k: 20, top_p: 0.9, seed: 5, max_new_tokens: 12 };
+const percent = (p) => `${(p * 100).toFixed(2)}%`;
+
+pageTest("each stage has a row with the server's figures", server, async (page) => {
+  await generateWith(page, "the cat", SETTINGS);
+  const { steps } = await explained(server, "the cat", SETTINGS);
+  for (const index of [0, 7, 11]) {
+    await page.locator(`.flow [data-index="${index}"]`).focus();
+    const rows = tokenRegion(page).locator(".stage");
+    assert.equal(await rows.count(), steps[index].stages.length);
+    for (const [number, stage] of steps[index].stages.entries()) {
+      const row = (await rows.nth(number).textContent()).replaceAll(/\s+/g, " ");
+      const mass = stage.mass === 1 ? "100%" : percent(stage.mass);
+      for (const part of [`${stage.name} ${stage.setting}`.trim(), `${stage.num_candidates} left`, `kept ${mass}`, `entropy ${stage.entropy.toFixed(3)}`]) {
+        assert(row.includes(part), `${row} lacks ${part}`);
+      }
+      assert(row.includes(percent(steps[index].chosen.probabilities[number])), row);
+    }
+    const story = await tokenRegion(page).locator(".story p").textContent();
+    assert.equal(story, steps[index].why);
+  }
+});
+
+pageTest("the draw is shown on a line", server, async (page) => {
+  await generateWith(page, "the cat", SETTINGS);
+  const { steps } = await explained(server, "the cat", SETTINGS);
+  await page.locator(".flow [data-index='2']").click();
+  const { low, uniform, high } = steps[2].draw;
+  const told = await tokenRegion(page).locator(".draw-figures").textContent();
+  assert.equal(told, `${uniform.toFixed(4)} fell into [${low.toFixed(4)}, ${high.toFixed(4)})`);
+  await page.waitForTimeout(400); // the mark moves to its place
+  const line = await page.locator(".draw-line").boundingBox();
+  const mark = await page.locator(".draw-number").boundingBox();
+  assert(Math.abs((mark.x + mark.width / 2 - line.x) / line.width - uniform) < 0.01);
+});
+
+pageTest("the alternatives are shown with the odds of the stage that is picked", server, async (page) => {
+  await generateWith(page, "the cat", SETTINGS);
+  const { steps } = await explained(server, "the cat", SETTINGS);
+  await page.locator(".flow [data-index='3']").click();
+  const shown = [steps[3].chosen, ...steps[3].runners_up].sort((one, other) => one.rank - other.rank);
+  const items = alternatives(page).getByRole("listitem");
+  const last = steps[3].stages.length - 1;
+  for (const stage of [last, 0]) {
+    await tokenRegion(page).locator(".stage").nth(stage).click();
+    const texts = await items.allTextContents();
+    assert.equal(texts.length, shown.length);
+    shown.forEach((one, place) => {
+      const odds = one.logits[stage] === null ? `cut by ${steps[3].stages[one.removed_by].name}` : percent(one.probabilities[stage]);
+      assert(texts[place].includes(odds), `${texts[place]} lacks ${odds}`);
+    });
+  }
+  assert.equal(await alternatives(page).getByRole("button").count(), shown.length - 1);
+  await checkAccessible(page);
+});
+
+pageTest("greedy decoding draws nothing, and says so", server, async (page) => {
+  await generateWith(page, "the cat", { max_new_tokens: 3 });
+  await page.locator(".flow [data-index='1']").click();
+  await tokenRegion(page).getByText("Nothing was drawn").waitFor();
+});
+
+pageTest("an alternative that is taken forks the text, and the model goes on from it", server, async (page) => {
+  await generateWith(page, "the cat", { max_new_tokens: 8 });
+  assert.equal(await textOf(page), " sat on ");
+  await page.locator(".flow [data-index='4']").click();
+  const button = alternatives(page).getByRole("button").first();
+  await button.click();
+  await page.waitForFunction(() => document.querySelectorAll(".flow .token").length >= 9);
+  const text = await textOf(page);
+  assert.equal(text.slice(0, 4), " sat");
+  assert.notEqual(text.slice(0, 8), " sat on ");
+  assert.equal(await page.locator(".flow .chosen").getAttribute("data-index"), "4");
+  await tokenRegion(page).getByText("You chose it").waitFor();
+  const branches = await page.evaluate(async () => (await import("/playground/state/store.js")).tree.value.branches.length);
+  assert.equal(branches, 2);
+  const { steps } = await explained(server, `the cat${text.slice(0, 5)}`, { max_new_tokens: 1 });
+  await page.locator(".flow [data-index='5']").click();
+  assert.equal(await tokenRegion(page).locator(".story p").textContent(), steps[0].why);
+});
+
+pageTest("the pointer previews a token, a click keeps it", server, async (page) => {
+  await generateWith(page, "the cat", SETTINGS);
+  const place = tokenRegion(page).locator(".token-head p");
+  await page.locator(".flow [data-index='2']").hover();
+  assert.match(await place.textContent(), /^token 3 of/);
+  await page.locator(".flow [data-index='6']").click();
+  await page.locator(".flow [data-index='2']").hover();
+  assert.match(await place.textContent(), /^token 3 of/);
+  await page.getByRole("textbox", { name: "Prompt" }).hover();
+  assert.match(await place.textContent(), /^token 7 of/);
+  await tokenRegion(page).getByRole("button", { name: "Keep no token" }).click();
+  assert.equal(await page.locator(".flow [aria-current]").count(), 0);
+});
+
+pageTest("a token under the pointer is in the panel at the next frame", server, async (page) => {
+  await generateWith(page, "the cat", SETTINGS);
+  await page.evaluate(() => {
+    globalThis.seen = [];
+    const text = document.querySelector(".flow");
+    text.addEventListener("pointerover", (event) => {
+      const wanted = `token ${Number(event.target.dataset.index) + 1} of`;
+      requestAnimationFrame(() => {
+        const shown = document.querySelector(".token-head p")?.textContent ?? "";
+        if (event.target.dataset.index) globalThis.seen.push(shown.startsWith(wanted));
+      });
+    });
+  });
+  for (const index of [1, 4, 2, 9, 0, 11]) await page.locator(`.flow [data-index="${index}"]`).hover();
+  await page.waitForFunction(() => globalThis.seen.length >= 6);
+  assert((await page.evaluate(() => globalThis.seen)).every(Boolean));
+});
+
+pageTest("in Korean the panel tells the same", server, async (page) => {
+  const settings = page.locator("textarea");
+  await settings.waitFor();
+  await page.evaluate(async (wanted) => {
+    (await import("/playground/state/store.js")).settings.value = wanted;
+  }, SETTINGS);
+  await page.getByRole("textbox", { name: "프롬프트" }).fill("the cat");
+  await page.getByRole("button", { name: "생성", exact: true }).click();
+  await page.locator(".flow [data-index='11']").click();
+  const panel = page.getByRole("region", { name: "토큰", exact: true });
+  const story = await panel.locator(".story p").textContent();
+  const { steps } = await explained(server, "the cat", SETTINGS);
+  for (const stage of steps[11].stages.slice(1)) assert(story.includes(`${stage.name} ${stage.setting}:`), story);
+  assert(story.includes(percent(steps[11].chosen.probabilities[0])), story);
+  assert(story.includes(steps[11].draw.uniform.toFixed(6)), story);
+  await page.getByRole("list", { name: "대안" }).waitFor();
+  await page.getByRole("region", { name: "글", exact: true }).waitFor();
+  await checkAccessible(page);
+}, { language: "ko-KR" });
+
+pageTest("on a phone a tap keeps a token and its panel lies over the lower edge", server, async (page) => {
+  await generateWith(page, "the cat", SETTINGS);
+  await page.locator(".flow [data-index='3']").click();
+  const panel = await page.locator(".token-panel").boundingBox();
+  assert(Math.abs(panel.y + panel.height - 780) < 2 && panel.height <= 780 * 0.47, JSON.stringify(panel));
+  await textRegion(page).waitFor();
+}, { width: 360, height: 780 });
