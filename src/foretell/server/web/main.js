@@ -4,8 +4,14 @@ import { render } from "preact";
 import { html } from "./app/html.js";
 import { App } from "./app/app.js";
 import { tell } from "./app/notices.js";
-import { meetServer } from "./state/server.js";
+import { followReachable } from "./app/reachable_notice.js";
+import { followAddress } from "./share/open_link.js";
+import { startSession } from "./share/session/session.js";
+import { followServer, isReachable, meetServer } from "./state/server.js";
 
 const place = /** @type {HTMLElement} */ (document.getElementById("app"));
 render(html`<${App} />`, place);
-meetServer().catch((error) => tell("error", error.message));
+followReachable();
+followServer();
+meetServer().catch((error) => isReachable.value && tell("error", error.message));
+startSession().then(followAddress);

@@ -1,0 +1,71 @@
+/** A text as a line for a shell: pure functions. */
+
+/** Settings whose values are lists of ids, written as one value. */
+const ID_LISTS = new Set([
+  "xtc_exempt_tokens", "penalty_exempt_tokens", "allowed_token_ids", "suppress_tokens", "begin_suppress_tokens",
+  "stop_token_ids", "eos_token_id", "forced_eos_token_id", "processors", "exponential_decay_length_penalty",
+  "logprobs_stage",
+]);
+
+/** Settings that are no option of the command, or have no place in one text. */
+const LEFT_OUT = new Set(["logprobs", "trace", "prompt_logprobs", "logprobs_stage", "stream", "max_time"]);
+
+/**
+ * @param {{ prompt: string, isTemplated: boolean, model: string, settings: Record<string, any> }} wanted
+ *   isTemplated: special tokens are written out in the prompt
+ */
+export function shellLine({ prompt, isTemplated, model, settings }) {
+  const options = optionsOf(settings);
+  const words = ["foretell", "generate", "--quiet", ...(model === "" ? [] : ["--model", quoted(model)])];
+  if (isTemplated) words.push("--parse-special");
+  if (prompt === "-") return `printf %s - | ${[...words, ...options].join(" ")}`;
+  if (prompt.startsWith("-")) return [...words, ...options, "--", quoted(prompt)].join(" ");
+  return [...words.slice(0, 2), quoted(prompt), ...words.slice(2), ...options].join(" ");
+}
+
+/** @param {Record<string, any>} settings */
+export function optionsOf(settings) {
+  return Object.entries(settings)
+    .filter(([name, value]) => !LEFT_OUT.has(name) && value !== undefined && value !== null)
+    .flatMap(([name, value]) => optionOf(name, value));
+}
+
+/**
+ * @param {string} name
+ * @param {any} value
+ * @returns {string[]}
+ */
+function optionOf(name, value) {
+  const flag = `--${name.replaceAll("_", "-")}`;
+  if (name === "do_sample") return [value ? "--do-sample" : "--greedy"];
+  if (name === "early_stopping") return [`${flag}=${value === true ? "on" : value === false ? "off" : value}`];
+  if (name === "logit_bias") return Object.entries(value).map(([token, bias]) => `${flag}=${quoted(biasOf(token, bias))}`);
+  if (name === "repetition_detection") return [`${flag}=${detectionOf(value)}`];
+  if (typeof value === "boolean") return value ? [flag] : [];
+  if (!Array.isArray(value)) return [`${flag}=${quoted(String(value))}`];
+  if (ID_LISTS.has(name)) return value.length === 0 ? [] : [`${flag}=${quoted(value.join(","))}`];
+  return value.map((one) => `${flag}=${quoted(Array.isArray(one) ? one.join(",") : String(one))}`);
+}
+
+/**
+ * @param {string} token an id, or a text
+ * @param {any} bias null: it is ruled out
+ */
+function biasOf(token, bias) {
+  const name = /^\d+$/.test(token) ? token : JSON.stringify(token);
+  return `${name}=${bias === null || bias === -Infinity ? "-inf" : bias}`;
+}
+
+/** @param {any} value */
+function detectionOf(value) {
+  return value === true ? "on" : Object.values(value).join(",");
+}
+
+/**
+ * A word as a POSIX shell reads it back.
+ *
+ * @param {string} text
+ */
+export function quoted(text) {
+  return /^[A-Za-z0-9_./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
