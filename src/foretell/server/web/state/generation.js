@@ -28,6 +28,9 @@ export const warnings = signal(/** @type {string[]} */ ([]));
 /** The seed of what the branch that is shown was last written with; null where nothing was drawn. */
 export const lastSeed = computed(() => seedOfBranch(tree.value, tree.value.current));
 
+/** Whether the last text written was there already, and so was not kept twice. */
+export const isTwin = signal(false);
+
 let abort = new AbortController();
 
 /** End the writing; what has come stays. */
@@ -119,6 +122,7 @@ async function writeOn(begun, wishes) {
   const id = begun.current;
   tree.value = begun;
   writing.value = id;
+  isTwin.value = false;
   abort = new AbortController();
   try {
     const ids = await promptIds(abort.signal);
@@ -130,7 +134,7 @@ async function writeOn(begun, wishes) {
     if (abort.signal.aborted) end(begun.id, id, { reason: "aborted", stop: null });
     else throw leave(begun.id, id, /** @type {Error} */ (error));
   } finally {
-    changeTree(begun.id, (now) => withoutLeaf(now, id, before));
+    changeTree(begun.id, (now) => withoutTwin(withoutLeaf(now, id, before), id, before));
     writing.value = null;
   }
 }
@@ -158,6 +162,22 @@ function withoutLeaf(now, id, before) {
   const back = trees.hasBranch(now, before.current) ? before.current : now.branches[0].id;
   const kept = trees.withoutBranch(now, id);
   return now.current === id ? { ...kept, current: back } : kept;
+}
+
+/**
+ * The tree without the branch, if it is new and yet says what another one says: that is shown.
+ *
+ * @param {Tree} now
+ * @param {string} id
+ * @param {Tree} before
+ */
+function withoutTwin(now, id, before) {
+  if (!trees.hasBranch(now, id) || before.id !== now.id || trees.hasBranch(before, id)) return now;
+  const twin = trees.twinOf(now, id);
+  if (twin === undefined) return now;
+  isTwin.value = true;
+  const kept = trees.withoutBranch(now, id);
+  return now.current === id ? { ...kept, current: twin.id } : kept;
 }
 
 /**

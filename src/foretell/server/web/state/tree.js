@@ -285,6 +285,22 @@ export function siblingsAt(tree, id, position) {
 }
 
 /**
+ * A branch that says the same as another one, from the place on at which it leaves; undefined: none.
+ *
+ * @param {Tree} tree
+ * @param {string} id
+ */
+export function twinOf(tree, id) {
+  const { start } = branchOf(tree, id);
+  const own = tokensOfBranch(tree, id);
+  return siblingsAt(tree, id, start).find((one) => {
+    if (one.id === id) return false;
+    const other = tokensOfBranch(tree, one.id);
+    return other.length === own.length && firstDifferenceOf(own, other) === own.length;
+  });
+}
+
+/**
  * Positions at which there is more than one way to go on from the tokens of a branch.
  *
  * @param {Tree} tree

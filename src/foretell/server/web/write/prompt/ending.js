@@ -1,7 +1,7 @@
 /** What ended the text that is shown, with which seed it was drawn, and what is odd about going on. */
 
 import { html } from "../../app/html.js";
-import { lastSeed, warnings, writing } from "../../state/generation.js";
+import { isTwin, lastSeed, warnings, writing } from "../../state/generation.js";
 import { beginningAnew } from "../../state/runs.js";
 import { current, settings, tokens } from "../../state/store.js";
 import { t } from "./texts.js";
@@ -11,6 +11,7 @@ export function Ending() {
   return html`
     <div class="ending">
       ${finish !== null && writing.value !== id && html`<p class=${`ending-${finish.reason}`}>${toldEnd(finish)}</p>`}
+      ${isTwin.value && html`<p>${t("twin")}</p>`}
       <${Seed} />
       ${tokens.value.length > 0 && html`<${Anew} />`}
       ${warnings.value.map((warning) => html`<p key=${warning} class="ending-warning">${t("warning", { warning })}</p>`)}

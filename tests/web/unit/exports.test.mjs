@@ -1,0 +1,98 @@
+// What leaves the page: a shell reads back each word, Python each value, HTML each character.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import { escapeHtml, htmlPage, levelOf } from "../../../src/foretell/server/web/share/export_html.js";
+import { literal, pythonProgram } from "../../../src/foretell/server/web/share/export_python.js";
+import { optionsOf, quoted, shellLine } from "../../../src/foretell/server/web/share/export_shell.js";
+import { partsOf } from "../../../src/foretell/server/web/share/parts.js";
+
+const NASTY = [
+  "plain", "two words", "it's", 'a "quote"', "$HOME `id` $(id) \\", "!history", "a\nb\n", "\ttab", "", "한국어 🐈", "-n", "*?[a]",
+  "#no", "~", "a;b|c&d", "\r\n", "\u2028", "</script><b>",
+];
+
+test("a shell reads each word back", () => {
+  const told = execFileSync("sh", ["-c", `printf '%s\\036' ${NASTY.map(quoted).join(" ")}`], { encoding: "utf8" });
+  assert.deepEqual(told.split("\x1e").slice(0, -1), NASTY);
+});
+
+test("a line begins with the prompt, and has the command's options", () => {
+  const settings = { temperature: 0.8, top_k: 50, seed: 7, do_sample: true, ignore_eos: false, logprobs: 5, stop: ["a b", "."] };
+  assert.equal(
+    shellLine({ prompt: "The cat", isTemplated: false, model: "toy", settings }),
+    "foretell generate 'The cat' --quiet --model toy --temperature=0.8 --top-k=50 --seed=7 --do-sample --stop='a b' --stop=.",
+  );
+});
+
+test("a prompt that begins like an option is none", () => {
+  const line = (prompt) => shellLine({ prompt, isTemplated: false, model: "", settings: { seed: 1 } });
+  assert.equal(line("-n"), "foretell generate --quiet --seed=1 -- -n");
+  assert.equal(line("-"), "printf %s - | foretell generate --quiet --seed=1");
+});
+
+test("values have the forms that the command reads", () => {
+  const told = optionsOf({
+    logit_bias: { 12: -2, " the": null, "7 up": 1 },
+    bad_words_ids: [[1, 2], [3]],
+    suppress_tokens: [4, 5],
+    early_stopping: false,
+    frequency_penalty: -0.5,
+    processors: ["top_k", "temperature"],
+    ignore_eos: true,
+    repetition_detection: true,
+    max_time: null,
+  });
+  assert.deepEqual(told, [
+    "--logit-bias=12=-2", `--logit-bias='" the"=-inf'`, `--logit-bias='"7 up"=1'`, "--bad-words-ids=1,2", "--bad-words-ids=3",
+    "--suppress-tokens=4,5", "--early-stopping=off", "--frequency-penalty=-0.5", "--processors=top_k,temperature", "--ignore-eos",
+    "--repetition-detection=on",
+  ]);
+});
+
+const python = (code) => execFileSync(process.env.PYTHON_OF_TESTS ?? "python3", ["-c", code], { encoding: "utf8" });
+
+test("Python reads each value back", () => {
+  const value = { texts: NASTY, nothing: null, yes: true, no: false, number: -0.5, more: [1, [2]] };
+  assert.deepEqual(JSON.parse(python(`import json; print(json.dumps(${literal(value)}))`)), value);
+});
+
+test("a program is one Python can read, whatever the text is", () => {
+  const run = { kind: "run", settings: { temperature: 0.8, top_k: 40, seed: 7, max_new_tokens: 20, logit_bias: { 5: null, a: 1 } } };
+  const programs = NASTY.flatMap((text) => {
+    const parts = [run, { kind: "ids", ids: [1, 2], text }, run];
+    const chat = [{ role: "user", content: text }];
+    return [
+      pythonProgram({ model: "toy", prompt: chat, promptIds: [1], parts }),
+      pythonProgram({ model: "toy", prompt: text, promptIds: [1], parts: [run] }),
+    ];
+  });
+  python(`import ast\nfor one in ${JSON.stringify(programs)}: ast.parse(one)`);
+});
+
+test("a branch is what wrote it, in order", () => {
+  const token = (id, origin) => ({ id, origin, text: "", bytes: [65 + id], logprob: null, rank: null, step: null });
+  const tokens = [token(0, "generated"), token(1, "chosen"), token(2, "generated"), token(3, "typed")];
+  const runs = [{ start: 0, end: 1, settings: { seed: 1 } }, { start: 2, end: 3, settings: { seed: 1 } }];
+  assert.deepEqual(partsOf(tokens, runs), [
+    { kind: "run", settings: { seed: 1, max_new_tokens: 1 } },
+    { kind: "ids", ids: [1], text: "B" },
+    { kind: "run", settings: { seed: 1, max_new_tokens: 1 } },
+    { kind: "ids", ids: [3], text: "D" },
+  ]);
+});
+
+test("a text never is markup", () => {
+  assert.equal(escapeHtml(`<b a="x" c='y'>&`), "&lt;b a=&quot;x&quot; c=&#39;y&#39;&gt;&amp;");
+  const hostile = "</p><script>alert(1)</script><img src=x onerror=alert(1)>";
+  const token = { id: 1, text: hostile, bytes: [...Buffer.from(hostile)], origin: "generated", logprob: -9, rank: 2, step: null };
+  const names = "title prompt text tokens token probability logprob rank entropy draw origin generated chosen typed shades".split(" ");
+  const words = Object.fromEntries(names.map((name) => [name, hostile]));
+  const page = htmlPage({ language: "en", prompt: hostile, tokens: [token], facts: [[hostile, hostile]], words });
+  assert(!/<(script|img)/.test(page));
+  assert(page.includes("&lt;script&gt;"));
+});
+
+test("shades begin at a half", () => {
+  assert.deepEqual([0.9, 0.5, 0.12, 0.03, 0.001].map((p) => levelOf(-Math.log(p))), [0, 1, 2, 3, 4]);
+});
