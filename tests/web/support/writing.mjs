@@ -29,3 +29,42 @@ export const alternatives = (page) => page.getByRole("list", { name: "Alternativ
 
 /** The text as it stands there. */
 export const textOf = (page) => page.locator(".flow").evaluate((flow) => flow.textContent);
+
+/** A button by its whole name. */
+export const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+/** Resolved once nothing is being written. */
+export async function written(page) {
+  await page.waitForFunction(() => {
+    const buttons = [...document.querySelectorAll("button")];
+    return buttons.some((one) => one.textContent?.trim() === "Stop" && one.disabled);
+  });
+}
+
+/** What the page has: parts of its state that can be compared. */
+export function stateOf(page) {
+  return page.evaluate(async () => {
+    const from = (path) => import(new URL(`playground/${path}`, document.baseURI).href);
+    const { tree, tokens, shelf, current } = await from("state/store.js");
+    return {
+      prompt: tree.value.prompt,
+      branches: tree.value.branches,
+      current: current.value,
+      tokens: tokens.value,
+      shelf: shelf.value,
+      text: new TextDecoder().decode(Uint8Array.from(tokens.value.flatMap((token) => token.bytes))),
+    };
+  });
+}
+
+/** Ids of the tokens that are shown. */
+export const idsOf = async (page) => (await stateOf(page)).tokens.map((token) => token.id);
+
+/** Write another prompt into the box. */
+export const fillPrompt = (page, text) => page.getByRole("textbox", { name: "Prompt", exact: true }).fill(text);
+
+/** The next body that the page sends to a path. */
+export async function nextBody(page, path) {
+  const request = await page.waitForRequest((one) => one.url().endsWith(path));
+  return request.postDataJSON();
+}

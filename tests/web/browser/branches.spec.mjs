@@ -1,0 +1,117 @@
+// The tree "Branches", siblings, and two branches side by side.
+import assert from "node:assert/strict";
+import { checkLooks, pageTest, toyServer } from "../support/browser.mjs";
+import { button, generateWith, stateOf, written } from "../support/writing.mjs";
+
+const server = await toyServer({ lines: [] });
+const SETTINGS = { temperature: 1, max_new_tokens: 12 };
+const treeOf = (page) => page.getByRole("tree", { name: "Branches" });
+const items = (page) => treeOf(page).getByRole("treeitem");
+
+/** A text, and a fork at a token. */
+async function forked(page, position) {
+  await generateWith(page, "the dog", SETTINGS);
+  await page.evaluate(async (place) => {
+    const from = (path) => import(new URL(`playground/${path}`, document.baseURI).href);
+    const { tree, tokens, settings } = await from("state/store.js");
+    const { withFork } = await from("state/tree.js");
+    const { chosenToken } = await from("text/token.js");
+    const { goOn } = await from("state/generation.js");
+    const { step } = tokens.value[place];
+    tree.value = withFork(tree.value, tree.value.current, place, [chosenToken(step, step.runners_up[0])], settings.value);
+    await goOn();
+  }, position);
+  await written(page);
+}
+
+pageTest("a fork is told with where it left and with what", server, async (page) => {
+  await forked(page, 4);
+  assert.equal(await items(page).count(), 2);
+  const { current } = await stateOf(page);
+  assert.equal(current.start, 4);
+  const told = await items(page).nth(1).textContent();
+  assert(told.includes("leaves at token 5 with"), told);
+  assert.equal(await items(page).nth(1).getAttribute("aria-current"), "true");
+  assert.equal(await items(page).nth(1).getAttribute("aria-level"), "2");
+  await checkLooks(page, "branches");
+});
+
+pageTest("a fork draws the same numbers as the branch it left", server, async (page) => {
+  await forked(page, 4);
+  const { branches } = await stateOf(page);
+  assert.equal(branches[1].settings.seed, branches[0].settings.seed);
+});
+
+pageTest("the tree by keys: move, show, fold, rename, delete, undo", server, async (page) => {
+  await forked(page, 4);
+  await items(page).nth(1).focus();
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+  assert.equal(await items(page).first().getAttribute("aria-selected"), "true");
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await items(page).count(), 1);
+  assert.equal(await items(page).first().getAttribute("aria-expanded"), "false");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("End");
+  await page.keyboard.press("F2");
+  await page.getByRole("textbox", { name: "Name of the branch" }).fill("다른 길");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement?.getAttribute("role") === "treeitem");
+  assert((await items(page).nth(1).textContent()).startsWith("다른 길"));
+  await page.keyboard.press("Delete");
+  await page.getByText("Deleted “다른 길”.").waitFor();
+  assert.equal(await items(page).count(), 1);
+  await button(page, "Undo").click();
+  assert((await items(page).nth(1).textContent()).startsWith("다른 길"));
+});
+
+pageTest("the root cannot be deleted; a note stands below the name", server, async (page) => {
+  await generateWith(page, "the dog", SETTINGS);
+  assert(await button(page, "Delete").isDisabled());
+  await button(page, "Note").click();
+  await page.getByRole("textbox", { name: "Note on the branch" }).fill("<b>warm</b>");
+  assert((await items(page).first().textContent()).endsWith("<b>warm</b>"));
+});
+
+pageTest("a branch that is deleted while it is written ends its request", server, async (page) => {
+  await forked(page, 4);
+  await page.evaluate(async () => {
+    const from = (path) => import(new URL(`playground/${path}`, document.baseURI).href);
+    const { settings, tree } = await from("state/store.js");
+    const { remove } = await from("write/branches/changes.js");
+    const { goOn } = await from("state/generation.js");
+    settings.value = { ...settings.value, max_new_tokens: 2000 };
+    const going = goOn();
+    setTimeout(() => remove(tree.value.current), 100);
+    await going;
+  });
+  assert.equal((await stateOf(page)).branches.length, 1);
+  assert(await button(page, "Stop").isDisabled());
+});
+
+pageTest("siblings are shown in turn", server, async (page) => {
+  await forked(page, 4);
+  const { branches } = await stateOf(page);
+  const turn = (direction) =>
+    page.evaluate(async (by) => {
+      const { showSibling } = await import(new URL("playground/write/branches/siblings.js", document.baseURI).href);
+      return showSibling(by);
+    }, direction);
+  for (const [direction, shown] of [[1, 0], [-1, 1], [-1, 0]]) {
+    assert(await turn(direction));
+    assert.equal((await stateOf(page)).current.id, branches[shown].id);
+  }
+});
+
+pageTest("side by side, the first difference is marked", server, async (page) => {
+  await forked(page, 4);
+  await page.getByText("Side by side", { exact: true }).click();
+  await page.getByText("They first differ at token 5.").waitFor();
+  const { branches } = await stateOf(page);
+  const marks = page.locator(".beside mark");
+  assert.equal(await marks.count(), 2);
+  const [left, right] = await marks.allTextContents();
+  assert.equal(left, `first difference: ${branches[1].tokens[0].text}`);
+  assert.equal(right, `first difference: ${branches[0].tokens[4].text}`);
+  await checkLooks(page, "beside");
+});
