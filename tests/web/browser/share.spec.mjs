@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { decode, encode } from "../../../src/foretell/server/web/share/codec.js";
 import { checkAccessible, checkLooks, newContext, openPage, pageTest, realServer, toyServer } from "../support/browser.mjs";
 import { ROOT, python } from "../support/packages.mjs";
 import { button, generateWith, idsOf, stateOf, useSettings, written } from "../support/writing.mjs";
@@ -15,9 +16,8 @@ const SETTINGS = { temperature: 0.9, top_k: 40, max_new_tokens: 12 };
 /** What a button puts into the clipboard. */
 async function copied(page, name) {
   if (!(await button(page, name).isVisible())) await page.getByText("Share", { exact: true }).click();
-  await page.evaluate(() => navigator.clipboard.writeText(""));
   await button(page, name).click();
-  await page.waitForFunction(async () => (await navigator.clipboard.readText()) !== "");
+  await page.locator(".share").getByText(/^Copied: /).waitFor();
   return page.evaluate(() => navigator.clipboard.readText());
 }
 
@@ -62,23 +62,18 @@ pageTest("a link with what was chosen and typed is written again around it", ser
 });
 
 /** A link, changed by a function on its data. */
-async function changed(page, link, change) {
-  const { hash } = new URL(link);
-  const code = await page.evaluate(
-    async ([old, made]) => {
-      const codec = await import(new URL("playground/share/codec.js", document.baseURI).href);
-      return codec.encode(new Function("link", made)(await codec.decode(old)));
-    },
-    [hash.slice("#text=".length), change],
-  );
-  return `${link.slice(0, -hash.length)}#text=${code}`;
+async function changed(link, change) {
+  const [address, code] = link.split("#text=");
+  const data = await decode(code);
+  change(data);
+  return `${address}#text=${await encode(data)}`;
 }
 
 pageTest("a link that comes out otherwise names the first difference", server, async (page, { t }) => {
   await generateWith(page, "the dog", { ...SETTINGS, seed: 4 });
   const { tokens } = await stateOf(page);
   const link = await copied(page, "Copy a link");
-  const forged = await changed(page, link, "link.tokens[5].id = (link.tokens[5].id + 1) % 100; return link;");
+  const forged = await changed(link, ({ tokens: [, , , , , sixth] }) => (sixth.id = (sixth.id + 1) % 100));
   const there = await fresh(t, forged);
   const told = there.getByText("Written again here, it first differs at token 6:");
   await told.waitFor();
@@ -92,7 +87,7 @@ pageTest("a link of another model is shown as text, and says where this one diff
   await generateWith(page, "the dog", { ...SETTINGS, seed: 4 });
   const { text } = await stateOf(page);
   const link = await copied(page, "Copy a link");
-  const foreign = await changed(page, link, "link.model = 'elsewhere-7b'; link.texts = ['', 'the xylophone', '']; return link;");
+  const foreign = await changed(link, (data) => Object.assign(data, { model: "elsewhere-7b", texts: ["", "the xylophone", ""] }));
   const there = await fresh(t, foreign);
   await there.getByText("The link was made with elsewhere-7b and foretell").waitFor();
   await there.getByText("it first differs at token").waitFor();
@@ -123,7 +118,7 @@ pageTest("a hostile link gives an error and nothing else", server, async (page, 
 pageTest("an id that the model has not is refused in the server's words", server, async (page, { t }) => {
   await generateWith(page, "the dog", SETTINGS);
   const link = await copied(page, "Copy a link");
-  const there = await fresh(t, await changed(page, link, "link.tokens[1].id = 2147483647; return link;"));
+  const there = await fresh(t, await changed(link, (data) => (data.tokens[1].id = 2147483647)));
   await there.getByRole("alert").getByText("2147483647").waitFor();
 });
 

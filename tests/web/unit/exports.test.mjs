@@ -33,7 +33,8 @@ test("a prompt that begins like an option is none", () => {
 
 test("values have the forms that the command reads", () => {
   const told = optionsOf({
-    logit_bias: { 12: -2, " the": null, "7 up": 1 },
+    logit_bias: [[12, -2], [" the", "-inf"], ["7", 1]],
+    sequence_bias: [[[1, 2], -3]],
     bad_words_ids: [[1, 2], [3]],
     suppress_tokens: [4, 5],
     early_stopping: false,
@@ -44,7 +45,7 @@ test("values have the forms that the command reads", () => {
     max_time: null,
   });
   assert.deepEqual(told, [
-    "--logit-bias=12=-2", `--logit-bias='" the"=-inf'`, `--logit-bias='"7 up"=1'`, "--bad-words-ids=1,2", "--bad-words-ids=3",
+    "--logit-bias=12=-2", `--logit-bias='" the"=-inf'`, `--logit-bias='"7"=1'`, "--sequence-bias=1,2=-3", "--bad-words-ids=1,2", "--bad-words-ids=3",
     "--suppress-tokens=4,5", "--early-stopping=off", "--frequency-penalty=-0.5", "--processors=top_k,temperature", "--ignore-eos",
     "--repetition-detection=on",
   ]);
@@ -58,7 +59,7 @@ test("Python reads each value back", () => {
 });
 
 test("a program is one Python can read, whatever the text is", () => {
-  const run = { kind: "run", settings: { temperature: 0.8, top_k: 40, seed: 7, max_new_tokens: 20, logit_bias: { 5: null, a: 1 } } };
+  const run = { kind: "run", settings: { temperature: 0.8, top_k: 40, seed: 7, max_new_tokens: 20, logit_bias: { 5: -1, a: 1 } } };
   const programs = NASTY.flatMap((text) => {
     const parts = [run, { kind: "ids", ids: [1, 2], text }, run];
     const chat = [{ role: "user", content: text }];

@@ -9,12 +9,20 @@ export const isKeyNeeded = signal(false);
 export const key = signal(readKey());
 
 function readKey() {
-  return globalThis.sessionStorage?.getItem(NAME) ?? "";
+  try {
+    return globalThis.sessionStorage?.getItem(NAME) ?? "";
+  } catch {
+    return ""; // this browser keeps nothing
+  }
 }
 
 /** @param {string} text the key to use from now on */
 export function useKey(text) {
-  sessionStorage.setItem(NAME, text);
+  try {
+    sessionStorage.setItem(NAME, text);
+  } catch {
+    // then it is asked for again after a reload
+  }
   key.value = text;
   isKeyNeeded.value = false;
 }

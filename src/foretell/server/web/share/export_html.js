@@ -45,6 +45,7 @@ export function htmlPage({ language, prompt, tokens, facts, words }) {
 <style>${STYLE}</style>
 </head>
 <body>
+<main>
 <h1>${title}</h1>
 <dl>${facts.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`).join("")}</dl>
 <h2>${escapeHtml(words.text)}</h2>
@@ -57,6 +58,7 @@ export function htmlPage({ language, prompt, tokens, facts, words }) {
 ${tokens.map((token, index) => rowOf(token, index, words)).join("\n")}
 </tbody>
 </table></div>
+</main>
 </body>
 </html>
 `;

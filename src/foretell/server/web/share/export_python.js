@@ -1,5 +1,7 @@
 /** A text as a program in Python: pure functions. */
 
+import { biasesOf } from "./biases.js";
+
 const LEFT_OUT = new Set(["logprobs", "trace", "stream", "max_time"]);
 
 /**
@@ -88,13 +90,9 @@ function escaped(one) {
   return `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** @param {Record<string, any>} value by ids or texts; null: ruled out */
+/** @param {any} value */
 function biases(value) {
-  const entries = Object.entries(value).map(([token, bias]) => {
-    const key = /^\d+$/.test(token) ? token : literal(token);
-    return `${key}: ${bias === null ? 'float("-inf")' : literal(bias)}`;
-  });
-  return `{${entries.join(", ")}}`;
+  return `{${biasesOf(value).map(([token, bias]) => `${literal(token)}: ${literal(bias)}`).join(", ")}}`;
 }
 
 /** @param {number[]} ids */

@@ -1,5 +1,7 @@
 /** A text as a line for a shell: pure functions. */
 
+import { biasesOf } from "./biases.js";
+
 /** Settings whose values are lists of ids, written as one value. */
 const ID_LISTS = new Set([
   "xtc_exempt_tokens", "penalty_exempt_tokens", "allowed_token_ids", "suppress_tokens", "begin_suppress_tokens",
@@ -39,7 +41,9 @@ function optionOf(name, value) {
   const flag = `--${name.replaceAll("_", "-")}`;
   if (name === "do_sample") return [value ? "--do-sample" : "--greedy"];
   if (name === "early_stopping") return [`${flag}=${value === true ? "on" : value === false ? "off" : value}`];
-  if (name === "logit_bias") return Object.entries(value).map(([token, bias]) => `${flag}=${quoted(biasOf(token, bias))}`);
+  if (name === "logit_bias" || name === "sequence_bias") {
+    return biasesOf(value).map(([token, bias]) => `${flag}=${quoted(`${tokenOf(token)}=${bias}`)}`);
+  }
   if (name === "repetition_detection") return [`${flag}=${detectionOf(value)}`];
   if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [`${flag}=${quoted(String(value))}`];
@@ -47,13 +51,9 @@ function optionOf(name, value) {
   return value.map((one) => `${flag}=${quoted(Array.isArray(one) ? one.join(",") : String(one))}`);
 }
 
-/**
- * @param {string} token an id, or a text
- * @param {any} bias null: it is ruled out
- */
-function biasOf(token, bias) {
-  const name = /^\d+$/.test(token) ? token : JSON.stringify(token);
-  return `${name}=${bias === null || bias === -Infinity ? "-inf" : bias}`;
+/** @param {string | number | number[]} token */
+function tokenOf(token) {
+  return typeof token === "string" ? JSON.stringify(token) : String(token);
 }
 
 /** @param {any} value */

@@ -64,6 +64,7 @@ function Download({ name, file, kind, make, isOff }) {
  * @param {() => Promise<string>} make
  */
 function copyMade(name, make) {
+  told.value = null;
   return reporting(async () => {
     const text = await make();
     const isCopied = await copied(text);

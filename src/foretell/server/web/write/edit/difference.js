@@ -63,15 +63,25 @@ export function typedTokens(text, ids, names) {
 }
 
 /**
+ * The bytes of a token by its name, in which parts of characters stand as `<EA B3>`. What is written
+ * like that and yet meant as it stands is what the text says at this place.
+ *
  * @param {string} name
  * @param {Uint8Array} rest the bytes of the text that are left
  * @returns {number[]}
  */
 function bytesOf(name, rest) {
-  const literal = [...new TextEncoder().encode(name)];
-  if (literal.every((byte, index) => rest[index] === byte)) return literal;
-  const part = /^<([0-9A-F]{2}(?: [0-9A-F]{2})*)>$/.exec(name);
-  return part ? part[1].split(" ").map((one) => parseInt(one, 16)) : literal;
+  /** @type {number[]} */
+  const bytes = [];
+  for (let place = 0; place < name.length; ) {
+    const [literal] = name.slice(place);
+    const own = [...new TextEncoder().encode(literal)];
+    const isLiteral = own.every((byte, index) => rest[bytes.length + index] === byte);
+    const part = isLiteral ? null : /^<([0-9A-F]{2}(?: [0-9A-F]{2})*)>/.exec(name.slice(place));
+    bytes.push(...(part ? part[1].split(" ").map((one) => parseInt(one, 16)) : own));
+    place += part ? part[0].length : literal.length;
+  }
+  return bytes;
 }
 
 /**
