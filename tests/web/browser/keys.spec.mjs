@@ -1,7 +1,7 @@
 // The keyboard: from the first key to a fork, and what is left to fields.
 import assert from "node:assert/strict";
 import { checkAccessible, pageTest, toyServer } from "../support/browser.mjs";
-import { alternatives, generateWith, textOf, tokenRegion } from "../support/writing.mjs";
+import { alternatives, generateWith, textOf, tokenRegion, useSettings } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"] });
 const focusedText = (page) => page.evaluate(() => document.activeElement?.textContent ?? "");
@@ -21,6 +21,7 @@ async function tabTo(page, name) {
 }
 
 pageTest("keys alone lead from an empty page to a fork", server, async (page) => {
+  await useSettings(page, { max_new_tokens: 20 });
   await tabTo(page, "Prompt");
   await page.keyboard.type("the cat");
   await tabTo(page, "Generate");

@@ -80,7 +80,11 @@ pageTest("an alternative that is taken forks the text, and the model goes on fro
   await tokenRegion(page).getByText("You chose it").waitFor();
   const branches = await page.evaluate(async () => (await import("/playground/state/store.js")).tree.value.branches.length);
   assert.equal(branches, 2);
-  const { steps } = await explained(server, `the cat${text.slice(0, 5)}`, { max_new_tokens: 1 });
+  const ids = await page.evaluate(async () => {
+    const { tokens, tree } = await import("/playground/state/store.js");
+    return [...tree.value.prompt.ids, ...tokens.value.slice(0, 5).map((token) => token.id)];
+  });
+  const { steps } = await explained(server, ids, { max_new_tokens: 1 });
   await page.locator(".flow [data-index='5']").click();
   assert.equal(await tokenRegion(page).locator(".story p").textContent(), steps[0].why);
 });

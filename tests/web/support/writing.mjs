@@ -27,8 +27,12 @@ export const textRegion = (page) => page.getByRole("region", { name: "Text", exa
 export const tokenRegion = (page) => page.getByRole("region", { name: "Token", exact: true });
 export const alternatives = (page) => page.getByRole("list", { name: "Alternatives", exact: true });
 
-/** The text as it stands there. */
-export const textOf = (page) => page.locator(".flow").evaluate((flow) => flow.textContent);
+/** The text as it stands there, without the token that ended it. */
+export const textOf = (page) =>
+  page.locator(".flow").evaluate((flow) => {
+    const tokens = [...flow.querySelectorAll(".token:not(.end)")];
+    return tokens.map((one) => one.textContent).join("");
+  });
 
 /** A button by its whole name. */
 export const button = (page, name) => page.getByRole("button", { name, exact: true });

@@ -1,7 +1,7 @@
 // text/visible.js: names of tokens that stand alone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nameOf, piecesOf } from "../../../src/foretell/server/web/text/visible.js";
+import { isInvisible, nameOf, piecesOf } from "../../../src/foretell/server/web/text/visible.js";
 
 const token = (text, bytes = [...new TextEncoder().encode(text)]) => ({ text, bytes });
 
@@ -32,4 +32,9 @@ test("text of any language is left alone, joined emoji too", () => {
 
 test("a token without text has no pieces", () => {
   assert.deepEqual(piecesOf(token("")), []);
+});
+
+test("texts that would not be seen are told from others", () => {
+  for (const text of ["", "\u202e", "\u200b\u200c", "\u0001"]) assert(isInvisible(text), JSON.stringify(text));
+  for (const text of [" ", "\n", "a\u202e", "가", "🙂"]) assert(!isInvisible(text), JSON.stringify(text));
 });

@@ -19,7 +19,7 @@ const JOINERS = new Set(["\u200c", "\u200d", "\ufe0f"]);
  * @returns {Piece[]}
  */
 export function piecesOf(token) {
-  if (token.text.includes("\ufffd") && token.bytes.length > 0) return [{ kind: "bytes", text: showBytes(token.bytes) }];
+  if (!isWhole(token.bytes)) return [{ kind: "bytes", text: showBytes(token.bytes) }];
   const characters = [...token.text];
   /** @type {Piece[]} */
   const pieces = [];
@@ -30,6 +30,16 @@ export function piecesOf(token) {
     else pieces.push({ kind, text: kind === "escape" ? escaped(one) : one });
   });
   return pieces;
+}
+
+/** @param {readonly number[]} bytes whether they are whole characters */
+function isWhole(bytes) {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(bytes));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -62,6 +72,15 @@ function kindOf(one, isEdge) {
 function escaped(one) {
   const code = /** @type {number} */ (one.codePointAt(0));
   return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+/**
+ * Whether a text, were it to stand alone, would not be seen; spaces and line ends are seen otherwise.
+ *
+ * @param {string} text
+ */
+export function isInvisible(text) {
+  return [...text].every((one) => !/[ \n\t]/.test(one) && HIDDEN.test(one));
 }
 
 /** @param {readonly number[]} bytes in hexadecimal */

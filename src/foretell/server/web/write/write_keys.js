@@ -3,6 +3,7 @@
 import { isForPage } from "../app/keys/own_keys.js";
 import { focus } from "../state/store.js";
 import { nextUncertain } from "../text/shade.js";
+import { showSibling } from "./branches/siblings.js";
 import { goTo, hovered, shownTokens } from "./text/text_state.js";
 
 /** @type {Record<string, (event: KeyboardEvent) => boolean>} each tells whether it did something */
@@ -14,6 +15,8 @@ const ACTIONS = {
   Enter: (event) => isToken(event.target) && moveInAlternatives(1),
   Escape: goBack,
   u: goToUncertain,
+  "[": () => showSibling(-1),
+  "]": () => showSibling(1),
 };
 
 /** Act on keys from now on; gives the function that ends it. */

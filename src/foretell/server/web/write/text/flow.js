@@ -7,7 +7,7 @@
 
 import { html } from "../../app/html.js";
 import { writing } from "../../state/generation.js";
-import { focus } from "../../state/store.js";
+import { current, focus } from "../../state/store.js";
 import { paragraphsOf } from "../../text/blocks.js";
 import { stepOfAll } from "../../text/shade.js";
 import { measure, page } from "./text_state.js";
@@ -17,18 +17,31 @@ import { t } from "./texts.js";
 
 export function Flow() {
   const paragraphs = paragraphsOf(page.value.blocks);
+  const end = endOf(page.value.tokens);
   return html`
     <div class="flow" role="group" aria-label=${t("tokens")} dir="auto" ...${looking}>
       ${paragraphs.map(
         (blocks) => html`
           <div class="paragraph" key=${blocks[0].start}>
-            ${blocks.map((block) => html`<${BlockOfText} key=${block.start} block=${block} focus=${focusIn(block)} />`)}
+            ${blocks.map((block) => html`<${BlockOfText} key=${block.start} block=${block} focus=${focusIn(block)} end=${block.end > end ? end : null} />`)}
           </div>
         `,
       )}
       ${writing.value !== null && html`<span class="caret" aria-hidden="true"></span>`}
     </div>
   `;
+}
+
+/**
+ * The number of the token that ended the text, which is none of its text; how many tokens there are
+ * where none did.
+ *
+ * @param {readonly import("../../text/token.js").Token[]} tokens
+ */
+function endOf(tokens) {
+  const stop = current.value.finish?.stop;
+  const isToken = stop?.kind === "eos" || stop?.kind === "token";
+  return isToken && tokens.at(-1)?.id === stop.value ? tokens.length - 1 : tokens.length;
 }
 
 /**
@@ -43,9 +56,9 @@ function focusIn(block) {
   return index >= block.start && index < block.end ? index : null;
 }
 
-/** @param {{ block: import("../../text/blocks.js").Block, focus: number | null }} props */
-function BlockOfText({ block, focus }) {
-  return html`${block.boxes.map((box) => html`<${TokenBox} key=${box.start} ...${boxProps(box, focus)} />`)}`;
+/** @param {{ block: import("../../text/blocks.js").Block, focus: number | null, end: number | null }} props */
+function BlockOfText({ block, focus, end }) {
+  return html`${block.boxes.map((box) => html`<${TokenBox} key=${box.start} ...${boxProps(box, focus)} isEnd=${box.start === end} />`)}`;
 }
 
 /**
@@ -57,16 +70,16 @@ function boxProps(box, focus) {
   return { box, isFocused, isFirst: focus === -1 && box.start === 0 };
 }
 
-/** @param {{ box: import("../../text/token.js").Box, isFocused: boolean, isFirst: boolean }} props */
-function TokenBox({ box, isFocused, isFirst }) {
+/** @param {{ box: import("../../text/token.js").Box, isFocused: boolean, isFirst: boolean, isEnd: boolean }} props */
+function TokenBox({ box, isFocused, isFirst, isEnd }) {
   return html`
     <span
       role="button"
-      class=${`token ${signsOf(box)}`}
+      class=${`token ${signsOf(box)}${isEnd ? " end" : ""}`}
       data-index=${box.start}
       tabindex=${isFocused || isFirst ? 0 : -1}
       aria-current=${isFocused ? "true" : undefined}
-      aria-label=${labelOf(box)}
+      aria-label=${isEnd ? t("end", { text: box.text }) : labelOf(box)}
       >${linesOf(box.text)}</span
     >
   `;

@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { html } from "../../app/html.js";
 import { json } from "../../api/http.js";
+import { promptBody } from "../../state/generation.js";
 import { tree } from "../../state/store.js";
 import { t } from "./texts.js";
 
@@ -26,9 +27,8 @@ effect(() => {
  * @param {import("../../state/tree.js").Prompt} prompt
  * @returns {Promise<string[]>}
  */
-async function textsOf({ mode, text, messages }) {
-  const body = mode === "chat" ? { messages } : { prompt: text };
-  return (await json("tokenize", { ...body, return_token_strs: true })).token_strs;
+async function textsOf(prompt) {
+  return (await json("tokenize", { ...promptBody(prompt), return_token_strs: true })).token_strs;
 }
 
 export function PromptTokens() {

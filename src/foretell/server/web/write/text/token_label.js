@@ -1,6 +1,7 @@
 /** How a token's box in the text is written, and what it is called. */
 
 import { html } from "../../app/html.js";
+import { isInvisible, nameOf } from "../../text/visible.js";
 import { t } from "./texts.js";
 
 /**
@@ -10,6 +11,7 @@ import { t } from "./texts.js";
  */
 export function labelOf({ text, tokens }) {
   if (text === "") return t("no_text", { id: tokens[0].id });
+  if (isInvisible(text)) return nameOf({ text, bytes: [] });
   if (/\S/.test(text)) return undefined;
   const lines = text.split("\n").length - 1;
   if (lines === 0) return t("space");
@@ -22,7 +24,7 @@ export function labelOf({ text, tokens }) {
  * @param {string} text
  */
 export function linesOf(text) {
-  if (text === "") return html`<i class="no-text"></i>`;
+  if (isInvisible(text)) return [html`<i class="no-text"></i>`, text];
   if (!text.includes("\n")) return text;
   const [first, ...others] = text.split("\n");
   return [first, ...others.flatMap((line) => [html`<i class="line-end"></i>`, `\n${line}`])];

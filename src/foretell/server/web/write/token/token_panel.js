@@ -6,7 +6,7 @@ import { language } from "../../app/words.js";
 import { focus } from "../../state/store.js";
 import { figuresOf } from "../../text/figures.js";
 import { showCount } from "../../text/numbers.js";
-import { showBytes } from "../../text/visible.js";
+import { nameOf, showBytes } from "../../text/visible.js";
 import { goTo, hovered, lookedAt, page, shownTokens } from "../text/text_state.js";
 import { boxOf } from "../../text/blocks.js";
 import { Alternatives } from "./alternatives.js";
@@ -86,7 +86,7 @@ function placeOf(token, index) {
   const place = t("place", { number: showCount(index + 1), all: showCount(shownTokens.value.length), id: token.id });
   const box = boxOf(page.value, index);
   if (box === null || box.tokens.length === 1) return place;
-  const part = t("part", { part: index - box.start + 1, parts: box.tokens.length, text: box.text });
+  const part = t("part", { part: index - box.start + 1, parts: box.tokens.length, text: nameOf({ text: box.text, bytes: [] }) });
   return `${place} · ${part} (${showBytes(token.bytes)})`;
 }
 
