@@ -76,6 +76,17 @@ pageTest("u goes to the next token at which the model was uncertain", server, as
   }
 });
 
+pageTest("a page that scrolls under a resting pointer does not take the panel", server, async (page) => {
+  await generateWith(page, "the cat", { temperature: 2, seed: 3, max_new_tokens: 400 });
+  await page.locator(".flow [data-index='0']").hover();
+  for (let count = 0; count < 8; count += 1) await page.keyboard.press("u");
+  await page.keyboard.press("ArrowLeft");
+  await page.evaluate(() => scrollTo(0, 1e6));
+  const index = Number(await focusedIndex(page));
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
+  assert.match(await tokenRegion(page).locator(".token-head p").textContent(), new RegExp(`^token ${index + 1} of`));
+}, { height: 500 });
+
 pageTest("fields keep their keys", server, async (page) => {
   await generateWith(page, "the cat", { max_new_tokens: 9 });
   await page.locator(".flow [data-index='2']").click();

@@ -2,6 +2,7 @@
 
 import { focus } from "../../state/store.js";
 import { boxStartOf } from "../../text/blocks.js";
+import { hasMoved } from "./pointer.js";
 import { hovered, page } from "./text_state.js";
 
 /** Handlers of an element whose descendants with `data-index` are tokens. */
@@ -20,7 +21,7 @@ function indexOf(event) {
 
 /** @param {PointerEvent} event */
 function preview(event) {
-  if (event.pointerType === "touch") return;
+  if (!hasMoved(event)) return;
   const index = indexOf(event);
   if (index !== null) hovered.value = index;
 }

@@ -7,6 +7,7 @@ import { axisOf, outlineOf, summaryOf } from "../../text/strip_shape.js";
 import { showCount, showEntropy } from "../../text/numbers.js";
 import { valueOf } from "../../text/shade.js";
 import { nameOf } from "../../text/visible.js";
+import { hasMoved } from "./pointer.js";
 import { hovered, lookedAt, shownTokens } from "./text_state.js";
 import { t } from "./texts.js";
 
@@ -108,7 +109,7 @@ function jump(event) {
 
 /** @param {PointerEvent} event */
 function preview(event) {
-  if (event.pointerType === "touch") return;
+  if (!hasMoved(event)) return;
   if (event.buttons === 1) jump(event);
   else hovered.value = indexAt(event);
 }

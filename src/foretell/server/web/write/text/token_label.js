@@ -27,5 +27,5 @@ export function linesOf(text) {
   if (isInvisible(text)) return [html`<i class="no-text"></i>`, text];
   if (!text.includes("\n")) return text;
   const [first, ...others] = text.split("\n");
-  return [first, ...others.flatMap((line) => [html`<i class="line-end"></i>`, `\n${line}`])];
+  return [first || null, ...others.flatMap((line) => [html`<i class="line-end"></i>`, `\n${line}`])];
 }
