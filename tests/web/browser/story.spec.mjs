@@ -48,6 +48,14 @@ test("in Korean, with the same numbers", () => {
   }
 });
 
+test("what was cut and chosen all the same is told of as cut", () => {
+  const { step } = tokens.find((token) => token.step.runners_up.some((one) => one.removed_by !== null));
+  const cut = step.runners_up.find((one) => one.removed_by !== null);
+  const name = step.stages[cut.removed_by].name;
+  assert.match(storyOf(chosenToken(step, cut), "en"), new RegExp(`${name} [^ ]+ cut \\d+ tokens?, which held [^ ]+, and this one among them\\.`));
+  assert.match(storyOf(chosenToken(step, cut), "ko"), new RegExp(`${name} [^ ]+: 이 토큰을 포함해`));
+});
+
 test("what the reader chose is told of, too", () => {
   const [{ step }] = tokens;
   const token = chosenToken(step, step.runners_up[0]);

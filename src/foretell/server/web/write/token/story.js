@@ -72,16 +72,23 @@ function stageSentence({ stages, chosen }, index, say) {
   const cut = stages[index - 1].num_candidates - stage.num_candidates;
   const [before, after] = chosen.probabilities.slice(index - 1, index + 1);
   const isSame = Math.abs(after - before) <= NOTEWORTHY * before;
-  const change = isSame ? "same" : after > before ? "raised" : "lowered";
+  const isCut = chosen.removed_by === index;
+  const change = isCut ? "cut" : isSame ? "same" : after > before ? "raised" : "lowered";
   return say.stage(showStage(stage), cut, Math.max(0, 1 - stage.mass), change, after);
 }
+
+/**
+ * What a stage did to the token: "cut" happens only to one that the reader chose all the same.
+ *
+ * @typedef {"same" | "raised" | "lowered" | "cut"} Change
+ */
 
 /**
  * How each sentence is worded.
  *
  * @typedef {Object} Wording
  * @property {(chosen: Candidate, raw: Stage) => string} model
- * @property {(stage: string, cut: number, held: number, change: "same" | "raised" | "lowered", p: number) => string} stage
+ * @property {(stage: string, cut: number, held: number, change: Change, p: number) => string} stage
  *   `cut` tokens are ruled out, or if negative let back in; they held so much
  * @property {(favourite: Candidate, remover: Stage | null) => string} favourite
  * @property {() => string} greedy
@@ -98,7 +105,8 @@ export const WORDINGS = {
       const parts = [];
       if (cut > 0) parts.push(`cut ${countOf(cut)}, which held ${showProbability(held)}`);
       else if (cut < 0) parts.push(`let ${countOf(-cut)} back in`);
-      if (change !== "same") parts.push(`${change} it to ${showProbability(p)}`);
+      if (change === "cut") parts.push("this one among them");
+      else if (change !== "same") parts.push(`${change} it to ${showProbability(p)}`);
       else parts.push(parts.length > 0 ? "left it as likely" : "changed nothing for it");
       return `${stage} ${parts.join(", and ")}.`;
     },
@@ -116,6 +124,7 @@ export const WORDINGS = {
     model: (chosen, raw) =>
       `모델은 ${quoted(chosen)}에 ${showProbability(chosen.probabilities[0])}를 주었습니다. 토큰 ${showCount(raw.num_candidates)}개 가운데 ${showCount(chosen.rank)}위입니다.`,
     stage: (stage, cut, held, change, p) => {
+      if (change === "cut") return `${stage}: 이 토큰을 포함해 토큰 ${showCount(cut)}개(합계 ${showProbability(held)})를 잘라 냈습니다.`;
       const moved = { raised: "높였습니다", lowered: "낮췄습니다", same: "" }[change];
       const own = moved && `이 토큰을 ${showProbability(p)}로 ${moved}`;
       if (cut > 0) {
