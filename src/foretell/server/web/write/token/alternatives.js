@@ -3,6 +3,7 @@
 import { html } from "../../app/html.js";
 import { tell } from "../../app/notices.js";
 import { showCount, showProbability } from "../../text/numbers.js";
+import { Bias } from "./bias.js";
 import { candidatesOf, isCut, largestOf, othersOf, stageIndex } from "./candidates.js";
 import { picked } from "./stages.js";
 import { removerOf, showStage } from "./story.js";
@@ -13,8 +14,8 @@ import { t } from "./texts.js";
 /** @typedef {import("../../text/token.js").Candidate} Candidate */
 /** @typedef {import("../../text/token.js").Step} Step */
 
-/** @param {{ step: Step, index: number }} props `index` of the token in the text */
-export function Alternatives({ step, index }) {
+/** @param {{ step: Step, index: number, setBias?: import("./bias.js").SetBias }} props `index` of the token in the text */
+export function Alternatives({ step, index, setBias }) {
   const stage = stageIndex(step, picked.value);
   const candidates = candidatesOf(step);
   const largest = largestOf(candidates);
@@ -23,15 +24,18 @@ export function Alternatives({ step, index }) {
       <h3 id="alternatives-name">${t("alternatives")}</h3>
       <p class="alternatives-stage">${t("odds_at", { stage: stage === 0 ? t("raw") : showStage(step.stages[stage]) })}</p>
       <ul aria-labelledby="alternatives-name">
-        ${candidates.map((one, place) => html`<${Item} key=${place} step=${step} candidate=${one} stage=${stage} largest=${largest} index=${index} />`)}
+        ${candidates.map((one, place) => html`<${Item} key=${place} step=${step} candidate=${one} stage=${stage} largest=${largest} index=${index} setBias=${setBias} />`)}
       </ul>
       <${Others} step=${step} stage=${stage} />
     </div>
   `;
 }
 
-/** @param {{ step: Step, candidate: Candidate, stage: number, largest: number, index: number }} props */
-function Item({ step, candidate, stage, largest, index }) {
+/**
+ * @param {{ step: Step, candidate: Candidate, stage: number, largest: number, index: number,
+ *   setBias?: import("./bias.js").SetBias }} props
+ */
+function Item({ step, candidate, stage, largest, index, setBias }) {
   const isChosen = candidate === step.chosen;
   const content = html`<${Content} step=${step} candidate=${candidate} stage=${stage} largest=${largest} isChosen=${isChosen} />`;
   return html`
@@ -39,6 +43,7 @@ function Item({ step, candidate, stage, largest, index }) {
       ${isChosen
         ? html`<div class="alternative">${content}</div>`
         : html`<button type="button" class="alternative take" title=${t("take")} onClick=${() => take(index, candidate)}>${content}</button>`}
+      ${setBias && html`<${Bias} key=${candidate.token_id} candidate=${candidate} setBias=${setBias} />`}
     </li>
   `;
 }

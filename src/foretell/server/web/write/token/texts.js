@@ -33,6 +33,12 @@ export const texts = {
     is_chosen: "chosen",
     others: "not shown: {number}, together {mass}",
     words: "In words",
+    bias: "Make this token likelier or rarer from now on",
+    bias_of: "Bias of {token}",
+    likelier: "Likelier",
+    rarer: "Rarer",
+    ban: "Ban",
+    no_bias: "As the model has it",
   },
   ko: {
     token: "토큰",
@@ -64,6 +70,12 @@ export const texts = {
     is_chosen: "뽑힘",
     others: "그 밖에 {number}개, 합계 {mass}",
     words: "말로 하면",
+    bias: "앞으로 이 토큰이 더, 또는 덜 나오게 하기",
+    bias_of: "{token}의 편향",
+    likelier: "더 자주",
+    rarer: "더 드물게",
+    ban: "금지",
+    no_bias: "모델 그대로",
   },
 };
 

@@ -19,18 +19,22 @@ import { t } from "./texts.js";
 /** The token that is looked at. */
 const shown = computed(() => (lookedAt.value === null ? null : shownTokens.value[lookedAt.value]));
 
-export function TokenPanel() {
+/**
+ * @param {{ setBias?: import("./bias.js").SetBias }} props `setBias` biases tokens in the settings; without
+ *   it the panel offers none
+ */
+export function TokenPanel({ setBias }) {
   const token = shown.value;
   const index = lookedAt.value;
   return html`
     <section class=${`token-panel sheet${focus.value === null ? "" : " is-kept"}`} aria-label=${t("token")}>
-      ${token === null || index === null ? html`<p class="token-hint">${t("hint")}</p>` : html`<${Choice} token=${token} index=${index} />`}
+      ${token === null || index === null ? html`<p class="token-hint">${t("hint")}</p>` : html`<${Choice} token=${token} index=${index} setBias=${setBias} />`}
     </section>
   `;
 }
 
-/** @param {{ token: import("../../text/token.js").Token, index: number }} props */
-function Choice({ token, index }) {
+/** @param {{ token: import("../../text/token.js").Token, index: number, setBias?: import("./bias.js").SetBias }} props */
+function Choice({ token, index, setBias }) {
   return html`
     <${Head} token=${token} index=${index} />
     ${token.step === null
@@ -39,7 +43,7 @@ function Choice({ token, index }) {
           <${Figures} token=${token} />
           <${Stages} step=${token.step} />
           <${DrawLine} step=${token.step} origin=${token.origin} />
-          <${Alternatives} step=${token.step} index=${index} />
+          <${Alternatives} step=${token.step} index=${index} setBias=${setBias} />
           <div class="story">
             <h3>${t("words")}</h3>
             <p dir="auto">${storyOf(token, language.value)}</p>
