@@ -56,7 +56,7 @@ pageTest("markup is text", server, async (page) => {
   assert.equal(await textOf(page), TEXTS.markup.slice(2));
   await page.locator(".flow [data-index='0']").click();
   await page.getByLabel("As a table").check();
-  assert.equal(await page.locator("#view :is(b:not(.stage b, .draw b), img, script)").count(), 0);
+  assert.equal(await page.locator("#view :is(b:not(.token-stage b, .draw b), img, script)").count(), 0);
   assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
 });
 

@@ -140,7 +140,7 @@ pageTest("nothing moves where the reader wants no motion", server, async (page) 
   await useSettings(page, DRAWN);
   await generateWith(page, "the cat", DRAWN);
   await page.locator(".flow [data-index='4']").click();
-  const times = await page.locator(".stage .bar i, .draw-interval, .alternative-bar i").evaluateAll((bars) =>
+  const times = await page.locator(".token-stage .bar i, .draw-interval, .alternative-bar i").evaluateAll((bars) =>
     bars.map((one) => getComputedStyle(one).transitionDuration),
   );
   assert(times.length > 3 && times.every((time) => /^0s(, 0s)*$/.test(time)), times.join());

@@ -12,7 +12,7 @@ pageTest("each stage has a row with the server's figures", server, async (page) 
   const { steps } = await explained(server, "the cat", SETTINGS);
   for (const index of [0, 7, 11]) {
     await page.locator(`.flow [data-index="${index}"]`).focus();
-    const rows = tokenRegion(page).locator(".stage");
+    const rows = tokenRegion(page).locator(".token-stage");
     assert.equal(await rows.count(), steps[index].stages.length);
     for (const [number, stage] of steps[index].stages.entries()) {
       const row = (await rows.nth(number).textContent()).replaceAll(/\s+/g, " ");
@@ -48,7 +48,7 @@ pageTest("the alternatives are shown with the odds of the stage that is picked",
   const items = alternatives(page).getByRole("listitem");
   const last = steps[3].stages.length - 1;
   for (const stage of [last, 0]) {
-    await tokenRegion(page).locator(".stage").nth(stage).click();
+    await tokenRegion(page).locator(".token-stage").nth(stage).click();
     const texts = await items.allTextContents();
     assert.equal(texts.length, shown.length);
     shown.forEach((one, place) => {

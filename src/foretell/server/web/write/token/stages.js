@@ -15,7 +15,7 @@ export function Stages({ step }) {
   const largest = largestOf(candidates);
   const now = stageIndex(step, picked.value);
   return html`
-    <fieldset class="stages">
+    <fieldset class="token-stages">
       <legend>${t("stages")}</legend>
       ${step.stages.map((_, index) => html`<${StageRow} key=${index} step=${step} index=${index} isPicked=${index === now} candidates=${candidates} largest=${largest} />`)}
     </fieldset>
@@ -29,14 +29,14 @@ export function Stages({ step }) {
 function StageRow({ step, index, isPicked, candidates, largest }) {
   const stage = step.stages[index];
   return html`
-    <label class="stage">
+    <label class="token-stage">
       <input type="radio" class="unseen" name="stage" checked=${isPicked} onChange=${() => (picked.value = { index, name: stage.name })} />
-      <span class="stage-name">${stage.name === "raw" ? t("raw") : stage.name} <b>${stage.setting}</b></span>
-      <span class="stage-bars" aria-hidden="true">
+      <span class="token-stage-name">${stage.name === "raw" ? t("raw") : stage.name} <b>${stage.setting}</b></span>
+      <span class="token-stage-bars" aria-hidden="true">
         ${candidates.map((one, place) => html`<${Bar} key=${place} candidate=${one} isChosen=${one === step.chosen} stage=${index} largest=${largest} />`)}
       </span>
-      <span class="stage-odds">${isCut(step.chosen, index) ? t("cut") : showProbability(step.chosen.probabilities[index])}</span>
-      <span class="stage-left">
+      <span class="token-stage-odds">${isCut(step.chosen, index) ? t("cut") : showProbability(step.chosen.probabilities[index])}</span>
+      <span class="token-stage-left">
         ${t("left", { number: showCount(stage.num_candidates) })} · ${t("kept", { mass: showProbability(stage.mass) })} ·
         ${" "}${t("entropy_of", { nats: showEntropy(stage.entropy) })}
       </span>
