@@ -130,6 +130,20 @@ def test_an_explanation_tells_the_log_probabilities_of_each_stage():
     run(main)
 
 
+def test_a_streams_end_does_not_repeat_its_tokens_where_that_is_not_wanted():
+    async def main() -> None:
+        async with serving() as toy:
+            body = {"prompt": PROMPT, "temperature": 0.9, "seed": 5, "stream": True}
+            *told, whole, _ = (await call(toy.app, path("explain"), body)).events
+            wish = {**body, "repeat_tokens": False}
+            *chunks, last, _ = (await call(toy.app, path("explain"), wish)).events
+            assert chunks == told
+            assert whole["text"] == last["text"]
+            assert whole.keys() - last.keys() == {"logprobs", "steps"}
+
+    run(main)
+
+
 def test_what_was_infinite_is_null():
     async def main() -> None:
         async with serving() as toy:
@@ -220,6 +234,7 @@ REFUSED = [
     ("explain", {"max_tokens": 2049}, "max_tokens"),
     ("explain", {"max_length": 30}, "max_length"),
     ("explain", {"stream": 1}, "stream"),
+    ("explain", {"repeat_tokens": "no"}, "repeat_tokens"),
     ("beams", {"num_beams": 1}, "num_beams"),
     ("beams", {"num_beams": 17}, "num_beams"),
     ("beams", {"max_tokens": 257}, "max_tokens"),

@@ -123,6 +123,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
         **_PROMPT,
         "stream": _BOTH["stream"],
         "logprobs": f"alternatives to report beside each token, {TOP} ({NUM_LOGPROBS})",
+        "repeat_tokens": "whether a stream's end tells all tokens again; true",
     },
     "beams": _PROMPT,
     "compare": {

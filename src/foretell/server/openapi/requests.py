@@ -187,6 +187,7 @@ SHAPES: Mapping[str, Schema] = {
     "return_token_strs": _FLAG,
     "tokens": {"type": "array", "items": TOKEN_ID},
     "skip_special_tokens": _FLAG,
+    "repeat_tokens": _FLAG,
     "seeds": _SEEDS,
     "strategies": {
         "type": "object",

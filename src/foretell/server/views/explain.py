@@ -14,7 +14,7 @@ from foretell.server.errors import ApiError, invalid
 from foretell.server.frames import DONE, dumps, frame
 from foretell.server.limits import EXPLAINED_TOKENS, TOP
 from foretell.server.state import ServerState
-from foretell.server.values import number
+from foretell.server.values import flag, number
 from foretell.server.views.prompt import PromptSource, limit_length
 
 
@@ -22,6 +22,7 @@ def ask_explanation(body: Mapping[str, Any], state: ServerState) -> tuple[Asked,
     """What a body asks for, and who writes the answer; ApiError if it is refused."""
     fields = sorted_fields(body, "explain", state)
     num_top = number(fields.own, "logprobs", TOP)
+    repeats = flag(fields.own, "repeat_tokens", default=True)
     settings = settings_in_force(fields, state, fallback={})
     limit_length(fields, settings, EXPLAINED_TOKENS, EXPLAIN_TOKENS)
     settings["trace"] = True
@@ -30,16 +31,18 @@ def ask_explanation(body: Mapping[str, Any], state: ServerState) -> tuple[Asked,
     if request.num_choices > 1:
         name = fields.spelled.get("num_return_sequences", "num_return_sequences")
         raise invalid(f"{name} must be 1: one text is explained", name)
-    return replace(request, default_length=EXPLAIN_TOKENS), ExplanationWriter()
+    return replace(request, default_length=EXPLAIN_TOKENS), ExplanationWriter(repeats)
 
 
 class ExplanationWriter:
     """Writes an explanation down: whole, or first token by token and then whole.
 
-    What a stream has told of its tokens is kept as JSON, for the whole at its end.
+    What a stream has told of its tokens is kept as JSON, for the whole at its end; with `repeats`
+    false that comes without tokens, which a reader who has kept them need not read twice.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, repeats: bool = True) -> None:
+        self._repeats = repeats
         self._told: dict[str, list[bytes]] = {"logprobs": [], "steps": []}
 
     def whole(self, outputs: Sequence[GenerationOutput]) -> dict[str, Any]:
@@ -59,7 +62,7 @@ class ExplanationWriter:
         if chunk.text or chunk.token_ids:
             events = self._tokens(chunk)
         if chunk.output is not None:
-            events += _event(_without_tokens(chunk.output), self._told)
+            events += _event(_without_tokens(chunk.output), self._told if self._repeats else {})
         return events
 
     def end(self) -> bytes:
@@ -75,8 +78,9 @@ class ExplanationWriter:
             "logprobs": [dumps(token.to_dict()) for token in chunk.logprobs or ()],
             "steps": [dumps(told_step(step)) for step in chunk.trace or ()],
         }
-        for name, parts in told.items():
-            self._told[name] += parts
+        if self._repeats:
+            for name, parts in told.items():
+                self._told[name] += parts
         data = {
             "object": "foretell.explain.chunk",
             "text": chunk.text,

@@ -202,7 +202,7 @@ function isSet(value) {
  * @param {number} start
  * @param {Record<string, any>} body
  */
-function withRun(now, id, start, { prompt, stream, logprobs, ...sent }) {
+function withRun(now, id, start, { prompt, stream, repeat_tokens, logprobs, ...sent }) {
   if (!trees.hasBranch(now, id)) return now;
   const { runs } = trees.branchOf(now, id);
   const run = { start, end: start, settings: sent };
@@ -310,7 +310,7 @@ export function seedOfBranch(from, id) {
 export function requestBody(ids, num_tokens) {
   const set = Object.fromEntries(Object.entries(settings.value).filter(([, value]) => isSet(value)));
   const length = num_tokens ?? set.max_new_tokens ?? DEFAULT_LENGTH;
-  return { prompt: ids, ...set, max_new_tokens: length, stream: true, logprobs: NUM_ALTERNATIVES };
+  return { prompt: ids, ...set, max_new_tokens: length, stream: true, repeat_tokens: false, logprobs: NUM_ALTERNATIVES };
 }
 
 /**
