@@ -63,6 +63,22 @@ pageTest("arrows go through the text and its alternatives", server, async (page)
   assert.equal(await page.locator(".flow [aria-current]").count(), 0);
 });
 
+pageTest("[ and ] go to the branches beside", server, async (page) => {
+  await generateWith(page, "the cat", { max_new_tokens: 9 });
+  const before = await textOf(page);
+  for (const key of ["ArrowRight", "ArrowRight", "ArrowDown", "Enter"]) await page.keyboard.press(key);
+  await page.waitForFunction(() => document.querySelectorAll(".flow .token").length > 5);
+  await page.getByRole("status").getByText("tokens written").waitFor({ state: "attached" });
+  await page.waitForFunction(() => document.querySelector(".text").getAttribute("aria-busy") === "false");
+  const forked = await textOf(page);
+  assert.notEqual(forked, before);
+  const becomes = (text) => page.waitForFunction((wanted) => document.querySelector(".flow").textContent === wanted, text);
+  await page.keyboard.press("[");
+  await becomes(before);
+  await page.keyboard.press("]");
+  await becomes(forked);
+});
+
 pageTest("u goes to the next token at which the model was uncertain", server, async (page) => {
   await generateWith(page, "the cat", { temperature: 2, seed: 3, max_new_tokens: 30 });
   const entropies = await page.evaluate(async () =>
