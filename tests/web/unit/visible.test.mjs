@@ -10,6 +10,8 @@ test("spaces that would not be seen are shown", () => {
   assert.equal(nameOf(token("a cat")), "a cat");
   assert.equal(nameOf(token("  ")), "␣␣");
   assert.equal(nameOf(token("cat ")), "cat␣");
+  assert.equal(nameOf(token("\n   ")), "↵␣␣␣");
+  assert.equal(nameOf(token("a  b")), "a␣␣b");
   assert.equal(nameOf(token(".\n\n")), ".↵↵");
   assert.equal(nameOf(token("\t}")), "⇥}");
 });

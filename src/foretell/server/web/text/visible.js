@@ -24,7 +24,7 @@ export function piecesOf(token) {
   /** @type {Piece[]} */
   const pieces = [];
   characters.forEach((one, index) => {
-    const kind = kindOf(one, index === 0 || index === characters.length - 1 || characters[index - 1] === " ");
+    const kind = kindOf(one, !isText(characters[index - 1]) || !isText(characters[index + 1]));
     const last = pieces.at(-1);
     if (kind === "text" && last?.kind === "text") last.text += one;
     else pieces.push({ kind, text: kind === "escape" ? escaped(one) : one });
@@ -55,6 +55,11 @@ export function nameOf(token) {
 
 /** Signs for what is not seen. @type {Partial<Record<PieceKind, string>>} */
 export const MARKS = { space: "␣", newline: "↵", tab: "⇥" };
+
+/** @param {string | undefined} one a character, if there is one: whether it can be seen */
+function isText(one) {
+  return one !== undefined && /\S/.test(one);
+}
 
 /**
  * @param {string} one a character

@@ -19,7 +19,7 @@ export function Flow() {
   const paragraphs = paragraphsOf(page.value.blocks);
   const end = endOf(page.value.tokens);
   return html`
-    <div class="flow" role="group" aria-label=${t("tokens")} dir="auto" ...${looking}>
+    <div class=${writing.value === null ? "flow" : "flow is-writing"} role="group" aria-label=${t("tokens")} dir="auto" ...${looking}>
       ${paragraphs.map(
         (blocks) => html`
           <div class="paragraph" key=${blocks[0].start}>
@@ -27,7 +27,6 @@ export function Flow() {
           </div>
         `,
       )}
-      ${writing.value !== null && html`<span class="caret" aria-hidden="true"></span>`}
     </div>
   `;
 }
