@@ -343,14 +343,15 @@ class NextDistribution(JsonMixin):
     """P(x_t | x_<t) for one prompt: its most probable tokens, and figures of the whole.
 
     Printed, it is a table with a bar for each token.
-    `entropy` is in nats, over the raw distribution. `candidates` counts the tokens that the
-    settings leave a chance.
+    `entropy` is in nats, over the raw distribution; `final_entropy` over what the settings make of
+    it. `candidates` counts the tokens that these leave a chance.
     """
 
     prompt: str
     prompt_token_ids: list[int]
     tokens: list[NextToken]
     entropy: float
+    final_entropy: float
     candidates: int
     vocab_size: int
     config: GenerationConfig

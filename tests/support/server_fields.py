@@ -33,17 +33,22 @@ def _honoured() -> Iterator[str]:
     """The fields that are a route's own; those that all views have alike stand once."""
     yield "### Honoured: what a route takes of its own\n"
     routes = {path: one for path, one in OPERATIONS.items() if one.route}
-    views = [OWN[one.route] for path, one in routes.items() if path.startswith(VIEWS)]
-    shared = {name: what for name, what in views[0].items() if all(name in one for one in views)}
-    yield f"**Every `{VIEWS}…`** takes these:\n"
+    views = {path for path, one in routes.items() if _is_view(path, one.route)}
+    prompts = [OWN[routes[path].route] for path in views]
+    shared = {name: what for name, what in OWN["next"].items() if all(name in p for p in prompts)}
+    yield f"**Every `{VIEWS}…`** that is of a prompt takes these:\n"
     yield from _table(HEADS, [(_code(name), what) for name, what in shared.items()])
     for path, operation in routes.items():
-        known = shared if path.startswith(VIEWS) else {}
+        known = shared if path in views else {}
         settings = "" if operation.route not in TAKES_NO_SETTINGS else " It takes no settings."
         yield f"**`{path}`**: {operation.summary[0].lower()}{operation.summary[1:]}.{settings}\n"
         fields = [(n, what) for n, what in OWN[operation.route].items() if n not in known]
         if fields:
             yield from _table(HEADS, [(_code(name), what) for name, what in fields])
+
+
+def _is_view(path: str, route: str) -> bool:
+    return path.startswith(VIEWS) and "prompt" in OWN[route]
 
 
 def _settings() -> Iterator[str]:

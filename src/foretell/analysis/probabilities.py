@@ -125,6 +125,7 @@ def next_distribution(
         prompt_token_ids=list(request.prompt),
         tokens=tokens,
         entropy=entropy(np.exp(logprobs)),
+        final_entropy=entropy(final),
         candidates=int(np.count_nonzero(final)),
         vocab_size=len(row),
         config=job.config,

@@ -16,6 +16,7 @@ from foretell.server.completions import ask_completion
 from foretell.server.errors import api_error
 from foretell.server.exchange import AnswerWriter, Exchange
 from foretell.server.front import Front
+from foretell.server.guide import GuidePage
 from foretell.server.health import Health, Readiness
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.models import describe_model, list_models
@@ -33,6 +34,7 @@ from foretell.server.views.beams import beams
 from foretell.server.views.compare import compare
 from foretell.server.views.explain import ask_explanation
 from foretell.server.views.probabilities import next_tokens, score
+from foretell.server.views.settings import check_settings
 from foretell.utils.quoting import quote
 from foretell.utils.warn import hearing
 from foretell.worker.tally import counting
@@ -162,6 +164,7 @@ def _endpoints(state: ServerState) -> Iterator[Endpoint]:
         "/v1/foretell/beams": Computing(state, "beams", beams),
         "/v1/foretell/compare": Computing(state, "compare", compare),
         "/v1/foretell/alternatives": Computing(state, "alternatives", alternatives),
+        "/v1/foretell/settings": Computing(state, "settings", check_settings),
         "/tokenize": Computing(state, "tokenize", tokenize),
         "/detokenize": Computing(state, "detokenize", detokenize),
     }
@@ -176,6 +179,7 @@ def _endpoints(state: ServerState) -> Iterator[Endpoint]:
         yield Endpoint("POST", path, app)
     for path, tell in told.items():
         yield Endpoint("GET", path, Telling(state, tell))
+    yield Endpoint("GET", "/v1/foretell/guide", GuidePage(state))
     yield Probe("/health", Health(state), is_open=True)
     yield Probe("/ready", Readiness(state), is_open=True)
     yield Probe("/metrics", MetricsPage(state))

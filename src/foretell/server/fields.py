@@ -133,6 +133,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "seeds": f"of strategies that sample: 1 to {MAX_SEEDS} seeds, or how many ({NUM_SEEDS})",
     },
     "strategy": {},
+    "settings": {"model": _BOTH["model"]},
     "alternatives": {
         **_PROMPT,
         "position": "counts the prompt's tokens from 0; its end",

@@ -83,6 +83,13 @@ OPERATIONS: dict[str, Operation] = {
         "alternatives",
         example=_TEXT,
     ),
+    "/v1/foretell/settings": Operation(
+        "What settings come to, before anything is written with them",
+        "settings",
+        "settings",
+        example={"preset": "chat", "temperature": 0.5},
+    ),
+    "/v1/foretell/guide": Operation("Every setting, preset and dialect, explained", "guide"),
     "/tokenize": Operation("A text as token ids", "Tokens", "tokenize", example=_TEXT),
     "/detokenize": Operation("Token ids as a text", "Text", "detokenize", example={"tokens": [1]}),
     "/v1/models": Operation("The names of the model that is served", "ModelList"),
