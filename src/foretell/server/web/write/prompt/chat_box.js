@@ -3,7 +3,7 @@
 import { html } from "../../app/html.js";
 import { changePrompt, draft } from "../../state/store.js";
 import { withMessage, withMoved, withOneMore, withoutMessage } from "./messages.js";
-import { generateOnEnter, rowsOf } from "./prompt_box.js";
+import { generateOnEnter, rowsOf } from "./typing.js";
 import { t } from "./texts.js";
 
 const ROLES = /** @type {const} */ (["system", "user", "assistant"]);

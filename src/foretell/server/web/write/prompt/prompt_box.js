@@ -9,6 +9,7 @@ import { ChatBox } from "./chat_box.js";
 import { inMode } from "./messages.js";
 import { followCount, promptCount } from "./count.js";
 import { showCount } from "../../text/numbers.js";
+import { generateOnEnter, rowsOf } from "./typing.js";
 import { t } from "./texts.js";
 
 export function PromptBox() {
@@ -66,17 +67,7 @@ function TextPrompt() {
   `;
 }
 
-/** @param {string} text how many rows its box has */
-export function rowsOf(text) {
-  return Math.min(12, Math.max(2, text.split("\n").length, Math.ceil(text.length / 80)));
-}
 
-/** @param {KeyboardEvent} event Ctrl or Cmd with Enter generates */
-export function generateOnEnter(event) {
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-  event.preventDefault();
-  generateReporting();
-}
 
 function Count() {
   const found = promptCount.value;
