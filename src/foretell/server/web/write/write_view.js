@@ -7,6 +7,8 @@
 
 import { useEffect } from "preact/hooks";
 import { html } from "../app/html.js";
+import { setBias } from "../settings/bias.js";
+import { Settings } from "../settings/settings.js";
 import { Kept } from "../share/kept.js";
 import { Share } from "../share/share.js";
 import { Beside } from "./beside/beside.js";
@@ -36,7 +38,8 @@ export function WriteView() {
         <${Share} />
       </div>
       <div class="write-choice">
-        <${TokenPanel} />
+        <${TokenPanel} setBias=${setBias} />
+        <${Settings} />
       </div>
     </div>
   `;
