@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from foretell.decoding.strategies.beam_search import SearchEnd
 from foretell.outputs import JsonMixin, StopReason
 
 Fate = Literal["kept", "finished", "fell"]
@@ -82,3 +83,35 @@ class BeamHypothesis(JsonMixin):
     def length(self) -> int:
         """Generated tokens."""
         return len(self.token_ids)
+
+
+@dataclass(frozen=True, repr=False)
+class Revision(JsonMixin):
+    """What a candidate has become since its step: another hypothesis, or none any more.
+
+    It is number `index` of the candidates of live beam number `beam` in step number `step`.
+    """
+
+    step: int
+    beam: int
+    index: int
+    candidate: BeamCandidate
+
+
+@dataclass(frozen=True, repr=False)
+class GrownStep(JsonMixin):
+    """A step of a search that goes on, and what it changed.
+
+    Attributes:
+        index: its number, from 0.
+        step: its beams, and of each candidate what became of it by now.
+        hypotheses: the finished texts that are held after it, best first.
+        revised: candidates of earlier steps that it has outdone, or moved to another place.
+        end: why the search ends with it, if it does.
+    """
+
+    index: int
+    step: TreeStep
+    hypotheses: list[BeamHypothesis]
+    revised: list[Revision]
+    end: SearchEnd | None
