@@ -74,3 +74,59 @@ def test_leaving_the_block_ends_the_request():
             await settled(llm)
 
     run(main)
+
+
+def test_a_comparison_is_entered_before_any_step_has_run():
+    backend = GatedBackend()
+    strategies = {"greedy": {}, "warm": {"temperature": 1.2}}
+    wishes = {"seeds": [3, 4], "max_new_tokens": 5}
+
+    async def main() -> None:
+        async with toy_async_llm(backend) as llm:
+            async with llm.submit_compare("the cat", strategies, **wishes) as submitted:
+                backend.open()
+                parts = [part async for parts in submitted for part in parts]
+                found = await submitted.view()
+            alone = await llm.compare("the cat", strategies, **wishes)
+            assert found.to_dict() == alone.to_dict()
+            for result in alone.results:
+                for number, one in enumerate(result.runs):
+                    mine = [p for p in parts if (p.strategy, p.run) == (result.name, number)]
+                    assert "".join(part.chunk.text for part in mine) == one.text
+                    assert {part.seed for part in mine} == {one.seed}
+            await settled(llm)
+
+    run(main)
+
+
+def test_a_search_tells_each_step_before_the_next_has_run():
+    backend = GatedBackend()
+    wishes = {"num_beams": 3, "max_new_tokens": 4, "ignore_eos": True}
+
+    async def main() -> None:
+        async with toy_async_llm(backend) as llm:
+            async with llm.submit_beams("the cat", **wishes) as submitted:
+                for number in range(4):
+                    backend.release()
+                    (part,) = await anext(submitted)
+                    assert part.index == number
+                backend.open()
+                assert [parts async for parts in submitted] == []
+                tree = await submitted.view()
+            assert part.hypotheses == tree.hypotheses
+            assert part.end == tree.end
+            assert tree.steps == (await llm.beams("the cat", **wishes)).steps
+            await settled(llm)
+
+    run(main)
+
+
+@pytest.mark.parametrize("name", ["submit_compare", "submit_beams"])
+def test_who_leaves_a_view_ends_its_requests(name):
+    async def main() -> None:
+        async with toy_async_llm() as llm:
+            async with getattr(llm, name)("the cat", max_new_tokens=90) as submitted:
+                assert await anext(submitted)
+            await settled(llm)
+
+    run(main)

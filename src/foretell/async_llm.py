@@ -10,7 +10,14 @@ import inspect
 import os
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,22 +61,24 @@ from foretell.llm import LLM, NOT_PICKLED, model_repr
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.job import Job
 from foretell.streaming.run import ordered_outputs
-from foretell.worker.channel import Channel
+from foretell.worker.channel import Channel, wake
 from foretell.worker.coalescing import CoalescingQueue
 from foretell.worker.submissions import Generation, Observation, Submission
-from foretell.worker.submitted import Submitted
+from foretell.worker.submitted import Submitted, SubmittedView
 from foretell.worker.tally import note_outputs, note_prompt
 from foretell.worker.thread import Worker
 
 if TYPE_CHECKING:
     from foretell.analysis.alternatives import Alternatives
-    from foretell.analysis.beam_tree import BeamTree
-    from foretell.analysis.compare import Comparison
+    from foretell.analysis.beam_tree import BeamTree, GrownStep
+    from foretell.analysis.compare import Comparison, RunChunk
     from foretell.analysis.explain import Explanation
     from foretell.text.tokenizer import Tokenizer
 
 P = ParamSpec("P")
 T = TypeVar("T")
+P_co = TypeVar("P_co", covariant=True)
+V_co = TypeVar("V_co", covariant=True)
 
 NO_SETTINGS: Mapping[str, Any] = {}
 
@@ -531,7 +540,8 @@ class AsyncLLM:
     ) -> list[GenerationOutput]:
         """The outputs of all jobs, in order."""
         last_chunks: list[Chunk] = []
-        with self._submit(jobs, num_jobs, priority, streams=False) as channel:
+        channel = self._channel(streams=False)
+        with self._submit(jobs, num_jobs, priority, channel, streams=False):
             while (chunk := await channel.get()) is not None:
                 last_chunks.append(chunk)
         outputs = ordered_outputs(last_chunks)
@@ -547,7 +557,8 @@ class AsyncLLM:
         default_length: int | None = None,
     ) -> AsyncGenerator[Chunk, None]:
         jobs = await self._prepare(read, config, parse_special, priority, default_length)
-        with self._submit(jobs, jobs.num_prompts, priority, streams=True) as channel:
+        channel = self._channel(streams=True)
+        with self._submit(jobs, jobs.num_prompts, priority, channel, streams=True):
             while (chunk := await channel.get()) is not None:
                 yield chunk
 
@@ -604,19 +615,125 @@ class AsyncLLM:
         complete = self._settings(config, settings)
         read = prompt if callable(prompt) else lambda: prompt
         jobs = await self._prepare(read, complete, parse_special, priority, default_length)
-        with self._submit(jobs, jobs.num_prompts, priority, streams=streams) as channel:
+        channel = self._channel(streams=streams)
+        with self._submit(jobs, jobs.num_prompts, priority, channel, streams=streams):
             await channel.admitted()
             yield Submitted(channel, jobs.token_ids)
 
+    @asynccontextmanager
+    async def submit_compare(
+        self,
+        prompt: Prompt,
+        strategies: Mapping[str, Mapping[str, Any] | GenerationConfig] | None = None,
+        *,
+        seeds: int | Sequence[int] = NUM_SEEDS,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Unpack[GenerationSettings],
+    ) -> AsyncGenerator[SubmittedView[RunChunk, Comparison]]:
+        """As `compare`, for servers: the texts come as they are written, and then the whole.
+
+            async with llm.submit_compare("Once upon a time", seeds=1) as submitted:
+                async for parts in submitted:
+                    for part in parts:
+                        print(part.strategy, part.chunk.text)
+                print(await submitted.view())
+
+        The block is entered once the engine's queue has the requests; leaving it ends them.
+        """
+        from foretell.analysis.compare import chunk_labels, compare, plan_strategies
+
+        inputs = self._require_open().inputs
+        chosen = plan_strategies(strategies, settings, seeds)
+        read = partial(inputs.read, parse_special=parse_special)
+        analysis = compare(read, prompt, chosen, self.info.description)
+        channel: Channel[Any] = self._channel(streams=True)
+        async with self._under_way(analysis, channel, priority, streams=True) as jobs:
+            label = chunk_labels(chosen, [job.config for job in jobs])
+
+            async def parts(chunks: list[Chunk]) -> list[RunChunk]:
+                return [label(chunk) for chunk in chunks]
+
+            yield SubmittedView(channel, analysis, parts)
+
+    @asynccontextmanager
+    async def submit_beams(
+        self,
+        prompt: Prompt,
+        config: GenerationConfig | None = None,
+        *,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Unpack[GenerationSettings],
+    ) -> AsyncGenerator[SubmittedView[GrownStep, BeamTree]]:
+        """As `beams`, for servers: each step comes as it is made, and then the whole tree.
+
+            async with llm.submit_beams("Once upon a time", num_beams=3) as submitted:
+                async for parts in submitted:
+                    for part in parts:
+                        print(part.step)
+                print(await submitted.view())
+
+        The steps, with what later ones revise of them, are those of the tree. The block is entered
+        once the engine's queue has the request; leaving it ends the search.
+        """
+        from foretell.analysis.beam_tree import BeamStep, TreeGrowth, beams
+
+        channel: Channel[Any] = self._channel(streams=False)
+
+        def hear(step: BeamStep) -> None:
+            channel.put(step)
+            wake([channel])
+
+        analysis = beams(
+            self.tokenizer,
+            prompt,
+            config,
+            parse_special=parse_special,
+            on_step=hear,
+            **settings,
+        )
+        async with self._under_way(analysis, channel, priority, streams=False) as (job,):
+            growth = TreeGrowth(self.tokenizer, list(job.request.prompt), job.config)
+
+            async def parts(items: list[Any]) -> list[GrownStep]:
+                steps = [item for item in items if isinstance(item, BeamStep)]
+                return await asyncio.to_thread(lambda: [growth.add(step) for step in steps])
+
+            yield SubmittedView(channel, analysis, parts)
+
+    @asynccontextmanager
+    async def _under_way(
+        self, analysis: Analysis[T], channel: Channel[Any], priority: int, *, streams: bool
+    ) -> AsyncGenerator[list[Job]]:
+        """The jobs of the first tasks of an analysis, which the engine has once this is entered."""
+        tasks = await asyncio.to_thread(advance, analysis, None)
+        if isinstance(tasks, Finished):
+            raise TypeError("an analysis that asks for nothing has no parts")
+        jobs = await self._jobs(tasks, priority)
+        with self._submit(jobs, len(jobs), priority, channel, streams=streams):
+            await channel.admitted()
+            yield jobs
+
+    def _channel(self, *, streams: bool) -> Channel[Any]:
+        """A way back from the worker; of a stream whose reader is slow it joins the chunks."""
+        loop = asyncio.get_running_loop()
+        if streams:
+            return Channel(loop, CoalescingQueue(), self._require_open().worker.wake)
+        return Channel(loop, deque())
+
     @contextmanager
     def _submit(
-        self, jobs: Iterable[Job], num_jobs: int, priority: int, *, streams: bool
-    ) -> Iterator[Channel[Chunk]]:
-        """Have jobs worked on, and see their chunks come, as long as the block is not left."""
-        opened, loop = self._require_open(), asyncio.get_running_loop()
-        channel: Channel[Chunk] = Channel(loop, deque())
-        if streams:
-            channel = Channel(loop, CoalescingQueue(), opened.worker.wake)
+        self,
+        jobs: Iterable[Job],
+        num_jobs: int,
+        priority: int,
+        channel: Channel[Chunk],
+        *,
+        streams: bool,
+    ) -> Iterator[None]:
+        """Have jobs worked on, and their chunks put into the channel, until the block is left."""
+        opened = self._require_open()
         submission = Generation(
             channel,
             iter(jobs),
@@ -626,7 +743,7 @@ class AsyncLLM:
             priority=priority,
         )
         with _placed(submission, opened.worker):
-            yield channel
+            yield
 
     async def _look(
         self,
@@ -662,10 +779,13 @@ class AsyncLLM:
         return step.view
 
     async def _run(self, tasks: Tasks, priority: int) -> list[GenerationOutput]:
+        jobs = await self._jobs(tasks, priority)
+        return await self._collect(jobs, len(jobs), priority)
+
+    async def _jobs(self, tasks: Tasks, priority: int) -> list[Job]:
         inputs = self._require_open().inputs
         configs = [inputs.settings(task.config, NO_SETTINGS) for task in tasks]
-        jobs = await asyncio.to_thread(jobs_of, tasks, configs, inputs, priority=priority)
-        return await self._collect(jobs, len(jobs), priority)
+        return await asyncio.to_thread(jobs_of, tasks, configs, inputs, priority=priority)
 
 
 def _once(load: Callable[[], LLM]) -> Callable[[], LLM]:

@@ -13,7 +13,6 @@ from typing import Any, Literal, get_args
 from foretell.config import GenerationConfig, choices
 from foretell.config.schemas import JsonSchema
 from foretell.errors import RequestError
-from foretell.text.tools.calls import ToolCall
 from foretell.utils import html
 from foretell.utils.display import count, show_probability, show_token
 from foretell.utils.short_repr import call_repr, short_repr
@@ -59,7 +58,7 @@ class JsonMixin:
 def _plain(value: Any) -> Any:
     if isinstance(value, GenerationConfig):
         return value.as_dict()
-    if isinstance(value, (JsonMixin, ToolCall)):
+    if isinstance(value, JsonMixin):
         return value.to_dict()
     if isinstance(value, bytes):
         return list(value)
@@ -210,6 +209,24 @@ class StepTrace(JsonMixin):
     chosen: CandidateTrace
     runners_up: tuple[CandidateTrace, ...]
     draw: DrawTrace | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class ToolCall(JsonMixin):
+    """A call of a tool: its `id`, the `name` of the tool, and `arguments`, JSON as it was written."""
+
+    id: str
+    name: str
+    arguments: str
+
+    def parsed(self) -> Any:
+        """The arguments as Python has them; ValueError where the text broke off before its end."""
+        return json.loads(self.arguments or "{}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As OpenAI writes it, ready to be part of a message."""
+        function = {"name": self.name, "arguments": self.arguments}
+        return {"id": self.id, "type": "function", "function": function}
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from foretell.errors import RequestError
 from foretell.inputs.chat_settings import ToolSettings
+from foretell.outputs import Chunk, GenerationOutput, ToolCall
 from foretell.text.chat.prompt import chat_prompt
 from foretell.text.tools.form import AnswerForm, thinks
 from foretell.text.tools.use import tool_use
 from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
-    from foretell.outputs import Chunk, GenerationOutput
     from foretell.text.tokenizer import Tokenizer
 
 
@@ -40,7 +40,7 @@ class ChatRequest:
             return output
         key = f"{output.prompt_token_ids} {output.index} {output.text}"
         answer = self.form.read(output.text, output.prompt_token_ids, key)
-        calls = [*answer.calls] if self.form.use is not None else None
+        calls = None if self.form.use is None else [ToolCall(*call) for call in answer.calls]
         return replace(
             output,
             content=answer.text,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from foretell import __version__
@@ -29,9 +30,10 @@ from foretell.server.scraping import MetricsPage
 from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
 from foretell.server.tokens import detokenize, tokenize, tokenizer_info
+from foretell.server.values import flag
 from foretell.server.views.alternatives import alternatives
-from foretell.server.views.beams import beams
-from foretell.server.views.compare import compare
+from foretell.server.views.beams import beams, watch_beams
+from foretell.server.views.compare import compare, watch_compare
 from foretell.server.views.explain import ask_explanation
 from foretell.server.views.probabilities import next_tokens, score
 from foretell.server.views.settings import check_settings
@@ -49,6 +51,9 @@ Ask = Callable[[Body, ServerState], tuple[Asked, AnswerWriter]]
 
 Work = Callable[[Fields, ServerState], Coroutine[Any, Any, Any]]
 """From a body's fields to the data of an answer."""
+
+Watch = Callable[[Fields, ServerState], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+"""The same to its events; the block is entered once nothing can be refused any more."""
 
 
 class Generating:
@@ -77,12 +82,16 @@ class Computing:
         state: the server's.
         route: its name in the table of fields.
         work: does it.
+        watch: does it as a stream of events; None: there is none.
     """
 
-    def __init__(self, state: ServerState, route: str, work: Work) -> None:
+    def __init__(
+        self, state: ServerState, route: str, work: Work, watch: Watch | None = None
+    ) -> None:
         self._state = state
         self._route = route
         self._work = work
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -94,6 +103,9 @@ class Computing:
         exchange.note_view()
         try:
             with hearing(fields.warnings.append), counting(exchange.note_tally):
+                if self._watch is not None and flag(fields.own, "stream"):
+                    await exchange.stream_events(self._watch(fields, self._state), fields)
+                    return
                 data = await exchange.unless_gone(self._work(fields, self._state))
         except ForetellError as error:
             raise api_error(error, fields.spelled) from error
@@ -161,8 +173,8 @@ def _endpoints(state: ServerState) -> Iterator[Endpoint]:
         "/v1/foretell/explain": Generating(state, ask_explanation),
         "/v1/foretell/next": Computing(state, "next", next_tokens),
         "/v1/foretell/score": Computing(state, "score", score),
-        "/v1/foretell/beams": Computing(state, "beams", beams),
-        "/v1/foretell/compare": Computing(state, "compare", compare),
+        "/v1/foretell/beams": Computing(state, "beams", beams, watch_beams),
+        "/v1/foretell/compare": Computing(state, "compare", compare, watch_compare),
         "/v1/foretell/alternatives": Computing(state, "alternatives", alternatives),
         "/v1/foretell/settings": Computing(state, "settings", check_settings),
         "/tokenize": Computing(state, "tokenize", tokenize),

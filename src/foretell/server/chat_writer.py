@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from foretell.outputs import Chunk, GenerationOutput, TokenLogprob
+from foretell.outputs import Chunk, GenerationOutput, TokenLogprob, ToolCall
 from foretell.server.asking import Asked
 from foretell.server.frames import frame
 from foretell.server.logprobs import chat_logprobs, logprobs_by_id
@@ -43,7 +43,7 @@ class ChatWriter(Writer):
             message["reasoning_content"] = answer.thoughts
         if answer.calls:
             message["content"] = answer.text or None
-            message["tool_calls"] = [call.to_dict() for call in answer.calls]
+            message["tool_calls"] = [ToolCall(*call).to_dict() for call in answer.calls]
         ids = {"token_ids": output.token_ids} if self._asked.returns_ids else {}
         found = None if output.logprobs is None else self._logprobs(output.logprobs, index)
         end = _ending(output, has_calls=bool(answer.calls))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from time import perf_counter
 from typing import Any, Protocol, Self, TypeVar
 
 from foretell.outputs import Chunk, GenerationOutput
 from foretell.server.asgi import RECORD, Receive, Scope, Send, cancel
-from foretell.server.asking import Asked
+from foretell.server.asking import Asked, notices
 from foretell.server.body import ClientGoneError
-from foretell.server.errors import ApiError
-from foretell.server.frames import PING, STREAM_HEADERS, dumps, dumps_long
+from foretell.server.errors import ApiError, api_error
+from foretell.server.frames import DONE, PING, STREAM_HEADERS, dumps, dumps_long, frame
 from foretell.server.heads import JSON, as_headers, send_whole
 from foretell.server.log import log_failure
 from foretell.server.pace import Pace
 from foretell.server.record import RequestRecord
+from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
 from foretell.streaming.run import ordered_outputs
 from foretell.utils.warn import hearing
@@ -98,6 +100,34 @@ class Exchange:
             await cancel(task, leaving)
             del task, leaving  # an error's traceback leads here, and from the task to the error
 
+    async def stream_events(
+        self, opening: AbstractAsyncContextManager[AsyncIterator[bytes]], fields: Fields
+    ) -> None:
+        """Send events that some work gives, which ends where the client leaves: ClientGoneError.
+
+        What is raised before the block of `opening` is entered has no answer before it.
+        """
+        self._record.streams = True
+        attendant = _Attendant(self._receive, self._write, self._state.options.ping_interval)
+        async with attendant, opening as events:
+            await self._begin({**STREAM_HEADERS, **notices(fields)})
+            attendant.note_sent()
+            pace = Pace(self._state.beat)
+            try:
+                async for event in events:
+                    attendant.note_sent()
+                    await self._write(event)
+                    await pace.keep()
+            except ClientGoneError:
+                raise
+            except Exception as error:  # noqa: BLE001  as in the streams of texts
+                told = api_error(error, fields.spelled)
+                self._note_failure(error, told)
+                await self._write(frame(told.as_dict()))
+            else:
+                await self._write(DONE)
+        await self._send({"type": "http.response.body", "body": b""})
+
     async def send_json(self, data: Any, headers: Mapping[str, str] | None = None) -> None:
         """Answer with some data, or with bytes that are JSON already."""
         body = data if isinstance(data, bytes) else dumps(data)
@@ -164,9 +194,7 @@ class Exchange:
             raise
         except Exception as error:  # noqa: BLE001  the answer has begun: it can only be told there
             told = asked.error(error)
-            self._record.note_error(told)
-            if told.status == 500:
-                log_failure(self._record, error, self._state.options)
+            self._note_failure(error, told)
             await self._write(writer.failure(told))
         else:
             await self._write(await asyncio.to_thread(writer.end) if is_long else writer.end())
@@ -187,6 +215,12 @@ class Exchange:
             parse_special=asked.parse_special,
             priority=asked.priority,
         )
+
+    def _note_failure(self, error: Exception, told: ApiError) -> None:
+        """Take note of an error in the middle of a stream."""
+        self._record.note_error(told)
+        if told.status == 500:
+            log_failure(self._record, error, self._state.options)
 
     async def _begin(self, headers: Mapping[str, str]) -> None:
         raw = as_headers(headers.items())

@@ -125,9 +125,10 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "logprobs": f"alternatives to report beside each token, {TOP} ({NUM_LOGPROBS})",
         "repeat_tokens": "whether a stream's end tells all tokens again; true",
     },
-    "beams": _PROMPT,
+    "beams": {**_PROMPT, "stream": _BOTH["stream"]},
     "compare": {
         **_PROMPT,
+        "stream": _BOTH["stream"],
         "strategies": "settings by the name of their strategy, "
         f"1 to {MAX_STRATEGIES}; the textbook's",
         "seeds": f"of strategies that sample: 1 to {MAX_SEEDS} seeds, or how many ({NUM_SEEDS})",

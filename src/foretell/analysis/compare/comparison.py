@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from foretell.analysis.compare.figures import figures_of
 from foretell.analysis.compare.html import fragment
-from foretell.analysis.compare.results import Run, StrategyResult
+from foretell.analysis.compare.results import Run, RunChunk, StrategyResult
 from foretell.analysis.compare.strategies import Strategy
 from foretell.analysis.compare.tables import comparison_lines
 from foretell.analysis.tasks import Analysis, GenerationTask, ReadPrompt
+from foretell.config import GenerationConfig
 from foretell.config.defaults import COMPARE_TOKENS
 from foretell.inputs.prompts import Prompt
-from foretell.outputs import GenerationOutput, JsonMixin
+from foretell.outputs import Chunk, GenerationOutput, JsonMixin
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,6 +65,20 @@ def compare(
     return Comparison(text, model, tuple(results))
 
 
+def chunk_labels(
+    strategies: Sequence[Strategy], configs: Sequence[GenerationConfig]
+) -> Callable[[Chunk], RunChunk]:
+    """Says of each chunk of a comparison's tasks whose it is, by the settings in force for each."""
+    names = [(one.name, run) for one in strategies for run in range(len(one.runs))]
+    seeds = [_seed_of(config) for config in configs]
+
+    def label(chunk: Chunk) -> RunChunk:
+        strategy, run = names[chunk.prompt_index]
+        return RunChunk(strategy, run, seeds[chunk.prompt_index], chunk)
+
+    return label
+
+
 def _result_of(strategy: Strategy, outputs: Sequence[GenerationOutput]) -> StrategyResult:
     runs = tuple(map(_run_of, outputs))
     logprobs = [logprob for run in runs for logprob in run.logprobs]
@@ -75,5 +90,10 @@ def _result_of(strategy: Strategy, outputs: Sequence[GenerationOutput]) -> Strat
 
 def _run_of(output: GenerationOutput) -> Run:
     logprobs = [token.logprob for token in output.logprobs or [] if token.logprob is not None]
-    seed = output.config.seed if output.config.is_sampling else None
+    seed = _seed_of(output.config)
     return Run(output.text, seed, output.finish_reason, output.token_ids, logprobs)
+
+
+def _seed_of(config: GenerationConfig) -> int | None:
+    """The seed of a run; None where nothing is drawn."""
+    return config.seed if config.is_sampling else None

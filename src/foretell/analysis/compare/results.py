@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from foretell.analysis.compare.figures import Figures
 from foretell.config import GenerationConfig
-from foretell.outputs import FinishReason, JsonMixin
+from foretell.outputs import Chunk, FinishReason, JsonMixin
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,3 +32,17 @@ class StrategyResult(JsonMixin):
     config: GenerationConfig
     runs: tuple[Run, ...]
     figures: Figures
+
+
+@dataclass(frozen=True, repr=False)
+class RunChunk(JsonMixin):
+    """A piece of a text as it is written: whose it is, and the piece.
+
+    It belongs to the run number `run` of the strategy named `strategy`, whose seed is `seed`, None
+    where nothing is drawn.
+    """
+
+    strategy: str
+    run: int
+    seed: int | None
+    chunk: Chunk

@@ -69,12 +69,14 @@ OPERATIONS: dict[str, Operation] = {
         "Continue a prompt by beam search, and tell all that it considered",
         "beams",
         "beams",
+        streams=True,
         example={**_TEXT, "num_beams": 3},
     ),
     "/v1/foretell/compare": Operation(
         "Continue a prompt by several settings, side by side",
         "compare",
         "compare",
+        streams=True,
         example={**_TEXT, "strategies": {"greedy": {}, "warm": {"temperature": 1.2}}},
     ),
     "/v1/foretell/alternatives": Operation(

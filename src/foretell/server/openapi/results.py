@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from foretell.config import GenerationConfig
-from foretell.outputs import JsonMixin
+from foretell.outputs import JsonMixin, ToolCall
 from foretell.server.openapi.settings import Schema
-from foretell.text.tools.calls import ToolCall
 
 
 class ResultSchemas:

@@ -1,36 +1,84 @@
-"""`/v1/foretell/compare`: several settings over one prompt, side by side."""
+"""`/v1/foretell/compare`: several settings over one prompt, side by side; whole or in a stream."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
-from foretell.analysis.compare import Comparison
+from foretell.analysis.compare import Comparison, RunChunk
 from foretell.config.defaults import COMPARE_TOKENS, NUM_SEEDS
 from foretell.errors import ConfigError
+from foretell.inputs.prompts import Prompt
 from foretell.server.errors import ApiError, api_error, invalid
+from foretell.server.frames import frame
 from foretell.server.limits import MAX_SEEDS, MAX_STRATEGIES, STRATEGY_NAME, STRATEGY_TOKENS
 from foretell.server.sorting import Fields, sort_fields
 from foretell.server.state import ServerState
 from foretell.server.values import checked
-from foretell.server.views.prompt import PromptSource, how, limit_length, told
+from foretell.server.views.prompt import PromptSource, how, limit_length, told, told_last
 from foretell.utils.quoting import quote
+from foretell.worker.submitted import SubmittedView
 
 
 async def compare(fields: Fields, state: ServerState) -> bytes:
     """Run several settings over one prompt, and tell what each wrote."""
+    prompt, arguments = await _asked(fields, state)
+    with _naming(fields):
+        found = await state.llm.compare(prompt, **arguments)
+    return await told(found, "compare", partial(_add_warnings, found))
+
+
+@asynccontextmanager
+async def watch_compare(fields: Fields, state: ServerState) -> AsyncGenerator[AsyncIterator[bytes]]:
+    """The same as events: each piece of a text as it is written, and then the whole."""
+    prompt, arguments = await _asked(fields, state)
+    with _naming(fields):
+        async with state.llm.submit_compare(prompt, **arguments) as submitted:
+            yield _events(submitted)
+
+
+async def _events(submitted: SubmittedView[RunChunk, Comparison]) -> AsyncIterator[bytes]:
+    async for parts in submitted:
+        yield b"".join(map(_chunk_event, parts))
+    found = await submitted.view()
+    yield await told_last(found, "compare", partial(_add_warnings, found))
+
+
+def _chunk_event(part: RunChunk) -> bytes:
+    chunk = part.chunk
+    data = {
+        "object": "foretell.compare.chunk",
+        "strategy": part.strategy,
+        "run": part.run,
+        "seed": part.seed,
+        "text": chunk.text,
+        "token_ids": chunk.token_ids,
+        "logprobs": [token.to_dict() for token in chunk.logprobs or ()],
+        "finish_reason": chunk.finish_reason,
+    }
+    return frame(data)
+
+
+async def _asked(fields: Fields, state: ServerState) -> tuple[Prompt, dict[str, Any]]:
+    """The prompt, and the arguments for the comparison."""
     shared = fields.settings
     limit_length(fields, shared, STRATEGY_TOKENS, COMPARE_TOKENS)
     strategies = _strategies(fields, state)
     seeds = _seeds(fields.own)
     source = PromptSource(fields, state)
-    prompt = await source.read()
+    arguments = {"strategies": strategies, "seeds": seeds, **how(fields), **shared}
+    return await source.read(), arguments
+
+
+@contextmanager
+def _naming(fields: Fields) -> Iterator[None]:
+    """Where a setting is wrong, the error names the field that it came in."""
     try:
-        found = await state.llm.compare(prompt, strategies, seeds=seeds, **how(fields), **shared)
+        yield
     except ConfigError as error:
         raise _named(error, fields) from error
-    return await told(found, "compare", partial(_add_warnings, found))
 
 
 def _named(error: ConfigError, fields: Fields) -> ApiError:

@@ -98,6 +98,11 @@ async def told(found: Any, kind: str, add: Callable[[dict[str, Any]], object]) -
     return await asyncio.to_thread(write)
 
 
+async def told_last(found: Any, kind: str, add: Callable[[dict[str, Any]], object]) -> bytes:
+    """A view as the last event of a stream that has told its parts."""
+    return b"data: " + await told(found, kind, add) + b"\n\n"
+
+
 def warnings_of(config: GenerationConfig) -> Callable[[dict[str, Any]], object]:
     """Adds what is odd about the settings to a view."""
     return lambda data: data.update(warnings=list(config.warnings))

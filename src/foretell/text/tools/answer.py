@@ -6,9 +6,9 @@ import hashlib
 import string
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from foretell.text.reasoning import ThoughtPart, ThoughtReader
-from foretell.text.tools.calls import ToolCall
 from foretell.text.tools.reader import CallPart, CallReader, TextPart
 from foretell.text.tools.use import ToolUse
 
@@ -62,6 +62,14 @@ class AnswerReader:
         return found
 
 
+class Call(NamedTuple):
+    """A call of a tool: its id, the tool's name, and the arguments as JSON."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 @dataclass(frozen=True)
 class Answer:
     """A whole answer.
@@ -74,7 +82,7 @@ class Answer:
 
     thoughts: str | None
     text: str
-    calls: tuple[ToolCall, ...]
+    calls: tuple[Call, ...]
 
 
 def join_parts(parts: Iterable[Part], key: str) -> Answer:
@@ -91,7 +99,7 @@ def join_parts(parts: Iterable[Part], key: str) -> Answer:
         else:
             calls[part.call][1].append(part.arguments)
     found = (
-        ToolCall(call_id(key, number), name, "".join(arguments))
+        Call(call_id(key, number), name, "".join(arguments))
         for number, (name, arguments) in enumerate(calls)
     )
     return Answer(thoughts or None, said, tuple(found))
