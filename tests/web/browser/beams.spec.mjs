@@ -1,0 +1,196 @@
+// The view "Beams": the tree of a search.
+import assert from "node:assert/strict";
+import { checkLooks, openTab, pageTest, toyServer } from "../support/browser.mjs";
+import { showSum } from "../../../src/foretell/server/web/beams/numbers.js";
+
+const lines = ["the cat sat on the mat"];
+const fast = await toyServer({ lines });
+const slow = await toyServer({ lines, rate: 6 });
+
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+const items = (page) => page.getByRole("tree", { name: "Beam tree" }).getByRole("treeitem");
+const slider = (page) => page.getByRole("slider", { name: "Step" });
+const node = (page, id) => page.locator(`[data-place="${id}"]`);
+
+async function begin(page, settings = {}, prompt = "the cat") {
+  await openTab(page, "Beams");
+  await page.getByRole("textbox", { name: "Prompt" }).fill(prompt);
+  for (const [name, value] of Object.entries(settings)) await page.getByRole("spinbutton", { name }).fill(`${value}`);
+  await button(page, "Generate").click();
+}
+
+async function search(page, settings) {
+  await begin(page, settings);
+  await page.locator("[data-ended=true]").waitFor();
+}
+
+/** What the API answers the same request with. */
+function asked(server, settings) {
+  return fetch(`${server.url.replace(/\/$/, "")}/v1/foretell/beams`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ prompt: "the cat", ...settings }),
+  }).then((answer) => answer.json());
+}
+
+pageTest("the tree grows step by step, and is stopped", slow, async (page) => {
+  await begin(page, { max_new_tokens: 60 }, "no text of the model's");
+  await node(page, "2.0.0").waitFor();
+  assert(await button(page, "Stop").isEnabled());
+  const early = await items(page).count();
+  await node(page, "4.0.0").waitFor();
+  assert((await items(page).count()) > early);
+  await button(page, "Stop").click();
+  await page.locator("button.main:not(:disabled)").waitFor();
+  const ended = await items(page).count();
+  await page.waitForTimeout(500);
+  assert.equal(await items(page).count(), ended);
+});
+
+pageTest("each candidate has the sum, the fate and the reason that the API tells", fast, async (page) => {
+  const settings = { num_beams: 3, max_new_tokens: 5, length_penalty: 2 };
+  await search(page, settings);
+  const { steps } = await asked(fast, settings);
+  for (const [number, step] of steps.entries()) {
+    for (const [beam, { candidates }] of step.beams.entries()) {
+      for (const [index, one] of candidates.entries()) {
+        const found = node(page, `${number}.${beam}.${index}`);
+        assert.equal(await found.getAttribute("data-fate"), one.fate);
+        assert.equal(await found.locator(".tree-sum").textContent(), showSum(one.total));
+        const name = await found.getAttribute("aria-label");
+        assert(name.includes(showSum(one.total)) && name.endsWith(`. ${one.verdict}`), name);
+      }
+    }
+  }
+  const number = steps.reduce((sum, { beams }) => sum + beams.reduce((all, beam) => all + beam.candidates.length, 0), 1);
+  assert.equal(await items(page).count(), number);
+});
+
+pageTest("pointing at a candidate tells why", fast, async (page) => {
+  await search(page);
+  const { steps } = await asked(fast, { num_beams: 3, max_new_tokens: 6 });
+  const panel = page.getByRole("region", { name: "Candidate" });
+  for (const index of [0, steps[0].beams[0].candidates.length - 1]) {
+    const one = steps[0].beams[0].candidates[index];
+    await node(page, `0.0.${index}`).hover();
+    await panel.getByText(one.verdict).waitFor();
+    assert.match(await panel.textContent(), new RegExp(one.fate));
+  }
+});
+
+pageTest("finished texts have the scores that the API tells", fast, async (page) => {
+  const settings = { num_beams: 4, max_new_tokens: 4, length_penalty: 0.5 };
+  await search(page, settings);
+  const { hypotheses } = await asked(fast, settings);
+  const listed = page.getByRole("region", { name: "Finished texts" }).getByRole("listitem");
+  assert.equal(await listed.count(), hypotheses.length);
+  for (const [number, { score, total, token_ids }] of hypotheses.entries()) {
+    const told = (await listed.nth(number).locator(".hypothesis-score").textContent()).replace(/\s+/g, "");
+    assert.equal(told, `${showSum(total)}/${token_ids.length}0.5=${showSum(score)}`);
+  }
+  await page.getByText("A length penalty between 0 and 1").waitFor();
+});
+
+pageTest("the slider shows the tree as it was", fast, async (page) => {
+  await search(page);
+  const all = await items(page).count();
+  await slider(page).fill("1");
+  assert((await items(page).count()) < all);
+  assert.equal(await node(page, "1.0.0").count(), 0);
+  await page.getByText("step 1 of 6").waitFor();
+  await button(page, "Next step").click();
+  await node(page, "1.0.0").waitFor();
+  await slider(page).fill("0");
+  assert.equal(await items(page).count(), 1);
+  await button(page, "Play").click();
+  await node(page, "5.0.0").waitFor();
+  await button(page, "Play").waitFor();
+  assert.equal(await items(page).count(), all);
+}, { reducedMotion: true });
+
+pageTest("by keyboard alone: a search, its tree, a reason", fast, async (page) => {
+  await page.getByRole("tab", { name: "Write" }).focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  await reach(page, (one) => one.tagName === "TEXTAREA");
+  await page.keyboard.type("the cat");
+  await reach(page, (one) => one.textContent.trim() === "Generate");
+  await page.keyboard.press("Enter");
+  await page.locator("[data-ended=true]").waitFor();
+  await reach(page, (one) => one.getAttribute("role") === "treeitem");
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute("data-place"));
+  assert.equal(await focused(), "prompt");
+  await page.keyboard.press("ArrowRight");
+  const first = await focused();
+  assert.match(first, /^0\.0\./);
+  await page.keyboard.press("ArrowDown");
+  assert.notEqual(await focused(), first);
+  const { steps } = await asked(fast, { num_beams: 3, max_new_tokens: 6 });
+  const one = steps[0].beams[0].candidates[Number((await focused()).split(".")[2])];
+  await page.getByRole("region", { name: "Candidate" }).getByText(one.verdict).waitFor();
+  const size = () => page.getByRole("tree").evaluate((tree) => tree.clientWidth);
+  const before = await size();
+  await page.keyboard.press("-");
+  assert((await size()) < before);
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await focused(), "prompt");
+});
+
+/** Press Tab until the focus is where it is wanted. */
+async function reach(page, isThere) {
+  for (let number = 0; number < 60; number += 1) {
+    if (await page.evaluate(`(${isThere})(document.activeElement)`)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail("the tab key does not lead there");
+}
+
+pageTest("a step is told as a table, too", fast, async (page) => {
+  await search(page);
+  await page.getByText("Step 6 as a table").click();
+  const { steps } = await asked(fast, { num_beams: 3, max_new_tokens: 6 });
+  const candidates = steps[5].beams.flatMap((beam) => beam.candidates);
+  const rows = page.getByRole("row");
+  assert.equal(await rows.count(), candidates.length + 1);
+  for (const [number, one] of candidates.entries()) {
+    const told = await rows.nth(number + 1).textContent();
+    assert(told.includes(one.verdict) && told.includes(showSum(one.total)), told);
+  }
+});
+
+pageTest("what fell is hidden where it is not wanted", fast, async (page) => {
+  await search(page);
+  await page.getByRole("checkbox", { name: "Show what fell" }).uncheck();
+  assert.equal(await page.locator(".tree-node[data-fate=fell]").count(), 0);
+  assert((await page.locator(".tree-node[data-fate=kept]").count()) > 1);
+});
+
+pageTest("a finished text becomes a branch in Write", fast, async (page) => {
+  await search(page, { max_new_tokens: 4 });
+  const written = await page.locator(".hypothesis-text").first().textContent();
+  await button(page, "Take into Write").first().click();
+  const text = page.getByRole("region", { name: "Text", exact: true });
+  await text.waitFor();
+  assert((await text.textContent()).includes(written.trim()));
+});
+
+pageTest("what is refused is told in the server's words", fast, async (page) => {
+  await begin(page, { num_beams: 1 });
+  await page.getByRole("alert").getByText("num_beams=1").waitFor();
+}, { mayFail: true });
+
+pageTest("a tree looks right", fast, async (page) => {
+  await search(page, { num_beams: 4 });
+  await items(page).nth(4).focus();
+  await checkLooks(page, "beams-found");
+});
+
+pageTest("it speaks Korean", fast, async (page) => {
+  await page.getByRole("tab", { name: "빔" }).click();
+  await page.getByRole("textbox", { name: "프롬프트" }).fill("the cat");
+  await page.getByRole("button", { name: "생성", exact: true }).click();
+  await page.locator("[data-ended=true]").waitFor();
+  const name = await node(page, "0.0.0").getAttribute("aria-label");
+  assert.match(name, /−[\d.]+, 1위\. 빔 0\(으\)로 유지/);
+  await checkLooks(page, "beams-korean");
+}, { language: "ko-KR" });

@@ -1,0 +1,95 @@
+// beams/growth.js and beams/layout.js: events become a tree, and each of its candidates has a place.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NOTHING, fallOf, grown } from "../../../src/foretell/server/web/beams/growth.js";
+import * as layout from "../../../src/foretell/server/web/beams/layout.js";
+
+const { NODE, ROOT, layoutOf, lineTo, neighbour, pathTo, placeOfHypothesis } = layout;
+
+const candidate = (token_id, fate, more = {}) => ({
+  token_id, token: `t${token_id}`, bytes: [token_id], logprob: -1, total: -1, rank: 1, fate, verdict: "",
+  beam: null, hypothesis: null, stop_reason: null, score: null, ...more,
+});
+const beam = (token_ids, ...candidates) => ({ text: "", token_ids, total: 0, candidates });
+const step = (...beams) => ({ beams, num_candidates: 4, num_hypotheses: 0 });
+
+const FIRST = step(beam([], candidate(1, "kept", { beam: 1 }), candidate(2, "kept", { beam: 0 }), candidate(3, "fell", { rank: null })));
+const SECOND = step(
+  beam([2], candidate(4, "finished", { hypothesis: 0, score: -1, stop_reason: { kind: "eos", value: 9 } }), candidate(5, "fell")),
+  beam([1], candidate(6, "fell"), candidate(7, "kept", { beam: 0 })),
+);
+const idsOf = ({ places }) => places.map(({ id }) => id);
+
+test("a step is added, and earlier candidates are told anew", () => {
+  const event = (index, one, revised = []) => ({ index, step: one, hypotheses: [], revised, end: null });
+  const before = grown(grown(NOTHING, event(0, FIRST)), event(1, SECOND));
+  const now = candidate(4, "fell", { score: -1 });
+  const after = grown(before, event(2, FIRST, [{ step: 1, beam: 0, index: 0, candidate: now }]));
+  assert.equal(after.steps.length, 3);
+  assert.equal(after.steps[1].beams[0].candidates[0].fate, "fell");
+  assert.equal(after.steps[1].beams[0].candidates[1], SECOND.beams[0].candidates[1]);
+  assert.equal(before.steps[1].beams[0].candidates[0].fate, "finished", "what was shown stays as it was");
+});
+
+test("every candidate has a place, below the one that it goes on from", () => {
+  const found = layoutOf([FIRST, SECOND]);
+  assert.deepEqual(idsOf(found), [ROOT, "0.0.0", "1.1.0", "1.1.1", "0.0.1", "1.0.0", "1.0.1", "0.0.2"]);
+  assert.deepEqual(found.places.map(({ parent }) => parent), [null, ROOT, "0.0.0", "0.0.0", ROOT, "0.0.1", "0.0.1", ROOT]);
+});
+
+test("no two places overlap, and all are in the picture", () => {
+  const { places, width, height } = layoutOf([FIRST, SECOND]);
+  for (const [number, one] of places.entries()) {
+    assert(one.x >= 0 && one.y >= 0 && one.x + NODE.width <= width && one.y + NODE.height <= height);
+    for (const other of places.slice(number + 1)) {
+      const isApart = Math.abs(one.x - other.x) >= NODE.width || Math.abs(one.y - other.y) >= NODE.height;
+      assert(isApart, `${one.id} ${other.id}`);
+    }
+  }
+  assert(places.every((one) => one.x === places.find(({ step }) => step === one.step).x), "a step is a column");
+});
+
+test("a prompt alone has a place", () => {
+  assert.deepEqual(idsOf(layoutOf([])), [ROOT]);
+});
+
+test("what fell may be left out", () => {
+  assert.deepEqual(idsOf(layoutOf([FIRST, SECOND], { withFallen: false })), [ROOT, "0.0.0", "1.1.1", "0.0.1", "1.0.0"]);
+});
+
+test("ways lead from the prompt", () => {
+  const { places } = layoutOf([FIRST, SECOND]);
+  assert.deepEqual(pathTo(places, "1.0.0").map(({ id }) => id), [ROOT, "0.0.1", "1.0.0"]);
+  assert.deepEqual(pathTo(places, "none"), []);
+  assert.equal(placeOfHypothesis(places, 0).id, "1.0.0");
+  assert.equal(placeOfHypothesis(places, 1), undefined);
+});
+
+test("keys walk along the tree", () => {
+  const { places } = layoutOf([FIRST, SECOND]);
+  const walk = (id, ...keys) => keys.reduce((here, key) => neighbour(places, here, key) ?? here, id);
+  assert.equal(walk(ROOT, "ArrowRight"), "0.0.0");
+  assert.equal(walk("0.0.0", "ArrowRight"), "1.1.1", "one that lives before one that fell");
+  assert.equal(walk("1.0.0", "ArrowLeft", "ArrowLeft"), ROOT);
+  assert.equal(walk("1.1.0", "End"), "1.0.1");
+  assert.equal(walk("1.0.1", "Home"), ROOT);
+  const column = places.filter(({ step }) => step === 1).sort((one, other) => one.y - other.y);
+  assert.equal(walk(column[0].id, "ArrowDown"), column[1].id);
+  assert.equal(neighbour(places, column[0].id, "ArrowUp"), null);
+  assert.equal(neighbour(places, "gone", "ArrowUp"), ROOT);
+});
+
+test("a line ends at both boxes", () => {
+  const [from, to] = [{ x: 0, y: 0 }, { x: 200, y: 40 }];
+  assert(lineTo(from, to).startsWith(`M${NODE.width},${NODE.height / 2}C`));
+  assert(lineTo(from, to).endsWith(` 200,${40 + NODE.height / 2}`));
+});
+
+test("there are five ways to fall", () => {
+  const fell = (more) => fallOf(candidate(1, "fell", more));
+  assert.equal(fell({ rank: null }), "passed_over");
+  assert.equal(fell({ score: -2, stop_reason: { kind: "eos", value: 1 } }), "outdone");
+  assert.equal(fell({ stop_reason: { kind: "eos", value: 1 } }), "ends_outside");
+  assert.equal(fell({ verdict: "the search ended first" }), "search_ended");
+  assert.equal(fell({}), "below");
+});
