@@ -213,7 +213,7 @@ class StepTrace(JsonMixin):
 
 @dataclass(frozen=True, repr=False)
 class ToolCall(JsonMixin):
-    """A call of a tool: its `id`, the `name` of the tool, and `arguments`, JSON as it was written."""
+    """A call of a tool: its `id`, the name of the tool, and its `arguments`, JSON as written."""
 
     id: str
     name: str
