@@ -35,8 +35,9 @@ _PLAIN = re.compile(r"[\w.,/:+-]+", re.ASCII)
 
 
 def log_request(record: RequestRecord, options: ServerOptions) -> None:
-    """Log a request that has ended just now; a probe that went well only if that is asked for."""
+    """Log a request that has ended; a probe that went well only if asked for, no part of a page."""
     is_dull = record.is_probe and 200 <= record.status < 400 and not options.log_probes
+    is_dull = is_dull or record.is_part_of_page
     if LOGGER.isEnabledFor(logging.INFO) and not is_dull:
         fields = _fields_of(record, with_prompt=options.log_prompts)
         LOGGER.info("%s", _line(fields, options.log_format))

@@ -10,6 +10,8 @@ import base64
 import gzip
 import hashlib
 import json
+import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +19,8 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 
-from foretell.server.asgi import Receive, Scope, Send
-from foretell.server.heads import send_whole, value_of
+from foretell.server.asgi import RECORD, Receive, Scope, Send
+from foretell.server.heads import as_headers, send_whole, value_of
 
 FOLDER = Path(__file__).parent / "web"
 PREFIX = "playground/"
@@ -44,8 +46,12 @@ LIBRARIES = {
 """Names by which modules import libraries."""
 
 FIRST_STYLES = ("style/design.css", "style/base.css")
-FETCHED_LATER = ("compare/", "beams/", "learn/", "vendor/d3-hierarchy.js")
-"""What only some views need: fetched when they are opened."""
+FIRST_MODULE = "main.js"
+
+_COMMENT = re.compile(r"/\*.*?\*/|^\s*//[^\n]*", re.DOTALL | re.MULTILINE)
+_IMPORT = re.compile(r"""(?:^|[;}\s])(?:from|import)\s*["']([^"']+)["']""")
+_VERSION = re.compile(r"[0-9a-f]{16}/")
+_NO_QUALITY = re.compile(rb"q=0(\.0*)?")
 
 
 @dataclass(frozen=True)
@@ -55,13 +61,29 @@ class WebFile:
     Attributes:
         kind: its media type.
         body, packed: its bytes, and the same compressed with gzip.
-        tag: of these bytes, by which a browser asks whether its copy is still right.
+        digest: of its bytes.
     """
 
     kind: str
     body: bytes
     packed: bytes
-    tag: bytes
+    digest: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """All files.
+
+    Attributes:
+        version: a digest of them all. The page names them below it, so that a browser may keep them
+            for good, and never has files of two versions on one page.
+        files: by their path below `web/`.
+        policy: what the page may do.
+    """
+
+    version: str
+    files: Mapping[str, WebFile]
+    policy: str
 
 
 class Playground:
@@ -69,33 +91,66 @@ class Playground:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        found = web_files().get(scope["path_params"].get("name", INDEX))
-        if found is None:
+        path: str = scope["path_params"].get("name", INDEX)
+        site = read_site()
+        name = _VERSION.sub("", path, count=1) if _VERSION.match(path) else path
+        if name not in site.files:
             raise HTTPException(404)
-        headers = {
-            "content-security-policy": _policy(),
-            "x-content-type-options": "nosniff",
-            "referrer-policy": "no-referrer",
-            "cache-control": "no-cache",
-            "vary": "Accept-Encoding",
-            "etag": found.tag.decode(),
-        }
-        if value_of(scope, b"if-none-match") == found.tag:
-            await send_whole(send, 304, found.kind, b"", headers)
-            return
-        body = found.body
-        if b"gzip" in (value_of(scope, b"accept-encoding") or b""):
-            headers["content-encoding"] = "gzip"
-            body = found.packed
-        await send_whole(send, 200, found.kind, body, headers)
+        scope[RECORD].is_part_of_page = name != INDEX
+        is_kept = path.startswith(f"{site.version}/")
+        await _send_file(scope, send, site.files[name], _headers(site.policy, is_kept=is_kept))
+
+
+def _headers(policy: str, *, is_kept: bool) -> dict[str, str]:
+    return {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cache-control": "private, max-age=31536000, immutable" if is_kept else "no-cache",
+        "vary": "Accept-Encoding",
+    }
+
+
+async def _send_file(scope: Scope, send: Send, file: WebFile, headers: dict[str, str]) -> None:
+    is_packed = accepts_gzip(value_of(scope, b"accept-encoding"))
+    tag = f'"{file.digest}-gzip"' if is_packed else f'"{file.digest}"'
+    headers["etag"] = tag
+    if has_tag(value_of(scope, b"if-none-match"), tag):
+        head = {"status": 304, "headers": as_headers(headers.items())}
+        await send({"type": "http.response.start", **head})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    if is_packed:
+        headers["content-encoding"] = "gzip"
+    await send_whole(send, 200, file.kind, file.packed if is_packed else file.body, headers)
+
+
+def accepts_gzip(header: bytes | None) -> bool:
+    """Whether an `accept-encoding` allows gzip."""
+    qualities = {}
+    for part in (header or b"").lower().split(b","):
+        name, _, quality = part.partition(b";")
+        qualities[name.strip()] = quality.strip()
+    found = qualities.get(b"gzip", qualities.get(b"*"))
+    return found is not None and not _NO_QUALITY.fullmatch(found)
+
+
+def has_tag(header: bytes | None, tag: str) -> bool:
+    """Whether an `if-none-match` names a tag; proxies mark tags as weak where they pack files."""
+    tags = [one.strip().removeprefix(b"W/") for one in (header or b"").split(b",")]
+    return tag.encode() in tags or tags == [b"*"]
 
 
 @cache
-def web_files() -> Mapping[str, WebFile]:
-    """The files by their path below `web/`; read once, when a browser first asks."""
+def read_site() -> Site:
+    """The page and its files; they are read once, in some milliseconds."""
     files = {name: _web_file(name, path.read_bytes()) for name, path in sorted(_paths())}
-    page = _page(FOLDER.joinpath(INDEX).read_text("utf-8"), [*files])
-    return {**files, INDEX: _web_file(INDEX, page.encode())}
+    digests = "\n".join(f"{name} {file.digest}" for name, file in files.items())
+    version = hashlib.sha256(digests.encode()).hexdigest()[:16]
+    imports = _import_map(version)
+    page = _page(files, version, imports)
+    index = _web_file(INDEX, page.encode())
+    return Site(version, {**files, INDEX: index}, _policy(imports))
 
 
 def _paths() -> Iterator[tuple[str, Path]]:
@@ -106,38 +161,59 @@ def _paths() -> Iterator[tuple[str, Path]]:
 
 def _web_file(name: str, body: bytes) -> WebFile:
     digest = hashlib.sha256(body).hexdigest()[:32]
-    packed = gzip.compress(body, mtime=0)
-    return WebFile(TYPES[Path(name).suffix], body, packed, f'"{digest}"'.encode())
+    return WebFile(TYPES[Path(name).suffix], body, gzip.compress(body, mtime=0), digest)
 
 
-def _page(template: str, names: list[str]) -> str:
+def _page(files: Mapping[str, WebFile], version: str, imports: str) -> str:
     """The page, with the styles, the names of libraries and what is to be fetched at once."""
-    others = [name for name in names if name.endswith(".css") and name not in FIRST_STYLES]
-    styles = [*FIRST_STYLES, *others]
-    modules = [name for name in names if name.endswith(".js")]
-    at_once = [name for name in modules if not name.startswith(FETCHED_LATER)]
+    others = [name for name in files if name.endswith(".css") and name not in FIRST_STYLES]
     parts = {
-        "styles": [f'<link rel="stylesheet" href="{PREFIX}{name}" />' for name in styles],
-        "import map": [f'<script type="importmap">{_import_map()}</script>'],
-        "preloads": [f'<link rel="modulepreload" href="{PREFIX}{name}" />' for name in at_once],
+        "styles": [_link("stylesheet", name) for name in (*FIRST_STYLES, *others)],
+        "preloads": [_link("modulepreload", name) for name in first_modules(files)],
     }
+    template = files[INDEX].body.decode()
     for mark, lines in parts.items():
         template = template.replace(f"<!-- {mark} -->", "\n    ".join(lines))
-    return template
+    template = template.replace(f'="{PREFIX}', f'="{PREFIX}{version}/')
+    script = f'<script type="importmap">{imports}</script>'
+    return template.replace("<!-- import map -->", script)
 
 
-@cache
-def _import_map() -> str:
-    return json.dumps({"imports": {name: f"./{PREFIX}{path}" for name, path in LIBRARIES.items()}})
+def first_modules(files: Mapping[str, WebFile]) -> list[str]:
+    """The first module and all that must be there before it runs: what it imports, and so on.
+
+    Views that are imported when they are opened are not among them.
+    """
+    found = [FIRST_MODULE]
+    for name in found:  # which grows meanwhile
+        code = _COMMENT.sub("", files[name].body.decode())
+        wanted = [_module(name, one) for one in _IMPORT.findall(code)]
+        found += [one for one in dict.fromkeys(wanted) if one in files and one not in found]
+    return found
 
 
-@cache
-def _policy() -> str:
+def _module(importer: str, name: str) -> str:
+    """The path of the module that another imports by this name."""
+    path = posixpath.join(posixpath.dirname(importer), name)
+    return LIBRARIES.get(name) or posixpath.normpath(path)
+
+
+def _link(kind: str, name: str) -> str:
+    return f'<link rel="{kind}" href="{PREFIX}{name}" />'
+
+
+def _import_map(version: str) -> str:
+    imports = {name: f"./{PREFIX}{version}/{path}" for name, path in LIBRARIES.items()}
+    return json.dumps({"imports": imports})
+
+
+def _policy(imports: str) -> str:
     """What the page may do: use its own files and its own server, and be in no other page's frame.
 
-    The map of libraries stands in the page itself, as browsers want it, so its hash is told.
+    The map of libraries stands in the page itself, as browsers want it, so its hash is told. No
+    text can become markup, whatever a module does.
     """
-    digest = base64.b64encode(hashlib.sha256(_import_map().encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(imports.encode()).digest()).decode()
     return "; ".join(
         (
             "default-src 'self'",
@@ -147,5 +223,7 @@ def _policy() -> str:
             "form-action 'none'",
             "frame-ancestors 'none'",
             "object-src 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
         )
     )

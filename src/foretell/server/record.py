@@ -33,6 +33,7 @@ class RequestRecord:
         is_view: whether it looks into the model by a route of foretell's own.
         is_probe: whether it asks how the server is, as some do every second.
         seed: what its tokens were drawn with.
+        is_part_of_page: whether it fetches a part of the playground's page, which no line tells.
         first, last: when its first and its latest chunk came.
         gaps: the seconds between the tokens of each of its samples; of several that came at once,
             the mean.
@@ -60,6 +61,7 @@ class RequestRecord:
     is_view: bool = False
     is_probe: bool = False
     seed: int | None = None
+    is_part_of_page: bool = False
     first: float | None = None
     last: float | None = None
     gaps: list[float] = field(default_factory=list)

@@ -42,7 +42,7 @@ def command(
     preset: str | None,
     **others: Any,
 ) -> None:
-    """Try a model in the browser, and look into each of its choices.
+    """Try a model in the browser, and see each of its choices.
 
     Serves the model on this machine alone, as `foretell serve` does, and opens its page: what may
     follow each token and how likely it is, what each setting does to that, and the roads not taken.
