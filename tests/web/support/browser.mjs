@@ -36,10 +36,12 @@ after(async () => {
  * @param {string} name
  * @param {import("./servers.mjs").Server} server
  * @param {(page: any, more: { context: any, open: typeof openPage, t: any }) => Promise<void>} body
- * @param {Look & { mayFail?: boolean, path?: string }} [options] mayFail: the console may have errors
+ * @param {Look & { mayFail?: boolean, path?: string, isSlow?: boolean }} [options]
+ *   mayFail: the console may have errors; isSlow: it is left out where $QUICK is set, as `make test` has it
  */
-export function pageTest(name, server, body, { mayFail = false, path: place = "", ...look } = {}) {
-  test(name, { skip: server.reason ?? false, timeout: 120_000 }, async (t) => {
+export function pageTest(name, server, body, { mayFail = false, path: place = "", isSlow = false, ...look } = {}) {
+  const skip = server.reason ?? (isSlow && process.env.QUICK ? "it takes long" : false);
+  test(name, { skip, timeout: 120_000 }, async (t) => {
     const context = await newContext(look);
     const faults = [];
     context.on("page", (page) => watch(page, server.url, faults));
