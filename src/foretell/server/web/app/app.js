@@ -6,6 +6,7 @@ import { Boundary } from "./boundary.js";
 import { Header } from "./header.js";
 import { KeyPrompt } from "./key_prompt.js";
 import { KeyHelp } from "./keys/key_help.js";
+import { LessonPlace } from "./lesson_place.js";
 import { Notices } from "./notices.js";
 import { followView, tab } from "./view.js";
 import { WriteView } from "../write/write_view.js";
@@ -26,6 +27,7 @@ export function App() {
     <${KeyPrompt} />
     <${Notices} />
     <main>
+      <${LessonPlace} />
       <div id="view" role="tabpanel" aria-labelledby=${`tab-${tab.value}`} tabindex="-1">
         <${Boundary} key=${tab.value}><${View} name=${tab.value} /><//>
       </div>
@@ -37,9 +39,11 @@ export function App() {
 /** @param {{ name: import("./view.js").Tab }} props */
 function View({ name }) {
   const [Found, setFound] = useState(/** @type {any} */ (null));
+  const [error, setError] = useState(/** @type {Error | null} */ (null));
   useEffect(() => {
-    if (name !== "write") LATER[name]().then((view) => setFound(() => view));
+    if (name !== "write") LATER[name]().then((view) => setFound(() => view), setError);
   }, [name]);
+  if (error !== null) throw error;
   if (name === "write") return html`<h1 class="unseen">${t("write")}</h1><${WriteView} />`;
   return Found === null ? html`<p class="loading">${t("loading")}</p>` : html`<${Found} />`;
 }

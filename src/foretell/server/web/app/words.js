@@ -1,6 +1,7 @@
-/** Texts of the interface, in English and Korean. Each folder keeps its own in a `words.js`. */
+/** Texts of the interface, in English and Korean. Each folder keeps its own in a `texts.js`. */
 
 import { signal } from "@preact/signals";
+import { recall } from "../state/kept.js";
 
 /** @typedef {"en" | "ko"} Language */
 
@@ -9,8 +10,10 @@ export const LANGUAGES = ["en", "ko"];
 
 export const language = signal(firstLanguage());
 
-/** @returns {Language} */
+/** @returns {Language} the reader's choice, or what the browser prefers */
 function firstLanguage() {
+  const kept = LANGUAGES.find((one) => one === recall("language"));
+  if (kept) return kept;
   const wanted = globalThis.navigator?.languages ?? [];
   const found = wanted.find((one) => one.startsWith("ko") || one.startsWith("en"));
   return found?.startsWith("ko") ? "ko" : "en";

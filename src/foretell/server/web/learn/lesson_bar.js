@@ -1,0 +1,37 @@
+/** The lesson that is followed, above the view that it has set up. */
+
+import { html } from "../app/html.js";
+import { tab } from "../app/view.js";
+import { lesson } from "../state/lesson.js";
+import { LESSONS } from "./lessons.js";
+import { LessonWords, wordsOf } from "./lesson_words.js";
+import { begin } from "./set_up.js";
+import { t } from "./texts.js";
+
+export function LessonBar() {
+  const followed = lesson.value;
+  if (followed === null || tab.value === "learn") return null;
+  const number = LESSONS.indexOf(followed) + 1;
+  return html`
+    <section class="lesson-bar" aria-labelledby="lesson-title">
+      <h2 id="lesson-title">
+        <span class="lesson-place">${t("lesson", { number, count: LESSONS.length })}</span>
+        ${wordsOf(followed, "title")}
+      </h2>
+      <div class="lesson-words"><${LessonWords} key=${followed.id} lesson=${followed} /></div>
+      <div class="lesson-steps">
+        <${Step} to=${LESSONS[number - 2]} name=${t("previous")} />
+        <button type="button" onClick=${() => begin(followed)}>${t("again")}</button>
+        <${Step} to=${LESSONS[number]} name=${t("following")} />
+        <button type="button" class="quiet" onClick=${() => (lesson.value = null)}>${t("close")}</button>
+      </div>
+    </section>
+  `;
+}
+
+/** @param {{ to: import("./lessons.js").Lesson | undefined, name: string }} props */
+function Step({ to, name }) {
+  return html`
+    <button type="button" disabled=${to === undefined} onClick=${to && (() => begin(to))}>${name}</button>
+  `;
+}
