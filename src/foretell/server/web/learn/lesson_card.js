@@ -20,7 +20,7 @@ export function LessonCard({ lesson, number }) {
         </p>
       </div>
       <p class="lesson-text">${wordsOf(lesson, "text")}</p>
-      <button type="button" class="main" aria-describedby=${name} onClick=${() => begin(lesson)}>${t("try")}</button>
+      <button type="button" aria-describedby=${name} onClick=${() => begin(lesson)}>${t("try")}</button>
     </li>
   `;
 }

@@ -1,0 +1,116 @@
+// What is around the views: tabs, address, languages, themes, the key, the skip link.
+import assert from "node:assert/strict";
+import { checkAccessible, openPage, openTab, pageTest, toyServer } from "../support/browser.mjs";
+
+const server = await toyServer();
+const locked = await toyServer({ keys: ["secret"] });
+
+const selected = (page, name) => page.getByRole("tab", { name, selected: true }).waitFor();
+
+pageTest("the address has the tab, and the way back", server, async (page) => {
+  await openTab(page, "Learn");
+  assert.match(page.url(), /\?tab=learn$/);
+  assert.equal(await page.title(), "Learn · foretell");
+  await openTab(page, "Compare");
+  await page.goBack();
+  await selected(page, "Learn");
+  await page.goBack();
+  await selected(page, "Write");
+  assert.equal(page.url(), server.url);
+  await openPage(page, `${server.url}?tab=beams#kept`);
+  await selected(page, "Beams");
+  await openTab(page, "Write");
+  assert.equal(page.url(), `${server.url}#kept`);
+});
+
+pageTest("tabs are moved between by arrows, and only one is on the way of the tab key", server, async (page) => {
+  await page.getByRole("tab", { name: "Write" }).focus();
+  await page.keyboard.press("ArrowLeft");
+  await selected(page, "Learn");
+  await page.keyboard.press("Home");
+  await selected(page, "Write");
+  await page.keyboard.press("ArrowRight");
+  await selected(page, "Compare");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "tab-compare");
+  assert.equal(await page.locator('[role="tab"][tabindex="0"]').count(), 1);
+});
+
+pageTest("the first key leads past the header", server, async (page) => {
+  await page.keyboard.press("Tab");
+  const skip = page.getByRole("link", { name: "Skip to the content" });
+  assert(await skip.evaluate((link) => link === document.activeElement));
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "view");
+});
+
+pageTest("language and theme are kept", server, async (page) => {
+  const root = page.locator("html");
+  assert.equal(await root.getAttribute("lang"), "en");
+  await page.getByRole("combobox", { name: "Language" }).selectOption("한국어");
+  await page.getByRole("tab", { name: "쓰기" }).waitFor();
+  await page.getByRole("combobox", { name: "밝기" }).selectOption("어둡게");
+  await page.reload();
+  await page.getByRole("tab", { name: "쓰기" }).waitFor();
+  assert.equal(await root.getAttribute("lang"), "ko");
+  assert.equal(await root.getAttribute("data-theme"), "dark");
+  const dark = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  assert.equal(dark, "rgb(21, 22, 23)");
+  await page.getByRole("combobox", { name: "밝기" }).selectOption("자동");
+  await page.waitForFunction(() => document.documentElement.dataset.theme === undefined);
+});
+
+pageTest("the browser's language is the first one", server, async (page) => {
+  await page.getByRole("tab", { name: "비교" }).waitFor();
+}, { language: "ko-KR" });
+
+pageTest("a theme of the system is followed", server, async (page) => {
+  const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  assert.equal(await paper(), "rgb(21, 22, 23)");
+  await page.emulateMedia({ colorScheme: "light" });
+  assert.equal(await paper(), "rgb(252, 251, 248)");
+}, { theme: "dark" });
+
+pageTest("nothing moves where no motion is wanted", server, async (page) => {
+  const time = await page.evaluate(() => getComputedStyle(document.documentElement).getPropertyValue("--calm"));
+  assert.match(time.trim(), /^0m?s$/);
+}, { reducedMotion: true });
+
+pageTest("a server's key is asked for, and kept for this tab alone", locked, async (page, { context }) => {
+  const field = page.getByLabel(/This server wants a key/);
+  await field.waitFor();
+  await checkAccessible(page);
+  await field.fill("wrong");
+  await page.getByRole("button", { name: "Use it" }).click();
+  const again = page.getByLabel(/does not know this key/);
+  await again.fill("secret");
+  await page.getByRole("button", { name: "Use it" }).click();
+  await again.waitFor({ state: "detached" });
+  await page.getByText("toy", { exact: true }).waitFor();
+  await page.reload();
+  await page.getByText("toy", { exact: true }).waitFor();
+  const other = await context.newPage();
+  await openPage(other, locked.url);
+  await other.getByLabel(/This server wants a key/).waitFor();
+}, { mayFail: true });
+
+pageTest("the libraries that the page loads are those it has preloaded", server, async (page) => {
+  const fetched = await page.evaluate(() =>
+    performance.getEntriesByType("resource").map((one) => one.name).filter((name) => name.endsWith(".js")),
+  );
+  const named = await page.evaluate(() =>
+    [...document.querySelectorAll("link[rel=modulepreload], script[src]")].map((one) => one.href || one.src),
+  );
+  assert.deepEqual([...new Set(fetched)].sort(), [...new Set(named)].sort());
+});
+
+pageTest("no text can become markup, whatever a module does", server, async (page) => {
+  const refused = await page.evaluate(() => {
+    try {
+      document.createElement("p").innerHTML = "<b>bold</b>";
+      return "";
+    } catch (error) {
+      return error.name;
+    }
+  });
+  assert.equal(refused, "TypeError");
+}, { mayFail: true });
