@@ -1,7 +1,8 @@
 """The playground: a page that a browser fetches from `/`, and the files it is made of.
 
-The files lie in `web/`, as they are written; there is no build step. The page may load nothing but
-them (`Content-Security-Policy`), and what a model writes is never markup: see docs/playground.md.
+The files lie in `web/`, as they are written; there is no build step. What the first view needs is
+sent as one module and one style, so that it is there at once. The page may load nothing but these
+files (`Content-Security-Policy`), and what a model writes is never markup: see docs/playground.md.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import base64
 import gzip
 import hashlib
 import json
-import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 
 from foretell.server.asgi import RECORD, Receive, Scope, Send
 from foretell.server.heads import as_headers, send_whole, value_of
+from foretell.server.joining import join, without_comments
 
 FOLDER = Path(__file__).parent / "web"
 PREFIX = "playground/"
@@ -35,6 +36,7 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
 }
 
+VENDOR = "vendor/"
 LIBRARIES = {
     "preact": "vendor/preact.js",
     "preact/hooks": "vendor/preact-hooks.js",
@@ -44,12 +46,14 @@ LIBRARIES = {
     "d3-hierarchy": "vendor/d3-hierarchy.js",
 }
 """Names by which modules import libraries."""
+FIRST_LIBRARIES = [path for name, path in LIBRARIES.items() if name != "d3-hierarchy"]
+"""Those that the first view needs."""
 
-FIRST_STYLES = ("style/design.css", "style/base.css")
 FIRST_MODULE = "main.js"
+STYLE = "style.css"
+"""All styles in one: these first, then the others by their names."""
+FIRST_STYLES = ("style/design.css", "style/base.css")
 
-_COMMENT = re.compile(r"/\*.*?\*/|^\s*//[^\n]*", re.DOTALL | re.MULTILINE)
-_IMPORT = re.compile(r"""(?:^|[;}\s])(?:from|import)\s*["']([^"']+)["']""")
 _VERSION = re.compile(r"[0-9a-f]{16}/")
 _NO_QUALITY = re.compile(rb"q=0(\.0*)?")
 
@@ -98,17 +102,14 @@ class Playground:
             raise HTTPException(404)
         scope[RECORD].is_part_of_page = name != INDEX
         is_kept = path.startswith(f"{site.version}/")
-        await _send_file(scope, send, site.files[name], _headers(site.policy, is_kept=is_kept))
-
-
-def _headers(policy: str, *, is_kept: bool) -> dict[str, str]:
-    return {
-        "content-security-policy": policy,
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
-        "cache-control": "private, max-age=31536000, immutable" if is_kept else "no-cache",
-        "vary": "Accept-Encoding",
-    }
+        headers = {
+            "x-content-type-options": "nosniff",
+            "cache-control": "private, max-age=31536000, immutable" if is_kept else "no-cache",
+            "vary": "Accept-Encoding",
+        }
+        if name == INDEX:
+            headers |= {"content-security-policy": site.policy, "referrer-policy": "no-referrer"}
+        await _send_file(scope, send, site.files[name], headers)
 
 
 async def _send_file(scope: Scope, send: Send, file: WebFile, headers: dict[str, str]) -> None:
@@ -144,19 +145,18 @@ def has_tag(header: bytes | None, tag: str) -> bool:
 @cache
 def read_site() -> Site:
     """The page and its files; they are read once, in some milliseconds."""
-    files = {name: _web_file(name, path.read_bytes()) for name, path in sorted(_paths())}
-    digests = "\n".join(f"{name} {file.digest}" for name, file in files.items())
-    version = hashlib.sha256(digests.encode()).hexdigest()[:16]
+    sources = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in _paths()}
+    texts = {**_modules(sources), STYLE: _style(sources)}
+    files = {**sources, **{name: text.encode() for name, text in texts.items()}}
+    version = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
     imports = _import_map(version)
-    page = _page(files, version, imports)
-    index = _web_file(INDEX, page.encode())
-    return Site(version, {**files, INDEX: index}, _policy(imports))
+    files[INDEX] = _page(sources[INDEX].decode(), version, imports).encode()
+    sent = {name: _web_file(name, body) for name, body in files.items()}
+    return Site(version, sent, _policy(imports))
 
 
-def _paths() -> Iterator[tuple[str, Path]]:
-    for path in FOLDER.rglob("*"):
-        if path.suffix in TYPES:
-            yield path.relative_to(FOLDER).as_posix(), path
+def _paths() -> Iterator[Path]:
+    return (path for path in FOLDER.rglob("*") if path.suffix in TYPES)
 
 
 def _web_file(name: str, body: bytes) -> WebFile:
@@ -164,38 +164,31 @@ def _web_file(name: str, body: bytes) -> WebFile:
     return WebFile(TYPES[Path(name).suffix], body, gzip.compress(body, mtime=0), digest)
 
 
-def _page(files: Mapping[str, WebFile], version: str, imports: str) -> str:
-    """The page, with the styles, the names of libraries and what is to be fetched at once."""
-    others = [name for name in files if name.endswith(".css") and name not in FIRST_STYLES]
-    parts = {
-        "styles": [_link("stylesheet", name) for name in (*FIRST_STYLES, *others)],
-        "preloads": [_link("modulepreload", name) for name in first_modules(files)],
+def _modules(sources: Mapping[str, bytes]) -> dict[str, str]:
+    """The page's own modules: the first with all that it imports, the others without comments."""
+    own = {
+        name: body.decode()
+        for name, body in sources.items()
+        if name.endswith(".js") and not name.startswith(VENDOR)
     }
-    template = files[INDEX].body.decode()
-    for mark, lines in parts.items():
-        template = template.replace(f"<!-- {mark} -->", "\n    ".join(lines))
+    plain = {name: without_comments(code) for name, code in own.items()}
+    return {**plain, **join(FIRST_MODULE, own)}
+
+
+def _style(sources: Mapping[str, bytes]) -> str:
+    others = sorted(name for name in sources if name.endswith(".css") and name not in FIRST_STYLES)
+    return "\n".join(sources[name].decode() for name in (*FIRST_STYLES, *others))
+
+
+def _page(template: str, version: str, imports: str) -> str:
+    """The page, with the names of libraries and what is to be fetched at once."""
+    preloads = [_link("modulepreload", path) for path in FIRST_LIBRARIES]
+    parts = {"style": _link("stylesheet", STYLE), "preloads": "\n    ".join(preloads)}
+    for mark, text in parts.items():
+        template = template.replace(f"<!-- {mark} -->", text)
     template = template.replace(f'="{PREFIX}', f'="{PREFIX}{version}/')
     script = f'<script type="importmap">{imports}</script>'
     return template.replace("<!-- import map -->", script)
-
-
-def first_modules(files: Mapping[str, WebFile]) -> list[str]:
-    """The first module and all that must be there before it runs: what it imports, and so on.
-
-    Views that are imported when they are opened are not among them.
-    """
-    found = [FIRST_MODULE]
-    for name in found:  # which grows meanwhile
-        code = _COMMENT.sub("", files[name].body.decode())
-        wanted = [_module(name, one) for one in _IMPORT.findall(code)]
-        found += [one for one in dict.fromkeys(wanted) if one in files and one not in found]
-    return found
-
-
-def _module(importer: str, name: str) -> str:
-    """The path of the module that another imports by this name."""
-    path = posixpath.join(posixpath.dirname(importer), name)
-    return LIBRARIES.get(name) or posixpath.normpath(path)
 
 
 def _link(kind: str, name: str) -> str:

@@ -1,6 +1,8 @@
 // What is around the views: tabs, address, languages, themes, the key, the skip link.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { checkAccessible, openPage, openTab, pageTest, toyServer } from "../support/browser.mjs";
+import { WEB } from "../support/resolve.mjs";
 
 const server = await toyServer();
 const locked = await toyServer({ keys: ["secret"] });
@@ -93,14 +95,34 @@ pageTest("a server's key is asked for, and kept for this tab alone", locked, asy
   await other.getByLabel(/This server wants a key/).waitFor();
 }, { mayFail: true });
 
-pageTest("the libraries that the page loads are those it has preloaded", server, async (page) => {
-  const fetched = await page.evaluate(() =>
-    performance.getEntriesByType("resource").map((one) => one.name).filter((name) => name.endsWith(".js")),
-  );
-  const named = await page.evaluate(() =>
-    [...document.querySelectorAll("link[rel=modulepreload], script[src]")].map((one) => one.href || one.src),
-  );
-  assert.deepEqual([...new Set(fetched)].sort(), [...new Set(named)].sort());
+pageTest("the first view is one module, one style, and libraries", server, async (page) => {
+  const fetched = await page.evaluate(() => performance.getEntriesByType("resource").map((one) => one.name));
+  const files = fetched.filter((name) => name.includes("/playground/")).map((name) => name.split("/").slice(5).join("/"));
+  const libraries = files.filter((name) => name.startsWith("vendor/"));
+  const others = files.filter((name) => !name.startsWith("vendor/") && name !== "icon.svg");
+  assert.deepEqual(others.sort(), ["main.js", "style.css"]);
+  assert.deepEqual(libraries.sort(), ["htm", "preact", "preact-hooks", "signals", "signals-core"].map((one) => `vendor/${one}.js`).sort());
+});
+
+pageTest("what is joined has what each module exports", server, async (page) => {
+  const exported = await page.evaluate(async () => {
+    const script = document.querySelector("script[src]").src;
+    const { parts } = await import(script);
+    const found = {};
+    for (const name of Object.keys(parts)) {
+      if (name === "main.js") continue;
+      const way = await import(new URL(name, script).href);
+      if (Object.entries(way).some(([key, value]) => value !== parts[name][key])) throw new Error(name);
+      found[name] = Object.keys(way).sort();
+    }
+    return found;
+  });
+  assert(Object.keys(exported).length > 15);
+  for (const [name, names] of Object.entries(exported)) {
+    const code = readFileSync(new URL(name, WEB), "utf8").replace(/\/\*\*.*?\*\//gs, "");
+    const own = [...code.matchAll(/^export (?:async )?(?:function\*? |const |class )(\w+)|^export \{ (.*) \};/gm)];
+    assert.deepEqual(names, own.flatMap(([, one, list]) => one ?? list.split(", ")).sort(), name);
+  }
 });
 
 pageTest("no text can become markup, whatever a module does", server, async (page) => {
