@@ -18,13 +18,13 @@ export function LessonBar() {
         <span class="lesson-place">${t("lesson", { number, count: LESSONS.length })}</span>
         ${wordsOf(followed, "title")}
       </h2>
-      <div class="lesson-words"><${LessonWords} key=${followed.id} lesson=${followed} /></div>
       <div class="lesson-steps">
         <${Step} to=${LESSONS[number - 2]} name=${t("previous")} />
         <button type="button" onClick=${() => begin(followed)}>${t("again")}</button>
         <${Step} to=${LESSONS[number]} name=${t("following")} />
         <button type="button" class="quiet" onClick=${() => (lesson.value = null)}>${t("close")}</button>
       </div>
+      <div class="lesson-words"><${LessonWords} key=${followed.id} lesson=${followed} /></div>
     </section>
   `;
 }

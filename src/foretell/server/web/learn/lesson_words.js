@@ -19,11 +19,13 @@ export function wordsOf(lesson, part) {
 export function LessonWords({ lesson }) {
   return html`
     <p>${wordsOf(lesson, "text")}</p>
-    <p class="look"><strong>${t("look")}</strong> ${wordsOf(lesson, "look")}</p>
-    <p class="question"><strong>${t("question")}</strong> ${wordsOf(lesson, "question")}</p>
-    <details class="answer">
-      <summary>${t("answer")}</summary>
-      <p>${wordsOf(lesson, "answer")}</p>
-    </details>
+    <p><strong>${t("look")}</strong> ${wordsOf(lesson, "look")}</p>
+    <div>
+      <p><strong>${t("question")}</strong> ${wordsOf(lesson, "question")}</p>
+      <details class="answer">
+        <summary>${t("answer")}</summary>
+        <p>${wordsOf(lesson, "answer")}</p>
+      </details>
+    </div>
   `;
 }
