@@ -72,6 +72,10 @@ test-web: $(VENV)/tested $(WEB)/made ## the playground in a browser (needs node 
 	node --import ./tests/web/support/libraries.mjs --test --test-reporter=spec --test-concurrency=2 \
 	    $(OPTIONS) $(WEB_TESTS)
 
+.PHONY: page-speed
+page-speed: $(VENV)/tested $(WEB)/made ## the playground in a browser: bytes, frames, memory
+	@node --import ./tests/web/support/libraries.mjs --test-reporter=spec tests/web/bench/page_speed.mjs
+
 .PHONY: test-fast
 test-fast: $(VENV)/tested-fast ## the quick half: no torch, no model
 	$(BIN)/python -m pytest -m "not torch and not model"
