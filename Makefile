@@ -72,6 +72,10 @@ test-web: $(VENV)/tested $(WEB)/made ## the playground in a browser (needs node 
 	node --import ./tests/web/support/libraries.mjs --test --test-reporter=spec --test-concurrency=2 \
 	    $(OPTIONS) $(WEB_TESTS)
 
+.PHONY: pictures
+pictures: $(VENV)/tested $(WEB)/made ## the README's pictures of the playground
+	@node --import ./tests/web/support/libraries.mjs --test-reporter=spec tests/web/pictures.mjs
+
 .PHONY: page-speed
 page-speed: $(VENV)/tested $(WEB)/made ## the playground in a browser: bytes, frames, memory
 	@node --import ./tests/web/support/libraries.mjs --test-reporter=spec tests/web/bench/page_speed.mjs
