@@ -121,7 +121,7 @@ export const a = 1; // stays
 
 const b = `/** stays */`;
 const c = d(
-  /** @type {any} */ (stays),
+  (stays),
 );
 
 """

@@ -23,6 +23,7 @@ from foretell.errors import ForetellError
 _COMMENT = re.compile(
     r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)\n", re.DOTALL | re.MULTILINE
 )
+_CAST = re.compile(r"/\*\* @(?:type|param) [^*\n]*\*/ ?")
 _IMPORT = re.compile(r'^import\s+(?:([^"\';]+?)\s+from\s+)?"([^"]+)";[ \t]*\n', re.MULTILINE)
 _EXPORTED = re.compile(
     r"^export\s+((?:async\s+)?(?:function\b\s*\*?|class\b|const\b)\s*(\w+))", re.MULTILINE
@@ -52,8 +53,8 @@ class _Module:
 
 
 def without_comments(code: str) -> str:
-    """A module without the comments that have lines of their own; lines keep their numbers."""
-    return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), code)
+    """A module without types and comments on lines of their own; lines keep their numbers."""
+    return _CAST.sub("", _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), code))
 
 
 def join(first: str, sources: Mapping[str, str]) -> dict[str, str]:
