@@ -123,7 +123,7 @@ pageTest("what is joined has what each module exports", server, async (page) => 
     const own = [...code.matchAll(/^export (?:async )?(?:function\*? |const |class )(\w+)|^export \{ (.*) \};/gm)];
     assert.deepEqual(names, own.flatMap(([, one, list]) => one ?? list.split(", ")).sort(), name);
   }
-});
+}, { isSlow: true });
 
 pageTest("no text can become markup, whatever a module does", server, async (page) => {
   const refused = await page.evaluate(() => {

@@ -9,6 +9,8 @@ export { realServer, toyServer } from "./servers.mjs";
 
 export const WIDTHS = [360, 768, 1440];
 export const THEMES = ["light", "dark"];
+const ALL_LOOKS = WIDTHS.flatMap((width) => THEMES.map((theme) => [width, theme]));
+const LOOKS = process.env.QUICK ? [ALL_LOOKS[0], ALL_LOOKS.at(-1)] : ALL_LOOKS;
 const PATIENCE = 15_000; // milliseconds that a test waits for what must come
 
 let launched = null;
@@ -112,17 +114,15 @@ export async function checkAccessible(page) {
 
 /**
  * The same for every width and theme, with a picture of each in build/web/shots/, and no width that
- * has to be scrolled sideways.
+ * has to be scrolled sideways. Where $QUICK is set, for the narrowest in light and the widest in dark.
  */
 export async function checkLooks(page, name) {
   const size = page.viewportSize();
-  for (const width of WIDTHS) {
-    for (const theme of THEMES) {
-      await page.setViewportSize({ width, height: width < 768 ? 780 : 900 });
-      await page.emulateMedia({ colorScheme: theme });
-      await page.screenshot({ path: picture("shots", `${name}-${width}-${theme}`), fullPage: true });
-      await checkAccessible(page);
-    }
+  for (const [width, theme] of LOOKS) {
+    await page.setViewportSize({ width, height: width < 768 ? 780 : 900 });
+    await page.emulateMedia({ colorScheme: theme });
+    await page.screenshot({ path: picture("shots", `${name}-${width}-${theme}`), fullPage: true });
+    await checkAccessible(page);
     const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert(overhang <= 0, `at ${width} px the page is ${overhang} px too wide`);
   }
