@@ -86,7 +86,10 @@ def test_each_start_has_options_that_exist(arguments: list[str]):
 
 
 def test_each_option_that_is_named_exists():
-    known = {name for one in command.params for name in one.opts} | {"--help", "--backend"}
+    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {
+        "--help",
+        "--backend",
+    }
     prose = re.sub(r"^```.*?^```$", "", TEXT, flags=re.M | re.S)
     assert set(re.findall(r"`(?:foretell serve )?(--[a-z-]+)", prose)) <= known
 

@@ -79,7 +79,7 @@ def asked(*paths: str, **options: Any) -> list[Answer]:
 def test_whatever_is_not_there_is_told_in_the_form_of_openai():
     async def main() -> None:
         async with serving() as toy:
-            for path in ("/", "/v1", "/v1/embeddings", "/v1/chat/completions/", "/docs"):
+            for path in ("/no", "/v1", "/v1/embeddings", "/v1/chat/completions/", "/docs"):
                 answer = await call(toy.app, path)
                 assert answer.status == 404
                 assert answer.error["type"] == "not_found_error"
