@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import posixpath
 import re
 import tarfile
 from pathlib import Path
@@ -18,7 +19,7 @@ from support.toy_async import run
 from support.toy_server import serving
 
 from foretell.server import playground
-from foretell.server.joining import without_comments
+from foretell.server.joining import imports_of, without_comments
 from foretell.server.options import ServerOptions
 from foretell.server.playground import FOLDER, LIBRARIES, TYPES, accepts_gzip, has_tag, read_site
 
@@ -249,21 +250,16 @@ def test_the_version_is_that_of_all_files(monkeypatch):
 # What the modules are made of
 
 
-IMPORT = re.compile(
-    r"""(?:\bfrom|\bimport\()\s*["']([^"']+)["']|^import\s+["']([^"']+)["']""", re.M
-)
+LATER = re.compile(r'\bimport\(\s*"([^"]+)"')
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_lead_to_files_that_are_shipped(path):
-    code = re.sub(r"/\*\*.*?\*/|^\s*//[^\n]*", "", path.read_text("utf-8"), flags=re.S | re.M)
-    for found in IMPORT.finditer(code):
-        name = found[1] or found[2]
-        if name in LIBRARIES:
-            continue
-        assert name.startswith("."), f"{name} is no library of the page"
-        assert (path.parent / name).resolve().is_relative_to(FOLDER)
-        assert (path.parent / name).is_file(), name
+    code = path.read_text("utf-8")
+    own = path.parent.relative_to(FOLDER).as_posix()
+    later = [posixpath.normpath(f"{own}/{name}") for name in LATER.findall(without_comments(code))]
+    for name in (*(name for _, name in imports_of(name_of(path), code)), *later):
+        assert name in LIBRARIES or (FOLDER / name).is_file(), name
 
 
 def test_libraries_are_shipped_with_their_licences():
