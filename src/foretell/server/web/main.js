@@ -13,5 +13,5 @@ const place = /** @type {HTMLElement} */ (document.getElementById("app"));
 render(html`<${App} />`, place);
 followReachable();
 followServer();
-meetServer().catch((error) => isReachable.value && tell("error", error.message));
+meetServer().catch(({ status, message }) => status === 401 || !isReachable.value || tell("error", message));
 startSession().then(followAddress);

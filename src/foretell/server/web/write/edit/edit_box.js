@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { html } from "../../app/html.js";
 import { tokens } from "../../state/store.js";
-import { rowsOf } from "../prompt/prompt_box.js";
+import { rowsOf } from "../prompt/typing.js";
 import { reporting } from "../prompt/reporting.js";
 import { showCount } from "../../text/numbers.js";
 import { editableText, keptOf } from "./difference.js";
