@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { WEB } from "../support/resolve.mjs";
 
 const files = readdirSync(fileURLToPath(WEB), { recursive: true })
-  .filter((name) => name.endsWith("texts.js") && !name.startsWith("vendor"))
+  .filter((name) => /(^|[\\/])texts\.js$/.test(name) && !name.startsWith("vendor"))
   .map((name) => name.replaceAll("\\", "/"));
 const HANGUL = /\p{Script=Hangul}/u;
 const valuesIn = (text) => [...new Set(text.match(/\{\w+\}/g) ?? [])].sort();
