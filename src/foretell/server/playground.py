@@ -196,8 +196,13 @@ def _link(kind: str, name: str) -> str:
 
 
 def _import_map(version: str) -> str:
-    imports = {name: f"./{PREFIX}{version}/{path}" for name, path in LIBRARIES.items()}
-    return json.dumps({"imports": imports})
+    """Where modules find libraries; and a module that is named without a version is the page's own.
+
+    Otherwise a console that imports `/playground/state/store.js` would begin a second page.
+    """
+    own = f"./{PREFIX}{version}/"
+    imports = {name: f"{own}{path}" for name, path in LIBRARIES.items()}
+    return json.dumps({"imports": {**imports, f"./{PREFIX}": own, own: own}})
 
 
 def _policy(imports: str) -> str:
