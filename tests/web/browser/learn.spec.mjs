@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LESSONS } from "../../../src/foretell/server/web/learn/lessons.js";
+import { comparisonOf } from "../../../src/foretell/server/web/learn/comparison.js";
 import { boxesOf, tokensOf } from "../../../src/foretell/server/web/text/token.js";
 import { checkLooks, openTab, pageTest, realServer, toyServer } from "../support/browser.mjs";
 
@@ -16,9 +17,10 @@ const ask = async (route, body) => {
   return found;
 };
 
-const compare = ({ prompt, settings: { seed, ...settings }, strategies }) => {
-  const those = strategies.map((one) => [one.name, { ...settings, ...one.settings }]);
-  return ask("compare", { prompt, strategies: Object.fromEntries(those), seeds: [seed ?? 0] });
+const compare = (lesson) => {
+  const { columns, seeds, length } = comparisonOf(lesson);
+  const strategies = Object.fromEntries(columns.map((one) => [one.letter, one.settings]));
+  return ask("compare", { prompt: lesson.prompt, strategies, seeds: seeds.split(",").filter(Boolean).map(Number), max_new_tokens: length });
 };
 
 const explain = ({ prompt, settings }) => ask("explain", { prompt, ...settings, logprobs: 10 });
@@ -142,6 +144,18 @@ pageTest("a lesson sets up the page, and stays beside it", toy, async (page) => 
   assert.equal(await page.getByText("tried").count(), 2);
   await page.reload();
   assert.equal(await page.getByText("tried").count(), 2);
+});
+
+pageTest("a lesson of comparing or searching sets up its view", toy, async (page) => {
+  await openTab(page, "Learn");
+  await page.getByRole("listitem", { name: "Cold, as it is, hot" }).getByRole("button", { name: "Try it" }).click();
+  await page.getByRole("tab", { name: "Compare", selected: true }).waitFor();
+  await page.getByText("temperature 0.1").first().waitFor();
+  assert.equal(await page.getByRole("textbox", { name: "Prompt" }).inputValue(), "The cat sat on the");
+  await openTab(page, "Learn");
+  await page.getByRole("listitem", { name: "Beams look further" }).getByRole("button", { name: "Try it" }).click();
+  await page.getByRole("tab", { name: "Beams", selected: true }).waitFor();
+  await page.getByRole("treeitem").first().waitFor();
 });
 
 pageTest("a lesson looks right", toy, async (page) => {

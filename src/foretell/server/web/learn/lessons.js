@@ -2,17 +2,13 @@
  * Ten lessons that follow the chapter's sections: what each has the page show. Their words are in
  * texts.js. A test asks the default model for each, and checks what the words say of it.
  *
- * @typedef {Object} Strategy
- * @property {string} name
- * @property {Record<string, any>} settings
- *
  * @typedef {Object} Lesson
  * @property {string} id begins the names of its texts
  * @property {number} section of the chapter
  * @property {"write" | "compare" | "beams"} view where it is seen
  * @property {string} prompt
  * @property {Record<string, any>} settings by the names of the server
- * @property {Strategy[]} [strategies] what "Compare" sets side by side, each with the settings too
+ * @property {Record<string, any>[]} [strategies] what "Compare" sets side by side, beside the settings
  * @property {number} [focus] the token whose panel is opened
  */
 
@@ -29,7 +25,7 @@ export const LESSONS = [
     view: "compare",
     prompt: CAT,
     settings: { seed: 7, max_new_tokens: 12 },
-    strategies: [0.1, 1, 2].map((temperature) => ({ name: `T = ${temperature}`, settings: { temperature } })),
+    strategies: [{ temperature: 0.1 }, { temperature: 1 }, { temperature: 2 }],
   },
   {
     id: "top_k",
@@ -62,12 +58,7 @@ export const LESSONS = [
     view: "compare",
     prompt: CAT,
     settings: { temperature: 0, max_new_tokens: 40 },
-    strategies: [
-      { name: "greedy", settings: {} },
-      { name: "repetition 1.2", settings: { repetition_penalty: 1.2 } },
-      { name: "frequency 0.5", settings: { frequency_penalty: 0.5 } },
-      { name: "presence 0.5", settings: { presence_penalty: 0.5 } },
-    ],
+    strategies: [{}, { repetition_penalty: 1.2 }, { frequency_penalty: 0.5 }, { presence_penalty: 0.5 }],
   },
   {
     id: "stop",

@@ -3,35 +3,68 @@
 import { tell } from "../app/notices.js";
 import { tab } from "../app/view.js";
 import { goOn, stop, writing } from "../state/generation.js";
-import { lesson as followed, markTried, wish } from "../state/lesson.js";
+import { lesson as followed, markTried } from "../state/lesson.js";
 import { focus, settings, tree } from "../state/store.js";
 import { newTree } from "../state/tree.js";
+import { comparisonOf } from "./comparison.js";
 
-/** @param {import("./lessons.js").Lesson} lesson */
+/** @typedef {import("./lessons.js").Lesson} Lesson */
+
+const WAYS = { write, compare, beams };
+
+/** @param {Lesson} lesson */
 export function begin(lesson) {
   followed.value = lesson;
   markTried(lesson.id);
   tab.value = lesson.view;
-  if (lesson.view === "write") writeIt(lesson).catch((error) => tell("error", error.message));
-  else wish.value = lesson;
+  WAYS[lesson.view](lesson).catch((error) => tell("error", error.message));
 }
 
-/** @param {import("./lessons.js").Lesson} lesson */
-async function writeIt(lesson) {
+/** @param {Lesson} lesson */
+async function write(lesson) {
   stop();
-  await stopped();
+  await until(writing, (id) => id === null);
   focus.value = null;
   settings.value = lesson.settings;
-  tree.value = newTree({ mode: "text", text: lesson.prompt, messages: [], ids: null }, lesson.settings);
+  tree.value = newTree({ mode: "text", text: lesson.prompt, messages: [], ids: null });
   await goOn();
   if (followed.value === lesson && lesson.focus !== undefined) focus.value = lesson.focus;
 }
 
-/** Once nothing is written any more. */
-function stopped() {
+/** @param {Lesson} lesson */
+async function compare(lesson) {
+  const [view, { ownText }] = await Promise.all([import("../compare/state.js"), import("../views/prompt.js")]);
+  view.stop();
+  await until(view.isRunning, (isRunning) => !isRunning);
+  const { columns, seeds, length } = comparisonOf(lesson);
+  ownText.value = lesson.prompt;
+  view.columns.value = columns;
+  view.seeds.value = seeds;
+  view.length.value = length;
+  await view.compare();
+}
+
+/** @param {Lesson} lesson */
+async function beams(lesson) {
+  const [view, { ownText }] = await Promise.all([import("../beams/state.js"), import("../views/prompt.js")]);
+  view.stop();
+  await until(view.isRunning, (isRunning) => !isRunning);
+  ownText.value = lesson.prompt;
+  view.settings.value = lesson.settings;
+  await view.search();
+}
+
+/**
+ * Once a signal has a value that will do.
+ *
+ * @template T
+ * @param {import("@preact/signals").ReadonlySignal<T>} signal
+ * @param {(value: T) => boolean} isGood
+ */
+function until(signal, isGood) {
   return new Promise((resolve) => {
-    const end = writing.subscribe((id) => {
-      if (id !== null) return;
+    const end = signal.subscribe((value) => {
+      if (!isGood(value)) return;
       resolve(undefined);
       queueMicrotask(() => end());
     });

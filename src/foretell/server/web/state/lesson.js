@@ -10,9 +10,6 @@ const NAME = "lessons";
 /** The lesson whose text stands above the view; null: none does. */
 export const lesson = signal(/** @type {Lesson | null} */ (null));
 
-/** What a lesson wants "Compare" or "Beams" to show; they take it, and set it to null. */
-export const wish = signal(/** @type {Lesson | null} */ (null));
-
 /** The ids of the lessons that were begun, in this browser. */
 export const tried = signal(/** @type {readonly string[]} */ (recall(NAME)?.split(" ") ?? []));
 
