@@ -34,7 +34,7 @@ const ORIGINS = /** @type {const} */ (["generated", "chosen", "typed"]);
 const ROLES = ["system", "developer", "user", "assistant"];
 
 /** Fields of a request that are no settings: a link may not say them. */
-const NO_SETTINGS = new Set(["prompt", "messages", "model", "stream", "stream_options", "logprobs", "trace", "echo"]);
+const NO_SETTINGS = new Set(["prompt", "messages", "model", "stream", "stream_options", "repeat_tokens", "logprobs", "trace", "echo"]);
 
 /**
  * @param {Link} link

@@ -98,7 +98,7 @@ async function ask() {
  * @param {number | null} seed
  */
 function stepBody(ids, seed) {
-  const body = { ...requestBody(ids, 1), stream: false, logprobs: NUM_CHOICES };
+  const body = { ...requestBody(ids, 1), stream: false, repeat_tokens: true, logprobs: NUM_CHOICES };
   return seed === null || settings.value.seed != null ? body : { ...body, seed };
 }
 
