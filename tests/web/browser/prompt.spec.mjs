@@ -158,6 +158,21 @@ pageTest("what begins anew in a request that goes on is told", server, async (pa
   await checkAccessible(page);
 });
 
+pageTest("a text of another model is not gone on with by ids; generating writes it anew", server, async (page) => {
+  await generate(page, "the cat");
+  await page.evaluate(async () => {
+    const { tree } = await import(new URL("playground/state/store.js", document.baseURI).href);
+    tree.value = { ...tree.value, model: "elsewhere-7b" };
+  });
+  await page.getByText("elsewhere-7b wrote this text; here is toy").waitFor();
+  for (const name of ["Continue", "Step", "New seed", "Edit"]) assert(await button(page, name).isDisabled(), name);
+  await button(page, "Generate").click();
+  await page.getByTitle("Open the cat").waitFor();
+  await written(page);
+  assert.equal(await page.getByText("elsewhere-7b").count(), 0);
+  assert((await idsOf(page)).length > 0);
+});
+
 pageTest("the limit of tokens is the request's", server, async (page) => {
   await page.getByRole("spinbutton", { name: "Tokens at most" }).fill("3");
   await fillPrompt(page, "the dog");

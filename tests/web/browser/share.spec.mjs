@@ -105,6 +105,14 @@ pageTest("the same link on another server of the model gives the same", server, 
   assert.deepEqual(await idsOf(there), await idsOf(page));
 });
 
+pageTest("a text longer than one answer is written again in pieces", server, async (page, { t }) => {
+  page.context().setDefaultTimeout(60_000);
+  await generateWith(page, "the dog", { ...SETTINGS, max_new_tokens: 1500 });
+  const there = await fresh(t, await copied(page, "Copy a link"));
+  await there.getByText("all 1500 tokens are the same.").waitFor({ timeout: 40_000 });
+  assert.deepEqual(await idsOf(there), await idsOf(page));
+});
+
 pageTest("a hostile link gives an error and nothing else", server, async (page, { t }) => {
   for (const code of ["", "1.", "1.AAAA", "9.abc", "<script>alert(1)</script>", "1.%3Cimg", `1.${"A".repeat(5000)}`]) {
     const there = await fresh(t, `${server.url}#text=${code}`);

@@ -1,7 +1,7 @@
 // The tree of branches, and the runs that wrote it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { beginningAnew, clipped, joined, settingsOfRun } from "../../../src/foretell/server/web/state/runs.js";
+import { beginningAnew, clipped, joined, piecesOfRun, settingsOfRun } from "../../../src/foretell/server/web/state/runs.js";
 import * as trees from "../../../src/foretell/server/web/state/tree.js";
 import { siblingOf } from "../../../src/foretell/server/web/write/branches/siblings.js";
 
@@ -121,7 +121,21 @@ test("a run is asked for again with as many tokens as it has", () => {
 
 test("what counts a request's own tokens begins anew", () => {
   assert.deepEqual(beginningAnew({ frequency_penalty: 0.5, temperature: 1, presence_penalty: 0, stop: [] }), ["frequency_penalty"]);
-  assert.deepEqual(beginningAnew({ repetition_penalty: 1.2, penalty_scope: "output" }), ["repetition_penalty"]);
+  for (const penalty_scope of ["prompt", "output"]) {
+    assert.deepEqual(beginningAnew({ repetition_penalty: 1.2, penalty_scope }), ["repetition_penalty"]);
+  }
+  assert.deepEqual(beginningAnew({ repetition_penalty: 1.2 }), []);
+  assert.deepEqual(beginningAnew({ frequency_penalty: 1, penalty_scope: "all" }), []);
+});
+
+test("a long run is asked for in pieces, unless something in it begins anew", () => {
+  const lengths = (settings) => piecesOfRun({ start: 3, end: 2503, settings }).map((one) => [one.start, one.settings.max_new_tokens]);
+  assert.deepEqual(lengths({ seed: 1 }), [[3, 1024], [1027, 1024], [2051, 452]]);
+  assert.deepEqual(lengths({ mirostat: 2 }), [[3, 2500]]);
+});
+
+test("a run that was stopped has no more tokens at least than it has", () => {
+  assert.equal(settingsOfRun({ start: 0, end: 3, settings: { min_new_tokens: 9 } }).min_new_tokens, 3);
 });
 
 test("runs are cut where they are left", () => {

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { tell } from "../app/notices.js";
 import { ApiError, json } from "../api/http.js";
 import { NUM_ALTERNATIVES, promptIds } from "../state/generation.js";
-import { settingsOfRun } from "../state/runs.js";
+import { piecesOfRun, settingsOfRun } from "../state/runs.js";
 import { meetServer, serverModel, serverVersion } from "../state/server.js";
 import { changeTree, settings, tree } from "../state/store.js";
 import { branchOf, firstDifferenceOf, newTree, withBranch, withFork } from "../state/tree.js";
@@ -24,6 +24,13 @@ import { t } from "./texts.js";
 /** Whether a link's text is being written again. */
 export const isReplaying = signal(false);
 
+let abort = new AbortController();
+
+/** Leave a link's text as the link has it. */
+export function leaveReplaying() {
+  abort.abort();
+}
+
 /** Opens the link of the page's address, if it has one; and later ones. */
 export function followAddress() {
   const open = () => openAddress().catch((error) => tell("error", toldError(error)));
@@ -40,8 +47,11 @@ async function openAddress() {
   const id = isKnown ? await showIds(link) : await showText(link);
   history.replaceState(null, "", location.pathname + location.search);
   isReplaying.value = true;
+  abort = new AbortController();
   try {
     tellOutcome(link, isKnown ? await replayIds(link, id) : await replayText(link, id));
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
   } finally {
     isReplaying.value = false;
   }
@@ -91,7 +101,7 @@ async function showText(link) {
  * @param {import("../state/tree.js").Prompt} prompt
  */
 function shown(link, tokens, runs, prompt) {
-  const begun = newTree(prompt, link.settings);
+  const begun = { ...newTree(prompt, link.settings), model: serverModel.value };
   const inForce = runs.at(-1)?.settings ?? link.settings;
   settings.value = link.settings;
   tree.value = withBranch(begun, begun.current, { tokens, runs, settings: inForce, name: t("from_link") });
@@ -124,13 +134,14 @@ async function tokensOfText(text) {
  */
 async function replayIds(link, treeId) {
   let num_same = 0;
-  for (const run of link.runs) {
-    const before = [...(link.prompt.ids ?? []), ...link.tokens.slice(0, run.start).map((token) => token.id)];
-    const again = await writtenAgain(before, settingsOfRun(run));
-    const place = firstDifferenceOf(link.tokens.slice(run.start, run.end), again.map((token) => ({ id: token.id })));
-    num_same += Math.min(place, again.length);
-    explain(treeId, run.start, again.slice(0, place));
-    if (run.start + place < run.end) return differing(treeId, num_same, run.start + place, again.slice(place), run.settings);
+  for (const { start, settings: asked } of link.runs.flatMap(piecesOfRun)) {
+    const before = [...(link.prompt.ids ?? []), ...link.tokens.slice(0, start).map((token) => token.id)];
+    const again = await writtenAgain(before, asked);
+    const expected = link.tokens.slice(start, start + asked.max_new_tokens);
+    const place = firstDifferenceOf(expected, again);
+    num_same += place;
+    explain(treeId, start, again.slice(0, place));
+    if (place < expected.length) return differing(treeId, num_same, start + place, again.slice(place), asked);
   }
   return { num_same, difference: null };
 }
@@ -141,7 +152,8 @@ async function replayIds(link, treeId) {
  * @returns {Promise<Token[]>}
  */
 async function writtenAgain(ids, asked) {
-  return tokensOf(await json("v1/foretell/explain", { ...asked, prompt: ids, logprobs: NUM_ALTERNATIVES }));
+  const body = { ...asked, prompt: ids, logprobs: NUM_ALTERNATIVES };
+  return tokensOf(await json("v1/foretell/explain", body, abort.signal));
 }
 
 /**

@@ -8,7 +8,7 @@ import { tokens } from "../state/store.js";
 import { reporting } from "../write/prompt/reporting.js";
 import { asHtml, asJson, asPython, asShell } from "./exports.js";
 import { linkToText } from "./link.js";
-import { isReplaying } from "./open_link.js";
+import { isReplaying, leaveReplaying } from "./open_link.js";
 import { t } from "./texts.js";
 
 /** What could not be copied, to be copied by hand; or what was copied last. */
@@ -32,7 +32,9 @@ export function Share() {
         <${Told} />
       </div>
     </details>
-    ${isReplaying.value && html`<p class="quiet-text" role="status">${t("replaying")}</p>`}
+    <div role="status" class="replaying">
+      ${isReplaying.value && html`<p class="quiet-text">${t("replaying")}</p><button type="button" onClick=${leaveReplaying}>${t("leave")}</button>`}
+    </div>
   `;
 }
 

@@ -5,7 +5,9 @@ import { json } from "../api/http.js";
 import { batches } from "../api/stream.js";
 import { tokensOf } from "../text/token.js";
 import { joined } from "./runs.js";
+import { serverModel } from "./server.js";
 import { changePrompt, changeTree, draft, isPromptChanged, settings, tree, treeOf } from "./store.js";
+import { t } from "./texts.js";
 import * as trees from "./tree.js";
 
 /**
@@ -28,6 +30,12 @@ export const warnings = signal(/** @type {string[]} */ ([]));
 /** The seed of what the branch that is shown was last written with; null where nothing was drawn. */
 export const lastSeed = computed(() => seedOfBranch(tree.value, tree.value.current));
 
+/** Why the text that is shown cannot be gone on with: another model wrote it; null: it can. */
+export const foreignness = computed(() => {
+  const [{ model }, here] = [tree.value, serverModel.value];
+  return model === "" || here === "" || model === here ? null : t("foreign", { model, here });
+});
+
 /** Whether the last text written was there already, and so was not kept twice. */
 export const isTwin = signal(false);
 
@@ -44,7 +52,7 @@ export function stop() {
  */
 export async function generate() {
   if (writing.value !== null) return;
-  if (isPromptChanged.value) tree.value = trees.newTree(draft.value);
+  if (isPromptChanged.value || foreignness.value !== null) tree.value = trees.newTree({ ...draft.value, ids: null });
   await writeOn(leaf(0), { seed: null });
 }
 
@@ -118,9 +126,10 @@ function ownStart(from, id) {
  * @param {Wishes} wishes
  */
 async function writeOn(begun, wishes) {
+  if (foreignness.value !== null) throw new Error(foreignness.value);
   const before = tree.value;
   const id = begun.current;
-  tree.value = begun;
+  tree.value = { ...begun, model: serverModel.value };
   writing.value = id;
   isTwin.value = false;
   abort = new AbortController();

@@ -10,8 +10,6 @@
 
 /** Settings that look at what a request itself has written: in a request that goes on they begin anew. */
 const BEGIN_ANEW = [
-  "frequency_penalty",
-  "presence_penalty",
   "min_new_tokens",
   "mirostat",
   "adaptive_target",
@@ -25,8 +23,21 @@ const BEGIN_ANEW = [
   "stop_regex",
 ];
 
+/** Penalties, and what they see where no scope is set. @type {Record<string, string>} */
+const SCOPES = { repetition_penalty: "all", frequency_penalty: "output", presence_penalty: "output" };
+
+/** Scopes that a request's end of the prompt divides. */
+const DIVIDED = ["prompt", "output"];
+
 /** @type {Record<string, any>} values that are as good as none */
-const OFF = { frequency_penalty: 0, presence_penalty: 0, mirostat: 0, min_new_tokens: 0, guidance_scale: 1 };
+const OFF = {
+  repetition_penalty: 1,
+  frequency_penalty: 0,
+  presence_penalty: 0,
+  mirostat: 0,
+  min_new_tokens: 0,
+  guidance_scale: 1,
+};
 
 /** Settings that are of one request, or about reports, and no part of how tokens are chosen. */
 const APART = ["max_new_tokens", "logprobs", "trace", "max_time", "stream"];
@@ -37,8 +48,8 @@ const APART = ["max_new_tokens", "logprobs", "trace", "max_time", "stream"];
  * @param {Record<string, any>} settings
  */
 export function beginningAnew(settings) {
-  const names = settings.penalty_scope === "output" ? [...BEGIN_ANEW, "repetition_penalty"] : BEGIN_ANEW;
-  return names.filter((name) => isSet(settings[name]) && settings[name] !== OFF[name]);
+  const penalties = Object.keys(SCOPES).filter((name) => DIVIDED.includes(settings.penalty_scope ?? SCOPES[name]));
+  return [...penalties, ...BEGIN_ANEW].filter((name) => isSet(settings[name]) && settings[name] !== OFF[name]);
 }
 
 /** @param {any} value */
@@ -103,14 +114,37 @@ function isAlike(one, other) {
   return JSON.stringify(choosingOnly(one)) === JSON.stringify(choosingOnly(other));
 }
 
+/** Tokens that the server explains in one answer at most; fewer than it may, as answers are long. */
+const MOST = 1024;
+
 /**
- * What to ask a server for that is to write a run again.
+ * What to ask a server for that is to write a run again: a request, or several where it is long. A
+ * long run can be cut: it was cut before, or has no settings that begin anew.
+ *
+ * @param {Run} run
+ * @returns {{ start: number, settings: Record<string, any> }[]}
+ */
+export function piecesOfRun(run) {
+  const pieces = [];
+  const isWhole = beginningAnew(run.settings).length > 0;
+  for (let start = run.start; start < run.end; start += MOST) {
+    const end = isWhole ? run.end : Math.min(start + MOST, run.end);
+    pieces.push({ start, settings: settingsOfRun({ ...run, start, end }) });
+    if (isWhole) break;
+  }
+  return pieces;
+}
+
+/**
+ * The settings of a run, with as many tokens as it has.
  *
  * @param {Run} run
  * @returns {Record<string, any>}
  */
 export function settingsOfRun(run) {
   const { logprobs, trace, stream, max_time, ...kept } = run.settings;
+  const length = run.end - run.start;
   const isLimitKnown = kept.forced_eos_token_id !== undefined && kept.max_new_tokens !== undefined;
-  return isLimitKnown ? kept : { ...kept, max_new_tokens: run.end - run.start };
+  const least = kept.min_new_tokens > length ? { min_new_tokens: length } : {};
+  return isLimitKnown ? kept : { ...kept, ...least, max_new_tokens: length };
 }

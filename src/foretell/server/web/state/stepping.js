@@ -5,8 +5,9 @@ import { json } from "../api/http.js";
 import { chosenToken, tokensOf } from "../text/token.js";
 import { lastSeed, promptIds, requestBody } from "./generation.js";
 import { joined } from "./runs.js";
+import { serverModel } from "./server.js";
 import { changeTree, current, isPromptChanged, settings, tokens, tree } from "./store.js";
-import { endOf, hasBranch, withBranch, withTokens } from "./tree.js";
+import { branchOf, endOf, hasBranch, withBranch, withTokens } from "./tree.js";
 
 /** Alternatives that the reader may choose from. */
 const NUM_CHOICES = 20;
@@ -52,7 +53,7 @@ export async function choose(candidate) {
   if (found === null) return;
   const { step: seen } = found.token;
   if (seen === null || candidate === seen.chosen) take(found);
-  else changeTree(found.tree, (now) => withTokens(now, found.branch, [chosenToken(seen, candidate)]));
+  else changeTree(found.tree, (now) => grown(now, found, chosenToken(seen, candidate)));
   await ask();
 }
 
@@ -67,12 +68,20 @@ export function leaveStepping() {
 function take(found) {
   changeTree(found.tree, (now) => {
     if (!hasBranch(now, found.branch)) return now;
-    const grown = withTokens(now, found.branch, [found.token]);
-    const { runs } = /** @type {import("./tree.js").Branch} */ (grown.branches.find((one) => one.id === found.branch));
+    const { runs } = branchOf(now, found.branch);
     const run = { start: found.position, end: found.position + 1, settings: found.settings };
     const changes = { runs: joined([...runs, run]), finish: found.finish, settings: found.settings };
-    return withBranch(grown, found.branch, changes);
+    return withBranch(grown(now, found, found.token), found.branch, changes);
   });
+}
+
+/**
+ * @param {import("./tree.js").Tree} now
+ * @param {Pending} found
+ * @param {import("../text/token.js").Token} token
+ */
+function grown(now, found, token) {
+  return { ...withTokens(now, found.branch, [token]), model: serverModel.value };
 }
 
 async function ask() {

@@ -31,6 +31,7 @@
  *
  * @typedef {Object} Tree
  * @property {string} id
+ * @property {string} model whose tokens its texts are made of; "" until it has one
  * @property {Prompt} prompt
  * @property {Branch[]} branches parents before their children
  * @property {string} current the branch that is shown
@@ -51,7 +52,7 @@ export const EMPTY_PROMPT = { mode: "text", text: "", messages: [], ids: null };
  */
 export function newTree(prompt, settings = {}) {
   const root = newBranch(null, 0, [], settings);
-  return { id: newId(), prompt, branches: [root], current: root.id };
+  return { id: newId(), model: "", prompt, branches: [root], current: root.id };
 }
 
 /**

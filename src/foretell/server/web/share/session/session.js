@@ -83,7 +83,7 @@ async function ownSession(from) {
  */
 function restore(session, trees) {
   saved = new Map(trees.map((one) => [one.id, one]));
-  const [first, ...others] = trees;
+  const [first, ...others] = trees.map(withoutOldIds);
   const isTouched = !isBare(tree.peek()) || draft.peek() !== EMPTY_PROMPT;
   batch(() => {
     if (isTouched || first === undefined) {
@@ -96,6 +96,16 @@ function restore(session, trees) {
   shelf.value = others;
   draft.value = session.draft;
   if (Object.keys(settings.peek()).length === 0) settings.value = session.settings;
+}
+
+/**
+ * A tree without a text has no model yet, and its prompt may be another model's to cut by now.
+ *
+ * @param {Tree} one
+ * @returns {Tree}
+ */
+function withoutOldIds(one) {
+  return isBare(one) ? { ...one, prompt: { ...one.prompt, ids: null } } : one;
 }
 
 /** @param {unknown[]} _ what is kept: any of it has changed */

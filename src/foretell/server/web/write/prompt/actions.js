@@ -1,7 +1,7 @@
 /** The buttons that write: Generate, Stop, Continue, Step, New seed, Edit; and how the text ended. */
 
 import { html } from "../../app/html.js";
-import { DEFAULT_LENGTH, lastSeed, stop, writing } from "../../state/generation.js";
+import { DEFAULT_LENGTH, foreignness, lastSeed, stop, writing } from "../../state/generation.js";
 import { isAsking } from "../../state/stepping.js";
 import { isPromptChanged, settings, tokens } from "../../state/store.js";
 import { beginEdit, isEditing } from "../edit/edit_state.js";
@@ -14,20 +14,21 @@ export function Actions() {
   const isWriting = writing.value !== null;
   const isBusy = isWriting || isEditing.value;
   const isEmpty = tokens.value.length === 0;
-  const isElsewhere = isBusy || isEmpty || isPromptChanged.value;
+  const isForeign = foreignness.value !== null;
+  const isElsewhere = isBusy || isEmpty || isForeign || isPromptChanged.value;
   return html`
     <div class="actions-part">
       <div class="actions">
         <button type="button" class="main" disabled=${isBusy} onClick=${generateReporting}>${t("generate")}</button>
         <button type="button" disabled=${!isWriting} onClick=${stop}>${t("stop")}</button>
         <button type="button" disabled=${isElsewhere} onClick=${goOnReporting}>${t("continue")}</button>
-        <button type="button" disabled=${isBusy || isAsking.value || (isPromptChanged.value && !isEmpty)} onClick=${stepReporting}>
+        <button type="button" disabled=${isBusy || isAsking.value || isForeign || (isPromptChanged.value && !isEmpty)} onClick=${stepReporting}>
           ${t("step")}
         </button>
         <button type="button" title=${t("anew_title")} disabled=${isElsewhere || lastSeed.value === null} onClick=${generateAnewReporting}>
           ${t("anew")}
         </button>
-        <button type="button" disabled=${isBusy || isEmpty} onClick=${beginEdit}>${t("edit")}</button>
+        <button type="button" disabled=${isBusy || isEmpty || isForeign} onClick=${beginEdit}>${t("edit")}</button>
         <${Length} />
       </div>
       <${NextToken} />

@@ -3,7 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { json } from "../../api/http.js";
 import { isReachable } from "../../api/reachable.js";
-import { keepIds, promptBody } from "../../state/generation.js";
+import { foreignness, keepIds, promptBody } from "../../state/generation.js";
 import { draft, tree } from "../../state/store.js";
 
 const PAUSE = 250;
@@ -37,7 +37,7 @@ async function count(prompt, signal) {
   try {
     const { count, max_model_len: most, tokens } = await json("tokenize", promptBody(prompt), signal);
     promptCount.value = { count, most };
-    if (tree.value.prompt.ids === null) keepIds(tree.value.id, prompt, tokens);
+    if (tree.value.prompt.ids === null && foreignness.value === null) keepIds(tree.value.id, prompt, tokens);
   } catch {
     if (!signal.aborted) promptCount.value = null; // generating says what is wrong with it
   }

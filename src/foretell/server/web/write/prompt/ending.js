@@ -1,7 +1,7 @@
 /** What ended the text that is shown, with which seed it was drawn, and what is odd about going on. */
 
 import { html } from "../../app/html.js";
-import { isTwin, lastSeed, warnings, writing } from "../../state/generation.js";
+import { foreignness, isTwin, lastSeed, warnings, writing } from "../../state/generation.js";
 import { beginningAnew } from "../../state/runs.js";
 import { current, settings, tokens } from "../../state/store.js";
 import { t } from "./texts.js";
@@ -11,6 +11,7 @@ export function Ending() {
   return html`
     <div class="ending">
       ${finish !== null && writing.value !== id && html`<p class=${`ending-${finish.reason}`}>${toldEnd(finish)}</p>`}
+      ${foreignness.value !== null && html`<p class="ending-warning">${foreignness.value}</p>`}
       ${isTwin.value && html`<p>${t("twin")}</p>`}
       <${Seed} />
       ${tokens.value.length > 0 && html`<${Anew} />`}
