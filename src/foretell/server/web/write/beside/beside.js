@@ -86,13 +86,18 @@ function Side({ side, id, tokens, position }) {
       </label>
       <p class="beside-text" dir="auto">
         <span class="beside-before">${before}</span>
-        ${at.length > 0 && html`<mark title=${t("first")}><span class="unseen">${t("first")}: </span>${at.map((token) => token.text).join("")}</mark>`}
+        ${at.length > 0 && html`<mark title=${t("first")}><span class="unseen">${t("first")}: </span>${at.map(({ text }) => seen(text)).join("")}</mark>`}
         <span>${after}</span>
         ${at.length === 0 && html`<span class="beside-end">${t("ends")}</span>`}
       </p>
       ${at.length > 0 && html`<${Facts} token=${tokens[position]} />`}
     </div>
   `;
+}
+
+/** @param {string} text what is marked must be seen, also where it is space alone */
+function seen(text) {
+  return text.trim() === "" ? nameOf({ text, bytes: [] }) + text.replaceAll(" ", "") : text;
 }
 
 /** @param {{ token: import("../../text/token.js").Token }} props */
