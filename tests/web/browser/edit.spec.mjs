@@ -52,6 +52,7 @@ pageTest("done without a change is no branch; cancelled neither", server, async 
   const { field } = await editing(page);
   await field.fill("something else");
   await page.keyboard.press("Escape");
+  await page.waitForFunction(() => document.activeElement?.textContent.trim() === "Edit");
   assert.equal((await stateOf(page)).branches.length, 1);
   assert.deepEqual(await idsOf(page), ids);
 });

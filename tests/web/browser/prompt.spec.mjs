@@ -31,6 +31,28 @@ pageTest("a changed prompt loses nothing: generating begins another text", serve
   await page.getByTitle("Open the cat").click();
   assert.equal(await page.getByRole("textbox", { name: "Prompt", exact: true }).inputValue(), "the cat");
   assert.deepEqual((await stateOf(page)).tokens, first.tokens);
+  await button(page, "Delete the text the dog").click();
+  await page.getByText("Deleted “the dog”.").waitFor();
+  assert.equal((await stateOf(page)).shelf.length, 0);
+  await button(page, "Undo").click();
+  await page.getByTitle("Open the dog").waitFor();
+});
+
+pageTest("one token at a time by keys alone", server, async (page) => {
+  await useSettings(page, { temperature: 1, seed: 11 });
+  await fillPrompt(page, "the dog");
+  await button(page, "Step").focus();
+  await page.keyboard.press("Enter");
+  await button(page, "Take the draw").focus();
+  for (const num of [1, 2]) {
+    await page.keyboard.press("Enter");
+    await page.waitForFunction((count) => document.querySelectorAll(".flow [data-index]").length === count, num);
+    await page.waitForFunction(() => document.querySelector(".next")?.getAttribute("aria-busy") === "false");
+  }
+  await page.getByRole("list", { name: "Choices" }).getByRole("button").nth(1).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelectorAll(".flow [data-index]").length === 3);
+  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), "Take the draw");
 });
 
 pageTest("a conversation goes on with the assistant's words", server, async (page) => {

@@ -95,9 +95,19 @@ export function openTree(id) {
   if (found) tree.value = found;
 }
 
+/** The tree that was discarded last; null: none, or it is back. */
+export const discarded = signal(/** @type {Tree | null} */ (null));
+
 /** @param {string} id of a tree on the shelf that is no longer wanted */
 export function discardTree(id) {
+  discarded.value = shelf.peek().find((one) => one.id === id) ?? null;
   shelf.value = shelf.peek().filter((one) => one.id !== id);
+}
+
+/** Put the tree that was discarded last back onto the shelf. */
+export function recoverTree() {
+  if (discarded.value !== null) shelf.value = [discarded.value, ...shelf.peek()];
+  discarded.value = null;
 }
 
 /**

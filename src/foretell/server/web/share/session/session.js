@@ -2,7 +2,7 @@
 
 import { batch, effect, signal } from "@preact/signals";
 import { tell } from "../../app/notices.js";
-import { draft, settings, shelf, tree } from "../../state/store.js";
+import { discarded, draft, settings, shelf, tree } from "../../state/store.js";
 import { EMPTY_PROMPT, isBare, newTree } from "../../state/tree.js";
 import { titleOf } from "../../state/titles.js";
 import { claim, claimNew, claimed, sessionBefore } from "./claims.js";
@@ -200,6 +200,7 @@ function clearPage() {
   saved = new Map();
   tree.value = newTree(EMPTY_PROMPT);
   shelf.value = [];
+  discarded.value = null;
   draft.value = EMPTY_PROMPT;
   settings.value = {};
 }

@@ -1,19 +1,34 @@
 /** The other texts of this session: trees of other prompts. */
 
 import { html } from "../../app/html.js";
-import { discardTree, openTree, shelf } from "../../state/store.js";
+import { discardTree, discarded, openTree, recoverTree, shelf } from "../../state/store.js";
 import { titleOf } from "../../state/titles.js";
 import { t } from "./texts.js";
 
 export function OtherTexts() {
-  if (shelf.value.length === 0) return null;
+  if (shelf.value.length === 0 && discarded.value === null) return null;
   return html`
     <section class="other-texts" aria-labelledby="other-texts-title">
       <h3 id="other-texts-title">${t("texts")}</h3>
       <ul>
         ${shelf.value.map((one) => html`<${OtherText} key=${one.id} tree=${one} />`)}
       </ul>
+      <${Recover} />
     </section>
+  `;
+}
+
+/** The text that was deleted last, and the button that brings it back. */
+function Recover() {
+  const last = discarded.value;
+  return html`
+    <div role="status" class=${last === null ? "" : "branch-undo"}>
+      ${last !== null &&
+      html`
+        <p dir="auto">${t("deleted", { name: `“${titleOf(last) || t("unnamed")}”` })}</p>
+        <button type="button" onClick=${recoverTree}>${t("undo")}</button>
+      `}
+    </div>
   `;
 }
 

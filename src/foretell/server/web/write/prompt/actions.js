@@ -19,7 +19,7 @@ export function Actions() {
   return html`
     <div class="actions-part">
       <div class="actions">
-        <button type="button" class="main" disabled=${isBusy} onClick=${generateReporting}>${t("generate")}</button>
+        <button type="button" class="main" title=${t("generate_title")} disabled=${isBusy} onClick=${generateReporting}>${t("generate")}</button>
         <button type="button" disabled=${!isWriting} onClick=${stop}>${t("stop")}</button>
         <button type="button" disabled=${isElsewhere} onClick=${goOnReporting}>${t("continue")}</button>
         <button type="button" disabled=${isBusy || isAsking.value || isForeign || (isPromptChanged.value && !isEmpty)} onClick=${stepReporting}>
@@ -28,7 +28,7 @@ export function Actions() {
         <button type="button" title=${t("anew_title")} disabled=${isElsewhere || lastSeed.value === null} onClick=${generateAnewReporting}>
           ${t("anew")}
         </button>
-        <button type="button" disabled=${isBusy || isEmpty || isForeign} onClick=${beginEdit}>${t("edit")}</button>
+        <button type="button" id="edit-button" disabled=${isBusy || isEmpty || isForeign} onClick=${beginEdit}>${t("edit")}</button>
         <${Length} />
       </div>
       <${NextToken} />
