@@ -15,6 +15,7 @@ async function editing(page) {
 
 pageTest("what was not touched goes on by its ids, from the cache", server, async (page) => {
   const prompt = "the cat sat on the mat and ";
+  await page.route("**/v1/foretell/score", (route) => route.fulfill({ json: { tokens: [] } })); // it fills the cache, too
   await generateWith(page, prompt, SETTINGS);
   const before = await stateOf(page);
   const { field, text } = await editing(page);
@@ -42,6 +43,21 @@ pageTest("what was not touched goes on by its ids, from the cache", server, asyn
   assert(usage.cached_tokens >= 16 * Math.floor(unchanged / 16), `${usage.cached_tokens} of ${unchanged}`);
   assert.equal(after.branches.length, 2);
   assert.deepEqual(after.branches[0], before.branches[0]);
+});
+
+pageTest("what was typed is rated as the server rates it", server, async (page) => {
+  await generateWith(page, "the cat ", SETTINGS);
+  const { field, text } = await editing(page);
+  await field.fill(`${text.slice(0, 5)} sat`);
+  await button(page, "Done").click();
+  const isRated = ({ tokens }) => tokens.every((token) => token.logprob !== null);
+  while (!isRated(await stateOf(page))) await page.waitForTimeout(100);
+  const { prompt, tokens } = await stateOf(page);
+  const ids = [...prompt.ids, ...tokens.map((token) => token.id)];
+  const answer = await fetch(`${server.url}v1/foretell/score`, { method: "POST", body: JSON.stringify({ prompt: ids }) });
+  const rated = (await answer.json()).tokens.slice(prompt.ids.length);
+  assert(tokens.some((token) => token.origin === "typed"));
+  assert.deepEqual(tokens.map(({ logprob, rank }) => [logprob, rank]), rated.map(({ logprob, rank }) => [logprob, rank]));
 });
 
 pageTest("done without a change is no branch; cancelled neither", server, async (page) => {

@@ -2,10 +2,10 @@
 
 import { signal } from "@preact/signals";
 import { json } from "../../api/http.js";
-import { goOn } from "../../state/generation.js";
+import { goOn, promptIds } from "../../state/generation.js";
 import { leaveStepping } from "../../state/stepping.js";
-import { focus, settings, tokens, tree } from "../../state/store.js";
-import { withBranch, withFork } from "../../state/tree.js";
+import { changeTree, focus, settings, tokens, tree } from "../../state/store.js";
+import { branchOf, hasBranch, tokensOfBranch, withBranch, withFork } from "../../state/tree.js";
 import { keptOf, typedTokens } from "./difference.js";
 
 /** Whether the text is being edited. */
@@ -32,7 +32,42 @@ export async function finishEdit(text, { goesOn }) {
   const added = await tokenized(typed);
   isEditing.value = false;
   if (num_kept < before.length || added.length > 0) branchOff(num_kept, added);
+  if (added.length > 0) rate(tree.value, num_kept, added.length).catch(() => undefined); // then it is not told
   if (goesOn) await goOn();
+}
+
+/** Tokens that are rated in one go at most: the server computes all before them, too. */
+const MOST_RATED = 4096;
+
+/**
+ * Find out how probable the model holds what was typed.
+ *
+ * @param {import("../../state/tree.js").Tree} edited
+ * @param {number} start
+ * @param {number} num_typed
+ */
+async function rate(edited, start, num_typed) {
+  const id = edited.current;
+  const own = tokensOfBranch(edited, id).slice(0, start + num_typed);
+  const prompt = [...(await promptIds()), ...own.map((token) => token.id)];
+  if (prompt.length < 2 || prompt.length > MOST_RATED) return;
+  const { tokens: rated } = await json("v1/foretell/score", { prompt });
+  changeTree(edited.id, (now) => withRatings(now, id, rated.slice(-num_typed)));
+}
+
+/**
+ * The tree in which the first tokens of a branch have been rated.
+ *
+ * @param {import("../../state/tree.js").Tree} now
+ * @param {string} id
+ * @param {{ logprob: number | null, rank: number | null }[]} rated
+ */
+function withRatings(now, id, rated) {
+  if (!hasBranch(now, id)) return now;
+  const tokens = branchOf(now, id).tokens.map((token, index) =>
+    index < rated.length ? { ...token, logprob: rated[index].logprob, rank: rated[index].rank } : token,
+  );
+  return withBranch(now, id, { tokens });
 }
 
 /**
