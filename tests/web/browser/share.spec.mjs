@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { decode, encode } from "../../../src/foretell/server/web/share/codec.js";
+import { decode, encode } from "../../../src/foretell/server/web/share/link/codec.js";
 import { checkAccessible, checkLooks, newContext, openPage, pageTest, realServer, toyServer } from "../support/browser.mjs";
 import { ROOT, python } from "../support/packages.mjs";
 import { button, generateWith, idsOf, stateOf, useSettings, written } from "../support/writing.mjs";

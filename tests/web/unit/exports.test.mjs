@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { escapeHtml, htmlPage, levelOf } from "../../../src/foretell/server/web/share/export_html.js";
-import { literal, pythonProgram } from "../../../src/foretell/server/web/share/export_python.js";
-import { optionsOf, quoted, shellLine } from "../../../src/foretell/server/web/share/export_shell.js";
-import { partsOf } from "../../../src/foretell/server/web/share/parts.js";
+import { escapeHtml, htmlPage, levelOf } from "../../../src/foretell/server/web/share/export/html.js";
+import { literal, pythonProgram } from "../../../src/foretell/server/web/share/export/python.js";
+import { optionsOf, quoted, shellLine } from "../../../src/foretell/server/web/share/export/shell.js";
+import { partsOf } from "../../../src/foretell/server/web/share/export/parts.js";
 
 const NASTY = [
   "plain", "two words", "it's", 'a "quote"', "$HOME `id` $(id) \\", "!history", "a\nb\n", "\ttab", "", "한국어 🐈", "-n", "*?[a]",

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { deflateRawSync } from "node:zlib";
 import { test } from "node:test";
-import { LinkError, decode, encode } from "../../../src/foretell/server/web/share/codec.js";
-import { commonBeginning, tokenAt } from "../../../src/foretell/server/web/share/first_difference.js";
+import { LinkError, decode, encode } from "../../../src/foretell/server/web/share/link/codec.js";
+import { commonBeginning, tokenAt } from "../../../src/foretell/server/web/share/link/first_difference.js";
 
 const LINK = {
   model: "toy",

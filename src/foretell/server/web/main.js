@@ -5,7 +5,7 @@ import { html } from "./app/html.js";
 import { App } from "./app/app.js";
 import { tell } from "./app/notices.js";
 import { followReachable } from "./app/reachable_notice.js";
-import { followAddress } from "./share/open_link.js";
+import { followAddress } from "./share/replaying.js";
 import { startSession } from "./share/session/session.js";
 import { followServer, isReachable, meetServer } from "./state/server.js";
 

@@ -6,10 +6,15 @@ import { announce } from "../app/notices.js";
 import { writing } from "../state/generation.js";
 import { tokens } from "../state/store.js";
 import { reporting } from "../write/prompt/reporting.js";
-import { asHtml, asJson, asPython, asShell } from "./exports.js";
-import { linkToText } from "./link.js";
-import { isReplaying, leaveReplaying } from "./open_link.js";
+import { isReplaying, leaveReplaying } from "./replaying.js";
 import { t } from "./texts.js";
+
+/** What makes links and exports is fetched when one is wanted. */
+const linkToText = async () => (await import("./link/link.js")).linkToText();
+const asShell = async () => (await import("./export/exports.js")).asShell();
+const asPython = async () => (await import("./export/exports.js")).asPython();
+const asHtml = async () => (await import("./export/exports.js")).asHtml();
+const asJson = async () => (await import("./export/exports.js")).asJson();
 
 /** What could not be copied, to be copied by hand; or what was copied last. */
 const told = signal(/** @type {{ name: string, text: string | null } | null} */ (null));

@@ -4,10 +4,10 @@
  * @typedef {Object} Link
  * @property {string} model
  * @property {string} version foretell's, of the server that wrote the text
- * @property {import("../state/tree.js").Prompt} prompt with its ids
- * @property {{ id: number, origin: import("../text/token.js").Token["origin"] }[]} tokens
+ * @property {import("../../state/tree.js").Prompt} prompt with its ids
+ * @property {{ id: number, origin: import("../../text/token.js").Token["origin"] }[]} tokens
  * @property {string[]} texts what the tokens say, cut where a run begins or ends
- * @property {import("../state/runs.js").Run[]} runs
+ * @property {import("../../state/runs.js").Run[]} runs
  * @property {Record<string, any>} settings those of the form
  */
 
@@ -128,7 +128,7 @@ function idsOf(value, most, what) {
 /**
  * @param {any} value
  * @param {number} num_tokens
- * @returns {import("../state/runs.js").Run[]}
+ * @returns {import("../../state/runs.js").Run[]}
  */
 function runsOf(value, num_tokens) {
   must(Array.isArray(value) && value.length <= MOST_RUNS, "runs");

@@ -1,14 +1,14 @@
 /** A text as a page of its own, without scripts: a pure function. */
 
-import { showCount, showDraw, showEntropy, showLogprob, showProbability } from "../text/numbers.js";
-import { boxesOf } from "../text/token.js";
-import { nameOf } from "../text/visible.js";
+import { showCount, showDraw, showEntropy, showLogprob, showProbability } from "../../text/numbers.js";
+import { boxesOf } from "../../text/token.js";
+import { nameOf } from "../../text/visible.js";
 
 /**
  * @typedef {Object} Wanted
  * @property {string} language
  * @property {string} prompt
- * @property {readonly import("../text/token.js").Token[]} tokens
+ * @property {readonly import("../../text/token.js").Token[]} tokens
  * @property {[string, string][]} facts a name and a value each
  * @property {Record<"title" | "prompt" | "text" | "tokens" | "token" | "probability" | "logprob" | "rank" | "entropy" | "draw" | "origin" | "generated" | "chosen" | "typed" | "shades", string>} words
  */
@@ -89,7 +89,7 @@ function headOf({ token, probability, logprob, rank, entropy, draw, origin }) {
 }
 
 /**
- * @param {import("../text/token.js").Token} token
+ * @param {import("../../text/token.js").Token} token
  * @param {number} index
  * @param {Wanted["words"]} words
  */

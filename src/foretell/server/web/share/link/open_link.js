@@ -1,57 +1,47 @@
 /** Opens a link: shows its text, writes it again on this server, and says where it first differs. */
 
-import { signal } from "@preact/signals";
-import { tell } from "../app/notices.js";
-import { ApiError, json } from "../api/http.js";
-import { NUM_ALTERNATIVES, promptIds } from "../state/generation.js";
-import { piecesOfRun, settingsOfRun } from "../state/runs.js";
-import { meetServer, serverModel, serverVersion } from "../state/server.js";
-import { changeTree, settings, tree } from "../state/store.js";
-import { branchOf, firstDifferenceOf, newTree, withBranch, withFork } from "../state/tree.js";
-import { tokensOf } from "../text/token.js";
-import { nameOf } from "../text/visible.js";
-import { typedTokens } from "../write/edit/difference.js";
+import { tell } from "../../app/notices.js";
+import { ApiError, json } from "../../api/http.js";
+import { NUM_ALTERNATIVES, promptIds } from "../../state/generation.js";
+import { piecesOfRun, settingsOfRun } from "../../state/runs.js";
+import { meetServer, serverModel, serverVersion } from "../../state/server.js";
+import { changeTree, settings, tree } from "../../state/store.js";
+import { branchOf, firstDifferenceOf, newTree, withBranch, withFork } from "../../state/tree.js";
+import { tokensOf } from "../../text/token.js";
+import { nameOf } from "../../text/visible.js";
+import { typedTokens } from "../../write/edit/difference.js";
 import { LinkError, decode } from "./codec.js";
-import { MARK } from "./link.js";
+import { MARK, isReplaying, replay } from "../replaying.js";
 import { commonBeginning, tokenAt } from "./first_difference.js";
-import { t } from "./texts.js";
+import { t } from "../texts.js";
 
 /**
  * @typedef {import("./codec.js").Link} Link
- * @typedef {import("../text/token.js").Token} Token
+ * @typedef {import("../../text/token.js").Token} Token
  */
 
-/** Whether a link's text is being written again. */
-export const isReplaying = signal(false);
-
-let abort = new AbortController();
-
-/** Leave a link's text as the link has it. */
-export function leaveReplaying() {
-  abort.abort();
+/** Open the link of the page's address. What is wrong with it is told. */
+export async function openAddress() {
+  try {
+    await openLink(location.hash.slice(1 + MARK.length));
+  } catch (error) {
+    tell("error", toldError(/** @type {Error} */ (error)));
+  }
 }
 
-/** Opens the link of the page's address, if it has one; and later ones. */
-export function followAddress() {
-  const open = () => openAddress().catch((error) => tell("error", toldError(error)));
-  addEventListener("hashchange", open);
-  open();
-}
-
-async function openAddress() {
-  const hash = location.hash.slice(1);
-  if (!hash.startsWith(MARK)) return;
-  const link = await decode(hash.slice(MARK.length));
+/** @param {string} code */
+async function openLink(code) {
+  const link = await decode(code);
   if (serverModel.value === "") await meetServer();
   const isKnown = link.model === serverModel.value;
   const id = isKnown ? await showIds(link) : await showText(link);
   history.replaceState(null, "", location.pathname + location.search);
   isReplaying.value = true;
-  abort = new AbortController();
+  replay.abort = new AbortController();
   try {
     tellOutcome(link, isKnown ? await replayIds(link, id) : await replayText(link, id));
   } catch (error) {
-    if (!abort.signal.aborted) throw error;
+    if (!replay.abort.signal.aborted) throw error;
   } finally {
     isReplaying.value = false;
   }
@@ -97,8 +87,8 @@ async function showText(link) {
 /**
  * @param {Link} link
  * @param {Token[]} tokens
- * @param {import("../state/runs.js").Run[]} runs
- * @param {import("../state/tree.js").Prompt} prompt
+ * @param {import("../../state/runs.js").Run[]} runs
+ * @param {import("../../state/tree.js").Prompt} prompt
  */
 function shown(link, tokens, runs, prompt) {
   const begun = { ...newTree(prompt, link.settings), model: serverModel.value };
@@ -153,7 +143,7 @@ async function replayIds(link, treeId) {
  */
 async function writtenAgain(ids, asked) {
   const body = { ...asked, prompt: ids, logprobs: NUM_ALTERNATIVES };
-  return tokensOf(await json("v1/foretell/explain", body, abort.signal));
+  return tokensOf(await json("v1/foretell/explain", body, replay.abort.signal));
 }
 
 /**

@@ -1,9 +1,9 @@
 /** Where a text that was written again first differs from what it was: pure functions. */
 
-import { textOf } from "../text/token.js";
+import { textOf } from "../../text/token.js";
 
 /**
- * @param {readonly import("../text/token.js").Token[]} again
+ * @param {readonly import("../../text/token.js").Token[]} again
  * @param {string} text what they should say
  * @returns {{ num_tokens: number, num_characters: number, isWhole: boolean }} tokens and characters that
  *   say it; whether one of the two is the beginning of the other
@@ -21,7 +21,7 @@ export function commonBeginning(again, text) {
 /**
  * The position of the token that a character of a text belongs to.
  *
- * @param {readonly import("../text/token.js").Token[]} tokens
+ * @param {readonly import("../../text/token.js").Token[]} tokens
  * @param {number} character
  */
 export function tokenAt(tokens, character) {

@@ -1,15 +1,13 @@
 /** A link to the text that is shown: all that is needed to show it elsewhere, and to write it again. */
 
-import { serverModel, serverVersion } from "../state/server.js";
-import { choosingOnly } from "../state/runs.js";
-import { settings, tree } from "../state/store.js";
-import { runsOfBranch, tokensOfBranch } from "../state/tree.js";
-import { promptIds } from "../state/generation.js";
-import { textOf } from "../text/token.js";
+import { serverModel, serverVersion } from "../../state/server.js";
+import { choosingOnly } from "../../state/runs.js";
+import { settings, tree } from "../../state/store.js";
+import { runsOfBranch, tokensOfBranch } from "../../state/tree.js";
+import { promptIds } from "../../state/generation.js";
+import { textOf } from "../../text/token.js";
+import { MARK } from "../replaying.js";
 import { encode } from "./codec.js";
-
-/** The part of an address, after `#`, in which a link's code stands. */
-export const MARK = "text=";
 
 /** The address of a page with the text that is shown. */
 export async function linkToText() {
@@ -19,7 +17,7 @@ export async function linkToText() {
 }
 
 /**
- * @param {import("../state/tree.js").Tree} from
+ * @param {import("../../state/tree.js").Tree} from
  * @returns {Promise<import("./codec.js").Link>}
  */
 async function linkOf(from) {
@@ -47,8 +45,8 @@ function withoutReports({ logprobs, trace, stream, prompt, ...kept }) {
  * The text of the tokens, cut where a run begins or ends: what lies before the first run, that run,
  * what lies between it and the second, and so on.
  *
- * @param {readonly import("../text/token.js").Token[]} tokens
- * @param {readonly import("../state/runs.js").Run[]} runs
+ * @param {readonly import("../../text/token.js").Token[]} tokens
+ * @param {readonly import("../../state/runs.js").Run[]} runs
  */
 export function textsBetween(tokens, runs) {
   const cuts = [0, ...runs.flatMap((run) => [run.start, run.end]), tokens.length];

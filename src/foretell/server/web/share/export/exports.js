@@ -1,18 +1,18 @@
 /** The text that is shown, in the forms in which it can leave the page. */
 
-import { language } from "../app/words.js";
-import { json } from "../api/http.js";
-import { promptIds } from "../state/generation.js";
-import { choosingOnly } from "../state/runs.js";
-import { serverModel, serverVersion } from "../state/server.js";
-import { tree } from "../state/store.js";
-import { runsOfBranch, tokensOfBranch } from "../state/tree.js";
-import { textOf } from "../text/token.js";
-import { htmlPage } from "./export_html.js";
-import { pythonProgram } from "./export_python.js";
-import { shellLine } from "./export_shell.js";
+import { language } from "../../app/words.js";
+import { json } from "../../api/http.js";
+import { promptIds } from "../../state/generation.js";
+import { choosingOnly } from "../../state/runs.js";
+import { serverModel, serverVersion } from "../../state/server.js";
+import { tree } from "../../state/store.js";
+import { runsOfBranch, tokensOfBranch } from "../../state/tree.js";
+import { textOf } from "../../text/token.js";
+import { htmlPage } from "./html.js";
+import { pythonProgram } from "./python.js";
+import { shellLine } from "./shell.js";
 import { partsOf } from "./parts.js";
-import { t } from "./texts.js";
+import { t } from "../texts.js";
 
 function shownNow() {
   const from = tree.value;

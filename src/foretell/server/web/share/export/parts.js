@@ -1,12 +1,12 @@
 /** A branch as what wrote it: runs, and what the reader chose or typed between them. Pure. */
 
-import { settingsOfRun } from "../state/runs.js";
-import { textOf } from "../text/token.js";
+import { settingsOfRun } from "../../state/runs.js";
+import { textOf } from "../../text/token.js";
 
 /**
- * @param {readonly import("../text/token.js").Token[]} tokens
- * @param {readonly import("../state/runs.js").Run[]} runs
- * @returns {import("./export_python.js").Part[]}
+ * @param {readonly import("../../text/token.js").Token[]} tokens
+ * @param {readonly import("../../state/runs.js").Run[]} runs
+ * @returns {import("./python.js").Part[]}
  */
 export function partsOf(tokens, runs) {
   const parts = [];
@@ -19,7 +19,7 @@ export function partsOf(tokens, runs) {
   return end < tokens.length ? [...parts, idsPart(tokens.slice(end))] : parts;
 }
 
-/** @param {readonly import("../text/token.js").Token[]} tokens */
+/** @param {readonly import("../../text/token.js").Token[]} tokens */
 function idsPart(tokens) {
   return /** @type {const} */ ({ kind: "ids", ids: tokens.map((token) => token.id), text: textOf(tokens) });
 }
