@@ -140,7 +140,7 @@ pageTest("stepping by the draw gives what a run with the seed gives", server, as
   const { token_ids: ids } = await explained(server, "the dog", { temperature: 1, seed: 11, max_new_tokens: 5 });
   await button(page, "Step").click();
   for (let count = 0; count < 5; count += 1) {
-    await page.getByRole("region", { name: "Next token" }).waitFor();
+    await page.getByRole("region", { name: "Choose the next token" }).waitFor();
     assert.deepEqual(await idsOf(page), ids.slice(0, count));
     await button(page, count % 2 ? "Step" : "Take the draw").click();
     await page.waitForFunction((num) => document.querySelectorAll(".flow [data-index]").length === num, count + 1);
@@ -171,7 +171,7 @@ pageTest("the choices are the server's, and the reader may take another", server
   assert.equal(tokens[0].id, all[place].token_id);
   assert.equal(tokens[0].origin, "chosen");
   await button(page, "Leave it").click();
-  await page.getByRole("region", { name: "Next token" }).waitFor({ state: "detached" });
+  await page.getByRole("region", { name: "Choose the next token" }).waitFor({ state: "detached" });
 });
 
 pageTest("what begins anew in a request that goes on is told", server, async (page) => {
