@@ -13,7 +13,7 @@ const items = (page) => treeOf(page).getByRole("treeitem");
 async function forked(page, position) {
   await generateWith(page, "the dog", SETTINGS);
   await page.evaluate(async (place) => {
-    const from = (path) => import(new URL(`playground/${path}`, document.baseURI).href);
+    const from = (path) => import(new URL(path, document.querySelector("script[src]").src).href);
     const { tree, tokens, settings } = await from("state/store.js");
     const { withFork } = await from("state/tree.js");
     const { chosenToken } = await from("text/token.js");
@@ -77,7 +77,7 @@ pageTest("the root cannot be deleted; a note stands below the name", server, asy
 pageTest("a branch that is deleted while it is written ends its request", server, async (page) => {
   await forked(page, 4);
   await page.evaluate(async () => {
-    const from = (path) => import(new URL(`playground/${path}`, document.baseURI).href);
+    const from = (path) => import(new URL(path, document.querySelector("script[src]").src).href);
     const { settings, tree } = await from("state/store.js");
     const { remove } = await from("write/branches/changes.js");
     const { goOn } = await from("state/generation.js");
@@ -95,7 +95,7 @@ pageTest("siblings are shown in turn", server, async (page) => {
   const { branches } = await stateOf(page);
   const turn = (direction) =>
     page.evaluate(async (by) => {
-      const { showSibling } = await import(new URL("playground/write/branches/siblings.js", document.baseURI).href);
+      const { showSibling } = await import(new URL("write/branches/siblings.js", document.querySelector("script[src]").src).href);
       return showSibling(by);
     }, direction);
   for (const [direction, shown] of [[1, 0], [-1, 1], [-1, 0]]) {

@@ -183,7 +183,7 @@ pageTest("what begins anew in a request that goes on is told", server, async (pa
 pageTest("a text of another model is not gone on with by ids; generating writes it anew", server, async (page) => {
   await generate(page, "the cat");
   await page.evaluate(async () => {
-    const { tree } = await import(new URL("playground/state/store.js", document.baseURI).href);
+    const { tree } = await import(new URL("state/store.js", document.querySelector("script[src]").src).href);
     tree.value = { ...tree.value, model: "elsewhere-7b" };
   });
   await page.getByText("elsewhere-7b wrote this text; here is toy").waitFor();

@@ -4,7 +4,7 @@ import { generate } from "./browser.mjs";
 /** Settings of the next request, past the form. */
 export async function useSettings(page, settings) {
   await page.evaluate(async (wanted) => {
-    const store = await import(new URL("playground/state/store.js", document.baseURI).href);
+    const store = await import(new URL("state/store.js", document.querySelector("script[src]").src).href);
     store.settings.value = wanted;
   }, settings);
 }
@@ -48,7 +48,7 @@ export async function written(page) {
 /** What the page has: parts of its state that can be compared. */
 export function stateOf(page) {
   return page.evaluate(async () => {
-    const from = (path) => import(new URL(`playground/${path}`, document.baseURI).href);
+    const from = (path) => import(new URL(path, document.querySelector("script[src]").src).href);
     const { tree, tokens, shelf, current } = await from("state/store.js");
     return {
       prompt: tree.value.prompt,
