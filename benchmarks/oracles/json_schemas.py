@@ -110,7 +110,8 @@ def run_file(path: Path, compiler: GrammarCompiler, *, lenient: bool) -> Verdict
             if not is_right:
                 told = "ruled out" if test["valid"] else "let through"
                 found.wrong.append(
-                    f"{told}: {json.dumps(test['data'])[:80]} by {json.dumps(case['schema'])[:300]} ({test['description']})"
+                    f"{told}: {json.dumps(test['data'])[:80]} by "
+                    f"{json.dumps(case['schema'])[:300]} ({test['description']})"
                 )
     return found
 
