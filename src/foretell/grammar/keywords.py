@@ -112,6 +112,15 @@ def without_unsupported(schema: Any) -> Any:
     return kept
 
 
+def has_open_keys(schema: Any) -> bool:
+    """Whether some object has keys that are listed, and may have others."""
+    return any(
+        one.get("additionalProperties") is not False
+        and not {"properties", "patternProperties", "required"}.isdisjoint(one)
+        for _, one in subschemas(schema)
+    )
+
+
 def subschemas(schema: Any, path: str = "$") -> Iterator[tuple[str, dict[str, Any]]]:
     """Every schema that is an object, with its path, the whole one first."""
     if not isinstance(schema, dict):
@@ -142,7 +151,21 @@ def _reason(keyword: str, schema: Mapping[str, Any]) -> str | None:
         return None if _asks_for_nothing(keyword, schema) else "is not supported"
     if keyword == "multipleOf" and isinstance(value, (int, float)) and value > MAX_MULTIPLE:
         return f"is {quote(value)}: must be at most {MAX_MULTIPLE}"
+    if (
+        keyword == "minProperties"
+        and isinstance(value, (int, float))
+        and value > _most_keys(schema)
+    ):
+        return (
+            f"is {quote(value)}: must be at most {_most_keys(schema)}, one more than are required, "
+            "since a key that comes twice would count twice"
+        )
     return None
+
+
+def _most_keys(schema: Mapping[str, Any]) -> int:
+    required = schema.get("required")
+    return 1 + (len({*map(str, required)}) if isinstance(required, list) else 0)
 
 
 def _asks_for_nothing(keyword: str, schema: Mapping[str, Any]) -> bool:

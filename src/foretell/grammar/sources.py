@@ -26,6 +26,11 @@ WHITESPACE: Mapping[str, Mapping[str, Any]] = {
 }
 """By `json_whitespace`. Without a bound a model may write white space until its budget is spent."""
 
+SHORT_ESCAPES = '"\\\\bfnrt'
+"""Where keys that are not listed may be written, none is to be spelled as \\u0061: the library
+would take a listed one so spelled for another, and not hold its value to anything. Control
+characters that have no short escape cannot be written there."""
+
 MAX_CHOICES = 2**20
 """Characters of all choices together; they take some hundred bytes each."""
 
@@ -102,12 +107,14 @@ def json_grammar(schema: Any, source: Source) -> str:
 
     return LLMatcher.grammar_from_json_schema(
         json.dumps(schema, ensure_ascii=False),
-        overrides=_options(source),
+        overrides=_options(source, schema),
     )
 
 
-def _options(source: Source) -> JsonCompileOptions:
+def _options(source: Source, schema: Any) -> JsonCompileOptions:
     options = {**WHITESPACE[source.whitespace], "lenient": source.lenient}
+    if keywords.has_open_keys(schema):
+        options["json_allowed_escapes"] = SHORT_ESCAPES
     return cast("JsonCompileOptions", options)
 
 
@@ -166,7 +173,7 @@ def _of_tags(source: Source, special: Mapping[str, int]) -> str:
     for index, one in enumerate(data["structures"]):
         name = f"structural_tag.structures[{index}].schema"
         schema = _supported(name, one["schema"], lenient=source.lenient)
-        body = json.dumps({**schema, "x-guidance": _options(source)})
+        body = json.dumps({**schema, "x-guidance": _options(source, schema)})
         begin = _in_lark(one["begin"], special)
         if not is_bare:
             trigger = _trigger(one["begin"], data.get("triggers") or [one["begin"]])
