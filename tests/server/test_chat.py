@@ -135,7 +135,7 @@ def test_null_is_as_if_a_field_were_absent():
     ("wish", "param"),
     [
         ({"tools": [{"type": "function"}]}, "tools"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "yaml"}}, "response_format"),
         ({"repeat_penalty": 1.1}, "repeat_penalty"),
         ({"add_special_tokens": True}, "add_special_tokens"),
         ({"cache_salt": "mine"}, "cache_salt"),

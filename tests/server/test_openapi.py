@@ -15,7 +15,7 @@ from foretell import GenerationConfig
 from foretell.config import RANGES
 from foretell.config.settings import SETTINGS
 from foretell.errors import ConfigError
-from foretell.server.fields import HARMLESS, OWN, RENAMED, SENDABLE
+from foretell.server.fields import FORM_FIELDS, HARMLESS, OWN, RENAMED, SENDABLE
 from foretell.server.openapi.answers import PLAIN, VIEWS, answer_schemas
 from foretell.server.openapi.document import OPERATIONS
 from foretell.server.openapi.requests import (
@@ -123,7 +123,7 @@ def test_there_is_no_shape_of_a_field_that_is_not_there():
 
 def test_each_setting_is_there_with_its_bounds():
     fields = settings_schema()["properties"]
-    assert set(fields) == {*SENDABLE, *RENAMED}
+    assert set(fields) == {*SENDABLE, *RENAMED, *FORM_FIELDS}
     defaults = {one.name: one.default for one in dataclasses.fields(GenerationConfig) if one.init}
     for name in SENDABLE:
         assert SETTINGS[name].meaning in fields[name]["description"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import foretell
 from foretell.config.settings import GROUPS, SETTINGS
-from foretell.server.fields import HARMLESS, NEUTRAL, OWN, RENAMED, SENDABLE
+from foretell.server.fields import FORM_FIELDS, HARMLESS, NEUTRAL, OWN, RENAMED, SENDABLE
 from foretell.server.openapi.document import OPERATIONS
 from foretell.server.openapi.requests import TAKES_NO_SETTINGS
 from foretell.server.sorting import reason_of
@@ -58,6 +58,8 @@ def _settings() -> Iterator[str]:
     yield "takes. Those that follow have a second name:\n"
     renamed = [(_code(name), _code(setting)) for name, setting in RENAMED.items()]
     yield from _table(("field", "setting"), renamed)
+    yield "These stand for settings of structured output:\n"
+    yield from _table(HEADS, [(_code(name), what) for name, what in FORM_FIELDS.items()])
     groups: dict[str, list[str]] = {}
     for name in SENDABLE:
         groups.setdefault(SETTINGS[name].group, []).append(_code(name))

@@ -16,6 +16,7 @@ import foretell
 from foretell import GenerationConfig
 from foretell.config.settings import SETTINGS
 from foretell.config.validators import (
+    CHOICES,
     DECAY,
     EARLY_STOPPING,
     FUNCTIONS,
@@ -66,6 +67,7 @@ COUNT = "num_return_sequences"
 WIDER: dict[Any, str] = {
     TOKEN_IDS: "int | Collection[int]",
     TEXTS: "str | Collection[str]",
+    CHOICES: "str | Collection[str]",
     REGEXES: "str | Collection[str]",
     FUNCTIONS: "Callable[..., Any] | Collection[Callable[..., Any]]",
     STAGE_NAMES: "LogprobStage | tuple[LogprobStage, ...] | list[LogprobStage]",

@@ -259,6 +259,14 @@ MAX_GRAMMAR = 2**18
 """Characters of a grammar or of a regular expression."""
 
 
+def choices(name: str, value: Any) -> tuple[str, ...]:
+    """Texts of which one is written, at least one, each once."""
+    found = strings(name, value)
+    if not found:
+        raise ConfigError(f"{name} has no text: must have at least one")
+    return tuple(dict.fromkeys(found))
+
+
 def formal_language(name: str, value: Any) -> str:
     """A grammar or a regular expression; whether it makes sense is found where it is compiled."""
     found = plain.string(value)
@@ -377,6 +385,7 @@ SCOPE = Values(scope, f"{', '.join(SCOPE_NAMES)} or a number", Notation.SCOPE)
 DECAY = Values(decay, "start ≥ 0, factor > 0", Notation.DECAY)
 DETECTION = Values(detection, "True, or sizes and count", Notation.DETECTION)
 EARLY_STOPPING = Values(early_stopping, f'True, False or "{NEVER}"', Notation.EARLY_STOPPING)
+CHOICES = Values(choices, "texts", Notation.TEXTS)
 PATTERN = Values(formal_language, "a regular expression", Notation.PATTERN)
 GRAMMAR = Values(formal_language, "a grammar", Notation.GRAMMAR)
 JSON_SCHEMA = Values(json_schema, "a JSON schema", Notation.SCHEMA)

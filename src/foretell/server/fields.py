@@ -85,7 +85,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
         **_BOTH,
         "include": "`message.output_text.logprobs`: report log-probabilities",
         "top_logprobs": f"alternatives to report beside each token, {TOP}",
-        "text": "`format`, of which there is `text`",
+        "text": "`format`: `text`, `json_object` or `json_schema`",
         "reasoning": "`effort`, of which there is `none`",
         "metadata": f"up to {MAX_METADATA} short texts by name, which the answer tells again",
         "continue_final_message": "as in chats",
@@ -151,8 +151,20 @@ RENAMED: Mapping[str, str] = {
     "max_output_tokens": "max_new_tokens",
     "min_tokens": "min_new_tokens",
     "n": "num_return_sequences",
+    "guided_json": "json_schema",
+    "guided_regex": "regex",
+    "guided_choice": "choices",
+    "guided_grammar": "grammar",
 }
 """Settings by the names of OpenAI and vLLM."""
+
+FORM_FIELDS: Mapping[str, str] = {
+    "response_format": "`text`, `json_object` or `json_schema`, as OpenAI has it: `json` or "
+    "`json_schema`, and `lenient` unless it is `strict`",
+    "structured_outputs": "`json`, `json_object`, `regex`, `choice`, `grammar` or "
+    "`structural_tag`, as vLLM has it: the settings of these names",
+}
+"""Fields that stand for settings of structured output; `forms.py` reads them."""
 
 NEWER = ("max_completion_tokens", "max_output_tokens")
 """OpenAI's newer names, which win over an older one beside them."""
@@ -162,6 +174,7 @@ HARMLESS: Mapping[str, str] = {
     **dict.fromkeys(("store", "service_tier", "prompt_cache_key"), "how it is kept"),
     **dict.fromkeys(("prompt_cache_retention", "prompt_cache_options"), "how it is kept"),
     "include_obfuscation": "how it is sent",
+    "guided_decoding_backend": "which library compiles a form",
     "max_tool_calls": "nothing without what it goes with",
     "verbosity": "nothing without what it goes with",
 }
@@ -173,7 +186,6 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "parallel_tool_calls": (True, False),
     "functions": ([],),
     "function_call": ("none", "auto"),
-    "response_format": ({"type": "text"},),
     "modalities": (["text"],),
     "best_of": (0, 1),
     "suffix": ("",),
@@ -194,17 +206,11 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "background": (False,),
     "context_management": ([],),
     **dict.fromkeys(("audio", "prediction", "web_search_options", "thinking"), ()),
-    **dict.fromkeys(("guided_choice", "guided_grammar", "guided_json", "guided_regex"), ()),
-    **dict.fromkeys(("structured_outputs", "grammar", "json_schema"), ()),
     **dict.fromkeys(("truncate_prompt_tokens", "chat_template", "mm_processor_kwargs"), ()),
 }
 """Fields that would change the text, and values with which they do not."""
 
-_FREE = "what is written cannot be held to a form: ask for it in the prompt, and check what comes"
-
 REASONS: Mapping[str, str] = {
-    **dict.fromkeys(("response_format", "structured_outputs", "grammar", "json_schema"), _FREE),
-    **dict.fromkeys(("guided_choice", "guided_grammar", "guided_json", "guided_regex"), _FREE),
     "messages": "/v1/chat/completions takes them",
     "prompt": "/v1/completions takes it",
     "input": "/v1/responses takes it",

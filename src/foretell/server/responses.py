@@ -8,6 +8,7 @@ from typing import Any
 
 from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
 from foretell.server.errors import invalid
+from foretell.server.forms import text_format
 from foretell.server.input_items import messages_of
 from foretell.server.limits import MAX_METADATA, MAX_METADATA_NAME, MAX_METADATA_TEXT, TOP
 from foretell.server.prompts import template_wishes
@@ -70,12 +71,11 @@ def _reports(fields: Fields) -> dict[str, Any]:
 
 
 def _check_text(fields: Fields) -> None:
-    """Raise ApiError unless the answer is to be plain text."""
+    """Take the form that the text is to have; ApiError if there is none such."""
     wishes = _known(fields.own, "text")
     form = wishes.pop("format", None)
-    if form not in (None, {"type": "text"}):
-        message = f'text.format={quote(form)} is refused: must be {{"type": "text"}}'
-        raise invalid(message, "text", "unsupported_parameter")
+    if form is not None:
+        fields.take_all("text", text_format("text.format", form))
     wishes.pop("verbosity", None)
     for name in wishes:
         fields.pass_over(f"text.{name}")

@@ -9,6 +9,7 @@ from typing import Any
 from foretell.config.foreign_names import NOTES, known_as
 from foretell.server.errors import invalid
 from foretell.server.fields import (
+    FORM_FIELDS,
     FUNCTIONS,
     HARMLESS,
     MOST,
@@ -20,6 +21,7 @@ from foretell.server.fields import (
     SENDABLE,
     SETTINGLESS,
 )
+from foretell.server.forms import form_settings
 from foretell.server.limits import (
     MAX_BIASES,
     MAX_CHARACTERS,
@@ -31,6 +33,7 @@ from foretell.server.limits import (
 )
 from foretell.utils.quoting import quote
 
+_OF_SETTINGS = (*RENAMED, *FORM_FIELDS)
 _TEXTS = ("stop", "stop_regex", "bad_words", "dry_sequence_breakers")
 
 
@@ -54,6 +57,11 @@ class Fields:
     unknown: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    def take_all(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Take settings that a field stands for; ApiError if one was stated before."""
+        for setting, value in settings.items():
+            _take(self, setting, name, value)
+
     def pass_over(self, name: str) -> None:
         """Make nothing of a field that is unknown, and note it; ApiError if that is refused."""
         if self.is_strict:
@@ -72,8 +80,10 @@ def sort_fields(body: Mapping[str, Any], route: str, *, strict: bool = False) ->
             found.own[name] = value
         elif name in HARMLESS:
             continue
-        elif route in SETTINGLESS and (name in RENAMED or name in SENDABLE):
+        elif route in SETTINGLESS and (name in _OF_SETTINGS or name in SENDABLE):
             found.pass_over(name)
+        elif name in FORM_FIELDS:
+            found.take_all(name, form_settings(name, value))
         elif name in RENAMED:
             _rename(found, name, value)
         elif name in SENDABLE:
@@ -97,7 +107,9 @@ def _rename(found: Fields, name: str, value: Any) -> None:
 
 def _take(found: Fields, setting: str, name: str, value: Any) -> None:
     if setting in found.settings:
-        raise invalid(f"{name} and {found.spelled[setting]} are one setting: give one", name)
+        raise invalid(
+            f"{name} and {found.spelled.get(setting, setting)} are one setting: give one", name
+        )
     _check_size(name, setting, value)
     if setting == "top_k" and value == -1 and type(value) is int:
         value = 0  # vLLM's way to say that it is off

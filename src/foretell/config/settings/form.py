@@ -5,11 +5,11 @@ from __future__ import annotations
 from foretell.config.settings.setting import Kind, Setting
 from foretell.config.validators import (
     BOOLEAN,
+    CHOICES,
     GRAMMAR,
     JSON_SCHEMA,
     PATTERN,
     STRUCTURAL_TAG,
-    TEXTS,
     one_of,
 )
 
@@ -55,7 +55,7 @@ print(output.parsed)
         aliases=("guided_regex", "pattern"),
     ),
     "choices": Setting(
-        TEXTS,
+        CHOICES,
         Kind.FORM,
         "texts of which one is written",
         with_others=ONE,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from foretell.server import limits
-from foretell.server.fields import HARMLESS, OWN, RENAMED, SENDABLE, SETTINGLESS
+from foretell.server.fields import FORM_FIELDS, HARMLESS, OWN, RENAMED, SENDABLE, SETTINGLESS
 from foretell.server.input_items import TEXT_PARTS
 from foretell.server.limits import (
     MAX_MESSAGES,
@@ -231,6 +231,8 @@ def settings_schema() -> Schema:
     fields = {name: setting_schema(name) for name in SENDABLE}
     for name, setting in RENAMED.items():
         fields[name] = {**fields[setting], "description": f"{setting}, by another name"}
+    for name, about in FORM_FIELDS.items():
+        fields[name] = {**nullable(_OBJECT), "description": about}
     return {"type": "object", "properties": fields}
 
 
