@@ -55,6 +55,11 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
+def roomy_llm(**options: Any) -> LLM:
+    """A toy with room for some samples."""
+    return toy_llm(num_blocks=600, **options)
+
+
 def outputs_of(llm: Any, **settings: Any) -> list[Any]:
     found = llm.generate("the cat", **{**ENOUGH, **settings})
     return found if isinstance(found, list) else [found]
@@ -62,7 +67,7 @@ def outputs_of(llm: Any, **settings: Any) -> list[Any]:
 
 @pytest.mark.parametrize("settings", WAYS.values(), ids=WAYS)
 def test_each_way_of_decoding_keeps_to_the_schema(settings):
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         for output in outputs_of(llm, json_schema=SCHEMA, **settings):
             assert output.stop_reason.kind == "grammar"
             assert (output.finish_reason, output.complete) == ("stop", True)
@@ -72,7 +77,7 @@ def test_each_way_of_decoding_keeps_to_the_schema(settings):
 
 @pytest.mark.parametrize("settings", WAYS.values(), ids=WAYS)
 def test_what_it_is_answered_depends_on_nothing_but_the_request(settings):
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         alone = [one.token_ids for one in outputs_of(llm, json_schema=SCHEMA, **settings)]
         prompts = ["the", "the cat", "a cat"]
         several = llm.generate(prompts, **{**ENOUGH, "json_schema": SCHEMA, **settings})
@@ -82,7 +87,7 @@ def test_what_it_is_answered_depends_on_nothing_but_the_request(settings):
 
 @pytest.mark.parametrize("settings", [{}, HOT, {"num_beams": 3}, {"repetition_penalty": 1.2}])
 def test_a_stream_s_beginnings_never_leave_the_language(settings):
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         grammar = llm._require_open().inputs._grammars.find(GenerationConfig(json_schema=SCHEMA))
         text = ""
         for chunk in llm.stream("the cat", json_schema=SCHEMA, **ENOUGH, **settings):
@@ -93,7 +98,7 @@ def test_a_stream_s_beginnings_never_leave_the_language(settings):
 
 
 def test_draws_in_one_call_are_those_of_the_stages_one_by_one():
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         for seed in range(5):
             wish = {"json_schema": SCHEMA, "temperature": 1.7, "top_p": 0.95, "seed": seed}
             (fused,) = outputs_of(llm, **wish)
@@ -114,7 +119,7 @@ FORMS = [
 @pytest.mark.parametrize(("form", "fits"), FORMS)
 @pytest.mark.parametrize("seed", range(4))
 def test_other_forms(form, fits, seed):
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         (output,) = outputs_of(llm, **form, temperature=1.5, seed=seed)
         assert output.complete
         assert fits(output.text)
@@ -123,7 +128,7 @@ def test_other_forms(form, fits, seed):
 
 
 def test_json_is_an_object():
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         for seed in range(5):
             (output,) = outputs_of(llm, json=True, temperature=0.7, seed=seed)
             assert output.text.startswith("{")
@@ -134,7 +139,7 @@ def test_tags_lie_in_free_text():
     tag = {"begin": "<n>", "schema": {"type": "integer", "maximum": 99}, "end": "</n>"}
     text = "so <n>12</n>, then <n>-3</n>!"
     wrong = "so <n>x"
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         config = GenerationConfig(structural_tag={"structures": [tag], "triggers": ["<n"]})
         grammar = llm._require_open().inputs._grammars.find(config)
         assert grammar.accepts(text)
@@ -147,7 +152,7 @@ def test_tags_lie_in_free_text():
 
 
 def test_what_can_only_end_ends_at_once_and_an_open_end_is_the_model_s():
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         (closed,) = outputs_of(llm, regex="ab{2}")
         assert (closed.text, closed.stop_reason.kind, closed.token_ids[-1]) == (
             "abb",
@@ -162,7 +167,7 @@ def test_what_can_only_end_ends_at_once_and_an_open_end_is_the_model_s():
 
 @pytest.mark.parametrize("settings", [{}, HOT, {"num_beams": 2}])
 def test_a_spent_budget_leaves_a_text_as_it_is(settings):
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         (output,) = outputs_of(llm, json_schema=SCHEMA, **{**settings, "max_new_tokens": 5})
         assert output.finish_reason == "length"
         assert (output.complete, output.parsed) == (False, None)
@@ -170,7 +175,7 @@ def test_a_spent_budget_leaves_a_text_as_it_is(settings):
 
 
 def test_a_stop_may_end_a_text_where_it_is_complete_and_elsewhere():
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         wish = {"regex": "[ab]+", "logit_bias": {"a": 50.0}}
         (whole,) = outputs_of(llm, **wish, stop="aaa", include_stop_str_in_output=True)
         assert (whole.text, whole.complete, whole.parsed) == ("aaa", True, "aaa")
@@ -182,14 +187,14 @@ def test_a_stop_may_end_a_text_where_it_is_complete_and_elsewhere():
 
 def test_another_end_of_sequence_may_come_where_the_text_may_end_alone():
     a, b = toy_tokenizer().encode("ab", add_special_tokens=False)
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         wish = {"regex": "b{2}a?", "eos_token_id": a, "logit_bias": {a: 50.0, b: 1.0}}
         (output,) = outputs_of(llm, **wish)
         assert (output.text, output.stop_reason.kind) == ("bb", "eos")
 
 
 def test_without_a_form_nothing_is_told_of_one():
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         (output,) = outputs_of(llm, max_new_tokens=3)
         assert (output.complete, output.parsed, output.passed_over) == (None, None, None)
 
@@ -199,7 +204,7 @@ def test_without_a_form_nothing_is_told_of_one():
 
 def test_log_probabilities_before_and_after_the_mask():
     stages = ("raw", "processed", "final")
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         wish = {"choices": ["ab", "cd"], "temperature": 0.5, "seed": 1}
         (output,) = outputs_of(llm, **wish, logprobs=5, logprobs_stage=stages, trace=True)
         first = {stage: output.logprobs_by_stage[stage][0] for stage in stages}
@@ -216,7 +221,7 @@ def test_log_probabilities_before_and_after_the_mask():
 
 def test_the_mask_wins_where_nothing_of_what_was_left_is_allowed():
     only_x = {"allowed_token_ids": toy_tokenizer().encode("x", add_special_tokens=False)}
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         (output,) = outputs_of(llm, choices=["ab"], **only_x, trace=True)
         assert output.text == "ab"
         masked = output.trace[0].stages[-1]
@@ -227,9 +232,9 @@ def test_the_mask_wins_where_nothing_of_what_was_left_is_allowed():
 
 @pytest.mark.parametrize("dialect", ["transformers", "vllm", "llama.cpp"])
 def test_the_mask_is_the_last_before_temperature(dialect):
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         wish = {"dialect": dialect, "seed": 1, "temperature": 0.9, "presence_penalty": 0.5}
-        wish |= {"logit_bias": {65: -1.0}, "logits_processor": lambda row: row, "top_n_sigma": 5.0}
+        wish |= {"logit_bias": {65: -1.0}, "logits_processor": lambda row: row, "top_n_sigma": 2.5}
         (output,) = outputs_of(llm, choices=["ab"], **wish, trace=True)
         names = [stage.name for stage in output.trace[0].stages]
         later = ("top_n_sigma", "temperature", "top_k", "top_p", "min_p")
@@ -238,7 +243,7 @@ def test_the_mask_is_the_last_before_temperature(dialect):
 
 
 def test_the_next_token_s_odds_are_those_of_the_form():
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         found = llm.next("the cat", choices=["ab", "cd"], top=VOCAB_SIZE, temperature=1)
         likely = {one.token for one in found.tokens if one.final_probability > 0}
         assert likely == {"a", "c"}
@@ -343,7 +348,10 @@ UNIQUE = {
 
 
 def test_a_refusal_names_keyword_and_path():
-    with toy_llm() as llm, pytest.raises(ConfigError, match=r"'uniqueItems' at \$\.properties\.a"):
+    with (
+        roomy_llm() as llm,
+        pytest.raises(ConfigError, match=r"'uniqueItems' at \$\.properties\.a"),
+    ):
         llm.generate("the", json_schema=UNIQUE)
 
 
@@ -360,7 +368,7 @@ def test_lenient_compiles_what_can_be_and_validates_the_text(text, errors):
 
 def test_a_misspelt_keyword_is_warned_of():
     schema = {"type": "string", "maxLenght": 3}
-    with toy_llm() as llm, pytest.warns(SettingWarning, match="did you mean 'maxLength'"):
+    with roomy_llm() as llm, pytest.warns(SettingWarning, match="did you mean 'maxLength'"):
         llm.generate("the", json_schema=schema, max_new_tokens=3)
 
 
@@ -398,13 +406,13 @@ def test_a_misspelt_keyword_is_warned_of():
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(settings, words):
-    with toy_llm() as llm, pytest.raises(ConfigError, match=words):
+    with roomy_llm() as llm, pytest.raises(ConfigError, match=words):
         llm.generate("the", max_new_tokens=3, **settings)
 
 
 def test_a_missing_library_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "llguidance", None)
-    with toy_llm() as llm, pytest.raises(ConfigError, match="needs llguidance: pip install"):
+    with roomy_llm() as llm, pytest.raises(ConfigError, match="needs llguidance: pip install"):
         llm.generate("the", choices=["a"])
 
 
@@ -420,7 +428,7 @@ def test_a_missing_library_says_what_to_install(monkeypatch):
     ],
 )
 def test_white_space(style, good, bad):
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         schema = {"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]}
         schema["additionalProperties"] = False
         config = GenerationConfig(json_schema=schema, json_whitespace=style)
@@ -431,7 +439,7 @@ def test_white_space(style, good, bad):
 
 def test_the_order_of_keys_is_the_schema_s():
     schema = '{"type":"object","properties":{"z":{"const":1},"a":{"const":2}},"required":["z","a"]}'
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         (output,) = outputs_of(
             llm, json_schema=schema, json_whitespace="compact", max_new_tokens=10
         )
@@ -464,7 +472,7 @@ def test_rows_without_a_token_are_never_allowed():
 def test_special_tokens_are_no_text():
     vocabulary = token_bytes(toy_tokenizer(), VOCAB_SIZE)
     assert vocabulary.special == {EOS, EOS - 1}
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         grammar = llm._require_open().inputs._grammars.find(GenerationConfig(regex="(.|\n)*"))
         allowed = grammar.start().allowed()
         assert not allowed[[EOS, EOS - 1]].any()
@@ -482,7 +490,7 @@ def test_a_language_is_compiled_once_and_the_vocabulary_read_once(monkeypatch):
         "_compile",
         lambda self, source: made.append(source.setting) or compiled(self, source),
     )
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         for _ in range(3):
             llm.generate(["the", "cat"], choices=["a", "b"])
             llm.generate("the", regex="a")
@@ -490,14 +498,14 @@ def test_a_language_is_compiled_once_and_the_vocabulary_read_once(monkeypatch):
 
 
 def test_what_fails_to_compile_is_tried_again():
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         for _ in range(2):
             with pytest.raises(ConfigError):
                 llm.generate("the", regex="a(")
 
 
 def test_blocks_are_free_again():
-    with toy_llm() as llm:
+    with roomy_llm() as llm:
         before = engine_of(llm).num_free_blocks
         for settings in WAYS.values():
             outputs_of(llm, json_schema=SCHEMA, **settings)

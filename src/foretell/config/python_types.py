@@ -125,13 +125,20 @@ def _has_fields(kind: Any, data: Mapping[str, Any]) -> bool:
 
 def _required(kind: Any) -> list[str]:
     if is_typeddict(kind):
-        return [name for name in get_type_hints(kind) if name in kind.__required_keys__]
+        hints = get_type_hints(kind, include_extras=True)
+        return [name for name, hint in hints.items() if _is_required(kind, name, hint)]
     missing = dataclasses.MISSING
     return [
         one.name
         for one in dataclasses.fields(kind)
         if one.init and one.default is missing and one.default_factory is missing
     ]
+
+
+def _is_required(kind: Any, name: str, hint: Any) -> bool:
+    """Python itself does not see `NotRequired` where annotations are texts."""
+    origin = get_origin(hint)
+    return origin is Required or (origin is not NotRequired and name in kind.__required_keys__)
 
 
 class _SchemaWriter:

@@ -255,6 +255,8 @@ def prompt(name: str, value: Any) -> str | tuple[int, ...]:
     return kept
 
 
+WHITESPACE_STYLES = ("free", "fixed", "compact")
+
 MAX_GRAMMAR = 2**18
 """Characters of a grammar or of a regular expression."""
 
@@ -265,6 +267,14 @@ def choices(name: str, value: Any) -> tuple[str, ...]:
     if not found:
         raise ConfigError(f"{name} has no text: must have at least one")
     return tuple(dict.fromkeys(found))
+
+
+def whitespace(name: str, value: Any) -> str:
+    """A style of white space in JSON."""
+    found = plain.string(value)
+    if found not in WHITESPACE_STYLES:
+        raise wrong(name, value, f"one of {', '.join(WHITESPACE_STYLES)}")
+    return found
 
 
 def formal_language(name: str, value: Any) -> str:
@@ -386,6 +396,7 @@ DECAY = Values(decay, "start ≥ 0, factor > 0", Notation.DECAY)
 DETECTION = Values(detection, "True, or sizes and count", Notation.DETECTION)
 EARLY_STOPPING = Values(early_stopping, f'True, False or "{NEVER}"', Notation.EARLY_STOPPING)
 CHOICES = Values(choices, "texts", Notation.TEXTS)
+WHITESPACE = Values(whitespace, ", ".join(WHITESPACE_STYLES), Notation.CHOICE, WHITESPACE_STYLES)
 PATTERN = Values(formal_language, "a regular expression", Notation.PATTERN)
 GRAMMAR = Values(formal_language, "a grammar", Notation.GRAMMAR)
 JSON_SCHEMA = Values(json_schema, "a JSON schema", Notation.SCHEMA)

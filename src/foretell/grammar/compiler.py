@@ -146,9 +146,10 @@ def _message_of(schema: Any, source: Source) -> str:
 def _check_first_step(setting: str, root: LLMatcher) -> None:
     """Raise ConfigError for a language of which there is no text, or too much of it at once."""
     mask = root.compute_bitmask()
-    if root.is_error() and not root.stop_reason().startswith("NoExtension"):
-        raise ConfigError(f"{setting} is too complex: {plain_message(root.get_error())}")
-    if root.is_error() or not any(mask):
+    message = root.get_error()
+    if message and not message.startswith("NoExtension"):  # which is that nothing may come
+        raise ConfigError(f"{setting} is too complex: {plain_message(message)}")
+    if message or not any(mask):
         raise ConfigError(f"{setting} allows no text at all: must allow one")
 
 

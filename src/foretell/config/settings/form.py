@@ -10,7 +10,7 @@ from foretell.config.validators import (
     JSON_SCHEMA,
     PATTERN,
     STRUCTURAL_TAG,
-    one_of,
+    WHITESPACE,
 )
 
 HEADING = "Structured output"
@@ -77,7 +77,7 @@ print(output.parsed)
         source="vLLM",
     ),
     "json_whitespace": Setting(
-        one_of("free", "fixed", "compact"),
+        WHITESPACE,
         Kind.DETAIL,
         "white space in JSON: free (up to two characters), fixed (a space behind , and :) or "
         "compact (none)",
