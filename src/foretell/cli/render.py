@@ -41,6 +41,7 @@ ENDS = {
     "token": "a stop token",
     "string": "a stop string",
     "regex": "a stop regex",
+    "grammar": "the form",
     "loop": "repetition",
     "criteria": "stopping criteria",
     "max_time": "time",

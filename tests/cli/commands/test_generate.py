@@ -360,3 +360,65 @@ def test_a_closed_pipe_and_ctrl_c_end_cleanly(default_model_path):
         assert process.stderr.read() == b""
         process.stdout.close()
         process.stderr.close()
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"legs": {"type": "integer", "maximum": 9, "minimum": 0}},
+    "required": ["legs"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_text_is_held_to_a_schema_of_a_file_or_of_the_command_line(shell, tmp_path, as_text):
+    shell.model(toy_llm)
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(SCHEMA), encoding="utf-8")
+    value = json.dumps(SCHEMA) if as_text else str(path)
+    result = shell.run("generate", "the", "--json-schema", value, "--max-new-tokens", "50")
+    assert result.code == 0, result.err
+    assert 0 <= json.loads(result.out)["legs"] <= 9
+    assert "ended by the form" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "fits"),
+    [
+        (["--choices", "yes", "--choices", "no"], {"yes\n", "no\n"}.__contains__),
+        (["--regex", "a[bc]d"], {"abd\n", "acd\n"}.__contains__),
+        (["--json-object"], lambda text: text.startswith("{")),
+        (["--grammar", 'root ::= "x" [0-9]'], lambda text: text[0] == "x" and text[1].isdigit()),
+    ],
+)
+def test_other_forms(shell, options, fits):
+    shell.model(toy_llm)
+    result = shell.run("generate", "the", *options, "--max-new-tokens", "50", "-q")
+    assert (result.code, result.err) == (0, "")
+    assert fits(result.out)
+
+
+def test_json_tells_whether_a_text_is_complete(shell):
+    shell.model(toy_llm)
+    wish = ["--regex", "a{5}", "--json", "-q"]
+    assert json.loads(shell.run("generate", "the", *wish).out)["complete"] is True
+    cut = json.loads(shell.run("generate", "the", *wish, "--max-new-tokens", "2").out)
+    assert (cut["text"], cut["complete"]) == ("aa", False)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--json-schema", "nowhere.json"], "nowhere.json"),
+        (["--json-schema", "{"], "is no JSON"),
+        (["--json-schema", '{"not": {}}'], "'not' at $"),
+        (["--regex", "a("], "regex"),
+        (["--regex", "a", "--choices", "b"], "one form"),
+    ],
+)
+def test_a_form_that_makes_no_sense_exits_with_2(shell, options, words):
+    shell.model(toy_llm)
+    result = shell.run("generate", "the", *options)
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+    assert result.err.count("\n") == 1
