@@ -71,6 +71,20 @@ HOSTILE: dict[str, Callable[[], dict[str, Any]]] = {
     "deep in a list": lambda: {"json_schema": '{"enum":' + "[" * 50_000 + "]" * 50_000 + "}"},
     "a circle": lambda: {"json_schema": circle(2)},
     "a large circle": lambda: {"json_schema": circle(5000)},
+    "a long way": lambda: {
+        "json_schema": {
+            "$ref": "#/$defs/d0",
+            "$defs": {
+                f"d{i}": {"properties": {"x": {"$ref": f"#/$defs/d{i + 1}"}}} for i in range(1999)
+            }
+            | {"d1999": {"type": "integer"}},
+        }
+    },
+    "a long way of rules": lambda: {
+        "grammar": "start: r0\n"
+        + "\n".join(f"r{i}: r{i + 1}" for i in range(15_000))
+        + '\nr15000: "a"'
+    },
     "a circle of all": lambda: {"json_schema": {"allOf": [{"$ref": "#"}]}},
     "a circle of any": lambda: {"json_schema": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
     "products": lambda: {

@@ -15,13 +15,16 @@ MessageOf = Callable[[Any], str]
 """What the library says against a schema; empty if it takes it."""
 
 
-def find_cause(schema: Any, message_of: MessageOf) -> Finding | None:
-    """The innermost schema that is refused, and the keyword without which it would not be."""
+def find_cause(schema: Any, message_of: MessageOf, most: int) -> Finding | None:
+    """The innermost schema that is refused, and the keyword without which it would not be.
+
+    It looks at `most` schemas, and the outermost one.
+    """
     if not isinstance(schema, dict) or not message_of(schema):
         return None
     shared = {name: schema[name] for name in SHARED if name in schema}
     found = None
-    for path, one in islice(subschemas(schema), MAX_TRIED):
+    for path, one in islice(subschemas(schema), min(MAX_TRIED, max(1, most))):
         message = message_of({**shared, **one})
         if message:
             found = _finding(path, {**shared, **one}, message, message_of)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from foretell.errors import ConfigError
 from foretell.grammar import keywords
 from foretell.grammar.blame import find_cause
+from foretell.grammar.deep_stack import run_deep
 from foretell.grammar.matcher import Grammar
 from foretell.grammar.messages import plain_message
 from foretell.grammar.sources import Source, grammar_text, json_grammar, schemas_of
@@ -29,6 +30,9 @@ MAX_KEPT = 64
 so what they were made from is counted too."""
 
 MAX_KEPT_CHARACTERS = 2**22
+
+MAX_BLAMED_CHARACTERS = 2**22
+"""Of all schemas together that are compiled to find the one that is to blame."""
 
 
 class GrammarCompiler:
@@ -54,7 +58,7 @@ class GrammarCompiler:
             once = self._kept.setdefault(source, _Once())
             self._kept.move_to_end(source)
             self._forget_oldest()
-        return once.get(lambda: self._compile(source))
+        return once.get(lambda: run_deep(lambda: self._compile(source)))
 
     def _forget_oldest(self) -> None:
         total = sum(len(source.text) for source in self._kept)
@@ -81,6 +85,8 @@ class GrammarCompiler:
         tokenizer, special = self._tokenizer()
         try:
             text = grammar_text(source, special)
+        except RecursionError as error:
+            raise ConfigError(f"{source.setting} is nested too deeply") from error
         except ValueError as error:
             if isinstance(error, ConfigError):
                 raise
@@ -126,7 +132,8 @@ def _limits() -> LLParserLimits:
 def _cannot_compile(source: Source, message: str) -> ConfigError:
     """The error of a source that the library does not take; by keyword and path in a schema."""
     for name, schema in schemas_of(source):
-        cause = find_cause(schema, lambda one: _message_of(one, source))
+        most = MAX_BLAMED_CHARACTERS // len(source.text)
+        cause = find_cause(schema, lambda one: _message_of(one, source), most)
         if cause is not None:
             return ConfigError(f"{name}: {cause}")
     return ConfigError(f"{source.setting} cannot be compiled: {message}")

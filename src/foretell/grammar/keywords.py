@@ -6,13 +6,16 @@ through; unknown names, which JSON Schema itself passes over, earn a warning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from foretell.utils.quoting import quote
 from foretell.utils.suggestions import did_you_mean
 
+INF = float("inf")
 SCHEMAS_BY_NAME = ("properties", "patternProperties", "$defs", "definitions")
 SCHEMAS = ("items", "additionalProperties", "additionalItems")
 LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
@@ -40,6 +43,14 @@ KNOWN = frozenset(
 )
 MAX_MULTIPLE = 10_000
 """Larger ones take seconds to compile."""
+
+MAX_COMMON_MULTIPLE = 100_000
+"""Of all multiples of a schema whose parts are joined: the library keeps a state for each rest."""
+
+MAX_REFERENCES = 2000
+"""The library follows them one inside the other, and where they are joined takes ever longer."""
+
+JOINING = ("allOf", "anyOf", "oneOf", "$ref")
 
 NOTHING_ASKED: Mapping[str, tuple[Any, ...]] = {
     "uniqueItems": (False,),
@@ -81,6 +92,28 @@ def unsupported(schema: Any) -> list[Finding]:
         for keyword in one
         if (reason := _reason(keyword, one)) is not None
     ]
+
+
+def excess(schema: Any) -> str | None:
+    """Why a schema would take too long to compile, in words; None if it would not."""
+    found = [one for _, one in subschemas(schema)]
+    num_references = sum("$ref" in one for one in found)
+    if num_references > MAX_REFERENCES:
+        return f"has {num_references} references ($ref): must have at most {MAX_REFERENCES}"
+    if any(not {*JOINING}.isdisjoint(one) for one in found):
+        multiple = _common_multiple(one.get("multipleOf") for one in found)
+        if multiple > MAX_COMMON_MULTIPLE:
+            most = f"must be at most {MAX_COMMON_MULTIPLE}"
+            return f"has multipleOf of which the least common multiple is {multiple}: {most}"
+    return None
+
+
+def _common_multiple(values: Iterable[Any]) -> int:
+    """Of all that are numbers, in units of the smallest decimal that one of them has."""
+    numbers = [Fraction(str(one)) for one in values if type(one) in (int, float) and 0 < one < INF]
+    scale = math.lcm(*(one.denominator for one in numbers))
+    whole = [int(one * scale) for one in numbers]
+    return math.lcm(*whole) // (math.gcd(*whole) or 1)
 
 
 def unknown(schema: Any) -> list[Finding]:

@@ -124,6 +124,9 @@ def _supported(name: str, schema: Any, *, lenient: bool) -> Any:
         raise ConfigError(f"{name}=false allows no text at all: must allow one")
     if schema is True:
         return {}
+    reason = keywords.excess(schema)
+    if reason is not None:
+        raise ConfigError(f"{name} {reason}")
     found = keywords.unsupported(schema)
     if found and not lenient:
         told = "; ".join(map(str, found[:3]))
