@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, NotRequired, TypedDict
@@ -12,8 +14,9 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError, field_validator
 from support.toy import EOS, VOCAB_SIZE, engine_of, toy_llm, toy_tokenizer
+from support.toy_async import run, scripted
 
-from foretell import LLM, ConfigError, GenerationConfig, SettingWarning
+from foretell import LLM, AsyncLLM, ConfigError, GenerationConfig, SettingWarning
 from foretell.backends.scripted import CERTAIN, ScriptedBackend
 from foretell.grammar import compiler
 from foretell.inputs.grammars import token_bytes
@@ -510,3 +513,36 @@ def test_blocks_are_free_again():
         for settings in WAYS.values():
             outputs_of(llm, json_schema=SCHEMA, **settings)
         assert engine_of(llm).num_free_blocks == before
+
+
+def test_a_language_is_compiled_beside_the_event_loop_and_beside_the_engine(monkeypatch):
+    threads = []
+    compiled = compiler.GrammarCompiler._compile
+
+    def compile_slowly(self, source):
+        threads.append(threading.current_thread().name)
+        others.wait()  # until other requests have run to their end
+        return compiled(self, source)
+
+    monkeypatch.setattr(compiler.GrammarCompiler, "_compile", compile_slowly)
+    others = threading.Event()
+
+    async def main() -> None:
+        async with AsyncLLM(scripted(), tokenizer=toy_tokenizer()) as llm:
+            held = asyncio.create_task(llm.generate("the", choices=["ab", "cd"]))
+            same = asyncio.create_task(llm.generate("cat", choices=["ab", "cd"]))
+            for _ in range(3):
+                assert (await llm.generate("the cat", max_new_tokens=5)).token_ids
+            others.set()
+            assert {(await held).text, (await same).text} <= {"ab", "cd"}
+
+    run(main)
+    assert threads == ["foretell-grammar"]
+
+
+def test_a_search_s_tree_and_explanations_show_what_the_form_ruled_out():
+    with roomy_llm() as llm:
+        tree = llm.beams("the cat", num_beams=2, choices=["abc", "abd"], max_new_tokens=5)
+        assert {one.text for one in tree.hypotheses} == {"abc", "abd"}
+        told = llm.explain("the cat", choices=["ab"], max_new_tokens=5)
+        assert "choices" in str(told)

@@ -66,7 +66,7 @@ SCHEMAS: dict[str, Any] = {
     "either": {
         "anyOf": [record(kind={"const": "x"}, v=FLAG), record(kind={"const": "y"}, w=SHORT)]
     },
-    "map": {"type": "object", "additionalProperties": integer(0, 9), "maxProperties": 3},
+    "map": {**CLOSED, "patternProperties": {"^[a-z]{1,6}$": integer(0, 9)}, "maxProperties": 3},
     "tree": {
         "$ref": "#/$defs/node",
         "$defs": {
