@@ -2,4 +2,6 @@
 
 It knows tokens by their bytes, and nothing of text or of models: `inputs/` gives it the vocabulary
 and the settings, `decoding/` asks it for masks.
+
+Beside a token's way: languages are compiled in step 1, and asked for masks in steps 5 and 6.
 """
