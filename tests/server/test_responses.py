@@ -165,7 +165,7 @@ def test_log_probabilities_are_the_models():
         ({"tool_choice": "required"}, "tool_choice"),
         ({"reasoning": {"effort": "low"}}, "reasoning"),
         ({"reasoning": "low"}, "reasoning"),
-        ({"text": {"format": {"type": "json_object"}}}, "text"),
+        ({"text": {"format": {"type": "yaml"}}}, "text"),
         ({"text": "plain"}, "text"),
         ({"prompt": {"id": "pmpt_1"}}, "prompt"),
         ({"messages": HELLO}, "messages"),

@@ -81,7 +81,7 @@ def _structured_outputs(name: str, value: Any) -> Settings:
 
 
 def _refused(name: str, reason: str) -> ApiError:
-    return invalid(f"{name}: {reason}", name, "unsupported_parameter")
+    return invalid(f"{name}: {reason}", name.partition(".")[0], "unsupported_parameter")
 
 
 _READERS: Mapping[str, Callable[[str, Any], Settings]] = {
