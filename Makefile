@@ -89,10 +89,11 @@ CLIENTS := build/clients
 LOOP := $(addprefix -o asyncio_,mode=auto default_test_loop_scope=session default_fixture_loop_scope=session)
 PURELIB := "import sysconfig; print(sysconfig.get_path('purelib'))"
 
-$(CLIENTS)/made: tests/server/clients/requirements.txt $(VENV)/tested
+$(CLIENTS)/made: $(addprefix tests/server/clients/,requirements.txt requirements-narrow.txt) $(VENV)/tested
 	@echo "fetching the clients: minutes, the first time"
 	@$(PYTHON) -m venv --clear $(CLIENTS)/venv
 	@$(CLIENTS)/venv/bin/python -m pip --quiet install -r $<
+	@$(CLIENTS)/venv/bin/python -m pip --quiet install --no-deps -r $(dir $<)requirements-narrow.txt
 	@echo "import site; site.addsitedir('$$($(abspath $(BIN))/python -c $(PURELIB))')" > \
 	    "$$($(CLIENTS)/venv/bin/python -c $(PURELIB))/foretell.pth"
 	@touch $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from foretell.config.schemas import closed
 from foretell.server.errors import ApiError, invalid
 from foretell.utils.quoting import quote
 
@@ -29,14 +30,15 @@ def form_settings(name: str, value: Any) -> Settings:
 def response_format(name: str, value: Any) -> Settings:
     """OpenAI's `response_format`, also llama.cpp's, which has a schema in `json_object`.
 
-    A schema that is not `strict` is held to as far as it can be.
+    A schema that is not `strict` is held to as far as it can be, and its objects have no properties
+    but those that are named, unless it says otherwise.
     """
     kind = value.get("type") if isinstance(value, dict) else None
     if kind == "text":
         return {}
     if kind == "json_object":
         schema = value.get("schema")
-        return {"json": True} if schema is None else {"json_schema": schema, "lenient": True}
+        return {"json": True} if schema is None else _lenient(schema)
     if kind == "json_schema":
         return _of_schema(f"{name}.json_schema", value.get("json_schema"))
     if kind == "structural_tag":
@@ -60,7 +62,11 @@ def _of_schema(path: str, wrapped: Any) -> Settings:
         raise invalid(
             f"{path}.strict={quote(strict)} must be true or false", path.partition(".")[0]
         )
-    return {"json_schema": schema} if strict else {"json_schema": schema, "lenient": True}
+    return {"json_schema": schema} if strict else _lenient(schema)
+
+
+def _lenient(schema: Any) -> Settings:
+    return {"json_schema": closed(schema), "lenient": True}
 
 
 def _structured_outputs(name: str, value: Any) -> Settings:

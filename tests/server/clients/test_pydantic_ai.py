@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from pydantic_ai import Agent, ModelHTTPError
+from pydantic import BaseModel, Field
+from pydantic_ai import Agent, ModelHTTPError, NativeOutput, ToolOutput
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from support.real_server import NAME
@@ -54,15 +55,34 @@ async def test_a_conversation(agent: Agent, real: LLM):
     assert again.output == real.chat(messages, **ALONE).text
 
 
-async def test_tools_are_refused_by_name(agent: Agent):
+async def test_a_tool_is_called_and_its_answer_read(agent: Agent):
+    asked: list[str] = []
+
     @agent.tool_plain
-    def weather() -> str:
+    def weather(city: Literal["Oslo", "Rome"]) -> str:
+        asked.append(city)
         return "rain"
 
-    with pytest.raises(ModelHTTPError) as caught:
-        await agent.run(QUESTION)
-    assert caught.value.status_code == 400
-    assert caught.value.body["param"] == "tools"
+    wishes = {"tool_choice": "required", "parallel_tool_calls": False}
+    forced: Any = {"temperature": 0.0, "max_tokens": 60, "extra_body": wishes}
+    async with agent.iter("Is it warm in Oslo?", model_settings=forced) as run:
+        async for node in run:
+            if asked:
+                break
+            assert node is not None
+    assert asked[0] in ("Oslo", "Rome")
+
+
+class Animal(BaseModel):
+    kind: Literal["cat", "dog"]
+    legs: int = Field(ge=0, le=9)
+
+
+@pytest.mark.parametrize("form", [NativeOutput, ToolOutput])
+async def test_an_output_is_of_its_type(agent: Agent, form: Any):
+    settings: Any = {"temperature": 0.0, "max_tokens": 100}
+    found = await agent.run("An animal.", output_type=form(Animal), model_settings=settings)
+    assert isinstance(found.output, Animal)
 
 
 async def test_what_does_not_fit_the_context(agent: Agent):

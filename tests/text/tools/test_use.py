@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from foretell.errors import RequestError
-from foretell.text.tools.use import closed, tool_use
+from foretell.text.tools.use import tool_use
 
 F = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 G = {"type": "function", "function": {"name": "g", "parameters": {"type": "object"}}}
@@ -75,27 +75,3 @@ def test_a_strict_tool_is_held_to_all_of_its_schema(is_strict: bool) -> None:
     use = tool_use([{**F, "function": {**F["function"], "strict": is_strict}}])
     assert use is not None
     assert use.settings()["lenient"] is not is_strict
-
-
-X = {"properties": {"x": {}}}
-CLOSED = {**X, "additionalProperties": False}
-
-
-@pytest.mark.parametrize(
-    ("schema", "expected"),
-    [
-        (X, CLOSED),
-        ({"properties": {"y": X}}, {"properties": {"y": CLOSED}, "additionalProperties": False}),
-        ({"items": X}, {"items": CLOSED}),
-        ({"anyOf": [X, {"type": "null"}]}, {"anyOf": [CLOSED, {"type": "null"}]}),
-        ({"$defs": {"d": X}, "$ref": "#/$defs/d"}, {"$defs": {"d": CLOSED}, "$ref": "#/$defs/d"}),
-        ({**X, "additionalProperties": True}, {**X, "additionalProperties": True}),
-        ({**X, "patternProperties": {"^a": {}}}, {**X, "patternProperties": {"^a": {}}}),
-        ({"allOf": [X, X]}, {"allOf": [X, X]}),
-        ({**X, "anyOf": [X]}, {**X, "anyOf": [X]}),
-        ({"type": "object"}, {"type": "object"}),
-        (True, True),
-    ],
-)
-def test_objects_have_no_properties_but_those_that_are_named(schema: Any, expected: Any) -> None:
-    assert closed(schema) == expected

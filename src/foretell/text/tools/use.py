@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from foretell.config.schemas import closed
 from foretell.errors import RequestError
 from foretell.text.tools.definitions import Tool, check_tools, name_of, parameters_of
 from foretell.text.tools.syntaxes import CallSyntax, find_syntax
@@ -62,35 +63,6 @@ class ToolUse:
     def names(self) -> tuple[str, ...]:
         """The names of the tools."""
         return tuple(map(name_of, self.tools))
-
-
-_OPEN = ("additionalProperties", "patternProperties", "unevaluatedProperties")
-_TOGETHER = ("allOf", "anyOf", "oneOf", "$ref", "$dynamicRef", "if", "not", "dependentSchemas")
-_INSIDE = ("items", "additionalProperties")
-_BY_NAME = ("properties", "patternProperties", "$defs", "definitions")
-_LISTED = ("anyOf", "oneOf", "prefixItems")
-
-
-def closed(schema: Any) -> Any:
-    """A schema whose objects have no properties but those it names, unless it says that they may.
-
-    Small models make arguments up, and a function refuses what it does not know. Where schemas are
-    put together to one object, each is left as it is.
-    """
-    if not isinstance(schema, dict):
-        return schema
-    found = dict(schema)
-    for key in _INSIDE:
-        if key in found:
-            found[key] = closed(found[key])
-    for key in _BY_NAME:
-        if isinstance(found.get(key), dict):
-            found[key] = {name: closed(one) for name, one in found[key].items()}
-    for key in _LISTED:
-        if isinstance(found.get(key), list) and "properties" not in found:
-            found[key] = [closed(one) for one in found[key]]
-    is_object = "properties" in found and not any(key in found for key in (*_OPEN, *_TOGETHER))
-    return {**found, "additionalProperties": False} if is_object else found
 
 
 def tool_use(
