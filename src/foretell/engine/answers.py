@@ -46,6 +46,15 @@ def check_answer(
             raise _error(strategy, f"a Draw at {quote(draw.uniform)}: must be in [0, 1)")
 
 
+def check_each(answer: Choices | list[Draw], strategy: Strategy, num_rows: int) -> None:
+    """Raise ValueError unless the answer to rows behind drafts is a choice for each, in order."""
+    if isinstance(answer, Choices):
+        parents = [int(choice.parent) for choice in answer.choices]
+        if parents != [*range(num_rows)]:
+            found = f"the parents {parents} behind drafts"
+            raise _error(strategy, f"{found}: must be {[*range(num_rows)]}, as it verifies")
+
+
 def _check_choices(
     answer: object, strategy: Strategy, num_rows: int, vocab_size: int, num_sequences: int
 ) -> None:

@@ -18,10 +18,11 @@ def assemble(spans: Sequence[Span], block_size: int) -> Batch:
     logits_indices: list[int] = []
     for span in spans:
         tokens += span.sequence.tokens[span.start : span.stop]
-        positions += range(span.start, span.stop)
+        tokens += span.drafts
+        positions += range(span.start, span.stop + len(span.drafts))
         logits_indices += range(len(tokens) - span.num_rows, len(tokens))
     # of a list: a generator is entered anew for each span of each step
-    starts = [0, *accumulate([span.stop - span.start for span in spans])]
+    starts = [0, *accumulate([span.stop - span.start + len(span.drafts) for span in spans])]
     return Batch(
         tokens=np.array(tokens, dtype=np.int32),
         positions=np.array(positions, dtype=np.int32),
@@ -32,7 +33,7 @@ def assemble(spans: Sequence[Span], block_size: int) -> Batch:
 
 
 def _block_tables(spans: Sequence[Span], block_size: int) -> IntArray:
-    counts = [-(-span.stop // block_size) for span in spans]
+    counts = [-(-(span.stop + len(span.drafts)) // block_size) for span in spans]
     tables = np.zeros((len(spans), max(counts)), dtype=np.int32)
     for row, span, count in zip(tables, spans, counts, strict=True):
         row[:count] = span.sequence.table[:count]

@@ -34,6 +34,11 @@ class BlockPool:
         return len(self._empty) + len(self._kept)
 
     @property
+    def num_empty(self) -> int:
+        """Those of the free blocks that can be taken by no key: nothing is lost with them."""
+        return len(self._empty)
+
+    @property
     def num_kept(self) -> int:
         """Those of the free blocks that can be taken by their key."""
         return len(self._kept)

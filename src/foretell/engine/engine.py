@@ -12,10 +12,11 @@ from collections.abc import Sequence as Items
 from time import perf_counter
 
 from foretell.backends.base import Backend
+from foretell.decoding.drafts.base import Drafter
 from foretell.decoding.fused.chain import choose
 from foretell.decoding.logprobs import report
 from foretell.decoding.strategies.base import Choice, Choices, ChosenToken, Draw, SampleToken
-from foretell.engine.answers import check_answer
+from foretell.engine.answers import check_answer, check_each
 from foretell.engine.batch import assemble
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
 from foretell.engine.request import Request
@@ -23,6 +24,7 @@ from foretell.engine.request_state import RequestState, Rows
 from foretell.engine.scheduler import Scheduler
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
+from foretell.engine.speculation import Speculator
 from foretell.engine.stats import EngineStats, Meter
 from foretell.engine.step_plan import Span, StepPlan
 from foretell.errors import ForetellError, NumericalError, QueueFullError
@@ -30,28 +32,38 @@ from foretell.outputs import FinishReason, StopReason
 from foretell.utils.arrays import Logits
 from foretell.utils.quoting import TEXT, quote
 
-_Outcome = tuple[RequestState, Choices | list[ChosenToken] | BaseException]
-"""What a request goes on with: choices, a token for each sequence, or why it cannot."""
+_Outcome = tuple[RequestState, Items[Sequence], Choices | list[ChosenToken] | BaseException]
+"""What sequences of a request go on with: choices, a token for each, or why it cannot."""
 
-_Drawing = tuple[RequestState, Items[int], list[Draw]]
+_Drawing = tuple[RequestState, Rows, list[Draw]]
 """A request whose tokens are to be drawn: the rows of a table, and how each is drawn."""
+
+_Drafted = tuple[Span, int]
+"""A span with drafts, and its first row."""
 
 
 class Engine:
     """Runs requests on a backend, many at once.
 
     What a request is answered depends on nothing but the request: not on what runs beside it, nor
-    on the settings.
+    on the settings, nor on what a drafter guesses.
     """
 
-    def __init__(self, backend: Backend, settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        settings: EngineSettings | None = None,
+        drafter: Drafter | None = None,
+    ) -> None:
         self._backend = backend
         self._info = backend.info
         self._settings = settings or EngineSettings()
         self._meter = Meter()
-        self._scheduler = Scheduler(self._info, self._settings, self._meter)
+        self._speculator = Speculator(drafter)
+        self._scheduler = Scheduler(self._info, self._settings, self._meter, self._speculator)
         self._states: dict[int, RequestState] = {}
         self._events: list[Event] = []
+        self._is_ahead = False  # whether the tokens that come are of rows behind drafts
         self._num_added = 0
 
     @property
@@ -79,6 +91,8 @@ class Engine:
             preemptions=scheduler.preemptions,
             steps=meter.steps,
             tokens_per_second=meter.tokens_per_second,
+            draft_tokens=meter.draft_tokens,
+            accepted_tokens=meter.accepted_tokens,
         )
 
     def check(self, request: Request) -> None:
@@ -103,6 +117,8 @@ class Engine:
         if most is not None and self._scheduler.num_waiting >= most:
             raise queue_full(most)
         state = RequestState(self._num_added, request, self._info)
+        if self._speculator.guesses:
+            state.undrafted = request.undrafted
         self._num_added += 1
         self._states[state.id] = state
         self._scheduler.add(state)
@@ -118,6 +134,12 @@ class Engine:
             return
         self._close(state, [*state.open_samples] if sample is None else [sample])
 
+    def discard(self, event: Event) -> None:
+        """A step's event came behind the end of its text: without drafts it would not be there."""
+        if isinstance(event, TokenEvent) and event.is_ahead:
+            self._meter.generated_tokens -= 1
+            self._meter.accepted_tokens -= 1
+
     def step(self) -> list[Event]:
         """Run one batch and return what came of it.
 
@@ -131,8 +153,9 @@ class Engine:
                 started = perf_counter()
                 plan = self._scheduler.schedule()
                 logits = self._forward(plan)
-                outcomes = self._choose(plan.spans, logits)
-                self._commit(outcomes)
+                self._commit(self._choose(self._collect(plan.spans, logits), logits))
+                if plan.has_drafts:
+                    self._verify(plan.spans, logits)
                 self._meter.note_step(perf_counter() - started)
         except Exception as error:
             self._fail_running(error)
@@ -146,31 +169,40 @@ class Engine:
     def _forward(self, plan: StepPlan) -> Logits:
         if plan.copies:
             self._backend.copy_blocks(plan.copies)
-        return self._backend.forward(assemble(plan.spans, self._info.block_size))
+        batch = assemble(plan.spans, self._info.block_size)
+        if not self._speculator.guesses:
+            return self._backend.forward(batch)
+        started = perf_counter()
+        logits = self._backend.forward(batch)
+        self._speculator.note_seconds(perf_counter() - started)
+        return logits
 
     # Choose
 
-    def _choose(self, spans: Items[Span], logits: Logits) -> list[_Outcome]:
+    def _choose(self, arrived: Items[tuple[RequestState, Rows]], logits: Logits) -> list[_Outcome]:
         """Let strategies decide; what C++ can draw is drawn in one call for all requests."""
         outcomes: list[_Outcome] = []
         together: list[_Drawing] = []
-        for state, (table, indices) in self._collect(spans, logits):
+        for state, rows in arrived:
+            table, indices, sequences = rows
             try:
-                answer = state.strategy.step([table[row] for row in indices], state.live)
+                answer = state.strategy.step([table[row] for row in indices], sequences)
                 num_sequences = state.request.num_sequences
                 vocab_size = self._info.vocab_size
                 check_answer(answer, state.strategy, len(indices), vocab_size, num_sequences)
+                if self._is_ahead:
+                    check_each(answer, state.strategy, len(indices))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - a user's function may raise anything
-                outcomes.append((state, error))
+                outcomes.append((state, sequences, error))
                 continue
             if isinstance(answer, Choices):
-                outcomes.append((state, answer))
+                outcomes.append((state, sequences, answer))
             elif table is logits:
-                together.append((state, indices, answer))
+                together.append((state, rows, answer))
             else:
-                outcomes += _draw(table, [(state, indices, answer)])
+                outcomes += _draw(table, [(state, rows, answer)])
         return outcomes + _draw(logits, together)
 
     def _collect(self, spans: Items[Span], logits: Logits) -> list[tuple[RequestState, Rows]]:
@@ -184,11 +216,12 @@ class Engine:
             start, stop = stop, stop + span.num_rows
             if not span.state.open_samples:  # another of its spans has failed
                 continue
-            self._scheduler.note_computed(span)
+            self._scheduler.note_computed(span.state, span.sequence, span.stop)
             if span.is_reported and not self._report_prompt(span, logits[start:stop]):
                 continue
-            if not span.sequence.num_pending:
-                arrived.setdefault(span.state, {})[span.sequence] = stop - 1
+            if span.stop == len(span.sequence.tokens):
+                row = stop - 1 - len(span.drafts)
+                arrived.setdefault(span.state, {})[span.sequence] = row
         complete = []
         for state, indices in arrived.items():
             rows = state.collect(logits, indices)
@@ -221,14 +254,59 @@ class Engine:
 
     def _commit(self, outcomes: Items[_Outcome]) -> None:
         """Sequences go on, fork and are left; samples get their tokens, and end."""
-        for state, answer in outcomes:
+        for state, sequences, answer in outcomes:
             if isinstance(answer, Choices):
-                self._grow(state, answer)
+                if self._is_ahead:
+                    for sequence, choice in zip(sequences, answer.choices, strict=True):
+                        self._extend(state, sequence, choice.tokens)
+                else:
+                    self._grow(state, answer)
             elif isinstance(answer, BaseException):
                 self._fail(state, answer)
             else:
-                for sequence, token in zip(state.live, answer, strict=True):
+                for sequence, token in zip(sequences, answer, strict=True):
                     self._extend(state, sequence, (token,))
+
+    def _verify(self, spans: Items[Span], logits: Logits) -> None:
+        """Go on, token by token, in those sequences whose drafts were drawn, as far as they were.
+
+        The row behind a draft is that of the sequence's next token, once the draft is in it: so
+        each token is chosen as it would be in a step of its own, and nothing is ever undone.
+        """
+        drafted: list[_Drafted] = []
+        stop = 0
+        for span in spans:
+            stop += span.num_rows
+            if span.drafts:
+                drafted.append((span, stop - span.num_rows))
+        self._is_ahead = True
+        try:
+            while rows := self._accepted(drafted, logits):
+                self._commit(self._choose(rows, logits))
+        finally:
+            self._is_ahead = False
+        for span, _ in drafted:
+            self._scheduler.drop_ahead(span.sequence)
+
+    def _accepted(
+        self, drafted: Items[_Drafted], logits: Logits
+    ) -> list[tuple[RequestState, Rows]]:
+        """The rows behind the sequences' ends, of those that have gone as their drafts foresaw."""
+        found: dict[RequestState, dict[Sequence, int]] = {}
+        for span, row in drafted:
+            state, sequence = span.state, span.sequence
+            new = sequence.tokens[span.stop :]
+            count = len(new)
+            is_foreseen = 0 < count <= len(span.drafts) and new == [*span.drafts[:count]]
+            if is_foreseen and state.goes_on(sequence):
+                self._scheduler.note_computed(state, sequence, span.stop + count)
+                found.setdefault(state, {})[sequence] = row + count
+        arrived = []
+        for state, rows in found.items():
+            sequences = [sequence for sequence in state.live if sequence in rows]
+            indices = [rows[sequence] for sequence in sequences]
+            arrived.append((state, Rows(logits, indices, sequences)))
+        return arrived
 
     def _grow(self, state: RequestState, answer: Choices) -> None:
         children = self._children(state, answer.choices)
@@ -271,7 +349,8 @@ class Engine:
             if not sequence.is_visible:
                 continue
             reason = state.stop_rules.check(sequence)
-            self._emit(state, sequence.index, token, reason)
+            self._emit(state, sequence.index, token, reason, num_drafts=sequence.num_drafts)
+            sequence.num_drafts = 0
             if reason is not None:
                 self._close(state, [sequence.index])
                 return
@@ -291,11 +370,14 @@ class Engine:
         token: ChosenToken,
         reason: StopReason | None,
         score: float | None = None,
+        num_drafts: int = 0,
     ) -> None:
         """Report a sample's token."""
         is_first = sample not in state.started_samples
         state.started_samples.add(sample)
         self._meter.generated_tokens += 1
+        self._meter.draft_tokens += num_drafts
+        self._meter.accepted_tokens += self._is_ahead
         self._events.append(
             TokenEvent(
                 state.id,
@@ -307,6 +389,9 @@ class Engine:
                 state.cached_tokens if is_first else 0,
                 score,
                 state.begun if is_first else None,
+                num_drafts,
+                self._is_ahead,
+                state.undrafted if is_first else None,
             )
         )
 
@@ -388,15 +473,15 @@ def _draw(table: Logits, drawings: Items[_Drawing]) -> list[_Outcome]:
     draws = [draw for _, _, own in drawings for draw in own]
     drawn = choose(
         table,
-        [row for _, rows, _ in drawings for row in rows],
+        [row for _, rows, _ in drawings for row in rows.indices],
         [draw.chain for draw in draws],
         [draw.uniform for draw in draws],
     )
     outcomes: list[_Outcome] = []
     start = 0
-    for state, _, own in drawings:
+    for state, rows, own in drawings:
         start, token_ids = start + len(own), drawn[start : start + len(own)]
-        outcomes.append((state, _tokens(own, token_ids)))
+        outcomes.append((state, rows.sequences, _tokens(own, token_ids)))
     return outcomes
 
 

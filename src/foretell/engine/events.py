@@ -22,11 +22,12 @@ class PromptEvent:
 class TokenEvent(NamedTuple):
     """A generated token; `stop_reason` is set if it is the last of its sample.
 
-    `reports` has the log-probabilities at each stage that was
-    asked for, in that order; `trace` what each processor did, if that was. `sample` is the sample's
-    number. With its first token come the prompt tokens that were found already computed, and when
-    the request first had blocks, by `perf_counter`; with the last one of a beam search's text the
-    score that it was ranked by.
+    `reports` has the log-probabilities at each stage that was asked for, in that order; `trace`
+    what each processor did, if that was. `sample` is the sample's number. `num_drafts` guessed
+    tokens were computed behind it; with `is_ahead` it comes of the row of one that was right, in
+    the same step as the token before it. With its first token come the prompt tokens that were
+    found already computed, when the request first had blocks, by `perf_counter`, and why nothing is
+    guessed of it; with the last one of a beam search's text the score that it was ranked by.
     """
 
     request_id: int
@@ -38,6 +39,9 @@ class TokenEvent(NamedTuple):
     cached_tokens: int = 0
     score: float | None = None
     begun: float | None = None
+    num_drafts: int = 0
+    is_ahead: bool = False
+    undrafted: str | None = None
 
 
 @dataclass(frozen=True)

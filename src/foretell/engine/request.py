@@ -13,6 +13,7 @@ from foretell.backends.base import BackendInfo
 from foretell.config import GenerationConfig
 from foretell.config.ranges import MAX_COUNT
 from foretell.decoding.context import Breakers, ChainContext
+from foretell.decoding.functions import FUNCTION_SETTINGS, functions_of
 from foretell.decoding.strategies import strategy_for
 from foretell.decoding.strategies.base import Strategy, StrategyKind
 from foretell.errors import ContextLengthError, RequestError
@@ -68,6 +69,21 @@ class Request:
     def generates(self) -> bool:
         """Whether tokens may follow the prompt."""
         return self.strategy_kind.generates
+
+    @property
+    def undrafted(self) -> str | None:
+        """Why nothing is guessed of what it generates, in words; None where that may be.
+
+        Functions of the user's may count how often they are called, or for whom.
+        """
+        if self.config.num_beams > 1:
+            return f"num_beams={self.config.num_beams} searches"
+        if not self.strategy_kind.verifies:
+            return f"the strategy {_name_of(self.strategy_kind)} decides by itself"
+        for name in FUNCTION_SETTINGS:
+            if any(map(callable, functions_of(getattr(self.config, name)))):
+                return f"{name} has a function"
+        return None
 
     @property
     def num_samples(self) -> int:
@@ -211,6 +227,10 @@ class Request:
         if self.limit == self.config.max_length:
             return f" with max_length={_show_limit(self.limit)}"
         return f" and max_new_tokens={_show_limit(self.config.max_new_tokens)}"
+
+
+def _name_of(kind: StrategyKind) -> str:
+    return kind.__name__ if isinstance(kind, type) else type(kind).__name__
 
 
 def _show_limit(limit: int | None) -> str:

@@ -20,10 +20,11 @@ from foretell.utils.arrays import Logits
 
 
 class Rows(NamedTuple):
-    """Logits of a request's live sequences, in their order: these rows of a table."""
+    """Logits of some live sequences of a request, in their order: these rows of a table."""
 
     table: Logits
     indices: Items[int]
+    sequences: Items[Sequence]
 
 
 class RequestState:
@@ -37,6 +38,8 @@ class RequestState:
         open_samples: numbers of the samples that have not ended.
         started_samples: numbers of those of which a token was reported.
         stop_rules: when a sequence has ended.
+        max_length: positions that the user's sequence may come to take.
+        undrafted: why nothing is guessed of it; None where that may be.
         num_reported: prompt positions whose log-probabilities were reported.
         cached_tokens: prompt tokens that were found already computed.
         begun: when it first had blocks; None before.
@@ -50,8 +53,12 @@ class RequestState:
             self.live.append(Sequence(0, request.negative_prompt, is_visible=False))
         self.open_samples = set(range(request.num_samples))
         self.started_samples: set[int] = set()
+        self.max_length = request.max_length(info)
         matchers = None if request.grammar is None else request.matchers()
-        self.stop_rules = _stop_rules(request, info, matchers)
+        self.stop_rules = StopRules(
+            request.config, request.eos_token_ids, self.max_length, matchers
+        )
+        self.undrafted: str | None = None
         self.strategy = make_strategy(request, info, matchers)
         self.num_reported = 0
         self.cached_tokens = 0
@@ -82,14 +89,18 @@ class RequestState:
         """
         if len(arrived) == len(self.live):
             self._has_begun = True
-            return Rows(logits, [arrived[sequence] for sequence in self.live])
+            return Rows(logits, [arrived[sequence] for sequence in self.live], self.live)
         self._rows.update({sequence: logits[row].copy() for sequence, row in arrived.items()})
         if len(self._rows) < len(self.live):
             return None
         table = np.stack([self._rows[sequence] for sequence in self.live])
         self._rows.clear()
         self._has_begun = True
-        return Rows(table, range(len(table)))
+        return Rows(table, range(len(table)), self.live)
+
+    def goes_on(self, sequence: Sequence) -> bool:
+        """Whether a sequence is still to grow."""
+        return sequence.index in self.open_samples and sequence in self.live
 
     def leave(self, indices: Container[int]) -> list[Sequence]:
         """Go on without some samples; gives their sequences.

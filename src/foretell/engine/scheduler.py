@@ -27,6 +27,7 @@ from foretell.engine.blocks import BlockPool
 from foretell.engine.request_state import RequestState
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
+from foretell.engine.speculation import Guess, Speculator
 from foretell.engine.stats import Meter
 from foretell.engine.step_plan import Span, StepPlan
 
@@ -66,8 +67,10 @@ NO_REFS: RefCounts = MappingProxyType({})
 class Scheduler:
     """Keeps the requests that wait and run, and their blocks."""
 
-    def __init__(self, info: BackendInfo, settings: EngineSettings, meter: Meter) -> None:
-        self._made_of = (info, settings, meter)
+    def __init__(
+        self, info: BackendInfo, settings: EngineSettings, meter: Meter, speculator: Speculator
+    ) -> None:
+        self._made_of = (info, settings, meter, speculator)
         self._block_size = info.block_size
         self._attention_span = info.attention_span
         self._prompt_tokens_beside = info.prompt_tokens_beside
@@ -77,6 +80,8 @@ class Scheduler:
         self._shares = settings.prefix_caching
         self._root = hashlib.blake2b(f"{info.name} {info.description}".encode()).digest()
         self._meter = meter
+        self._speculator = speculator
+        self._looks_ahead = speculator.guesses  # or if a strategy of a request that came does
         self._queue: list[tuple[int, int]] = []  # a heap of ranks, with those of some that left
         self._waiting: dict[int, RequestState] = {}
         self._running: list[RequestState] = []  # by rank
@@ -108,6 +113,7 @@ class Scheduler:
 
     def add(self, state: RequestState) -> None:
         """Queue a request."""
+        self._looks_ahead = self._looks_ahead or state.strategy.foresight is not None
         self._waiting[state.id] = state
         heapq.heappush(self._queue, state.rank)
 
@@ -139,16 +145,23 @@ class Scheduler:
             has_prefills = True
         if has_prefills:
             self._prefill()
+        if self._looks_ahead:
+            self._look_ahead()
         return self._plan
 
-    def note_computed(self, span: Span) -> None:
-        """The backend has computed a span: full blocks can be found by others from now on."""
-        sequence, size = span.sequence, self._block_size
-        sequence.num_computed = span.stop
+    def note_computed(self, state: RequestState, sequence: Sequence, stop: int) -> None:
+        """A sequence's tokens are computed up to `stop`: others can find its full blocks."""
+        start, size = sequence.num_computed, self._block_size
+        sequence.num_computed = stop
         if sequence.num_reached < sequence.num_prompt_tokens:
-            self._count_reached(span.state, sequence, span.stop, was_cached=False)
-        for index in range(span.start // size, span.stop // size):
-            self.pool.name(sequence.blocks[index], self._keys(span.state, sequence)[index])
+            self._count_reached(state, sequence, stop, was_cached=False)
+        for index in range(start // size, stop // size):
+            self.pool.name(sequence.blocks[index], self._keys(state, sequence)[index])
+
+    def drop_ahead(self, sequence: Sequence) -> None:
+        """Free the blocks that hold nothing but drafts that were not drawn."""
+        num_blocks = -(-sequence.num_computed // self._block_size)
+        self.pool.free(sequence.cut_blocks(num_blocks))
 
     def _keys(self, state: RequestState, sequence: Sequence) -> Items[bytes]:
         """Keys of a sequence's full blocks; without prefix caching, a request has its own."""
@@ -180,6 +193,39 @@ class Scheduler:
             num_rows = max(num_rows, stop - max(start, state.num_reported))
         self._plan.spans.append(Span(state, sequence, start, stop, num_rows, is_reported))
         return stop - start
+
+    # Drafts
+
+    def _look_ahead(self) -> None:
+        """Plan drafts behind tokens, as far as the batch has room and blocks are empty.
+
+        They come last and take nothing from anybody: no block that holds a prefix, and none that
+        another would have had.
+        """
+        spans = self._plan.spans
+        room = self._batch_tokens - sum([span.stop - span.start for span in spans])
+        for guess in self._speculator.choose(spans, room):
+            tokens = self._place(guess)
+            for number in guess.spans if tokens else ():
+                span = spans[number]
+                spans[number] = span._replace(num_rows=1 + len(tokens), drafts=tokens)
+                span.sequence.num_drafts = len(tokens)
+                self._plan.has_drafts = True
+
+    def _place(self, guess: Guess) -> Items[int]:
+        """The tokens of a guess for which there are blocks; these are taken."""
+        owners = [self._plan.spans[number] for number in guess.spans]
+        for count in range(guess.count, 0, -1):
+            needs = [
+                -(-(span.stop + count) // self._block_size) - len(span.sequence.blocks)
+                for span in owners
+            ]
+            if sum(needs) <= self.pool.num_empty:
+                for span, need in zip(owners, needs, strict=True):
+                    if need:
+                        span.sequence.add_blocks(self.pool.allocate(need))
+                return guess.draft.tokens[:count]
+        return ()
 
     # Blocks
 

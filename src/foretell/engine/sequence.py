@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from collections.abc import Sequence as Items
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,8 @@ class Sequence:
         num_reached: prompt tokens that once had, before it was last preempted too.
         blocks: the KV blocks it holds, in order of position.
         table: the same, `(len(blocks),)` int32.
+        follower: what a drafter knows of it.
+        num_drafts: guessed tokens that are computed behind it in this step, until it is reported.
     """
 
     def __init__(self, index: int, prompt: Iterable[int], *, is_visible: bool = True) -> None:
@@ -36,6 +39,8 @@ class Sequence:
         self.num_computed = self.num_reached = 0
         self.blocks: list[int] = []
         self.table: IntArray = NO_BLOCKS
+        self.follower: Any = None
+        self.num_drafts = 0
         self._keys: list[bytes] = []
 
     @property
@@ -66,6 +71,13 @@ class Sequence:
         """Hold another block in place of its block number `index`."""
         self.blocks[index] = block
         self.table = np.array(self.blocks, dtype=np.int32)
+
+    def cut_blocks(self, count: int) -> list[int]:
+        """Hold the first `count` blocks alone; gives those behind them."""
+        kept, blocks = self.blocks[:count], self.blocks[count:]
+        if blocks:
+            self.blocks, self.table = kept, self.table[:count]
+        return blocks
 
     def drop_blocks(self) -> list[int]:
         """Hold no block, so that all is to be computed anew; gives those held so far."""

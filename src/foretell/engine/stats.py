@@ -21,6 +21,8 @@ class EngineStats:
         prompt_tokens: prompt tokens of all requests that ran, those of resumed ones once.
         cached_tokens: how many of them were found already computed.
         generated_tokens: tokens of all samples.
+        draft_tokens: tokens that were guessed, and computed to be verified.
+        accepted_tokens: generated tokens that such a guess saved a step.
         preemptions: how often a request had to give back its blocks.
         steps: forward passes.
         tokens_per_second: generated, over the time of the last steps.
@@ -37,11 +39,18 @@ class EngineStats:
     preemptions: int
     steps: int
     tokens_per_second: float
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
     @property
     def hit_rate(self) -> float:
         """The share of prompt tokens that were found already computed, 0 to 1."""
         return self.cached_tokens / self.prompt_tokens if self.prompt_tokens else 0.0
+
+    @property
+    def acceptance_rate(self) -> float:
+        """The share of guessed tokens that were right, 0 to 1."""
+        return self.accepted_tokens / self.draft_tokens if self.draft_tokens else 0.0
 
 
 class Meter:
@@ -49,6 +58,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.prompt_tokens = self.cached_tokens = self.generated_tokens = self.steps = 0
+        self.draft_tokens = self.accepted_tokens = 0
         self._latest: deque[tuple[int, float]] = deque(maxlen=SPEED_STEPS)
         self._counted = 0
 

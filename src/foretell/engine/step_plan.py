@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,8 +13,9 @@ from foretell.engine.sequence import Sequence
 class Span(NamedTuple):
     """Tokens `start:stop` of one of a request's sequences, to be computed in one step.
 
-    `num_rows` counts the positions, from the end, whose logits are asked for; with `is_reported`
-    log-probabilities of the prompt are reported from them.
+    `drafts` are computed behind them, though nobody has drawn them yet. `num_rows` counts the
+    positions, from the end, whose logits are asked for; with `is_reported` log-probabilities of the
+    prompt are reported from them.
     """
 
     state: RequestState
@@ -22,11 +24,16 @@ class Span(NamedTuple):
     stop: int
     num_rows: int
     is_reported: bool
+    drafts: Items[int] = ()
 
 
 @dataclass
 class StepPlan:
-    """One step: first blocks are copied, (source, destination), then the spans are computed."""
+    """One step: first blocks are copied, (source, destination), then the spans are computed.
+
+    `has_drafts` if any span has.
+    """
 
     copies: list[tuple[int, int]] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
+    has_drafts: bool = False

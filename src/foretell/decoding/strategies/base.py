@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from foretell.config import GenerationConfig
 from foretell.decoding.context import ChainContext
+from foretell.decoding.drafts.base import Foresight
 from foretell.decoding.fused.chain import FusedChain
 from foretell.decoding.logprobs import NO_REPORTS, TokenReport, report
 from foretell.decoding.processors.base import History
@@ -111,11 +112,18 @@ class Strategy(ABC):
         generates: whether it ever answers with a choice, so that sequences grow.
         emits: whether the samples' tokens are those that it emits. If not, each sequence is a
             sample, and its tokens are those that it grows by.
+        verifies: whether drafts may be computed ahead of its sequences. It is then asked several
+            times in a step: of all sequences first, and again of those whose draft was drawn, in
+            their order, with the row behind that draft. To these it answers with a token or more
+            for each, in order. It must not depend on what the sequences do beside each other.
+        foresight: what it knows of the tokens to come.
         counted_by: the setting that determines the number of sequences.
     """
 
     generates: bool = True
     emits: bool = False
+    verifies: bool = False
+    foresight: Foresight | None = None
     counted_by: str = "num_return_sequences"
 
     def num_sequences(self, config: GenerationConfig) -> int:
@@ -124,7 +132,9 @@ class Strategy(ABC):
 
     @abstractmethod
     def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | list[Draw]:
-        """Answer for the rows of all live sequences, which are the strategy's to overwrite.
+        """Answer for the rows of live sequences, which are the strategy's to overwrite.
+
+        They are those of all live sequences, unless it `verifies`.
 
         Each row is `(vocab_size,)`. Further choices of the same parent fork it, and get the next
         numbers in the order in which they come. A list has a draw for each row: every sequence

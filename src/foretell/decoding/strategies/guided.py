@@ -21,6 +21,8 @@ class GuidedStrategy(ConfiguredStrategy):
     from the second's before the settings' processors have it.
     """
 
+    verifies = True
+
     def __init__(self, config: GenerationConfig, context: StrategyContext) -> None:
         self._scale = 1.0 if config.guidance_scale is None else config.guidance_scale
         self._inner = SamplingStrategy(config, context)

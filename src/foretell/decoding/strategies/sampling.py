@@ -91,6 +91,8 @@ class SamplingStrategy(ConfiguredStrategy):
     Of several samples each has its own chain and its own random stream, by its index.
     """
 
+    verifies = True
+
     def __init__(self, config: GenerationConfig, context: StrategyContext) -> None:
         if config.is_sampling and config.seed is None:
             raise ConfigError("seed=None cannot sample: must be an integer (see with_seed)")

@@ -1,0 +1,211 @@
+"""How many guessed tokens a step computes: as many as are likely to pay.
+
+    drafts, each token with its chance  →  those whose chance is worth what a row costs
+
+A row costs little where a step is spent on reading weights, and more the more rows there are. So of
+several sequences only what is nearly certain is computed, and of many nothing: load switches
+guessing off. What steps cost is measured as they go by; it decides how much is guessed, and never
+what comes of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+from typing import Any
+
+from foretell.decoding.drafts.base import MAX_DRAFT, NO_DRAFT, Draft, Drafter
+from foretell.engine.request_state import RequestState
+from foretell.engine.step_plan import Span
+
+MAX_ROWS = 32  # of a step that has guesses
+MAX_FORCED = 64  # tokens that a strategy is asked for at once
+
+# The cost of n rows is 1 + slope · (FIRST · (n - 1) + FURTHER · (n - 1)²), in that of a single one;
+# a slope of 1 is what two models of 135 and 270 million weights were found to have on two cores.
+FIRST, FURTHER = 0.07, 0.009
+EXCESS = tuple(FIRST * (rows - 1) + FURTHER * (rows - 1) ** 2 for rows in range(MAX_ROWS + 2))
+MIN_SLOPE, MAX_SLOPE = 0.1, 4.0
+LEARNING, LEAST_SPREAD, MAX_SURPRISE = 0.05, 0.05, 0.7
+
+
+class StepCosts:
+    """What steps of so many rows cost, learnt from steps that follow each other.
+
+    Attributes:
+        slope: by how much more a further row costs than EXCESS says.
+    """
+
+    def __init__(self) -> None:
+        self.slope = 1.0
+        self._rows_before = 0
+        self._seconds_before = 0.0
+
+    def note(self, rows: int, seconds: float) -> None:
+        """A step of decoding took so long: held against the one before, where that had other rows.
+
+        What slows both, such as a long context or another process, says nothing. No rows: the step
+        was of another kind, and is compared with none.
+        """
+        before, took = self._rows_before, self._seconds_before
+        self._rows_before, self._seconds_before = rows, seconds
+        if rows == before or not (rows and before and seconds and took):
+            return
+        cost, cost_before = (1 + self.slope * EXCESS[number] for number in (rows, before))
+        surprise = math.log(seconds / took * cost_before / cost)
+        surprise = max(-MAX_SURPRISE, min(MAX_SURPRISE, surprise))
+        spread = 1 / cost_before - 1 / cost  # by the slope's logarithm, of the cost's
+        change = LEARNING * surprise * spread / (spread * spread + LEAST_SPREAD)
+        self.slope = max(MIN_SLOPE, min(MAX_SLOPE, self.slope * math.exp(change)))
+
+
+@dataclass
+class Guess:
+    """A sample's draft.
+
+    Attributes:
+        spans: by its number in the step, its sequence's span, or with guidance those of both.
+        draft: what it may go on with.
+        count: how many of these tokens are computed.
+    """
+
+    spans: list[int]
+    draft: Draft
+    count: int = 0
+
+    @property
+    def tokens(self) -> Items[int]:
+        """Those that are computed."""
+        return self.draft.tokens[: self.count]
+
+    @property
+    def chance(self) -> float:
+        """How probable it is that the next token, too, is accepted; 0 where there is none."""
+        if self.count == len(self.draft.tokens):
+            return 0.0
+        return math.prod(self.draft.chances[: self.count + 1])
+
+
+class Speculator:
+    """Asks what is foreseen and guessed, and chooses from it.
+
+    Args:
+        drafter: guesses for all requests; None: nothing is guessed, and only what strategies
+            foresee is computed ahead.
+
+    Attributes:
+        guesses: whether there is a drafter.
+    """
+
+    def __init__(self, drafter: Drafter | None = None) -> None:
+        self._drafter = drafter
+        self._costs = StepCosts()
+        self._num_rows = 0  # of this step, if its cost is to be noted
+        self.guesses = drafter is not None
+
+    def choose(self, spans: Items[Span], room: int) -> list[Guess]:
+        """What is to be computed behind some of the step's spans, of which each goes on by a token.
+
+        Args:
+            spans: what the step computes in any case.
+            room: tokens that it could compute beside these.
+        """
+        gain = len(spans)  # tokens that the step is expected to give, or more
+        rows = sum([span.stop - span.start for span in spans])
+        self._num_rows = rows if rows == gain and rows <= MAX_ROWS else 0
+        may_guess = (
+            self._drafter is not None and rows < MAX_ROWS and self._price(rows, 1) * gain < 1
+        )
+        if not may_guess and not any(span.state.strategy.foresight for span in spans):
+            return []
+        samples = _samples(spans)
+        drafts = self._guessed(spans, samples) if may_guess else [NO_DRAFT] * len(samples)
+        guesses = [
+            Guess(numbers, _possible(spans[numbers[0]], draft))
+            for numbers, draft in zip(samples, drafts, strict=True)
+        ]
+        chosen = [guess for guess in guesses if guess.draft.tokens]
+        return self._affordable(chosen, rows, gain, room) if chosen else []
+
+    def note_seconds(self, seconds: float) -> None:
+        """The step that was chosen for took so long."""
+        self._costs.note(self._num_rows, seconds)
+
+    def _guessed(self, spans: Items[Span], samples: Items[list[int]]) -> Items[Draft]:
+        """What the drafter says of each sample."""
+        assert self._drafter is not None
+        followers: dict[int, Any] = {}  # by the sample's place in the list
+        for place, (first, *_) in enumerate(samples):
+            state, sequence = spans[first].state, spans[first].sequence
+            if state.undrafted is None:
+                if sequence.follower is None:
+                    sequence.follower = self._drafter.follow(sequence, state.request.config)
+                followers[place] = sequence.follower
+        drafts = self._drafter.propose([*followers.values()], MAX_DRAFT)
+        found = dict(zip(followers, drafts, strict=True))
+        return [found.get(place, NO_DRAFT) for place in range(len(samples))]
+
+    def _affordable(self, guesses: list[Guess], rows: int, gain: float, room: int) -> list[Guess]:
+        """The best tokens, one after another, as long as the next makes steps give more a second.
+
+        A step of cost C that gives E tokens is the better for a row of chance p and cost c if
+        (E + p) / (C + c) > E / C.
+        """
+        gain -= sum([len(guess.spans) - 1 for guess in guesses])
+        while True:
+            guess = max(guesses, key=lambda one: one.chance / len(one.spans))
+            chance, width = guess.chance, len(guess.spans)
+            if not chance or width > room:
+                break
+            pays = rows + width <= MAX_ROWS and chance > self._price(rows, width) * gain
+            if not pays and chance < 1.0:
+                break
+            guess.count += 1
+            rows, room, gain = rows + width, room - width, gain + chance
+        if self._num_rows:
+            self._num_rows = rows if rows <= MAX_ROWS else 0
+        return [guess for guess in guesses if guess.count]
+
+    def _price(self, rows: int, width: int) -> float:
+        """What `width` more rows cost, in that of the step."""
+        slope = self._costs.slope
+        return slope * (EXCESS[rows + width] - EXCESS[rows]) / (1 + slope * EXCESS[rows])
+
+
+def _samples(spans: Items[Span]) -> list[list[int]]:
+    """The spans of each sample that may be drafted, by their numbers.
+
+    All sequences of its request must get to their next token in this step.
+    """
+    by_state: dict[RequestState, list[int]] = {}
+    for number, span in enumerate(spans):
+        is_last = span.num_rows == 1 and span.stop > span.sequence.num_prompt_tokens
+        may_draft = span.state.undrafted is None or span.state.strategy.foresight is not None
+        if is_last and may_draft:
+            by_state.setdefault(span.state, []).append(number)
+    samples: dict[tuple[int, int], list[int]] = {}
+    for state, numbers in by_state.items():
+        if len(numbers) == len(state.live):
+            for number in numbers:
+                samples.setdefault((state.id, spans[number].sequence.index), []).append(number)
+    for numbers in samples.values():  # the one that the user sees comes first
+        numbers.sort(key=lambda number: not spans[number].sequence.is_visible)
+    return [*samples.values()]
+
+
+def _possible(span: Span, draft: Draft) -> Draft:
+    """The draft as the strategy lets it be: behind what is forced, without what is impossible."""
+    state, sequence = span.state, span.sequence
+    most = state.max_length - len(sequence.tokens) - 1
+    tokens, chances = [*draft.tokens[: max(0, most)]], [*draft.chances[: max(0, most)]]
+    foresight = state.strategy.foresight
+    if foresight is not None and most > 0:
+        forced = [*foresight.forced(sequence, min(most, MAX_FORCED))]
+        size = len(forced)
+        is_begun = tokens[:size] == forced
+        tokens = forced + (tokens[size:] if is_begun else [])
+        chances = [1.0] * size + (chances[size:] if is_begun else [])
+        possible = foresight.num_possible(sequence, tokens)
+        tokens, chances = tokens[:possible], chances[:possible]
+    return Draft(tokens, chances)
