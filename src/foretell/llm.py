@@ -35,8 +35,9 @@ from foretell.hub import DEFAULT_MODEL
 from foretell.inputs.chat_settings import ChatSampleSettings, ChatSettings
 from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
+from foretell.loading.drafters import make_drafter
 from foretell.loading.load import load_model
-from foretell.loading.options import BackendName, ModelOptions
+from foretell.loading.options import BackendName, ModelOptions, Speculation
 from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
 from foretell.streaming.progress import progress_of
 from foretell.streaming.run import collect_outputs, run_prompt_only, stream_jobs
@@ -116,6 +117,12 @@ class LLM:
             memory that is available now; neither: room for two full contexts, or more where these
             are short, but no more than half of what the weights leave of that memory. A sequence is
             as long as the pool at most.
+        speculation: what guesses tokens ahead, so that a step can give several. It changes the
+            speed and nothing else: what is generated is the same, bit by bit (on transformers, but
+            for rounding). "lookup" takes prompt and output to repeat themselves; a draft model,
+            `{"draft_model": NAME}`, is smaller and has the same vocabulary; `{"corpus": TEXTS}`
+            are looked up too. "auto" is "lookup" on the native backend. Beams, and requests with
+            functions of yours, go without; `usage.speculation_off` says so.
         max_batch_tokens, max_running, max_waiting, prefix_caching: see `EngineSettings`. None of
             them changes what is generated.
 
@@ -142,6 +149,7 @@ class LLM:
         context_length: int | None = None,
         num_blocks: int | None = None,
         kv_share: float | None = None,
+        speculation: Speculation = "auto",
         max_batch_tokens: int | None = None,
         max_running: int = 256,
         max_waiting: int | None = None,
@@ -155,7 +163,7 @@ class LLM:
         self.generation_config = loaded.generation_config
         self.tokenizer = loaded.tokenizer
         self.info: BackendInfo = loaded.backend.info
-        engine = Engine(loaded.backend, settings)
+        engine = Engine(loaded.backend, settings, make_drafter(options.speculation, loaded))
         inputs = InputProcessor(
             self.tokenizer,
             self.recommended,

@@ -114,7 +114,9 @@ class Usage(JsonMixin):
     to count a prompt once, add up the outputs of index 0. `cached_tokens` are those prompt tokens
     that this sample found computed already, by earlier requests that began alike.
     `time_to_first_token` counts from when the request was given to the engine, and so holds the
-    wait for others before it.
+    wait for others before it. `draft_tokens` were guessed ahead and verified; `accepted_tokens` of
+    the completion came of such a guess, without a step of their own. `speculation_off` says why
+    nothing was guessed for this request, where it is for others.
     """
 
     prompt_tokens: int
@@ -122,6 +124,9 @@ class Usage(JsonMixin):
     time_to_first_token: float
     decode_seconds: float
     cached_tokens: int = 0
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
+    speculation_off: str | None = None
 
     @property
     def total_tokens(self) -> int:

@@ -62,6 +62,8 @@ class BackendInfo:
             unknown. The scheduler cuts prompts by it, and nothing else depends on it.
         prompt_tokens_beside: prompt tokens that a step with running sequences bears without taking
             much longer. This, too, only cuts prompts.
+        is_exact: whether a row's bits depend on the tokens before it alone, and not on how steps
+            were cut. Where it is not, drafts may change logits by what rounding does.
     """
 
     name: str
@@ -76,6 +78,7 @@ class BackendInfo:
     threads: int = 1
     attention_span: int = 0
     prompt_tokens_beside: int = 8
+    is_exact: bool = False
 
 
 class Backend(Protocol):

@@ -85,6 +85,7 @@ class ScriptedBackend:
             max_batch_tokens=max_batch_tokens,
             attention_span=attention_span,
             prompt_tokens_beside=prompt_tokens_beside,
+            is_exact=True,
         )
         self._tokens = np.full((num_blocks, block_size), -1, dtype=np.int32)
         self._positions = np.full((num_blocks, block_size), -1, dtype=np.int32)

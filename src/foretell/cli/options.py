@@ -80,9 +80,17 @@ def _gather_model(command: Any) -> Any:
     @functools.wraps(command)
     def call(model: str, **others: Any) -> Any:
         settings = given({name: others.pop(name) for name in SHELL_OPTIONS})
+        if "speculation" in settings:
+            settings["speculation"] = _speculation(settings["speculation"])
         return command(model=ModelChoice(model, settings), **others)
 
     return call
+
+
+def _speculation(word: str) -> Any:
+    """What `LLM` takes for it: any other word is a draft model's name."""
+    known = {"auto": "auto", "lookup": "lookup", "none": None}
+    return known.get(word, {"draft_model": word})
 
 
 MODEL_OPTIONS = (

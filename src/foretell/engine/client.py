@@ -15,7 +15,7 @@ from time import sleep
 from typing import ParamSpec, TypeVar
 
 from foretell.engine.engine import Engine
-from foretell.engine.events import EndEvent, Event
+from foretell.engine.events import EndEvent, Event, TokenEvent
 from foretell.engine.request import Request
 from foretell.errors import QueueFullError, RequestError
 
@@ -43,6 +43,7 @@ class EngineClient:
         self._engine = engine
         self._pending: dict[int, list[Event]] = {}
         self._aborts: deque[tuple[int, int | None]] = deque()  # to be carried out by who is inside
+        self._discarded: deque[Event] = deque()  # likewise
         self._lock = Lock()  # taken by who is inside
         self._insider: int | None = None  # which thread that is
         self._waiting: dict[int, None] = {}  # threads that want to be inside
@@ -81,6 +82,12 @@ class EngineClient:
         """Abort one sample of a request; the others go on."""
         self._aborts.append((request_id, sample))
         self._settle()
+
+    def discard(self, event: Event) -> None:
+        """Pass over an event behind the end of a text: see `Engine.discard`."""
+        if isinstance(event, TokenEvent) and event.is_ahead:
+            self._discarded.append(event)
+            self._settle()
 
     def release(self, request_id: int) -> None:
         """Abort the request if it has not ended, and forget it; after a step that is under way.
@@ -123,8 +130,8 @@ class EngineClient:
                 if self._was_interrupted:
                     self._recover()
                 self._was_interrupted = True  # until this is over
-                if self._aborts:
-                    self._abort_due()
+                if self._aborts or self._discarded:
+                    self._do_due()
                 if self._is_closed:
                     raise RequestError(CLOSED)
                 result = act(*args, **kwargs)
@@ -134,7 +141,7 @@ class EngineClient:
                 raise
             finally:
                 self._insider = None
-        if self._aborts:
+        if self._aborts or self._discarded:
             self._settle()
         return result
 
@@ -174,8 +181,8 @@ class EngineClient:
         return bool(events)
 
     def _settle(self) -> None:
-        """Carry out what is to be aborted, unless a thread is inside, which sees to it."""
-        while self._aborts and not self._lock.locked():
+        """Carry out what is due, unless a thread is inside, which sees to it."""
+        while (self._aborts or self._discarded) and not self._lock.locked():
             with suppress(RequestError):  # closed, once all is done
                 self._inside(_nothing)
 
@@ -184,7 +191,9 @@ class EngineClient:
         self._engine.recover()
         self._engine.keep_only(self._pending)
 
-    def _abort_due(self) -> None:
+    def _do_due(self) -> None:
+        while self._discarded:
+            self._engine.discard(self._discarded.popleft())
         while self._aborts:
             request_id, sample = self._aborts[0]
             if sample is None:
@@ -207,4 +216,4 @@ class EngineClient:
 
 
 def _nothing() -> None:
-    """What is asked of the engine where only aborts are due."""
+    """What is asked of the engine where there is nothing but what is due."""

@@ -6,6 +6,7 @@ description, and `loading.load` passes a backend those that it heeds, and refuse
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,10 @@ from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
 
 BackendName = Literal["auto", "native", "transformers"]
+Speculation = Literal["auto", "lookup"] | Mapping[str, Any] | None
+"""What is guessed ahead; of a mapping, the keys are those of `DRAFTER_KEYS`."""
+
+DRAFTER_KEYS = ("draft_model", "corpus")
 
 
 @dataclass(frozen=True)
@@ -128,11 +133,21 @@ class ModelOptions:
             kind=float,
         ),
     )
+    speculation: Speculation = field(
+        default="auto",
+        metadata=_about(
+            description="Guess tokens ahead, which changes nothing but the speed: auto, lookup, "
+            "none, or the name of a smaller model of the same vocabulary.  [default: auto]",
+            metavar="auto|lookup|none|MODEL",
+        ),
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name not in NAMES_OF_TORCH and value is not item.default:
+            if item.name == "speculation":
+                object.__setattr__(self, item.name, _read_speculation(value))
+            elif item.name not in NAMES_OF_TORCH and value is not item.default:
                 object.__setattr__(self, item.name, _read(item.name, value))
         known = get_args(BackendName)
         if self.backend not in known:
@@ -173,6 +188,17 @@ def _read(name: str, value: Any) -> Any:
     if value is None or plain.boolean(value) is not None:  # whoever heeds the option refuses it
         return value
     raise ConfigError(f"{name}={quote(value)} must be a number or a short text")
+
+
+def _read_speculation(value: Any) -> Any:
+    """The value in Python's own types; ConfigError unless it says what is to guess."""
+    word = plain.string(value)
+    if value is None or word in ("auto", "lookup"):
+        return word
+    if isinstance(value, Mapping) and [*value] in [[key] for key in DRAFTER_KEYS]:
+        return dict(value)
+    keys = " or ".join(f"{{{key!r}: …}}" for key in DRAFTER_KEYS)
+    raise ConfigError(f"speculation={quote(value)} must be 'auto', 'lookup', None, {keys}")
 
 
 OPTIONS: dict[str, Option] = {item.name: item.metadata["option"] for item in fields(ModelOptions)}

@@ -122,9 +122,12 @@ class _JobStream:
         request_id = event.request_id
         self._unstarted.discard(request_id)
         if request_id not in self._open:
-            return None  # its text has ended before the engine's tokens
+            self._client.discard(event)  # its text has ended before the engine's tokens
+            return None
         samples = self._open[request_id]
         chunk = samples.take(event)
+        if chunk is None:
+            self._client.discard(event)
         if chunk is None or chunk.output is None:
             return chunk
         if samples.have_ended:

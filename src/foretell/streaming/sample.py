@@ -113,7 +113,8 @@ class SampleStreamer:
         self._tokens: list[_Token] = []  # those whose text was shown
         self._waiting: deque[_Token] = deque()  # the others
         self._prompt = prompt_streamer or PromptStreamer(job, tokenizer)
-        self._num_cached = 0
+        self._num_cached = self._num_drafts = self._num_accepted = 0
+        self._speculation_off: str | None = None
         self._has_begun = False  # whether there was a chunk
         self._score: float | None = None
         self._started = perf_counter()
@@ -141,6 +142,9 @@ class SampleStreamer:
         if not self._generated:
             self._first = self._latest
             self._num_cached = event.cached_tokens
+            self._speculation_off = event.undrafted
+        self._num_drafts += event.num_drafts
+        self._num_accepted += event.is_ahead
         self._score = event.score
         self._generated.append(event.token_id)
         may_stop = len(self._generated) >= self._min_new_tokens
@@ -287,6 +291,9 @@ class SampleStreamer:
             time_to_first_token=self._first - self._started,
             decode_seconds=self._latest - self._first,
             cached_tokens=self._num_cached,
+            draft_tokens=self._num_drafts,
+            accepted_tokens=self._num_accepted,
+            speculation_off=self._speculation_off,
         )
 
 

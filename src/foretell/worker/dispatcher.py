@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from foretell.engine.engine import Engine, queue_full
-from foretell.engine.events import EndEvent, Event
+from foretell.engine.events import EndEvent, Event, TokenEvent
 from foretell.errors import ForetellError
 from foretell.streaming.job import Job
 from foretell.worker.channel import Channel, wake
@@ -44,6 +44,7 @@ class Dispatcher:
         self._singles: deque[tuple[Submission, Job]] = deque()  # alone, and not in the engine yet
         self._lists: deque[Submission] = deque()  # those that have jobs to be made
         self._changed: dict[Channel[Any], None] = {}  # those whose readers are to be woken
+        self._ended: set[tuple[int, int]] = set()  # samples that their texts have ended in a step
         self._cause: BaseException | None = None  # what the last step raised
 
     @property
@@ -150,13 +151,19 @@ class Dispatcher:
             return
         for event in events:
             submission = self._by_request.get(event.request_id)
-            if submission is None:
+            if submission is None or (self._ended and self._has_ended(event)):
+                self._engine.discard(event)
                 continue
             try:  # without `_failing`, which would cost each token two calls more
                 self._dispatch(event, submission)
             except BaseException as error:  # noqa: BLE001
                 self._end(submission, own_error(error))
         self._cause = None
+        self._ended.clear()
+
+    def _has_ended(self, event: Event) -> bool:
+        """Whether its sample's text has ended with an event before it."""
+        return isinstance(event, TokenEvent) and (event.request_id, event.sample) in self._ended
 
     def _dispatch(self, event: Event, submission: Submission) -> None:
         """Let a submission take an event of its own."""
@@ -166,6 +173,7 @@ class Dispatcher:
         ended_sample = submission.take(event)
         if ended_sample is not None:
             self._engine.abort(event.request_id, ended_sample)
+            self._ended.add((event.request_id, ended_sample))
         if event.request_id not in submission.requests:
             del self._by_request[event.request_id]
             if not submission.requests and submission not in self._lists:

@@ -210,6 +210,7 @@ def _info(
         kv_bytes_per_token=pool.bytes_per_token,
         threads=threads,
         attention_span=_attention_span(plan, shape, int8=compiled.takes_int8),
+        is_exact=True,
     )
 
 
