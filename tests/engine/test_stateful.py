@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.drafters import Prompter
 from support.engine_oracle import VOCAB, answer_by_hand, scripted
 
 from benchmarks.stress.answers import Answer, request, take
@@ -77,11 +78,13 @@ class Company(RuleBasedStateMachine):
         batch=st.integers(2, 40),
         running=st.integers(2, 12),
         caching=st.booleans(),
+        errors=st.sampled_from([None, 0.0, 0.2, 0.7]),
     )
-    def open(self, sizes, batch, running, caching):
+    def open(self, sizes, batch, running, caching, errors):
         self.backend = Fragile(scripted()._script, vocab_size=VOCAB, **sizes)
         limits = EngineSettings(batch, max_running=running, prefix_caching=caching)
-        self.engine = Engine(self.backend, limits)
+        self.prompter = None if errors is None else Prompter(VOCAB, errors=errors)
+        self.engine = Engine(self.backend, limits, self.prompter)
         self.limits = limits
         self.wishes, self.answers, self.aborted, self.failed = {}, {}, set(), set()
         self.seen = {}  # every sequence that ever was, and its request
@@ -97,6 +100,9 @@ class Company(RuleBasedStateMachine):
             return
         self.wishes[identity] = wanted
         self.answers[identity] = Answer()
+        if self.prompter is not None:
+            for sample in answer_by_hand(wanted).samples.values():
+                self.prompter.texts.append([*wanted.prompt, *sample.tokens])
 
     def _step(self):
         self._look()
@@ -178,6 +184,13 @@ class Company(RuleBasedStateMachine):
         assert len(scheduler.pool._key_of) == len(scheduler.pool._block_of)
         if not self.limits.prefix_caching:
             assert not scheduler.pool.num_kept
+
+    @invariant()
+    def no_block_is_held_for_what_was_not_drawn(self):
+        size = self.backend.info.block_size
+        for state in self.engine._states.values():
+            for sequence in state.live:
+                assert len(sequence.blocks) == -(-sequence.num_computed // size)
 
     @invariant()
     def limits_are_kept(self):

@@ -23,7 +23,7 @@ ENGINE_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Eng
 OTHERS: dict[str, Any] = {  # another value for each
     "revision": "v1", "backend": "native", "quantize": "q4", "device": "cpu", "dtype": "float32",
     "threads": 3, "activations": "float32", "context_length": 77, "kv_dtype": "float32",
-    "num_blocks": 12, "kv_share": 0.25,
+    "num_blocks": 12, "kv_share": 0.25, "speculation": "lookup",
 }  # fmt: skip
 
 

@@ -77,7 +77,8 @@ class BlockPool:
 
     def name(self, block: int, key: bytes) -> None:
         """Give a held, full block its key; nothing happens if another block has it already."""
-        self._check_held(block)
+        if not self._ref_counts[block]:
+            self._check_held(block)
         if key not in self._block_of and block not in self._key_of:
             self._block_of[key] = block
             self._key_of[block] = key

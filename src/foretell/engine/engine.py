@@ -118,7 +118,7 @@ class Engine:
             raise queue_full(most)
         state = RequestState(self._num_added, request, self._info)
         if self._speculator.guesses:
-            state.undrafted = request.undrafted
+            self._speculator.follow(state)
         self._num_added += 1
         self._states[state.id] = state
         self._scheduler.add(state)
@@ -174,7 +174,7 @@ class Engine:
             return self._backend.forward(batch)
         started = perf_counter()
         logits = self._backend.forward(batch)
-        self._speculator.note_seconds(perf_counter() - started)
+        self._speculator.seconds = perf_counter() - started
         return logits
 
     # Choose
@@ -480,21 +480,16 @@ def _draw(table: Logits, drawings: Items[_Drawing]) -> list[_Outcome]:
     outcomes: list[_Outcome] = []
     start = 0
     for state, rows, own in drawings:
-        start, token_ids = start + len(own), drawn[start : start + len(own)]
-        outcomes.append((state, rows.sequences, _tokens(own, token_ids)))
+        tokens: list[ChosenToken] = []
+        answer: list[ChosenToken] | NumericalError = tokens
+        for draw, token_id in zip(own, drawn[start : start + len(own)], strict=True):
+            if isinstance(token_id, NumericalError):  # the first row that is broken
+                answer = token_id
+                break
+            tokens.append(draw.token(token_id))
+        outcomes.append((state, rows.sequences, answer))
+        start += len(own)
     return outcomes
-
-
-def _tokens(
-    draws: Items[Draw], token_ids: Items[int | NumericalError]
-) -> list[ChosenToken] | NumericalError:
-    """What was drawn, or the error of the first row that is broken."""
-    tokens = []
-    for draw, token_id in zip(draws, token_ids, strict=True):
-        if isinstance(token_id, NumericalError):
-            return token_id
-        tokens.append(draw.token(token_id))
-    return tokens
 
 
 def _alike(one: Sequence, other: Sequence) -> bool:

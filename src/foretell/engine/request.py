@@ -81,7 +81,8 @@ class Request:
         if not self.strategy_kind.verifies:
             return f"the strategy {_name_of(self.strategy_kind)} decides by itself"
         for name in FUNCTION_SETTINGS:
-            if any(map(callable, functions_of(getattr(self.config, name)))):
+            value = getattr(self.config, name)
+            if value is not None and any(map(callable, functions_of(value))):
                 return f"{name} has a function"
         return None
 

@@ -146,7 +146,10 @@ class Scheduler:
         if has_prefills:
             self._prefill()
         if self._looks_ahead:
-            self._look_ahead()
+            spans = self._plan.spans
+            guesses = self._speculator.choose(spans, self._batch_tokens)
+            if guesses:
+                self._add_drafts(guesses)
         return self._plan
 
     def note_computed(self, state: RequestState, sequence: Sequence, stop: int) -> None:
@@ -175,7 +178,8 @@ class Scheduler:
         has_others = False
         for state in [*self._running]:
             for sequence in state.live:
-                if not sequence.is_decoding:
+                computed = sequence.num_computed  # `is_decoding`, in line: each token comes by here
+                if not len(sequence.tokens) - 1 == computed >= sequence.num_prompt_tokens:
                     has_others = True
                 elif state.id not in self._waiting:  # it was not preempted in this step
                     self._add_span(state, sequence, 1)
@@ -188,7 +192,7 @@ class Scheduler:
         if not self._reserve_blocks(state, sequence, stop):
             return 0
         num_rows = int(stop == len(sequence.tokens))
-        is_reported = state.wants_prompt_rows(sequence)
+        is_reported = start < sequence.num_prompt_tokens and state.wants_prompt_rows(sequence)
         if is_reported:
             num_rows = max(num_rows, stop - max(start, state.num_reported))
         self._plan.spans.append(Span(state, sequence, start, stop, num_rows, is_reported))
@@ -196,15 +200,14 @@ class Scheduler:
 
     # Drafts
 
-    def _look_ahead(self) -> None:
-        """Plan drafts behind tokens, as far as the batch has room and blocks are empty.
+    def _add_drafts(self, guesses: Items[Guess]) -> None:
+        """Plan drafts behind tokens, as far as blocks are empty.
 
         They come last and take nothing from anybody: no block that holds a prefix, and none that
         another would have had.
         """
         spans = self._plan.spans
-        room = self._batch_tokens - sum([span.stop - span.start for span in spans])
-        for guess in self._speculator.choose(spans, room):
+        for guess in guesses:
             tokens = self._place(guess)
             for number in guess.spans if tokens else ():
                 span = spans[number]

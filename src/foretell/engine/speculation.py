@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from operator import attrgetter
 
 from foretell.decoding.drafts.base import MAX_DRAFT, NO_DRAFT, Draft, Drafter
 from foretell.engine.request_state import RequestState
@@ -26,6 +27,7 @@ MAX_FORCED = 64  # tokens that a strategy is asked for at once
 # a slope of 1 is what two models of 135 and 270 million weights were found to have on two cores.
 FIRST, FURTHER = 0.07, 0.009
 EXCESS = tuple(FIRST * (rows - 1) + FURTHER * (rows - 1) ** 2 for rows in range(MAX_ROWS + 2))
+STEPS = tuple(more - less for less, more in pairwise(EXCESS))  # of one more row, by the rows
 MIN_SLOPE, MAX_SLOPE = 0.1, 4.0
 LEARNING, LEAST_SPREAD, MAX_SURPRISE = 0.05, 0.05, 0.7
 
@@ -39,23 +41,18 @@ class StepCosts:
 
     def __init__(self) -> None:
         self.slope = 1.0
-        self._rows_before = 0
-        self._seconds_before = 0.0
 
-    def note(self, rows: int, seconds: float) -> None:
-        """A step of decoding took so long: held against the one before, where that had other rows.
+    def note(self, rows: tuple[int, int], seconds: tuple[float, float]) -> None:
+        """Two steps of decoding that followed each other had so many rows, and took so long.
 
-        What slows both, such as a long context or another process, says nothing. No rows: the step
-        was of another kind, and is compared with none.
+        What slows both, such as a long context or another process, says nothing.
         """
-        before, took = self._rows_before, self._seconds_before
-        self._rows_before, self._seconds_before = rows, seconds
-        if rows == before or not (rows and before and seconds and took):
+        if not all(seconds):
             return
-        cost, cost_before = (1 + self.slope * EXCESS[number] for number in (rows, before))
-        surprise = math.log(seconds / took * cost_before / cost)
+        before, after = (1 + self.slope * EXCESS[number] for number in rows)
+        surprise = math.log(seconds[1] / seconds[0] * before / after)
         surprise = max(-MAX_SURPRISE, min(MAX_SURPRISE, surprise))
-        spread = 1 / cost_before - 1 / cost  # by the slope's logarithm, of the cost's
+        spread = 1 / before - 1 / after  # what the cost's logarithm changes by the slope's
         change = LEARNING * surprise * spread / (spread * spread + LEAST_SPREAD)
         self.slope = max(MIN_SLOPE, min(MAX_SLOPE, self.slope * math.exp(change)))
 
@@ -96,55 +93,70 @@ class Speculator:
 
     Attributes:
         guesses: whether there is a drafter.
+        seconds: what the last step took, to be set before the next.
     """
 
     def __init__(self, drafter: Drafter | None = None) -> None:
         self._drafter = drafter
         self._costs = StepCosts()
-        self._num_rows = 0  # of this step, if its cost is to be noted
+        self._rows_before = self._rows = 0  # of the last two steps, if these only decoded
+        self._seconds_before = 0.0
         self.guesses = drafter is not None
+        self.seconds = 0.0
 
-    def choose(self, spans: Items[Span], room: int) -> list[Guess]:
-        """What is to be computed behind some of the step's spans, of which each goes on by a token.
+    def follow(self, state: RequestState) -> None:
+        """Take note of a request: nothing is guessed of some."""
+        if self._drafter is not None:
+            state.undrafted = state.request.undrafted
+            if state.undrafted is None:
+                (first, *_), config = state.live, state.request.config
+                first.follower = self._drafter.follow(first, config)
+
+    def choose(self, spans: Items[Span], most_tokens: int) -> list[Guess]:
+        """What is to be computed behind some of a step's spans, which go on by a token each.
 
         Args:
             spans: what the step computes in any case.
-            room: tokens that it could compute beside these.
+            most_tokens: of the step.
         """
-        gain = len(spans)  # tokens that the step is expected to give, or more
+        if self._rows and self._rows_before and self._rows != self._rows_before:
+            self._costs.note((self._rows_before, self._rows), (self._seconds_before, self.seconds))
+        self._rows_before, self._seconds_before = self._rows, self.seconds
         rows = sum([span.stop - span.start for span in spans])
-        self._num_rows = rows if rows == gain and rows <= MAX_ROWS else 0
-        may_guess = (
-            self._drafter is not None and rows < MAX_ROWS and self._price(rows, 1) * gain < 1
-        )
-        if not may_guess and not any(span.state.strategy.foresight for span in spans):
+        self._rows = rows if rows == len(spans) and rows <= MAX_ROWS else 0
+        slope = self._costs.slope
+        # as in `_price`: no token has a better chance than 1
+        may_pay = rows < MAX_ROWS and slope * STEPS[rows] * len(spans) < 1 + slope * EXCESS[rows]
+        drafts = self._ask(spans) if self._drafter is not None and may_pay else {}
+        if not drafts and not any(map(_foresight_of, spans)):
             return []
-        samples = _samples(spans)
-        drafts = self._guessed(spans, samples) if may_guess else [NO_DRAFT] * len(samples)
-        guesses = [
-            Guess(numbers, _possible(spans[numbers[0]], draft))
-            for numbers, draft in zip(samples, drafts, strict=True)
-        ]
-        chosen = [guess for guess in guesses if guess.draft.tokens]
-        return self._affordable(chosen, rows, gain, room) if chosen else []
+        guesses = self._guesses(spans, drafts)
+        return self._affordable(guesses, rows, len(spans), most_tokens - rows) if guesses else []
 
-    def note_seconds(self, seconds: float) -> None:
-        """The step that was chosen for took so long."""
-        self._costs.note(self._num_rows, seconds)
+    def _ask(self, spans: Items[Span]) -> dict[int, Draft]:
+        """The drafts of those sequences that have any, by their spans' numbers."""
+        drafter = self._drafter
+        assert drafter is not None
+        numbers, followers = [], []
+        for number, span in enumerate(spans):
+            sequence = span.sequence
+            is_last = span.num_rows == 1 and span.stop > sequence.num_prompt_tokens
+            if not is_last or span.state.undrafted is not None or not sequence.is_visible:
+                continue
+            if sequence.follower is None:
+                sequence.follower = drafter.follow(sequence, span.state.request.config)
+            numbers.append(number)
+            followers.append(sequence.follower)
+        drafts = zip(numbers, drafter.propose(followers, MAX_DRAFT), strict=True)
+        return {number: draft for number, draft in drafts if draft.tokens}
 
-    def _guessed(self, spans: Items[Span], samples: Items[list[int]]) -> Items[Draft]:
-        """What the drafter says of each sample."""
-        assert self._drafter is not None
-        followers: dict[int, Any] = {}  # by the sample's place in the list
-        for place, (first, *_) in enumerate(samples):
-            state, sequence = spans[first].state, spans[first].sequence
-            if state.undrafted is None:
-                if sequence.follower is None:
-                    sequence.follower = self._drafter.follow(sequence, state.request.config)
-                followers[place] = sequence.follower
-        drafts = self._drafter.propose([*followers.values()], MAX_DRAFT)
-        found = dict(zip(followers, drafts, strict=True))
-        return [found.get(place, NO_DRAFT) for place in range(len(samples))]
+    def _guesses(self, spans: Items[Span], drafts: dict[int, Draft]) -> list[Guess]:
+        guesses = []
+        for numbers in _samples(spans):
+            draft = _possible(spans[numbers[0]], drafts.get(numbers[0], NO_DRAFT))
+            if draft.tokens:
+                guesses.append(Guess(numbers, draft))
+        return guesses
 
     def _affordable(self, guesses: list[Guess], rows: int, gain: float, room: int) -> list[Guess]:
         """The best tokens, one after another, as long as the next makes steps give more a second.
@@ -163,8 +175,8 @@ class Speculator:
                 break
             guess.count += 1
             rows, room, gain = rows + width, room - width, gain + chance
-        if self._num_rows:
-            self._num_rows = rows if rows <= MAX_ROWS else 0
+        if self._rows:
+            self._rows = rows if rows <= MAX_ROWS else 0
         return [guess for guess in guesses if guess.count]
 
     def _price(self, rows: int, width: int) -> float:
@@ -173,8 +185,11 @@ class Speculator:
         return slope * (EXCESS[rows + width] - EXCESS[rows]) / (1 + slope * EXCESS[rows])
 
 
+_foresight_of = attrgetter("state.strategy.foresight")
+
+
 def _samples(spans: Items[Span]) -> list[list[int]]:
-    """The spans of each sample that may be drafted, by their numbers.
+    """The spans of each sample that may be drafted, by their numbers, the one that is seen first.
 
     All sequences of its request must get to their next token in this step.
     """
@@ -189,9 +204,10 @@ def _samples(spans: Items[Span]) -> list[list[int]]:
         if len(numbers) == len(state.live):
             for number in numbers:
                 samples.setdefault((state.id, spans[number].sequence.index), []).append(number)
-    for numbers in samples.values():  # the one that the user sees comes first
-        numbers.sort(key=lambda number: not spans[number].sequence.is_visible)
-    return [*samples.values()]
+    return [
+        sorted(numbers, key=lambda number: not spans[number].sequence.is_visible)
+        for numbers in samples.values()
+    ]
 
 
 def _possible(span: Span, draft: Draft) -> Draft:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from foretell.config import GenerationConfig
 from foretell.decoding.drafts.base import NO_DRAFT, Draft
-from foretell.decoding.drafts.suffix_index import MAX_MATCH, NO_MATCH, SuffixIndex
+from foretell.decoding.drafts.suffix_index import MAX_MATCH, SuffixIndex
 from foretell.decoding.processors.base import History
 
 CHANCES = (0.15, 0.25, 0.4, 0.6, 0.75, 0.9)
@@ -33,7 +33,6 @@ class LookupDrafter:
         self._corpus: SuffixIndex | None = None
         if corpus:
             self._corpus = SuffixIndex([*corpus])
-            self._corpus.extend()
 
     def follow(self, history: History, config: GenerationConfig) -> LookupFollower:
         """What is known of one sequence."""
@@ -58,27 +57,28 @@ class LookupFollower:
         self._least = 2 if is_hot else 1
         self._chances = [*(CHANCES_AT_ONE if is_hot else CHANCES)]
         self._weights = [PRIOR_WEIGHT] * len(CHANCES)
-        self._num_seen = len(tokens)
+        self._num_seen = 0
         self._from: Sequence[int] = tokens  # what is repeated: the text itself, or the corpus
         self._source = self._length = 0  # the place there, and the tokens before it that are alike
 
     def propose(self, most: int) -> Draft:
         """What stood behind the longest match, and how probably each token is right."""
-        self._learn()
+        if self._length:
+            self._learn()
         if not self._length:
             self._find()
             if not self._length:
                 return NO_DRAFT
+        return self._draft(most)
+
+    def _draft(self, most: int) -> Draft:
         source, longest, first = self._source, len(LEVELS) - 1, self._length - 1
         tokens = [*self._from[source : source + most]]
         if self._from is self._tokens:  # a text that repeats its very end goes round
             for ahead in range(len(tokens), most):
                 tokens.append(tokens[ahead - (len(self._tokens) - source)])
-        chances = [
-            min(SUREST, self._chances[LEVELS[min(first + ahead, longest)]])
-            for ahead in range(len(tokens))
-        ]
-        return Draft(tokens, chances)
+        levels = [LEVELS[min(first + ahead, longest)] for ahead in range(len(tokens))]
+        return Draft(tokens, [min(SUREST, self._chances[level]) for level in levels])
 
     def _learn(self) -> None:
         """Hold the tokens that have come against those that were foreseen."""
@@ -98,14 +98,12 @@ class LookupFollower:
 
     def _find(self) -> None:
         """Look for the longest match; of two that are as long, the text's own counts."""
-        self._own.extend()
-        found, self._from = self._own.match(self._tokens), self._tokens
+        found = self._own.match(self._tokens, self._least)
+        self._from, self._num_seen = self._tokens, len(self._tokens)
         if self._corpus is not None and found.length < MAX_MATCH:
-            other = self._corpus.match(self._tokens)
-            if other.length > found.length and other.source < len(self._corpus.tokens):
+            other = self._corpus.match(self._tokens, self._least)
+            if other.length > found.length:
                 found, self._from = other, self._corpus.tokens
-        if found.length < self._least:
-            found = NO_MATCH
         self._source, self._length = found
 
 

@@ -27,7 +27,7 @@ class SuffixIndex:
     looked up alone.
 
     Args:
-        tokens: the text; it may grow, at its end.
+        tokens: what is searched; it may grow, at its end.
     """
 
     def __init__(self, tokens: Sequence[int]) -> None:
@@ -36,25 +36,29 @@ class SuffixIndex:
         self._singles: dict[int, int] = {}
         self._earlier: list[int] = []  # for each position, where the pair ended before; -1: nowhere
 
-    def extend(self) -> None:
-        """Take in the tokens that have come, but for the last, of which nothing follows yet."""
+    def match(self, text: Sequence[int], least: int = 1) -> Match:
+        """The longest end of `text`, of `least` tokens at least, and where it stood last.
+
+        The text may be the one that is searched: its end does not match itself.
+        """
         tokens, pairs, singles, earlier = self.tokens, self._pairs, self._singles, self._earlier
-        start = len(earlier)
-        previous = tokens[start - 1] if start else -1
-        for position in range(start, len(tokens) - 1):
+        previous = tokens[len(earlier) - 1] if earlier else -1
+        for position in range(len(earlier), len(tokens) - 1):  # nothing follows the last one yet
             token = tokens[position]
             pair = (previous, token)
             earlier.append(pairs.get(pair, -1))
             pairs[pair] = singles[token] = position
             previous = token
+        last = len(text) - 1
+        end = pairs.get((text[last - 1], text[last]), -1) if last else -1
+        if end > 0:
+            return self._longest(text, end)
+        single = singles.get(text[last], -1) if least == 1 else -1
+        return NO_MATCH if single < 0 else Match(single + 1, 1)
 
-    def match(self, text: Sequence[int]) -> Match:
-        """The longest end of `text`, of two tokens or more if any, and where it stood last."""
-        tokens, earlier, last = self.tokens, self._earlier, len(text) - 1
-        end = self._pairs.get((text[last - 1], text[last]), -1) if last else -1
-        if end < 1:
-            single = self._singles.get(text[last], -1)
-            return NO_MATCH if single < 0 else Match(single + 1, 1)
+    def _longest(self, text: Sequence[int], end: int) -> Match:
+        """The longest match among those whose last two tokens end at `end` or before."""
+        tokens, last = self.tokens, len(text) - 1
         best = source = 0
         for _ in range(MAX_TRIES):
             length, most = 2, min(MAX_MATCH, end + 1, last + 1)
@@ -62,7 +66,7 @@ class SuffixIndex:
                 length += 1
             if length > best:
                 best, source = length, end + 1
-            end = earlier[end]
+            end = self._earlier[end]
             if end < 1 or best == MAX_MATCH:
                 break
         return Match(source, best)

@@ -174,7 +174,9 @@ class SamplingStrategy(ConfiguredStrategy):
             if not self._config.remove_invalid_values:
                 check_logits(row)  # a broken one would come to look sound
             own.mask.processor(row, history)
-        uniform = self._uniform(history) or 0.0  # greedy takes no notice of it
+        uniform = 0.0  # greedy takes no notice of it
+        if self._seed is not None:
+            uniform = uniform_at(self._seed, history.index, len(history.tokens))
         return Draw(whole, uniform, raw, self._config.logprobs or 0)
 
     def _token(self, row: Logits, history: History) -> ChosenToken:
