@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
 from support.toy import VOCAB_SIZE, toy_tokenizer
 
 import foretell
@@ -35,13 +36,16 @@ Calls = Counter[tuple[str, str]]
 """Calls by module and function."""
 
 
-def test_calls_of_the_first_token() -> None:
-    calls = calls_by_token()[0]
+@pytest.mark.parametrize("speculation", [None, "lookup"])
+def test_calls_of_the_first_token(speculation: Any) -> None:
+    calls = calls_by_token(speculation)[0]
     assert calls.total() <= MAX_FIRST, breakdown(calls)
 
 
-def test_calls_of_each_further_token() -> None:
-    most = max(calls_by_token()[1:], key=Counter.total)
+@pytest.mark.parametrize("speculation", [None, "lookup"])
+def test_calls_of_each_further_token(speculation: Any) -> None:
+    """With lookup: of a text that does not repeat itself."""
+    most = max(calls_by_token(speculation)[1:], key=Counter.total)
     assert most.total() <= MAX_FURTHER, breakdown(most)
 
 
@@ -54,11 +58,11 @@ def test_counts_are_the_same_each_time() -> None:
     assert calls_by_token() == calls_by_token()
 
 
-def calls_by_token(**settings: Any) -> list[Calls]:
+def calls_by_token(speculation: Any = None, **settings: Any) -> list[Calls]:
     """The calls of each token but the last of a greedy request, or of one with these settings."""
     backend = ScriptedBackend(improvise(VOCAB_SIZE), vocab_size=VOCAB_SIZE)
     wishes = {"max_new_tokens": NUM_TOKENS, "ignore_eos": True, **settings}
-    with LLM(backend, tokenizer=toy_tokenizer()) as llm:
+    with LLM(backend, tokenizer=toy_tokenizer(), speculation=speculation) as llm:
         list(llm.stream([7, 8], **wishes))
         counted: list[Calls] = []
         recorder = Recorder(type(backend).forward)

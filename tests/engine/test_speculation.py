@@ -1,17 +1,11 @@
 """Drafts change nothing: texts, reports, stops and books are those of one token a step."""
 
-from types import SimpleNamespace
-
 import pytest
 from support.drafters import Prompter
-from support.engine_oracle import SCRIPT, VOCAB, answer_by_hand, run, scripted
+from support.engine_oracle import VOCAB, answer_by_hand, run, scripted
 
-from benchmarks.stress.answers import request, take
-from foretell.decoding.drafts.base import Draft
+from benchmarks.stress.answers import request
 from foretell.engine.engine import Engine
-from foretell.engine.events import TokenEvent
-from foretell.engine.settings import EngineSettings
-from foretell.engine.speculation import StepCosts
 
 PROMPT = [1, 2, 3, 4, 5, 6]
 SAMPLING = {"max_new_tokens": 23, "temperature": 1.3, "seed": 11}

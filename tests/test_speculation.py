@@ -1,0 +1,180 @@
+"""Speculation changes nothing: every chunk of text, token and log-probability, bit for bit.
+
+FORETELL_SPECULATION=500 runs as many random requests in each way.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from support.speculated import (
+    Eager,
+    drafting_with,
+    finished,
+    random_wishes,
+    read_together,
+    repeating,
+)
+from support.toy import VOCAB_SIZE, engine_of, toy_llm, toy_tokenizer
+
+from foretell import LLM
+from foretell.backends.scripted import ScriptedBackend
+from foretell.decoding.drafts.lookup import LookupDrafter
+
+NUM_REQUESTS = int(os.environ.get("FORETELL_SPECULATION", "60"))
+DRAFTERS = {"lookup": LookupDrafter, "eager": Eager}
+
+
+def groups(wishes, size):
+    return [wishes[start : start + size] for start in range(0, len(wishes), size)]
+
+
+def check(make, drafter, wishes, *, size, preempts=False):
+    """All requests in groups of a size, by one LLM without and one with a drafter."""
+    with make() as plain, drafting_with(make(), drafter) as fast:
+        for group in groups(wishes, size):
+            expected, found = read_together(plain, group), read_together(fast, group)
+            for wish, one, other in zip(group, found, expected, strict=True):
+                assert one == other, wish
+        before, after = plain.stats(), fast.stats()
+        if size == 1:  # of others' texts the end is noticed once their readers come
+            assert after.generated_tokens == before.generated_tokens
+        assert after.free_blocks == after.num_blocks
+        assert after.accepted_tokens <= after.draft_tokens
+        assert not before.draft_tokens
+        assert not preempts or (before.preemptions and after.preemptions)
+        return before, after
+
+
+@pytest.mark.parametrize("name", DRAFTERS)
+@pytest.mark.parametrize("size", [1, 5])
+def test_of_a_script_that_repeats_itself(name, size):
+    wishes = random_wishes(NUM_REQUESTS, seed=size)
+    make = lambda: toy_llm(repeating(), num_blocks=2000)  # noqa: E731
+    before, after = check(make, DRAFTERS[name](), wishes, size=size)
+    if name == "eager":
+        assert after.accepted_tokens > 50
+        assert after.steps < before.steps
+
+
+@pytest.mark.parametrize("name", DRAFTERS)
+def test_where_requests_are_preempted(name):
+    wishes = [
+        wish for wish in random_wishes(2 * NUM_REQUESTS, seed=9) if "max_length" not in wish[1]
+    ]
+    settings = {"num_blocks": 60, "block_size": 4}
+    check(lambda: toy_llm(repeating(), **settings), DRAFTERS[name](), wishes, size=6, preempts=True)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.torch
+def test_on_kernels(tmp_path, threads):
+    from support.llama_files import make_model, write_model
+
+    from foretell.backends.native.backend import NativeBackend
+    from foretell.formats.gguf import GGUFFile
+
+    path = write_model(tmp_path / "tiny.gguf", make_model(vocab_size=VOCAB_SIZE), "Q8_0")
+
+    def make():
+        with GGUFFile.open(path) as file:
+            backend = NativeBackend.load(file, threads=threads, num_blocks=48)
+        return LLM(backend, tokenizer=toy_tokenizer(), speculation=None)
+
+    _, after = check(make, Eager(), random_wishes(NUM_REQUESTS, seed=threads), size=4)
+    assert after.accepted_tokens
+
+
+@pytest.mark.model
+def test_on_the_default_model(default_model_path):
+    wishes = [
+        ("Red, green, blue, red, green, blue, red, green,", {"max_new_tokens": 30}),
+        (
+            "A cat, a dog. A cat, a dog. A cat,",
+            {"max_new_tokens": 30, "temperature": 0.5, "seed": 3},
+        ),
+        ("1, 2, 3, 4, 5,", {"max_new_tokens": 30, "logprobs": 2, "stop": ["19"]}),
+        ("one two one two one", {"max_new_tokens": 20, "mirostat": 2, "seed": 1, "trace": True}),
+    ]
+    with LLM(default_model_path, speculation=None) as plain, LLM(default_model_path) as fast:
+        assert read_together(fast, wishes) == read_together(plain, wishes)
+        assert fast.stats().accepted_tokens > 10
+        assert fast.generate(*wishes[0][:1], **wishes[0][1]).usage.accepted_tokens
+
+
+def test_what_lies_behind_a_stop_in_the_text_vanishes():
+    """From usage, log-probabilities, statistics: it is as if it had not been computed."""
+    wishes = [
+        wish
+        for wish in random_wishes(20 * NUM_REQUESTS, seed=5)
+        if {"stop", "stop_regex"} & {*wish[1]}
+    ][:NUM_REQUESTS]
+    with toy_llm(repeating()) as plain, drafting_with(toy_llm(repeating()), Eager()) as fast:
+        assert finished(fast, wishes) == finished(plain, wishes)
+        assert fast.stats().generated_tokens == plain.stats().generated_tokens
+        assert fast.stats().accepted_tokens
+        assert fast.stats().free_blocks == fast.stats().num_blocks
+
+
+def test_usage_says_how_much_was_guessed_and_right():
+    with drafting_with(toy_llm(repeating()), Eager()) as llm:
+        output = llm.generate([1, 2, 3, 1, 2, 3], max_new_tokens=40, ignore_eos=True)
+        usage, stats = output.usage, llm.stats()
+        assert 0 < usage.accepted_tokens <= usage.draft_tokens
+        assert (usage.accepted_tokens, usage.draft_tokens) == (
+            stats.accepted_tokens,
+            stats.draft_tokens,
+        )
+        assert usage.speculation_off is None
+        assert stats.steps == 1 + 40 - 1 - usage.accepted_tokens
+        assert stats.acceptance_rate == usage.accepted_tokens / usage.draft_tokens
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"num_beams": 2}, "num_beams=2 searches"),
+        ({"logits_processor": lambda row: None}, "logits_processor has a function"),
+        ({"stopping_criteria": lambda text, ids: False}, "stopping_criteria has a function"),
+        ({"processors": ["temperature", lambda row: None]}, "processors has a function"),
+        ({"prefix_allowed_tokens_fn": lambda ids: [1, 2]}, "prefix_allowed_tokens_fn has a"),
+    ],
+)
+def test_it_is_said_where_nothing_is_guessed(settings, reason):
+    with drafting_with(toy_llm(repeating()), Eager()) as llm:
+        output = llm.generate([1, 2, 1, 2], max_new_tokens=12, **settings)
+        assert output.usage.speculation_off.startswith(reason)
+        assert not output.usage.draft_tokens
+    with toy_llm(repeating()) as llm:
+        output = llm.generate([1, 2, 1, 2], max_new_tokens=12, **settings)
+        assert output.usage.speculation_off is None
+
+
+def test_auto_is_on_where_it_may_pay_and_changes_no_bit():
+    backend = ScriptedBackend(repeating(), vocab_size=VOCAB_SIZE)
+    for speculation, guesses in (("auto", False), ("lookup", True), (None, False)):
+        with LLM(backend, tokenizer=toy_tokenizer(), speculation=speculation) as llm:
+            assert engine_of(llm)._speculator.guesses is guesses
+
+
+def test_a_corpus_is_looked_up():
+    text = "the cat sat on the mat"
+    from support.toy import reciting_llm
+
+    with reciting_llm(text) as plain:
+        backend, tokenizer = plain.backend, plain.tokenizer
+        expected = plain.generate("the cat", max_new_tokens=30)
+        speculation = {"corpus": ["something else", text]}
+        with LLM(backend, tokenizer=tokenizer, speculation=speculation) as llm:
+            output = llm.generate("the cat", max_new_tokens=30)
+            assert output.text == expected.text
+            assert output.usage.accepted_tokens
+
+
+@pytest.mark.parametrize("value", ["fast", 3, {}, {"draft": 1}, {"corpus": 1, "draft_model": 2}])
+def test_what_is_no_speculation_is_refused(value):
+    from foretell import ConfigError
+
+    with pytest.raises(ConfigError, match=r"speculation=.* must be 'auto', 'lookup', None"):
+        LLM("x", speculation=value)
