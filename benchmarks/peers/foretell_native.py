@@ -39,7 +39,7 @@ class Foretell:
                 kv_dtype=kv_dtype or ("float16" if activations == "int8" else "float32"),
             )
             self.tokenizer = Tokenizer.from_gguf(file.metadata, source=model)
-        self.llm = LLM(self.backend, tokenizer=self.tokenizer)
+        self.llm = LLM(self.backend, tokenizer=self.tokenizer, speculation=None)
         self.load_seconds = time.perf_counter() - start
 
     def info(self) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def summarize(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Load, warm up and take the rounds."""
-    async with AsyncLLM(arguments.model, threads=arguments.threads) as llm:
+    async with AsyncLLM(arguments.model, threads=arguments.threads, speculation=None) as llm:
         await llm.generate("Good morning", max_new_tokens=16)
         rounds = [await measure_round(llm, number, arguments) for number in range(arguments.rounds)]
         return {

@@ -60,7 +60,7 @@ def child(work: str, model: str, log: str) -> None:
     load_extensions()
     from foretell import LLM
 
-    llm = LLM(model, threads=1, prefix_caching=True)
+    llm = LLM(model, threads=1, prefix_caching=True, speculation=None)
     ids = llm.tokenizer.encode(" the cat sat on a mat and said that it was fine" * 400)
     count = WORKS[work][1]
     settings: dict[str, object] = {"max_new_tokens": count, "ignore_eos": True}

@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     results = []
-    with LLM(context_length=512) as llm:
+    with LLM(context_length=512, speculation=None) as llm:
         step_ms(llm, {}, trace=True)  # the first run warms up
         for name, settings in CASES.items():
             found = measure(llm, settings, rounds)

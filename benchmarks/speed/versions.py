@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,10 +62,11 @@ class Meter:
     def __init__(self, model: str, threads: int, tokens: int, clock: Callable[[], float]) -> None:
         from foretell import LLM
 
+        plain = {"speculation": None} if "speculation" in signature(LLM).parameters else {}
         self.clock = clock
         self.tokens = tokens
         start = clock()
-        self.llm = LLM(model, threads=threads, prefix_caching=False)
+        self.llm = LLM(model, threads=threads, prefix_caching=False, **plain)
         self.load = 1000 * (clock() - start)
 
     def decode(self, **settings: Any) -> float:

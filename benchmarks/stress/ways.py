@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.stress.answers import Answer, request, take
+from benchmarks.stress.prompter import Prompter
 from foretell.backends.base import Backend, BackendInfo, Batch
+from foretell.decoding.drafts.lookup import LookupDrafter
 from foretell.engine.engine import Engine
 from foretell.engine.request import Request
 from foretell.engine.settings import EngineSettings
@@ -257,6 +259,19 @@ def _beside_quitters(backend: Backend, requests: Sequence[Request]) -> Outcome:
     return run_beside_quitters(Engine(backend), requests, seed=4)
 
 
+def _speculating(backend: Backend, requests: Sequence[Request]) -> Outcome:
+    """By a drafter that knows what will be answered, and is wrong now and then."""
+    prompter = Prompter(backend.info.vocab_size)
+    for wish, answer in zip(requests, run_together(Engine(backend), requests).answers, strict=True):
+        prompter.texts += [[*wish.prompt, *sample.tokens] for sample in answer.samples.values()]
+    engine = Engine(backend, drafter=prompter)
+    return run_together(engine, requests, _shuffled(requests, 5))
+
+
+def _looking_up(backend: Backend, requests: Sequence[Request]) -> Outcome:
+    return run_together(Engine(backend, drafter=LookupDrafter()), requests)
+
+
 WAYS: dict[str, Way] = {
     "together": _together(),
     "shuffled": _together(shuffle=1),
@@ -267,6 +282,8 @@ WAYS: dict[str, Way] = {
     "warm cache": _warm,
     "no cache": _together(prefix_caching=False),
     "beside quitters": _beside_quitters,
+    "speculation": _speculating,
+    "speculation by lookup": _looking_up,
 }
 """Ways to run many requests on one backend."""
 

@@ -1,10 +1,10 @@
 """Drafts change nothing: texts, reports, stops and books are those of one token a step."""
 
 import pytest
-from support.drafters import Prompter
 from support.engine_oracle import VOCAB, answer_by_hand, run, scripted
 
 from benchmarks.stress.answers import request
+from benchmarks.stress.prompter import Prompter
 from foretell.engine.engine import Engine
 
 PROMPT = [1, 2, 3, 4, 5, 6]

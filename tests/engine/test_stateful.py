@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.drafters import Prompter
 from support.engine_oracle import VOCAB, answer_by_hand, scripted
 
 from benchmarks.stress.answers import Answer, request, take
+from benchmarks.stress.prompter import Prompter
 from foretell.backends.scripted import ScriptedBackend
 from foretell.engine.engine import Engine
 from foretell.engine.settings import EngineSettings

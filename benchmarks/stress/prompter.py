@@ -1,4 +1,4 @@
-"""A drafter for tests: it has been told what will be said, and does not always say so."""
+"""A drafter that has been told what will be said, and does not always say so."""
 
 from __future__ import annotations
 
