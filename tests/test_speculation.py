@@ -5,6 +5,7 @@ FORETELL_SPECULATION=500 runs as many random requests in each way.
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -18,9 +19,10 @@ from support.speculated import (
 )
 from support.toy import VOCAB_SIZE, engine_of, toy_llm, toy_tokenizer
 
-from foretell import LLM
+from foretell import LLM, ConfigError
 from foretell.backends.scripted import ScriptedBackend
 from foretell.decoding.drafts.lookup import LookupDrafter
+from foretell.engine.draft_model import DraftModel
 
 NUM_REQUESTS = int(os.environ.get("FORETELL_SPECULATION", "60"))
 DRAFTERS = {"lookup": LookupDrafter, "eager": Eager}
@@ -103,6 +105,49 @@ def test_on_the_default_model(default_model_path):
         assert fast.generate(*wishes[0][:1], **wishes[0][1]).usage.accepted_tokens
 
 
+@pytest.mark.parametrize("sizes", [{"num_blocks": 400}, {"num_blocks": 9}, {"context_length": 30}])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_with_a_draft_model(sizes, seed):
+    """One that is always right where nothing is drawn, and one that is as good as never."""
+    vocab_size = VOCAB_SIZE + 3 * seed
+    draft = ScriptedBackend(repeating(vocab_size, seed=seed), vocab_size=vocab_size, **sizes)
+    wishes = random_wishes(NUM_REQUESTS, seed=3)
+    make = lambda: toy_llm(repeating(), num_blocks=2000)  # noqa: E731
+    drafter = DraftModel(draft, VOCAB_SIZE)
+    _, after = check(make, drafter, wishes, size=4)
+    assert after.draft_tokens
+    gc.collect()
+    assert drafter._pool.num_free == draft.info.num_blocks
+
+
+def test_a_draft_model_that_is_right_saves_steps():
+    backend = ScriptedBackend(repeating(), vocab_size=VOCAB_SIZE, num_blocks=400)
+    speculation = {"draft_model": ScriptedBackend(repeating(), vocab_size=VOCAB_SIZE)}
+    with LLM(backend, tokenizer=toy_tokenizer(), speculation=speculation) as llm:
+        engine_of(llm)._speculator._drafter._cost = lambda seconds: 0.1
+        output = llm.generate([1, 2, 3], max_new_tokens=60, ignore_eos=True)
+        assert output.usage.accepted_tokens > 30
+        assert llm.stats().steps < 30
+
+
+def test_a_draft_model_of_another_vocabulary_is_refused():
+    small = ScriptedBackend(repeating(100), vocab_size=100)
+    backend = ScriptedBackend(repeating(), vocab_size=VOCAB_SIZE)
+    with pytest.raises(ConfigError, match="has 100 tokens: must have the 263 of the model"):
+        LLM(backend, tokenizer=toy_tokenizer(), speculation={"draft_model": small})
+
+
+@pytest.mark.model
+def test_a_draft_model_has_each_token_of_the_model(default_model_path):
+    backend = ScriptedBackend(repeating(), vocab_size=VOCAB_SIZE)
+    with pytest.raises(ConfigError, match="has another vocabulary: token 0 is b'"):
+        LLM(
+            backend,
+            tokenizer=toy_tokenizer(),
+            speculation={"draft_model": str(default_model_path)},
+        )
+
+
 def test_what_lies_behind_a_stop_in_the_text_vanishes():
     """From usage, log-probabilities, statistics: it is as if it had not been computed."""
     wishes = [
@@ -174,7 +219,5 @@ def test_a_corpus_is_looked_up():
 
 @pytest.mark.parametrize("value", ["fast", 3, {}, {"draft": 1}, {"corpus": 1, "draft_model": 2}])
 def test_what_is_no_speculation_is_refused(value):
-    from foretell import ConfigError
-
     with pytest.raises(ConfigError, match=r"speculation=.* must be 'auto', 'lookup', None"):
         LLM("x", speculation=value)

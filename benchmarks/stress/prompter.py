@@ -36,7 +36,7 @@ class Prompter:
         """The history says all there is to know."""
         return history
 
-    def propose(self, followers: Sequence[History], most: int) -> list[Draft]:
+    def propose(self, followers: Sequence[History], most: int, step_seconds: float) -> list[Draft]:
         """For each the rest of its text, or anything where it has none."""
         return [self._draft(history, most) for history in followers]
 

@@ -163,7 +163,7 @@ class LLM:
         self.generation_config = loaded.generation_config
         self.tokenizer = loaded.tokenizer
         self.info: BackendInfo = loaded.backend.info
-        engine = Engine(loaded.backend, settings, make_drafter(options.speculation, loaded))
+        engine = Engine(loaded.backend, settings, make_drafter(options, loaded))
         inputs = InputProcessor(
             self.tokenizer,
             self.recommended,

@@ -150,9 +150,11 @@ def finished(llm: LLM, wishes: Sequence[Wish]) -> list[list[Any]]:
 class Eager(LookupDrafter):
     """Computes whatever it finds, whether it pays or not."""
 
-    def propose(self, followers: Sequence[LookupFollower], most: int) -> list[Draft]:
+    def propose(
+        self, followers: Sequence[LookupFollower], most: int, step_seconds: float
+    ) -> list[Draft]:
         """The same drafts, as if they were certain."""
-        found = super().propose(followers, most)
+        found = super().propose(followers, most, step_seconds)
         return [Draft(draft.tokens, [1.0] * len(draft.tokens)) for draft in found]
 
 

@@ -147,7 +147,8 @@ class Speculator:
                 sequence.follower = drafter.follow(sequence, span.state.request.config)
             numbers.append(number)
             followers.append(sequence.follower)
-        drafts = zip(numbers, drafter.propose(followers, MAX_DRAFT), strict=True)
+        proposed = drafter.propose(followers, MAX_DRAFT, self.seconds)
+        drafts = zip(numbers, proposed, strict=True)
         return {number: draft for number, draft in drafts if draft.tokens}
 
     def _guesses(self, spans: Items[Span], drafts: dict[int, Draft]) -> list[Guess]:

@@ -1,7 +1,7 @@
 """What a draft is, and who makes it.
 
     follower = drafter.follow(history, config)      once a sequence
-    drafts = drafter.propose(followers, most)       before a step: a draft for each of them
+    drafts = drafter.propose(followers, most, step_seconds)     before a step: a draft for each
 
 A draft changes nothing of what is generated: what follows each of its tokens is computed ahead, and
 used if that very token is drawn.
@@ -43,8 +43,11 @@ class Drafter(Protocol):
         """
         ...
 
-    def propose(self, followers: Sequence[Any], most: int) -> Sequence[Draft]:
-        """For each of these a draft of `most` tokens at most, from its history as it is now."""
+    def propose(self, followers: Sequence[Any], most: int, step_seconds: float) -> Sequence[Draft]:
+        """For each of these a draft of `most` tokens at most, from its history as it is now.
+
+        A step takes about `step_seconds`; 0 if that is not known.
+        """
         ...
 
 

@@ -38,7 +38,9 @@ class LookupDrafter:
         """What is known of one sequence."""
         return LookupFollower(history.tokens, self._corpus, is_hot=_is_hot(config))
 
-    def propose(self, followers: Sequence[LookupFollower], most: int) -> list[Draft]:
+    def propose(
+        self, followers: Sequence[LookupFollower], most: int, step_seconds: float
+    ) -> list[Draft]:
         """For each of these what stood behind the last place that was like its end."""
         return [follower.propose(most) for follower in followers]
 
