@@ -19,16 +19,20 @@ class Prompter:
         vocab_size: tokens are below it.
         seed: of what goes wrong.
         errors: how probable it is that a token is wrong.
+        is_brief: whether it often proposes less than it may.
 
     Attributes:
         texts: whole texts, in ids, that it knows.
         num_proposed: tokens proposed so far.
     """
 
-    def __init__(self, vocab_size: int, *, seed: int = 0, errors: float = 0.2) -> None:
+    def __init__(
+        self, vocab_size: int, *, seed: int = 0, errors: float = 0.2, is_brief: bool = True
+    ) -> None:
         self._vocab_size = vocab_size
         self._random = random.Random(seed)
         self._errors = errors
+        self._is_brief = is_brief
         self.texts: list[list[int]] = []
         self.num_proposed = 0
 
@@ -41,7 +45,7 @@ class Prompter:
         return [self._draft(history, most) for history in followers]
 
     def _draft(self, history: History, most: int) -> Draft:
-        size = self._random.randint(0, most)
+        size = self._random.randint(0, most) if self._is_brief else most
         if not size:
             return NO_DRAFT
         known, length = [*history.tokens], len(history.tokens)

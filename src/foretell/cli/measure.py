@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from foretell.engine.request import Request
 from foretell.engine.settings import EngineSettings
 from foretell.errors import ForetellError
 from foretell.outputs import JsonMixin
+
+if TYPE_CHECKING:
+    from foretell.llm import LLM
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,6 +118,30 @@ def measure_speeds(
         decode=Spread.of([run.decode_tokens_per_second for run in decodes]),
         time_to_first_token=Spread.of([run.seconds[0] for run in decodes]),
         bytes_per_token=info.weight_bytes + kv_bytes if info.weight_bytes else 0.0,
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class Speculated(JsonMixin):
+    """What speculation makes of the same decoding: tokens per second, and tokens of all rounds."""
+
+    decode: Spread
+    draft_tokens: int
+    accepted_tokens: int
+    completion_tokens: int
+
+
+def measure_speculation(llm: LLM, prompt: Sequence[int], *, tokens: int, rounds: int) -> Speculated:
+    """Decode after the short prompt as `measure_speeds` does, with what the LLM guesses."""
+    usages = [
+        llm.generate([prompt], max_new_tokens=tokens, ignore_eos=True)[0].usage
+        for _ in range(rounds + 1)  # the first warms up
+    ][1:]
+    return Speculated(
+        decode=Spread.of([usage.tokens_per_second for usage in usages]),
+        draft_tokens=sum(usage.draft_tokens for usage in usages),
+        accepted_tokens=sum(usage.accepted_tokens for usage in usages),
+        completion_tokens=sum(usage.completion_tokens for usage in usages),
     )
 
 
