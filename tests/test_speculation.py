@@ -5,6 +5,7 @@ FORETELL_SPECULATION=500 runs as many random requests in each way.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 
@@ -16,10 +17,11 @@ from support.speculated import (
     random_wishes,
     read_together,
     repeating,
+    token_by_token,
 )
 from support.toy import VOCAB_SIZE, engine_of, toy_llm, toy_tokenizer
 
-from foretell import LLM, ConfigError
+from foretell import LLM, AsyncLLM, ConfigError
 from foretell.backends.scripted import ScriptedBackend
 from foretell.decoding.drafts.lookup import LookupDrafter
 from foretell.engine.draft_model import DraftModel
@@ -34,7 +36,7 @@ def groups(wishes, size):
 
 def check(make, drafter, wishes, *, size, preempts=False):
     """All requests in groups of a size, by one LLM without and one with a drafter."""
-    with make() as plain, drafting_with(make(), drafter) as fast:
+    with token_by_token(make()) as plain, drafting_with(make(), drafter) as fast:
         for group in groups(wishes, size):
             expected, found = read_together(plain, group), read_together(fast, group)
             for wish, one, other in zip(group, found, expected, strict=True):
@@ -221,3 +223,30 @@ def test_a_corpus_is_looked_up():
 def test_what_is_no_speculation_is_refused(value):
     with pytest.raises(ConfigError, match=r"speculation=.* must be 'auto', 'lookup', None"):
         LLM("x", speculation=value)
+
+
+def test_what_a_form_leaves_no_choice_to_takes_no_steps_of_its_own():
+    """Whether or not anything else is guessed."""
+    given = {"regex": "(the cat ){6}sat", "max_new_tokens": 60}
+    with token_by_token(toy_llm(repeating())) as plain, toy_llm(repeating()) as llm:
+        expected, output = plain.generate("x", **given), llm.generate("x", **given)
+        assert output.text == expected.text == 6 * "the cat " + "sat"
+        assert output.token_ids == expected.token_ids
+        assert llm.stats().steps < plain.stats().steps / 2
+        assert output.usage.accepted_tokens == plain.stats().steps - llm.stats().steps
+
+
+def test_behind_the_end_of_a_text_nothing_counts_in_an_async_llm_either():
+    wishes = [wish for wish in random_wishes(400, seed=8) if "stop" in wish[1]][:12]
+    backend = ScriptedBackend(repeating(), vocab_size=VOCAB_SIZE, num_blocks=2000)
+
+    async def ask(speculation):
+        options = {"tokenizer": toy_tokenizer(), "speculation": speculation}
+        async with AsyncLLM(backend, **options) as llm:
+            told = []
+            for prompt, given in wishes:
+                outputs = await llm.generate([prompt], **given)
+                told.append([(one.text, one.token_ids, one.stop_reason) for one in outputs])
+            return told, (await llm.stats()).generated_tokens
+
+    assert asyncio.run(ask("lookup")) == asyncio.run(ask(None))

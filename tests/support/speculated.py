@@ -59,6 +59,19 @@ ENDS: tuple[dict[str, Any], ...] = (
     {"repetition_detection": {"max_pattern_size": 3, "min_count": 4}},
     {"max_length": 40},
 )
+FORMS: tuple[dict[str, Any], ...] = (
+    {"regex": r"(the cat )+[a-z]{3,9}[.]"},
+    {"choices": ["the cat sat", "the cat slept", "a dog"]},
+    {"json": True},
+    {
+        "json_schema": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "is_cat": {"type": "boolean"}},
+            "required": ["name", "is_cat"],
+            "additionalProperties": False,
+        }
+    },
+)
 REPORTS: tuple[dict[str, Any], ...] = (
     {"logprobs": 0},
     {"logprobs": 2, "logprobs_stage": ("raw", "processed", "final")},
@@ -92,7 +105,7 @@ def _random_wish(rng: random.Random, common: list[int], vocab_size: int) -> Wish
     own = [rng.randrange(vocab_size) for _ in range(rng.randint(1, 12))]
     prompt = common[: rng.choice([0, 0, 8, 24])] + own * rng.choice([1, 1, 2, 3])
     settings: dict[str, Any] = {"max_new_tokens": rng.randint(1, 40), **rng.choice(SAMPLERS)}
-    for table, chance in ((SHAPERS, 0.4), (ENDS, 0.5), (REPORTS, 0.4)):
+    for table, chance in ((SHAPERS, 0.4), (ENDS, 0.5), (REPORTS, 0.4), (FORMS, 0.2)):
         if rng.random() < chance:
             settings |= rng.choice(table)
     if "min_new_tokens" in settings:
@@ -156,6 +169,12 @@ class Eager(LookupDrafter):
         """The same drafts, as if they were certain."""
         found = super().propose(followers, most, step_seconds)
         return [Draft(draft.tokens, [1.0] * len(draft.tokens)) for draft in found]
+
+
+def token_by_token(llm: LLM) -> LLM:
+    """The same LLM, which computes nothing ahead, not even what a form leaves no choice to."""
+    engine_of(llm)._scheduler._is_exact = False
+    return llm
 
 
 def drafting_with(llm: LLM, drafter: Any) -> LLM:

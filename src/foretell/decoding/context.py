@@ -33,6 +33,14 @@ class FormMatcher(Protocol):
         """For each token whether it may come next, fresh, `(vocab_size,)`."""
         ...
 
+    def forced_tokens(self) -> list[int]:
+        """The tokens that must come next, as far as they are certain."""
+        ...
+
+    def validate(self, tokens: Sequence[int]) -> int:
+        """How many of these tokens could come next, one after the other; nothing is changed."""
+        ...
+
 
 class FormMatchers(Protocol):
     """The matchers of a request's sequences."""

@@ -81,6 +81,7 @@ class Scheduler:
         self._root = hashlib.blake2b(f"{info.name} {info.description}".encode()).digest()
         self._meter = meter
         self._speculator = speculator
+        self._is_exact = info.is_exact
         self._looks_ahead = speculator.guesses  # or if a strategy of a request that came does
         self._queue: list[tuple[int, int]] = []  # a heap of ranks, with those of some that left
         self._waiting: dict[int, RequestState] = {}
@@ -113,7 +114,8 @@ class Scheduler:
 
     def add(self, state: RequestState) -> None:
         """Queue a request."""
-        self._looks_ahead = self._looks_ahead or state.strategy.foresight is not None
+        if state.strategy.foresight is not None and self._is_exact:
+            self._looks_ahead = True
         self._waiting[state.id] = state
         heapq.heappush(self._queue, state.rank)
 

@@ -26,6 +26,7 @@ class GuidedStrategy(ConfiguredStrategy):
     def __init__(self, config: GenerationConfig, context: StrategyContext) -> None:
         self._scale = 1.0 if config.guidance_scale is None else config.guidance_scale
         self._inner = SamplingStrategy(config, context)
+        self.foresight = self._inner.foresight
 
     @staticmethod
     def suits(config: GenerationConfig, *, is_guided: bool) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import Stage, build_chain
 from foretell.decoding.context import ChainContext
+from foretell.decoding.drafts.form import FormForesight
 from foretell.decoding.fused.build import fuse, fuse_each, fuse_traced, set_apart
 from foretell.decoding.fused.chain import FusedChain, draw
 from foretell.decoding.logprobs import TokenReport, report
@@ -100,6 +101,8 @@ class SamplingStrategy(ConfiguredStrategy):
         self._chains = _Chains(config, context.chain)
         self._must_fork = config.num_return_sequences > 1  # with the first token
         self._seed = config.seed if config.is_sampling else None
+        if context.chain.matchers is not None:
+            self.foresight = FormForesight(context.chain.matchers)
 
     @staticmethod
     def suits(config: GenerationConfig, *, is_guided: bool) -> bool:
