@@ -203,10 +203,11 @@ bench-native: $(PEERS)/made ## build llama.cpp and ik_llama.cpp for this process
 bench-peers: $(VENV)/built $(PEERS)/made ## foretell and its peers on five models: half an hour
 	@$(PEERS)/bin/python -m benchmarks.speed.peers $(OPTIONS)
 
-.PHONY: prefix stalls
+.PHONY: prefix stalls speculation
 prefix: ## time to first token with a shared system prompt
 stalls: ## gaps in running streams while a long prompt is read
-prefix stalls: $(VENV)/built
+speculation: ## texts with tokens guessed ahead, beside the same without
+prefix stalls speculation: $(VENV)/built
 	@$(BIN)/python -m benchmarks.speed.$@ $$($(BIN)/foretell models path $(MODEL)) $(OPTIONS)
 
 .PHONY: serving
