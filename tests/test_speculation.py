@@ -250,3 +250,25 @@ def test_behind_the_end_of_a_text_nothing_counts_in_an_async_llm_either():
             return told, (await llm.stats()).generated_tokens
 
     assert asyncio.run(ask("lookup")) == asyncio.run(ask(None))
+
+
+@pytest.mark.torch
+def test_on_transformers_it_is_off_unless_asked_for():
+    """It verifies as many rows; there their bits depend on how many."""
+    from support.llama_files import make_model
+
+    from foretell.backends.transformers.backend import TransformersBackend
+
+    backend = TransformersBackend(make_model(vocab_size=VOCAB_SIZE), num_blocks=64)
+    assert not backend.info.is_exact
+    outputs = []
+    for speculation in ("auto", "lookup"):
+        with LLM(backend, tokenizer=toy_tokenizer(), speculation=speculation) as llm:
+            prompt = [3, 4, 5, 6, 7] * 3
+            outputs.append(llm.generate(prompt, max_new_tokens=60, ignore_eos=True, logprobs=0))
+    plain, fast = outputs
+    assert not plain.usage.draft_tokens
+    assert fast.usage.draft_tokens
+    assert fast.token_ids == plain.token_ids
+    ours, theirs = ([one.logprob for one in output.logprobs] for output in (fast, plain))
+    assert ours == pytest.approx(theirs, abs=1e-4)
