@@ -7,13 +7,14 @@ import math
 
 import click
 import pytest
+from click.testing import CliRunner
 from support.toy import toy_llm
 
 from foretell import GenerationConfig
 from foretell.cli.commands import generate
 from foretell.cli.commands import next as next_token
 from foretell.cli.main import cli
-from foretell.cli.options import given, warn
+from foretell.cli.options import MODEL_OPTIONS, given, warn, with_options
 from foretell.cli.settings import USUAL, SettingOption
 from foretell.config import RANGES
 from foretell.config.settings import SETTINGS, Kind
@@ -275,3 +276,17 @@ def test_options_may_be_spelled_as_in_python():
     assert read("--max_new_tokens", "5", "--top_p=0.5") == {"max_new_tokens": 5, "top_p": 0.5}
     assert read("--stop", "a_b")["stop"] == ("a_b",)
     assert read("--penalty_scope", "output", "--presence_penalty", "1")["penalty_scope"] == "output"
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("auto", "auto"), ("lookup", "lookup"), ("none", None), ("small", {"draft_model": "small"})],
+)
+def test_the_shell_names_a_draft_model_by_a_word_of_its_own(word, expected):
+    @click.command()
+    @with_options(*MODEL_OPTIONS)
+    def command(model):
+        assert model.settings == {"speculation": expected}
+
+    result = CliRunner().invoke(command, ["--speculation", word], catch_exceptions=False)
+    assert result.exit_code == 0
