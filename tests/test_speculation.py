@@ -6,7 +6,6 @@ FORETELL_SPECULATION=500 runs as many random requests in each way.
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 
 import pytest
@@ -118,7 +117,6 @@ def test_with_a_draft_model(sizes, seed):
     drafter = DraftModel(draft, VOCAB_SIZE)
     _, after = check(make, drafter, wishes, size=4)
     assert after.draft_tokens
-    gc.collect()
     assert drafter._pool.num_free == draft.info.num_blocks
 
 

@@ -129,8 +129,9 @@ class Scheduler:
             self.release(sequence)
 
     def release(self, sequence: Sequence) -> None:
-        """Free a sequence's blocks."""
+        """Free a sequence's blocks, and what a drafter holds for it."""
         self.pool.free(sequence.drop_blocks())
+        sequence.follower = None
 
     def fork(self, sequence: Sequence, index: int) -> Sequence:
         """A sequence with the same past, which shares its blocks."""
