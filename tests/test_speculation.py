@@ -234,6 +234,19 @@ def test_what_a_form_leaves_no_choice_to_takes_no_steps_of_its_own():
         assert output.usage.accepted_tokens == plain.stats().steps - llm.stats().steps
 
 
+def test_functions_are_called_for_one_token_after_another_with_a_form_too():
+    calls = []
+
+    def note(row, history):
+        calls.append(len(history.tokens))
+
+    with toy_llm(repeating()) as llm:
+        given = {"regex": "(the cat ){6}sat", "max_new_tokens": 60, "logits_processor": note}
+        output = llm.generate("x", **given)
+        assert output.usage.speculation_off == "logits_processor has a function"
+        assert llm.stats().steps == len(output.token_ids) == len(calls)
+
+
 def test_behind_the_end_of_a_text_nothing_counts_in_an_async_llm_either():
     wishes = [wish for wish in random_wishes(400, seed=8) if "stop" in wish[1]][:12]
     backend = ScriptedBackend(repeating(), vocab_size=VOCAB_SIZE, num_blocks=2000)

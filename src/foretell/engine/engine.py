@@ -117,7 +117,7 @@ class Engine:
         if most is not None and self._scheduler.num_waiting >= most:
             raise queue_full(most)
         state = RequestState(self._num_added, request, self._info)
-        if self._speculator.guesses:
+        if self._speculator.guesses or state.strategy.foresight is not None:
             self._speculator.follow(state)
         self._num_added += 1
         self._states[state.id] = state

@@ -105,12 +105,11 @@ class Speculator:
         self.seconds = 0.0
 
     def follow(self, state: RequestState) -> None:
-        """Take note of a request: nothing is guessed of some."""
-        if self._drafter is not None:
-            state.undrafted = state.request.undrafted
-            if state.undrafted is None:
-                (first, *_), config = state.live, state.request.config
-                first.follower = self._drafter.follow(first, config)
+        """Take note of a request: nothing is computed ahead of some."""
+        state.undrafted = state.request.undrafted
+        if self._drafter is not None and state.undrafted is None:
+            (first, *_), config = state.live, state.request.config
+            first.follower = self._drafter.follow(first, config)
 
     def choose(self, spans: Items[Span], most_tokens: int) -> list[Guess]:
         """What is to be computed behind some of a step's spans, which go on by a token each.
@@ -197,8 +196,7 @@ def _samples(spans: Items[Span]) -> list[list[int]]:
     by_state: dict[RequestState, list[int]] = {}
     for number, span in enumerate(spans):
         is_last = span.num_rows == 1 and span.stop > span.sequence.num_prompt_tokens
-        may_draft = span.state.undrafted is None or span.state.strategy.foresight is not None
-        if is_last and may_draft:
+        if is_last and span.state.undrafted is None:
             by_state.setdefault(span.state, []).append(number)
     samples: dict[tuple[int, int], list[int]] = {}
     for state, numbers in by_state.items():
