@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         StepTrace,
         StopReason,
         TokenLogprob,
+        ToolCall,
         Usage,
     )
     from foretell.utils.progress import set_progress
@@ -94,6 +95,7 @@ _HOMES = {
             "StepTrace",
             "StopReason",
             "TokenLogprob",
+            "ToolCall",
             "Usage",
         ),
         "outputs",
@@ -133,6 +135,7 @@ __all__ = [
     "StopReason",
     "StrategyResult",
     "TokenLogprob",
+    "ToolCall",
     "UnknownNameError",
     "UnsupportedModelError",
     "Usage",
