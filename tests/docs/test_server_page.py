@@ -17,6 +17,7 @@ from support.clients import IS_COMPLETE
 from support.documents import Snippet, commands, printed_by, snippets
 from support.served import served
 from support.server_fields import PAGE
+from support.toy_async import scripted
 
 import foretell.server
 from foretell.cli.commands.serve import command
@@ -27,7 +28,9 @@ from foretell.server.options import ServerOptions
 TEXT = PAGE.read_text(encoding="utf-8")
 PLACE = "http://127.0.0.1:8000"
 SHELL = snippets(PAGE, "sh")
-CURLS = [line for one in SHELL for line in re.findall(r"^curl (?:.*\\\n)*.*$", one.code, re.M)]
+CURL = re.compile(r"^curl (?:'[^']*'|\\\n|[^'\n])*$", re.M)
+"""What is quoted may have lines of its own."""
+CURLS = [line for one in SHELL for line in CURL.findall(one.code)]
 STARTS = [arguments for one in SHELL for arguments in commands(one)]
 CLIENTS = ("openai", "langchain_openai", "litellm", "pydantic_ai")
 
@@ -35,7 +38,8 @@ CLIENTS = ("openai", "langchain_openai", "litellm", "pydantic_ai")
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Where a toy listens that is called as the page calls its model."""
-    with served(options=ServerOptions(model_names=(DEFAULT_MODEL,))) as server:
+    backend = scripted(context_length=1024, num_blocks=300)  # its tokens are bytes
+    with served(backend, ServerOptions(model_names=(DEFAULT_MODEL,))) as server:
         yield server.url.removesuffix("/v1")
 
 
