@@ -50,9 +50,14 @@ pageTest("what was typed is rated as the server rates it", server, async (page) 
   const { field, text } = await editing(page);
   await field.fill(`${text.slice(0, 5)} sat`);
   await button(page, "Done").click();
+  await field.waitFor({ state: "detached" }); // the branch is there
   const isRated = ({ tokens }) => tokens.every((token) => token.logprob !== null);
-  while (!isRated(await stateOf(page))) await page.waitForTimeout(100);
-  const { prompt, tokens } = await stateOf(page);
+  let found = await stateOf(page);
+  while (!isRated(found)) {
+    await page.waitForTimeout(100);
+    found = await stateOf(page);
+  }
+  const { prompt, tokens } = found;
   const ids = [...prompt.ids, ...tokens.map((token) => token.id)];
   const answer = await fetch(`${server.url}v1/foretell/score`, { method: "POST", body: JSON.stringify({ prompt: ids }) });
   const rated = (await answer.json()).tokens.slice(prompt.ids.length);
