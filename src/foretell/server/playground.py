@@ -12,7 +12,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,9 +51,13 @@ FIRST_LIBRARIES = [path for name, path in LIBRARIES.items() if name != "d3-hiera
 
 FIRST_MODULE = "main.js"
 STYLE = "style.css"
-"""All styles in one: these first, then the others by their names."""
+"""The first view's styles in one: these first, then the others by their names."""
 FIRST_STYLES = ("style/design.css", "style/base.css")
+LATER_STYLE = "later.css"
+"""Those of the views that are fetched when they are opened."""
+LATER_FOLDERS = ("beams/", "compare/", "learn/", "views/")
 
+_STYLE_COMMENT = re.compile(r"/\*.*?\*/\n?", re.DOTALL)
 _VERSION = re.compile(r"[0-9a-f]{16}/")
 _NO_QUALITY = re.compile(rb"q=0(\.0*)?")
 
@@ -146,7 +150,7 @@ def has_tag(header: bytes | None, tag: str) -> bool:
 def read_site() -> Site:
     """The page and its files; they are read once, in some milliseconds."""
     sources = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in _paths()}
-    texts = {**_modules(sources), STYLE: _style(sources)}
+    texts = {**_modules(sources), **_styles(sources)}
     files = {**sources, **{name: text.encode() for name, text in texts.items()}}
     version = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
     imports = _import_map(version)
@@ -175,9 +179,15 @@ def _modules(sources: Mapping[str, bytes]) -> dict[str, str]:
     return {**plain, **join(FIRST_MODULE, own)}
 
 
-def _style(sources: Mapping[str, bytes]) -> str:
-    others = sorted(name for name in sources if name.endswith(".css") and name not in FIRST_STYLES)
-    return "\n".join(sources[name].decode() for name in (*FIRST_STYLES, *others))
+def _styles(sources: Mapping[str, bytes]) -> dict[str, str]:
+    names = sorted(name for name in sources if name.endswith(".css") and name not in FIRST_STYLES)
+    later = [name for name in names if name.startswith(LATER_FOLDERS)]
+    first = [*FIRST_STYLES, *(name for name in names if name not in later)]
+    return {STYLE: _joined_style(first, sources), LATER_STYLE: _joined_style(later, sources)}
+
+
+def _joined_style(names: Iterable[str], sources: Mapping[str, bytes]) -> str:
+    return "\n".join(_STYLE_COMMENT.sub("", sources[name].decode()) for name in names)
 
 
 def _page(template: str, version: str, imports: str) -> str:

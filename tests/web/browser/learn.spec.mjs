@@ -143,6 +143,7 @@ pageTest("a lesson sets up the page, and stays beside it", toy, async (page) => 
   await openTab(page, "Learn");
   assert.equal(await page.getByText("tried").count(), 2);
   await page.reload();
+  await page.getByText("tried").first().waitFor();
   assert.equal(await page.getByText("tried").count(), 2);
 });
 

@@ -5,6 +5,7 @@ import { html } from "./html.js";
 import { Boundary } from "./boundary.js";
 import { Header } from "./header.js";
 import { KeyPrompt } from "./key_prompt.js";
+import { fetchLaterStyle } from "./later_style.js";
 import { KeyHelp } from "./keys/key_help.js";
 import { LessonPlace } from "./lesson_place.js";
 import { Notices } from "./notices.js";
@@ -41,7 +42,8 @@ function View({ name }) {
   const [Found, setFound] = useState(/** @type {any} */ (null));
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   useEffect(() => {
-    if (name !== "write") LATER[name]().then((view) => setFound(() => view), setError);
+    if (name === "write") return;
+    Promise.all([LATER[name](), fetchLaterStyle()]).then(([view]) => setFound(() => view), setError);
   }, [name]);
   if (error !== null) throw error;
   if (name === "write") return html`<h1 class="unseen">${t("write")}</h1><${WriteView} />`;

@@ -2,13 +2,15 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
+import { fetchLaterStyle } from "./later_style.js";
 import { lesson } from "../state/lesson.js";
 
 export function LessonPlace() {
   const [Bar, setBar] = useState(/** @type {any} */ (null));
   const isNeeded = lesson.value !== null;
   useEffect(() => {
-    if (isNeeded) import("../learn/lesson_bar.js").then((module) => setBar(() => module.LessonBar));
+    if (!isNeeded) return;
+    Promise.all([import("../learn/lesson_bar.js"), fetchLaterStyle()]).then(([module]) => setBar(() => module.LessonBar));
   }, [isNeeded]);
   return isNeeded && Bar !== null ? html`<${Bar} />` : null;
 }
