@@ -104,6 +104,37 @@ pageTest("the first view is one module, one style, and libraries", server, async
   assert.deepEqual(libraries.sort(), ["htm", "preact", "preact-hooks", "signals", "signals-core"].map((one) => `vendor/${one}.js`).sort());
 });
 
+pageTest("the first view and all that it asks for have 100 KB at most", server, async (page) => {
+  await page.getByRole("form", { name: "Settings" }).getByRole("slider").first().waitFor();
+  await page.waitForLoadState("networkidle");
+  const sizes = await page.evaluate(() =>
+    [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")].map((one) => [one.name, one.transferSize]),
+  );
+  assert(sizes.some(([name]) => name.endsWith("v1/foretell/guide")));
+  assert(sizes.every(([, size]) => size > 0));
+  const sum = sizes.reduce((total, [, size]) => total + size, 0);
+  assert(sum <= 100_000, `${sum}: ${sizes.map((one) => one.join(" ")).join(", ")}`);
+});
+
+pageTest("later views bring a style of their own, once", server, async (page) => {
+  const styles = () => page.evaluate(() => [...document.styleSheets].map((one) => one.href.split("/").at(-1)));
+  assert.deepEqual(await styles(), ["style.css"]);
+  for (const name of ["Compare", "Beams", "Learn"]) {
+    await openTab(page, name);
+    await page.getByRole("main").getByRole("button").first().waitFor();
+    assert.deepEqual(await styles(), ["style.css", "later.css"]);
+  }
+});
+
+pageTest("a view whose style cannot be fetched says so, and can be shown again", server, async (page) => {
+  await page.route("**/later.css", (route) => route.abort());
+  await openTab(page, "Learn");
+  await page.getByText("later.css could not be fetched").waitFor();
+  await page.unroute("**/later.css");
+  await page.getByRole("button", { name: "Show it again" }).click();
+  await page.getByRole("button", { name: "Try it" }).first().waitFor();
+}, { mayFail: true });
+
 pageTest("what is joined has what each module exports", server, async (page) => {
   const exported = await page.evaluate(async () => {
     const script = document.querySelector("script[src]").src;
