@@ -1,6 +1,7 @@
 // The form "Settings": what can be set, what is refused, what is seen of the next token.
 import assert from "node:assert/strict";
 import { checkLooks, pageTest, toyServer } from "../support/browser.mjs";
+import { EXAMPLES } from "../../../src/foretell/server/web/settings/rare/examples.js";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"] });
 
@@ -62,6 +63,11 @@ async function setOne(page, topic) {
   }
   if (notation === "integer") return [await input.fill(`${useful?.[1] ?? (low ?? 0) + 3}`), useful?.[1] ?? (low ?? 0) + 3];
   if (notation === "number") return [await input.fill(`${useful?.[1] ?? 0.5}`), useful?.[1] ?? 0.5];
+  if (notation === "schema" || topic.name in EXAMPLES) {
+    await place.getByRole("button", { name: `Put an example into ${topic.name}` }).click();
+    return [undefined, EXAMPLES[topic.name]];
+  }
+  if (notation === "choice") return [await place.getByRole("radio", { name: topic.choices[1], exact: true }).check(), topic.choices[1]];
   if (notation === "text") return [await input.fill("no dogs"), "no dogs"];
   if (notation === "texts") return [await add("a b"), ["a b"]];
   if (notation === "token_id") return [await add("5"), 5];
@@ -108,6 +114,36 @@ pageTest("every field has a name and a description", server, async (page) => {
       .map((one) => one.closest("[data-setting]")?.getAttribute("data-setting"));
   });
   assert.deepEqual(bare, []);
+});
+
+pageTest("a schema counts once it is a JSON object", server, async (page) => {
+  const bodies = bodiesOf(page);
+  await openAll(page);
+  const schema = box(page, "json_schema");
+  await schema.pressSequentially('{"type": "obj');
+  await field(page, "json_schema").getByText("this is no JSON object").waitFor();
+  assert.equal(await schema.getAttribute("aria-invalid"), "true");
+  await schema.pressSequentially('ect"}');
+  await until(page, bodies, (body) => body.json_schema?.type === "object", "typed to its end");
+  assert.equal(await schema.inputValue(), '{"type": "object"}');
+  await schema.blur();
+  assert.equal(await schema.inputValue(), '{\n  "type": "object"\n}');
+  assert.equal(await schema.getAttribute("aria-invalid"), "false");
+  await schema.fill("{}");
+  assert.equal(await schema.inputValue(), "{}", "what is typed stays");
+  await until(page, bodies, (body) => !("json_schema" in body), "an empty one is none");
+  await schema.fill("[1]");
+  await field(page, "json_schema").getByText("this is no JSON object").waitFor();
+});
+
+pageTest("a form of the text is a stage of the chain", server, async (page) => {
+  await write(page, "the cat");
+  await openAll(page);
+  await field(page, "choices").getByRole("textbox").fill("yes");
+  await field(page, "choices").getByRole("textbox").press("Enter");
+  await box(page, "temperature").fill("0.8");
+  await next(page).getByText(/^1 of /).waitFor();
+  assert.deepEqual(await stages(page), ["choices", "temperature"]);
 });
 
 pageTest("not set is a state of its own", server, async (page) => {

@@ -8,10 +8,11 @@ import { guide as guideSignal } from "../../../src/foretell/server/web/settings/
 import { CLAUSES, FORMS, clausesInKorean } from "../../../src/foretell/server/web/settings/korean.js";
 import { POSITIONS, keyStep, legalBounds, positionOf, readNumber, spanOf, valueAt } from "../../../src/foretell/server/web/settings/numbers.js";
 import { FIRST, firstTopics, groupsOf, isFound, namesElsewhere, topicOf, warningsByName } from "../../../src/foretell/server/web/settings/plan.js";
+import { EXAMPLES } from "../../../src/foretell/server/web/settings/rare/examples.js";
 import { rowsOf, scaleOf } from "../../../src/foretell/server/web/settings/rows.js";
 import { texts } from "../../../src/foretell/server/web/settings/texts.js";
 import { tokenNames } from "../../../src/foretell/server/web/settings/token_names.js";
-import { asList, inLine, readIds, showValue, unescaped, withBias, withItem, withSetting, withoutItem } from "../../../src/foretell/server/web/settings/values.js";
+import { asList, inLine, readIds, readObject, showObject, showValue, unescaped, withBias, withItem, withSetting, withoutItem } from "../../../src/foretell/server/web/settings/values.js";
 import { settings } from "../../../src/foretell/server/web/state/store.js";
 import { toyServer } from "../support/servers.mjs";
 
@@ -102,7 +103,33 @@ describe("values", () => {
     assert.equal(showValue([1, 2]), "1, 2");
     assert.equal(showValue([1, 2, 3, 4]), "4 ×");
     assert.equal(showValue({ 5: 1 }), "1 ×");
+    assert.equal(showValue({ 5: "-inf" }), "1 ×");
+    assert.equal(showValue({ type: "object" }), '{"type":"object"}');
+    assert.equal(showValue('root ::= "a"\n  b'), 'root ::= "a" b');
+    assert.equal(showValue("a".repeat(90)), `${"a".repeat(31)}…`);
   });
+
+  test("objects are read as people write them", () => {
+    assert.deepEqual(readObject(' {"a": 1} '), { found: { a: 1 }, message: "" });
+    assert.deepEqual(readObject(" "), { found: undefined, message: "" });
+    for (const text of ["[1]", "null", "3", "{a", '"{}"']) {
+      const { found, message } = readObject(text);
+      assert.equal(found, null, text);
+      assert(message, text);
+    }
+    assert.equal(showObject({ a: 1 }), '{\n  "a": 1\n}');
+    assert.equal(showObject('{"a":1}'), '{\n  "a": 1\n}');
+    assert.equal(showObject("{a"), "{a");
+    assert.equal(showObject(undefined), "");
+  });
+});
+
+test("the examples of forms are such as the server can follow", async () => {
+  for (const [name, example] of Object.entries(EXAMPLES)) {
+    const body = JSON.stringify({ prompt: "a", [name]: example, top: 1 });
+    const response = await fetch(new URL("v1/foretell/next", server.url), { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    assert.equal(response.status, 200, await response.text());
+  }
 });
 
 describe("biases", () => {

@@ -53,7 +53,7 @@ export function RunText({ letter, place, run, parts }) {
 function Same({ letter, run, parts }) {
   if (letter === base.value) return null;
   const values = { base: base.value, position: (parts ?? 0) + 1 };
-  if (parts !== null) return html`<span class="run-parts">${t("parts_at", values)}</span>`;
+  if (parts !== null) return html`<span class="run-parts">${t(parts < run.tokens.length ? "parts_at" : "parts_end", values)}</span>`;
   return html`<span>${t(run.finish_reason === null ? "same_so_far" : "same", values)}</span>`;
 }
 

@@ -11,6 +11,7 @@ export const GROUPS = {
   "Samplers that steer": "방향을 바꾸는 샘플러",
   Repetition: "반복",
   "Words and tokens": "단어와 토큰",
+  "Structured output": "구조화된 출력",
   "Length and end": "길이와 끝",
   Reports: "보고",
 };
@@ -82,6 +83,14 @@ export const SETTINGS = {
   prefix_allowed_tokens_fn: ["지금까지의 id를 받아 다음에 허용할 id를 돌려주는 함수"],
   guidance_scale: ["부정 프롬프트에서 멀어지는 정도. 1이면 꺼집니다", "유도가 없는 것과 같음", "부정 프롬프트가 이끄는 것에서 멀어짐"],
   negative_prompt: ["멀어지고 싶은 글. 정하지 않으면 프롬프트의 마지막 토큰입니다"],
+  json_schema: ["글이 따를 JSON 스키마"],
+  json: ["글을 JSON 객체로 쓸지 정합니다"],
+  regex: ["글 전체가 들어맞을 정규식"],
+  choices: ["이 가운데 하나를 그대로 씁니다"],
+  grammar: ["글이 따를 문법. Lark나 llama.cpp의 GBNF 표기로 씁니다"],
+  structural_tag: ["자유로운 글에서 정해진 태그 사이만 스키마에 맞는 JSON으로 씁니다"],
+  json_whitespace: ["JSON에 들어가는 공백: 두 글자까지 자유롭게(free), 쉼표와 쌍점 뒤에 한 칸(fixed), 없음(compact)"],
+  lenient: ["스키마에서 지키게 할 수 없는 부분은 넘어가고, 다 쓴 글이 스키마에 맞는지 나중에 확인합니다"],
   max_new_tokens: ["생성할 토큰의 최대 수", "짧게 끊김", "글이 끝나거나 컨텍스트가 찰 때까지"],
   max_length: ["프롬프트와 출력을 합한 토큰의 최대 수", "짧게 끊김", "글이 끝나거나 컨텍스트가 찰 때까지"],
   min_new_tokens: ["생성할 토큰의 최소 수", "바로 끝날 수 있음", "필요하든 아니든 계속"],
@@ -121,6 +130,11 @@ export const FORMS = {
   "prompt, output, all or a number": "prompt, output, all 또는 수",
   "start ≥ 0, factor > 0": "시작 ≥ 0, 배율 > 0",
   "True, or sizes and count": "켬, 또는 크기와 횟수",
+  "a JSON schema": "JSON 스키마",
+  "a regular expression": "정규식 하나",
+  "a grammar": "문법",
+  "structures, and triggers": "structures와 triggers",
+  "free, fixed, compact": "free, fixed 또는 compact",
 };
 
 /**
@@ -139,6 +153,7 @@ export const CLAUSES = [
   [/^must name every setting that is on; contradicts logits_processor$/, "켜진 설정을 모두 적어야 하며 logits_processor와 함께 쓸 수 없음"],
   [/^above 1 contradicts greedy decoding, which writes one text; must not be above num_beams where that is above 1$/, "1보다 크면 글을 하나만 쓰는 그리디와 함께 쓸 수 없음. num_beams가 1보다 크면 그보다 클 수 없음"],
   [/^above 1 contradicts (.+)$/, "1보다 크면 함께 쓸 수 없는 설정: $1"],
+  [/^a text has one form: (.+) or (\S+)$/, "글의 형식은 하나뿐이므로 이 가운데 하나만 쓸 수 있음: $1, $2"],
   [/^contradicts (.+)$/, "함께 쓸 수 없는 설정: $1"],
   [/^has no effect without (.+)$/, "다음이 없으면 효과 없음: $1"],
   [/^must not be above (.+)$/, "$1보다 클 수 없음"],

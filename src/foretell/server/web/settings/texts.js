@@ -87,6 +87,9 @@ export const texts = {
     banned: "banned",
     safe_integer: "a number of this size cannot be sent from a browser unchanged: at most 9007199254740991",
     no_number: "this is no number",
+    no_object: "this is no JSON object, and does not count: {message}",
+    example: "Put an example here",
+    example_for: "Put an example into {name}",
   },
   ko: {
     settings: "설정",
@@ -172,6 +175,9 @@ export const texts = {
     banned: "금지됨",
     safe_integer: "이 크기의 수는 브라우저에서 그대로 보낼 수 없습니다. 9007199254740991까지 가능합니다",
     no_number: "수가 아닙니다",
+    no_object: "JSON 객체가 아니므로 적용하지 않습니다: {message}",
+    example: "예시 넣기",
+    example_for: "{name}에 예시 넣기",
   },
 };
 

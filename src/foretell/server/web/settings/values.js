@@ -110,13 +110,52 @@ export function readIds(text) {
 }
 
 /**
+ * The JSON object that a text has, or what is wrong with it.
+ *
+ * @param {string} text blank: none (undefined)
+ * @returns {{ found: Record<string, any> | null | undefined, message: string }} found: null if there is none to be read
+ */
+export function readObject(text) {
+  if (text.trim() === "") return { found: undefined, message: "" };
+  try {
+    const found = JSON.parse(text);
+    const isObject = typeof found === "object" && found !== null && !Array.isArray(found);
+    return isObject ? { found, message: "" } : { found: null, message: text.trim().slice(0, SHORT) };
+  } catch (error) {
+    return { found: null, message: /** @type {Error} */ (error).message };
+  }
+}
+
+/**
+ * A JSON object as it is edited. Requests may have it as a text.
+ *
+ * @param {any} value
+ * @returns {string}
+ */
+export function showObject(value) {
+  const found = typeof value === "string" ? readObject(value).found : value;
+  if (found === undefined || found === null) return value ?? "";
+  return JSON.stringify(found, null, 2);
+}
+
+/** Characters of a value that are shown in a few words. */
+const SHORT = 32;
+
+/**
  * A value in a few words: for what a preset sets, and beside stages.
  *
  * @param {any} value
  * @returns {string}
  */
 export function showValue(value) {
-  if (Array.isArray(value)) return value.length > 3 ? `${value.length} ×` : value.map(showValue).join(", ");
-  if (value !== null && typeof value === "object") return `${Object.keys(value).length} ×`;
-  return String(value);
+  if (Array.isArray(value)) return value.length > 3 ? `${value.length} ×` : shortened(value.map(showValue).join(", "));
+  if (value === null || typeof value !== "object") return shortened(String(value));
+  const isBiases = Object.values(value).every((one) => typeof one === "number" || one === BAN);
+  return isBiases ? `${Object.keys(value).length} ×` : shortened(JSON.stringify(value));
+}
+
+/** @param {string} text in a line, its end left out where it is long */
+function shortened(text) {
+  const line = text.replace(/\s+/g, " ");
+  return line.length > SHORT ? `${line.slice(0, SHORT - 1)}…` : line;
 }

@@ -1,9 +1,11 @@
 /** Controls of settings that few set: fetched when one is to be seen. */
 
 import { BiasList } from "./bias_list.js";
+import { CodeField } from "./code_field.js";
 import { DecayField } from "./decay_field.js";
 import { DetectionField } from "./detection_field.js";
 import { ScopeField } from "./scope_field.js";
+import { SchemaField } from "./schema_field.js";
 import { SequenceBiasList } from "./sequence_bias_list.js";
 import { SequencesField } from "./sequences_field.js";
 import { TextField } from "./text_field.js";
@@ -22,4 +24,7 @@ export const RARE = {
   scope: ScopeField,
   decay: DecayField,
   detection: DetectionField,
+  schema: SchemaField,
+  pattern: CodeField,
+  grammar: CodeField,
 };

@@ -2,6 +2,7 @@
 
 import { html } from "../../app/html.js";
 import { settings } from "../../state/store.js";
+import { biasesOf } from "../../settings/values.js";
 import { nameOf } from "../../text/visible.js";
 import { t } from "./texts.js";
 
@@ -11,7 +12,7 @@ import { t } from "./texts.js";
 /** @param {{ candidate: import("../../text/token.js").Candidate, setBias: SetBias }} props */
 export function Bias({ candidate, setBias }) {
   const { token_id, token, bytes } = candidate;
-  const now = settings.value.logit_bias?.[token_id];
+  const now = biasesOf(settings.value.logit_bias)[token_id];
   const by = (/** @type {number} */ step) => setBias(token_id, token, (Number.isFinite(now) ? now : 0) + step || null);
   return html`
     <details class="bias">
