@@ -112,6 +112,7 @@ pageTest("by keyboard alone: a search, its tree, a reason", fast, async (page) =
   await page.getByRole("tab", { name: "Write" }).focus();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
+  await page.getByRole("textbox", { name: "Prompt" }).waitFor(); // the view is fetched first
   await reach(page, (one) => one.tagName === "TEXTAREA");
   await page.keyboard.type("the cat");
   await reach(page, (one) => one.textContent.trim() === "Generate");

@@ -136,8 +136,9 @@ pageTest("a server that goes is told, and what it wrote stays; when it is back, 
   await page.waitForFunction(() => document.querySelectorAll(".flow [data-index]").length >= 5);
   const asked = [];
   page.on("request", (request) => asked.push(request.url()));
+  const gone = page.locator(".notices").getByText("The server does not answer.");
   await slow.shut();
-  await page.getByText("The server does not answer.").waitFor();
+  await gone.waitFor();
   await written(page);
   const { tokens } = await stateOf(page);
   assert(tokens.length >= 5);
@@ -146,7 +147,7 @@ pageTest("a server that goes is told, and what it wrote stays; when it is back, 
   assert(tries.length <= 4, `${asked}`); // two of two requests each, at 2 and 6 seconds
   assert(asked.length - tries.length <= 2, `${asked}`); // the next token's outlook, once
   await slow.open();
-  await page.getByText("The server does not answer.").waitFor({ state: "detached", timeout: 30_000 });
+  await gone.waitFor({ state: "detached", timeout: 30_000 });
   await useSettings(page, { temperature: 1, seed: 2, max_new_tokens: 3 });
   await button(page, "Continue").click();
   await page.getByText("Cut at").waitFor();

@@ -4,6 +4,7 @@ import { checkLooks, pageTest, toyServer } from "../support/browser.mjs";
 import { EXAMPLES } from "../../../src/foretell/server/web/settings/rare/examples.js";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"] });
+const locked = await toyServer({ keys: ["secret"] });
 
 const form = (page) => page.getByRole("form", { name: "Settings" });
 const field = (page, name) => form(page).locator(`[data-setting="${name}"]`);
@@ -361,8 +362,6 @@ pageTest(
   },
   { language: "ko-KR" },
 );
-
-const locked = await toyServer({ keys: ["secret"] });
 
 pageTest(
   "the form comes once the server has its key",

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
 import { FOLDER, axePath, findBrowser, playwright } from "./packages.mjs";
+import { beginTests } from "./servers.mjs";
 
 export { realServer, toyServer } from "./servers.mjs";
 
@@ -42,6 +43,7 @@ after(async () => {
  *   mayFail: the console may have errors; isSlow: it is left out where $QUICK is set, as `make test` has it
  */
 export function pageTest(name, server, body, { mayFail = false, path: place = "", isSlow = false, ...look } = {}) {
+  beginTests();
   const skip = server.reason ?? (isSlow && process.env.QUICK ? "it takes long" : false);
   test(name, { skip, timeout: 120_000 }, async (t) => {
     const context = await newContext(look);

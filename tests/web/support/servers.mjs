@@ -31,6 +31,13 @@ export function realServer() {
   return start(["--real"]);
 }
 
+let isTesting = false;
+
+/** Servers are started before a file's tests are: it waits for them, and its end would come meanwhile. */
+export function beginTests() {
+  isTesting = true;
+}
+
 /**
  * @typedef {{ url: string, reason: string | null, close: () => Promise<void> }} Server
  *
@@ -38,6 +45,7 @@ export function realServer() {
  * @returns {Promise<Server>}
  */
 async function start(options) {
+  if (isTesting) throw new Error("servers must be started before the first pageTest");
   const environment = { ...process.env, PYTHONPATH: "tests" };
   const process_ = spawn(python(), ["-m", "support.web_server", ...options], {
     cwd: ROOT,
