@@ -88,7 +88,7 @@ export const texts = {
     safe_integer: "a number of this size cannot be sent from a browser unchanged: at most 9007199254740991",
     no_number: "this is no number",
     no_object: "this is no JSON object, and does not count: {message}",
-    example: "Put an example here",
+    example: "Put an example",
     example_for: "Put an example into {name}",
   },
   ko: {
