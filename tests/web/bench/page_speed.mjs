@@ -1,10 +1,12 @@
 // How fast the playground is in a browser: make page-speed. Nothing here is a test; it prints figures.
 //
 //   first view   bytes over the wire, and when the prompt can be written in: median and worst of ROUNDS
-//   frames       gaps between frames while 300 traced tokens a second come in, up to 2,000 tokens
+//   frames       gaps between frames while 300 traced tokens a second come in, up to 2,000 tokens; and
+//                the processor's time that each task of the page takes, whatever else the machine does
 //   hover        from the pointer's event to the frame that shows the token's panel
 //   memory       JavaScript's heap after each of twenty long generations that are thrown away
 import { availableParallelism, loadavg } from "node:os";
+import { cpuOfTasks } from "../support/tracing.mjs";
 import { after, test } from "node:test";
 import { newContext, openPage, toyServer } from "../support/browser.mjs";
 
@@ -110,7 +112,7 @@ test("frames", async () => {
     requestAnimationFrame(frame);
   });
   const start = performance.now();
-  await write(page, NUM_TOKENS, WORDS.slice(0, 20));
+  const tasks = await cpuOfTasks(page, () => write(page, NUM_TOKENS, WORDS.slice(0, 20)));
   const seconds = (performance.now() - start) / 1000;
   const gaps = await page.evaluate(() => globalThis.gaps);
   say("frames", {
@@ -120,6 +122,9 @@ test("frames", async () => {
     worst_ms: round(Math.max(...gaps)),
     over_50_ms: gaps.filter((gap) => gap > 50).length,
     frames: gaps.length,
+    task_cpu_p99_ms: round(quantile(tasks, 0.99)),
+    task_cpu_worst_ms: round(Math.max(...tasks)),
+    cpu_per_token_ms: round(tasks.reduce((sum, one) => sum + one, 0) / NUM_TOKENS),
   });
   await hover(page);
   await context.close();
