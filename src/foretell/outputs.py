@@ -206,8 +206,9 @@ class CandidateTrace(JsonMixin):
 class StepTrace(JsonMixin):
     """Why this token: its way, and that of the likeliest others, through the stages of the chain.
 
-    `runners_up` are the likeliest others of the raw model and of the final distribution, in the
-    raw model's order. `draw` is None where nothing was drawn (greedy).
+    `runners_up` are the likeliest others of the raw model and of the final distribution, five of
+    each or, if that is more, as many as `logprobs` says, in the raw model's order. `draw` is None
+    where nothing was drawn (greedy).
     """
 
     stages: tuple[StageTrace, ...]

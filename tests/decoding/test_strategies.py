@@ -53,6 +53,18 @@ def test_a_row_draws_the_same_whatever_is_beside_it():
         assert alone[0].token_id == together[index].token_id
 
 
+@pytest.mark.parametrize("stage", ["raw", "processed"])  # in one call in C++; by a Recorder
+@pytest.mark.parametrize(("num_top", "followed"), [(2, 5), (10, 10)])
+def test_as_many_others_are_traced_as_are_reported(stage, num_top, followed):
+    config = GenerationConfig(
+        temperature=0.5, seed=1, trace=True, logprobs=num_top, logprobs_stage=stage
+    )
+    (token,) = tokens_of(one_token(config), rows_of(1), [Line()])
+    ranks = [one.rank for one in (token.trace.chosen, *token.trace.runners_up)]
+    others = [rank for rank in range(1, followed + 2) if rank != token.trace.chosen.rank]
+    assert ranks[1:] == others[:followed]
+
+
 def test_reported_logprobs_are_the_raw_models():
     config = GenerationConfig(temperature=0.5, top_k=2, seed=1, logprobs=3)
     expected = log_softmax(rows_of(1)[0])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from foretell.decoding.processors.base import History
 
 RAW = "raw"  # the name of stage 0: the model's own distribution
-NUM_RUNNERS_UP = 5
+NUM_RUNNERS_UP = 5  # unless more alternatives are reported beside each token
 NO_WEIGHT = -1e4  # exp of this is 0, and 0 times this is too
 SPARSE = 4  # where at most one of this many tokens is possible, only possible ones are looked at
 
@@ -60,6 +60,11 @@ class StepRecord:
     chosen: CandidateRecord
     runners_up: tuple[CandidateRecord, ...]
     draw: DrawTrace | None = None
+
+
+def num_runners_up(num_top: int | None) -> int:
+    """How many others are followed where so many are reported beside each token."""
+    return max(NUM_RUNNERS_UP, num_top or 0)
 
 
 class Recorder:

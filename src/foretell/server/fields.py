@@ -122,7 +122,8 @@ OWN: Mapping[str, Mapping[str, str]] = {
     "explain": {
         **_PROMPT,
         "stream": _BOTH["stream"],
-        "logprobs": f"alternatives to report beside each token, {TOP} ({NUM_LOGPROBS})",
+        "logprobs": f"alternatives to report beside each token, {TOP} ({NUM_LOGPROBS}); "
+        "above 5, as many others are followed through the stages",
         "repeat_tokens": "whether a stream's end tells all tokens again; true",
     },
     "beams": {**_PROMPT, "stream": _BOTH["stream"]},

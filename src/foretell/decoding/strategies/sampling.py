@@ -28,7 +28,7 @@ from foretell.decoding.strategies.base import (
     Draw,
     StrategyContext,
 )
-from foretell.decoding.trace import Recorder, TracedChain
+from foretell.decoding.trace import Recorder, TracedChain, num_runners_up
 from foretell.errors import ConfigError
 from foretell.outputs import LogprobStage
 from foretell.utils.arrays import Logits
@@ -186,8 +186,10 @@ class SamplingStrategy(ConfiguredStrategy):
         own = self._chains[history.index]
         if own.traced is None:
             return self.choose(row, history, own.stages)
-        record = own.traced.choose(row, history, self._uniform(history))
-        token_id, num_top = record.chosen.token_id, self._config.logprobs
+        num_top = self._config.logprobs
+        uniform = self._uniform(history)
+        record = own.traced.choose(row, history, uniform, num_runners_up(num_top))
+        token_id = record.chosen.token_id
         reports: dict[LogprobStage, TokenReport] = {}
         if num_top is not None:
             reports["raw"] = report(row, token_id, num_top)  # the row is still the model's
@@ -210,7 +212,9 @@ class LogprobRecorder:
         self._is_greedy = not config.is_sampling
         self._rows: dict[LogprobStage, Logits] = {}
         self._keep("raw", row)
-        self._recorder = Recorder(row) if config.trace else None
+        self._recorder: Recorder | None = None
+        if config.trace:
+            self._recorder = Recorder(row, num_runners_up(config.logprobs))
 
     def _keep(self, stage: LogprobStage, row: Logits) -> None:
         if stage in self._stages_kept and stage not in self._rows:

@@ -9,9 +9,6 @@ import { serverModel } from "./server.js";
 import { changeTree, current, isPromptChanged, settings, tokens, tree } from "./store.js";
 import { branchOf, endOf, hasBranch, withBranch, withTokens } from "./tree.js";
 
-/** Alternatives that the reader may choose from. */
-const NUM_CHOICES = 20;
-
 /**
  * @typedef {Object} Pending the next token, which nobody has decided on yet
  * @property {string} tree
@@ -107,7 +104,7 @@ async function ask() {
  * @param {number | null} seed
  */
 function stepBody(ids, seed) {
-  const body = { ...requestBody(ids, 1), stream: false, repeat_tokens: true, logprobs: NUM_CHOICES };
+  const body = { ...requestBody(ids, 1), stream: false, repeat_tokens: true };
   return seed === null || settings.value.seed != null ? body : { ...body, seed };
 }
 
