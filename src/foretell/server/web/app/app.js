@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { Boundary } from "./boundary.js";
 import { Header } from "./header.js";
+import { keepFocus } from "./kept_focus.js";
 import { KeyPrompt } from "./key_prompt.js";
 import { fetchLaterStyle } from "./later_style.js";
 import { KeyHelp } from "./keys/key_help.js";
@@ -22,6 +23,7 @@ const LATER = {
 
 export function App() {
   useEffect(followView, []);
+  useEffect(keepFocus, []);
   return html`
     <a class="skip" href="#view">${t("skip")}</a>
     <${Header} />

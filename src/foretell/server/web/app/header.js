@@ -17,8 +17,8 @@ export function Header() {
       <p class="model" title=${t("model")}>${serverModel.value}</p>
       <div class="looks">
         <button type="button" class="quiet" title=${t("keys")} aria-label=${t("keys")} onClick=${() => (isHelpShown.value = true)}>?</button>
-        <${Select} label=${t("language")} value=${language} options=${LANGUAGES} name=${(/** @type {"en"|"ko"} */ one) => LANGUAGE_NAMES[one]} />
-        <${Select} label=${t("theme")} value=${theme} options=${THEMES} name=${t} />
+        <${Select} label=${t("language")} sign="文" value=${language} options=${LANGUAGES} name=${(/** @type {"en"|"ko"} */ one) => LANGUAGE_NAMES[one]} />
+        <${Select} label=${t("theme")} sign="◐" value=${theme} options=${THEMES} name=${t} />
       </div>
     </header>
   `;
@@ -61,13 +61,14 @@ function moveTab(event) {
 }
 
 /**
- * @param {{ label: string, value: import("@preact/signals").Signal<string>,
+ * @param {{ label: string, sign: string, value: import("@preact/signals").Signal<string>,
  *   options: readonly string[], name: (option: any) => string }} props
  */
-function Select({ label, value, options, name }) {
+function Select({ label, sign, value, options, name }) {
   return html`
-    <label class="select">
+    <label class="select" title=${label}>
       <span class="unseen">${label}</span>
+      <span class="select-sign" aria-hidden="true">${sign}</span>
       <select value=${value.value} onChange=${(/** @type {any} */ event) => (value.value = event.target.value)}>
         ${options.map((one) => html`<option key=${one} value=${one}>${name(one)}</option>`)}
       </select>

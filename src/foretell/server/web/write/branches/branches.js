@@ -35,7 +35,7 @@ export function Branches() {
       >
         ${rows.map((row, index) => html`<${BranchRow} key=${row.branch.id} row=${row} isAtHand=${index === here} />`)}
       </ul>
-      ${!isBare(tree.value) && html`<${BranchTools} /><p class="unseen">${t("help")}</p>`}
+      ${isBare(tree.value) ? html`<p class="quiet-text">${t("what")}</p>` : html`<${BranchTools} /><p class="unseen">${t("help")}</p>`}
       <${Undo} />
       <${OtherTexts} />
     </section>
@@ -76,12 +76,13 @@ function BranchRow({ row, isAtHand }) {
 /** @param {{ branch: import("../../state/tree.js").Branch }} props */
 function Label({ branch }) {
   const num = branch.tokens.length;
+  const isEmpty = num === 0 && branch.parent === null;
   return html`
     <span class="branch-label">
       <span class="branch-name" dir="auto">${labelOf(branch)}</span>
       <span class="branch-facts">
         ${branch.parent !== null && html`<span>${leaving(branch)}</span>`}
-        <span>${num === 1 ? t("tokens_one") : t("tokens", { count: showCount(num) })}</span>
+        <span>${isEmpty ? t("empty") : num === 1 ? t("tokens_one") : t("tokens", { count: showCount(num) })}</span>
       </span>
       ${branch.note !== "" && html`<span class="branch-note" dir="auto">${branch.note}</span>`}
     </span>

@@ -5,6 +5,7 @@ import { words } from "../../app/words.js";
 export const texts = {
   en: {
     branches: "Branches",
+    what: "Another token taken, a text edited, a new seed: each begins a branch, and all are kept here.",
     beginning: "From the prompt",
     empty: "nothing written yet",
     left: "leaves at token {position} with {token}",
@@ -30,6 +31,7 @@ export const texts = {
   },
   ko: {
     branches: "가지",
+    what: "다른 토큰을 고르거나 글을 고치거나 새 시드로 쓰면 가지가 하나씩 생기고, 모두 여기에 남습니다.",
     beginning: "프롬프트에서",
     empty: "아직 쓴 것이 없음",
     left: "토큰 {position}에서 {token}(으)로 갈라짐",

@@ -3,7 +3,8 @@
 import { html } from "../../app/html.js";
 import { DEFAULT_LENGTH, foreignness, lastSeed, stop, writing } from "../../state/generation.js";
 import { isAsking } from "../../state/stepping.js";
-import { isPromptChanged, settings, tokens } from "../../state/store.js";
+import { isPromptChanged, settings, tokens, tree } from "../../state/store.js";
+import { isBare } from "../../state/tree.js";
 import { beginEdit, isEditing } from "../edit/edit_state.js";
 import { Ending } from "./ending.js";
 import { NextToken } from "./next_token.js";
@@ -21,19 +22,30 @@ export function Actions() {
       <div class="actions">
         <button type="button" class="main" title=${t("generate_title")} disabled=${isBusy} onClick=${generateReporting}>${t("generate")}</button>
         <button type="button" disabled=${!isWriting} onClick=${stop}>${t("stop")}</button>
-        <button type="button" disabled=${isElsewhere} onClick=${goOnReporting}>${t("continue")}</button>
-        <button type="button" disabled=${isBusy || isAsking.value || isForeign || (isPromptChanged.value && !isEmpty)} onClick=${stepReporting}>
+        <button type="button" title=${t("step_title")} disabled=${isBusy || isForeign || (isPromptChanged.value && !isEmpty)} aria-disabled=${isAsking.value} onClick=${() => isAsking.value || stepReporting()}>
           ${t("step")}
         </button>
-        <button type="button" title=${t("anew_title")} disabled=${isElsewhere || lastSeed.value === null} onClick=${generateAnewReporting}>
-          ${t("anew")}
-        </button>
-        <button type="button" id="edit-button" disabled=${isBusy || isEmpty || isForeign} onClick=${beginEdit}>${t("edit")}</button>
+        ${!isBare(tree.value) && html`<${More} isElsewhere=${isElsewhere} isUneditable=${isBusy || isEmpty || isForeign} />`}
         <${Length} />
       </div>
       <${NextToken} />
       <${Ending} />
     </div>
+  `;
+}
+
+/**
+ * What can be done with a text that is there.
+ *
+ * @param {{ isElsewhere: boolean, isUneditable: boolean }} props
+ */
+function More({ isElsewhere, isUneditable }) {
+  return html`
+    <button type="button" disabled=${isElsewhere} onClick=${goOnReporting}>${t("continue")}</button>
+    <button type="button" title=${t("anew_title")} disabled=${isElsewhere || lastSeed.value === null} onClick=${generateAnewReporting}>
+      ${t("anew")}
+    </button>
+    <button type="button" id="edit-button" disabled=${isUneditable} onClick=${beginEdit}>${t("edit")}</button>
   `;
 }
 

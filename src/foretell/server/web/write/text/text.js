@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { html } from "../../app/html.js";
 import { writing } from "../../state/generation.js";
 import { followWriting } from "./announcements.js";
+import { Beginning } from "./beginning.js";
 import { Flow } from "./flow.js";
 import { PromptTokens } from "./prompt_tokens.js";
 import { TextTools } from "./text_tools.js";
@@ -13,12 +14,12 @@ import { t } from "./texts.js";
 
 export function Text() {
   useEffect(followWriting, []);
-  const isEmpty = page.value.tokens.length === 0;
+  const isEmpty = page.value.tokens.length === 0 && writing.value === null;
   return html`
     <div class="text-part">
-      <${TextTools} />
+      ${!isEmpty && html`<${TextTools} />`}
       <section class="text sheet" aria-label=${t("text")} aria-busy=${writing.value !== null}>
-        ${isEmpty && writing.value === null && html`<p class="text-empty">${t("empty")}</p>`}
+        ${isEmpty && html`<${Beginning} />`}
         <${PromptTokens} />
         ${isTable.value ? html`<${TokenTable} />` : html`<${Flow} />`}
       </section>

@@ -6,7 +6,10 @@ export const texts = {
   en: {
     text: "Text",
     tokens: "Tokens",
-    empty: "What the model writes stands here, token by token.",
+    empty: "What the model writes stands here, token by token. Point at a token, or tap it, to see what else could have come, and why it did not.",
+    examples: "Write a prompt above, or begin with one of these:",
+    lessons: "Is this new to you?",
+    to_lessons: "Ten short lessons",
     shading: "Shading",
     none: "none",
     probability: "Probability",
@@ -45,7 +48,10 @@ export const texts = {
   ko: {
     text: "글",
     tokens: "토큰",
-    empty: "모델이 쓰는 글이 토큰 단위로 여기에 나타납니다.",
+    empty: "모델이 쓰는 글이 토큰 단위로 여기에 나타납니다. 토큰을 가리키거나 누르면 그 자리에 무엇이 올 수 있었고 왜 오지 않았는지 보입니다.",
+    examples: "위에 프롬프트를 쓰거나 다음 가운데 하나로 시작해 보세요.",
+    lessons: "처음이신가요?",
+    to_lessons: "짧은 수업 열 개",
     shading: "음영",
     none: "없음",
     probability: "확률",

@@ -20,7 +20,7 @@ export function Bias({ candidate, setBias }) {
       <div class="bias-choices">
         <button type="button" onClick=${() => by(1)}>${t("likelier")}</button>
         <button type="button" onClick=${() => by(-1)}>${t("rarer")}</button>
-        <button type="button" disabled=${isBanned(now)} onClick=${() => setBias(token_id, token, "ban")}>${t("ban")}</button>
+        <button type="button" aria-pressed=${isBanned(now)} onClick=${() => setBias(token_id, token, isBanned(now) ? null : "ban")}>${t("ban")}</button>
         ${now !== undefined && html`<button type="button" class="quiet" onClick=${() => setBias(token_id, token, null)}>${t("no_bias")}</button>`}
       </div>
     </details>

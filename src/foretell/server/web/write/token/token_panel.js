@@ -13,6 +13,7 @@ import { Alternatives } from "./alternatives.js";
 import { DrawLine } from "./draw_line.js";
 import { Stages } from "./stages.js";
 import { storyOf } from "./story.js";
+import { Terms } from "./terms.js";
 import { TokenName } from "./token_name.js";
 import { t } from "./texts.js";
 
@@ -28,7 +29,7 @@ export function TokenPanel({ setBias }) {
   const index = lookedAt.value;
   return html`
     <section class=${`token-panel sheet${focus.value === null ? "" : " is-kept"}`} aria-label=${t("token")}>
-      ${token === null || index === null ? html`<p class="token-hint">${t("hint")}</p>` : html`<${Choice} token=${token} index=${index} setBias=${setBias} />`}
+      ${token === null || index === null ? html`<div><h2>${t("token")}</h2><p class="token-hint">${t("hint")}</p></div>` : html`<${Choice} token=${token} index=${index} setBias=${setBias} />`}
     </section>
   `;
 }
@@ -41,6 +42,7 @@ function Choice({ token, index, setBias }) {
       ? html`<p class="token-hint">${t("typed")}</p>`
       : html`
           <${Figures} token=${token} />
+          <${Terms} entropy=${token.step.stages[0].entropy} />
           <${Stages} step=${token.step} />
           <${DrawLine} step=${token.step} origin=${token.origin} />
           <${Alternatives} step=${token.step} index=${index} setBias=${setBias} />
@@ -57,11 +59,11 @@ function Head({ token, index }) {
   const last = shownTokens.value.length - 1;
   return html`
     <header class="token-head">
-      <h2><${TokenName} token=${token} /></h2>
+      <h2><span class="token-title">${t("token")} </span><${TokenName} token=${token} /></h2>
       <p>${placeOf(token, index)}</p>
       <div class="token-moves">
-        <button type="button" class="quiet" aria-label=${t("before")} title=${t("before")} disabled=${index === 0} onClick=${() => keep(index - 1)}>‹</button>
-        <button type="button" class="quiet" aria-label=${t("after")} title=${t("after")} disabled=${index >= last} onClick=${() => keep(index + 1)}>›</button>
+        <button type="button" class="quiet" aria-label=${t("before")} title=${t("before")} aria-disabled=${index === 0} onClick=${() => keep(index - 1)}>‹</button>
+        <button type="button" class="quiet" aria-label=${t("after")} title=${t("after")} aria-disabled=${index >= last} onClick=${() => keep(index + 1)}>›</button>
         ${focus.value !== null && html`<button type="button" class="quiet" aria-label=${t("release")} title=${t("release")} onClick=${release}>×</button>`}
       </div>
     </header>
@@ -70,6 +72,7 @@ function Head({ token, index }) {
 
 /** @param {number} index */
 function keep(index) {
+  if (shownTokens.value[index] === undefined) return;
   hovered.value = null;
   focus.value = index;
 }
