@@ -5,6 +5,7 @@ import { LESSONS } from "../../../src/foretell/server/web/learn/lessons.js";
 import { comparisonOf } from "../../../src/foretell/server/web/learn/comparison.js";
 import { boxesOf, tokensOf } from "../../../src/foretell/server/web/text/token.js";
 import { checkLooks, openTab, pageTest, realServer, toyServer } from "../support/browser.mjs";
+import { useSettings } from "../support/writing.mjs";
 
 const real = await realServer();
 const toy = await toyServer({ lines: ["The cat sat on the mat."] });
@@ -136,7 +137,7 @@ pageTest("a lesson sets up the page, and stays beside it", toy, async (page) => 
   await text.getByRole("button").first().waitFor();
   const bar = page.getByRole("region", { name: /What may come next/ });
   await bar.getByText("Answer").click();
-  await bar.getByText("“ cat” has 6.5 %").waitFor();
+  await bar.getByText("“ cat” has 6.5%").waitFor();
   await bar.getByRole("button", { name: "Next" }).click();
   await page.getByRole("region", { name: /Greedy goes round/ }).waitFor();
   await page.getByRole("button", { name: "Close" }).click();
@@ -145,6 +146,20 @@ pageTest("a lesson sets up the page, and stays beside it", toy, async (page) => 
   await page.reload();
   await page.getByText("tried").first().waitFor();
   assert.equal(await page.getByText("tried").count(), 2);
+});
+
+pageTest("a lesson that begins has the keyboard, and gives the settings back at its end", toy, async (page) => {
+  const settings = () => page.evaluate(async () => (await import("/playground/state/store.js")).settings.value);
+  await useSettings(page, { temperature: 0.5 });
+  await openTab(page, "Learn");
+  await page.getByRole("listitem", { name: "What may come next" }).getByRole("button", { name: "Try it" }).press("Enter");
+  await page.waitForFunction(() => document.activeElement?.id === "lesson-title");
+  await page.getByRole("button", { name: "Next" }).press("Enter");
+  await page.getByRole("region", { name: /Greedy goes round/ }).waitFor();
+  assert.equal((await settings()).max_new_tokens, 50);
+  await page.getByRole("button", { name: "Close" }).press("Enter");
+  assert.deepEqual(await settings(), { temperature: 0.5 });
+  await page.waitForFunction(() => document.activeElement?.id === "view");
 });
 
 pageTest("a lesson of comparing or searching sets up its view", toy, async (page) => {

@@ -60,6 +60,25 @@ pageTest("the alternatives are shown with the odds of the stage that is picked",
   await checkAccessible(page);
 });
 
+pageTest("ten alternatives and more are there, of those the trace tells", server, async (page) => {
+  await generateWith(page, "the cat", { temperature: 1, seed: 2, max_new_tokens: 4 });
+  await page.locator(".flow [data-index='1']").click();
+  assert((await alternatives(page).getByRole("listitem").count()) >= 11);
+});
+
+pageTest("what the figures say is told, from token to token", server, async (page) => {
+  await generateWith(page, "the cat", { temperature: 1, seed: 2, max_new_tokens: 4 });
+  const { steps } = await explained(server, "the cat", { temperature: 1, seed: 2, max_new_tokens: 4 });
+  await page.locator(".flow [data-index='1']").click();
+  await tokenRegion(page).getByText("What these say").click();
+  for (const index of [1, 2]) {
+    await page.locator(`.flow [data-index='${index}']`).click();
+    const number = Math.round(Math.exp(steps[index].stages[0].entropy));
+    await tokenRegion(page).getByText(number > 1 ? `as if ${number} tokens were equally likely` : "as good as decided").waitFor();
+  }
+  await checkAccessible(page);
+});
+
 pageTest("greedy decoding draws nothing, and says so", server, async (page) => {
   await generateWith(page, "the cat", { max_new_tokens: 3 });
   await page.locator(".flow [data-index='1']").click();

@@ -7,7 +7,7 @@ import { tab } from "../app/view.js";
 import { lesson } from "../state/lesson.js";
 import { LESSONS } from "./lessons.js";
 import { LessonWords, wordsOf } from "./lesson_words.js";
-import { begin } from "./set_up.js";
+import { begin, leave } from "./set_up.js";
 import { t } from "./texts.js";
 
 export function LessonBar() {
@@ -26,7 +26,7 @@ export function LessonBar() {
         <${Step} to=${LESSONS[number - 2]} name=${t("previous")} />
         <button type="button" onClick=${() => begin(followed)}>${t("again")}</button>
         <${Step} to=${LESSONS[number]} name=${t("following")} />
-        <button type="button" class="quiet" onClick=${() => (lesson.value = null)}>${t("close")}</button>
+        <button type="button" class="quiet" onClick=${leave}>${t("close")}</button>
       </div>
       <div class="lesson-words"><${LessonWords} key=${followed.id} lesson=${followed} /></div>
     </section>

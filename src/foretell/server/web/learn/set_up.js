@@ -7,17 +7,33 @@ import { lesson as followed, markTried } from "../state/lesson.js";
 import { focus, settings, tree } from "../state/store.js";
 import { newTree } from "../state/tree.js";
 import { comparisonOf } from "./comparison.js";
+import { LESSONS } from "./lessons.js";
 
 /** @typedef {import("./lessons.js").Lesson} Lesson */
 
 const WAYS = { write, compare, beams };
 
+/** The settings of Write before the first lesson that was followed. @type {Record<string, any>} */
+let ownSettings = {};
+
 /** @param {Lesson} lesson */
 export function begin(lesson) {
+  if (!isLessons(settings.value)) ownSettings = settings.value;
   followed.value = lesson;
   markTried(lesson.id);
   tab.value = lesson.view;
   WAYS[lesson.view](lesson).catch((error) => tell("error", error.message));
+}
+
+/** Follow no lesson any more: the reader has the settings back, unless a lesson's were changed since. */
+export function leave() {
+  followed.value = null;
+  if (isLessons(settings.value)) settings.value = ownSettings;
+}
+
+/** @param {Record<string, any>} now whether they are a lesson's, as it set them */
+function isLessons(now) {
+  return LESSONS.some((one) => one.settings === now);
 }
 
 /** @param {Lesson} lesson */

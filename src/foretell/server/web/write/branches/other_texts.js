@@ -3,6 +3,7 @@
 import { html } from "../../app/html.js";
 import { discardTree, discarded, openTree, recoverTree, shelf } from "../../state/store.js";
 import { titleOf } from "../../state/titles.js";
+import { beginningOf } from "./rows.js";
 import { t } from "./texts.js";
 
 export function OtherTexts() {
@@ -35,10 +36,12 @@ function Recover() {
 /** @param {{ tree: import("../../state/tree.js").Tree }} props */
 function OtherText({ tree }) {
   const name = titleOf(tree) || t("unnamed");
+  const branch = tree.branches.find((one) => one.tokens.length > 0);
   return html`
     <li>
       <button type="button" class="quiet other-text" title=${t("open", { name })} onClick=${() => openTree(tree.id)}>
         <span dir="auto">${name}</span>
+        ${branch !== undefined && html`<span class="branch-facts" dir="auto">${beginningOf(branch)}</span>`}
       </button>
       <button type="button" class="quiet sign" aria-label=${t("discard", { name })} title=${t("discard", { name })} onClick=${() => discardTree(tree.id)}>
         <span aria-hidden="true">×</span>

@@ -4,6 +4,7 @@ import { html } from "../../app/html.js";
 import { foreignness, isTwin, lastSeed, warnings, writing } from "../../state/generation.js";
 import { beginningAnew } from "../../state/runs.js";
 import { current, settings, tokens } from "../../state/store.js";
+import { nameOf } from "../../text/visible.js";
 import { t } from "./texts.js";
 
 export function Ending() {
@@ -28,7 +29,14 @@ const KINDS = /** @type {const} */ ([
 export function toldEnd({ reason, stop }) {
   if (reason === "error") return t("error", { value: String(stop) });
   const kind = KINDS.find((one) => one === stop?.kind);
-  return kind === undefined ? t("aborted") : t(kind, { value: stop.value ?? "" });
+  if (kind === undefined) return t("aborted");
+  if (kind === "max_new_tokens" && stop.value === 1) return t("max_new_tokens_one");
+  return t(kind, { value: shownValue(stop.value) });
+}
+
+/** @param {string | number | null | undefined} value of a stop; what would not be seen in a text has signs */
+function shownValue(value) {
+  return typeof value === "string" ? nameOf({ text: value, bytes: [] }) : (value ?? "");
 }
 
 /** The seed of what was drawn; a click keeps it, another lets it go. */

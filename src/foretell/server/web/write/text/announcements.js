@@ -16,9 +16,14 @@ export function followWriting() {
     wasWriting = isWriting;
     untracked(() => {
       if (isWriting) before = tokens.value.length;
-      announce(isWriting ? t("begun") : t("ended", { number: tokens.value.length - before, reason: reason() }));
+      announce(isWriting ? t("begun") : written(tokens.value.length - before));
     });
   });
+}
+
+/** @param {number} number of tokens */
+function written(number) {
+  return number === 1 ? t("ended_one", { reason: reason() }) : t("ended", { number, reason: reason() });
 }
 
 function reason() {

@@ -43,6 +43,7 @@ export function Strip() {
 function summary(values) {
   const found = summaryOf(values);
   if (found === null) return t("chart_nothing");
+  if (values.length === 1) return t("chart_summary_one", { mean: showEntropy(found.mean) });
   return t("chart_summary", {
     number: showCount(values.length),
     mean: showEntropy(found.mean),

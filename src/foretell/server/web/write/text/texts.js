@@ -36,6 +36,7 @@ export const texts = {
     no_text: "token {id}, without text",
     begun: "Writing.",
     ended: "{number} tokens written. {reason}",
+    ended_one: "1 token written. {reason}",
     ended_stop: "The text is at its end.",
     ended_length: "The length is reached.",
     ended_aborted: "Stopped.",
@@ -43,6 +44,7 @@ export const texts = {
     chart: "Chart",
     position: "Position in the text",
     chart_summary: "{number} tokens: {mean} nats on average, {most} at most, at token {position}, {token}",
+    chart_summary_one: "1 token: {mean} nats",
     chart_nothing: "The model was not asked for these tokens.",
   },
   ko: {
@@ -78,6 +80,7 @@ export const texts = {
     no_text: "글자 없는 토큰 {id}",
     begun: "쓰는 중입니다.",
     ended: "토큰 {number}개를 썼습니다. {reason}",
+    ended_one: "토큰 1개를 썼습니다. {reason}",
     ended_stop: "글이 끝났습니다.",
     ended_length: "정해진 길이에 이르렀습니다.",
     ended_aborted: "중지했습니다.",
@@ -85,6 +88,7 @@ export const texts = {
     chart: "그래프",
     position: "글에서의 위치",
     chart_summary: "토큰 {number}개: 평균 {mean} nats, 최대 {most} ({position}번째 토큰 {token})",
+    chart_summary_one: "토큰 1개: {mean} nats",
     chart_nothing: "모델에 묻지 않은 토큰입니다.",
   },
 };

@@ -22,7 +22,7 @@ export function Alternatives({ step, index, setBias }) {
   return html`
     <div class="alternatives">
       <h3 id="alternatives-name">${t("alternatives")}</h3>
-      <p class="alternatives-stage">${t("odds_at", { stage: stage === 0 ? t("raw") : showStage(step.stages[stage]) })}</p>
+      <p class="alternatives-stage">${stage === 0 ? t("odds_raw") : t("odds_at", { stage: showStage(step.stages[stage]) })}</p>
       <ul aria-labelledby="alternatives-name">
         ${candidates.map((one, place) => html`<${Item} key=${place} step=${step} candidate=${one} stage=${stage} largest=${largest} index=${index} setBias=${setBias} />`)}
       </ul>
