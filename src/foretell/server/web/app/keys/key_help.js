@@ -10,6 +10,7 @@ import { t } from "./texts.js";
 export const isHelpShown = signal(false);
 
 const KEYS = /** @type {const} */ ([
+  [["Ctrl", "Enter"], "generate"],
   [["←", "→"], "token"],
   [["u"], "uncertain"],
   [["↓", "↑"], "alternative"],

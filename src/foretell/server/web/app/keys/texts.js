@@ -5,6 +5,7 @@ import { words } from "../words.js";
 export const texts = {
   en: {
     title: "Keys",
+    generate: "in the prompt: generate",
     token: "the token before, the token after",
     uncertain: "the next token at which the model was uncertain",
     alternative: "the alternatives of the token",
@@ -17,6 +18,7 @@ export const texts = {
   },
   ko: {
     title: "키보드",
+    generate: "프롬프트에서: 생성",
     token: "앞 토큰, 다음 토큰",
     uncertain: "모델이 확신하지 못한 다음 토큰",
     alternative: "토큰의 대안",

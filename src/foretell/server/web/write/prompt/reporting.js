@@ -1,8 +1,11 @@
 /** What the buttons start, with its errors told in the server's words. */
 
-import { tell } from "../../app/notices.js";
+import { announce, tell } from "../../app/notices.js";
 import { generate, generateAnew, goOn } from "../../state/generation.js";
-import { choose, leaveStepping, step } from "../../state/stepping.js";
+import { choose, leaveStepping, pending, step } from "../../state/stepping.js";
+import { showCount } from "../../text/numbers.js";
+import { nameOf } from "../../text/visible.js";
+import { t } from "./texts.js";
 
 /**
  * Do something; what goes wrong is told. That the server does not answer is told elsewhere.
@@ -34,10 +37,18 @@ export function generateAnewReporting() {
 }
 
 export function stepReporting() {
-  return reporting(step);
+  return reporting(() => step().then(announceNext));
 }
 
 /** @param {import("../../text/token.js").Candidate} candidate */
 export function chooseReporting(candidate) {
-  return reporting(() => choose(candidate));
+  return reporting(() => choose(candidate).then(announceNext));
+}
+
+/** Tells screen readers that the next token is there to be chosen. */
+function announceNext() {
+  const token = pending.value?.token;
+  if (!token?.step) return;
+  const number = showCount(token.step.runners_up.length + 1);
+  announce(t(token.step.draw === null ? "next_there_greedy" : "next_there", { number, token: nameOf(token) }));
 }
