@@ -1,7 +1,7 @@
 // What is around the views: tabs, address, languages, themes, the key, the skip link.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { checkAccessible, openPage, openTab, pageTest, toyServer } from "../support/browser.mjs";
+import { checkAccessible, generate, openPage, openTab, pageTest, toyServer } from "../support/browser.mjs";
 import { WEB } from "../support/resolve.mjs";
 
 const server = await toyServer();
@@ -166,4 +166,17 @@ pageTest("no text can become markup, whatever a module does", server, async (pag
     }
   });
   assert.equal(refused, "TypeError");
+}, { mayFail: true });
+
+pageTest("a part that fails leaves the others as they are", server, async (page) => {
+  await page.route("**/v1/foretell/guide", async (route) => {
+    const guide = await (await route.fetch()).json();
+    for (const topic of guide.settings) if (topic.name === "regex") topic.notation = "unheard-of";
+    await route.fulfill({ json: guide });
+  });
+  await page.reload();
+  await page.getByRole("searchbox", { name: "Find a setting" }).fill("regex");
+  await page.getByText("This part of the page failed").waitFor();
+  await generate(page, "the cat");
+  await page.getByRole("region", { name: "Token", exact: true }).waitFor();
 }, { mayFail: true });

@@ -2,10 +2,11 @@
  * The view "Write": a prompt, the text that the model makes of it, and every choice in it.
  *
  * Three columns: the tree of branches; the prompt and its text; the token in focus and the settings.
- * Narrow pages have two, or one.
+ * Narrow pages have two, or one. A part that fails leaves the others as they are.
  */
 
 import { useEffect } from "preact/hooks";
+import { Boundary } from "../app/boundary.js";
 import { html } from "../app/html.js";
 import { setBias } from "../settings/bias.js";
 import { Settings } from "../settings/settings.js";
@@ -27,19 +28,18 @@ export function WriteView() {
   return html`
     <div class="write">
       <div class="write-tree">
-        <${Branches} />
-        <${Kept} />
+        <${Boundary}><${Branches} /><//>
+        <${Boundary}><${Kept} /><//>
       </div>
       <div class="write-page">
-        <${PromptBox} />
-        <${Actions} />
-        ${isEditing.value ? html`<${EditBox} />` : html`<${Text} /><${Strip} />`}
-        <${Beside} />
-        <${Share} />
+        <${Boundary}><${PromptBox} /><${Actions} /><//>
+        <${Boundary}>${isEditing.value ? html`<${EditBox} />` : html`<${Text} /><${Strip} />`}<//>
+        <${Boundary}><${Beside} /><//>
+        <${Boundary}><${Share} /><//>
       </div>
       <div class="write-choice">
-        <${TokenPanel} setBias=${setBias} />
-        <${Settings} />
+        <${Boundary}><${TokenPanel} setBias=${setBias} /><//>
+        <${Boundary}><${Settings} /><//>
       </div>
     </div>
   `;
