@@ -30,3 +30,29 @@ CLOSED = {**X, "additionalProperties": False}
 )
 def test_objects_have_no_properties_but_those_that_are_named(schema: Any, expected: Any) -> None:
     assert closed(schema) == expected
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        {"allOf": [{"$ref": "#/$defs/x"}, {"properties": {"y": {}}}]},
+        {"properties": {"y": {}}, "$ref": "#/$defs/x"},
+        {"properties": {"y": {}}, "anyOf": [{"$ref": "#/$defs/x"}, {"$ref": "#/$defs/z"}]},
+    ],
+)
+def test_what_is_a_part_of_objects_stays_open(joined: Any) -> None:
+    for schema in (joined, {"items": joined}):
+        whole = {**schema, "$defs": {"x": X}}
+        assert closed(whole) == whole
+
+
+def test_shared_schemas_are_closed_where_they_stand_alone() -> None:
+    schema = {"properties": {"x": {"$ref": "#/$defs/x"}}}
+    found = closed({**schema, "$defs": {"x": X}})
+    assert found == {**schema, "$defs": {"x": CLOSED}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize("required", [["x", "y"], [["x"]], "x"])
+def test_an_object_that_needs_what_it_does_not_name_stays_open(required: Any) -> None:
+    schema = {**X, "required": required}
+    assert closed(schema) == schema

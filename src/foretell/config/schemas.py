@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +110,8 @@ def _checked(name: str, text: str) -> str:
 _OPEN = ("additionalProperties", "patternProperties", "unevaluatedProperties")
 _TOGETHER = ("allOf", "anyOf", "oneOf", "$ref", "$dynamicRef", "if", "not", "dependentSchemas")
 _INSIDE = ("items", "additionalProperties")
-_BY_NAME = ("properties", "patternProperties", "$defs", "definitions")
+_BY_NAME = ("properties", "patternProperties")
+_SHARED = ("$defs", "definitions")
 _LISTED = ("anyOf", "oneOf", "prefixItems")
 
 
@@ -118,19 +119,58 @@ def closed(schema: Any) -> Any:
     """A schema whose objects have no properties but those it names, unless it says that they may.
 
     Small models make arguments up, and a function refuses what it does not know. Where schemas are
-    put together to one object, each is left as it is.
+    put together to one object, each is left as it is, and so are those that others refer to.
     """
     if not isinstance(schema, dict):
         return schema
-    found = dict(schema)
+    found = _closed(schema)
+    if not _joins_references(schema):
+        found |= _each_closed(schema, _SHARED)
+    return found
+
+
+def _closed(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    found = {**schema, **_each_closed(schema, _BY_NAME)}
     for key in _INSIDE:
         if key in found:
-            found[key] = closed(found[key])
-    for key in _BY_NAME:
-        if isinstance(found.get(key), dict):
-            found[key] = {name: closed(one) for name, one in found[key].items()}
+            found[key] = _closed(found[key])
     for key in _LISTED:
         if isinstance(found.get(key), list) and "properties" not in found:
-            found[key] = [closed(one) for one in found[key]]
-    is_object = "properties" in found and not any(key in found for key in (*_OPEN, *_TOGETHER))
-    return {**found, "additionalProperties": False} if is_object else found
+            found[key] = [_closed(one) for one in found[key]]
+    return {**found, "additionalProperties": False} if _names_all(found) else found
+
+
+def _each_closed(schema: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The parts of a schema under these keys, in which schemas have names."""
+    return {
+        key: {name: _closed(one) for name, one in schema[key].items()}
+        for key in keys
+        if isinstance(schema.get(key), dict)
+    }
+
+
+def _names_all(schema: dict[str, Any]) -> bool:
+    """Whether an object's properties are all that it may have, as far as can be seen."""
+    properties, required = schema.get("properties"), schema.get("required", [])
+    if not isinstance(properties, dict) or any(key in schema for key in (*_OPEN, *_TOGETHER)):
+        return False
+    return isinstance(required, list) and all(
+        isinstance(name, str) and name in properties for name in required
+    )
+
+
+def _joins_references(schema: Any, *, is_joined: bool = False) -> bool:
+    """Whether a schema that is referred to may be one part of an object of several."""
+    if isinstance(schema, list):
+        return any(_joins_references(one, is_joined=is_joined) for one in schema)
+    if not isinstance(schema, dict):
+        return False
+    is_joined = is_joined or "properties" in schema
+    if is_joined and "$ref" in schema:
+        return True
+    return any(
+        _joins_references(one, is_joined=key == "allOf" or (is_joined and key in _TOGETHER))
+        for key, one in schema.items()
+    )
