@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -31,21 +32,31 @@ TOOL = {
 CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'
 
 
-def tokenizer(template: str = TEMPLATE) -> Tokenizer:
-    found = chatting_tokenizer()
+def tokenizer(template: str = TEMPLATE, marks: Sequence[str] = ()) -> Tokenizer:
+    found = chatting_tokenizer(marks)
     found.chat_template = template
     return found
 
 
-def asked(answer: str, template: str = TEMPLATE, **settings: Any) -> list[GenerationOutput]:
-    """The outputs of an answer: whole and streamed, in both faces."""
+def asked(
+    answer: str,
+    template: str = TEMPLATE,
+    begins: str = "",
+    marks: Sequence[str] = (),
+    **settings: Any,
+) -> list[GenerationOutput]:
+    """The outputs of an answer: whole and streamed, in both faces.
+
+    The answer's turn begins with `begins`, if the template says so; `marks` are control tokens.
+    """
     found = []
-    with LLM(saying(answer), tokenizer=tokenizer(template)) as llm:
+    with LLM(saying(answer, begins, marks), tokenizer=tokenizer(template, marks)) as llm:
         found.append(llm.chat(HELLO, **settings))
         found.append([*llm.stream_chat(HELLO, **settings)][-1].require_output())
 
     async def main() -> None:
-        async with AsyncLLM(saying(answer), tokenizer=tokenizer(template)) as llm:
+        backend = saying(answer, begins, marks)
+        async with AsyncLLM(backend, tokenizer=tokenizer(template, marks)) as llm:
             found.append(await llm.chat(HELLO, **settings))
             chunks = [chunk async for chunk in llm.stream_chat(HELLO, **settings)]
             found.append(chunks[-1].require_output())
@@ -88,6 +99,57 @@ def test_an_answer_may_have_to_be_a_call(choice: str) -> None:
 def test_thoughts_are_told_apart() -> None:
     for output in asked("<think>hm</think>Yes.", TEMPLATE + "{# <think> #}"):
         assert (output.reasoning_content, output.content) == ("hm", "Yes.")
+
+
+THINKING = TEMPLATE + "{# <think> #}"
+THOUGHT_BEGUN = TEMPLATE.removesuffix("{% endif %}") + "<think>\n{% endif %}"
+MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+
+
+@pytest.mark.parametrize("marks", [(), MARKS])
+@pytest.mark.parametrize("choice", ["auto", "required", "weather"])
+@pytest.mark.parametrize(("template", "begins"), [(THINKING, ""), (THOUGHT_BEGUN, "<think>\n")])
+def test_calls_come_behind_thoughts(
+    choice: str, template: str, begins: str, marks: Sequence[str]
+) -> None:
+    answer = f"{'' if begins else '<think>'}is {{it}} <tool\n</think>\n\n{CALL}"
+    settings = {"tools": [TOOL], "tool_choice": choice, "parallel_tool_calls": False}
+    for output in asked(answer, template, begins, marks, **settings):
+        assert output.text == answer
+        assert (output.reasoning_content, output.content) == ("is {it} <tool", "")
+        (call,) = output.tool_calls or []
+        assert call.parsed() == {"city": "Oslo"}
+
+
+def test_there_need_be_no_thought_before_a_call() -> None:
+    for output in asked(CALL, THINKING, tools=[TOOL], tool_choice="required"):
+        assert output.text == CALL
+    over = THOUGHT_BEGUN.replace("<think>", "<think></think>")
+    settings = {"tools": [TOOL], "tool_choice": "required", "parallel_tool_calls": False}
+    for output in asked(f"hm</think>{CALL}", over, "<think></think>\n", **settings):
+        assert output.reasoning_content is None
+        assert len(output.tool_calls or []) == 1
+
+
+def test_an_answer_may_say_nothing_but_thoughts() -> None:
+    for marks in ((), MARKS):
+        for output in asked("hm", THOUGHT_BEGUN, "<think>\n", marks, tools=[TOOL]):
+            assert (output.text, output.reasoning_content, output.content) == ("hm", "hm", "")
+
+
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_marks_may_be_control_tokens(choice: str) -> None:
+    listed = '[TOOL_CALLS][{"name": "weather", "arguments": {"city": "Oslo"}}]'
+    for answer, mark in ((CALL, "<tool_call>"), (listed, "[TOOL_CALLS]")):
+        template = TEMPLATE + f"{{# {mark} #}}"
+        given = {"tools": [TOOL], "tool_choice": choice, "parallel_tool_calls": False}
+        for output in asked(answer, template, marks=(*MARKS, "[TOOL_CALLS]"), **given):
+            assert output.text == answer
+            ids = tokenizer(marks=(*MARKS, "[TOOL_CALLS]")).encode(mark, parse_special=True)
+            assert output.token_ids[: len(ids)] == ids
+            assert len(ids) == 1
+            (call,) = output.tool_calls or []
+            assert call.parsed() == {"city": "Oslo"}
 
 
 def test_calls_and_answers_are_messages() -> None:

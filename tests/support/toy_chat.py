@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,15 @@ TEMPLATE = (
     "{% if messages[-1].content == 'refuse' %}{{ raise_exception('no thanks') }}{% endif %}"
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
 )
+CONTROL = 3  # the type of a control token
 HEADER = "<|start|>assistant\n"
 
 
-def chatting_tokenizer() -> Tokenizer:
+def chatting_tokenizer(marks: Sequence[str] = ()) -> Tokenizer:
+    """The toy's tokenizer, with these control tokens behind its own tokens."""
     metadata = {**toy_metadata(), "tokenizer.chat_template": TEMPLATE}
+    for name, value in (("tokens", marks), ("token_type", [CONTROL] * len(marks))):
+        metadata[f"tokenizer.ggml.{name}"] = [*metadata[f"tokenizer.ggml.{name}"], *value]
     return Tokenizer.from_gguf(metadata, source="toy")
 
 
@@ -57,20 +61,26 @@ def chatting_backend(
     return ScriptedBackend(script, vocab_size=VOCAB_SIZE, **settings)
 
 
-def saying(answer: str, begins: str = "", **sizes: int) -> ScriptedBackend:
-    """What answers this to whatever is said, where the prompt ends with a turn that begins so."""
-    tokenizer = chatting_tokenizer()
+def saying(
+    answer: str, begins: str = "", marks: Sequence[str] = (), **sizes: int
+) -> ScriptedBackend:
+    """What answers this to whatever is said, where the prompt ends with a turn that begins so.
+
+    Its vocabulary is that of `chatting_tokenizer(marks)`.
+    """
+    tokenizer = chatting_tokenizer(marks)
+    vocab_size = tokenizer.vocab_size
     header = tokenizer.encode(HEADER + begins, add_special_tokens=False, parse_special=True)
     ids = [*tokenizer.encode(answer, add_special_tokens=False, parse_special=True), EOS]
 
     def script(history: tuple[int, ...]) -> NDArray[np.float32]:
-        row = np.zeros(VOCAB_SIZE, dtype=np.float32)
+        row = np.zeros(vocab_size, dtype=np.float32)
         index = len(history) - _end_of_last(header, history)
         row[ids[index] if index < len(ids) else EOS] = CERTAIN
         return row
 
     settings: dict[str, Any] = {"context_length": 4096, "num_blocks": 600, **sizes}
-    return ScriptedBackend(script, vocab_size=VOCAB_SIZE, **settings)
+    return ScriptedBackend(script, vocab_size=vocab_size, **settings)
 
 
 def _end_of_last(part: list[int], ids: tuple[int, ...]) -> int:

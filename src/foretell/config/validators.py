@@ -293,7 +293,8 @@ def structural_tag(name: str, value: Any) -> JsonSchema:
     """vLLM's structural tag, as a dict or as its text: `structures` and their `triggers`.
 
     With `at_least_one` the text begins with a tag, and has nothing but tags; with
-    `stop_after_first` it ends behind one.
+    `stop_after_first` it ends behind one. What is thought comes before, between two marks,
+    `thoughts`; a prompt that ends with the first of them has begun it.
     """
     if isinstance(value, type):
         raise wrong(name, value, "a dict with structures and triggers")
@@ -310,6 +311,10 @@ def structural_tag(name: str, value: Any) -> JsonSchema:
     for key in ("at_least_one", "stop_after_first"):
         if not isinstance(data.get(key, False), bool):
             raise ConfigError(f"{name}.{key} must be true or false")
+    thoughts = data.get("thoughts", ["<think>", "</think>"])
+    good = isinstance(thoughts, list) and len(thoughts) == 2
+    if not good or not all(isinstance(one, str) and one for one in thoughts):
+        raise ConfigError(f"{name}.thoughts must be two texts: what thoughts begin and end with")
     for index, one in enumerate(structures or ()):
         _check_tag(f"{name}.structures[{index}]", one, triggers)
     return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 
 from foretell.config import GenerationConfig
@@ -17,6 +18,7 @@ from foretell.utils.quoting import quote
 if TYPE_CHECKING:
     from llguidance._lib import JsonCompileOptions
 
+TEXT = r"TEXT: /(.|\n)*/"
 NO_NAMES: Mapping[str, int] = {}
 ANY_OBJECT = '{"type":"object"}'
 WHITESPACE: Mapping[str, Mapping[str, Any]] = {
@@ -35,6 +37,14 @@ MAX_CHOICES = 2**20
 """Characters of all choices together; they take some hundred bytes each."""
 
 
+class Thoughts(Enum):
+    """How far a prompt has come with what is thought."""
+
+    TO_COME = auto()
+    BEGUN = auto()
+    OVER = auto()
+
+
 @dataclass(frozen=True)
 class Source:
     """A language, ready to be compiled; equal ones are compiled once.
@@ -44,12 +54,14 @@ class Source:
         text: in the notation of the setting.
         whitespace: how JSON is laid out.
         lenient: whether what of a schema cannot be held to is passed over.
+        thoughts: what may have been thought before the text; only a structural tag looks.
     """
 
     setting: str
     text: str
     whitespace: str = "free"
     lenient: bool = False
+    thoughts: Thoughts = Thoughts.TO_COME
 
 
 def source_of(config: GenerationConfig) -> Source | None:
@@ -186,6 +198,10 @@ def _of_tags(source: Source, special: Mapping[str, int]) -> str:
     rules += _order_of(
         " | ".join(tags), is_bare=is_bare, is_one=data.get("stop_after_first", False)
     )
+    if "thoughts" in data:
+        rules += _thoughts(data["thoughts"], source.thoughts, special, is_bare=is_bare)
+    else:
+        rules.append("start: answer")
     return LLMatcher.grammar_from_lark("\n".join(rules))
 
 
@@ -193,9 +209,28 @@ def _order_of(tags: str, *, is_bare: bool, is_one: bool) -> list[str]:
     """How tags follow each other, and what stands between."""
     if is_bare:
         more = "" if is_one else f" (SPACE ({tags}))*"
-        return [f"start: ({tags}){more}", r"SPACE: /[ \n]{0,2}/"]
+        return [f"answer: ({tags}){more}", r"SPACE: /[ \n]{0,2}/", TEXT]
     several = f"({tags}) | last" if is_one else f"({tags})* last"
-    return [f"start: {several}", "last: TEXT", r"TEXT: /(.|\n)*/"]
+    return [f"answer: {several}", "last: TEXT", TEXT]
+
+
+def _thoughts(
+    marks: Sequence[str], thoughts: Thoughts, special: Mapping[str, int], *, is_bare: bool
+) -> list[str]:
+    """What is thought before an answer.
+
+    Where an answer may begin with text, and the mark is text too, what is still to be thought is
+    part of that text.
+    """
+    begin, end = (_in_lark(mark, special) for mark in marks)
+    is_text = not is_bare and marks[0] not in special
+    if thoughts is Thoughts.OVER or (thoughts is Thoughts.TO_COME and is_text):
+        return ["start: answer"]
+    lazy = "" if marks[1] in special else "[lazy]"
+    thought = "closing SPACE answer" if is_bare else "(closing answer | last)"
+    if thoughts is Thoughts.TO_COME:
+        thought = f"{'SPACE ' if is_bare else ''}{begin} {thought} | answer"
+    return [f"closing{lazy}: TEXT {end}", f"start: {thought}"]
 
 
 def _triggered(

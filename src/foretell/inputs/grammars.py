@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from foretell.config import GenerationConfig
+from foretell.config.schemas import JsonSchema
 from foretell.grammar.compiler import GrammarCompiler
 from foretell.grammar.matcher import Grammar
-from foretell.grammar.sources import source_of
+from foretell.grammar.sources import Source, Thoughts, source_of
 from foretell.grammar.vocabulary import TokenBytes
+from foretell.text.reasoning import ends_with_mark
 from foretell.utils.warn import warn_of_setting
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ class Grammars:
     """
 
     def __init__(self, tokenizer: Tokenizer, vocab_size: int) -> None:
+        self._tokenizer = tokenizer
         self._compiler = GrammarCompiler(partial(token_bytes, tokenizer, vocab_size))
 
     def find(self, config: GenerationConfig) -> Grammar | None:
@@ -34,12 +39,33 @@ class Grammars:
             ConfigError: it makes no sense, is too complex, or a library is missing.
         """
         source = source_of(config)
-        if source is None:
-            return None
+        return None if source is None else self._compiled(source)
+
+    def find_for_prompt(self, config: GenerationConfig, prompt: Sequence[int]) -> Grammar:
+        """The language of an answer to this prompt, where the settings tell of thoughts.
+
+        Errors as in `find`.
+        """
+        source, tag = source_of(config), config.structural_tag
+        assert source is not None and isinstance(tag, JsonSchema)
+        begin, end = tag.data["thoughts"]
+        if ends_with_mark(begin, prompt, self._tokenizer):
+            source = replace(source, thoughts=Thoughts.BEGUN)
+        elif ends_with_mark(end, prompt, self._tokenizer):
+            source = replace(source, thoughts=Thoughts.OVER)
+        return self._compiled(source)
+
+    def _compiled(self, source: Source) -> Grammar:
         grammar = self._compiler.compile(source)
         for sentence in grammar.passed_over:
             warn_of_setting(sentence)
         return grammar
+
+
+def tells_thoughts(config: GenerationConfig) -> bool:
+    """Whether the language of these settings depends on how a prompt ends."""
+    tag = config.structural_tag
+    return isinstance(tag, JsonSchema) and "thoughts" in tag.data
 
 
 def token_bytes(tokenizer: Tokenizer, vocab_size: int) -> TokenBytes:

@@ -18,7 +18,8 @@ from foretell.config.settings import MULTIPLYING_SETTINGS, SETTINGS
 from foretell.decoding.functions import check_functions
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError
-from foretell.inputs.grammars import Grammars
+from foretell.grammar.matcher import Grammar
+from foretell.inputs.grammars import Grammars, tells_thoughts
 from foretell.inputs.prompts import Prompt, Prompts, check_length, is_batch, read_prompt
 from foretell.inputs.recommended import Recommended
 from foretell.inputs.resolve import (
@@ -78,6 +79,7 @@ class RequestTemplate:
         tokenizer: the model's.
         longest_of: says how much room there is for a request.
         default_length: most tokens to generate where `config` states no length; None: no limit.
+        grammar_of: finds the language of a prompt's answer, where that depends on the prompt.
     """
 
     config: GenerationConfig
@@ -86,6 +88,7 @@ class RequestTemplate:
     tokenizer: Tokenizer
     longest_of: LongestOf
     default_length: int | None = None
+    grammar_of: Callable[[Sequence[int]], Grammar] | None = None
 
     def request(
         self,
@@ -97,6 +100,9 @@ class RequestTemplate:
 
         `config` is the engine's, if it is not that of `tokenized`.
         """
+        extras = {"prompt_logprobs": self.config.prompt_logprobs, **self.extras}
+        if self.grammar_of is not None:
+            extras["grammar"] = self.grammar_of(token_ids)
         return Request(
             token_ids,
             config or self.tokenized.config,
@@ -104,7 +110,7 @@ class RequestTemplate:
             negative_prompt=self.tokenized.negative_prompt_of(token_ids),
             dry_breakers=self.tokenized.dry_breakers,
             prompt_index=prompt_index,
-            **{"prompt_logprobs": self.config.prompt_logprobs, **self.extras},
+            **extras,
         )
 
     def job(
@@ -244,11 +250,15 @@ class InputProcessor:
         if complete.guidance_scale not in (None, 1) and isinstance(negative, str):
             check_length("a negative prompt", negative, self._tokenizer, length)
         tokenized = tokenize_settings(complete, self._tokenizer, self._find_breakers)
-        if complete.form is not None:
-            extras["grammar"] = self._grammars.find(complete)
-        return RequestTemplate(
+        template = RequestTemplate(
             complete, tokenized, extras, self._tokenizer, self._longest_of, default_length
         )
+        if tells_thoughts(complete):
+            find = partial(self._grammars.find_for_prompt, complete)
+            return replace(template, grammar_of=find)
+        if complete.form is not None:
+            extras["grammar"] = self._grammars.find(complete)
+        return template
 
     def read(self, prompt: Prompt, *, parse_special: bool) -> tuple[str, list[int]]:
         """A prompt as text and as ids; RequestError if it is none, is empty or cannot fit."""

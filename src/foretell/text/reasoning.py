@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from foretell.text.tokenizer import Tokenizer
 
 BEGIN, END = "<think>", "</think>"
+
+_LAST = 8
+"""Tokens at a prompt's end in which a mark may be, and white space behind it."""
+
+
+def ends_with_mark(mark: str, prompt: Sequence[int], tokenizer: Tokenizer) -> bool:
+    """Whether a prompt, which is token ids, ends with this mark, or with white space behind it."""
+    end = tokenizer.decode(list(prompt[-_LAST:]), skip_special_tokens=False)
+    return end.rstrip().endswith(mark)
 
 
 class ThoughtPart(NamedTuple):

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from foretell.text.reasoning import BEGIN, END
+from foretell.text.reasoning import BEGIN, END, ends_with_mark
 from foretell.text.tools.answer import Answer, AnswerReader, join_parts
 from foretell.text.tools.use import ToolUse
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
-
-_LAST = 8
-"""Tokens at a prompt's end in which a mark may be, and white space behind it."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +35,7 @@ class AnswerForm:
 
     def reader(self, prompt: Sequence[int]) -> AnswerReader:
         """What takes an answer to this prompt, which is token ids, apart."""
-        starts_inside = False
-        if self.tells_thoughts:
-            end = self.tokenizer.decode(list(prompt[-_LAST:]), skip_special_tokens=False)
-            starts_inside = end.rstrip().endswith(BEGIN)
+        starts_inside = self.tells_thoughts and ends_with_mark(BEGIN, prompt, self.tokenizer)
         return AnswerReader(
             self.use, tells_thoughts=self.tells_thoughts, starts_inside=starts_inside
         )
@@ -54,8 +48,13 @@ class AnswerForm:
         return join_parts([*reader.feed(text), *reader.finish()], key)
 
     def settings(self) -> dict[str, Any]:
-        """The settings with which such an answer is written: its marks are shown, calls held."""
+        """The settings with which such an answer is written: its marks are shown, calls held.
+
+        Calls come behind what is thought.
+        """
         held = {} if self.use is None else self.use.settings()
+        if held and self.tells_thoughts:
+            held["structural_tag"]["thoughts"] = [BEGIN, END]
         marks = [BEGIN, END] if self.tells_thoughts else []
         if self.use is not None:
             syntax = self.use.syntax
