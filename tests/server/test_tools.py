@@ -188,6 +188,16 @@ def test_thoughts_may_have_begun_in_the_prompt():
         assert (message["reasoning_content"], message["content"]) == ("hm", "Yes.")
 
 
+def test_a_form_of_its_own_is_no_thought_that_the_prompt_has_begun():
+    begins = "<think>\n"
+    template = TEMPLATE.removesuffix("{% endif %}") + begins + "{% endif %}"
+    fields = {"response_format": {"type": "json_object"}}
+    whole, events = chat('{"x": 1}', template=template, begins=begins, **fields)
+    for message in (whole["choices"][0]["message"], joined(events)):
+        assert not message.get("reasoning_content")
+        assert json.loads(message["content"]) == {"x": 1}
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

@@ -39,7 +39,7 @@ class ChatRequest:
         if self.form.is_plain:
             return output
         key = f"{output.prompt_token_ids} {output.index} {output.text}"
-        answer = self.form.read(output.text, output.prompt_token_ids, key)
+        answer = self.form.read(output.text, output.prompt_token_ids, output.config, key)
         calls = None if self.form.use is None else [ToolCall(*call) for call in answer.calls]
         return replace(
             output,

@@ -47,7 +47,8 @@ class Grammars:
         Errors as in `find`.
         """
         source, tag = source_of(config), config.structural_tag
-        assert source is not None and isinstance(tag, JsonSchema)
+        assert source is not None
+        assert isinstance(tag, JsonSchema)
         begin, end = tag.data["thoughts"]
         if ends_with_mark(begin, prompt, self._tokenizer):
             source = replace(source, thoughts=Thoughts.BEGUN)

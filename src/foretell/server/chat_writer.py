@@ -37,7 +37,8 @@ class ChatWriter(Writer):
         self._num_calls: Counter[int] = Counter()
 
     def _choice(self, index: int, output: GenerationOutput) -> dict[str, Any]:
-        answer = self._form.read(output.text, output.prompt_token_ids, self._key(index))
+        config, key = self._asked.config, self._key(index)
+        answer = self._form.read(output.text, output.prompt_token_ids, config, key)
         message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
         if answer.thoughts is not None:
             message["reasoning_content"] = answer.thoughts
@@ -97,7 +98,7 @@ class ChatWriter(Writer):
 
     def _reader(self, index: int) -> AnswerReader:
         if index not in self._readers:
-            self._readers[index] = self._form.reader(self._prompts[0])
+            self._readers[index] = self._form.reader(self._prompts[0], self._asked.config)
         return self._readers[index]
 
     def _key(self, index: int) -> str:

@@ -42,7 +42,10 @@ class ResponseWriter:
     def whole(self, outputs: Sequence[GenerationOutput]) -> dict[str, Any]:
         """The answer as one object."""
         (output,) = outputs
-        self._reader = None if self._form.is_plain else self._form.reader(output.prompt_token_ids)
+        config = self._asked.config
+        self._reader = (
+            None if self._form.is_plain else self._form.reader(output.prompt_token_ids, config)
+        )
         self._write(output.text, self._told(output.logprobs))
         self._finish(output)
         return self._response(output)
@@ -54,7 +57,7 @@ class ResponseWriter:
         begun += self._events.event("response.in_progress", response=response)
         if self._form.is_plain:
             return begun + self._items.begin_message()
-        self._reader = self._form.reader(prompts[0])
+        self._reader = self._form.reader(prompts[0], self._asked.config)
         return begun
 
     def chunk(self, chunk: Chunk) -> bytes:

@@ -11,6 +11,7 @@ from foretell.text.tools.answer import Answer, AnswerReader, join_parts
 from foretell.text.tools.use import ToolUse
 
 if TYPE_CHECKING:
+    from foretell.config import GenerationConfig
     from foretell.text.tokenizer import Tokenizer
 
 
@@ -33,18 +34,24 @@ class AnswerForm:
         """Whether an answer is nothing but text."""
         return self.use is None and not self.tells_thoughts
 
-    def reader(self, prompt: Sequence[int]) -> AnswerReader:
-        """What takes an answer to this prompt, which is token ids, apart."""
-        starts_inside = self.tells_thoughts and ends_with_mark(BEGIN, prompt, self.tokenizer)
+    def reader(self, prompt: Sequence[int], config: GenerationConfig) -> AnswerReader:
+        """What takes an answer to this prompt, which is token ids, apart.
+
+        One that the settings hold to a form of its own goes on with no thought of the prompt's.
+        """
+        may_go_on = self.tells_thoughts and config.form in (None, "structural_tag")
+        starts_inside = may_go_on and ends_with_mark(BEGIN, prompt, self.tokenizer)
         return AnswerReader(
             self.use, tells_thoughts=self.tells_thoughts, starts_inside=starts_inside
         )
 
-    def read(self, text: str, prompt: Sequence[int], key: str) -> Answer:
+    def read(
+        self, text: str, prompt: Sequence[int], config: GenerationConfig, key: str
+    ) -> Answer:
         """A whole answer, taken apart; the ids of its calls depend on `key`."""
         if self.is_plain:
             return Answer(None, text, ())
-        reader = self.reader(prompt)
+        reader = self.reader(prompt, config)
         return join_parts([*reader.feed(text), *reader.finish()], key)
 
     def settings(self) -> dict[str, Any]:
