@@ -63,6 +63,7 @@ from foretell.streaming.job import Job
 from foretell.streaming.run import ordered_outputs
 from foretell.worker.channel import Channel, wake
 from foretell.worker.coalescing import CoalescingQueue
+from foretell.worker.preparing import prepare_beside
 from foretell.worker.submissions import Generation, Observation, Submission
 from foretell.worker.submitted import Submitted, SubmittedView
 from foretell.worker.tally import note_outputs, note_prompt
@@ -580,7 +581,7 @@ class AsyncLLM:
             template = inputs.template(config, default_length=default_length, priority=priority)
             return inputs.prepare(read(), template, parse_special=parse_special)
 
-        return await asyncio.to_thread(prepare)
+        return await prepare_beside(prepare, config)
 
     @asynccontextmanager
     async def submit(
@@ -763,7 +764,7 @@ class AsyncLLM:
         def view(job: Job, reports: list[TokenReport]) -> T:
             return probe.view(job, reports, opened.tokenizer)
 
-        job = await asyncio.to_thread(prepare)
+        job = await prepare_beside(prepare, config)
         channel: Channel[T] = Channel(asyncio.get_running_loop(), deque())
         with _placed(Observation(channel, iter([job]), view), opened.worker):
             found = cast(T, await channel.get())

@@ -312,8 +312,8 @@ def structural_tag(name: str, value: Any) -> JsonSchema:
         if not isinstance(data.get(key, False), bool):
             raise ConfigError(f"{name}.{key} must be true or false")
     thoughts = data.get("thoughts", ["<think>", "</think>"])
-    good = isinstance(thoughts, list) and len(thoughts) == 2
-    if not good or not all(isinstance(one, str) and one for one in thoughts):
+    are_two = isinstance(thoughts, list) and len(thoughts) == 2
+    if not are_two or not all(isinstance(one, str) and one for one in thoughts):
         raise ConfigError(f"{name}.thoughts must be two texts: what thoughts begin and end with")
     for index, one in enumerate(structures or ()):
         _check_tag(f"{name}.structures[{index}]", one, triggers)

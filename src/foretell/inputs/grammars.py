@@ -63,6 +63,14 @@ class Grammars:
         return grammar
 
 
+def form_length(config: GenerationConfig) -> int:
+    """Characters of what the settings hold a text to; 0 for nothing."""
+    value = None if config.form is None else getattr(config, config.form)
+    if isinstance(value, JsonSchema):
+        return len(value.text)
+    return sum(map(len, value)) if isinstance(value, (str, tuple, list)) else 0
+
+
 def tells_thoughts(config: GenerationConfig) -> bool:
     """Whether the language of these settings depends on how a prompt ends."""
     tag = config.structural_tag

@@ -45,9 +45,7 @@ class AnswerForm:
             self.use, tells_thoughts=self.tells_thoughts, starts_inside=starts_inside
         )
 
-    def read(
-        self, text: str, prompt: Sequence[int], config: GenerationConfig, key: str
-    ) -> Answer:
+    def read(self, text: str, prompt: Sequence[int], config: GenerationConfig, key: str) -> Answer:
         """A whole answer, taken apart; the ids of its calls depend on `key`."""
         if self.is_plain:
             return Answer(None, text, ())
