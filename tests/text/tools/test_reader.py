@@ -51,6 +51,8 @@ ANSWERS = [
     ("mistral", f"[TOOL_CALLS] [{F}, {G}]", "", [F_READ, G_READ]),
     ("mistral", f"[TOOL_CALLS][{F}", "", [F_READ]),
     ("mistral", f"[TOOL_CALLS]{F}", "", [F_READ]),
+    ("mistral", f"[TOOL_CALLS] [ {F}]", "", [F_READ]),
+    ("llama3", f"{P},;{P}", f";{P}", [P_READ]),
     ("llama3", P, "", [P_READ]),
     ("llama3", f"\n<|python_tag|> {P}; {P}", "", [P_READ, P_READ]),
     ("llama3", f"{P}\n{F}", "", [P_READ, F_READ]),

@@ -90,7 +90,7 @@ class CallReader:
         """What stands between a call's mark and its object."""
         rest = self._rest.lstrip()
         if self._syntax.is_list and rest.startswith("[") and not self._raw.endswith("["):
-            rest = rest[1:]
+            rest = rest[1:].lstrip()
         self._pass(len(self._rest) - len(rest))
         if rest.startswith("{"):
             self._scanner, self._is_told = CallScanner(), False
@@ -124,7 +124,7 @@ class CallReader:
         if end and rest.startswith(end):
             rest = rest[len(end) :]
         elif rest[0] in ",;" or (rest[0] == "{" and not self._syntax.begin):
-            rest = rest.lstrip(",;")
+            rest = rest[1:] if rest[0] in ",;" else rest
             self._step = self._read_opening
         elif self._syntax.is_list:
             rest = rest.removeprefix("]")
