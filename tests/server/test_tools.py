@@ -216,6 +216,12 @@ def test_what_makes_no_sense_is_refused(fields, param):
     assert (answer.status, answer.error["param"]) == (400, param)
 
 
+def test_tools_leave_no_room_for_another_form():
+    answer, _ = chat(CALL, tools=[TOOL], response_format={"type": "json_object"})
+    assert (answer.status, answer.error["param"]) == (400, "response_format")
+    assert "the tools" in answer.error["message"]
+
+
 FLAT = {"type": "function", **TOOL["function"], "strict": True}
 BOTH = f"<think>It rains.</think>I look.\n{CALL}\n{OTHER}"
 

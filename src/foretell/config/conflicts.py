@@ -112,7 +112,10 @@ def _refuse_incompatible(config: GenerationConfig) -> None:
 def _refuse_two_forms(config: GenerationConfig) -> None:
     found = [name for name in FORMS if getattr(config, name) not in (None, False)]
     if len(found) > 1:
-        raise ConfigError(f"{found[0]} contradicts {found[1]}: a text has one form, drop one")
+        tools = ", or the tools that it may call" if "structural_tag" in found else ""
+        raise ConfigError(
+            f"{found[0]} contradicts {found[1]}: a text has one form, drop one{tools}"
+        )
 
 
 def _refuse_stages_of_beams(config: GenerationConfig) -> None:
