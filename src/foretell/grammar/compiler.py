@@ -31,6 +31,9 @@ so what they were made from is counted too."""
 
 MAX_KEPT_CHARACTERS = 2**22
 
+MAX_ITEMS = 2500
+"""Places of a grammar that a text may be at; as many tools as may be called take two each."""
+
 MAX_BLAMED_CHARACTERS = 2**22
 """Of all schemas together that are compiled to find the one that is to blame."""
 
@@ -126,7 +129,7 @@ def _limits() -> LLParserLimits:
     """What one step and one language may take; a step ends within some 20 ms at worst."""
     from llguidance import LLParserLimits
 
-    return LLParserLimits(max_lexer_states=50_000, verbose_errors=False)
+    return LLParserLimits(max_lexer_states=50_000, max_items_in_row=MAX_ITEMS, verbose_errors=False)
 
 
 def _cannot_compile(source: Source, message: str) -> ConfigError:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.grammars import grammar_of
 
 from foretell.errors import RequestError
+from foretell.text.tools.definitions import MAX_TOOLS
 from foretell.text.tools.use import tool_use
 
 F = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 G = {"type": "function", "function": {"name": "g", "parameters": {"type": "object"}}}
+PARAMETERS = {"type": "object", "properties": {"city": {"enum": ["Oslo", "Rome"]}}}
 ONE = {"type": "function", "function": {"name": "g"}}
 
 
@@ -75,3 +78,20 @@ def test_a_strict_tool_is_held_to_all_of_its_schema(is_strict: bool) -> None:
     use = tool_use([{**F, "function": {**F["function"], "strict": is_strict}}])
     assert use is not None
     assert use.settings()["lenient"] is not is_strict
+
+
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_all_tools_that_there_may_be_can_be_called(choice: str) -> None:
+    tools = [
+        {"type": "function", "function": {"name": f"tool_{index}", "parameters": PARAMETERS}}
+        for index in range(MAX_TOOLS)
+    ]
+    use = tool_use(tools, choice)
+    assert use is not None
+    grammar = grammar_of(**use.settings())
+    for name in (use.names[0], use.names[-1]):
+        begin, end = use.syntax.around(name)
+        matcher = grammar.start()
+        for byte in f'{begin}{{"city": "Oslo"}}{end}'.encode():
+            assert matcher.allowed()[byte]
+            matcher.advance([byte])
