@@ -30,10 +30,14 @@ const ROOT = new URL("./", globalThis.document?.baseURI ?? "http://localhost/");
  * @returns {Promise<Response>}
  */
 export async function request(path, body, abort) {
+  const sent = key.value;
   const response = await send(path, body, abort);
-  if (response.ok) return response;
-  if (response.status === 401) isKeyNeeded.value = true;
-  throw await refusal(response);
+  if (response.ok) {
+    isReachable.value = true;
+    return response;
+  }
+  if (response.status === 401 && sent === key.value) isKeyNeeded.value = true;
+  throw refusal(response, await textOf(response, abort));
 }
 
 /**
@@ -46,7 +50,12 @@ export async function request(path, body, abort) {
  */
 export async function json(path, body, abort) {
   const response = await request(path, body, abort);
-  return response.json();
+  const text = await textOf(response, abort);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw unanswered(`${path} was answered with what is no JSON: ${shortened(text)}`);
+  }
 }
 
 /**
@@ -57,30 +66,84 @@ export async function json(path, body, abort) {
 async function send(path, body, abort) {
   /** @type {Record<string, string>} */
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-  if (key.value) headers.Authorization = `Bearer ${key.value}`;
+  if (key.value) headers.Authorization = `Bearer ${byteString(key.value)}`;
   try {
-    const response = await fetch(new URL(path, ROOT), {
+    return await fetch(new URL(path, ROOT), {
       method: body === undefined ? "GET" : "POST",
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: abort,
     });
-    isReachable.value = true;
-    return response;
   } catch (error) {
     if (abort?.aborted) throw error;
-    isReachable.value = false;
-    throw new ApiError(String(error), 0, null);
+    throw unanswered(String(error));
   }
 }
 
-/** @param {Response} response */
-async function refusal(response) {
-  const text = await response.text();
+/**
+ * The body of an answer; ApiError where it breaks off.
+ *
+ * @param {Response} response
+ * @param {AbortSignal} [abort]
+ */
+async function textOf(response, abort) {
+  try {
+    return await response.text();
+  } catch (error) {
+    if (abort?.aborted) throw error;
+    throw unanswered(String(error));
+  }
+}
+
+/**
+ * That no answer came, or none of this server.
+ *
+ * @param {string} message
+ */
+export function unanswered(message) {
+  isReachable.value = false;
+  return new ApiError(message, 0, null);
+}
+
+/** What a proxy answers with in place of a server that it does not reach. */
+const GATEWAY = [502, 503, 504];
+
+/**
+ * @param {Response} response
+ * @param {string} text its body
+ */
+function refusal({ status, statusText }, text) {
+  const told = toldError(text);
+  const message = told?.message ?? `${status} ${statusText}: ${shortened(text)}`;
+  if (told === null && GATEWAY.includes(status)) return unanswered(message);
+  isReachable.value = true;
+  return new ApiError(message, status, told?.param ?? null);
+}
+
+/**
+ * @param {string} text
+ * @returns {{ message: string, param?: string | null } | null} null: these are no words of the server
+ */
+function toldError(text) {
   try {
     const { error } = JSON.parse(text);
-    return new ApiError(error.message, response.status, error.param ?? null);
+    return typeof error.message === "string" ? error : null;
   } catch {
-    return new ApiError(text || response.statusText, response.status, null);
+    return null;
   }
+}
+
+/** @param {string} text as much of it as fits into a notice */
+function shortened(text) {
+  const line = text.slice(0, 2000).replace(/\s+/g, " ").trim();
+  return line.length > 200 ? `${line.slice(0, 200)}…` : line;
+}
+
+/**
+ * A text's bytes in UTF-8, each as a character, as headers want them.
+ *
+ * @param {string} text
+ */
+function byteString(text) {
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
 }

@@ -1,7 +1,6 @@
 /** Answers that come as server-sent events. */
 
-import { ApiError, request } from "./http.js";
-import { isReachable } from "./reachable.js";
+import { ApiError, request, unanswered } from "./http.js";
 
 /**
  * The data of each event, as it comes; ApiError where the server reports an error in the middle,
@@ -29,10 +28,25 @@ export async function* batches(path, body, abort, meet) {
   const response = await request(path, body, abort);
   meet?.(response);
   const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+  let isWhole = false;
+  try {
+    yield* batchesOf(reader, abort);
+    isWhole = true;
+  } finally {
+    if (!isWhole) reader.cancel().catch(() => undefined); // nobody reads on: the server need not write on
+  }
+}
+
+/**
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader
+ * @param {AbortSignal} [abort]
+ * @returns {AsyncGenerator<any[], void, void>}
+ */
+async function* batchesOf(reader, abort) {
   const cut = eventCutter();
   for (;;) {
     const { done, value } = await read(reader, abort);
-    if (done) throw brokenOff();
+    if (done) throw unanswered("the stream ended before its end");
     const data = cut(value).filter((event) => event.startsWith("data: ")).map((event) => event.slice(6));
     const end = data.indexOf("[DONE]");
     const events = (end < 0 ? data : data.slice(0, end)).map((one) => JSON.parse(one));
@@ -74,14 +88,8 @@ async function read(reader, abort) {
     return await reader.read();
   } catch (error) {
     if (abort?.aborted) throw error;
-    isReachable.value = false;
-    throw new ApiError(String(error), 0, null);
+    throw unanswered(String(error));
   }
-}
-
-function brokenOff() {
-  isReachable.value = false;
-  return new ApiError("the stream ended before its end", 0, null);
 }
 
 /** @param {{ message: string, param?: string | null }} error */

@@ -5,7 +5,7 @@ import { json } from "../api/http.js";
 import { batches } from "../api/stream.js";
 import { tokensOf } from "../text/token.js";
 import { joined } from "./runs.js";
-import { serverModel } from "./server.js";
+import { forModel, meetAgain, serverModel } from "./server.js";
 import { changePrompt, changeTree, draft, isPromptChanged, settings, tree, treeOf } from "./store.js";
 import { t } from "./texts.js";
 import * as trees from "./tree.js";
@@ -140,8 +140,8 @@ async function writeOn(begun, wishes) {
     changeTree(begun.id, (now) => withRun(now, id, tokens.length, body));
     await write(begun.id, id, body);
   } catch (error) {
-    if (abort.signal.aborted) end(begun.id, id, { reason: "aborted", stop: null });
-    else throw leave(begun.id, id, /** @type {Error} */ (error));
+    if (!abort.signal.aborted) throw leave(begun.id, id, /** @type {Error} */ (error));
+    end(begun.id, id, { reason: "aborted", stop: null });
   } finally {
     changeTree(begun.id, (now) => withoutTwin(withoutLeaf(now, id, before), id, before));
     writing.value = null;
@@ -154,6 +154,7 @@ async function writeOn(begun, wishes) {
  * @param {Error} error
  */
 function leave(treeId, id, error) {
+  meetAgain(error);
   end(treeId, id, { reason: "error", stop: error.message });
   return error;
 }
@@ -225,7 +226,7 @@ function withRun(now, id, start, { prompt, stream, repeat_tokens, logprobs, ...s
  */
 async function write(treeId, id, body) {
   const meet = (/** @type {Response} */ response) => keepSeed(treeId, id, response);
-  for await (const events of batches("v1/foretell/explain", body, abort.signal, meet)) {
+  for await (const events of batches("v1/foretell/explain", forModel(body), abort.signal, meet)) {
     const found = events.filter((event) => event.object === "foretell.explain.chunk").flatMap(tokensOf);
     if (!isThere(treeId, id)) return stop();
     if (found.length > 0) changeTree(treeId, (now) => trees.withWritten(now, id, found));
@@ -331,7 +332,7 @@ export function requestBody(ids, num_tokens) {
 export async function promptIds(signal) {
   const { id, prompt } = tree.value;
   if (prompt.ids !== null) return prompt.ids;
-  const { tokens: ids } = await json("tokenize", promptBody(prompt), signal);
+  const { tokens: ids } = await json("tokenize", forModel(promptBody(prompt)), signal);
   keepIds(id, prompt, ids);
   return ids;
 }

@@ -23,6 +23,25 @@ export async function meetServer() {
   contextLength.value = data[0].max_model_len;
 }
 
+/**
+ * A request's body that says for which model it is: a server that was started anew with another one,
+ * whose ids mean other tokens, refuses it.
+ *
+ * @param {Record<string, any>} body
+ */
+export function forModel(body) {
+  return serverModel.peek() === "" ? body : { ...body, model: serverModel.peek() };
+}
+
+/**
+ * Ask the server who it is where it says that it is not who it was.
+ *
+ * @param {any} error
+ */
+export async function meetAgain(error) {
+  if (error?.status === 404 && error.param === "model") await meetServer().catch(() => undefined);
+}
+
 const FIRST_WAIT = 2000;
 const LONGEST_WAIT = 30_000;
 

@@ -5,7 +5,7 @@ import { json } from "../api/http.js";
 import { chosenToken, tokensOf } from "../text/token.js";
 import { lastSeed, promptIds, requestBody } from "./generation.js";
 import { joined } from "./runs.js";
-import { serverModel } from "./server.js";
+import { forModel, meetAgain, serverModel } from "./server.js";
 import { changeTree, current, isPromptChanged, settings, tokens, tree } from "./store.js";
 import { branchOf, endOf, hasBranch, withBranch, withTokens } from "./tree.js";
 
@@ -89,10 +89,11 @@ async function ask() {
   try {
     const before = tokens.value;
     const ids = [...(await promptIds()), ...before.map((token) => token.id)];
-    const whole = await json("v1/foretell/explain", stepBody(ids, seed ?? null));
+    const whole = await json("v1/foretell/explain", forModel(stepBody(ids, seed ?? null)));
     if (question === mine) asked.value = { ...place, ...pendingOf(whole) };
   } catch (error) {
     if (question === mine) asked.value = null;
+    meetAgain(error);
     throw error;
   } finally {
     if (question === mine) isAsking.value = false;
