@@ -1,6 +1,9 @@
 // What leaves the page: a shell reads back each word, Python each value, HTML each character.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 import { escapeHtml, htmlPage, levelOf } from "../../../src/foretell/server/web/share/export/html.js";
 import { literal, pythonProgram } from "../../../src/foretell/server/web/share/export/python.js";
@@ -15,6 +18,37 @@ const NASTY = [
 test("a shell reads each word back", () => {
   const told = execFileSync("sh", ["-c", `printf '%s\\036' ${NASTY.map(quoted).join(" ")}`], { encoding: "utf8" });
   assert.deepEqual(told.split("\x1e").slice(0, -1), NASTY);
+});
+
+const HOSTILE = [
+  "\x15touch x\n", "\x1b[201~; touch x\n", "\x03", "a\x00b".replace("\0", ""), "\x7f\x9b31m", "\u202ecod\u202c", "a\u200bb\ufeff", "'\x1b'",
+];
+
+test("a terminal into which a word is pasted has nothing to obey, and the shell reads the same", () => {
+  const words = HOSTILE.map(quoted);
+  assert(words.every((word) => !/[^\P{C}\n]/u.test(word)));
+  const told = execFileSync("sh", ["-c", `printf '%s\\036' ${words.join(" ")}`], { encoding: "utf8" });
+  assert.deepEqual(told.split("\x1e").slice(0, -1), HOSTILE);
+});
+
+test("settings of a forged link are words, whatever they are", () => {
+  const evil = "$(touch x); `touch x` 'x";
+  const settings = {
+    early_stopping: evil, repetition_detection: { a: evil, b: [evil] }, logit_bias: { [evil]: evil }, suppress_tokens: [evil],
+    do_sample: evil, top_k: { a: evil }, bad_words_ids: [[evil]], stop: [evil], seed: evil,
+  };
+  const line = shellLine({ prompt: evil, isTemplated: false, model: evil, settings });
+  const run = (input) => execFileSync("sh", { input, encoding: "utf8", cwd: mkdtempSync(path.join(tmpdir(), "words-")) });
+  const told = run(`foretell() { printf '%s\\036' "$@"; ls; }\n${line}\n`);
+  assert(told.endsWith("\x1e"), told);
+  assert.equal(told.split(evil).length - 1, 11);
+});
+
+test("a prompt too long for a word of a command comes another way, whole", () => {
+  const prompt = "it's 긴 글 \n\n".repeat(12_000);
+  const line = shellLine({ prompt, isTemplated: false, model: "", settings: {} });
+  const told = execFileSync("sh", { input: `foretell() { cat; }\n${line}\n`, encoding: "utf8", maxBuffer: 1 << 24 });
+  assert.equal(told, `${prompt}\n`);
 });
 
 test("a line begins with the prompt, and has the command's options", () => {

@@ -69,6 +69,9 @@ const WRONG = {
   "a prompt among settings": coded({ ...RIGHT, s: { prompt: "x" } }),
   "a stream among settings": coded({ ...RIGHT, r: [[0, 2, { stream: true }]] }),
   "a prototype among settings": coded(JSON.stringify(RIGHT).replace('"s":{}', '"s":{"__proto__":{}}')),
+  "settings of lists in lists in lists": coded({ ...RIGHT, s: { stop: [[[[["x"]]]]] } }),
+  "settings as deep as a stack": coded(JSON.stringify(RIGHT).replace('"s":{}', `"s":{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}`)),
+  "an earlier version than the first": coded(RIGHT).replace("1.", "0."),
   "no texts": coded({ ...RIGHT, x: [1] }),
 };
 
@@ -80,6 +83,12 @@ for (const [name, code] of Object.entries(WRONG)) {
 
 test("a link of a later version says so", async () => {
   await assert.rejects(decode("2.abc"), { kind: "newer", message: "2" });
+});
+
+test("a text that no link could hold gets none", async () => {
+  const words = Array.from({ length: 400_000 }, (_, index) => index.toString(36)).join(" ");
+  await assert.rejects(encode({ ...LINK, prompt: { ...LINK.prompt, text: words } }), LinkError);
+  await assert.rejects(encode({ ...LINK, tokens: Array(20_000).fill(LINK.tokens[0]) }), LinkError);
 });
 
 test("a small link that would be huge is refused", async () => {

@@ -1,6 +1,7 @@
 /** Links in the page's address, and whether one's text is being written again. */
 
-import { signal } from "@preact/signals";
+import { effect, signal, untracked } from "@preact/signals";
+import { key } from "../api/key.js";
 import { tell } from "../app/notices.js";
 
 /** The part of an address, after `#`, in which a link's code stands. */
@@ -17,7 +18,10 @@ export function leaveReplaying() {
   replay.abort.abort();
 }
 
-/** Opens the link of the page's address, if it has one; and later ones. What opens it is fetched then. */
+/**
+ * Opens the link of the page's address, if it has one; and later ones, and one that waits for a key.
+ * What opens it is fetched then.
+ */
 export function followAddress() {
   const open = async () => {
     if (!location.hash.startsWith(`#${MARK}`)) return;
@@ -29,5 +33,8 @@ export function followAddress() {
     }
   };
   addEventListener("hashchange", open);
-  open();
+  effect(() => {
+    void key.value;
+    untracked(open);
+  });
 }

@@ -108,9 +108,12 @@ function rowOf(token, index, words) {
   return `<tr>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join("")}</tr>`;
 }
 
-const ESCAPES = /** @type {Record<string, string>} */ ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" });
+const ESCAPES = /** @type {Record<string, string>} */ ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "\r": "&#13;" });
+
+/** What turns the direction of what follows, what no page may have, and halves of characters. */
+const NO_TEXT = /[\u0000-\u0008\u000b\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|\p{Cs}/gu;
 
 /** @param {string} text */
 export function escapeHtml(text) {
-  return text.replace(/[&<>"']/g, (one) => ESCAPES[one]).replace(/[\u202a-\u202e\u2066-\u2069\0]/g, "\ufffd");
+  return text.replace(NO_TEXT, "\ufffd").replace(/[&<>"'\r]/g, (one) => ESCAPES[one]);
 }

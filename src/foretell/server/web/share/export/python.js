@@ -77,12 +77,17 @@ export function literal(value) {
   if (value === false) return "False";
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value === "object") return `{${Object.entries(value).map(([key, one]) => `${literal(key)}: ${literal(one)}`).join(", ")}}`;
-  return typeof value === "string" ? textLiteral(value) : String(value);
+  return typeof value === "string" ? textLiteral(value) : number(value);
+}
+
+/** @param {number} value */
+function number(value) {
+  return Number.isFinite(value) ? String(value) : `float("${value}")`;
 }
 
 /** @param {string} text JSON's escapes are Python's too; what is not seen is spelled out */
 function textLiteral(text) {
-  return JSON.stringify(text).replace(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, escaped);
+  return JSON.stringify(text).replace(/[\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, escaped);
 }
 
 /** @param {string} one */

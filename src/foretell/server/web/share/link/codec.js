@@ -30,6 +30,7 @@ const MOST_CHARACTERS = 1 << 20;
 const MOST_PROMPT = 1 << 17;
 const MOST_TOKENS = 1 << 14;
 const MOST_RUNS = 1 << 10;
+const MOST_DEPTH = 4; // settings are values, lists, and lists of pairs
 const ORIGINS = /** @type {const} */ (["generated", "chosen", "typed"]);
 const ROLES = ["system", "developer", "user", "assistant"];
 
@@ -54,7 +55,9 @@ export async function encode(link) {
     s: link.settings,
   };
   const packed = await through(new TextEncoder().encode(JSON.stringify(data)), new CompressionStream("deflate-raw"));
-  return `${VERSION}.${toBase64Url(packed)}`;
+  const code = `${VERSION}.${toBase64Url(packed)}`;
+  await decode(code); // nobody shall get a link that cannot be opened
+  return code;
 }
 
 /**
@@ -66,7 +69,8 @@ export async function encode(link) {
 export async function decode(code) {
   const found = /^(\d{1,3})\.([A-Za-z0-9_-]+)$/.exec(code.length > MOST_CHARACTERS ? "" : code);
   if (found === null) throw new LinkError(code.length > MOST_CHARACTERS ? "large" : "damaged");
-  if (found[1] !== VERSION) throw new LinkError("newer", found[1]);
+  if (Number(found[1]) > Number(VERSION)) throw new LinkError("newer", found[1]);
+  if (found[1] !== VERSION) throw new LinkError("damaged");
   return linkOf(await unpacked(found[2]));
 }
 
@@ -148,10 +152,23 @@ function runsOf(value, num_tokens) {
  */
 function settingsOf(value) {
   must(isRecord(value), "settings");
-  for (const name of Object.keys(value)) {
-    must(/^[a-z][a-z0-9_]{0,63}$/.test(name) && !NO_SETTINGS.has(name), `settings: ${name.slice(0, 64)}`);
+  for (const [name, one] of Object.entries(value)) {
+    const isName = /^[a-z][a-z0-9_]{0,63}$/.test(name) && !NO_SETTINGS.has(name);
+    must(isName && isNoDeeper(one, MOST_DEPTH), `settings: ${name.slice(0, 64)}`);
   }
   return value;
+}
+
+/**
+ * Whether lists and objects stand in each other no deeper than that.
+ *
+ * @param {any} value
+ * @param {number} most
+ * @returns {boolean}
+ */
+function isNoDeeper(value, most) {
+  if (typeof value !== "object" || value === null) return true;
+  return most > 0 && Object.values(value).every((one) => isNoDeeper(one, most - 1));
 }
 
 /** @param {any} value */

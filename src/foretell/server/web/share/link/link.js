@@ -7,13 +7,23 @@ import { runsOfBranch, tokensOfBranch } from "../../state/tree.js";
 import { promptIds } from "../../state/generation.js";
 import { textOf } from "../../text/token.js";
 import { MARK } from "../replaying.js";
-import { encode } from "./codec.js";
+import { LinkError, encode } from "./codec.js";
+import { t } from "../texts.js";
 
 /** The address of a page with the text that is shown. */
 export async function linkToText() {
   const address = new URL(location.href);
-  address.hash = MARK + (await encode(await linkOf(tree.value)));
+  address.hash = MARK + (await encoded(await linkOf(tree.value)));
   return address.href;
+}
+
+/** @param {import("./codec.js").Link} link */
+async function encoded(link) {
+  try {
+    return await encode(link);
+  } catch (error) {
+    throw error instanceof LinkError ? new Error(t("too_long")) : error;
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import { tell } from "../../app/notices.js";
 import { ApiError, json } from "../../api/http.js";
 import { NUM_ALTERNATIVES, promptIds } from "../../state/generation.js";
 import { piecesOfRun, settingsOfRun } from "../../state/runs.js";
-import { meetServer, serverModel, serverVersion } from "../../state/server.js";
+import { forModel, meetServer, serverModel, serverVersion } from "../../state/server.js";
 import { changeTree, settings, tree } from "../../state/store.js";
 import { branchOf, firstDifferenceOf, newTree, withBranch, withFork } from "../../state/tree.js";
 import { tokensOf } from "../../text/token.js";
@@ -32,18 +32,19 @@ export async function openAddress() {
 /** @param {string} code */
 async function openLink(code) {
   const link = await decode(code);
-  if (serverModel.value === "") await meetServer();
+  await meetServer(); // it may be another one by now
   const isKnown = link.model === serverModel.value;
   const id = isKnown ? await showIds(link) : await showText(link);
   history.replaceState(null, "", location.pathname + location.search);
   isReplaying.value = true;
-  replay.abort = new AbortController();
+  replay.abort.abort(); // a link that was opened before
+  const abort = (replay.abort = new AbortController());
   try {
     tellOutcome(link, isKnown ? await replayIds(link, id) : await replayText(link, id));
   } catch (error) {
-    if (!replay.abort.signal.aborted) throw error;
+    if (!abort.signal.aborted) throw error;
   } finally {
-    isReplaying.value = false;
+    if (replay.abort === abort) isReplaying.value = false;
   }
 }
 
@@ -142,7 +143,7 @@ async function replayIds(link, treeId) {
  * @returns {Promise<Token[]>}
  */
 async function writtenAgain(ids, asked) {
-  const body = { ...asked, prompt: ids, logprobs: NUM_ALTERNATIVES };
+  const body = forModel({ ...asked, prompt: ids, logprobs: NUM_ALTERNATIVES });
   return tokensOf(await json("v1/foretell/explain", body, replay.abort.signal));
 }
 
