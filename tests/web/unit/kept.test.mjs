@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventCutter } from "../../../src/foretell/server/web/api/stream.js";
-import { BLOCK, changedBlocks, headOf, treeOf } from "../../../src/foretell/server/web/share/session/records.js";
+import { BLOCK, changedBlocks, headOf, isSound, treeOf } from "../../../src/foretell/server/web/share/session/records.js";
+import { bringingBack, puttingAway, replaced } from "../../../src/foretell/server/web/share/session/steps.js";
 import { titleOf } from "../../../src/foretell/server/web/state/titles.js";
 import { EMPTY_PROMPT, newTree, withFork, withTokens } from "../../../src/foretell/server/web/state/tree.js";
 import * as messages from "../../../src/foretell/server/web/write/prompt/messages.js";
@@ -63,4 +64,47 @@ test("events come out whole, wherever their bytes are cut", () => {
     for (let start = 0; start < bytes.length; start += size) found.push(...cut(bytes.subarray(start, start + size)));
     assert.deepEqual(found, text.split("\n\n").slice(0, -1));
   }
+});
+
+const grown = (num_tokens) => {
+  const begun = newTree(EMPTY_PROMPT);
+  return withTokens(begun, begun.current, tokens(0, num_tokens));
+};
+
+test("a block that is missing ends a text, and none takes its place", () => {
+  const tree = grown(BLOCK * 3);
+  const blocks = changedBlocks(tree, undefined);
+  const back = treeOf(headOf(tree), [blocks[0], blocks[2]]);
+  assert.deepEqual(back.branches[0].tokens, tree.branches[0].tokens.slice(0, BLOCK));
+  assert.deepEqual(treeOf(headOf(tree), blocks.slice(1)).branches[0].tokens, []);
+});
+
+test("a tree whose branches hang on nothing is not shown", () => {
+  const tree = grown(4);
+  const forked = withFork(tree, tree.current, 3, tokens(0, 2), {});
+  assert(isSound(forked));
+  assert(!isSound({ ...forked, current: "gone" }));
+  assert(!isSound({ ...forked, branches: forked.branches.slice(1) }));
+  assert(!isSound(withFork(tree, tree.current, 5, [], {})));
+});
+
+const explained = (num_tokens) => tokens(0, num_tokens).map((one) => ({ ...one, step: { why: String(one.id) } }));
+
+test("steps beyond some are put away, but for what is shown or written, and come back", () => {
+  const [shown, later, older] = [0, 1, 2].map(() => {
+    const begun = newTree(EMPTY_PROMPT);
+    return withTokens(begun, begun.current, explained(10));
+  });
+  assert.equal(puttingAway([shown, later, older], null, 20).size, 0);
+  assert.equal(puttingAway([shown, later, older], older.current, 10).size, 0);
+  const away = puttingAway([shown, later, older], null, 19);
+  assert.equal(replaced(shown, away), shown);
+  assert.equal(replaced(later, away), later);
+  const light = replaced(older, away);
+  assert(light.branches[0].tokens.every((one) => one.step === null && one.isAway));
+  assert.equal(puttingAway([shown, later, light], null, 19).size, 0);
+  const back = bringingBack(light.branches[0].tokens, older.branches[0].tokens);
+  assert.deepEqual(replaced(light, back), older);
+  const lost = replaced(light, bringingBack(light.branches[0].tokens, []));
+  assert.deepEqual(lost.branches[0].tokens, tokens(0, 10));
 });

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { html } from "../app/html.js";
 import { announce } from "../app/notices.js";
 import { language } from "../app/words.js";
+import { reporting } from "../write/prompt/reporting.js";
 import { deleteAll, deleteSession, earlier, isKept, listEarlier, openSession } from "./session/session.js";
 import { t } from "./texts.js";
 
@@ -14,7 +15,7 @@ export function Kept() {
   if (isKept.value === null) return null;
   if (!isKept.value) return html`<p class="not-kept notice-warning" role="status">${t("not_kept")}</p>`;
   return html`
-    <details class="kept" onToggle=${(/** @type {any} */ event) => event.currentTarget.open && listEarlier()}>
+    <details class="kept" onToggle=${(/** @type {any} */ event) => event.currentTarget.open && reporting(listEarlier)}>
       <summary>${t("kept")}</summary>
       <p class="quiet-text">${t("kept_help")}</p>
       ${earlier.value.length > 0 && html`<${Earlier} />`}
@@ -39,11 +40,11 @@ function EarlierSession({ session }) {
   const full = t("session", { name, when });
   return html`
     <li>
-      <button type="button" class="quiet other-text" title=${t("open_session", { name: full })} disabled=${session.isElsewhere} onClick=${() => openSession(session)}>
+      <button type="button" class="quiet other-text" title=${t("open_session", { name: full })} disabled=${session.isElsewhere} onClick=${() => reporting(() => openSession(session))}>
         <span dir="auto">${name}</span>
         <span class="branch-facts">${session.isElsewhere ? t("elsewhere") : when}</span>
       </button>
-      <button type="button" class="quiet sign" aria-label=${t("delete_session", { name: full })} disabled=${session.isElsewhere} onClick=${() => deleteSession(session)}>
+      <button type="button" class="quiet sign" aria-label=${t("delete_session", { name: full })} disabled=${session.isElsewhere} onClick=${() => reporting(() => deleteSession(session))}>
         <span aria-hidden="true">×</span>
       </button>
     </li>
@@ -51,10 +52,12 @@ function EarlierSession({ session }) {
 }
 
 function Sure() {
-  const clear = async () => {
+  const clear = () => {
     isAsked.value = false;
-    await deleteAll();
-    announce(t("cleared"));
+    return reporting(async () => {
+      await deleteAll();
+      announce(t("cleared"));
+    });
   };
   return html`
     <p>${t("clear_sure")}</p>

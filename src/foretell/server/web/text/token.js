@@ -39,6 +39,7 @@
  * @property {number | null} logprob natural logarithm of the model's own probability
  * @property {number | null} rank
  * @property {Step | null} step
+ * @property {boolean} [isAway] the step is kept in the browser's database alone: see share/session/
  */
 
 /**

@@ -1,5 +1,6 @@
 /** The text that is shown, in the forms in which it can leave the page. */
 
+import { withAllSteps } from "../session/session.js";
 import { language } from "../../app/words.js";
 import { json } from "../../api/http.js";
 import { promptIds } from "../../state/generation.js";
@@ -7,6 +8,7 @@ import { choosingOnly } from "../../state/runs.js";
 import { serverModel, serverVersion } from "../../state/server.js";
 import { tree } from "../../state/store.js";
 import { runsOfBranch, tokensOfBranch } from "../../state/tree.js";
+import { titleOf } from "../../state/titles.js";
 import { textOf } from "../../text/token.js";
 import { htmlPage } from "./html.js";
 import { pythonProgram } from "./python.js";
@@ -23,7 +25,7 @@ function shownNow() {
 /** All branches with all that is known of their tokens. */
 export async function asJson() {
   const ids = await promptIds();
-  const { prompt, branches, current } = tree.value;
+  const { prompt, branches, current } = await withAllSteps(tree.value);
   const data = {
     object: "foretell.playground.tree",
     version: 1,
@@ -47,7 +49,7 @@ export async function asHtml() {
     ...[...new Set(settings)].map((one) => [t("settings"), one]),
   ]);
   const words = /** @type {any} */ (Object.fromEntries(HTML_WORDS.map((name) => [name, t(name)])));
-  return htmlPage({ language: language.value, prompt: told, tokens, facts, words: { ...words, title: told.trim().slice(0, 60) || "foretell" } });
+  return htmlPage({ language: language.value, prompt: told, tokens, facts, words: { ...words, title: titleOf({ prompt }) || "foretell" } });
 }
 
 const HTML_WORDS = /** @type {const} */ ([
@@ -70,7 +72,7 @@ export async function asShell() {
   const ids = [...(await promptIds()), ...tokens.slice(0, num_before).map((token) => token.id)];
   const isPlain = prompt.mode === "text" && num_before === 0;
   const told = isPlain ? prompt.text : await textOfIds(ids);
-  const isSame = await isCutLike(told, !isPlain && prompt.mode === "chat", ids);
+  const isSame = !told.includes("\0") && (await isCutLike(told, !isPlain && prompt.mode === "chat", ids));
   const line = shellLine({ prompt: told, isTemplated: prompt.mode === "chat", model: serverModel.value, settings });
   return `${isSame ? "" : `# ${t("cut_otherwise")}\n`}${line}\n`;
 }

@@ -1,9 +1,11 @@
 /** The browser's database, in which sessions are kept. */
 
-import { treeOf } from "./records.js";
+import { isSound, tokensByBranch, treeOf } from "./records.js";
+import { bringingBack, isAway } from "./steps.js";
 
 const NAME = "foretell-playground";
 const VERSION = 1;
+const PATIENCE = 3000; // milliseconds for which a database may be in use elsewhere
 
 /**
  * @typedef {Object} Session
@@ -11,6 +13,7 @@ const VERSION = 1;
  * @property {number} changed when it was written last, as Date.now() says
  * @property {string} title
  * @property {string[]} trees the one that is shown first
+ * @property {string | null} [discarded] one that was thrown away, and may still come back
  * @property {import("../../state/tree.js").Prompt} draft
  * @property {import("../../state/tree.js").Settings} settings
  */
@@ -21,15 +24,27 @@ const VERSION = 1;
 export function openDatabase() {
   return new Promise((resolve, reject) => {
     const opening = indexedDB.open(NAME, VERSION);
+    let isGivenUp = false;
+    const giveUp = () => {
+      isGivenUp = true;
+      reject(new Error("the database is in use"));
+    };
+    const timer = setTimeout(giveUp, PATIENCE);
     opening.onupgradeneeded = () => {
       const database = opening.result;
       database.createObjectStore("sessions", { keyPath: "id" });
       database.createObjectStore("trees", { keyPath: "id" });
       database.createObjectStore("blocks", { keyPath: "key" });
     };
-    opening.onsuccess = () => resolve(opening.result);
-    opening.onerror = () => reject(opening.error);
-    opening.onblocked = () => reject(new Error("the database is in use"));
+    opening.onsuccess = () => {
+      clearTimeout(timer);
+      if (isGivenUp) opening.result.close(); // nobody else shall wait for it
+      else resolve(opening.result);
+    };
+    opening.onerror = () => {
+      clearTimeout(timer);
+      reject(opening.error);
+    };
   });
 }
 
@@ -89,7 +104,33 @@ export async function treesOf(database, session) {
       return { head: await head, blocks: await blocks };
     }),
   );
-  return found.filter(({ head }) => head !== undefined).map(({ head, blocks }) => treeOf(head, blocks));
+  return found.filter(({ head }) => head !== undefined).map(({ head, blocks }) => treeOf(head, blocks)).filter(isSound);
+}
+
+/**
+ * The tokens of a tree's branches as they are kept.
+ *
+ * @param {IDBDatabase} database
+ * @param {string} tree
+ */
+export async function tokensOf(database, tree) {
+  const reading = database.transaction("blocks").objectStore("blocks");
+  return tokensByBranch(await answerOf(reading.getAll(blocksOf(tree))));
+}
+
+/**
+ * Write a block. Where a token's step is not in memory, it is the one that is there.
+ *
+ * @param {IDBObjectStore} store
+ * @param {import("./records.js").Block} block
+ */
+export function putBlock(store, block) {
+  if (!block.tokens.some(isAway)) return void store.put(block);
+  const asking = store.get(/** @type {any} */ (block.key));
+  asking.onsuccess = () => {
+    const back = bringingBack(block.tokens, asking.result?.tokens ?? []);
+    store.put({ ...block, tokens: block.tokens.map((token) => back.get(token) ?? token) });
+  };
 }
 
 /** @param {string} tree all keys of its blocks */
@@ -113,7 +154,7 @@ export function removeTree(transaction, id) {
 export async function removeSession(database, session) {
   const transaction = changing(database);
   transaction.objectStore("sessions").delete(session.id);
-  for (const id of session.trees) removeTree(transaction, id);
+  for (const id of [...session.trees, ...(session.discarded ? [session.discarded] : [])]) removeTree(transaction, id);
   await written(transaction);
 }
 

@@ -74,12 +74,43 @@ function isThere(old, start, tokens) {
  * @returns {Tree}
  */
 export function treeOf(head, blocks) {
-  /** @type {Map<string, Token[]>} */
-  const tokens = new Map();
-  for (const { key, tokens: some } of blocks) tokens.set(key[1], [...(tokens.get(key[1]) ?? []), ...some]);
+  const tokens = tokensByBranch(blocks);
   const branches = head.branches.map(({ num_tokens, ...branch }) => ({
     ...branch,
     tokens: (tokens.get(branch.id) ?? []).slice(0, num_tokens),
   }));
   return { ...head, branches };
+}
+
+/**
+ * The tokens of blocks, by their branches: as far as no block is missing.
+ *
+ * @param {readonly Block[]} blocks in the order of their keys
+ * @returns {Map<string, Token[]>}
+ */
+export function tokensByBranch(blocks) {
+  /** @type {Map<string, Token[]>} */
+  const found = new Map();
+  for (const { key, tokens: some } of blocks) {
+    const [, branch, number] = key;
+    const before = found.get(branch) ?? [];
+    if (before.length === number * BLOCK) found.set(branch, [...before, ...some]);
+  }
+  return found;
+}
+
+/**
+ * Whether a tree that was read can be shown: its branches leave others where these have tokens.
+ *
+ * @param {Tree} tree
+ */
+export function isSound({ branches, current }) {
+  /** @type {Map<string | null, number>} */
+  const ends = new Map();
+  for (const { id, parent, start, tokens } of branches) {
+    const most = parent === null ? 0 : ends.get(parent);
+    if (most === undefined || start > most || (parent === null && ends.size > 0)) return false;
+    ends.set(id, start + tokens.length);
+  }
+  return ends.has(current);
 }

@@ -1,13 +1,15 @@
 /** Keeps what the reader has in the browser, while it is written too; and finds it again. */
 
-import { batch, effect, signal } from "@preact/signals";
-import { tell } from "../../app/notices.js";
-import { discarded, draft, settings, shelf, tree } from "../../state/store.js";
-import { EMPTY_PROMPT, isBare, newTree } from "../../state/tree.js";
+import { batch, computed, effect, signal } from "@preact/signals";
+import { tell, untell } from "../../app/notices.js";
+import { writing } from "../../state/generation.js";
+import { discarded, draft, settings, shelf, tree, treeOf } from "../../state/store.js";
+import { EMPTY_PROMPT, isBare, newTree, pathOf } from "../../state/tree.js";
 import { titleOf } from "../../state/titles.js";
 import { claim, claimNew, claimed, sessionBefore } from "./claims.js";
 import * as kept from "./database.js";
 import { changedBlocks, headOf } from "./records.js";
+import { bringingBack, isAway, puttingAway, replaced } from "./steps.js";
 import { t } from "../texts.js";
 
 /**
@@ -16,17 +18,27 @@ import { t } from "../texts.js";
  */
 
 const PAUSE = 400; // milliseconds after a change until it is written
+const LONG_PAUSE = 5000; // the same after it could not be written
 
-/** The database; null where the browser keeps nothing. */
+/** The database; null where it is not open. */
 let database = /** @type {IDBDatabase | null} */ (null);
+
+/** Opens it. */
+let opening = /** @type {Promise<IDBDatabase> | null} */ (null);
 
 let id = "";
 
-/** The trees as they were written last. */
-let saved = /** @type {Map<string, Tree>} */ (new Map());
+/** The trees as they were written last; undefined: it is not sure that all of one is there. */
+let saved = /** @type {Map<string, Tree | undefined>} */ (new Map());
 
 let timer = 0;
 let saving = Promise.resolve();
+
+/** What was told when it could not be written. */
+let complaint = "";
+
+/** Tells other tabs that all was deleted. */
+const channel = globalThis.document && globalThis.BroadcastChannel ? new BroadcastChannel("foretell-playground") : null;
 
 /** Whether what is on the page is kept; null until that is known. */
 export const isKept = signal(/** @type {boolean | null} */ (null));
@@ -37,20 +49,46 @@ export const earlier = signal(/** @type {(Session & { isElsewhere: boolean })[]}
 /** Find the session of this tab, and keep it from now on. */
 export async function startSession() {
   try {
-    database = await kept.openDatabase();
-    database.onversionchange = () => database?.close();
-    const found = await ownSession(database);
-    if (found !== null) restore(found, await kept.treesOf(database, found));
+    const found = await ownSession(await connected());
+    if (found !== null) restore(found, await kept.treesOf(await connected(), found));
     isKept.value = true;
     await listEarlier();
   } catch {
-    database = null;
     isKept.value = false;
     return;
   }
-  effect(() => noteChange([tree.value, shelf.value, draft.value, settings.value]));
+  effect(() => noteChange([tree.value, shelf.value, draft.value, settings.value, discarded.value]));
+  const shown = computed(() => `${tree.value.id} ${tree.value.current}`);
+  effect(() => void bringShown(shown.value));
   addEventListener("pagehide", () => save());
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && save());
+  channel?.addEventListener("message", forgetSaved);
+}
+
+/** The database, opened if need be: others may have deleted it, or the browser closed it. */
+async function connected() {
+  if (database !== null) return database;
+  opening ??= kept.openDatabase();
+  try {
+    const found = await opening;
+    found.onversionchange = found.onclose = () => leave(found);
+    return (database = found);
+  } finally {
+    opening = null;
+  }
+}
+
+/** @param {IDBDatabase | null} left a database that is of no use any more */
+function leave(left) {
+  left?.close();
+  if (left !== database) return;
+  database = null;
+  forgetSaved();
+}
+
+/** It is not sure any more that anything is there. */
+function forgetSaved() {
+  saved = new Map([...saved.keys()].map((one) => [one, undefined]));
 }
 
 /**
@@ -83,6 +121,7 @@ async function ownSession(from) {
  */
 function restore(session, trees) {
   saved = new Map(trees.map((one) => [one.id, one]));
+  if (session.discarded) saved.set(session.discarded, undefined); // it goes for good with the next change
   const [first, ...others] = trees.map(withoutOldIds);
   const isTouched = !isBare(tree.peek()) || draft.peek() !== EMPTY_PROMPT;
   batch(() => {
@@ -110,69 +149,148 @@ function withoutOldIds(one) {
 
 /** @param {unknown[]} _ what is kept: any of it has changed */
 function noteChange(_) {
-  if (timer === 0) timer = setTimeout(save, PAUSE);
+  if (timer === 0) timer = setTimeout(save, isKept.peek() ? PAUSE : LONG_PAUSE);
 }
 
 /** Write what has changed since the last time. */
 function save() {
   clearTimeout(timer);
   timer = 0;
-  if (database === null || (saved.size === 0 && isEmpty())) return;
-  const trees = [tree.peek(), ...shelf.peek()];
-  saving = write(database, trees).then(
-    () => void (isKept.value = true),
-    (error) => {
-      if (isKept.peek()) tell("warning", `${t("not_kept")} (${error?.message ?? error})`);
-      isKept.value = false;
-    },
-  );
+  if (saved.size === 0 && isEmpty()) return;
+  saving = write().then(noteKept, noteLost);
+}
+
+function noteKept() {
+  untell(complaint);
+  isKept.value = true;
+}
+
+/** @param {Error | null} error why it could not be written */
+function noteLost(error) {
+  leave(database);
+  if (isKept.peek()) tell("warning", (complaint = `${t("not_kept")} (${error?.message ?? error})`));
+  isKept.value = false;
+  noteChange([]);
 }
 
 function isEmpty() {
   return isBare(tree.peek()) && shelf.peek().length === 0 && draft.peek().text === "" && draft.peek().messages.length === 0;
 }
 
+async function write() {
+  const transaction = kept.changing(database ?? (await connected()));
+  const [trees, last] = [[tree.peek(), ...shelf.peek()], discarded.peek()];
+  writeTrees(transaction, trees);
+  const now = new Set([...trees, ...(last ? [last] : [])].map((one) => one.id));
+  for (const gone of saved.keys()) if (!now.has(gone)) kept.removeTree(transaction, gone);
+  transaction.objectStore("sessions").put(sessionNow(trees, last !== null && saved.has(last.id) ? last.id : null));
+  saved = new Map([...[...saved].filter(([one]) => now.has(one)), ...trees.map((one) => /** @type {const} */ ([one.id, one]))]);
+  await kept.written(transaction);
+  putAway(trees);
+}
+
 /**
- * @param {IDBDatabase} to
+ * @param {IDBTransaction} transaction
  * @param {Tree[]} trees
  */
-function write(to, trees) {
-  const transaction = kept.changing(to);
+function writeTrees(transaction, trees) {
   const [heads, blocks] = [transaction.objectStore("trees"), transaction.objectStore("blocks")];
   for (const one of trees) {
     const before = saved.get(one.id);
     if (before === one) continue;
     heads.put(headOf(one));
-    for (const block of changedBlocks(one, before)) blocks.put(block);
+    for (const block of changedBlocks(one, before)) kept.putBlock(blocks, block);
   }
-  const now = new Set(trees.map((one) => one.id));
-  for (const gone of saved.keys()) if (!now.has(gone)) kept.removeTree(transaction, gone);
-  transaction.objectStore("sessions").put({
+}
+
+/**
+ * @param {Tree[]} trees
+ * @param {string | null} thrownAway
+ * @returns {Session}
+ */
+function sessionNow(trees, thrownAway) {
+  return {
     id,
     changed: Date.now(),
     title: titleOf({ prompt: isBare(trees[0]) ? draft.peek() : trees[0].prompt }),
     trees: trees.map((one) => one.id),
+    discarded: thrownAway,
     draft: draft.peek(),
     settings: settings.peek(),
+  };
+}
+
+/** @param {Tree[]} written what is in the database: its steps need not all be in memory, too */
+function putAway(written) {
+  const found = puttingAway([tree.peek(), ...shelf.peek()], writing.peek());
+  if (found.size === 0) return;
+  const known = new Set(written.flatMap((one) => one.branches.flatMap((branch) => branch.tokens)));
+  replace(new Map([...found].filter(([token]) => known.has(token))));
+}
+
+/** @param {import("./steps.js").Replacements} replacements tokens for others, which are kept the same */
+function replace(replacements) {
+  batch(() => {
+    tree.value = replaced(tree.peek(), replacements);
+    shelf.value = shelf.peek().map((one) => replaced(one, replacements));
   });
-  saved = new Map(trees.map((one) => [one.id, one]));
-  return kept.written(transaction);
+  saved = new Map([...saved].map(([one, found]) => [one, found && replaced(found, replacements)]));
+}
+
+/** @param {string} _ the branch that is shown: its steps are brought back into memory */
+async function bringShown(_) {
+  const { id: shown, ...now } = tree.peek();
+  const isWhole = pathOf(tree.peek(), now.current).every((branch) => !branch.tokens.some(isAway));
+  if (isWhole) return;
+  const found = await tokensKept(shown);
+  const there = treeOf(shown);
+  if (there !== undefined) replace(fromKept(pathOf(there, there.current), found));
+}
+
+/**
+ * A tree with all steps in memory.
+ *
+ * @param {Tree} from
+ * @returns {Promise<Tree>}
+ */
+export async function withAllSteps(from) {
+  if (!from.branches.some((branch) => branch.tokens.some(isAway))) return from;
+  return replaced(from, fromKept(from.branches, await tokensKept(from.id)));
+}
+
+/**
+ * @param {string} from a tree
+ * @returns {Promise<Map<string, import("../../text/token.js").Token[]>>} none where the database is gone
+ */
+async function tokensKept(from) {
+  try {
+    return await kept.tokensOf(await connected(), from);
+  } catch {
+    return new Map();
+  }
+}
+
+/**
+ * @param {readonly import("../../state/tree.js").Branch[]} branches
+ * @param {Map<string, import("../../text/token.js").Token[]>} found
+ */
+function fromKept(branches, found) {
+  return new Map(branches.flatMap(({ id: one, tokens }) => [...bringingBack(tokens, found.get(one) ?? [])]));
 }
 
 async function listEarlier() {
-  if (database === null) return;
   const open = await claimed();
-  const others = (await kept.sessionsIn(database)).filter((one) => one.id !== id);
+  const others = (await kept.sessionsIn(await connected())).filter((one) => one.id !== id);
   earlier.value = others.map((one) => ({ ...one, isElsewhere: open.has(one.id) }));
 }
 
 /** @param {Session} session an earlier one, which takes this one's place on the page */
 export async function openSession(session) {
-  if (database === null) return;
   save();
   await saving;
+  if (!isKept.peek()) return; // what is on the page would be lost
+  const trees = await kept.treesOf(await connected(), session);
   if (await claim(session.id)) {
-    const trees = await kept.treesOf(database, session);
     id = session.id;
     clearPage();
     restore(session, trees);
@@ -182,7 +300,7 @@ export async function openSession(session) {
 
 /** @param {Session} session an earlier one, to be deleted */
 export async function deleteSession(session) {
-  if (database !== null) await kept.removeSession(database, session);
+  await kept.removeSession(await connected(), session);
   await listEarlier();
 }
 
@@ -192,7 +310,8 @@ export async function deleteAll() {
   clearTimeout(timer);
   timer = 0;
   await saving;
-  if (database !== null) await kept.removeAll(database);
+  await kept.removeAll(await connected());
+  channel?.postMessage("deleted");
   await listEarlier();
 }
 
