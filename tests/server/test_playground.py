@@ -230,6 +230,16 @@ def test_a_connection_is_kept_and_a_head_has_no_body():
         assert len(ports) == 1
 
 
+def test_lists_may_come_in_several_lines():
+    with served() as server, httpx.Client(trust_env=False) as client:
+        url = server.url.removesuffix("/v1") + "/playground/main.js"
+        accepted = [("accept-encoding", "br"), ("accept-encoding", "gzip")]
+        answer = client.get(url, headers=accepted)
+        assert answer.headers["content-encoding"] == "gzip"
+        tags = [("if-none-match", '"other"'), ("if-none-match", answer.headers["etag"])]
+        assert client.get(url, headers=accepted + tags).status_code == 304
+
+
 def test_the_first_view_is_small():
     site = read_site()
     names = [re.sub(r"^playground/[0-9a-f]{16}/", "", one) for one in links_of(page_text())]

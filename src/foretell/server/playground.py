@@ -20,7 +20,7 @@ from pathlib import Path
 from starlette.exceptions import HTTPException
 
 from foretell.server.asgi import RECORD, Receive, Scope, Send
-from foretell.server.heads import as_headers, send_whole, value_of
+from foretell.server.heads import as_headers, send_whole, values_of
 from foretell.server.joining import join, without_comments
 
 FOLDER = Path(__file__).parent / "web"
@@ -117,10 +117,10 @@ class Playground:
 
 
 async def _send_file(scope: Scope, send: Send, file: WebFile, headers: dict[str, str]) -> None:
-    is_packed = accepts_gzip(value_of(scope, b"accept-encoding"))
+    is_packed = accepts_gzip(_joined(scope, b"accept-encoding"))
     tag = f'"{file.digest}-gzip"' if is_packed else f'"{file.digest}"'
     headers["etag"] = tag
-    if has_tag(value_of(scope, b"if-none-match"), tag):
+    if has_tag(_joined(scope, b"if-none-match"), tag):
         head = {"status": 304, "headers": as_headers(headers.items())}
         await send({"type": "http.response.start", **head})
         await send({"type": "http.response.body", "body": b""})
@@ -128,6 +128,11 @@ async def _send_file(scope: Scope, send: Send, file: WebFile, headers: dict[str,
     if is_packed:
         headers["content-encoding"] = "gzip"
     await send_whole(send, 200, file.kind, file.packed if is_packed else file.body, headers)
+
+
+def _joined(scope: Scope, name: bytes) -> bytes:
+    """A header that is a list, which may come in several lines."""
+    return b",".join(values_of(scope, name))
 
 
 def accepts_gzip(header: bytes | None) -> bool:
