@@ -23,7 +23,8 @@ pageTest("a proxy that does not reach the server is told as a server that is gon
   await button(page, "Generate").click();
   await gone(page).waitFor();
   await written(page);
-  assert.equal(await page.getByText("Bad Gateway").count(), 0);
+  assert.equal(await page.getByText("<h1>").count(), 0);
+  assert.equal(await page.getByText("Broken off: 502 Bad Gateway").count(), 1);
   await page.unrouteAll();
   await gone(page).waitFor({ state: "detached" });
   await generate(page, "the cat");
@@ -45,6 +46,8 @@ pageTest("what a busy server or one that leaves says is shown; an answer that is
   await button(page, "Generate").click();
   await page.getByRole("alert").getByText("403").waitFor();
   assert((await page.getByRole("alert").getByText("403").textContent()).length < 300);
+  await page.setViewportSize({ width: 360, height: 780 });
+  assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
   await page.unrouteAll();
   await answerWith(page, EXPLAIN, 200, "<html>Please sign in</html>", "text/html");
   await button(page, "Generate").click();

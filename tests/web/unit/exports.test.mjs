@@ -118,6 +118,7 @@ test("a branch is what wrote it, in order", () => {
 });
 
 test("a text never is markup", () => {
+  assert.equal(escapeHtml("a\rb\ud800\u202e\0\ud83d\udc08"), "a&#13;b\ufffd\ufffd\ufffd\ud83d\udc08");
   assert.equal(escapeHtml(`<b a="x" c='y'>&`), "&lt;b a=&quot;x&quot; c=&#39;y&#39;&gt;&amp;");
   const hostile = "</p><script>alert(1)</script><img src=x onerror=alert(1)>";
   const token = { id: 1, text: hostile, bytes: [...Buffer.from(hostile)], origin: "generated", logprob: -9, rank: 2, step: null };

@@ -76,7 +76,7 @@ async function send(path, body, abort) {
     });
   } catch (error) {
     if (abort?.aborted) throw error;
-    throw unanswered(String(error));
+    throw unanswered(/** @type {Error} */ (error).message);
   }
 }
 
@@ -91,7 +91,7 @@ async function textOf(response, abort) {
     return await response.text();
   } catch (error) {
     if (abort?.aborted) throw error;
-    throw unanswered(String(error));
+    throw unanswered(/** @type {Error} */ (error).message);
   }
 }
 
@@ -114,8 +114,8 @@ const GATEWAY = [502, 503, 504];
  */
 function refusal({ status, statusText }, text) {
   const told = toldError(text);
+  if (told === null && GATEWAY.includes(status)) return unanswered(`${status} ${statusText}`);
   const message = told?.message ?? `${status} ${statusText}: ${shortened(text)}`;
-  if (told === null && GATEWAY.includes(status)) return unanswered(message);
   isReachable.value = true;
   return new ApiError(message, status, told?.param ?? null);
 }

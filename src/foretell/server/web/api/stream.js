@@ -88,7 +88,7 @@ async function read(reader, abort) {
     return await reader.read();
   } catch (error) {
     if (abort?.aborted) throw error;
-    throw unanswered(String(error));
+    throw unanswered(/** @type {Error} */ (error).message);
   }
 }
 

@@ -110,8 +110,8 @@ function rowOf(token, index, words) {
 
 const ESCAPES = /** @type {Record<string, string>} */ ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "\r": "&#13;" });
 
-/** What turns the direction of what follows, what no page may have, and halves of characters. */
-const NO_TEXT = /[\u0000-\u0008\u000b\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|\p{Cs}/gu;
+/** What turns the direction of what follows, what no page can have, and halves of characters. */
+const NO_TEXT = /[\0\u202a-\u202e\u2066-\u2069]|\p{Cs}/gu;
 
 /** @param {string} text */
 export function escapeHtml(text) {
