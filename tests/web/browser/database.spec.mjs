@@ -112,8 +112,16 @@ pageTest("steps of long texts that are not shown leave memory, and come back", s
     const all = [branches, ...shelf.map((one) => one.branches)].map((some) => some.flatMap((one) => one.tokens));
     return all.map((tokens) => tokens.filter((token) => token.step !== null).length);
   };
-  for (const prompt of ["one", "two", "three", "four"]) await generateWith(page, prompt, { ...SETTINGS, max_new_tokens: 900 });
+  await generateWith(page, "one", { ...SETTINGS, max_new_tokens: 900 });
+  await page.evaluate(async () => {
+    const { parts } = await import(document.querySelector("script[src]").src);
+    globalThis.steps = parts["state/store.js"].tokens.value.map((token) => new WeakRef(token.step));
+  });
+  for (const prompt of ["two", "three", "four"]) await generateWith(page, prompt, { ...SETTINGS, max_new_tokens: 900 });
   await saved(page);
+  const session = await page.context().newCDPSession(page);
+  await session.send("HeapProfiler.collectGarbage");
+  assert.equal(await page.evaluate(() => globalThis.steps.filter((one) => one.deref() !== undefined).length), 0);
   assert.deepEqual(await count(), [900, 900, 900, 0]);
   await page.getByRole("button", { name: /one$/ }).first().click();
   await page.waitForFunction(async () => {

@@ -3,4 +3,19 @@
 import { h } from "preact";
 import htm from "htm";
 
-export const html = htm.bind(h);
+/** Tells htm that a part of a template is to be made anew each time. */
+const KEEP_NOTHING = 3;
+
+export const html = htm.bind(create);
+
+/**
+ * htm would keep the parts that never change for good, and with them what they once stood in: its
+ * properties, and so whole texts with all that is known of them.
+ *
+ * @this {number[]} htm's notes on the part
+ * @param {Parameters<typeof h>} parts
+ */
+function create(...parts) {
+  this[0] = KEEP_NOTHING;
+  return h(...parts);
+}
