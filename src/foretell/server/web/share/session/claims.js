@@ -3,7 +3,7 @@
 import { newId } from "../../state/ids.js";
 
 const NAME = "foretell-session";
-const PATIENCE = 600; // milliseconds in which a page that is being left gives up its session
+const PATIENCE = 2000; // milliseconds in which a page that is being left gives up its session
 
 /** Gives up the session that is claimed. */
 let release = () => {};
