@@ -281,8 +281,7 @@ def test_libraries_are_shipped_with_their_licences():
 
 def test_the_first_view_is_one_module_one_style_and_libraries():
     names = [re.sub(r"^playground/[0-9a-f]{16}/", "", one) for one in links_of(page_text())]
-    libraries = {path for path in LIBRARIES.values() if "d3" not in path}
-    assert {*names} == {"icon.svg", "style.css", "main.js", *libraries}
+    assert {*names} == {"icon.svg", "style.css", "main.js", *LIBRARIES.values()}
 
 
 def test_the_styles_are_those_of_all_parts_without_comments():

@@ -43,11 +43,8 @@ LIBRARIES = {
     "htm": "vendor/htm.js",
     "@preact/signals-core": "vendor/signals-core.js",
     "@preact/signals": "vendor/signals.js",
-    "d3-hierarchy": "vendor/d3-hierarchy.js",
 }
 """Names by which modules import libraries."""
-FIRST_LIBRARIES = [path for name, path in LIBRARIES.items() if name != "d3-hierarchy"]
-"""Those that the first view needs."""
 
 FIRST_MODULE = "main.js"
 STYLE = "style.css"
@@ -197,7 +194,7 @@ def _joined_style(names: Iterable[str], sources: Mapping[str, bytes]) -> str:
 
 def _page(template: str, version: str, imports: str) -> str:
     """The page, with the names of libraries and what is to be fetched at once."""
-    preloads = [_link("modulepreload", path) for path in FIRST_LIBRARIES]
+    preloads = [_link("modulepreload", path) for path in LIBRARIES.values()]
     parts = {"style": _link("stylesheet", STYLE), "preloads": "\n    ".join(preloads)}
     for mark, text in parts.items():
         template = template.replace(f"<!-- {mark} -->", text)

@@ -21,7 +21,13 @@ async function begin(page, settings = {}, prompt = "the cat") {
 
 async function search(page, settings) {
   await begin(page, settings);
+  await drawn(page);
+}
+
+/** Wait until the search has ended, and its tree is there. */
+async function drawn(page) {
   await page.locator("[data-ended=true]").waitFor();
+  await page.locator(".tree[aria-busy=false]").waitFor();
 }
 
 /** What the API answers the same request with. */
@@ -35,16 +41,17 @@ function asked(server, settings) {
 
 pageTest("the tree grows step by step, and is stopped", slow, async (page) => {
   await begin(page, { max_new_tokens: 60 }, "no text of the model's");
+  const numSteps = async () => Number(await slider(page).getAttribute("max"));
   await node(page, "2.0.0").waitFor();
   assert(await button(page, "Stop").isEnabled());
-  const early = await items(page).count();
-  await node(page, "4.0.0").waitFor();
-  assert((await items(page).count()) > early);
+  const early = await numSteps();
+  await node(page, `${early + 1}.0.0`).waitFor();
+  assert((await numSteps()) > early);
   await button(page, "Stop").click();
   await page.locator("button.main:not(:disabled)").waitFor();
-  const ended = await items(page).count();
+  const ended = await numSteps();
   await page.waitForTimeout(500);
-  assert.equal(await items(page).count(), ended);
+  assert.equal(await numSteps(), ended);
 });
 
 pageTest("each candidate has the sum, the fate and the reason that the API tells", fast, async (page) => {
@@ -105,6 +112,7 @@ pageTest("the slider shows the tree as it was", fast, async (page) => {
   await button(page, "Play").click();
   await node(page, "5.0.0").waitFor();
   await button(page, "Play").waitFor();
+  await drawn(page);
   assert.equal(await items(page).count(), all);
 }, { reducedMotion: true });
 
@@ -112,7 +120,7 @@ pageTest("by keyboard alone: a search, its tree, a reason", fast, async (page) =
   await page.getByRole("tab", { name: "Write" }).focus();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
-  await page.getByRole("textbox", { name: "Prompt" }).waitFor(); // the view is fetched first
+  await page.getByRole("form", { name: "Settings of the search" }).waitFor();
   await reach(page, (one) => one.tagName === "TEXTAREA");
   await page.keyboard.type("the cat");
   await reach(page, (one) => one.textContent.trim() === "Generate");
@@ -145,6 +153,50 @@ async function reach(page, isThere) {
   }
   assert.fail("the tab key does not lead there");
 }
+
+/** How much of what is drawn is in the tree's frame: the places that one can see there. */
+const seen = (page) =>
+  page.locator(".tree-frame").evaluate((frame) => {
+    const room = frame.getBoundingClientRect();
+    const isSeen = ({ left, right, top, bottom }) => left >= room.left && right <= room.right && top >= room.top && bottom <= room.bottom;
+    const nodes = [...frame.querySelectorAll(".tree-node")];
+    return nodes.filter((one) => isSeen(one.getBoundingClientRect())).map((one) => one.getAttribute("data-place"));
+  });
+
+const hasStep = (places, step) => places.some((one) => one.startsWith(`${step}.`));
+
+pageTest("of a large tree what is in sight is drawn, and the step that is shown is in sight", fast, async (page) => {
+  await search(page, { num_beams: 8, max_new_tokens: 40 });
+  await page.getByRole("checkbox", { name: "Show what fell" }).check();
+  await drawn(page);
+  assert((await items(page).count()) < 400);
+  for (const step of [40, 1, 20, 39]) {
+    await slider(page).fill(`${step}`);
+    await node(page, `${step - 1}.0.0`).waitFor();
+    await drawn(page);
+    const places = await seen(page);
+    assert(hasStep(places, step - 1) && places.length > 5, `step ${step}: ${places}`);
+  }
+  await page.locator(".tree-frame").evaluate((frame) => (frame.scrollLeft = 0));
+  await node(page, "prompt").waitFor();
+  await node(page, "0.0.0").waitFor();
+});
+
+pageTest("the keyboard walks through a large tree", fast, async (page) => {
+  await search(page, { num_beams: 8, max_new_tokens: 40 });
+  await page.locator('.tree-node[data-place^="39."]').first().focus();
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute("data-place"));
+  for (let step = 38; step >= 0; step -= 1) {
+    await page.keyboard.press("ArrowLeft");
+    await page.waitForFunction((start) => document.activeElement.getAttribute("data-place")?.startsWith(start), `${step}.`);
+    for (let tries = 0; !(await seen(page)).includes(await focused()); tries += 1) {
+      assert(tries < 40, `step ${step} is seen`);
+      await page.waitForTimeout(25);
+    }
+  }
+  await page.keyboard.press("Home");
+  await page.waitForFunction(() => document.activeElement.getAttribute("data-place") === "prompt");
+});
 
 pageTest("a step is told as a table, too", fast, async (page) => {
   await search(page);

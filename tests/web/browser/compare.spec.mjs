@@ -113,6 +113,7 @@ pageTest("what is refused is told at its column", fast, async (page) => {
 pageTest("by keyboard alone: a prompt, a comparison, its tokens", fast, async (page) => {
   await page.getByRole("tab", { name: "Write" }).focus();
   await page.keyboard.press("ArrowRight");
+  await page.locator(".columns").waitFor();
   await reach(page, (one) => one.tagName === "TEXTAREA");
   await page.keyboard.type("the cat");
   await reach(page, (one) => one.textContent.trim() === "Generate");

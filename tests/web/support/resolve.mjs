@@ -7,7 +7,6 @@ const LIBRARIES = {
   htm: "htm.js",
   "@preact/signals-core": "signals-core.js",
   "@preact/signals": "signals.js",
-  "d3-hierarchy": "d3-hierarchy.js",
 };
 
 export function resolve(name, context, next) {

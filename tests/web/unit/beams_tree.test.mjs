@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NOTHING, fallOf, grown } from "../../../src/foretell/server/web/beams/growth.js";
 import * as layout from "../../../src/foretell/server/web/beams/layout.js";
+import { crosses, isIn, isSamePart, partInSight, scrolledTo } from "../../../src/foretell/server/web/beams/sight.js";
 
-const { NODE, ROOT, layoutOf, lineTo, neighbour, pathTo, placeOfHypothesis } = layout;
+const { NODE, ROOT, layoutOf, leaderOf, lineTo, neighbour, pathTo, placeOfHypothesis, spread } = layout;
 
 const candidate = (token_id, fate, more = {}) => ({
   token_id, token: `t${token_id}`, bytes: [token_id], logprob: -1, total: -1, rank: 1, fate, verdict: "",
@@ -58,9 +59,10 @@ test("what fell may be left out", () => {
 });
 
 test("ways lead from the prompt", () => {
-  const { places } = layoutOf([FIRST, SECOND]);
-  assert.deepEqual(pathTo(places, "1.0.0").map(({ id }) => id), [ROOT, "0.0.1", "1.0.0"]);
-  assert.deepEqual(pathTo(places, "none"), []);
+  const found = layoutOf([FIRST, SECOND]);
+  const { places } = found;
+  assert.deepEqual(pathTo(found, "1.0.0").map(({ id }) => id), [ROOT, "0.0.1", "1.0.0"]);
+  assert.deepEqual(pathTo(found, "none"), []);
   assert.equal(placeOfHypothesis(places, 0).id, "1.0.0");
   assert.equal(placeOfHypothesis(places, 1), undefined);
 });
@@ -92,4 +94,38 @@ test("there are five ways to fall", () => {
   assert.equal(fell({ stop_reason: { kind: "eos", value: 1 } }), "ends_outside");
   assert.equal(fell({ verdict: "the search ended first" }), "search_ended");
   assert.equal(fell({}), "below");
+});
+
+test("positions are as near to those wanted as their gaps allow", () => {
+  assert.deepEqual(spread([], []), []);
+  assert.deepEqual(spread([0, 50, 90], [10, 10, 10]), [0, 50, 90]);
+  assert.deepEqual(spread([0, 0, 0], [10, 10, 10]), [-10, 0, 10]);
+  assert.deepEqual(spread([5, 0, 90], [10, 10, 10]), [-2.5, 7.5, 90]);
+});
+
+test("a tree that grows stays as it is, and does not wander off", () => {
+  const one = (beam_, rank) => candidate(rank, beam_ === null ? "fell" : "kept", { beam: beam_, rank });
+  const next = step(beam([1], one(0, 1), one(null, 3), one(null, 5)), beam([2], one(1, 2), one(null, 4)));
+  const steps = [step(beam([], one(0, 1), one(1, 2))), ...Array(40).fill(next)];
+  const [early, late] = [layoutOf(steps.slice(0, 20)), layoutOf(steps)];
+  const shift = late.places[0].y - early.places[0].y;
+  for (const { id, x, y } of early.places) {
+    const now = late.byId.get(id);
+    assert(now.x === x && Math.abs(now.y - shift - y) < 1e-9, id);
+  }
+  assert(late.height < 12 * NODE.height, `${late.height}`);
+  assert.equal(leaderOf(late.places, 5).id, "5.0.0");
+});
+
+test("what is in sight is told in whole grains, and what is not is scrolled to", () => {
+  const part = partInSight({ left: 490, top: 0, width: 300, height: 200 }, 1);
+  assert(part.left <= 490 - NODE.width && part.right >= 790 + NODE.width);
+  assert(isSamePart(part, partInSight({ left: 495, top: 3, width: 300, height: 200 }, 1)));
+  const place = { x: 900, y: 10 };
+  assert(isIn({ x: 780, y: 10 }, part) && !isIn({ x: 2000, y: 10 }, part));
+  assert(crosses({ x: 0, y: 0 }, place, part));
+  const before = { left: 0, top: 0, width: 300, height: 200 };
+  const { left } = scrolledTo(before, place, 1);
+  assert(left < 900 && left + 300 > 900 + NODE.width);
+  assert.deepEqual(scrolledTo({ ...before, left }, place, 1).left, left, "it is in sight now");
 });

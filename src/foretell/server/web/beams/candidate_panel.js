@@ -9,7 +9,7 @@ import { focus, hovered, layout, shown } from "./state.js";
 import { t } from "./texts.js";
 
 export function CandidatePanel() {
-  const path = pathTo(layout.value.places, hovered.value ?? focus.value ?? "");
+  const path = pathTo(layout.value, hovered.value ?? focus.value ?? "");
   const place = path[path.length - 1];
   return html`
     <section class="candidate sheet" data-empty=${!place?.candidate} aria-labelledby="candidate-head">

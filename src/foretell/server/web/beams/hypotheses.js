@@ -62,7 +62,7 @@ function take(number) {
   const place = placeOfHypothesis(layout.value.places, number);
   if (request === null || place?.candidate == null) return;
   const { stop_reason } = place.candidate;
-  const tokens = tokensOfPath(pathTo(layout.value.places, place.id));
+  const tokens = tokensOfPath(pathTo(layout.value, place.id));
   const finish = { reason: "stop", stop: stop_reason?.value ?? null };
   takeIntoWrite({ prompt: request.prompt, tokens, settings: {}, finish, isRun: false });
 }

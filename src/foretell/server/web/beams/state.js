@@ -7,7 +7,7 @@ import { inFrames } from "../views/frames.js";
 import { prompt, promptFields } from "../views/prompt.js";
 import { t as shared } from "../views/texts.js";
 import { NOTHING, grown } from "./growth.js";
-import { layoutOf } from "./layout.js";
+import { byIdOf, layoutOf } from "./layout.js";
 
 /**
  * @typedef {import("./growth.js").Grown} Grown
@@ -70,7 +70,7 @@ export const layout = computed(() => {
   const here = places
     .filter(({ step }) => step < steps.length)
     .map((one) => (one.candidate === null ? one : { ...one, candidate: steps[one.step].beams[one.beam].candidates[one.index] }));
-  return { places: here, width, height };
+  return { places: here, byId: byIdOf(here), width, height };
 });
 
 /** The exponent of the length in a score. */

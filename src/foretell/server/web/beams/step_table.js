@@ -1,5 +1,6 @@
 /** The latest of the steps that are shown, as a table: all that the picture has of it. */
 
+import { useState } from "preact/hooks";
 import { html } from "../app/html.js";
 import { nameOf } from "../text/visible.js";
 import { showSum } from "./numbers.js";
@@ -9,13 +10,22 @@ import { SIGNS } from "./tree_node.js";
 import { t } from "./texts.js";
 
 export function StepTable() {
+  const [isOpen, setOpen] = useState(false);
   const { steps } = shown.value;
   const step = steps[steps.length - 1];
   if (step === undefined) return null;
   return html`
-    <details class="step-table">
+    <details class="step-table" open=${isOpen} onToggle=${(/** @type {any} */ event) => setOpen(event.target.open)}>
       <summary>${t("as_table", { step: steps.length })}</summary>
-      <div class="step-table-frame" tabindex="0" role="group" aria-label=${t("as_table", { step: steps.length })}>
+      ${isOpen && html`<${Table} step=${step} number=${steps.length} />`}
+    </details>
+  `;
+}
+
+/** @param {{ step: import("./growth.js").Step, number: number }} props */
+function Table({ step, number }) {
+  return html`
+      <div class="step-table-frame" tabindex="0" role="group" aria-label=${t("as_table", { step: number })}>
         <table>
           <thead>
             <tr>
@@ -23,11 +33,10 @@ export function StepTable() {
             </tr>
           </thead>
           <tbody>
-            ${step.beams.map((beam, number) => beam.candidates.map((one) => html`<${Row} key=${`${number}.${one.token_id}`} number=${number} text=${beam.text} one=${one} step=${steps.length - 1} />`))}
+            ${step.beams.map((beam, place) => beam.candidates.map((one) => html`<${Row} key=${`${place}.${one.token_id}`} number=${place} text=${beam.text} one=${one} step=${number - 1} />`))}
           </tbody>
         </table>
       </div>
-    </details>
   `;
 }
 
