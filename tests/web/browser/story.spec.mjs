@@ -14,6 +14,7 @@ const CHAINS = [
   { temperature: 1.5, min_p: 0.05, typical_p: 0.9, seed: 3 },
   { temperature: 1, xtc_probability: 1, xtc_threshold: 0.1, seed: 4 },
   { temperature: 1, top_n_sigma: 1, seed: 5 },
+  { choices: ["cats and dogs", "dogs"], temperature: 1, seed: 6 },
 ];
 
 /** Whether the server shows these numbers as the page does: it shows fewer digits near 0 and 1. */
@@ -54,6 +55,14 @@ test("what was cut and chosen all the same is told of as cut", () => {
   const name = step.stages[cut.removed_by].name;
   assert.match(storyOf(chosenToken(step, cut), "en"), new RegExp(`${name} [^ ]+ cut \\d+ tokens?, which held [^ ]+, and this one among them\\.`));
   assert.match(storyOf(chosenToken(step, cut), "ko"), new RegExp(`${name} [^ ]+: 이 토큰을 포함해`));
+});
+
+test("what does not go on with a form is said not to", () => {
+  const held = tokens.find(({ step }) => step.stages[1]?.name === "choices" && step.stages[1].num_candidates < step.stages[0].num_candidates);
+  assert.match(storyOf(held, "en"), /choices .+ cut \d+ tokens, which held/);
+  assert.match(storyOf(held, "ko"), /choices: 형식에 맞지 않는 토큰 [\d,]+개\(합계 [^)]+\)를 잘라 내/);
+  const favourite = [held.step.chosen, ...held.step.runners_up].find((one) => one.rank === 1);
+  if (favourite.removed_by === 1) assert.match(storyOf(held, "ko"), /choices 형식에 맞지 않아 잘려 나갔습니다/);
 });
 
 test("what the reader chose is told of, too", () => {

@@ -21,3 +21,7 @@ test("a setting is set, and taken back", () => {
 test("a line names each", () => {
   assert.equal(settingsLine({ temperature: 0.5, do_sample: true, stop: ["a"] }), 'temperature 0.5 · do_sample · stop ["a"]');
 });
+
+test("a line has the beginnings of long values", () => {
+  assert.equal(settingsLine({ grammar: `root ::= "a"\n${"b".repeat(90)}` }), `grammar root ::= "a" ${"b".repeat(26)}…`);
+});

@@ -39,6 +39,15 @@ export function withSetting(settings, name, value) {
  */
 export function settingsLine(settings) {
   return Object.entries(settings)
-    .map(([name, value]) => (value === true ? name : `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`))
+    .map(([name, value]) => (value === true ? name : `${name} ${shown(value)}`))
     .join(" · ");
+}
+
+/** Characters of a value in a line. */
+const SHORT = 40;
+
+/** @param {any} value */
+function shown(value) {
+  const text = (typeof value === "object" ? JSON.stringify(value) : String(value)).replace(/\s+/g, " ");
+  return text.length > SHORT ? `${text.slice(0, SHORT - 1)}…` : text;
 }

@@ -11,7 +11,7 @@ export function CodeField({ topic, value, change, labelled, described, isWrong }
     <div class="field-code">
       <textarea
         class="settings-code"
-        rows=${topic.notation === "pattern" ? 2 : 5}
+        rows=${Math.min(12, Math.max(2, text.split("\n").length + 1))}
         dir="ltr"
         autocapitalize="off"
         autocomplete="off"

@@ -23,7 +23,7 @@ export function SchemaField({ topic, value, change, id, labelled, described, isW
     <div class="field-code">
       <textarea
         class="settings-code"
-        rows=${Math.min(14, Math.max(4, shown.split("\n").length))}
+        rows=${Math.min(14, Math.max(2, shown.split("\n").length))}
         dir="ltr"
         autocapitalize="off"
         autocomplete="off"

@@ -62,6 +62,19 @@ export function showStage({ name, setting }) {
   return `${name} ${setting}`.trimEnd();
 }
 
+/** Stages that hold a text to a form: what does not go on with it is ruled out. */
+const FORMS = ["json_schema", "json", "regex", "choices", "grammar", "structural_tag"];
+
+/** @param {Stage} stage */
+function isForm({ name }) {
+  return FORMS.includes(name);
+}
+
+/** @param {Stage} stage its name and its value, or for a form, whose value is long, its name alone */
+function shortStage(stage) {
+  return isForm(stage) ? stage.name : showStage(stage);
+}
+
 /**
  * @param {Step} step
  * @param {number} index
@@ -74,7 +87,7 @@ function stageSentence({ stages, chosen }, index, say) {
   const isSame = Math.abs(after - before) <= NOTEWORTHY * before;
   const isCut = chosen.removed_by === index;
   const change = isCut ? "cut" : isSame ? "same" : after > before ? "raised" : "lowered";
-  return say.stage(showStage(stage), cut, Math.max(0, 1 - stage.mass), change, after);
+  return say.stage(stage, cut, Math.max(0, 1 - stage.mass), change, after);
 }
 
 /**
@@ -88,7 +101,7 @@ function stageSentence({ stages, chosen }, index, say) {
  *
  * @typedef {Object} Wording
  * @property {(chosen: Candidate, raw: Stage) => string} model
- * @property {(stage: string, cut: number, held: number, change: Change, p: number) => string} stage
+ * @property {(stage: Stage, cut: number, held: number, change: Change, p: number) => string} stage
  *   `cut` tokens are ruled out, or if negative let back in; they held so much
  * @property {(favourite: Candidate, remover: Stage | null) => string} favourite
  * @property {() => string} greedy
@@ -108,7 +121,7 @@ export const WORDINGS = {
       if (change === "cut") parts.push("this one among them");
       else if (change !== "same") parts.push(`${change} it to ${showProbability(p)}`);
       else parts.push(parts.length > 0 ? "left it as likely" : "changed nothing for it");
-      return `${stage} ${parts.join(", and ")}.`;
+      return `${showStage(stage)} ${parts.join(", and ")}.`;
     },
     favourite: (favourite, remover) => {
       const start = `The model's first choice, ${quoted(favourite)} (${showProbability(favourite.probabilities[0])}),`;
@@ -124,22 +137,24 @@ export const WORDINGS = {
     model: (chosen, raw) =>
       `모델은 ${quoted(chosen)}에 ${showProbability(chosen.probabilities[0])}를 주었습니다. 토큰 ${showCount(raw.num_candidates)}개 가운데 ${showCount(chosen.rank)}위입니다.`,
     stage: (stage, cut, held, change, p) => {
-      if (change === "cut") return `${stage}: 이 토큰을 포함해 토큰 ${showCount(cut)}개(합계 ${showProbability(held)})를 잘라 냈습니다.`;
+      const name = shortStage(stage);
+      const tokens = isForm(stage) ? "형식에 맞지 않는 토큰" : "토큰";
+      if (change === "cut") return `${name}: 이 토큰을 포함해 ${tokens} ${showCount(cut)}개(합계 ${showProbability(held)})를 잘라 냈습니다.`;
       const moved = { raised: "높였습니다", lowered: "낮췄습니다", same: "" }[change];
       const own = moved && `이 토큰을 ${showProbability(p)}로 ${moved}`;
       if (cut > 0) {
-        const start = `토큰 ${showCount(cut)}개(합계 ${showProbability(held)})를 잘라 내`;
-        return `${stage}: ${own ? `${start}고 ${own}` : `${start}었고 이 토큰의 확률은 그대로입니다`}.`;
+        const start = `${tokens} ${showCount(cut)}개(합계 ${showProbability(held)})를 잘라 내`;
+        return `${name}: ${own ? `${start}고 ${own}` : `${start}었고 이 토큰의 확률은 그대로입니다`}.`;
       }
       if (cut < 0) {
         const start = `토큰 ${showCount(-cut)}개를 되살`;
-        return `${stage}: ${own ? `${start}리고 ${own}` : `${start}렸고 이 토큰의 확률은 그대로입니다`}.`;
+        return `${name}: ${own ? `${start}리고 ${own}` : `${start}렸고 이 토큰의 확률은 그대로입니다`}.`;
       }
-      return `${stage}: ${own || "이 토큰에는 아무 변화가 없습니다"}.`;
+      return `${name}: ${own || "이 토큰에는 아무 변화가 없습니다"}.`;
     },
     favourite: (favourite, remover) => {
       const start = `모델이 가장 높게 본 토큰은 ${quoted(favourite)}(${showProbability(favourite.probabilities[0])})인데,`;
-      if (remover !== null) return `${start} ${showStage(remover)} 단계에서 잘려 나갔습니다.`;
+      if (remover !== null) return `${start} ${isForm(remover) ? `${remover.name} 형식에 맞지 않아` : `${showStage(remover)} 단계에서`} 잘려 나갔습니다.`;
       return `${start} 마지막에는 ${showProbability(last(favourite.probabilities))}였습니다.`;
     },
     greedy: () => "그 결과 로짓이 가장 커서 그리디 디코딩이 이 토큰을 골랐습니다.",
