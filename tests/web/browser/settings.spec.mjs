@@ -242,6 +242,29 @@ pageTest("the next token is seen before anything is written", server, async (pag
   assert.equal(await next(page).locator('tbody tr[data-cut="true"]').count(), 5);
 });
 
+pageTest("what acts at the end alone does not hide the next token", server, async (page) => {
+  await write(page, "the cat");
+  await openAll(page);
+  await box(page, "max_new_tokens").fill("5");
+  await box(page, "forced_eos_token_id").fill("7");
+  await box(page, "forced_eos_token_id").press("Enter");
+  await box(page, "top_k").fill("3");
+  await next(page).getByText(/^3 of /).waitFor();
+  assert.equal(await form(page).locator(".field-error").count(), 0);
+});
+
+pageTest("what is refused leaves no stage and no value of settings before it", server, async (page) => {
+  await write(page, "the cat");
+  await openAll(page);
+  await form(page).getByLabel("Preset").selectOption("code");
+  await page.waitForFunction(() => document.querySelectorAll(".chain-stage").length === 2);
+  await form(page).getByLabel("Preset").selectOption("");
+  await box(page, "typical_p").fill("7");
+  await field(page, "typical_p").getByText("out of range").waitFor();
+  assert.equal(await box(page, "temperature").getAttribute("placeholder"), "not set");
+  assert.deepEqual(await stages(page), ["typical_p"]);
+}, { mayFail: true });
+
 pageTest("the latest change wins", server, async (page) => {
   await write(page, "the cat");
   let delayed = false;

@@ -181,13 +181,22 @@ describe("the chain", () => {
     assert.equal(dialectOf(guide, {}).name, "transformers");
   });
 
+  test("has no stage that does nothing, which yet keeps its place", () => {
+    assert.deepEqual(stagesOn(guide, { temperature: 0.8, top_p: 1, top_k: 0, mirostat: 0, json: false, repetition_penalty: 1 }), ["temperature"]);
+    assert.deepEqual(stagesOn(guide, { temperature: 0, top_k: 5, repetition_penalty: 1.2 }), ["repetition_penalty"]);
+    const settings = { temperature: 0.8, top_p: 1, processors: ["top_p", "temperature"] };
+    assert.deepEqual(withPlaces(guide, settings).processors, ["top_p", "temperature"]);
+    assert.deepEqual(withPlaces(guide, { ...settings, temperature: 0 }).processors, ["top_p", "temperature"]);
+    assert.deepEqual(withPlaces(guide, { temperature: 0.8, processors: ["top_p", "temperature"] }).processors, ["temperature"]);
+  });
+
   test("of the reader's own is refused by the server in no case", async () => {
     guideSignal.value = guide;
     settings.value = {};
     setSetting("temperature", 0.8);
     setSetting("processors", ["temperature"]);
     const asked = [settings.value];
-    for (const [name, value] of [["top_k", 5], ["repetition_penalty", 1.2], ["preset", "chat"], ["dialect", "llama.cpp"], ["temperature", undefined]]) {
+    for (const [name, value] of [["top_k", 5], ["repetition_penalty", 1.2], ["preset", "chat"], ["dialect", "llama.cpp"], ["top_k", 0], ["temperature", 0], ["top_p", 1], ["json", true], ["temperature", undefined]]) {
       setSetting(name, value);
       asked.push(settings.value);
     }

@@ -29,16 +29,28 @@ export function filledIn(guide, settings) {
   return { ...dialectOf(guide, settings).defaults, ...preset?.settings, ...settings };
 }
 
+/** Kinds of stages that greedy decoding passes over. */
+const SAMPLING = ["sampler", "truncation", "adaptive"];
+
 /**
- * The names of the stages that some settings turn on.
+ * The names of the stages that some settings turn on: those at a value that does nothing are off.
  *
  * @param {Guide} guide
  * @param {Settings} config settings in force
  */
 export function stagesOn(guide, config) {
   const stages = guide.settings.filter((topic) => topic.is_stage && topic.refused === null);
-  const isOn = (/** @type {any} */ value) => value !== undefined && value !== null && value !== false;
-  return stages.map((topic) => topic.name).filter((name) => isOn(config[name]));
+  const isGreedy = config.temperature === 0; // then nothing that samples acts
+  const acts = (/** @type {import("./guide.js").Topic} */ topic) => isOn(topic, config[topic.name]) && !(isGreedy && SAMPLING.includes(topic.kind));
+  return stages.filter(acts).map(({ name }) => name);
+}
+
+/**
+ * @param {import("./guide.js").Topic} topic
+ * @param {any} value
+ */
+function isOn({ neutral }, value) {
+  return value !== undefined && value !== null && value !== false && value !== neutral;
 }
 
 /**
@@ -86,6 +98,8 @@ export function moved(list, from, to) {
  */
 export function withPlaces(guide, settings) {
   if (!settings.processors) return settings;
-  const on = stagesOn(guide, filledIn(guide, settings));
+  const config = filledIn(guide, settings);
+  const kept = settings.processors.filter((/** @type {string} */ name) => name in config); // off for now, perhaps
+  const on = [...new Set([...stagesOn(guide, config), ...kept])];
   return { ...settings, processors: orderOf(dialectOf(guide, settings).order, settings.processors, on) };
 }

@@ -4,7 +4,7 @@ import { useRef, useState } from "preact/hooks";
 import { html } from "../app/html.js";
 import { announce } from "../app/notices.js";
 import { settings } from "../state/store.js";
-import { dialectOf, moved, orderOf, stagesOn } from "./chain.js";
+import { dialectOf, filledIn, moved, orderOf, stagesOn } from "./chain.js";
 import { setSetting } from "./change.js";
 import { checked } from "./outlook.js";
 import { t } from "./texts.js";
@@ -13,7 +13,7 @@ import { showValue } from "./values.js";
 /** @param {{ guide: import("./guide.js").Guide, error: string | null }} props */
 export function ChainOrder({ guide, error }) {
   const [isOpen, setOpen] = useState(false);
-  const config = { ...checked.value?.config, ...settings.value };
+  const config = inForce(guide, settings.value);
   const dialect = dialectOf(guide, settings.value);
   const own = settings.value.processors;
   const order = orderOf(dialect.order, own, stagesOn(guide, config));
@@ -41,6 +41,17 @@ export function ChainOrder({ guide, error }) {
       `}
     </details>
   `;
+}
+
+/**
+ * The settings in force: as the server says, or where it has not said it yet, or refuses them, as far
+ * as it is known.
+ *
+ * @param {import("./guide.js").Guide} guide
+ * @param {Record<string, any>} wanted
+ */
+function inForce(guide, wanted) {
+  return checked.value?.of === wanted ? { ...checked.value.config, ...wanted } : filledIn(guide, wanted);
 }
 
 /** @param {{ order: string[], config: Record<string, any> }} props */

@@ -20,6 +20,7 @@
  * @property {Record<string, any>} config in force
  * @property {boolean} is_sampling
  * @property {string[]} warnings
+ * @property {Record<string, any>} of the settings that were looked at
  */
 
 import { effect, signal } from "@preact/signals";
@@ -85,7 +86,7 @@ async function look(wanted, prompt, written) {
     const settling = json("v1/foretell/settings", wanted, signal);
     const [settled, found] = await Promise.all([settling, nextOf(wanted, prompt, written, signal)]);
     if (signal.aborted) return;
-    checked.value = settled;
+    checked.value = { ...settled, of: wanted };
     next.value = found;
     problem.value = null;
   } catch (error) {
@@ -111,6 +112,9 @@ async function nextOf(wanted, prompt, written, signal) {
   return json("v1/foretell/next", { ...text, top: NUM_TOKENS, ...heeded(wanted) }, signal);
 }
 
+/** Settings that act where a text ends for its length, which the view is not told. */
+const AT_THE_END = ["forced_eos_token_id"];
+
 /**
  * The settings that have to do with the next token: the view refuses the rest.
  *
@@ -118,5 +122,5 @@ async function nextOf(wanted, prompt, written, signal) {
  */
 function heeded(wanted) {
   const passed = new Set(guide.value?.settings.filter((topic) => topic.not_for.includes("next")).map((topic) => topic.name));
-  return Object.fromEntries(Object.entries(wanted).filter(([name]) => !passed.has(name)));
+  return Object.fromEntries(Object.entries(wanted).filter(([name]) => !passed.has(name) && !AT_THE_END.includes(name)));
 }

@@ -61,7 +61,7 @@ function Sets({ sets }) {
     <ul class="preset-sets" aria-label=${t("sets")}>
       ${Object.entries(sets).map(([name, value]) => {
         const own = settings.value[name];
-        const isOut = own === undefined && checked.value !== null && !(name in checked.value.config);
+        const isOut = own === undefined && checked.value?.of === settings.value && !(name in checked.value.config);
         return html`
           <li key=${name}>
             <span class="settings-code">${name}</span>${" "}

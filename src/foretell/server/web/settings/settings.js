@@ -8,6 +8,7 @@ import { DEFAULT_LENGTH } from "../state/generation.js";
 import { settings } from "../state/store.js";
 import { Biases } from "./biases.js";
 import { ChainOrder } from "./chain_order.js";
+import { filledIn } from "./chain.js";
 import { resetAll } from "./change.js";
 import { saidOfError } from "./error_words.js";
 import { Field } from "./field.js";
@@ -91,7 +92,8 @@ function fieldOf(guide) {
  */
 function filledBy(guide, name) {
   if (name === "max_new_tokens" && settings.value[name] === undefined) return { value: DEFAULT_LENGTH, by: "page" };
-  const value = checked.value?.config[name];
+  const isCurrent = checked.value?.of === settings.value;
+  const value = (isCurrent ? checked.value?.config : filledIn(guide, settings.value))?.[name];
   if (value === undefined || name in settings.value) return null;
   const preset = guide.presets.find((one) => one.name === settings.value.preset);
   if (preset && name in preset.settings) return { value, by: "preset" };

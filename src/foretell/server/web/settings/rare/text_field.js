@@ -9,7 +9,7 @@ export function TextField({ value, change, labelled, described, isWrong }) {
     <textarea
       rows="2"
       dir="auto"
-      placeholder=${t("not_set")}
+      placeholder=${Array.isArray(value) ? `id ${value.join(" ")}` : t("not_set")}
       aria-labelledby=${labelled}
       aria-describedby=${described}
       aria-invalid=${isWrong}
