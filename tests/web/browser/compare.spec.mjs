@@ -148,6 +148,17 @@ pageTest("a text becomes a branch in Write", fast, async (page) => {
   assert(shown.includes(written.trim()), `${shown} | ${written}`);
 });
 
+pageTest("a text that was taken into Write tells of each token how it was chosen", fast, async (page) => {
+  await compare(page, { tokens: 6 });
+  const explained = page.waitForResponse("**/v1/foretell/explain");
+  await column(page, "B").getByRole("button", { name: "Take into Write" }).click();
+  await explained;
+  await page.getByRole("region", { name: "Text", exact: true }).getByRole("button").first().click();
+  const panel = page.getByRole("region", { name: "Token", exact: true });
+  await panel.getByText("top_p 0.9").first().waitFor();
+  await panel.getByRole("list", { name: "Alternatives" }).waitFor();
+});
+
 pageTest("markup of a model is text", fast, async (page) => {
   await compare(page, { prompt: "the cat sat on the mat", tokens: 60 });
   const first = texts(page, "A");

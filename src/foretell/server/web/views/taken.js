@@ -13,7 +13,7 @@
  * @property {boolean} isRun whether one request with these settings would write it in Write, too
  */
 
-import { newTree, withBranch, withFork } from "../state/tree.js";
+import { branchOf, hasBranch, newTree, withBranch, withFork } from "../state/tree.js";
 
 /**
  * A tree with a branch of this text: the same tree if it has the same prompt, else a new one.
@@ -29,6 +29,22 @@ export function withText(before, { prompt, tokens, settings, finish, isRun }) {
     : withTokensOfRoot(newTree(prompt, settings), tokens);
   const runs = isRun ? [{ start: 0, end: tokens.length, settings }] : [];
   return withBranch(grown, grown.current, /** @type {object} */ ({ finish, runs }));
+}
+
+/**
+ * The tree with a branch's first tokens as they were written again: the same ids, with their steps. It
+ * stays as it is where they differ, or where the branch is gone.
+ *
+ * @param {Tree} tree
+ * @param {string} branchId
+ * @param {readonly Token[]} again
+ * @returns {Tree}
+ */
+export function withSteps(tree, branchId, again) {
+  if (!hasBranch(tree, branchId)) return tree;
+  const { tokens } = branchOf(tree, branchId);
+  const isSame = again.length <= tokens.length && again.every(({ id }, index) => id === tokens[index].id);
+  return isSame ? withBranch(tree, branchId, { tokens: [...again, ...tokens.slice(again.length)] }) : tree;
 }
 
 /**

@@ -39,7 +39,7 @@ function Choice({ token, index, setBias }) {
   return html`
     <${Head} token=${token} index=${index} />
     ${token.step === null
-      ? html`<p class="token-hint">${t("typed")}</p>`
+      ? html`<p class="token-hint">${t(token.origin === "typed" ? "typed" : "untold")}</p>`
       : html`
           <${Figures} token=${token} />
           <${Terms} entropy=${token.step.stages[0].entropy} />
