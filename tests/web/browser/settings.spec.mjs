@@ -1,6 +1,7 @@
 // The form "Settings": what can be set, what is refused, what is seen of the next token.
 import assert from "node:assert/strict";
 import { checkLooks, pageTest, toyServer } from "../support/browser.mjs";
+import { explained, generateWith, textRegion, tokenRegion } from "../support/writing.mjs";
 import { EXAMPLES } from "../../../src/foretell/server/web/settings/rare/examples.js";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"] });
@@ -356,6 +357,18 @@ pageTest("a token is biased, banned, and let go", server, async (page) => {
   await until(page, bodies, (body) => body.logit_bias?.[id] === "-inf", "banned");
   await form(page).getByRole("button", { name: "Remove ␣cat" }).click();
   await until(page, bodies, (body) => !("logit_bias" in body), "let go");
+});
+
+pageTest("biases that came as pairs are shown in a token's panel, and changed there", server, async (page) => {
+  const [first] = (await explained(server, "the cat", { max_new_tokens: 1 })).logprobs;
+  await generateWith(page, "the cat", { max_new_tokens: 2, logit_bias: [[first.token_id, 2], [1, "-inf"]] });
+  await textRegion(page).getByRole("button").first().click();
+  const bias = tokenRegion(page).locator(".bias").first();
+  await bias.getByText("+2").click();
+  await bias.getByRole("button", { name: "Likelier" }).click();
+  await bias.getByText("+3").waitFor();
+  await box(page, "temperature").waitFor();
+  await form(page).getByRole("checkbox", { name: /^Ban/, checked: true }).waitFor();
 });
 
 pageTest("settings are found by what is said of them", server, async (page) => {
