@@ -351,6 +351,8 @@ pageTest("a token is biased, banned, and let go", server, async (page) => {
   const [id] = tokens;
   await until(page, bodies, (body) => body.logit_bias?.[id] === 2, "biased by its id");
   await form(page).getByRole("textbox", { name: "Bias of ␣cat" }).fill("-3.5");
+  await box(page, "temperature").evaluate((one) => one.dispatchEvent(new Event("input", { bubbles: true }))); // all is drawn anew
+  await page.waitForTimeout(400);
   await form(page).getByRole("textbox", { name: "Bias of ␣cat" }).press("Tab");
   await until(page, bodies, (body) => body.logit_bias?.[id] === -3.5, "changed");
   await form(page).getByRole("checkbox", { name: "Ban ␣cat" }).check();

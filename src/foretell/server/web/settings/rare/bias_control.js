@@ -4,19 +4,19 @@ import { html } from "../../app/html.js";
 import { readNumber } from "../numbers.js";
 import { t } from "../texts.js";
 import { BAN } from "../values.js";
+import { LateInput } from "./late_input.js";
 
 /** @param {{ token: string, bias: number | string, change: (bias: number | "ban") => void }} props */
 export function BiasControl({ token, bias, change }) {
   const isBan = bias === BAN;
   return html`
-    <input
+    <${LateInput}
       class="field-bias"
-      type="text"
       inputmode="decimal"
       aria-label=${t("bias_of", { token })}
       disabled=${isBan}
       value=${isBan ? "−∞" : bias}
-      onChange=${(/** @type {any} */ event) => change(readNumber(event.target.value) ?? 0)}
+      commit=${(/** @type {string} */ text) => change(readNumber(text) ?? 0)}
     />
     <label class="field-ban">
       <input

@@ -2,6 +2,7 @@
 
 import { html } from "../../app/html.js";
 import { readNumber, showNumber } from "../numbers.js";
+import { LateInput } from "./late_input.js";
 
 /**
  * @param {{ parts: readonly { key: string, name: string, value: number }[], labelled: string, described: string,
@@ -14,12 +15,11 @@ export function Parts({ parts, labelled, described, isWrong, change }) {
         ({ key, name, value }) => html`
           <label key=${key} class="field-part">
             <span>${name}</span>
-            <input
-              type="text"
+            <${LateInput}
               inputmode="decimal"
               aria-invalid=${isWrong}
               value=${showNumber(value)}
-              onChange=${(/** @type {any} */ event) => change(key, readNumber(event.target.value) ?? value)}
+              commit=${(/** @type {string} */ text) => change(key, readNumber(text) ?? value)}
             />
           </label>
         `,

@@ -3,6 +3,7 @@
 import { html } from "../../app/html.js";
 import { readNumber } from "../numbers.js";
 import { t } from "../texts.js";
+import { LateInput } from "./late_input.js";
 
 const SCOPES = ["prompt", "output", "all"];
 
@@ -28,12 +29,11 @@ export function ScopeField({ value, change, id, labelled, described, isWrong }) 
     html`
       <label class="field-part">
         <span>${t("tokens_back")}</span>
-        <input
-          type="text"
+        <${LateInput}
           inputmode="numeric"
           aria-invalid=${isWrong}
           value=${value}
-          onChange=${(/** @type {any} */ event) => change(readNumber(event.target.value) ?? LAST)}
+          commit=${(/** @type {string} */ text) => change(readNumber(text) ?? LAST)}
         />
       </label>
     `}
