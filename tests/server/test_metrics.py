@@ -14,7 +14,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 from support.asgi import begin, call
-from support.toy_async import GatedBackend, run, toy_async_llm, until_queued
+from support.speculated import repeating
+from support.toy_async import GatedBackend, run, scripted, toy_async_llm, until_queued
 from support.toy_server import COMPLETIONS, serving
 
 from foretell.outputs import Chunk
@@ -35,6 +36,10 @@ COUNTERS = (
     *("prompt_tokens", "generation_tokens", "request_success", "num_preemptions"),
     *("prefix_cache_queries", "prefix_cache_hits"),
 )
+DRAFTS = {
+    "vllm:": ("spec_decode_num_draft_tokens", "spec_decode_num_accepted_tokens"),
+    "foretell:": ("draft_tokens", "accepted_tokens"),
+}
 HISTOGRAMS = (
     *("time_to_first_token_seconds", "inter_token_latency_seconds", "e2e_request_latency_seconds"),
     *("request_queue_time_seconds", "request_prefill_time_seconds"),
@@ -69,9 +74,10 @@ def test_the_names_that_dashboards_know_are_there(headers):
             body = {"prompt": "the cat", "max_tokens": 5, "temperature": 0, "stream": True}
             await call(toy.app, COMPLETIONS, body, headers={"x-request-id": "mine"})
             found = await scraped(toy.app, headers)
-            for prefix in ("vllm:", "foretell:"):
-                kinds = {name: found[prefix + name].type for name in GAUGES + COUNTERS + HISTOGRAMS}
-                expected = [(GAUGES, "gauge"), (COUNTERS, "counter"), (HISTOGRAMS, "histogram")]
+            for prefix, drafts in DRAFTS.items():
+                counters = COUNTERS + drafts
+                kinds = {name: found[prefix + name].type for name in GAUGES + counters + HISTOGRAMS}
+                expected = [(GAUGES, "gauge"), (counters, "counter"), (HISTOGRAMS, "histogram")]
                 assert kinds == {name: kind for names, kind in expected for name in names}
             assert value(found, "vllm:prompt_tokens", "_total") == 2
             assert value(found, "vllm:generation_tokens", "_total") == 5
@@ -84,6 +90,34 @@ def test_the_names_that_dashboards_know_are_there(headers):
             assert value(found, "vllm:request_generation_tokens", "_sum") == 5
             assert value(found, "vllm:request_max_num_generation_tokens", "_sum") == 5
             assert value(found, "foretell:http_responses", "_total", status="200") == 1
+
+    run(main)
+
+
+@pytest.mark.parametrize("speculation", ["lookup", None])
+@pytest.mark.parametrize("streams", [False, True])
+def test_drafts_are_counted_in_metrics_and_usage(speculation, streams):
+    """Both tell what `AsyncLLM` tells of the same text, which repeats itself."""
+
+    async def main() -> None:
+        async with serving(scripted(repeating()), speculation=speculation) as toy:
+            alone = await toy.llm.generate("the cat", max_new_tokens=60)
+            drafted, accepted = alone.usage.draft_tokens, alone.usage.accepted_tokens
+            assert (accepted > 0) == (speculation is not None)
+            body = {"prompt": "the cat", "max_tokens": 60, "temperature": 0}
+            if streams:
+                body |= {"stream": True, "stream_options": {"include_usage": True}}
+            answer = await call(toy.app, COMPLETIONS, body)
+            told = answer.events[-2] if streams else answer.data
+            assert told["usage"]["completion_tokens"] == 60
+            assert told["usage"]["completion_tokens_details"] == {
+                "accepted_prediction_tokens": accepted,
+                "rejected_prediction_tokens": drafted - accepted,
+            }
+            found = await scraped(toy.app)
+            for prefix, names in DRAFTS.items():
+                counts = [value(found, prefix + name, "_total") for name in names]
+                assert counts == [2 * drafted, 2 * accepted]
 
     run(main)
 

@@ -46,7 +46,14 @@ COUNTERS: Mapping[str, Read] = {
     "num_preemptions": ("Requests that gave back their blocks.", lambda stats: stats.preemptions),
     "prefix_cache_queries": ("Tokens looked up in the cache.", lambda stats: stats.prompt_tokens),
     "prefix_cache_hits": ("Tokens found in the cache.", lambda stats: stats.cached_tokens),
+    "draft_tokens": ("Tokens guessed and verified.", lambda stats: stats.draft_tokens),
+    "accepted_tokens": ("Guessed tokens that were right.", lambda stats: stats.accepted_tokens),
 }
+VLLM_NAMES: Mapping[str, str] = {
+    "draft_tokens": "spec_decode_num_draft_tokens",
+    "accepted_tokens": "spec_decode_num_accepted_tokens",
+}
+"""Where vLLM's dashboards know a metric by another name."""
 
 
 def expose(metrics: Metrics, model: str, accept: str) -> tuple[bytes, str]:
@@ -85,7 +92,8 @@ class _Collector(Collector):
             gauge.add_metric(self._labels, read(stats))
             yield gauge
         for name, (about, read) in COUNTERS.items():
-            counter = CounterMetricFamily(prefix + name, about, labels=LABELS)
+            known_as = VLLM_NAMES.get(name, name) if prefix == "vllm:" else name
+            counter = CounterMetricFamily(prefix + known_as, about, labels=LABELS)
             counter.add_metric(self._labels, read(stats))
             yield counter
 

@@ -17,24 +17,34 @@ class UsageCount:
         prompt_tokens: of all prompts.
         cached_tokens: how many of these were found already computed.
         completion_tokens: of all samples.
+        draft_tokens: tokens that were guessed ahead and verified, of all samples that have ended.
+        accepted_tokens: how many of these are among the completion's.
     """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
     def take(self, output: GenerationOutput) -> None:
-        """Count what a finished sample says of its prompt."""
+        """Count what only a finished sample tells: cached tokens of its prompt, and drafts."""
+        self.draft_tokens += output.usage.draft_tokens
+        self.accepted_tokens += output.usage.accepted_tokens
         if output.index == 0:
             self.cached_tokens += output.usage.cached_tokens
 
     def as_dict(self) -> dict[str, Any]:
-        """As `usage`."""
+        """As `usage`. Unlike OpenAI's, completion tokens do not include rejected ones."""
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.prompt_tokens + self.completion_tokens,
             "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
+            "completion_tokens_details": {
+                "accepted_prediction_tokens": self.accepted_tokens,
+                "rejected_prediction_tokens": self.draft_tokens - self.accepted_tokens,
+            },
         }
 
 

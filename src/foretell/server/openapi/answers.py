@@ -93,6 +93,9 @@ PLAIN: dict[str, Schema] = {
         completion_tokens=_COUNT,
         total_tokens=_COUNT,
         prompt_tokens_details=_object(cached_tokens=_COUNT),
+        completion_tokens_details=_object(
+            accepted_prediction_tokens=_COUNT, rejected_prediction_tokens=_COUNT
+        ),
     ),
     "ChatCompletion": _object(
         id=_TEXT,
