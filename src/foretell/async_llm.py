@@ -345,7 +345,7 @@ class AsyncLLM:
         chat = chat_request(self.tokenizer, messages, settings)
         complete = self._settings(config, chat.settings)
         found = await self._generate(chat.read, complete, False, priority, CHAT_TOKENS)
-        return [*map(chat.told, found)] if isinstance(found, list) else chat.told(found)
+        return [*map(chat.parse, found)] if isinstance(found, list) else chat.parse(found)
 
     def stream_chat(
         self,
@@ -359,7 +359,7 @@ class AsyncLLM:
         chat = chat_request(self.tokenizer, messages, settings)
         complete = self._settings(config, chat.settings)
         chunks = self._stream(chat.read, complete, False, priority, CHAT_TOKENS)
-        return chunks if chat.form.is_plain else chat.told_async_chunks(chunks)
+        return chunks if chat.parser.is_plain else chat.parse_async_stream(chunks)
 
     async def next(
         self,

@@ -385,7 +385,7 @@ class LLM:
         found = self._collect(
             _prepare(inputs, chat.read(), False, config, chat.settings, CHAT_TOKENS)
         )
-        return [*map(chat.told, found)] if isinstance(found, list) else chat.told(found)
+        return [*map(chat.parse, found)] if isinstance(found, list) else chat.parse(found)
 
     def stream_chat(
         self,
@@ -398,7 +398,7 @@ class LLM:
 
         chat = chat_request(self.tokenizer, messages, settings)
         chunks = self._stream(chat.read(), config, chat.settings, default_length=CHAT_TOKENS)
-        return chunks if chat.form.is_plain else chat.told_chunks(chunks)
+        return chunks if chat.parser.is_plain else chat.parse_stream(chunks)
 
     def explain(
         self,

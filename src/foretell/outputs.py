@@ -250,7 +250,7 @@ class GenerationOutput(JsonMixin):
     text by: the sum of its log-probabilities over length ** length_penalty. `complete` says
     whether the text is of the language that it was held to, and ended there; None without one.
     `passed_over` says what of that the text was not held to. Of a chat in which tools may be
-    called, or thoughts are told: `tool_calls`, `reasoning_content`, and `content`, the text
+    called, or reasoning is told apart: `tool_calls`, `reasoning_content`, and `content`, the text
     without them.
     """
 

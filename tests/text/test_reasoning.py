@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from foretell.text.reasoning import ThoughtReader
+from foretell.text.reasoning import ReasoningReader
 
 
 def read(text: str, starts_inside: bool, cuts: Sequence[int] = ()) -> tuple[str, str]:
-    reader = ThoughtReader(starts_inside=starts_inside)
+    reader = ReasoningReader(starts_inside=starts_inside)
     ends = [*cuts, len(text)]
     pieces = [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     parts = [part for piece in pieces for part in reader.feed(piece)] + reader.finish()
-    thought = "".join(part.text for part in parts if part.is_thought)
-    return thought, "".join(part.text for part in parts if not part.is_thought)
+    thought = "".join(part.text for part in parts if part.is_reasoning)
+    return thought, "".join(part.text for part in parts if not part.is_reasoning)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ _GPU = (
 _ONE_PROCESS = "one process runs the model"
 _AT_LOAD = "there is nothing to set: weights are packed once, as the model is opened"
 _ADAPTER = "adapters are not supported: merge them into the model's weights"
-_DRAFT = "drafts are not supported: the model computes every token"
+_DRAFT_MODEL = "a model is opened with speculation={'draft_model': NAME}"
+_LOOKUP = "a model is opened with speculation='lookup', which chooses the number of tokens itself"
 _GRAMMAR = "set json_schema, json, regex, choices, grammar or structural_tag"
 _ROPE = "the model's own file says how positions are encoded"
 _GROUPS = "diverse beam search is not supported: num_beams searches as one group"
@@ -81,8 +82,9 @@ NOTES: dict[str, str] = {
     **dict.fromkeys(("low_cpu_mem_usage", "use_safetensors", "offload_folder"), _AT_LOAD),
     **dict.fromkeys(("flash_attn", "attn_implementation", "use_flash_attention_2"), _ATTENTION),
     **dict.fromkeys(("lora_path", "lora_base", "lora", "enable_lora", "adapter_path"), _ADAPTER),
-    **dict.fromkeys(("draft_model", "speculative_config", "speculative_model"), _DRAFT),
-    **dict.fromkeys(("assistant_model", "prompt_lookup_num_tokens"), _DRAFT),
+    **dict.fromkeys(("draft_model", "assistant_model", "speculative_model"), _DRAFT_MODEL),
+    **dict.fromkeys(("speculative_config", "model_draft"), _DRAFT_MODEL),
+    **dict.fromkeys(("prompt_lookup_num_tokens", "num_speculative_tokens", "draft_max"), _LOOKUP),
     **dict.fromkeys(("response_format", "guided_decoding", "structured_outputs"), _GRAMMAR),
     **dict.fromkeys(("rope_freq_base", "rope_freq_scale", "rope_scaling", "rope_theta"), _ROPE),
     **dict.fromkeys(("num_beam_groups", "diversity_penalty"), _GROUPS),

@@ -13,7 +13,7 @@ import numpy as np
 
 from foretell.backends.base import Backend, Batch
 from foretell.config import GenerationConfig
-from foretell.decoding.drafts.base import NO_DRAFT, Draft
+from foretell.decoding.drafts.base import MAX_CHANCE, NO_DRAFT, Draft
 from foretell.decoding.processors.base import History
 from foretell.engine.blocks import BlockPool
 from foretell.utils.arrays import Logits
@@ -21,7 +21,6 @@ from foretell.utils.arrays import Logits
 CATCH_UP = 256  # tokens of prompts that are computed in one step: streams are not to stall
 FIRST_CHANCE = 0.7
 MEMORY = 32.0  # drafted tokens whose mean acceptance is taken
-SUREST = 0.99
 ROW_COST = 0.1  # of a verified row, in that of a step
 TRIAL_EVERY = 32  # steps after which a sequence whose drafts do not pay is tried again
 
@@ -103,7 +102,7 @@ class DraftModel:
         if ready:
             self._draft(ready, self._length(ready, most, cost))
         return [
-            Draft(one.drafted, [min(SUREST, one.chance)] * len(one.drafted))
+            Draft(one.drafted, [min(MAX_CHANCE, one.chance)] * len(one.drafted))
             if one.drafted
             else NO_DRAFT
             for one in followers

@@ -391,7 +391,7 @@ class Engine:
                 state.begun if is_first else None,
                 num_drafts,
                 self._is_ahead,
-                state.undrafted if is_first else None,
+                state.speculation_off if is_first else None,
             )
         )
 

@@ -41,7 +41,7 @@ class TokenEvent(NamedTuple):
     begun: float | None = None
     num_drafts: int = 0
     is_ahead: bool = False
-    undrafted: str | None = None
+    speculation_off: str | None = None
 
 
 @dataclass(frozen=True)

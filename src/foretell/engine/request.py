@@ -71,7 +71,7 @@ class Request:
         return self.strategy_kind.generates
 
     @property
-    def undrafted(self) -> str | None:
+    def speculation_off(self) -> str | None:
         """Why nothing is guessed of what it generates, in words; None where that may be.
 
         Functions of the user's may count how often they are called, or for whom.

@@ -39,7 +39,7 @@ class RequestState:
         started_samples: numbers of those of which a token was reported.
         stop_rules: when a sequence has ended.
         max_length: positions that the user's sequence may come to take.
-        undrafted: why nothing is guessed of it; None where that may be.
+        speculation_off: why nothing is guessed of it; None where that may be.
         num_reported: prompt positions whose log-probabilities were reported.
         cached_tokens: prompt tokens that were found already computed.
         begun: when it first had blocks; None before.
@@ -58,7 +58,7 @@ class RequestState:
         self.stop_rules = StopRules(
             request.config, request.eos_token_ids, self.max_length, matchers
         )
-        self.undrafted: str | None = None
+        self.speculation_off: str | None = None
         self.strategy = make_strategy(request, info, matchers)
         self.num_reported = 0
         self.cached_tokens = 0

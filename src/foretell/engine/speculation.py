@@ -106,8 +106,8 @@ class Speculator:
 
     def follow(self, state: RequestState) -> None:
         """Take note of a request: nothing is computed ahead of some."""
-        state.undrafted = state.request.undrafted
-        if self._drafter is not None and state.undrafted is None:
+        state.speculation_off = state.request.speculation_off
+        if self._drafter is not None and state.speculation_off is None:
             (first, *_), config = state.live, state.request.config
             first.follower = self._drafter.follow(first, config)
 
@@ -140,7 +140,7 @@ class Speculator:
         for number, span in enumerate(spans):
             sequence = span.sequence
             is_last = span.num_rows == 1 and span.stop > sequence.num_prompt_tokens
-            if not is_last or span.state.undrafted is not None or not sequence.is_visible:
+            if not is_last or span.state.speculation_off is not None or not sequence.is_visible:
                 continue
             if sequence.follower is None:
                 sequence.follower = drafter.follow(sequence, span.state.request.config)
@@ -196,7 +196,7 @@ def _samples(spans: Items[Span]) -> list[list[int]]:
     by_state: dict[RequestState, list[int]] = {}
     for number, span in enumerate(spans):
         is_last = span.num_rows == 1 and span.stop > span.sequence.num_prompt_tokens
-        if is_last and span.state.undrafted is None:
+        if is_last and span.state.speculation_off is None:
             by_state.setdefault(span.state, []).append(number)
     samples: dict[tuple[int, int], list[int]] = {}
     for state, numbers in by_state.items():

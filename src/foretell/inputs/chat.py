@@ -1,4 +1,4 @@
-"""Chats: their messages, the tools that may be called, and what an answer is taken apart for."""
+"""Chats: from messages and tools to a prompt and settings, and from outputs to their parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from foretell.errors import RequestError
 from foretell.inputs.chat_settings import ToolSettings
 from foretell.outputs import Chunk, GenerationOutput, ToolCall
 from foretell.text.chat.prompt import chat_prompt
-from foretell.text.tools.form import AnswerForm, thinks
+from foretell.text.tools.parser import AnswerParser, thinks
 from foretell.text.tools.use import tool_use
 from foretell.utils.quoting import quote
 
@@ -27,43 +27,43 @@ class ChatRequest:
     Attributes:
         read: gives the prompt's token ids; a chat template takes its time.
         settings: of the answers.
-        form: what these are taken apart for.
+        parser: takes these apart.
     """
 
     read: Callable[[], list[int]]
     settings: dict[str, Any]
-    form: AnswerForm
+    parser: AnswerParser
 
-    def told(self, output: GenerationOutput) -> GenerationOutput:
-        """The output with its calls, and what was thought before, told apart."""
-        if self.form.is_plain:
+    def parse(self, output: GenerationOutput) -> GenerationOutput:
+        """The output with its content, reasoning and calls told apart."""
+        if self.parser.is_plain:
             return output
         key = f"{output.prompt_token_ids} {output.index} {output.text}"
-        answer = self.form.read(output.text, output.prompt_token_ids, output.config, key)
-        calls = None if self.form.use is None else [ToolCall(*call) for call in answer.calls]
+        answer = self.parser.read(output.text, output.prompt_token_ids, output.config, key)
+        calls = None if self.parser.use is None else [ToolCall(*call) for call in answer.calls]
         return replace(
             output,
             content=answer.text,
-            reasoning_content=answer.thoughts,
+            reasoning_content=answer.reasoning,
             tool_calls=calls,
         )
 
-    def told_chunks(self, chunks: Generator[Chunk, None, None]) -> Generator[Chunk, None, None]:
-        """A stream whose last chunk has such an output; its texts are as they are written."""
+    def parse_stream(self, chunks: Generator[Chunk, None, None]) -> Generator[Chunk, None, None]:
+        """The stream with its outputs parsed; the texts of chunks are as they are written."""
         with closing(chunks):
             for chunk in chunks:
-                yield self._told_chunk(chunk)
+                yield self._parse_chunk(chunk)
 
-    async def told_async_chunks(
+    async def parse_async_stream(
         self, chunks: AsyncGenerator[Chunk, None]
     ) -> AsyncGenerator[Chunk, None]:
         """The same of a stream in asyncio."""
         async with aclosing(chunks):
             async for chunk in chunks:
-                yield self._told_chunk(chunk)
+                yield self._parse_chunk(chunk)
 
-    def _told_chunk(self, chunk: Chunk) -> Chunk:
-        return chunk if chunk.output is None else replace(chunk, output=self.told(chunk.output))
+    def _parse_chunk(self, chunk: Chunk) -> Chunk:
+        return chunk if chunk.output is None else replace(chunk, output=self.parse(chunk.output))
 
 
 def chat_request(
@@ -87,7 +87,7 @@ def chat_request(
         syntax=wishes["tool_syntax"],
         template=template,
     )
-    form = AnswerForm(use, thinks(template), tokenizer)
+    parser = AnswerParser(use, thinks(template), tokenizer)
     tools = None if use is None else use.tools
     read = partial(chat_prompt, tokenizer, messages, tools=tools)
-    return ChatRequest(read, {**form.settings(), **others}, form)
+    return ChatRequest(read, {**parser.settings(), **others}, parser)

@@ -71,7 +71,7 @@ def form_length(config: GenerationConfig) -> int:
     return sum(map(len, value)) if isinstance(value, (str, tuple, list)) else 0
 
 
-def tells_thoughts(config: GenerationConfig) -> bool:
+def splits_reasoning(config: GenerationConfig) -> bool:
     """Whether the language of these settings depends on how a prompt ends."""
     tag = config.structural_tag
     return isinstance(tag, JsonSchema) and "thoughts" in tag.data

@@ -19,7 +19,7 @@ from foretell.decoding.functions import check_functions
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError
 from foretell.grammar.matcher import Grammar
-from foretell.inputs.grammars import Grammars, tells_thoughts
+from foretell.inputs.grammars import Grammars, splits_reasoning
 from foretell.inputs.prompts import Prompt, Prompts, check_length, is_batch, read_prompt
 from foretell.inputs.recommended import Recommended
 from foretell.inputs.resolve import (
@@ -253,7 +253,7 @@ class InputProcessor:
         template = RequestTemplate(
             complete, tokenized, extras, self._tokenizer, self._longest_of, default_length
         )
-        if tells_thoughts(complete):
+        if splits_reasoning(complete):
             find = partial(self._grammars.find_for_prompt, complete)
             return replace(template, grammar_of=find)
         if complete.form is not None:

@@ -11,7 +11,7 @@ from foretell.server.errors import invalid
 from foretell.server.limits import TOP
 from foretell.server.prompts import conversation
 from foretell.server.state import ServerState
-from foretell.server.tools import answer_form
+from foretell.server.tools import answer_parser
 from foretell.server.values import flag, number
 
 
@@ -20,12 +20,12 @@ def ask_chat(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ChatWr
     fields = sorted_fields(body, "chat", state)
     own = fields.own
     fields.spelled["template_arguments"] = "chat_template_kwargs"
-    form = answer_form(fields, state.llm.tokenizer)
-    read = conversation(fields, state.llm.tokenizer, form.use)
-    settings = {**form.settings(), **settings_in_force(fields, state), **_reports(own)}
+    parser = answer_parser(fields, state.llm.tokenizer)
+    read = conversation(fields, state.llm.tokenizer, parser.use)
+    settings = {**parser.settings(), **settings_in_force(fields, state), **_reports(own)}
     request = asked(fields, read, 1, state, settings)
     check_one_stage(request)
-    return request, ChatWriter(request, state, form)
+    return request, ChatWriter(request, state, parser)
 
 
 def _reports(own: Mapping[str, Any]) -> dict[str, Any]:

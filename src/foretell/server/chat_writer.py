@@ -13,9 +13,9 @@ from foretell.server.frames import frame
 from foretell.server.logprobs import chat_logprobs, logprobs_by_id
 from foretell.server.state import ServerState
 from foretell.server.writer import Writer, ending
-from foretell.text.reasoning import ThoughtPart
+from foretell.text.reasoning import ReasoningPart
 from foretell.text.tools.answer import AnswerReader, Part, call_id
-from foretell.text.tools.form import AnswerForm
+from foretell.text.tools.parser import AnswerParser
 from foretell.text.tools.reader import CallPart, TextPart
 
 
@@ -25,23 +25,23 @@ class ChatWriter(Writer):
     Args:
         asked: the request.
         state: the server's.
-        form: what its answers may be beside text.
+        parser: takes its answers apart.
     """
 
     prefix, whole_kind, chunk_kind = "chatcmpl", "chat.completion", "chat.completion.chunk"
 
-    def __init__(self, asked: Asked, state: ServerState, form: AnswerForm) -> None:
+    def __init__(self, asked: Asked, state: ServerState, parser: AnswerParser) -> None:
         super().__init__(asked, state)
-        self._form = form
+        self._parser = parser
         self._readers: dict[int, AnswerReader] = {}
         self._num_calls: Counter[int] = Counter()
 
     def _choice(self, index: int, output: GenerationOutput) -> dict[str, Any]:
         config, key = self._asked.config, self._key(index)
-        answer = self._form.read(output.text, output.prompt_token_ids, config, key)
+        answer = self._parser.read(output.text, output.prompt_token_ids, config, key)
         message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
-        if answer.thoughts is not None:
-            message["reasoning_content"] = answer.thoughts
+        if answer.reasoning is not None:
+            message["reasoning_content"] = answer.reasoning
         if answer.calls:
             message["content"] = answer.text or None
             message["tool_calls"] = [ToolCall(*call).to_dict() for call in answer.calls]
@@ -52,7 +52,7 @@ class ChatWriter(Writer):
 
     def _delta(self, index: int, chunk: Chunk) -> bytes:
         """The events of a chunk: an answer that may be more than text makes one of each part."""
-        if self._form.is_plain:
+        if self._parser.is_plain:
             return super()._delta(index, chunk)
         parts = self._reader(index).feed(chunk.text)
         if self._tells_more(index, chunk):
@@ -68,7 +68,7 @@ class ChatWriter(Writer):
         return chunk.logprobs is not None or index in self._to_tell or is_counted
 
     def _last(self, index: int, output: GenerationOutput) -> bytes:
-        if self._form.is_plain:
+        if self._parser.is_plain:
             return super()._last(index, output)
         rest = self._parts(index, self._reader(index).finish())
         end = _ending(output, has_calls=self._num_calls[index] > 0)
@@ -79,7 +79,7 @@ class ChatWriter(Writer):
 
     def _part_event(self, index: int, part: Part) -> dict[str, Any]:
         delta: dict[str, Any]
-        if isinstance(part, ThoughtPart):
+        if isinstance(part, ReasoningPart):
             delta = {"reasoning_content": part.text}
         elif isinstance(part, TextPart):
             delta = {"content": part.text}
@@ -93,12 +93,12 @@ class ChatWriter(Writer):
             return {"index": part.call, "function": {"arguments": part.arguments}}
         self._num_calls[index] += 1
         function = {"name": part.name, "arguments": part.arguments}
-        number = call_id(self._key(index), part.call)
-        return {"index": part.call, "id": number, "type": "function", "function": function}
+        call = call_id(self._key(index), part.call)
+        return {"index": part.call, "id": call, "type": "function", "function": function}
 
     def _reader(self, index: int) -> AnswerReader:
         if index not in self._readers:
-            self._readers[index] = self._form.reader(self._prompts[0], self._asked.config)
+            self._readers[index] = self._parser.reader(self._prompts[0], self._asked.config)
         return self._readers[index]
 
     def _key(self, index: int) -> str:

@@ -51,7 +51,7 @@ _TOOLS = {
     "tool_choice": "`auto`, `none`, `required`, or one of the functions",
     "parallel_tool_calls": "whether there may be several calls in one answer (true)",
     "tool_syntax": f"how the model writes calls: {', '.join(SYNTAXES)}; its template shows which",
-    "include_reasoning": "whether thoughts are told apart from what is said (true)",
+    "include_reasoning": "whether reasoning is told apart from the content (true)",
 }
 
 _SPECIAL = "whether a text's ids begin as the model wants it; true where there is one"
@@ -176,6 +176,7 @@ HARMLESS: Mapping[str, str] = {
     **dict.fromkeys(("prompt_cache_retention", "prompt_cache_options"), "how it is kept"),
     "include_obfuscation": "how it is sent",
     "guided_decoding_backend": "which library compiles a form",
+    "prediction": "how fast it is written: what is guessed of it",
     "max_tool_calls": "nothing without what it goes with",
     "verbosity": "nothing without what it goes with",
 }
@@ -206,7 +207,7 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys(("previous_response_id", "conversation"), ()),
     "background": (False,),
     "context_management": ([],),
-    **dict.fromkeys(("audio", "prediction", "web_search_options", "thinking"), ()),
+    **dict.fromkeys(("audio", "web_search_options", "thinking"), ()),
     **dict.fromkeys(("truncate_prompt_tokens", "chat_template", "mm_processor_kwargs"), ()),
 }
 """Fields that would change the text, and values with which they do not."""
@@ -219,6 +220,8 @@ REASONS: Mapping[str, str] = {
     "conversation": "no conversation is kept: send the messages again",
     "background": "the answer comes in the same connection",
     "logprobs": "a response has them where `include` names message.output_text.logprobs",
+    **dict.fromkeys(("tools", "tool_choice"), "chats and responses take them"),
+    **dict.fromkeys(("functions", "function_call"), "send tools and tool_choice to a chat"),
     "suffix": "a text that comes after the gap is not supported",
     "stream": "this answer comes as a whole",
     "trace": "POST /v1/foretell/explain tells the reasons",

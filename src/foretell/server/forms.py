@@ -47,7 +47,7 @@ def response_format(name: str, value: Any) -> Settings:
 
 
 def text_format(name: str, value: Any) -> Settings:
-    """`text.format` of a response, whose schema lies beside its type."""
+    """`text.format` of `/v1/responses`, as `response_format` but for a schema beside its type."""
     if isinstance(value, dict) and value.get("type") == "json_schema":
         return _of_schema(name, value)
     return response_format(name, value)
@@ -56,12 +56,10 @@ def text_format(name: str, value: Any) -> Settings:
 def _of_schema(path: str, wrapped: Any) -> Settings:
     schema = wrapped.get("schema") if isinstance(wrapped, dict) else None
     if not isinstance(schema, dict):
-        raise invalid(f"{path}.schema={quote(schema)} must be an object", path.partition(".")[0])
+        raise _invalid(path, f"{path}.schema={quote(schema)} must be an object")
     strict = wrapped.get("strict")
     if strict not in (None, True, False):
-        raise invalid(
-            f"{path}.strict={quote(strict)} must be true or false", path.partition(".")[0]
-        )
+        raise _invalid(path, f"{path}.strict={quote(strict)} must be true or false")
     return {"json_schema": schema} if strict else _lenient(schema)
 
 
@@ -70,7 +68,10 @@ def _lenient(schema: Any) -> Settings:
 
 
 def _structured_outputs(name: str, value: Any) -> Settings:
-    """vLLM's."""
+    """vLLM's `structured_outputs`: an object of one form, and of options.
+
+    Those that choose a library or its ways have no effect.
+    """
     if not isinstance(value, dict):
         raise invalid(f"{name}={quote(value)} must be an object", name)
     stated = {key: one for key, one in value.items() if one is not None}
@@ -86,8 +87,13 @@ def _structured_outputs(name: str, value: Any) -> Settings:
     return found
 
 
-def _refused(name: str, reason: str) -> ApiError:
-    return invalid(f"{name}: {reason}", name.partition(".")[0], "unsupported_parameter")
+def _refused(path: str, reason: str) -> ApiError:
+    return _invalid(path, f"{path}: {reason}", "unsupported_parameter")
+
+
+def _invalid(path: str, message: str, code: str | None = None) -> ApiError:
+    """An error of the field in which the path begins."""
+    return invalid(message, path.partition(".")[0], code)
 
 
 _READERS: Mapping[str, Callable[[str, Any], Settings]] = {

@@ -7,7 +7,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from foretell.server.frames import dumps
-from foretell.text.reasoning import ThoughtPart
+from foretell.text.reasoning import ReasoningPart
 from foretell.text.tools.answer import Part, call_id
 from foretell.text.tools.reader import TextPart
 
@@ -34,7 +34,7 @@ class Events:
 
 
 class OutputItems:
-    """A response's items: thoughts, messages and calls, in the order in which they are written.
+    """A response's items: reasoning, messages and calls, in the order in which they are written.
 
     Args:
         response_id: the response's; ids of items begin with it.
@@ -62,7 +62,7 @@ class OutputItems:
         """The events that a part makes; log-probabilities are a text's alone."""
         if isinstance(part, TextPart):
             return self.say(part.text, logprobs)
-        if isinstance(part, ThoughtPart):
+        if isinstance(part, ReasoningPart):
             begun = self._begin("reasoning")
             self._text += part.text
             told = self._events.event(
@@ -126,8 +126,8 @@ class OutputItems:
         return closed + begun + added
 
     def _begin_call(self, name: str, number: int) -> bytes:
-        number_id = call_id(self._key, number)
-        return self._open("fc", type="function_call", call_id=number_id, name=name, arguments="")
+        identity = call_id(self._key, number)
+        return self._open("fc", type="function_call", call_id=identity, name=name, arguments="")
 
     def _open(self, prefix: str, **item: Any) -> bytes:
         number = len(self.items)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from foretell.outputs import Chunk, GenerationOutput, TokenLogprob
@@ -16,23 +16,23 @@ from foretell.server.state import ServerState
 from foretell.server.usage import UsageCount, usage_of
 from foretell.server.writer import ending
 from foretell.text.tools.answer import AnswerReader, Part
-from foretell.text.tools.form import AnswerForm
+from foretell.text.tools.parser import AnswerParser
 from foretell.text.tools.reader import TextPart
 
 
 class ResponseWriter:
-    """Writes answers of `/v1/responses`: of one text, its thoughts, messages and calls.
+    """Writes answers of `/v1/responses`: of one text, its reasoning, messages and calls.
 
     Args:
         asked: the request.
         state: the server's.
-        form: what the answer may be beside text.
+        parser: takes the answer apart.
     """
 
-    def __init__(self, asked: Asked, state: ServerState, form: AnswerForm) -> None:
+    def __init__(self, asked: Asked, state: ServerState, parser: AnswerParser) -> None:
         self._asked = asked
-        self._form = form
-        self._head = {**_head(asked, form), "model": state.model_names[0]}
+        self._parser = parser
+        self._head = {**_head(asked, parser), "model": state.model_names[0]}
         self._events = Events()
         self._items = OutputItems(self._head["id"], self._events)
         self._reader: AnswerReader | None = None
@@ -44,7 +44,7 @@ class ResponseWriter:
         (output,) = outputs
         config = self._asked.config
         self._reader = (
-            None if self._form.is_plain else self._form.reader(output.prompt_token_ids, config)
+            None if self._parser.is_plain else self._parser.reader(output.prompt_token_ids, config)
         )
         self._write(output.text, self._told(output.logprobs))
         self._finish(output)
@@ -55,9 +55,9 @@ class ResponseWriter:
         response = {**self._head, "status": "in_progress"}
         begun = self._events.event("response.created", response=response)
         begun += self._events.event("response.in_progress", response=response)
-        if self._form.is_plain:
+        if self._parser.is_plain:
             return begun + self._items.begin_message()
-        self._reader = self._form.reader(prompts[0], self._asked.config)
+        self._reader = self._parser.reader(prompts[0], self._asked.config)
         return begun
 
     def chunk(self, chunk: Chunk) -> bytes:
@@ -143,7 +143,7 @@ class ResponseWriter:
         return found
 
 
-def _head(asked: Asked, form: AnswerForm) -> dict[str, Any]:
+def _head(asked: Asked, parser: AnswerParser) -> dict[str, Any]:
     """What a response tells from its beginning on: all that is in force."""
     own, config = asked.fields.own, asked.config
     temperature = (1.0 if config.temperature is None else config.temperature) * config.is_sampling
@@ -161,13 +161,13 @@ def _head(asked: Asked, form: AnswerForm) -> dict[str, Any]:
         "max_tool_calls": None,
         "metadata": own.get("metadata", {}),
         "output": [],
-        "parallel_tool_calls": form.use is None or form.use.is_parallel,
+        "parallel_tool_calls": parser.use is None or parser.use.is_parallel,
         "previous_response_id": None,
         "reasoning": {"effort": None, "summary": None},
         "service_tier": "default",
         "store": False,
         "temperature": temperature,
-        "text": {"format": {"type": "text"}},
+        "text": {"format": _format(own)},
         "tool_choice": own.get("tool_choice", "auto"),
         "tools": own.get("tools", []),
         "top_logprobs": config.logprobs or 0,
@@ -175,6 +175,12 @@ def _head(asked: Asked, form: AnswerForm) -> dict[str, Any]:
         "truncation": "disabled",
         "usage": None,
     }
+
+
+def _format(own: Mapping[str, Any]) -> Any:
+    """The form that the text was to have, as it was asked for."""
+    wishes = own.get("text") or {}
+    return wishes.get("format") or {"type": "text"}
 
 
 def _status(output: GenerationOutput) -> tuple[str, dict[str, str] | None]:

@@ -15,7 +15,7 @@ from foretell.server.prompts import template_wishes
 from foretell.server.response_writer import ResponseWriter
 from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
-from foretell.server.tools import answer_form
+from foretell.server.tools import answer_parser
 from foretell.server.values import checked, number
 from foretell.text.chat.prompt import chat_prompt
 from foretell.utils.quoting import quote
@@ -43,15 +43,15 @@ def ask_response(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, Re
     _check_text(fields)
     _check_reasoning(own)
     _check_metadata(own)
-    form = answer_form(fields, state.llm.tokenizer)
-    read = partial(chat_prompt, state.llm.tokenizer, messages, **template_wishes(own, form.use))
-    settings = {**form.settings(), **settings_in_force(fields, state), **_reports(fields)}
+    parser = answer_parser(fields, state.llm.tokenizer)
+    read = partial(chat_prompt, state.llm.tokenizer, messages, **template_wishes(own, parser.use))
+    settings = {**parser.settings(), **settings_in_force(fields, state), **_reports(fields)}
     request = asked(fields, read, 1, state, settings)
     if request.num_choices > 1:
         name = fields.spelled.get("num_return_sequences", "num_return_sequences")
         raise invalid(f"{name} must be 1: a response has one text", name)
     check_one_stage(request)
-    return request, ResponseWriter(request, state, form)
+    return request, ResponseWriter(request, state, parser)
 
 
 def _reports(fields: Fields) -> dict[str, Any]:

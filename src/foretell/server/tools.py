@@ -1,4 +1,4 @@
-"""What a request says of tools and thoughts."""
+"""What a request says of tools and reasoning."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from foretell.server.errors import ApiError, api_error, invalid
 from foretell.server.sorting import Fields
 from foretell.server.values import checked, flag
 from foretell.text.tokenizer import Tokenizer
-from foretell.text.tools.form import AnswerForm, thinks
+from foretell.text.tools.parser import AnswerParser, thinks
 from foretell.text.tools.use import tool_use
 
 
-def answer_form(fields: Fields, tokenizer: Tokenizer) -> AnswerForm:
-    """What an answer to a request with these fields may be; ApiError if that makes no sense."""
+def answer_parser(fields: Fields, tokenizer: Tokenizer) -> AnswerParser:
+    """What takes answers to a request with these fields apart; ApiError if they make no sense."""
     own, template = fields.own, tokenizer.chat_template
     tools = checked(own, "tools", list, None)
     try:
@@ -30,8 +30,8 @@ def answer_form(fields: Fields, tokenizer: Tokenizer) -> AnswerForm:
         raise _named(error) from error
     if use is not None:
         fields.spelled |= dict.fromkeys(use.settings(), "tools")
-    tells_thoughts = flag(own, "include_reasoning", default=True) and thinks(template)
-    return AnswerForm(use, tells_thoughts, tokenizer)
+    splits_reasoning = flag(own, "include_reasoning", default=True) and thinks(template)
+    return AnswerParser(use, splits_reasoning, tokenizer)
 
 
 def as_in_chats(tool: Any) -> Any:

@@ -142,7 +142,7 @@ class SampleStreamer:
         if not self._generated:
             self._first = self._latest
             self._num_cached = event.cached_tokens
-            self._speculation_off = event.undrafted
+            self._speculation_off = event.speculation_off
         self._num_drafts += event.num_drafts
         self._num_accepted += event.is_ahead
         self._score = event.score

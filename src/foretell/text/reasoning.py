@@ -1,4 +1,4 @@
-"""Tells what a model thinks from what it says: `<think>...</think>` in its text."""
+"""Tells a model's reasoning from its answer: `<think>...</think>` in its text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
+
+from foretell.text.marks import overlap
 
 BEGIN, END = "<think>", "</think>"
 
@@ -20,19 +22,19 @@ def ends_with_mark(mark: str, prompt: Sequence[int], tokenizer: Tokenizer) -> bo
     return end.rstrip().endswith(mark)
 
 
-class ThoughtPart(NamedTuple):
-    """A part of what is thought, or of what is said."""
+class ReasoningPart(NamedTuple):
+    """A part of a text, which is of the reasoning or of the answer."""
 
     text: str
-    is_thought: bool
+    is_reasoning: bool
 
 
-class ThoughtReader:
+class ReasoningReader:
     """Reads a text, piece by piece, however it is cut.
 
-    A text that begins with the mark begins with thoughts; so does one whose prompt ended with it.
-    White space around both is dropped. What has no end is thought to its end; a mark anywhere else
-    is text.
+    A text that begins with the mark begins with reasoning; so does one whose prompt ended with it.
+    White space around both is dropped. Reasoning without an end mark goes on to the text's end; a
+    mark anywhere else is text.
 
     Args:
         starts_inside: whether the prompt ended with the mark.
@@ -44,23 +46,23 @@ class ThoughtReader:
         self._is_past = False
         self._is_fresh = True  # whether white space would be the first of its part
 
-    def feed(self, text: str) -> list[ThoughtPart]:
+    def feed(self, text: str) -> list[ReasoningPart]:
         """The parts that are certain now."""
         self._rest += text
         return self._read(is_last=False)
 
-    def finish(self) -> list[ThoughtPart]:
+    def finish(self) -> list[ReasoningPart]:
         """What is left at the text's end."""
         return self._read(is_last=True)
 
-    def _read(self, *, is_last: bool) -> list[ThoughtPart]:
+    def _read(self, *, is_last: bool) -> list[ReasoningPart]:
         if not self._is_inside and not self._is_past:
             self._find_beginning(is_last)
         parts = []
         if self._is_inside:
-            parts += self._thoughts(is_last)
+            parts += self._read_reasoning(is_last)
         if self._is_past:
-            parts += self._part(len(self._rest), is_thought=False)
+            parts += self._part(len(self._rest), is_reasoning=False)
         return parts
 
     def _find_beginning(self, is_last: bool) -> None:
@@ -71,29 +73,28 @@ class ThoughtReader:
         elif is_last or not BEGIN.startswith(text):
             self._is_past, self._is_fresh = True, False
 
-    def _thoughts(self, is_last: bool) -> list[ThoughtPart]:
+    def _read_reasoning(self, is_last: bool) -> list[ReasoningPart]:
         found = self._rest.find(END)
         if found < 0:
             kept = 0 if is_last else _num_waiting(self._rest)
-            return self._part(len(self._rest) - kept, is_thought=True)
+            return self._part(len(self._rest) - kept, is_reasoning=True)
         said = self._rest[:found].rstrip()
         behind = self._rest[found + len(END) :]
         self._rest = said
-        parts = self._part(len(said), is_thought=True)
+        parts = self._part(len(said), is_reasoning=True)
         self._rest, self._is_inside, self._is_past, self._is_fresh = behind, False, True, True
         return parts
 
-    def _part(self, size: int, *, is_thought: bool) -> list[ThoughtPart]:
+    def _part(self, size: int, *, is_reasoning: bool) -> list[ReasoningPart]:
         text, self._rest = self._rest[:size], self._rest[size:]
         if self._is_fresh:
             text = text.lstrip()
         self._is_fresh = self._is_fresh and not text
-        return [ThoughtPart(text, is_thought)] if text else []
+        return [ReasoningPart(text, is_reasoning)] if text else []
 
 
 def _num_waiting(text: str) -> int:
     """Characters at the end that may be the mark's first, with the white space before them."""
-    longest = min(len(text), len(END) - 1)
-    size = next((size for size in range(longest, 0, -1) if text.endswith(END[:size])), 0)
+    size = overlap(text, END)
     before = text[: len(text) - size]
     return size + len(before) - len(before.rstrip())

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from foretell.config import GenerationConfig
-from foretell.decoding.drafts.base import NO_DRAFT
-from foretell.decoding.drafts.lookup import CHANCES, SUREST, LookupDrafter
+from foretell.decoding.drafts.base import MAX_CHANCE, NO_DRAFT
+from foretell.decoding.drafts.lookup import CHANCES, LookupDrafter
 
 GREEDY = GenerationConfig()
 
@@ -85,7 +85,7 @@ def test_what_was_not_drafted_is_learnt_too_and_nothing_is_ever_certain():
     for _ in range(3000):
         tokens.append(tokens[-4])
         draft = propose(1)
-    assert [*draft.chances] == [SUREST]
+    assert [*draft.chances] == [MAX_CHANCE]
     spoilt = [1, 2] * 4
     propose = followed(spoilt)
     before = propose(1).chances[0]

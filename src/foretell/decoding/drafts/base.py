@@ -18,6 +18,8 @@ from foretell.decoding.processors.base import History
 MAX_DRAFT = 7
 """Tokens of a guess: with the one before them they are as many as share a pass over the weights."""
 
+MAX_CHANCE = 0.99  # of a guessed token: none is certain
+
 
 class Draft(NamedTuple):
     """Tokens that a sequence may go on with.
@@ -53,6 +55,8 @@ class Drafter(Protocol):
 
 class Foresight(Protocol):
     """What a strategy knows of tokens to come, such as those to which a grammar leaves no choice.
+
+    Elsewhere to jump over these is called jump-forward or fast-forward decoding.
 
     They are computed ahead as drafts are, and the strategy is asked for each in its turn. (Where
     nothing is to be reported of them, it can as well answer with all of them in one choice.)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foretell.config import GenerationConfig
-from foretell.decoding.drafts.base import NO_DRAFT, Draft
+from foretell.decoding.drafts.base import MAX_CHANCE, NO_DRAFT, Draft
 from foretell.decoding.drafts.suffix_index import MAX_MATCH, SuffixIndex
 from foretell.decoding.processors.base import History
 
@@ -16,7 +16,6 @@ CHANCES_AT_ONE = (0.0, 0.12, 0.25, 0.4, 0.6, 0.75)
 """
 PRIOR_WEIGHT = 5.0  # guesses that these are worth
 MEMORY = 24.0  # guesses whose mean is taken
-SUREST = 0.99  # no guess is certain
 
 LEVELS = tuple((length - 1).bit_length() for length in range(1, MAX_MATCH + 1))
 """By the length of a match less 1: its place in the tables above."""
@@ -80,7 +79,7 @@ class LookupFollower:
             for ahead in range(len(tokens), most):
                 tokens.append(tokens[ahead - (len(self._tokens) - source)])
         levels = [LEVELS[min(first + ahead, longest)] for ahead in range(len(tokens))]
-        return Draft(tokens, [min(SUREST, self._chances[level]) for level in levels])
+        return Draft(tokens, [min(MAX_CHANCE, self._chances[level]) for level in levels])
 
     def _learn(self) -> None:
         """Hold the tokens that have come against those that were foreseen."""

@@ -32,6 +32,11 @@ def _object(**fields: Schema) -> Schema:
     return {"type": "object", "properties": fields, "required": list(fields)}
 
 
+def _with(schema: Schema, **fields: Schema) -> Schema:
+    """An object with further fields, which may be missing."""
+    return {**schema, "properties": {**schema["properties"], **fields}}
+
+
 def _list(item: Schema) -> Schema:
     return {"type": "array", "items": item}
 
@@ -69,12 +74,34 @@ _RESPONSE_TEXT = _object(
     annotations=_list({}),
     logprobs=_list(_TOKEN_WITH_TOP),
 )
-_RESPONSE_ITEM = _object(
+_RESPONSE_MESSAGE = _object(
     id=_TEXT,
     type={"const": "message"},
     role={"const": "assistant"},
     status=_RESPONSE_STATUS,
     content=_list(_RESPONSE_TEXT),
+)
+_RESPONSE_REASONING = _object(
+    id=_TEXT,
+    type={"const": "reasoning"},
+    status=_RESPONSE_STATUS,
+    summary=_list({}),
+    content=_list(_object(type={"const": "reasoning_text"}, text=_TEXT)),
+)
+_RESPONSE_CALL = _object(
+    id=_TEXT,
+    type={"const": "function_call"},
+    status=_RESPONSE_STATUS,
+    call_id=_TEXT,
+    name=_TEXT,
+    arguments=_TEXT,
+)
+_RESPONSE_ITEM: Schema = {"anyOf": [_RESPONSE_MESSAGE, _RESPONSE_REASONING, _RESPONSE_CALL]}
+_CALL = _object(id=_TEXT, type={"const": "function"}, function=_object(name=_TEXT, arguments=_TEXT))
+_CHAT_MESSAGE = _with(
+    _object(role={"const": "assistant"}, content=nullable(_TEXT)),
+    reasoning_content=_TEXT,
+    tool_calls=_list(_CALL),
 )
 _MODEL = _object(
     id=_TEXT,
@@ -104,9 +131,9 @@ PLAIN: dict[str, Schema] = {
         choices=_list(
             _object(
                 index=_COUNT,
-                message=_object(role={"const": "assistant"}, content=_TEXT),
+                message=_CHAT_MESSAGE,
                 logprobs=nullable(_object(content=_list(_TOKEN_WITH_TOP))),
-                **_STOP,
+                finish_reason={"enum": [*_STOP["finish_reason"]["enum"], "tool_calls"]},
             )
         ),
     ),

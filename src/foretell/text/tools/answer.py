@@ -1,4 +1,4 @@
-"""An answer, taken apart: what was thought, what is said, what is called."""
+"""An answer, taken apart: its reasoning, its text, its calls of tools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from foretell.text.reasoning import ThoughtPart, ThoughtReader
+from foretell.text.reasoning import ReasoningPart, ReasoningReader
 from foretell.text.tools.reader import CallPart, CallReader, TextPart
 from foretell.text.tools.use import ToolUse
 
@@ -17,8 +17,8 @@ ID_LENGTH = 9
 
 _CHARACTERS = string.ascii_lowercase + string.digits
 
-Part = ThoughtPart | TextPart | CallPart
-"""A `ThoughtPart` here is of thoughts always."""
+Part = ReasoningPart | TextPart | CallPart
+"""A `ReasoningPart` here is always of reasoning, and never of text."""
 
 
 class AnswerReader:
@@ -26,34 +26,34 @@ class AnswerReader:
 
     Args:
         use: what it may call; None: nothing.
-        tells_thoughts: whether `<think>` tells thoughts apart.
-        starts_inside: whether the prompt ended with that mark.
+        splits_reasoning: whether `<think>` tells reasoning apart.
+        starts_inside: whether the prompt ended with that mark, so that it begins with reasoning.
     """
 
     def __init__(
-        self, use: ToolUse | None, *, tells_thoughts: bool = False, starts_inside: bool = False
+        self, use: ToolUse | None, *, splits_reasoning: bool = False, starts_inside: bool = False
     ) -> None:
         self._calls = None if use is None else CallReader(use.syntax, use.names)
-        self._thoughts = ThoughtReader(starts_inside=starts_inside) if tells_thoughts else None
+        self._reasoning = ReasoningReader(starts_inside=starts_inside) if splits_reasoning else None
 
     def feed(self, text: str) -> list[Part]:
         """The parts that are certain now."""
-        return self._called(self._thought(text))
+        return self._split_calls(self._split_reasoning(text))
 
     def finish(self) -> list[Part]:
         """What is left at the answer's end."""
-        rest = [] if self._thoughts is None else self._thoughts.finish()
-        return [*self._called(rest), *([] if self._calls is None else self._calls.finish())]
+        rest = [] if self._reasoning is None else self._reasoning.finish()
+        return [*self._split_calls(rest), *([] if self._calls is None else self._calls.finish())]
 
-    def _thought(self, text: str) -> list[ThoughtPart]:
-        if self._thoughts is None:
-            return [ThoughtPart(text, is_thought=False)] if text else []
-        return self._thoughts.feed(text)
+    def _split_reasoning(self, text: str) -> list[ReasoningPart]:
+        if self._reasoning is None:
+            return [ReasoningPart(text, is_reasoning=False)] if text else []
+        return self._reasoning.feed(text)
 
-    def _called(self, parts: Iterable[ThoughtPart]) -> list[Part]:
+    def _split_calls(self, parts: Iterable[ReasoningPart]) -> list[Part]:
         found: list[Part] = []
         for part in parts:
-            if part.is_thought:
+            if part.is_reasoning:
                 found.append(part)
             elif self._calls is None:
                 found.append(TextPart(part.text))
@@ -75,23 +75,23 @@ class Answer:
     """A whole answer.
 
     Attributes:
-        thoughts: what was thought before; None where nothing was.
-        text: what is said.
+        reasoning: what was thought before; None where nothing was.
+        text: what is said to the user.
         calls: of tools.
     """
 
-    thoughts: str | None
+    reasoning: str | None
     text: str
     calls: tuple[Call, ...]
 
 
 def join_parts(parts: Iterable[Part], key: str) -> Answer:
     """The answer that these parts are; the ids of its calls depend on `key` and their numbers."""
-    thoughts, said = "", ""
+    reasoning, said = "", ""
     calls: list[tuple[str, list[str]]] = []
     for part in parts:
-        if isinstance(part, ThoughtPart):
-            thoughts += part.text
+        if isinstance(part, ReasoningPart):
+            reasoning += part.text
         elif isinstance(part, TextPart):
             said += part.text
         elif part.name is not None:
@@ -102,7 +102,7 @@ def join_parts(parts: Iterable[Part], key: str) -> Answer:
         Call(call_id(key, number), name, "".join(arguments))
         for number, (name, arguments) in enumerate(calls)
     )
-    return Answer(thoughts or None, said, tuple(found))
+    return Answer(reasoning or None, said, tuple(found))
 
 
 def call_id(key: str, number: int) -> str:

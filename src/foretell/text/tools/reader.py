@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
+from foretell.text.marks import overlap
 from foretell.text.tools.scanner import CallScanner
 from foretell.text.tools.syntaxes import CallSyntax
 
@@ -149,7 +150,7 @@ class CallReader:
     def _num_waiting(self) -> int:
         """How many characters at the end may be the beginning of a mark."""
         if self._syntax.begin:
-            return _overlap(self._rest, self._syntax.begin)
+            return overlap(self._rest, self._syntax.begin)
         rest = self._rest.strip()
         may_begin = self._is_fresh and any(mark.startswith(rest) for mark in self._syntax.opens)
         return len(self._rest) if may_begin else 0
@@ -169,9 +170,3 @@ class CallReader:
         if text:
             self._is_fresh = False
             yield TextPart(text)
-
-
-def _overlap(text: str, mark: str) -> int:
-    """How many characters at the text's end are the mark's first."""
-    longest = min(len(text), len(mark) - 1)
-    return next((size for size in range(longest, 0, -1) if text.endswith(mark[:size])), 0)

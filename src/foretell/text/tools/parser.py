@@ -1,4 +1,4 @@
-"""What an answer may be beside text, and how it is taken apart."""
+"""Takes the answers to one request apart: reasoning, text, calls of tools."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class AnswerForm:
-    """What an answer may be beside text.
+class AnswerParser:
+    """Takes answers apart; knows what they may be beside text.
 
     Attributes:
-        use: the tools that it may call; None: none.
-        tells_thoughts: whether thoughts are told apart.
+        use: the tools that they may call; None: none.
+        splits_reasoning: whether `<think>` tells reasoning apart.
         tokenizer: the model's.
     """
 
     use: ToolUse | None
-    tells_thoughts: bool
+    splits_reasoning: bool
     tokenizer: Tokenizer
 
     @property
     def is_plain(self) -> bool:
         """Whether an answer is nothing but text."""
-        return self.use is None and not self.tells_thoughts
+        return self.use is None and not self.splits_reasoning
 
     def reader(self, prompt: Sequence[int], config: GenerationConfig) -> AnswerReader:
-        """What takes an answer to this prompt, which is token ids, apart.
+        """A reader of one answer, piece by piece, to a prompt of these token ids.
 
-        One that the settings hold to a form of its own goes on with no thought of the prompt's.
+        One that the settings hold to a form of its own goes on with no reasoning of the prompt's.
         """
-        may_go_on = self.tells_thoughts and config.form in (None, "structural_tag")
+        may_go_on = self.splits_reasoning and config.form in (None, "structural_tag")
         starts_inside = may_go_on and ends_with_mark(BEGIN, prompt, self.tokenizer)
         return AnswerReader(
-            self.use, tells_thoughts=self.tells_thoughts, starts_inside=starts_inside
+            self.use, splits_reasoning=self.splits_reasoning, starts_inside=starts_inside
         )
 
     def read(self, text: str, prompt: Sequence[int], config: GenerationConfig, key: str) -> Answer:
-        """A whole answer, taken apart; the ids of its calls depend on `key`."""
+        """Take a whole answer apart; the ids of its calls depend on `key`."""
         if self.is_plain:
             return Answer(None, text, ())
         reader = self.reader(prompt, config)
         return join_parts([*reader.feed(text), *reader.finish()], key)
 
     def settings(self) -> dict[str, Any]:
-        """The settings with which such an answer is written: its marks are shown, calls held.
+        """The settings that such answers need: marks are shown, calls held to their schemas.
 
-        Calls come behind what is thought.
+        Calls come behind the reasoning.
         """
         held = {} if self.use is None else self.use.settings()
-        if held and self.tells_thoughts:
+        if held and self.splits_reasoning:
             held["structural_tag"]["thoughts"] = [BEGIN, END]
-        marks = [BEGIN, END] if self.tells_thoughts else []
+        marks = [BEGIN, END] if self.splits_reasoning else []
         if self.use is not None:
             syntax = self.use.syntax
             marks += [mark for mark in (syntax.begin, syntax.end, *syntax.opens) if mark]
@@ -69,5 +69,5 @@ class AnswerForm:
 
 
 def thinks(template: str | None) -> bool:
-    """Whether the model of this chat template tells its thoughts apart."""
+    """Whether the model of this chat template writes its reasoning between marks."""
     return BEGIN in (template or "")
