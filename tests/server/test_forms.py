@@ -109,6 +109,7 @@ def test_completions_and_responses_are_too(stream):
     assert answer.status == 200, answer.data
     found = answer.events[-1]["response"] if stream else answer.data
     assert is_animal(found["output"][0]["content"][0]["text"])
+    assert found["text"] == {"format": form}
 
 
 def test_what_is_spent_is_told_as_a_length():
