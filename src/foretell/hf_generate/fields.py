@@ -60,7 +60,7 @@ ACCEPTED = {
 }
 """Fields that change nothing here, and why."""
 
-_NO_ASSISTANT = "drafts of an assistant are not taken"
+_NO_ASSISTANT = "nothing is guessed here: LLM(speculation=...) does that"
 _NO_INSIDE = "what happens inside the model is not told"
 _NO_SEARCH = "only greedy, sampled and beam decoding are known here"
 _NO_ENCODER = "it is of models with an encoder"
