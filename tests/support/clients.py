@@ -6,6 +6,7 @@ import os
 
 HEAVY = (
     "test_ai_sdk.py",
+    "test_instructor.py",
     "test_langchain.py",
     "test_litellm.py",
     "test_llm_cli.py",
