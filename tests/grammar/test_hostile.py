@@ -121,6 +121,7 @@ def follow(name: str, tell: Any) -> None:
 
     from foretell.errors import ConfigError
 
+    before = peak_megabytes()  # of the process that was forked
     try:
         matcher = grammar_of(compiler_of(), **HOSTILE[name]()).start()
         steps = 0
@@ -133,8 +134,11 @@ def follow(name: str, tell: Any) -> None:
         result = f"{steps} steps"
     except ConfigError as error:
         result = f"error: {error}"
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    tell.send((result, memory))
+    tell.send((result, peak_megabytes() - before))
+
+
+def peak_megabytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -66,7 +66,7 @@ def test_a_prompt_that_is_told_in_a_stream_is(route, monkeypatch):
     run(main)
 
 
-@pytest.mark.parametrize("method", ["_done", "end"])
+@pytest.mark.parametrize("method", ["_finish", "end"])
 def test_a_response_that_is_told_again_at_the_end_of_its_stream_is(method, monkeypatch):
     async def main() -> None:
         kind, body = WRITERS[RESPONSES]

@@ -84,9 +84,8 @@ def test_what_is_not_supported(openai: Caller, path: str):
         error = refused(openai, path, suffix="the end")
         assert error.param == "suffix"
     else:
-        tool = {"type": "function", "name": "f", "function": {"name": "f"}, "parameters": {}}
-        error = refused(openai, path, tools=[tool])
-        assert error.param == "tools"
+        error = refused(openai, path, extra_body={"cache_salt": "salt"})
+        assert error.param == "cache_salt"
     assert type(error) is library.BadRequestError
     assert error.code == "unsupported_parameter"
 
