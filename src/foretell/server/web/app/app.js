@@ -7,7 +7,8 @@ import { Header } from "./header.js";
 import { keepFocus } from "./kept_focus.js";
 import { KeyPrompt } from "./key_prompt.js";
 import { fetchLaterStyle } from "./later_style.js";
-import { KeyHelp } from "./keys/key_help.js";
+import { fetchedLater } from "./fetched_later.js";
+import { followKey, isHelpShown } from "./keys/help_key.js";
 import { LessonPlace } from "./lesson_place.js";
 import { Notices } from "./notices.js";
 import { followView, tab } from "./view.js";
@@ -21,7 +22,10 @@ const LATER = {
   learn: () => import("../learn/learn_view.js").then((module) => module.LearnView),
 };
 
+const KeyHelp = fetchedLater(() => import("./keys/key_help.js").then((module) => module.KeyHelp));
+
 export function App() {
+  useEffect(followKey, []);
   useEffect(followView, []);
   useEffect(keepFocus, []);
   return html`
@@ -35,7 +39,7 @@ export function App() {
         <${Boundary} key=${tab.value}><${View} name=${tab.value} /><//>
       </div>
     </main>
-    <${KeyHelp} />
+    ${isHelpShown.value && html`<${KeyHelp} />`}
   `;
 }
 

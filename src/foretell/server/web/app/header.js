@@ -1,7 +1,7 @@
 /** The top of the page: whose it is, which model answers, the tabs, how it looks. */
 
 import { html } from "./html.js";
-import { isHelpShown } from "./keys/key_help.js";
+import { isHelpShown } from "./keys/help_key.js";
 import { LANGUAGES, language } from "./words.js";
 import { TABS, THEMES, tab, theme } from "./view.js";
 import { serverModel } from "../state/server.js";

@@ -7,14 +7,14 @@
 
 import { useEffect } from "preact/hooks";
 import { Boundary } from "../app/boundary.js";
+import { fetchedLater } from "../app/fetched_later.js";
 import { html } from "../app/html.js";
 import { setBias } from "../settings/bias.js";
 import { Settings } from "../settings/settings.js";
 import { Kept } from "../share/kept.js";
 import { Share } from "../share/share.js";
-import { Beside } from "./beside/beside.js";
+import { tree } from "../state/store.js";
 import { Branches } from "./branches/branches.js";
-import { EditBox } from "./edit/edit_box.js";
 import { isEditing } from "./edit/edit_state.js";
 import { Actions } from "./prompt/actions.js";
 import { PromptBox } from "./prompt/prompt_box.js";
@@ -22,6 +22,9 @@ import { Strip } from "./text/strip.js";
 import { Text } from "./text/text.js";
 import { TokenPanel } from "./token/token_panel.js";
 import { followKeys } from "./write_keys.js";
+
+const Beside = fetchedLater(() => import("./beside/beside.js").then((module) => module.Beside));
+const EditBox = fetchedLater(() => import("./edit/edit_box.js").then((module) => module.EditBox));
 
 export function WriteView() {
   useEffect(followKeys, []);
@@ -34,7 +37,7 @@ export function WriteView() {
       <div class="write-page">
         <${Boundary}><${PromptBox} /><${Actions} /><//>
         <${Boundary}>${isEditing.value ? html`<${EditBox} />` : html`<${Text} /><${Strip} />`}<//>
-        <${Boundary}><${Beside} /><//>
+        <${Boundary}>${tree.value.branches.length > 1 && html`<${Beside} />`}<//>
         <${Boundary}><${Share} /><//>
       </div>
       <div class="write-choice">

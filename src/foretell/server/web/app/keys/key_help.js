@@ -1,13 +1,9 @@
-/** A dialog that lists the keys. `?` opens it from anywhere but a field. */
+/** A dialog that lists the keys. `help_key.js` opens it. */
 
-import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
-import { isForPage } from "./own_keys.js";
+import { isHelpShown } from "./help_key.js";
 import { t } from "./texts.js";
-
-/** Whether it is open. */
-export const isHelpShown = signal(false);
 
 const KEYS = /** @type {const} */ ([
   [["Ctrl", "Enter"], "generate"],
@@ -22,7 +18,6 @@ const KEYS = /** @type {const} */ ([
 
 export function KeyHelp() {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(followKey, []);
   const isShown = isHelpShown.value;
   useEffect(() => {
     if (isShown) dialog.current?.showModal();
@@ -54,15 +49,4 @@ function hide() {
 /** @param {MouseEvent} event */
 function hideOutside(event) {
   if (event.target === event.currentTarget) hide();
-}
-
-function followKey() {
-  /** @param {KeyboardEvent} event */
-  const open = (event) => {
-    if (event.key !== "?" || !isForPage(event)) return;
-    event.preventDefault();
-    isHelpShown.value = true;
-  };
-  document.addEventListener("keydown", open);
-  return () => document.removeEventListener("keydown", open);
 }

@@ -6,7 +6,7 @@ import { showCount, showProbability } from "../../text/numbers.js";
 import { Bias } from "./bias.js";
 import { candidatesOf, isCut, largestOf, othersOf, stageIndex } from "./candidates.js";
 import { picked } from "./stages.js";
-import { removerOf, showStage } from "./story.js";
+import { removerOf, showStage } from "./stage_names.js";
 import { takeAlternative } from "./take_alternative.js";
 import { TokenName } from "./token_name.js";
 import { t } from "./texts.js";

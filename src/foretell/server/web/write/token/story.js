@@ -11,6 +11,7 @@
  */
 
 import { showCount, showDraw, showProbability } from "../../text/numbers.js";
+import { removerOf, showStage } from "./stage_names.js";
 
 /** A relative change of a probability that is more than rounding. */
 const NOTEWORTHY = 1e-9;
@@ -44,22 +45,6 @@ export function sentencesOf(step, origin, say) {
 /** @param {Step} step the model's likeliest token of those that are told of */
 function favouriteOf({ chosen, runners_up }) {
   return runners_up.reduce((best, one) => (one.rank < best.rank ? one : best), chosen);
-}
-
-/**
- * The stage that ruled a candidate out; null if none did.
- *
- * @param {Step} step
- * @param {Candidate} candidate
- * @returns {Stage | null}
- */
-export function removerOf({ stages }, { removed_by }) {
-  return removed_by === null ? null : stages[removed_by];
-}
-
-/** @param {Stage} stage its name and its value */
-export function showStage({ name, setting }) {
-  return `${name} ${setting}`.trimEnd();
 }
 
 /** Stages that hold a text to a form: what does not go on with it is ruled out. */

@@ -1,8 +1,8 @@
 /** The region "Token": how the token that is looked at came to be chosen. */
 
 import { computed } from "@preact/signals";
+import { fetchedLater } from "../../app/fetched_later.js";
 import { html } from "../../app/html.js";
-import { language } from "../../app/words.js";
 import { focus } from "../../state/store.js";
 import { figuresOf } from "../../text/figures.js";
 import { showCount } from "../../text/numbers.js";
@@ -12,10 +12,11 @@ import { boxOf } from "../../text/blocks.js";
 import { Alternatives } from "./alternatives.js";
 import { DrawLine } from "./draw_line.js";
 import { Stages } from "./stages.js";
-import { storyOf } from "./story.js";
 import { Terms } from "./terms.js";
 import { TokenName } from "./token_name.js";
 import { t } from "./texts.js";
+
+const StoryText = fetchedLater(() => import("./story_text.js").then((module) => module.StoryText));
 
 /** The token that is looked at. */
 const shown = computed(() => (lookedAt.value === null ? null : shownTokens.value[lookedAt.value]));
@@ -48,7 +49,7 @@ function Choice({ token, index, setBias }) {
           <${Alternatives} step=${token.step} index=${index} setBias=${setBias} />
           <div class="story">
             <h3>${t("words")}</h3>
-            <p dir="auto">${storyOf(token, language.value)}</p>
+            <${StoryText} token=${token} />
           </div>
         `}
   `;
