@@ -120,9 +120,9 @@ class EngineClient:
         if self._lock.locked():
             if self._insider == thread:
                 raise RequestError(INSIDE)
-            self._waiting[thread] = None
         elif self._waiting:
             sleep(GIVING_WAY)
+        self._waiting[thread] = None  # always: another may take the lock before it is taken here
         with self._lock:
             self._insider = thread  # at once: the next call may run a signal's handler
             try:
