@@ -17,6 +17,7 @@
 
 #include "sampling/chain.h"
 #include "sampling/exp.h"
+#include "sampling/permutation.h"
 #include "sampling/trace.h"
 
 namespace nb = nanobind;
@@ -208,6 +209,19 @@ NB_MODULE(_sampling, m) {
     m.def(
         "powers", [] { return std::vector<uint64_t>(std::begin(kPowers), std::end(kPowers)); },
         "Bits of 2 ** (i / 64) as float64: the table behind the weights.");
+
+    m.def(
+        "permutation",
+        [](uint32_t seed, int32_t size, int32_t count) {
+            if (!(0 <= count && count <= size)) throw nb::value_error("0 <= count <= size");
+            auto* found = new std::vector<int32_t>(permutation(seed, size, count));
+            nb::capsule owner(
+                found, [](void* p) noexcept { delete static_cast<std::vector<int32_t>*>(p); });
+            return nb::ndarray<nb::numpy, int32_t, nb::ndim<1>>(found->data(), {found->size()},
+                                                                owner);
+        },
+        "seed"_a, "size"_a, "count"_a,
+        "The first numbers of torch.randperm(size) with a generator of this seed, modulo 2 ** 32.");
 
     nb::enum_<ScopeKind>(m, "ScopeKind")
         .value("prompt", ScopeKind::prompt)

@@ -139,6 +139,7 @@ void attend(QueryRows& rows, int64_t r, int64_t begin) {
     const int64_t from = lanes_begin(rows.unseen(r, begin));
     score_rows<T, R>(rows.task, rows.packed + r * dim, begin + from, begin + longest,
                      rows.weights + from);
+    if (rows.changes_scores()) change_scores(rows, r, R, begin, from, longest);
     int seeing = 0;  // rows; those behind them see none of this chunk
     Softmax chunk[R];
     for (; seeing < R && rows.unseen(r + seeing, begin) < kAttentionChunk; ++seeing) {

@@ -47,8 +47,16 @@ void attend_chunks_of(QueryRows& rows) {
     }
 }
 
-inline void divide_by_sum(const Softmax& total, int64_t dim) {
-    const Vec sum = set(total.sum);
+// The sum of weights with that of a score beside those of positions, relative to the same largest.
+inline float sum_with_sink(const Softmax& total, float sink) {
+    const float largest = total.largest > sink ? total.largest : sink;
+    float lane[kLanes] = {total.largest - largest, sink - largest};
+    store(lane, exp_lanes(load(lane)));
+    return total.sum + lane[1] / lane[0];
+}
+
+inline void divide_by_sum(const Softmax& total, const float* sink, int64_t dim) {
+    const Vec sum = set(sink ? sum_with_sink(total, *sink) : total.sum);
     for (int64_t d = 0; d < dim; d += kLanes) {
         store(total.values + d, div(load(total.values + d), sum));
     }
@@ -63,7 +71,7 @@ void attend_all(QueryRows& rows) {
             total.values[dim] = total.largest;
             total.values[dim + 1] = total.sum;
         } else {
-            divide_by_sum(total, dim);
+            divide_by_sum(total, rows.sink(r), dim);
         }
     }
 }
@@ -88,7 +96,7 @@ void join_attention(const JoinTask& task) {
         float* part = task.parts.at(task.token, task.head, chunk);
         join(total, {part[dim], part[dim + 1], part}, chunk == task.first_chunk, dim);
     }
-    divide_by_sum(total, dim);
+    divide_by_sum(total, task.sinks ? task.sinks + task.head : nullptr, dim);
 }
 
 }  // namespace

@@ -197,6 +197,7 @@ void attend_codes(QueryRows& rows, int64_t r, int64_t begin) {
             to_fetch_with_keys<KvType::q8>(task, position, begin + from, begin + longest),
             rows.weights + i);
     }
+    if (rows.changes_scores()) change_scores(rows, r, R, begin, from, longest);
     float scales[kAttentionChunk];
     load_value_scales(task, begin + from, begin + longest, scales + from);
     Softmax chunk[R];

@@ -60,8 +60,9 @@ inline void join(Softmax& total, const Softmax& chunk, bool is_first, int64_t di
 
 // One head of one token.
 struct Row {
-    const float* q;   // (head_dim)
-    int64_t token;    // of the task
+    const float* q;  // (head_dim)
+    int64_t token;   // of the task
+    int64_t head;
     Softmax softmax;  // over the chunks so far, values in the task's `out`
 };
 
@@ -84,8 +85,10 @@ struct QueryRows {
     void add(int64_t token, int64_t head) {
         const int64_t at = token * task.stride + head * task.kv.head_dim;
         float* values = is_part() ? task.parts.at(token, head, task.chunk) : task.out + at;
-        row[count++] = {task.q + at, token, {0, 0, values}};
+        row[count++] = {task.q + at, token, head, {0, 0, values}};
     }
+    const float* sink(int64_t r) const { return task.sinks ? task.sinks + row[r].head : nullptr; }
+    bool changes_scores() const { return task.softcap > 0 || task.slopes != nullptr; }
     bool is_part() const { return task.parts.data != nullptr; }
     int64_t first_chunk() const { return is_part() ? task.chunk : first(0) / kAttentionChunk; }
     int64_t last_chunk() const {
@@ -154,6 +157,47 @@ inline const uint8_t* to_fetch_with_values(const AttentionTask& task, int64_t po
 
 // The sixteen positions, of which `position` is one, begin here.
 constexpr int64_t lanes_begin(int64_t position) { return position / kLanes * kLanes; }
+
+// Rounded to the nearest bfloat16, ties to even. Finite values alone.
+inline Vec round_to_bfloat16(Vec x) {
+    const Int bits = bits_of(x), odd = and_int(shift_right<16>(bits), set_int(1));
+    const Int rounded = add_int(bits, add_int(odd, set_int(0x7fff)));
+    return from_bits(and_int(rounded, set_int(~0xffff)));
+}
+
+// What sixteen scores gain by their distance to a token, `to_first` of the first of them, which is
+// at `position`.
+inline Vec distance_bias(const AttentionTask& task, float slope, int64_t position,
+                         int64_t to_first) {
+    static constexpr float kSteps[kLanes] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const auto from = [&](int64_t first) {
+        return add(set(static_cast<float>(first)), load(kSteps));
+    };
+    if (!task.rounds_slopes) return mul(set(slope), from(to_first));
+    const Vec product = mul(round_to_bfloat16(set(slope)), round_to_bfloat16(from(position)));
+    return mul(round_to_bfloat16(product), set(task.scale));
+}
+
+// Changes the scores of `count` rows from r on, of positions from … end - 1 of the chunk from
+// `begin` on: bends them within the cap, and lowers them by distance, where the model does so.
+inline void change_scores(const QueryRows& rows, int64_t r, int count, int64_t begin, int64_t from,
+                          int64_t end) {
+    const AttentionTask& task = rows.task;
+    for (int i = 0; i < count; ++i) {
+        const Row& row = rows.row[r + i];
+        float* scores = rows.weights + i * kWeightStride;
+        const int64_t to_chunk = begin - (task.position + row.token);
+        for (int64_t at = from; at < end; at += kLanes) {
+            Vec score = load(scores + at);
+            if (task.softcap > 0) score = softcap_lanes(score, set(task.softcap));
+            if (task.slopes) {
+                const float slope = task.slopes[row.head];
+                score = add(score, distance_bias(task, slope, begin + at, to_chunk + at));
+            }
+            store(scores + at, score);
+        }
+    }
+}
 
 // Turns the scores of positions first … count - 1 into weights relative to the largest, and what
 // comes before them, from `begin` on, into zeros; returns their sum.

@@ -11,6 +11,9 @@ namespace foretell {
 // y[n][row] = (residual[n][row] +) (bias[row] +) Σ_k W[row][k] x[n][k], for the block rows
 // [block_begin, block_end) and all `tokens`. Sums run over k in one fixed order, so that a result
 // does not depend on the number of tokens, threads or the instruction set.
+//
+// With `targets`, the result for token n is added to a row of y instead, times a factor:
+// y[targets[n]][row] += factors[n] * result; no two tokens of a task have the same target.
 struct LinearTask {
     const Matrix* weights;
     const float* bias;       // (rows) or null
@@ -20,6 +23,39 @@ struct LinearTask {
     float* y;                // (tokens, y_stride)
     int64_t tokens, x_stride, y_stride;
     int64_t block_begin, block_end;
+    const int32_t* targets = nullptr;  // (tokens) or null
+    const float* factors = nullptr;    // (tokens), with targets
+};
+
+// What a router's logits are to its experts.
+enum class Scoring : uint8_t {
+    softmax,         // probabilities among all experts
+    chosen_softmax,  // probabilities among the chosen alone
+    sigmoid,         // each expert's own
+    sparse_mixer,    // two probabilities, each among the experts near the best that is left
+};
+
+constexpr int kMaxExperts = 1024;
+
+// How a token's experts are chosen: the `used` best by score (plus bias), the lower index first
+// among equals, of the best `groups_used` of `groups`. A group is as good as the sum of its
+// `group_best` best. The weights are the chosen experts' scores, over their sum if it normalizes,
+// times the factor.
+struct Routing {
+    int experts = 0, used = 0;
+    Scoring scoring = Scoring::softmax;
+    bool normalizes = false;
+    int groups = 1, groups_used = 1, group_best = 1;
+    float factor = 1;
+    float threshold = 0;  // sparse_mixer: how far below the best an expert may be, relatively
+};
+
+struct RouteTask {
+    const Routing* routing;
+    const float* logits;  // (experts)
+    const float* bias;    // (experts), of the choice alone; or null
+    int32_t* experts;     // (used): the chosen, ascending
+    float* weights;       // (used): of each
 };
 
 // How the KV cache keeps a value. float16 has 11 significant bits and keeps finite values past
@@ -112,6 +148,10 @@ struct AttentionTask {
     int64_t head_begin, head_end, kv_head;
     float scale;           // of the scores, as a rule 1 / sqrt(head_dim)
     int64_t window;        // at least 1; kNoWindow: all positions
+    float softcap;         // scores become softcap * tanh(score / softcap); 0: they do not
+    const float* slopes;   // (heads) or null: then scores gain slope * (position - the token's)
+    bool rounds_slopes;    // or slope * position, each of the three in bfloat16, times the scale
+    const float* sinks;    // (heads) or null: scores beside those of positions, with values of 0
     float* scratch;        // attention_scratch(head_dim) floats
     AttentionParts parts;  // if there are any, the task is one chunk of positions, and fills them
     int64_t chunk;
@@ -121,7 +161,53 @@ struct AttentionTask {
 struct JoinTask {
     AttentionParts parts;
     int64_t token, head, first_chunk, last_chunk;
-    float* out;  // (head_dim)
+    const float* sinks;  // as in AttentionTask
+    float* out;          // (head_dim)
+};
+
+// Layers with a state: a run of tokens of one sequence, and a share of the channels, sixteen a
+// tile. `source` is the state before the run (null: zeros), `target` takes the state after it; they
+// may be the same. Both are all channels'.
+
+// y[n][i] = silu(bias[i] + Σ_k weights[i][k] x[n - taps + 1 + k][i]); with a factor, which comes
+// with a gate, y = factor · (bias + Σ weights · (gate · x)).
+struct ConvTask {
+    const float* x;        // (tokens, stride)
+    const float* gate;     // the same shape, or null
+    const float* factor;   // the same shape, or null
+    const float* weights;  // [tile][taps][16]
+    const float* bias;     // (channels) or null
+    const float* source;   // [tile][taps - 1][16]: the last inputs, gated, oldest first
+    float* target;
+    float* y;
+    int64_t tokens, stride, taps;
+    int64_t tile_begin, tile_end;
+};
+
+// Selective state spaces: step = softplus(steps[n] + step_bias), h = exp(step · rates) h +
+// step · x[n] · B[n], y[n] = C[n] h + skip · x[n], where h has `state_size` components a channel.
+struct ScanTask {
+    const float* x;          // (tokens, x_stride): the channels of each token
+    const float* steps;      // (tokens, steps_stride): one for each `head_dim` channels
+    const float* b;          // (tokens, bc_stride): state_size values for each group of channels
+    const float* c;          // the same shape
+    const float* rates;      // [tile][state_size][16], or if they are shared [tile][16]
+    const float* skip;       // (channels)
+    const float* step_bias;  // (channels)
+    const float* source;     // [tile][state_size][16]
+    float* target;
+    float* y;  // (tokens, y_stride)
+    int64_t tokens, x_stride, steps_stride, bc_stride, y_stride;
+    int64_t state_size, head_dim, group_channels;
+    bool shares_rates;  // whether a channel's components all decay alike
+    int64_t tile_begin, tile_end;
+};
+
+// out[i] = f(gate[i]) (* up[i]); `up` may be null.
+using Activation = void(const float* gate, const float* up, int64_t size, float* out);
+struct ActivationTable {
+    Activation *silu, *gelu, *gelu_erf, *relu, *relu_squared, *sigmoid;
+    Activation* clamped_swiglu;  // of gate and up, never one alone
 };
 
 struct Kernels {
@@ -136,15 +222,19 @@ struct Kernels {
     // out[i] = (x[i] - mean(x)) / sqrt(variance(x) + eps) * weight[i] + bias[i]
     void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps,
                        int64_t size, float* out);
-    // out[i] = silu(gate[i]) * up[i]
-    void (*silu_mul)(const float* gate, const float* up, int64_t size, float* out);
-    // out[i] = gelu(gate[i]) (* up[i]), gelu in its tanh form; `up` may be null.
-    void (*gelu)(const float* gate, const float* up, int64_t size, float* out);
+    ActivationTable activations;
+    // out[i] = cap * tanh(x[i] / cap)
+    void (*softcap)(const float* x, float cap, int64_t size, float* out);
     void (*store_kv)(const StoreKvTask&);
     void (*attention)(const AttentionTask&);
     void (*join_attention)(const JoinTask&);
+    void (*causal_conv)(const ConvTask&);
+    void (*selective_scan)(const ScanTask&);
     // One row of a packed matrix as float32, as exactly as the file's own dequantization.
     void (*decode_row)(const Matrix& matrix, int64_t row, float* out);
+    void (*route)(const RouteTask&);
+    // out[i] = residual[i] + sigmoid(gate) * x[i]
+    void (*add_gated)(const float* residual, float gate, const float* x, int64_t size, float* out);
 };
 
 // The instruction sets that this build has and this processor runs, best first.

@@ -23,7 +23,12 @@ struct Unit {
         : data(p), unit_scale(set(0.0f)), unit_minimum(set(0.0f)) {
         if constexpr (F.has_half()) unit_scale = halves_at(0);
         if constexpr (F.exponent != 0) unit_scale = mul(unit_scale, set(kFactor));
-        if constexpr (F.has_minimum) unit_minimum = halves_at(F.minimum_at());
+        if constexpr (F.has_zero) {
+            const Int zeros = load_unsigned_bytes(data + F.minimum_at());
+            unit_minimum = mul(sub(set(0.0f), unit_scale), to_float(zeros));
+        } else if constexpr (F.has_minimum) {
+            unit_minimum = halves_at(F.minimum_at());
+        }
     }
 
     FORETELL_INLINE Vec scale(int group) const {
@@ -179,10 +184,17 @@ struct Output {
 
     FORETELL_INLINE void write(int64_t block, int64_t token, Vec sum) const {
         const int64_t row = block * kRows, count = task.weights->rows - row;
-        const int64_t at = token * task.y_stride + row;
         if (task.bias) sum = add(sum, load_up_to(task.bias + row, count));
+        if (task.targets) return add_to_target(row, token, sum, count);
+        const int64_t at = token * task.y_stride + row;
         if (task.residual) sum = add(load_up_to(task.residual + at, count), sum);
         store_up_to(task.y + at, sum, count);
+    }
+
+  private:
+    void add_to_target(int64_t row, int64_t token, Vec sum, int64_t count) const {
+        float* y = task.y + task.targets[token] * task.y_stride + row;
+        store_up_to(y, fma(set(task.factors[token]), sum, load_up_to(y, count)), count);
     }
 };
 
@@ -267,21 +279,43 @@ void decode_chunk(const uint8_t* p, int c, Vec weights[kGroup]) {
     }
 }
 
-// Calls `use(k, weights)` for each of `cols` inputs of the block of rows at p.
+// One input's weights of a block of rows, in a float format without scales.
+template <Format F>
+FORETELL_INLINE Vec floats_at(const uint8_t* p) {
+    if constexpr (F.codes == Codes::float32) {
+        return load(reinterpret_cast<const float*>(p));
+    } else if constexpr (F.codes == Codes::float16) {
+        return load_half(reinterpret_cast<const uint16_t*>(p));
+    } else {
+        return load_bfloat16(reinterpret_cast<const uint16_t*>(p));
+    }
+}
+
+// Calls `use(k, k mod 4, weights)` for each of `cols` inputs of the block of rows at p.
 template <Format F, class Use>
 inline void decode_block(const uint8_t* p, int64_t cols, Use use) {
+    if constexpr (F.unit == 1) {
+        int64_t k = 0;
+        for (; k + 4 <= cols; k += 4, p += 4 * F.unit_bytes()) {
+            unrolled<4>([&](auto i) { use(k + i, i, floats_at<F>(p + i * F.unit_bytes())); });
+        }
+        for (; k < cols; ++k, p += F.unit_bytes()) use(k, k % 4, floats_at<F>(p));
+        return;
+    }
     for (int64_t k = 0; k < cols; k += F.unit, p += F.unit_bytes()) {
-        if constexpr (F.codes == Codes::float32) {
-            use(k, load(reinterpret_cast<const float*>(p)));
-        } else if constexpr (F.codes == Codes::float16) {
-            use(k, load_half(reinterpret_cast<const uint16_t*>(p)));
-        } else if constexpr (F.codes == Codes::bfloat16) {
-            use(k, load_bfloat16(reinterpret_cast<const uint16_t*>(p)));
-        } else {
+        if constexpr (F.codes == Codes::e4m3) {
+            const Vec scale = mul(load(reinterpret_cast<const float*>(p)), set(256.0f));
+            const uint8_t* codes = p + F.chunks_at();
+            for (int at = 0; at < F.unit; at += 4) {
+                unrolled<4>([&](auto i) {
+                    use(k + at + i, i, mul(load_e4m3(codes + (at + i) * kRows), scale));
+                });
+            }
+        } else if constexpr (!F.is_float()) {
             for (int c = 0; c < F.unit / kGroup; ++c) {
                 Vec weights[kGroup];
                 decode_chunk<F>(p, c, weights);
-                for (int i = 0; i < kGroup; ++i) use(k + c * kGroup + i, weights[i]);
+                for (int i = 0; i < kGroup; ++i) use(k + c * kGroup + i, i % 4, weights[i]);
             }
         }
     }
@@ -296,8 +330,8 @@ inline void float_columns(const LinearTask& task, int64_t token, int64_t block) 
         for (Vec& sum : part) sum = set(0.0f);
     }
     const float* x = task.x + token * task.x_stride;
-    decode_block<F>(w, task.weights->cols, [&](int64_t k, Vec weights) {
-        Vec* part = acc[k % 4];
+    decode_block<F>(w, task.weights->cols, [&](int64_t k, auto mod, Vec weights) {
+        Vec* part = acc[mod];
         for (int m = 0; m < W; ++m) part[m] = fma(weights, set(x[m * task.x_stride + k]), part[m]);
     });
     const Output output{task};
@@ -318,7 +352,7 @@ void float_blocks(const LinearTask& task) {
 template <Format F>
 void decode_row_of(const Matrix& matrix, int64_t row, float* out) {
     const uint8_t* w = matrix.data + row / kRows * matrix.block_bytes();
-    decode_block<F>(w, matrix.cols, [&](int64_t k, Vec weights) {
+    decode_block<F>(w, matrix.cols, [&](int64_t k, auto, Vec weights) {
         float lane[kLanes];
         store(lane, weights);
         out[k] = lane[row % kRows];

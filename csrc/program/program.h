@@ -23,17 +23,41 @@ namespace foretell {
 enum class OpKind : uint8_t {
     embed,          // out = rows of `matrix`, by token id, times `scalar`
     add_positions,  // out = a + rows of `matrix`, by position
-    rope_table,     // out = cos, then sin, of position * inverse frequencies (`vector`)
+    scale,          // out = scalar * a
+    add,            // out = a + scalar * b
+    clamp,          // out = a, within -scalar … scalar
+    softcap,        // out = scalar * tanh(a / scalar)
+    rope_table,     // out = scalar * (cos, then sin, of position * inverse frequencies (`vector`))
     rms_norm,       // out = (b +) a / rms(a) * vector, for each of `heads` equal parts of a
-    layer_norm,     // out = (a - mean) / deviation * vector's first half + its second half
+    layer_norm,     // out = (a - mean) / deviation * vector's first half + its second half, for
+                    // each of `heads` equal parts of a, by weights of its own or of all parts
     quantize,       // codes = a as int8
+    permute,        // out = the values of each row of a at the places that `vector` numbers
     linear,         // out = (b +) matrix @ a, from `codes` if there are any, else from a
     rope,           // out = a with its heads rotated by the rope table b
     store_kv,       // writes keys a (rotated by the rope table c, if any) and values b to the cache
-    attention,      // out = attention of queries a to the last `window` positions (0: to all)
-    silu_mul,       // out = silu(a) * b
+    attention,      // out = attention of queries a to the last `window` positions (0: to all), with
+                    // sinks (`vector`), if any
+    silu_mul,       // out = silu(a) (* b)
     gelu,           // out = gelu(a) (* b), in its tanh form
+    gelu_erf,       // out = gelu(a) (* b), as it is defined
+    relu,           // out = max(a, 0) (* b)
+    relu_squared,   // out = max(a, 0)² (* b)
+    sigmoid,        // out = 1 / (1 + e^-a) (* b)
     gather_rows,    // out = the rows of a whose logits are asked for
+    keep_rows,      // keeps the rows of a that are asked for at this layer: see StatesAsked
+    // Layers with a state, which lies in the KV blocks (program_state.cpp).
+    causal_conv,     // out = silu of a's convolution with the taps in `vector`, channel by channel
+    gated_conv,      // out = c * the same convolution of a * b
+    selective_scan,  // out = scan of a by the steps b; its B and C are c, or what a has more
+    // Mixtures of experts. A token has a row for each expert that it chose; the batch's rows lie
+    // by expert, and fill a buffer that is `used` times as wide, end to end.
+    route,           // each token chooses experts by its logits a, of which `vector` may be added
+    dispatch,        // out, codes = the rows, each a token's a
+    experts,         // out = (vector +) matrix @ row, both the row's expert's; from `codes` or a
+    combine,         // out = (b +) the same, each token's rows added up by their weights
+    add_gated,       // out = a + sigmoid(b) * c, b a single value
+    clamped_swiglu,  // out = clamped a / (1 + e^-1.702a) * (clamped b + 1)
 };
 
 // Operands are indices of buffers, matrices and vectors; -1 where an operation has none.
@@ -44,11 +68,17 @@ struct Op {
     int matrix = -1, vector = -1;
     int file_rows = -1;  // in place of `matrix` (embed, add_positions)
     int layer = -1;
-    int heads = 0;             // heads in a row of a (rms_norm, rope, store_kv, attention)
-    float scalar = 1;          // factor (embed), eps (norms), scale (attention)
-    int window = 0;            // positions that a token sees, itself included (attention)
-    bool interleaved = false;  // rope: pairs (2i, 2i + 1), else (i, i + half)
-    bool wait = false;         // a barrier comes first; set by `finish`
+    int heads = 0;      // heads in a row of a (norms, rope, store_kv, attention)
+    float scalar = 1;   // factor (embed, scale, add, rope_table), eps (norms), scale (attention)
+    int window = 0;     // positions that a token sees, itself included (attention)
+    float softcap = 0;  // what scores are bent within (attention); 0: they are not
+    int slopes = -1;    // a vector: what scores lose a position of distance, by heads (attention)
+    bool rounds_slopes = false;  // as in AttentionTask
+    bool interleaved = false;    // rope: pairs (2i, 2i + 1), else (i, i + half)
+    int state = -1;              // where its state begins, in the floats of a block's state
+    int state_size = 0;  // floats of state a channel (causal_conv, gated_conv, selective_scan)
+    bool wait = false;   // a barrier comes first; set by `finish`
+    Routing routing{};   // of mixtures: the same in all of their operations
 };
 
 // N tokens of S sequences, end to end, R of which need logits: see Batch in backends/base.py.
@@ -61,10 +91,21 @@ struct Batch {
     int64_t num_tokens, num_sequences, table_width, num_logits;
 };
 
-// The whole KV cache; one layer's part of it is a KvLayer (kernels.h).
+// What else a batch asks for: H tokens' last hidden states, and P rows of logits as if the model
+// ended before a layer. See StatesAsked in backends/base.py.
+struct StatesAsked {
+    const int32_t* hidden_indices;  // (H), ascending, into tokens
+    const int32_t* early;           // (P, 2): a row of the batch's logits, and a layer
+    int64_t num_hidden = 0, num_early = 0;
+};
+
+// The whole KV cache; one layer's part of it is a KvLayer (kernels.h). Behind its layers a block
+// has `state_size` floats: of layers with a state, the state after the block's last position so
+// far.
 struct KvShape {
     int64_t layers, kv_heads, head_dim, block_size, num_blocks;
     KvType type;
+    int64_t state_size;
 };
 
 // Whoever has the memory that a weight is read from.
@@ -83,8 +124,13 @@ class Program {
     // is a whole tensor in the file's layout.
     int add_matrix(const FileType& type, const uint8_t* bytes, int64_t rows, int64_t cols,
                    Owner owner);
-    // Packs the matrices that were added since the last call. Returns the index of the first that
-    // holds NaN or infinite weights, -1 if none does.
+    // A matrix whose rows come from several tensors: zeros, until `fill` adds rows from `begin` on,
+    // whole blocks of them, in a type of the same packed format.
+    int add_stack(const FileType& type, int64_t rows, int64_t cols);
+    void fill(int stack, int64_t begin, const FileType& type, const uint8_t* bytes, int64_t rows,
+              Owner owner);
+    // Packs the tensors that were added since the last call, by add_matrix or fill. Returns which
+    // of them, 0 the first, is the first that holds NaN or infinite weights; -1 if none does.
     int pack();
     // Weights that are looked up by row where they lie; the owner of their bytes is held. They are
     // not looked at yet: see are_finite.
@@ -102,8 +148,19 @@ class Program {
 
     // Returns (num_logits, vocab_size) logits, valid until the next call. Throws
     // std::invalid_argument if the batch names what is not there.
-    const float* forward(const Batch& batch);
+    const float* forward(const Batch& batch) { return forward(batch, {}); }
+    // The same, and what `asked` wants; it is read below, until the next call.
+    const float* forward(const Batch& batch, const StatesAsked& asked);
+    float* hidden_states() const { return hidden_.as<float>(); }              // (H, hidden_width)
+    float* early_logits() const { return early_logits_.memory.as<float>(); }  // (P, vocab_size)
+    int64_t hidden_width() const { return buffers_[output_op().a].width; }
     void copy_blocks(const int32_t* pairs, int64_t count);
+    // A KV block as bytes, for who keeps them; `bytes` has block_bytes(). Its layout is the same on
+    // all instruction sets.
+    void read_block(int32_t block, uint8_t* bytes);
+    // Puts such bytes into a block; `end` is the position after its last one.
+    void write_block(int32_t block, const uint8_t* bytes, int32_t end);
+    int64_t block_bytes() const;
 
     int64_t vocab_size() const { return buffers_[ops_.back().out].width; }
     const Matrix& matrix(int index) const { return matrices_.at(index); }
@@ -125,21 +182,36 @@ class Program {
     struct Waiting {
         const FileType* type;
         const uint8_t* bytes;
-        int matrix;
+        Matrix target;
         Owner owner;
     };
     struct Vector {
         const float* data;  // (size)
         int64_t size;
     };
+    // The experts of a batch's tokens: M = N * used rows, by expert, then by token.
+    struct Routes {
+        std::vector<int32_t> experts;  // (N, used): each token's, ascending
+        std::vector<float> weights;    // (N, used): of each
+        std::vector<int32_t> rows;     // (N, used): which row is whose
+        std::vector<int64_t> begins;   // (experts + 1): of each expert's rows
+        std::vector<int32_t> tokens;   // (M): whose row it is
+        std::vector<float> factors;    // (M): its weight
+
+        void fit(const Routing& routing, int64_t max_tokens);
+        void sort(const Routing& routing, int64_t num_tokens);
+        int64_t count(int64_t expert) const { return begins[expert + 1] - begins[expert]; }
+    };
 
     void check(const Batch& batch) const;
+    void check(const StatesAsked& asked, const Batch& batch) const;
+    void choose_rows(const StatesAsked& asked);
+    void fit_early();
     void check_operands(const Op& op) const;
     void fit_logits(int64_t rows);
     void fit_parts();
-    int64_t rows_of(bool per_output) const {
-        return per_output ? batch_.num_logits : batch_.num_tokens;
-    }
+    int64_t rows_of(bool per_output) const { return per_output ? num_outputs_ : batch_.num_tokens; }
+    const Op& output_op() const { return ops_[output_]; }
     KvLayer layer(int index) const;
     int32_t block_of(int64_t token) const;
 
@@ -149,9 +221,12 @@ class Program {
     void embed(const Op& op, int member);
     void rope_table(const Op& op, int member);
     void add_positions(const Op& op, int member);
+    void combine(const Op& op, int member);
+    void softcap(const Op& op, int member);
     void rms_norm(const Op& op, int member);
     void layer_norm(const Op& op, int member);
     void quantize(const Op& op, int member);
+    void permute(const Op& op, int member);
     void quantize_part(const Op& op, int64_t row, int64_t from, int64_t to);
     void linear(const Op& op, int member);
     void rope(const Op& op, int member);
@@ -162,6 +237,34 @@ class Program {
     void join_chunks(const Op& op, int member);
     void activate(const Op& op, int member);
     void gather_rows(const Op& op, int member);
+    void keep_rows(const Op& op, int member);
+    void walk(int member);
+    void end_early(int member);
+    void copy_hidden(int member);
+
+    // Tokens of a sequence, from `token` of the batch on, that lie in one block; and where states
+    // before and after them are.
+    struct Run {
+        int64_t token, count;
+        int32_t source, target;  // blocks; source is -1 where the sequence begins
+    };
+    template <class Use>
+    void each_run(Use use) const;
+    void check_state(const Op& op) const;
+    void check_states(const Batch& batch) const;
+    void note_states();
+    float* state_of(int32_t block, const Op& op) const;
+    void causal_conv(const Op& op, int member);
+    void selective_scan(const Op& op, int member);
+    // program_experts.cpp
+    void check_experts(const Op& op) const;
+    void route(const Op& op, int member);
+    void dispatch(const Op& op, int member);
+    void experts(const Op& op, int member);
+    void combine_experts(const Op& op, int member);
+    void add_gated(const Op& op, int member);
+    Matrix matrix_of(const Op& op, int64_t expert) const;
+    void multiply(const Op& op, int64_t expert, const Matrix& matrix, LinearTask& task);
 
     Gate gate_;
     const Kernels& kernels_;
@@ -182,9 +285,22 @@ class Program {
     std::vector<Op> ops_;
     std::vector<Buffer> scratch_;  // one a member: attention_scratch floats
     Buffer parts_memory_;
+    Routes routes_;                     // of the last `route`
     AttentionParts parts_{};            // if members share the chunks of a token, in this batch
     std::vector<int32_t> sequence_of_;  // (N): of each token of the batch
+    std::vector<int32_t> state_ends_;   // (num_blocks): the position after that of a block's state
     Batch batch_{};
+
+    // States that a batch asks for. Its rows of logits are gathered first, then the other tokens
+    // whose hidden states are; from the output's product on, the logits' rows alone go on.
+    size_t output_ = 0;  // the operation of the output's product
+    StatesAsked asked_{};
+    std::vector<int32_t> gathered_;     // the tokens of the rows that are gathered
+    std::vector<int32_t> hidden_rows_;  // (H): which of these they are
+    int64_t num_outputs_ = 0;
+    Buffer hidden_;
+    Rows early_{}, early_logits_{};  // (P, hidden_width), (P, vocab_size)
+    QuantizedRows early_codes_{};
 };
 
 }  // namespace foretell

@@ -4,23 +4,11 @@
 #include <cmath>
 #include <cstring>
 
+#include "program/pieces.h"
 #include "program/program.h"
 
 namespace foretell {
 namespace {
-
-// Calls `use(row, begin, end)` for the member's share of `rows` rows of `units` units each,
-// a call for each row that the share touches.
-template <class Use>
-void each_piece(int64_t rows, int64_t units, int member, int size, Use use) {
-    const Share share = share_of(rows * units, member, size);
-    for (int64_t at = share.begin; at < share.end;) {
-        const int64_t row = at / units, begin = at % units;
-        const int64_t end = std::min(units, begin + share.end - at);
-        use(row, begin, end);
-        at += end - begin;
-    }
-}
 
 // The first position that a token sees.
 int64_t first_seen(int64_t position, int64_t window) {
@@ -122,6 +110,25 @@ void rotate(const float* x, const float* table, int64_t half, int64_t dim, bool 
     for (int64_t i = 2 * half; i < dim; ++i) out[i] = x[i];
 }
 
+Activation* activation_of(OpKind kind, const ActivationTable& all) {
+    switch (kind) {
+        case OpKind::gelu:
+            return all.gelu;
+        case OpKind::gelu_erf:
+            return all.gelu_erf;
+        case OpKind::relu:
+            return all.relu;
+        case OpKind::relu_squared:
+            return all.relu_squared;
+        case OpKind::sigmoid:
+            return all.sigmoid;
+        case OpKind::clamped_swiglu:
+            return all.clamped_swiglu;
+        default:
+            return all.silu;
+    }
+}
+
 }  // namespace
 
 void Program::run(const Op& op, int member) {
@@ -132,12 +139,20 @@ void Program::run(const Op& op, int member) {
             return rope_table(op, member);
         case OpKind::add_positions:
             return add_positions(op, member);
+        case OpKind::scale:
+        case OpKind::add:
+        case OpKind::clamp:
+            return combine(op, member);
+        case OpKind::softcap:
+            return softcap(op, member);
         case OpKind::rms_norm:
             return rms_norm(op, member);
         case OpKind::layer_norm:
             return layer_norm(op, member);
         case OpKind::quantize:
             return quantize(op, member);
+        case OpKind::permute:
+            return permute(op, member);
         case OpKind::linear:
             return linear(op, member);
         case OpKind::rope:
@@ -148,17 +163,44 @@ void Program::run(const Op& op, int member) {
             return attention(op, member);
         case OpKind::silu_mul:
         case OpKind::gelu:
+        case OpKind::gelu_erf:
+        case OpKind::relu:
+        case OpKind::relu_squared:
+        case OpKind::sigmoid:
+        case OpKind::clamped_swiglu:
             return activate(op, member);
         case OpKind::gather_rows:
             return gather_rows(op, member);
+        case OpKind::causal_conv:
+        case OpKind::gated_conv:
+            return causal_conv(op, member);
+        case OpKind::selective_scan:
+            return selective_scan(op, member);
+        case OpKind::keep_rows:
+            return keep_rows(op, member);
+        case OpKind::route:
+            return route(op, member);
+        case OpKind::dispatch:
+            return dispatch(op, member);
+        case OpKind::experts:
+            return experts(op, member);
+        case OpKind::combine:
+            return combine_experts(op, member);
+        case OpKind::add_gated:
+            return add_gated(op, member);
     }
 }
 
 KvLayer Program::layer(int index) const {
     KvLayer layer{cache_.data(), kv_.type, kv_.kv_heads, kv_.head_dim, kv_.block_size, 0};
     layer.data += index * layer.layer_bytes();
-    layer.block_bytes = kv_.layers * layer.layer_bytes();
+    layer.block_bytes = block_bytes();
     return layer;
+}
+
+int64_t Program::block_bytes() const {
+    const KvLayer layer{nullptr, kv_.type, kv_.kv_heads, kv_.head_dim, kv_.block_size, 0};
+    return kv_.layers * layer.layer_bytes() + kv_.state_size * sizeof(float);
 }
 
 int32_t Program::block_of(int64_t token) const {
@@ -193,6 +235,36 @@ void Program::add_positions(const Op& op, int member) {
     }
 }
 
+void Program::combine(const Op& op, int member) {
+    const Rows& out = buffers_[op.out];
+    const auto piece = [&](int64_t n, int64_t begin, int64_t end) {
+        const float* a = buffers_[op.a].row(n);
+        float* row = out.row(n);
+        if (op.kind == OpKind::scale) {
+            for (int64_t i = begin; i < end; ++i) row[i] = op.scalar * a[i];
+            return;
+        }
+        if (op.kind == OpKind::clamp) {  // NaN stays
+            for (int64_t i = begin; i < end; ++i) {
+                row[i] = std::min(std::max(a[i], -op.scalar), op.scalar);
+            }
+            return;
+        }
+        const float* b = buffers_[op.b].row(n);
+        for (int64_t i = begin; i < end; ++i) row[i] = a[i] + op.scalar * b[i];
+    };
+    each_piece(rows_of(out.per_output), out.width, member, team_.size(), piece);
+}
+
+void Program::softcap(const Op& op, int member) {
+    const Rows& out = buffers_[op.out];
+    each_piece(rows_of(out.per_output), out.width, member, team_.size(),
+               [&](int64_t n, int64_t begin, int64_t end) {
+                   kernels_.softcap(buffers_[op.a].row(n) + begin, op.scalar, end - begin,
+                                    out.row(n) + begin);
+               });
+}
+
 void Program::rope_table(const Op& op, int member) {
     const Vector& frequencies = vectors_[op.vector];
     each_piece(batch_.num_tokens, frequencies.size, member, team_.size(),
@@ -201,8 +273,8 @@ void Program::rope_table(const Op& op, int member) {
                    const float position = static_cast<float>(batch_.positions[n]);
                    for (int64_t i = begin; i < end; ++i) {
                        const float angle = position * frequencies.data[i];
-                       row[i] = std::cos(angle);
-                       row[frequencies.size + i] = std::sin(angle);
+                       row[i] = std::cos(angle) * op.scalar;
+                       row[frequencies.size + i] = std::sin(angle) * op.scalar;
                    }
                });
 }
@@ -210,12 +282,14 @@ void Program::rope_table(const Op& op, int member) {
 void Program::rms_norm(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
     const int64_t heads = std::max(op.heads, 1), dim = out.width / heads;
+    const Vector& weights = vectors_[op.vector];
     each_piece(rows_of(out.per_output), heads, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
                    for (int64_t at = begin * dim; at < end * dim; at += dim) {
                        const float* residual = op.b >= 0 ? buffers_[op.b].row(n) + at : nullptr;
-                       kernels_.rms_norm(buffers_[op.a].row(n) + at, vectors_[op.vector].data,
-                                         residual, op.scalar, dim, out.row(n) + at);
+                       kernels_.rms_norm(buffers_[op.a].row(n) + at,
+                                         weights.data + at % weights.size, residual, op.scalar, dim,
+                                         out.row(n) + at);
                    }
                    quantize_part(op, n, begin * dim, end * dim);
                });
@@ -223,13 +297,17 @@ void Program::rms_norm(const Op& op, int member) {
 
 void Program::layer_norm(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
-    const float* weight = vectors_[op.vector].data;
-    const Share share = share_of(rows_of(out.per_output), member, team_.size());
-    for (int64_t n = share.begin; n < share.end; ++n) {
-        kernels_.layer_norm(buffers_[op.a].row(n), weight, weight + out.width, op.scalar, out.width,
-                            out.row(n));
-        quantize_part(op, n, 0, out.width);
-    }
+    const int64_t heads = std::max(op.heads, 1), dim = out.width / heads;
+    const int64_t num_weights = vectors_[op.vector].size / 2;
+    each_piece(rows_of(out.per_output), heads, member, team_.size(),
+               [&](int64_t n, int64_t begin, int64_t end) {
+                   for (int64_t at = begin * dim; at < end * dim; at += dim) {
+                       const float* weight = vectors_[op.vector].data + at % num_weights;
+                       kernels_.layer_norm(buffers_[op.a].row(n) + at, weight, weight + num_weights,
+                                           op.scalar, dim, out.row(n) + at);
+                   }
+                   quantize_part(op, n, begin * dim, end * dim);
+               });
 }
 
 // Values from … to - 1, whole groups, of one row of what the operation made.
@@ -307,6 +385,10 @@ void Program::attention(const Op& op, int member) {
     task.kv = layer(op.layer);
     task.scale = op.scalar;
     task.window = op.window > 0 ? op.window : kNoWindow;
+    task.softcap = op.softcap;
+    task.slopes = op.slopes >= 0 ? vectors_[op.slopes].data : nullptr;
+    task.rounds_slopes = op.rounds_slopes;
+    task.sinks = op.vector >= 0 ? vectors_[op.vector].data : nullptr;
     task.stride = buffers_[op.a].stride;
     task.scratch = scratch_[member].as<float>();
     if (parts_.data) {
@@ -355,13 +437,14 @@ void Program::attend_chunks(const Op& op, int member, AttentionTask task) {
 
 void Program::join_chunks(const Op& op, int member) {
     const int64_t dim = kv_.head_dim;
+    const float* sinks = op.vector >= 0 ? vectors_[op.vector].data : nullptr;
     each_piece(batch_.num_tokens, op.heads, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
                    const int64_t last = batch_.positions[n];
                    const int64_t first = first_seen(last, op.window > 0 ? op.window : kNoWindow);
                    for (int64_t head = begin; head < end; ++head) {
                        kernels_.join_attention({parts_, n, head, first / kAttentionChunk,
-                                                last / kAttentionChunk,
+                                                last / kAttentionChunk, sinks,
                                                 buffers_[op.out].row(n) + head * dim});
                    }
                    quantize_part(op, n, begin * dim, end * dim);
@@ -370,7 +453,7 @@ void Program::join_chunks(const Op& op, int member) {
 
 void Program::activate(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
-    const auto apply = op.kind == OpKind::gelu ? kernels_.gelu : kernels_.silu_mul;
+    const auto apply = activation_of(op.kind, kernels_.activations);
     const int64_t rows = rows_of(out.per_output), units = (out.width + kGroup - 1) / kGroup;
     each_piece(rows, units, member, team_.size(), [&](int64_t n, int64_t begin, int64_t end) {
         const int64_t from = begin * kGroup, to = std::min(end * kGroup, out.width);
@@ -380,12 +463,69 @@ void Program::activate(const Op& op, int member) {
     });
 }
 
+void Program::permute(const Op& op, int member) {
+    const Rows &from = buffers_[op.a], &out = buffers_[op.out];
+    const float* places = vectors_[op.vector].data;
+    const Share share = share_of(rows_of(out.per_output), member, team_.size());
+    for (int64_t r = share.begin; r < share.end; ++r) {
+        const float* x = from.row(r);
+        for (int64_t i = 0; i < out.width; ++i) out.row(r)[i] = x[static_cast<int64_t>(places[i])];
+    }
+}
+
 void Program::gather_rows(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
-    const Share share = share_of(batch_.num_logits, member, team_.size());
+    const Share share = share_of(num_outputs_, member, team_.size());
     for (int64_t r = share.begin; r < share.end; ++r) {
-        std::memcpy(out.row(r), buffers_[op.a].row(batch_.logits_indices[r]),
-                    out.width * sizeof(float));
+        std::memcpy(out.row(r), buffers_[op.a].row(gathered_[r]), out.width * sizeof(float));
+    }
+}
+
+void Program::keep_rows(const Op& op, int member) {
+    for (int64_t p = member; p < asked_.num_early; p += team_.size()) {
+        if (asked_.early[2 * p + 1] != op.layer) continue;
+        const int32_t token = batch_.logits_indices[asked_.early[2 * p]];
+        std::memcpy(early_.row(p), buffers_[op.a].row(token), early_.width * sizeof(float));
+    }
+}
+
+// The output's product of the rows that were kept of early layers.
+void Program::end_early(int member) {
+    const Op& output = output_op();
+    const Matrix& matrix = matrices_[output.matrix];
+    team_.barrier();
+    if (output.codes >= 0) {
+        for (int64_t p = member; p < asked_.num_early; p += team_.size()) {
+            kernels_.quantize(early_.row(p), early_.width, early_codes_.view.row(p));
+        }
+        team_.barrier();
+    }
+    const Share share = share_of(matrix.num_blocks(), member, team_.size());
+    LinearTask task{};
+    task.weights = &matrix;
+    task.bias = output.vector >= 0 ? vectors_[output.vector].data : nullptr;
+    task.y = early_logits_.row(0);
+    task.tokens = asked_.num_early;
+    task.y_stride = early_logits_.stride;
+    task.block_begin = share.begin;
+    task.block_end = share.end;
+    if (output.codes >= 0) {
+        task.codes = &early_codes_.view;
+        kernels_.linear_int8(task);
+    } else {
+        task.x = early_.row(0);
+        task.x_stride = early_.stride;
+        kernels_.linear_float(task);
+    }
+}
+
+// What the output's product reads is the last hidden state.
+void Program::copy_hidden(int member) {
+    const Rows& last = buffers_[output_op().a];
+    const Share share = share_of(asked_.num_hidden, member, team_.size());
+    for (int64_t h = share.begin; h < share.end; ++h) {
+        std::memcpy(hidden_.as<float>() + h * last.width, last.row(hidden_rows_[h]),
+                    last.width * sizeof(float));
     }
 }
 

@@ -37,12 +37,17 @@ constexpr FileType kFileTypes[] = {
     {40, "NVFP4", 64, 36, formats::nvfp4, unpack_nvfp4},
     {41, "Q1_0", 128, 18, formats::q1_0, unpack_q1_0},
     {42, "Q2_0", 64, 18, formats::q2_0, unpack_q2_0},
+    {kOwnTypes, "S4_128", 128, 66, formats::s4_128, unpack_s4_128},
+    {kOwnTypes + 1, "Z4_128", 128, 67, formats::z4_128, unpack_z4_128},
+    {kOwnTypes + 2, "Z4_32", 32, 19, formats::z4_32, unpack_z4_32},
+    {kOwnTypes + 3, "Z8_32", 32, 35, formats::z8_32, unpack_z8_32},
+    {kOwnTypes + 4, "E4M3_128", 128, 132, formats::e4m3_128, nullptr},
 };
 
 // Whether a block becomes a unit of the packed format, with room in between for all that it has.
 constexpr bool fits(const FileType& type) {
     const Format& format = type.format;
-    if (format.is_float()) return type.block_size == 1;
+    if (format.is_float()) return type.block_size == format.unit;
     return type.block_size == format.unit && format.unit % kGroup == 0 &&
            format.unit <= static_cast<int>(sizeof(Unpacked::codes)) &&
            format.groups() <= static_cast<int>(sizeof(Unpacked::scales));

@@ -8,14 +8,18 @@
 
 namespace foretell {
 
-// One file block, taken apart: `Format` says what its weights are.
+// One block of integers of a file, taken apart: `Format` says what its weights are.
 struct Unpacked {
     uint8_t codes[256];  // of the inputs, in order
     uint8_t scales[16];  // a byte a group, where the format has them; so are minima
     uint8_t minima[16];
-    uint16_t scale;  // float16 bits, of the unit
-    uint16_t minimum;
+    uint16_t scale;    // float16 bits, of the unit
+    uint16_t minimum;  // or the zero
 };
+
+// Ids from 1000 on are foretell's own: no GGUF file has them. Matrices of checkpoints that lie in
+// several tensors are brought into such blocks as they are read.
+constexpr int kOwnTypes = 1000;
 
 // How a file stores `block_size` weights in `block_bytes` bytes. A block of integers becomes a unit
 // of the packed format.

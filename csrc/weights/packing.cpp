@@ -77,7 +77,9 @@ bool put_scales(const Format& format, const Unpacked& block, int lane, uint8_t* 
         std::memcpy(unit + 2 * lane, &block.scale, 2);
         finite = is_finite_half(block.scale);
     }
-    if (format.has_minimum) {
+    if (format.has_zero) {
+        unit[format.minimum_at() + lane] = static_cast<uint8_t>(block.minimum);
+    } else if (format.has_minimum) {
         std::memcpy(unit + format.minimum_at() + 2 * lane, &block.minimum, 2);
         finite = finite && is_finite_half(block.minimum);
     }
@@ -129,6 +131,26 @@ bool pack_float_row(const FileType&, const uint8_t* row, int64_t cols, int lane,
     return finite;
 }
 
+// Blocks of a float32 scale and as many codes.
+bool pack_e4m3_row(const FileType& type, const uint8_t* row, int64_t cols, int lane, uint8_t* out) {
+    constexpr float kLargest = 448.0f;
+    const Format format = type.format;
+    bool finite = true;
+    for (int64_t k = 0; k < cols; k += format.unit, row += type.block_bytes) {
+        float scale;
+        std::memcpy(&scale, row, 4);
+        std::memcpy(out + 4 * lane, row, 4);
+        finite = finite && std::isfinite(scale * kLargest);
+        uint8_t* codes = out + format.chunks_at() + lane;
+        for (int i = 0; i < format.unit; ++i) {
+            codes[i * kRows] = row[4 + i];
+            finite &= (row[4 + i] & 0x7f) != 0x7f;
+        }
+        out += format.unit_bytes();
+    }
+    return finite;
+}
+
 using PackRow = bool (*)(const FileType&, const uint8_t*, int64_t, int, uint8_t*);
 
 PackRow row_packer(Codes codes) {
@@ -153,6 +175,8 @@ PackRow row_packer(Codes codes) {
             return pack_float_row<Codes::float16>;
         case Codes::bfloat16:
             return pack_float_row<Codes::bfloat16>;
+        case Codes::e4m3:
+            return pack_e4m3_row;
     }
     return nullptr;
 }

@@ -155,4 +155,27 @@ void unpack_iq4_xs(const uint8_t* p, Unpacked& out) {
     }
 }
 
+// A scale, a zero, then codes.
+void unpack_z4_32(const uint8_t* p, Unpacked& out) {
+    out.scale = half_at(p);
+    out.minimum = p[2];
+    split_nibbles<16>(p + 3, out.codes);
+}
+
+void unpack_z4_128(const uint8_t* p, Unpacked& out) {
+    unpack_z4_32(p, out);
+    for (int i = 1; i < 4; ++i) split_nibbles<16>(p + 3 + 16 * i, out.codes + 32 * i);
+}
+
+void unpack_s4_128(const uint8_t* p, Unpacked& out) {
+    out.scale = half_at(p);
+    for (int i = 0; i < 4; ++i) split_nibbles<16>(p + 2 + 16 * i, out.codes + 32 * i);
+}
+
+void unpack_z8_32(const uint8_t* p, Unpacked& out) {
+    out.scale = half_at(p);
+    out.minimum = p[2];
+    std::memcpy(out.codes, p + 3, 32);
+}
+
 }  // namespace foretell

@@ -30,5 +30,9 @@ void unpack_q1_0(const uint8_t* block, Unpacked& out);
 void unpack_q2_0(const uint8_t* block, Unpacked& out);
 void unpack_mxfp4(const uint8_t* block, Unpacked& out);
 void unpack_nvfp4(const uint8_t* block, Unpacked& out);
+void unpack_s4_128(const uint8_t* block, Unpacked& out);
+void unpack_z4_128(const uint8_t* block, Unpacked& out);
+void unpack_z4_32(const uint8_t* block, Unpacked& out);
+void unpack_z8_32(const uint8_t* block, Unpacked& out);
 
 }  // namespace foretell

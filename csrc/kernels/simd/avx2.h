@@ -59,6 +59,14 @@ inline __m256 widen_bfloat16(__m128i bits) {
 inline Vec load_bfloat16(const uint16_t* p) {
     return {widen_bfloat16(load_128(p)), widen_bfloat16(load_128(p + 8))};
 }
+inline __m256 widen_e4m3(__m128i bytes) {
+    const __m128i wide = _mm_slli_epi16(_mm_cvtepi8_epi16(bytes), 7);
+    return _mm256_cvtph_ps(_mm_and_si128(wide, _mm_set1_epi16(static_cast<short>(0xbfff))));
+}
+inline Vec load_e4m3(const uint8_t* p) {
+    const __m128i bytes = load_128(p);
+    return {widen_e4m3(bytes), widen_e4m3(_mm_srli_si128(bytes, 8))};
+}
 inline Int set_int(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 inline Int bits_of(Vec v) { return {_mm256_castps_si256(v.a), _mm256_castps_si256(v.b)}; }
 inline Vec from_bits(Int v) { return {_mm256_castsi256_ps(v.a), _mm256_castsi256_ps(v.b)}; }

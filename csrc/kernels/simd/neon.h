@@ -82,6 +82,15 @@ inline Vec load_bfloat16(const uint16_t* p) {
         return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vld1_u16(p + 4 * i)), 16));
     });
 }
+inline Vec load_e4m3(const uint8_t* p) {
+    const int8x16_t bytes = vreinterpretq_s8_u8(vld1q_u8(p));
+    const int16x8_t halves[] = {vmovl_s8(vget_low_s8(bytes)), vmovl_s8(vget_high_s8(bytes))};
+    return each<Vec>([&](int i) {
+        const int16x4_t wide = i % 2 ? vget_high_s16(halves[i / 2]) : vget_low_s16(halves[i / 2]);
+        const uint16x4_t bits = vreinterpret_u16_s16(vshl_n_s16(wide, 7));
+        return vcvt_f32_f16(vreinterpret_f16_u16(vand_u16(bits, vdup_n_u16(0xbfff))));
+    });
+}
 inline Int set_int(int32_t x) {
     return each<Int>([&](int) { return vdupq_n_s32(x); });
 }

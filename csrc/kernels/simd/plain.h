@@ -77,6 +77,10 @@ inline Vec load_bfloat16(const uint16_t* p) {
     return each<Vec>([&](int i) { return bfloat16_to_float(p[i]); });
 }
 
+inline Vec load_e4m3(const uint8_t* p) {
+    return each<Vec>([&](int i) { return half_to_float((p[i] & 0x80) << 8 | (p[i] & 0x7f) << 7); });
+}
+
 inline Int set_int(int32_t x) {
     return each<Int>([&](int) { return x; });
 }
