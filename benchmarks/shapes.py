@@ -28,7 +28,10 @@ PART = 1 << 25  # bytes of weights that are made at a time
 
 @dataclass(frozen=True)
 class Shape:
-    """The numbers of a model of llama.cpp's architecture `llama`, output and embedding tied."""
+    """The numbers of a model of llama.cpp's architecture `llama`, output and embedding tied.
+
+    With experts, each is `inner` wide; a token uses `used` of them.
+    """
 
     name: str
     width: int
@@ -37,6 +40,8 @@ class Shape:
     kv_heads: int
     head: int
     inner: int  # of the MLP
+    experts: int = 0
+    used: int = 0
     context: int = 8192
     rope_base: float = 500000.0
 
@@ -45,12 +50,16 @@ SHAPES = {
     "small": Shape("a small Llama", 512, 4, 8, 4, 64, 1536),  # for trials, not for speed
     "llama-1b": Shape("Llama 3.2 1B", 2048, 16, 32, 8, 64, 8192),
     "llama-3b": Shape("Llama 3.2 3B", 3072, 28, 24, 8, 128, 8192),
+    # A few layers: all experts must lie in memory, and a token costs no more than a small model.
+    "few-experts": Shape("Llama 3.2 1B, eight experts", 2048, 8, 32, 8, 64, 8192, 8, 2),
+    "many-experts": Shape("Qwen 3 30B-A3B", 2048, 6, 32, 4, 128, 768, 128, 8),
 }
 MIXES = {
     "q4_k_m": LlamaFileType.MOSTLY_Q4_K_M,
     "q8_0": LlamaFileType.MOSTLY_Q8_0,
     "q4_1": LlamaFileType.MOSTLY_Q4_1,
 }
+FEW = 8  # experts, for which Q4_K_M gives attention more bits
 TYPES = {"q4_k_m": Type.Q4_K, "q8_0": Type.Q8_0, "q4_1": Type.Q4_1}
 OUTPUT_TYPES = {"q4_k_m": Type.Q6_K, "q8_0": Type.Q8_0, "q4_1": Type.Q6_K}
 
@@ -81,17 +90,33 @@ def tensors(shape: Shape, mix: str, vocab_size: int) -> Iterator[Tensor]:
             "attn_k": (shape.kv_heads * shape.head, width),
             "attn_v": (shape.kv_heads * shape.head, width),
             "attn_output": (width, shape.heads * shape.head),
-            "ffn_gate": (inner, width),
-            "ffn_up": (inner, width),
-            "ffn_down": (width, inner),
+            **mlp_matrices(shape, width, inner),
         }
         for norm in ("attn_norm", "ffn_norm"):
             yield Tensor(f"blk.{layer}.{norm}.weight", (width,), Type.F32)
+        if shape.experts:
+            yield Tensor(f"blk.{layer}.ffn_gate_inp.weight", (shape.experts, width), Type.F32)
         for name, size in matrices.items():
-            is_raised = mix == "q4_k_m" and raised and name in ("attn_v", "ffn_down")
-            kind = Type.Q6_K if is_raised else TYPES[mix]
+            kind = matrix_type(shape, mix, name, raised=raised)
             yield Tensor(f"blk.{layer}.{name}.weight", size, kind)
     yield Tensor("output_norm.weight", (width,), Type.F32)
+
+
+def mlp_matrices(shape: Shape, width: int, inner: int) -> dict[str, tuple[int, ...]]:
+    """Of one layer: an MLP's, or the experts', each kind in one tensor."""
+    sizes = {"ffn_gate": (inner, width), "ffn_up": (inner, width), "ffn_down": (width, inner)}
+    if not shape.experts:
+        return dict(sizes)
+    return {f"{name}_exps": (shape.experts, *size) for name, size in sizes.items()}
+
+
+def matrix_type(shape: Shape, mix: str, name: str, *, raised: bool) -> Type:
+    """The type that `llama-quantize` gives a matrix of a layer, which may have more bits."""
+    if mix == "q4_k_m" and shape.experts == FEW and name.startswith("attn_"):
+        more = {"attn_k": Type.Q8_0, "attn_v": Type.Q8_0, "attn_output": Type.Q5_K}
+        return more.get(name, Type.Q4_K)
+    is_raised = mix == "q4_k_m" and raised and name in ("attn_v", "ffn_down", "ffn_down_exps")
+    return Type.Q6_K if is_raised else TYPES[mix]
 
 
 def gets_more_bits(layer: int, layers: int) -> bool:
@@ -109,14 +134,14 @@ def random_bytes(tensor: Tensor, seed: int) -> Iterator[np.ndarray]:
     Codes are uniform. The scales are such that weights have a mean of about 0 and a standard
     deviation of about 1 / sqrt(inputs): each product then keeps the size of what it is given.
     """
-    if tensor.type == Type.F32:
-        yield np.ones(tensor.shape, np.float32).view(np.uint8)
-        return
-    block, size = GGML_QUANT_SIZES[tensor.type]
     deviation = tensor.shape[-1] ** -0.5
-    fill = {Type.Q4_K: _q4_k, Type.Q6_K: _q6_k, Type.Q8_0: _q8_0, Type.Q4_1: _q4_1}[tensor.type]
     key = [seed, zlib.crc32(tensor.name.encode())]
     rng = np.random.Generator(np.random.SFC64(key))
+    if tensor.type == Type.F32:
+        yield _floats(tensor, deviation, rng).view(np.uint8)
+        return
+    block, size = GGML_QUANT_SIZES[tensor.type]
+    fill = FILLS[tensor.type]
     left = int(np.prod(tensor.shape)) // block
     while left:
         count = min(left, PART // size)
@@ -126,20 +151,36 @@ def random_bytes(tensor: Tensor, seed: int) -> Iterator[np.ndarray]:
         left -= count
 
 
+def _floats(tensor: Tensor, deviation: float, rng: np.random.Generator) -> np.ndarray:
+    """A norm's weights are 1; a router's are random, so that all experts are chosen."""
+    if len(tensor.shape) == 1:
+        return np.ones(tensor.shape, np.float32)
+    return rng.standard_normal(tensor.shape, np.float32) * np.float32(deviation)
+
+
 def _put(blocks: np.ndarray, at: int, value: float) -> None:
     """The same float16 in each block."""
     blocks[:, at : at + 2] = np.array([value], np.float16).view(np.uint8)
 
 
 def _q4_k(blocks: np.ndarray, deviation: float) -> None:
-    """float16 d and dmin, 12 bytes of eight 6-bit scales and minima, 128 bytes of codes.
+    """float16 d and dmin, 12 bytes of eight 6-bit scales and minima, 128 bytes of codes."""
+    _k_scales(blocks, deviation / (48 * 4.61), 7.5)
 
-    A minimum is its scale, and dmin is 7.5 d: a weight is d · scale · (code - 7.5). All scales are
-    from 32 to 63, so that the bits that two of them share a byte with are those of both.
+
+def _q5_k(blocks: np.ndarray, deviation: float) -> None:
+    """As Q4_K, with 32 bytes of the codes' fifth bits before them."""
+    _k_scales(blocks, deviation / (48 * 9.23), 15.5)
+
+
+def _k_scales(blocks: np.ndarray, d: float, middle: float) -> None:
+    """d, dmin, scales and minima of Q4_K and Q5_K.
+
+    A minimum is its scale, and dmin is `middle` d: a weight is d · scale · (code - middle). All
+    scales are from 32 to 63, so that the bits that two of them share a byte with are those of both.
     """
-    d = deviation / (48 * 4.61)
     _put(blocks, 0, d)
-    _put(blocks, 2, 7.5 * d)
+    _put(blocks, 2, middle * d)
     blocks[:, 4:8] |= 0b10100000  # the first four scales, above them the last four's two high bits
     blocks[:, 4:8] &= 0b10111111
     blocks[:, 8:12] = blocks[:, 4:8]  # the first four minima
@@ -164,6 +205,15 @@ def _q4_1(blocks: np.ndarray, deviation: float) -> None:
     d = deviation / 4.61
     _put(blocks, 0, d)
     _put(blocks, 2, -7.5 * d)
+
+
+FILLS = {
+    Type.Q4_K: _q4_k,
+    Type.Q5_K: _q5_k,
+    Type.Q6_K: _q6_k,
+    Type.Q8_0: _q8_0,
+    Type.Q4_1: _q4_1,
+}
 
 
 def copy_tokenizer(source: Path, writer: GGUFWriter) -> int:
@@ -196,6 +246,9 @@ def write(shape: Shape, mix: str, target: Path, tokenizer: Path, seed: int) -> N
     writer.add_rope_dimension_count(shape.head)
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_layer_norm_rms_eps(1e-5)
+    if shape.experts:
+        writer.add_expert_count(shape.experts)
+        writer.add_expert_used_count(shape.used)
     found = list(tensors(shape, mix, vocab_size))
     for tensor in found:
         # shapes of quantized tensors are given in bytes

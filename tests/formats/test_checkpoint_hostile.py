@@ -195,10 +195,19 @@ def test_an_unknown_family(one: Path) -> None:
     )
 
 
-def test_quantized_checkpoints(one: Path) -> None:
-    change = {"quantization_config": {"quant_method": "awq", "bits": 4}}
+@pytest.mark.parametrize(
+    "method", ["bitsandbytes", "hqq", "aqlm", "quanto", "torchao", "", "GPTQ", None, 7, []]
+)
+def test_checkpoints_quantized_in_other_ways(one: Path, method: Any) -> None:
+    change = {"quantization_config": {"quant_method": method, "bits": 4}}
     edit(one / "config.json", lambda values: values.update(change))
-    assert "weights quantized by 'awq'" in refusal(one, UnsupportedModelError)
+    assert f"weights quantized by {method!r}" in refusal(one, UnsupportedModelError)
+
+
+@pytest.mark.parametrize("config", ["gptq", 4, [], True])
+def test_a_quantization_config_that_is_no_object(one: Path, config: Any) -> None:
+    edit(one / "config.json", lambda values: values.update(quantization_config=config))
+    assert f"weights quantized by {config!r}" in refusal(one, UnsupportedModelError)
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'"x"', b"{", b"[" * 100_000, b"\xff", b"NaN"])
@@ -232,15 +241,20 @@ def test_impossible_sizes(one: Path, change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"attention_bias": True},
         {"hidden_act": "relu"},
         {"head_dim": 8},
-        {"rope_parameters": {"rope_type": "yarn", "factor": 2.0}},
+        {"rope_parameters": {"rope_type": "spiral", "factor": 2.0}},
+        {"rope_parameters": {"partial_rotary_factor": 0.1}},
     ],
 )
 def test_variants_that_are_not_known(one: Path, change: dict[str, Any]) -> None:
     edit(one / "config.json", lambda values: values.update(change))
     refusal(one, UnsupportedModelError)
+
+
+def test_biases_that_are_promised(one: Path) -> None:
+    edit(one / "config.json", lambda values: values.update(attention_bias=True))
+    assert "_proj.bias' is missing" in refusal(one)
 
 
 def test_no_config(one: Path) -> None:

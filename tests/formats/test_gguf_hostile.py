@@ -176,6 +176,14 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
         file_bytes(tensors=[tensor(offset=2**63)]),
         "tensor 't': shape .* ends at byte",
     ),
+    "a hole": (
+        file_bytes(tensors=[tensor(), tensor("u", offset=96)], data=160),
+        "tensor 'u': leaves a hole of 60 bytes behind 't'",
+    ),
+    "a hole in front": (
+        file_bytes(tensors=[tensor(offset=32)], data=128),
+        "tensor 't': leaves a hole of 32 bytes behind nothing",
+    ),
     "misaligned offset": (
         file_bytes(tensors=[tensor(offset=4)]),
         "tensor 't': offset 4 must be a multiple of 32",

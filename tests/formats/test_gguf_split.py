@@ -12,7 +12,7 @@ import pytest
 from support.split_files import split
 
 from foretell.backends.native.architectures import read_model
-from foretell.backends.native.weights.source import GGUFWeights
+from foretell.backends.native.weights.gguf_weights import GGUFWeights
 from foretell.errors import ForetellError, ModelFileError, UnsupportedModelError
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.split_names import part_names, whole_name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from support.checkpoint_folders import save_llama
 from support.family_contract import load_folder
 
 from foretell.errors import ForetellError, ModelFileError
-from foretell.formats.json import parse_object
+from foretell.formats.json import parse_object, read_bytes
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,16 @@ def test_what_is_no_json_is_told_in_a_line(text: str) -> None:
     with pytest.raises(ModelFileError, match=r"^f\.json is not JSON: ") as caught:
         parse_object(text, "f.json")
     assert len(str(caught.value)) < 250
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="Linux has such files")
+@pytest.mark.parametrize("name", ["/proc/self/environ", "/proc/kmsg"])
+def test_nothing_is_read_of_a_file_that_states_no_size(name: str, tmp_path: Path) -> None:
+    """Some of them never end, and this one waits for more; others are nobody's to read."""
+    (tmp_path / "config.json").symlink_to(name)
+    is_refused = pytest.raises(ModelFileError, match=r"config\.json cannot be read: ")
+    with nullcontext() if os.access(name, os.R_OK) else is_refused:
+        assert read_bytes(tmp_path / "config.json") == b""
 
 
 VALUES = [

@@ -25,7 +25,6 @@ MODELS: dict[str, tuple[str, dict[str, Any], str]] = {
     "bert": ("BertConfig", SIZES, "does not continue a text: must be a causal language model"),
     "clip": ("CLIPConfig", {}, "does not continue"),
     "rwkv": ("RwkvConfig", SIZES, "remembers a state that all its tokens share"),
-    "mamba": ("MambaConfig", SIZES, "remembers a state that all its tokens share"),
 }
 
 
@@ -55,6 +54,16 @@ def test_folders_where_native_alone_is_asked(
     monkeypatch.setattr(loading, "_has_transformers", lambda: False)
     with pytest.raises(UnsupportedModelError, match=f"model_type '{name}' is not known natively"):
         LLM(folder)
+
+
+def test_an_embedding_of_another_size_is_said_before_a_tokenizer_is_made(tmp_path: Path) -> None:
+    """One of 16 million tokens, of which a config can speak in a line."""
+    make_model().save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"vocab_size": 2**24 - 1}))
+    rows = r"model.safetensors: tensor 'model.embed_tokens.weight' has \d+ rows, where config.json "
+    with pytest.raises(ModelFileError, match=rows + "asks for 16777215: must be as many"):
+        LLM(tmp_path)
 
 
 def test_a_masked_model_made_to_decode_runs(tmp_path: Path) -> None:

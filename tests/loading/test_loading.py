@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -17,7 +18,12 @@ from support.checkpoint_folders import save_llama
 from support.folder_tokenizers import save
 from support.llama_files import make_model, write_model
 from support.toy import toy_llm, toy_tokenizer
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPTNeoXConfig, GPTNeoXForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DiffLlamaConfig,
+    DiffLlamaForCausalLM,
+)
 
 from foretell import LLM, AsyncLLM
 from foretell.cli import main
@@ -37,14 +43,14 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def neox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unknown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A family that native does not know."""
-    folder = tmp_path_factory.mktemp("neox")
-    config = GPTNeoXConfig(
+    folder = tmp_path_factory.mktemp("unknown")
+    config = DiffLlamaConfig(
         vocab_size=500, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=48, max_position_embeddings=64,
+        num_key_value_heads=2, intermediate_size=48, max_position_embeddings=64,
     )  # fmt: skip
-    GPTNeoXForCausalLM(config).save_pretrained(folder)
+    DiffLlamaForCausalLM(config).save_pretrained(folder)
     return save(folder, "byte_level")
 
 
@@ -71,22 +77,24 @@ def test_a_folder_runs_on_both_backends(llama: Path, backend: Any) -> None:
 
 
 def test_auto_takes_transformers_where_native_does_not_know_the_model(
-    neox: Path, caplog: pytest.LogCaptureFixture
+    unknown: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with LLM(neox) as llm:
+    with LLM(unknown) as llm:
         assert llm.info.name == "transformers"
-        assert greedy_of(llm) == greedy(neox)
+        assert greedy_of(llm) == greedy(unknown)
     told = caplog.text
-    assert "model_type 'gpt_neox' is not known natively" in told
+    assert "model_type 'diffllama' is not known natively" in told
+    assert "known are" in told
+    assert re.search(r"known are '\w+', .* and \d+ more", told)
     assert "running it with transformers" in told
 
 
-def test_native_says_who_may_run_it(neox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_native_says_who_may_run_it(unknown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnsupportedModelError, match="; backend='transformers' may run it"):
-        LLM(neox, backend="native")
+        LLM(unknown, backend="native")
     monkeypatch.setattr(loading, "_has_transformers", lambda: False)
     with pytest.raises(UnsupportedModelError, match=r"pip install 'torch>=2\.4' 'transformers>=5"):
-        LLM(neox)
+        LLM(unknown)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ WRONG = [
 @pytest.mark.parametrize("index", range(len(WRONG)))
 @pytest.mark.parametrize("name", [name for name in OPTIONS if name not in NAMES_OF_TORCH])
 def test_what_no_option_can_be_is_refused_in_a_line(name: str, index: int) -> None:
+    of_none = {"adapters": (list, dict), "prefixes": (list,)}.get(name, ())
+    if type(WRONG[index]) in of_none and not WRONG[index]:
+        assert ModelOptions(**{name: WRONG[index]}) == ModelOptions()
+        return
     with pytest.raises(ConfigError, match=f"^{name}=") as caught:
         ModelOptions(**{name: WRONG[index]})
     assert len(str(caught.value)) < 350

@@ -23,7 +23,8 @@ ENGINE_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Eng
 OTHERS: dict[str, Any] = {  # another value for each
     "revision": "v1", "backend": "native", "quantize": "q4", "device": "cpu", "dtype": "float32",
     "threads": 3, "activations": "float32", "context_length": 77, "kv_dtype": "float32",
-    "num_blocks": 12, "kv_share": 0.25, "speculation": "lookup",
+    "num_blocks": 12, "kv_share": 0.25, "speculation": "lookup", "adapters": "pirate",
+    "prefixes": "manual.prefix",
 }  # fmt: skip
 
 
@@ -47,6 +48,7 @@ def test_each_option_reaches_the_loader(name: str, monkeypatch: pytest.MonkeyPat
         return LoadedModel(backend, toy_tokenizer())
 
     monkeypatch.setattr("foretell.llm.load_model", load)
+    monkeypatch.setattr(LLM, "_load_prefixes", lambda llm, paths: None)
     assert OTHERS[name] != DEFAULTS[name]
     LLM("model", **{name: OTHERS[name]})
     AsyncLLM("model", **{name: OTHERS[name]})._load()
@@ -72,9 +74,11 @@ def test_the_shell_offers_each_option_that_is_described(name: str) -> None:
         return
     assert shown[name].help == option.description
     assert command.make_context("x", []).params[name] is None  # `LLM` has the defaults
-    context = command.make_context("x", [f"--{name.replace('_', '-')}", str(OTHERS[name])])
-    assert context.params[name] == OTHERS[name]
-    assert type(context.params[name]) is type(OTHERS[name])
+    flag = option.flag or f"--{name.replace('_', '-')}"
+    context = command.make_context("x", [flag, str(OTHERS[name])])
+    expected = (OTHERS[name],) if option.flag else OTHERS[name]  # such may be given several times
+    assert context.params[name] == expected
+    assert type(context.params[name]) is type(expected)
 
 
 @pytest.mark.parametrize(

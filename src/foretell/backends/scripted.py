@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.base import BackendInfo, Batch, IntArray
+from foretell.backends.base import BackendInfo, Batch, IntArray, States, StatesAsked
 from foretell.utils.arrays import Logits
 
 Script = Callable[[tuple[int, ...]], NDArray[np.float32]]
+
+EarlyScript = Callable[[tuple[int, ...], int], NDArray[np.float32]]
+"""From a history and a layer to the logits of what that layer begins with."""
 
 CERTAIN = 20.0  # the logit of a recited token; the others have 0
 
@@ -53,16 +57,26 @@ def improvise(vocab_size: int, *, seed: int = 0, spread: float = 3.0) -> Script:
     return script
 
 
+@dataclass(frozen=True)
+class Inside:
+    """Scripts of what lies inside a model of `num_layers`: its last hidden states, early layers."""
+
+    hidden: Script
+    early: EarlyScript
+    num_layers: int
+
+
 class ScriptedBackend:
     """Answers each row that is asked for with `script(history)`, `(vocab_size,)` float32.
 
-    A batch or copy that breaks the protocol raises ValueError and changes nothing.
+    A batch or copy that breaks the protocol raises ValueError and changes nothing. It tells what
+    lies `inside`, if that is scripted too.
 
     Attributes:
         batches: every batch run so far, for tests to look at.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - sizes, by name
         self,
         script: Script,
         *,
@@ -73,8 +87,10 @@ class ScriptedBackend:
         max_batch_tokens: int = 64,
         attention_span: int = 0,
         prompt_tokens_beside: int = 8,
+        inside: Inside | None = None,
     ) -> None:
         self._script = script
+        self._inside = inside
         self._info = BackendInfo(
             name="scripted",
             description=f"a script over {vocab_size} tokens",
@@ -86,6 +102,7 @@ class ScriptedBackend:
             attention_span=attention_span,
             prompt_tokens_beside=prompt_tokens_beside,
             is_exact=True,
+            num_layers=0 if inside is None else inside.num_layers,
         )
         self._tokens = np.full((num_blocks, block_size), -1, dtype=np.int32)
         self._positions = np.full((num_blocks, block_size), -1, dtype=np.int32)
@@ -108,6 +125,29 @@ class ScriptedBackend:
         for row, index in zip(rows, batch.logits_indices.tolist(), strict=True):
             row[:] = self._script(self._history(batch, index))
         return rows
+
+    def forward_with_states(self, batch: Batch, asked: StatesAsked) -> States:
+        """The same, and what the scripts of hidden states and early layers say."""
+        inside = self._inside
+        if inside is None:
+            raise ValueError("broken batch: nothing inside is scripted")
+        (rows, layers), hidden = asked.early.T, asked.hidden_indices
+        _require(bool(np.all(_within(hidden, len(batch.tokens)))), "a wanted state does not exist")
+        _require(bool(np.all(np.diff(hidden) > 0)), "wanted states are not ascending")
+        _require(bool(np.all(_within(rows, len(batch.logits_indices)))), "an early row of no row")
+        _require(bool(np.all(_within(layers, inside.num_layers))), "a layer does not exist")
+        logits = self.forward(batch)
+        tokens = batch.logits_indices[rows].tolist()
+        return States(
+            logits,
+            _table([inside.hidden(self._history(batch, index)) for index in hidden.tolist()]),
+            _table(
+                [
+                    inside.early(self._history(batch, index), layer)
+                    for index, layer in zip(tokens, layers.tolist(), strict=True)
+                ]
+            ),
+        )
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Copy each (source, destination) KV block, in order."""
@@ -134,6 +174,10 @@ class ScriptedBackend:
         past = np.arange(batch.positions[index] + 1)
         blocks = batch.block_tables[sequence, past // self._info.block_size]
         return tuple(self._tokens[blocks, past % self._info.block_size].tolist())
+
+
+def _table(rows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32)
 
 
 def _cells(batch: Batch, block_size: int) -> tuple[IntArray, IntArray]:

@@ -76,16 +76,18 @@ class Checkpoint:
             return self.path.parent.parent.name.removeprefix("models--").replace("--", "/")
         return self.path.name
 
-    def refuse_quantized(self) -> None:
-        """UnsupportedModelError if the weights are quantized in a way that native does not read."""
-        method = self.config.get("quantization_config")
-        if method is not None:
-            name = method.get("quant_method") if isinstance(method, dict) else method
-            raise UnsupportedModelError(
-                f"{escape(self.path / CONFIG)}: weights quantized by {quote(name)} are not "
-                "supported: give the model's float checkpoint and quantize='q8' or 'q4', or a "
-                "GGUF file"
-            )
+    def path_of(self, name: str) -> Path:
+        """The file in which a tensor lies."""
+        return self._file_of[name].path
+
+    def replace_tensors(self, file: SafetensorsFile) -> None:
+        """Let another file's tensors take the place of those of the same names, or join them.
+
+        It is closed with the others.
+        """
+        self._files.append(file)
+        self._file_of |= dict.fromkeys(file.tensors, file)
+        self.tensors |= file.tensors
 
     def data(self, name: str) -> NDArray[np.uint8]:
         """The bytes of one tensor: a read-only 1-D view of the map, nothing copied."""
@@ -158,7 +160,8 @@ def _find_weights(folder: Path) -> Path:
         return folder / weights[0]
     if "adapter_config.json" in names:
         raise UnsupportedModelError(
-            f"{escape(folder)} holds an adapter to another model: merge it into that model first"
+            f"{escape(folder)} holds an adapter to another model: give that model, and "
+            "this folder as adapters="
         )
     if weights:
         raise ModelFileError(

@@ -222,7 +222,7 @@ class HeaderReader:
         return pairs
 
     def tensors(self, count: int, alignment: int) -> dict[str, TensorInfo]:
-        """Read all tensor descriptions; each lies inside the file, and none overlap."""
+        """Read all tensor descriptions; each lies inside the file, behind another."""
         relative: dict[str, TensorInfo] = {}
         for index in range(count):
             info = self._tensor(index)
@@ -235,7 +235,7 @@ class HeaderReader:
                 )
             relative[info.name] = info
         start = -(-self.position // alignment) * alignment
-        self._check_layout(start, list(relative.values()))
+        self._check_layout(start, list(relative.values()), alignment)
         return {
             name: TensorInfo(name, info.type, info.shape, start + info.offset, info.nbytes)
             for name, info in relative.items()
@@ -263,12 +263,14 @@ class HeaderReader:
             )
         return TensorInfo(name, kind, shape, offset, kind.nbytes(prod(shape)))
 
-    def _check_layout(self, start: int, tensors: list[TensorInfo]) -> None:
+    def _check_layout(self, start: int, tensors: list[TensorInfo], alignment: int) -> None:
+        """One lies behind the other, as ggml asks: a hole tells of a wrong type or shape."""
         end, before = 0, "nothing"
         for info in sorted(tensors, key=lambda info: info.offset):
             part = f"tensor {quote(info.name)}"
             if info.offset < end:
                 self.fail(part, f"overlaps tensor {before}")
+            hole, behind = info.offset - end, before
             end, before = info.offset + info.nbytes, quote(info.name)
             if start + end > self.size:
                 self.fail(
@@ -276,3 +278,5 @@ class HeaderReader:
                     f"shape {info.shape} in {info.type.name} ends at byte {start + end}, "
                     f"the file has {self.size}",
                 )
+            if hole >= alignment:
+                self.fail(part, f"leaves a hole of {hole} bytes behind {behind}")

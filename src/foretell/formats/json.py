@@ -13,6 +13,7 @@ from foretell.errors import ModelFileError, ModelNotFoundError
 from foretell.utils.quoting import escape, one_line, quote
 
 MAX_BYTES = 1 << 24
+NO_SPACE = re.compile(r"[^ \t\r\n]")
 ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -34,6 +35,16 @@ def read_optional_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, An
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     """The UTF-8 text of a regular file; errors are those of `read_object`."""
     try:
+        return read_bytes(path, max_bytes).decode()
+    except UnicodeDecodeError as error:
+        raise ModelFileError(
+            f"{escape(path)} has a broken byte at {error.start}: must be UTF-8"
+        ) from None
+
+
+def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """The content of a regular file; errors are those of `read_object`."""
+    try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
             raise ModelFileError(f"{escape(path)} is not a regular file")
@@ -41,16 +52,13 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
             raise ModelFileError(
                 f"{escape(path)} has {info.st_size} bytes: must have at most {max_bytes}"
             )
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            return file.read(info.st_size)  # links into /proc state 0, and may never end
     except FileNotFoundError:
         gone = "is a link to nothing" if path.is_symlink() else "is missing"
         raise ModelNotFoundError(f"{escape(path)} {gone}") from None
     except OSError as error:
         raise ModelFileError(f"{escape(path)} cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise ModelFileError(
-            f"{escape(path)} has a broken byte at {error.start}: must be UTF-8"
-        ) from None
 
 
 def parse_object(text: str, source: str) -> dict[str, Any]:
@@ -66,6 +74,29 @@ def parse_object(text: str, source: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ModelFileError(f"{source} holds a {type(value).__name__}: must hold a JSON object")
     return value
+
+
+def parse_objects(text: str, source: str) -> list[dict[str, Any]]:
+    """The objects of a text that holds several, one behind the other, as `parse_object` has one."""
+    decoder, found = json.JSONDecoder(object_pairs_hook=_unique), []
+    start = _next(text, 0)
+    while start < len(text):
+        try:
+            value, end = decoder.raw_decode(text, start)
+            _check_unicode(value, text[start:end])
+        except (ValueError, RecursionError) as error:
+            raise ModelFileError(f"{source} is not JSON: {one_line(error)}") from None
+        if not isinstance(value, dict):
+            raise ModelFileError(f"{source} holds a {type(value).__name__}: must hold JSON objects")
+        found.append(value)
+        start = _next(text, end)
+    return found
+
+
+def _next(text: str, start: int) -> int:
+    """Where the next value begins, or the text ends."""
+    found = NO_SPACE.search(text, start)
+    return len(text) if found is None else found.start()
 
 
 def _check_unicode(value: Any, text: str) -> None:

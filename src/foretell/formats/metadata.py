@@ -133,6 +133,14 @@ class MetadataReader:
             raise self._mistyped(f"{key}[{index}]", values[index], "finite")
         return values
 
+    def flags(self, key: str, default: list[bool] | None = None) -> list[bool]:
+        """The list of booleans under this key."""
+        return self._list(key, default, {bool}, "booleans")
+
+    def is_list(self, key: str) -> bool:
+        """Whether a list is under this key, of which some keys' values may be one."""
+        return isinstance(self._find(key), list)
+
     def part(self, key: str) -> MetadataReader | None:
         """A reader of the object under this key of a `config.json`; None where there is none."""
         value = self._find(key)

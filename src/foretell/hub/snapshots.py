@@ -8,20 +8,25 @@ from pathlib import Path
 
 from foretell.errors import ModelNotFoundError, UnsupportedModelError
 from foretell.formats.file_names import (
+    ADDED_TOKENS,
     CONFIG,
     GENERATION_CONFIG,
     INDEX,
     MAX_INDEX_BYTES,
+    MERGES,
     PICKLES,
+    SENTENCEPIECE,
+    TEKKEN,
     TOKENIZER,
     TOKENIZER_CONFIG,
+    VOCAB,
     WEIGHTS,
 )
 from foretell.formats.split_names import part_names
 from foretell.utils.quoting import TEXT, name_some, quote
 
 _SMALL = (CONFIG, GENERATION_CONFIG, TOKENIZER_CONFIG, "special_tokens_map.json")
-_OLDER_TOKENIZERS = ("tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json")
+_OLDER_TOKENIZERS = (TEKKEN, SENTENCEPIECE, VOCAB, MERGES, ADDED_TOKENS)
 _LISTED = 8
 
 
@@ -64,8 +69,8 @@ def check_is_checkpoint(repo: str, names: Collection[str]) -> None:
         )
     if "adapter_config.json" in at_root:
         raise UnsupportedModelError(
-            f"{repo} is an adapter to another model, which foretell cannot apply: "
-            "give a repository in which it is merged"
+            f"{repo} is an adapter to another model: give that model, and the adapter's folder as "
+            "adapters="
         )
     if safetensors:
         raise UnsupportedModelError(

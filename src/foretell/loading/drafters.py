@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from foretell.backends.base import BackendInfo
@@ -16,6 +17,11 @@ from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
     from foretell.text.tokenizer import Tokenizer
+
+NAMED: Mapping[str, Callable[[], Drafter]] = {
+    "lookup": LookupDrafter,
+}
+"""What guesses, by the words of `DrafterName`."""
 
 
 def make_drafter(options: ModelOptions, loaded: LoadedModel) -> Drafter | None:
@@ -31,14 +37,14 @@ def make_drafter(options: ModelOptions, loaded: LoadedModel) -> Drafter | None:
     if speculation is None or (speculation == "auto" and not _pays(loaded.backend.info)):
         return None
     if isinstance(speculation, str):
-        return LookupDrafter()
+        return NAMED.get(speculation, LookupDrafter)()
     if "corpus" in speculation:
         return LookupDrafter(_corpus(speculation["corpus"], loaded.tokenizer))
     return _draft_model(speculation["draft_model"], options, loaded)
 
 
 def _pays(info: BackendInfo) -> bool:
-    return info.is_exact and info.weight_bytes > 0
+    return info.is_exact and info.can_go_back and info.weight_bytes > 0
 
 
 def _corpus(texts: Any, tokenizer: Tokenizer) -> list[int]:
@@ -56,6 +62,11 @@ def _draft_model(model: Any, options: ModelOptions, loaded: LoadedModel) -> Draf
     is_named = isinstance(model, (str, os.PathLike))
     own = ModelOptions(threads=options.threads) if is_named else ModelOptions()
     draft = load_model(model, None if is_named else loaded.tokenizer, own)
+    if not draft.backend.info.can_go_back:
+        raise ConfigError(
+            f"speculation: draft_model={quote(model)} keeps a state, which cannot go back to "
+            "before a guess: must be a model with attention alone"
+        )
     vocab_size = loaded.backend.info.vocab_size
     if draft.backend.info.vocab_size < vocab_size:
         raise ConfigError(

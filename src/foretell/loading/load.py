@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,6 +21,7 @@ from foretell.formats.file_names import GENERATION_CONFIG
 from foretell.formats.split_names import whole_name
 from foretell.hub import resolve
 from foretell.inputs.recommended import Recommended
+from foretell.loading.model_files import ModelFiles
 from foretell.loading.options import ModelOptions
 from foretell.loading.progress import loading_bar
 from foretell.loading.recommended import from_generation_config, read_recommended
@@ -31,6 +32,7 @@ from foretell.utils.quoting import escape, name_some, quote
 
 if TYPE_CHECKING:
     from foretell.backends.native.backend import NativeBackend
+    from foretell.backends.native.options import AdapterChoice
     from foretell.backends.transformers.backend import TransformersBackend
     from foretell.formats.checkpoint import Checkpoint
     from foretell.formats.gguf import GGUFFile
@@ -44,13 +46,16 @@ class LoadedModel:
     """A model ready to run, its tokenizer, and the settings that its files recommend.
 
     `generation_config` is what a folder's generation_config.json, or a model of transformers, says
-    as a whole.
+    as a whole. `path` is that of its file or folder, `files` what it was read from; None of an
+    object.
     """
 
     backend: Backend
     tokenizer: Tokenizer
     recommended: Recommended = field(default_factory=Recommended)
     generation_config: dict[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+    files: ModelFiles | None = None
 
 
 def load_model(
@@ -73,8 +78,9 @@ def load_model(
     if isinstance(model, (str, os.PathLike)):
         path = resolve(cast("str | os.PathLike[str]", model), options.revision)
         load = _load_folder if path.is_dir() else _load_file
+        files = ModelFiles.note(path, cast("tuple[AdapterChoice, ...]", options.adapters))
         try:
-            return load(path, tokenizer, options)
+            return replace(load(path, tokenizer, options), path=path, files=files)
         except OutOfMemoryError:
             raise
         except MemoryError as error:  # of a tokenizer, of JSON

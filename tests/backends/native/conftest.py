@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from foretell.backends.native.backend import NativeBackend
+from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 
 
@@ -30,12 +31,13 @@ def reference_model(default_model_path: Path) -> Any:
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Callable[..., NativeBackend]:
-    """`load(path, isa, **settings)`: a backend on one instruction set."""
+    """`load(path, isa, **settings)`: a backend of a file or folder, on one instruction set."""
 
     def load_with(path: Path, isa: str | None = None, **settings: Any) -> NativeBackend:
         if isa is not None:
             monkeypatch.setenv("FORETELL_ISA", isa)
-        with GGUFFile.open(path) as file:
+        opened = Checkpoint.open(path) if path.is_dir() else GGUFFile.open(path)
+        with opened as file:
             return NativeBackend.load(file, **settings)
 
     return load_with

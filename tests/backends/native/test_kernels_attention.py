@@ -207,16 +207,19 @@ def test_the_length_of_a_block_changes_nothing(isa, block_size, kv_dtype):
 
 @EVERY_TYPE
 @pytest.mark.parametrize("isa", ISAS)
-def test_keys_are_rotated_on_their_way_into_the_cache(isa, kv_dtype):
+@pytest.mark.parametrize("pairs", [8, 3])  # of 8
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_keys_are_rotated_on_their_way_into_the_cache(isa, kv_dtype, pairs, interleaved):
     heads = Heads(2, 2, 16)
     q, k, v = random_inputs(heads, 40)
-    angles = (100.0 ** (-np.arange(8) / 8)).astype(np.float32)
+    angles = (100.0 ** (-np.arange(pairs) / pairs)).astype(np.float32)
     pieces = [(np.arange(40), 0, [2, 0, 1])]
-    stored = build(isa, heads, (q, k, v), kv_dtype=kv_dtype, angles=angles).forward(pieces)
+    ways = {"kv_dtype": kv_dtype, "angles": angles, "interleaved": interleaved}
+    stored = build(isa, heads, (q, k, v), **ways).forward(pieces)
     bench = Bench(isa, 40, cache=Cache(num_blocks=3))
     a = bench.input(k)
-    turn = bench.op(OpKind.rope_table, 16, vector=bench.vector(angles))
-    turned = bench.op(OpKind.rope, 32, a=a, b=turn, heads=heads.kv)
+    turn = bench.op(OpKind.rope_table, 2 * pairs, vector=bench.vector(angles))
+    turned = bench.op(OpKind.rope, 32, a=a, b=turn, heads=heads.kv, interleaved=interleaved)
     rotated = bench.finish(turned, 32).forward(pieces)
     given = build(isa, heads, (q, rotated, v), kv_dtype=kv_dtype).forward(pieces)
     np.testing.assert_array_equal(bits(stored), bits(given))

@@ -10,6 +10,8 @@ from support.kernel_bench import ISAS, UNIT, Bench, bits
 from support.random_tensors import (
     FLOATS,
     MATRICES,
+    OWN,
+    OWN_QUANTIZED,
     QUANTIZED,
     dequantize,
     minima,
@@ -17,9 +19,11 @@ from support.random_tensors import (
 )
 
 from foretell.backends.native._core import OpKind
-from foretell.formats.types import TensorType
+from foretell.formats.types import BlockType, TensorType
 
 GROUP = 32
+EVERY = (*MATRICES, *OWN)
+EVERY_QUANTIZED = (*QUANTIZED, *OWN_QUANTIZED)
 COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 17)
 TOKENS = max(COUNTS)
 BLOCKS = {1: 37, 32: 3, 64: 3, 128: 2, 256: 2}  # blocks in a row, by the block's length
@@ -33,7 +37,7 @@ def names(kind):
 class Case:
     """One product: weights in the file's bytes, inputs, and what may be added to the result."""
 
-    kind: TensorType
+    kind: BlockType
     data: np.ndarray
     x: np.ndarray
     bias: np.ndarray | None
@@ -115,14 +119,14 @@ ROWS = pytest.mark.parametrize("rows", [1, 16, 33])
 ON_EVERY_ISA = pytest.mark.parametrize("isa", ISAS)
 EVERY_PRODUCT = pytest.mark.parametrize(
     ("kind", "int8"),
-    [(kind, False) for kind in MATRICES] + [(kind, True) for kind in QUANTIZED],
+    [(kind, False) for kind in EVERY] + [(kind, True) for kind in EVERY_QUANTIZED],
     ids=lambda value: getattr(value, "name", "int8" if value else "float"),
 )
 
 
 @ON_EVERY_ISA
 @ROWS
-@pytest.mark.parametrize("kind", MATRICES, ids=names)
+@pytest.mark.parametrize("kind", EVERY, ids=names)
 def test_float_activations(isa, kind, rows):
     case = make_case(kind, rows)
     exact, sizes = exact_float(case)
@@ -132,7 +136,7 @@ def test_float_activations(isa, kind, rows):
 
 @ON_EVERY_ISA
 @ROWS
-@pytest.mark.parametrize("kind", QUANTIZED, ids=names)
+@pytest.mark.parametrize("kind", EVERY_QUANTIZED, ids=names)
 def test_int8_activations(isa, kind, rows):
     case = make_case(kind, rows)
     exact, sizes = exact_int8(case)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from support.kernel_bench import ISAS, UNIT, Bench, Cache, bits
 
 from foretell.backends.native._core import OpKind
+from foretell.backends.native.nodes import ACTIVATIONS
 from foretell.formats.types import TensorType
 
 ROWS = 9
@@ -140,6 +142,28 @@ class TestLayerNorm:
         assert np.isnan(result[3]).all()
         assert np.isfinite(np.delete(result, 3, axis=0)).all()
 
+    @pytest.mark.parametrize("is_shared", [True, False])
+    def test_heads_apart(self, is_shared):
+        """Each by the weights of all, or by its own."""
+        x, both = random_rows(4 * 20), random_rows(4 * 20, seed=1)[:2]
+        weight, bias = both[:, :20] if is_shared else both
+
+        def run(isa, threads, rows):
+            bench = Bench(isa, ROWS, threads=threads)
+            vector = bench.vector(np.concatenate([weight, bias]))
+            operands = {"vector": vector, "scalar": self.EPS, "heads": 4}
+            out = bench.op(OpKind.layer_norm, 80, a=bench.input(x), **operands)
+            return bench.finish(out, 80).run(rows)
+
+        parts = [
+            self.run(ISAS[0], x[:, at : at + 20], weight[own], bias[own])
+            for at in range(0, 80, 20)
+            for own in [slice(None) if is_shared else slice(at, at + 20)]
+        ]
+        expected = np.concatenate(parts, axis=1)
+        np.testing.assert_array_equal(bits(run(ISAS[0], 1, None)), bits(expected))
+        assert_same_bits_everywhere(run)
+
     def test_needs_weights_and_biases(self):
         bench = Bench(ISAS[0], ROWS)
         a, vector = bench.input(random_rows(16)), bench.vector(np.ones(16))
@@ -148,45 +172,138 @@ class TestLayerNorm:
             bench.finish(out, 16)
 
 
-class TestGelu:
-    EDGES = np.array([0, -0.0, 1e-30, -1e-30, 9, -9, 11, -11, 700, -700, 1e20, -1e20])
+class TestClamp:
+    @WIDTHS
+    def test_values_stay_within(self, width):
+        x = random_rows(width)
 
-    def run(self, isa, gate, up=None, threads=1, rows=None):
+        def run(isa, threads, rows):
+            bench = Bench(isa, ROWS, threads=threads)
+            out = bench.op(OpKind.clamp, width, a=bench.input(x), scalar=0.7)
+            return bench.finish(out, width).run(rows)
+
+        bound = np.float32(0.7)
+        np.testing.assert_array_equal(bits(run(ISAS[0], 1, None)), bits(x.clip(-bound, bound)))
+        assert_same_bits_everywhere(run)
+
+    def test_what_is_not_a_number_stays_so(self):
+        bench = Bench(ISAS[0], ROWS)
+        huge = bench.input(np.full((ROWS, 20), 1e30, np.float32))
+        infinite = bench.op(OpKind.relu_squared, 20, a=huge)
+        nan = bench.op(OpKind.add, 20, a=infinite, b=infinite, scalar=-1.0)
+        out = bench.op(OpKind.clamp, 20, a=nan, scalar=3.0)
+        assert np.isnan(bench.finish(out, 20).run()).all()
+
+
+class TestSoftcap:
+    SIZES = np.array([0, 1e-30, 1e-3, 0.69, 0.71, 5, 43, 44, 45, 1e20])
+
+    def run(self, isa, x, cap, threads=1, rows=None):
+        bench = Bench(isa, ROWS, threads=threads)
+        width = x.shape[1]
+        out = bench.op(OpKind.softcap, width, a=bench.input(x), scalar=cap)
+        return bench.finish(out, width).run(rows)
+
+    def operands(self, width, cap):
+        x = random_rows(width) * (4.0 ** np.arange(-3, ROWS - 3))[:, None]
+        edges = np.concatenate([self.SIZES, -self.SIZES])[:width]
+        x[-1, : len(edges)] = edges
+        return (x * cap).astype(np.float32)
+
+    @ON_EVERY_ISA
+    @WIDTHS
+    @pytest.mark.parametrize("cap", [1.0, 50.0])
+    def test_against_float64(self, isa, width, cap):
+        x = self.operands(width, cap)
+        exact = cap * np.tanh(x.astype(np.float64) / cap)
+        error = np.abs(self.run(isa, x, cap) - exact)
+        np.testing.assert_array_less(error, 6 * UNIT * np.abs(exact) + np.finfo(np.float32).tiny)
+
+    @WIDTHS
+    def test_same_bits_everywhere(self, width):
+        x = self.operands(width, 30.0)
+        assert_same_bits_everywhere(
+            lambda isa, threads, rows: self.run(isa, x, 30.0, threads, rows)
+        )
+
+    @ON_EVERY_ISA
+    def test_what_is_not_a_number_stays_so(self, isa):
+        bench = Bench(isa, ROWS)
+        huge = bench.input(np.full((ROWS, 20), 1e30, np.float32))
+        infinite = bench.op(OpKind.relu_squared, 20, a=huge)
+        nan = bench.op(OpKind.add, 20, a=infinite, b=infinite, scalar=-1.0)
+        out = bench.op(OpKind.softcap, 20, a=nan, scalar=30.0)
+        assert np.isnan(bench.finish(out, 20).run()).all()
+
+
+class TestActivations:
+    """f(gate), and times `up` where there is one."""
+
+    SIZES = np.array([0, 1e-30, 9, 11, 20, 86.9, 87.5, 700, 1e20])
+    EDGES = np.concatenate([SIZES, -SIZES])
+    KINDS = pytest.mark.parametrize("kind", ACTIVATIONS, ids=lambda kind: kind.name)
+
+    def run(self, kind, isa, gate, up=None, threads=1, rows=None):
         bench = Bench(isa, ROWS, threads=threads)
         width = gate.shape[1]
         operands = {"a": bench.input(gate)} | ({} if up is None else {"b": bench.input(up)})
-        return bench.finish(bench.op(OpKind.gelu, width, **operands), width).run(rows)
+        return bench.finish(bench.op(kind, width, **operands), width).run(rows)
 
     def operands(self, width):
-        gate, up = 3 * random_rows(width), random_rows(width, seed=1)
+        gate, up = random_rows(width), random_rows(width, seed=1)
+        gate *= np.float32(3) ** np.arange(-2, ROWS - 2, dtype=np.float32)[:, None]
         count = min(width, len(self.EDGES))
         gate[-1, :count] = self.EDGES[:count]
         return gate, up
 
-    @ON_EVERY_ISA
-    @WIDTHS
-    def test_against_float64(self, isa, width):
-        gate, up = self.operands(width)
-        wide = gate.astype(np.float64)
+    def exact(self, kind, x):
+        """float64 results, and what relative error float32 may make in each."""
         with np.errstate(over="ignore"):
-            u = np.sqrt(2 / np.pi) * (wide + 0.044715 * wide**3)
-            exact = wide / (1 + np.exp(-2 * u))
-        # an error of the exponent, which is a relative one of the result; below e^-88 nothing
-        relative = (10 + 3 * np.clip(np.abs(2 * u), 0, 90)) * UNIT
-        vanishing = np.abs(wide) * np.exp(-87)
+            if kind == OpKind.gelu:
+                u = np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
+                # an error of the exponent, which is a relative one of the result
+                return x / (1 + np.exp(-2 * u)), 10 + 3 * np.clip(np.abs(2 * u), 0, 90)
+            if kind == OpKind.gelu_erf:
+                below = 0.5 * torch.special.erfc(torch.from_numpy(-x / np.sqrt(2))).numpy()
+                return x * below, 10 + np.clip(x**2, 0, 180)
+            if kind in (OpKind.silu_mul, OpKind.sigmoid):
+                s = 1 / (1 + np.exp(-x))
+                return (s if kind == OpKind.sigmoid else s * x), 10
+            positive = np.maximum(x, 0)
+            return (positive if kind == OpKind.relu else positive**2), 2
+
+    @ON_EVERY_ISA
+    @KINDS
+    @WIDTHS
+    def test_against_float64(self, isa, kind, width):
+        gate, up = self.operands(width)
+        if kind == OpKind.relu_squared:
+            gate = gate.clip(-1e18, 1e18)
+        exact, relative = self.exact(kind, gate.astype(np.float64))
+        vanishing = np.maximum(1, np.abs(gate)) * np.exp(-86.9)  # below e^-87 nothing
         for factor in (None, up):
             size = 1 if factor is None else factor
-            error = np.abs(self.run(isa, gate, factor) - exact * size)
-            allowed = (relative * np.abs(exact) + vanishing) * np.abs(size)
+            error = np.abs(self.run(kind, isa, gate, factor) - exact * size)
+            allowed = (relative * UNIT * np.abs(exact) + vanishing) * np.abs(size)
             np.testing.assert_array_less(error, allowed + np.finfo(np.float32).tiny)
 
+    @KINDS
     @WIDTHS
-    def test_same_bits_everywhere(self, width):
+    def test_same_bits_everywhere(self, kind, width):
         gate, up = self.operands(width)
         for factor in (None, up):
             assert_same_bits_everywhere(
-                lambda isa, threads, rows, f=factor: self.run(isa, gate, f, threads, rows)
+                lambda isa, threads, rows, f=factor: self.run(kind, isa, gate, f, threads, rows)
             )
+
+    @ON_EVERY_ISA
+    @KINDS
+    def test_what_is_not_a_number_stays_so(self, isa, kind):
+        bench = Bench(isa, ROWS)
+        huge = bench.input(np.full((ROWS, 20), 1e30, np.float32))
+        infinite = bench.op(OpKind.relu_squared, 20, a=huge)
+        nan = bench.op(OpKind.add, 20, a=infinite, b=infinite, scalar=-1.0)
+        assert np.isnan(bench.finish(bench.op(kind, 20, a=nan), 20).run()).all()
 
 
 class TestEmbeddings:
@@ -210,45 +327,29 @@ class TestEmbeddings:
             np.testing.assert_array_equal(bits(result), bits(expected))
 
 
-class TestSiluMul:
-    EDGES = np.array([0, -0.0, 1e-30, -1e-30, 20, -20, 86.9, -86.9, 87.5, -87.5, 700, -700])
-
-    def run(self, isa, gate, up, threads=1, rows=None):
-        bench = Bench(isa, ROWS, threads=threads)
-        width = gate.shape[1]
-        operands = {"a": bench.input(gate), "b": bench.input(up)}
-        return bench.finish(bench.op(OpKind.silu_mul, width, **operands), width).run(rows)
-
-    def operands(self, width):
-        gate, up = 10 * random_rows(width), random_rows(width, seed=1)
-        count = min(width, len(self.EDGES))
-        gate[-1, :count] = self.EDGES[:count]
-        return gate, up
-
-    @ON_EVERY_ISA
+class TestScaleAndAdd:
     @WIDTHS
-    def test_against_float64(self, isa, width):
-        gate, up = self.operands(width)
-        wide = gate.astype(np.float64)
-        exact = wide / (1 + np.exp(-wide)) * up
-        vanishing = 720 * np.exp(-88) * np.abs(up)  # silu(x) of x < -88 is x * e^-88
-        allowed = 10 * UNIT * np.abs(exact) + vanishing
-        error = np.abs(self.run(isa, gate, up) - exact)
-        np.testing.assert_array_less(error, allowed + np.finfo(np.float32).tiny)
+    @pytest.mark.parametrize("factor", [1.0, 0.22, -3.7])
+    def test_each_is_a_product_and_a_sum(self, width, factor):
+        """Rounded one after the other, as transformers does it."""
+        x, more = random_rows(width), random_rows(width, seed=1)
+        scaled = np.float32(factor) * x
+        added = x + np.float32(factor) * more
+        for kind, expected in ((OpKind.scale, scaled), (OpKind.add, added)):
 
-    @WIDTHS
-    def test_same_bits_everywhere(self, width):
-        gate, up = self.operands(width)
-        assert_same_bits_everywhere(
-            lambda isa, threads, rows: self.run(isa, gate, up, threads, rows)
-        )
+            def run(isa, threads, rows, kind=kind):
+                bench = Bench(isa, ROWS, threads=threads)
+                second = {"b": bench.input(more)} if kind == OpKind.add else {}
+                out = bench.op(kind, width, a=bench.input(x), scalar=factor, **second)
+                return bench.finish(out, width).run(rows)
+
+            np.testing.assert_array_equal(bits(run(ISAS[0], 1, None)), bits(expected))
+            assert_same_bits_everywhere(run)
 
 
 @ON_EVERY_ISA
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize(
-    "kind", [OpKind.rms_norm, OpKind.layer_norm, OpKind.silu_mul, OpKind.gelu], ids=str
-)
+@pytest.mark.parametrize("kind", [OpKind.rms_norm, OpKind.layer_norm, *ACTIVATIONS], ids=str)
 def test_a_fused_quantization_is_the_separate_one(isa, threads, kind):
     """The codes that an operation makes on its way equal those made of its output."""
     x, width = random_rows(96), 96
@@ -259,7 +360,7 @@ def test_a_fused_quantization_is_the_separate_one(isa, threads, kind):
         second = {"vector": bench.vector(x[0]), "scalar": 1e-5}
         if kind == OpKind.layer_norm:
             second["vector"] = bench.vector(x[:2].reshape(-1))
-        if kind in (OpKind.silu_mul, OpKind.gelu):
+        if kind in ACTIVATIONS:
             second = {"b": bench.input(x[::-1])}
         codes = bench.program.add_codes(width, False)
         out = bench.op(kind, width, a=a, codes=codes if fused else -1, **second)
@@ -281,10 +382,13 @@ def identity_q8_0(width):
 class TestRope:
     HEADS, DIM = 3, 32
 
-    def run(self, isa, x, frequencies, *, interleaved=False, first=0, threads=1, rows=None):
+    def run(
+        self, isa, x, frequencies, *, interleaved=False, factor=1.0, first=0, threads=1, rows=None
+    ):
         bench = Bench(isa, ROWS, threads=threads, cache=Cache(num_blocks=1))
         a, width = bench.input(x), x.shape[1]
-        angles = bench.op(OpKind.rope_table, 2 * len(frequencies), vector=bench.vector(frequencies))
+        vector = bench.vector(frequencies)
+        angles = bench.op(OpKind.rope_table, 2 * len(frequencies), vector=vector, scalar=factor)
         out = bench.op(OpKind.rope, width, a=a, b=angles, heads=self.HEADS, interleaved=interleaved)
         rows = np.arange(ROWS) if rows is None else rows
         table = [0] * ((first + len(rows)) // 16 + 1)
@@ -297,7 +401,8 @@ class TestRope:
     @pytest.mark.parametrize("interleaved", [False, True])
     @pytest.mark.parametrize("first", [0, 1000, 70_000])
     @pytest.mark.parametrize("pairs", [16, 12, 1])  # of 16: the rest of a head stays as it is
-    def test_against_complex_numbers(self, isa, interleaved, first, pairs):
+    @pytest.mark.parametrize("factor", [1.0, 1.19])
+    def test_against_complex_numbers(self, isa, interleaved, first, pairs, factor):
         x, frequencies = random_rows(self.HEADS * self.DIM), self.frequencies(pairs)
         positions = np.arange(first, first + ROWS).astype(np.float32)
         turns = np.exp(1j * (positions[:, None] * frequencies).astype(np.float64))
@@ -305,10 +410,11 @@ class TestRope:
         real, imaginary = np.s_[..., :pairs], np.s_[..., pairs : 2 * pairs]
         if interleaved:
             real, imaginary = np.s_[..., 0 : 2 * pairs : 2], np.s_[..., 1 : 2 * pairs : 2]
-        turned = (exact[real] + 1j * exact[imaginary]) * turns[:, None]
+        turned = (exact[real] + 1j * exact[imaginary]) * turns[:, None] * factor
         exact[real], exact[imaginary] = turned.real, turned.imag
-        result = self.run(isa, x, frequencies, interleaved=interleaved, first=first)
-        sizes = np.abs(x).max()
+        ways = {"interleaved": interleaved, "factor": factor, "first": first}
+        result = self.run(isa, x, frequencies, **ways)
+        sizes = factor * np.abs(x).max()
         np.testing.assert_allclose(result, exact.reshape(ROWS, -1), rtol=0, atol=8 * UNIT * sizes)
 
     def test_same_bits_everywhere(self):

@@ -24,7 +24,8 @@ from foretell.backends.native import machine
 from foretell.backends.native._core import packed_bytes
 from foretell.backends.native.backend import NativeBackend
 from foretell.backends.native.compile import Compiled, compile_plan
-from foretell.backends.native.weights.source import CheckpointWeights, GGUFWeights
+from foretell.backends.native.weights.checkpoint_weights import CheckpointWeights
+from foretell.backends.native.weights.gguf_weights import GGUFWeights
 from foretell.errors import OutOfMemoryError
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
@@ -86,7 +87,7 @@ def test_memory_that_ends_in_a_step(path: Path, load: Any) -> None:
     class Short:
         forward = short_of_memory
 
-    backend = NativeBackend(Short(), load(path).info)  # type: ignore[arg-type]
+    backend = NativeBackend(Short(), load(path).info, (), {})  # type: ignore[arg-type]
     message = "^too little memory for this step: 2 tokens, 2 rows of 160 logits$"
     with pytest.raises(OutOfMemoryError, match=message):
         run(backend, Piece([1, 2], [0]))

@@ -7,13 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.random_tensors import MATRICES
+from support.random_tensors import MATRICES, OWN
 
 CSRC = Path(__file__).parents[3] / "csrc"
 DRIVER = Path(__file__).parents[2] / "support" / "neon_check.cpp"
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64-static"
 FLAGS = ["-std=c++20", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", f"-I{CSRC}"]
-FORMATS = len(MATRICES)
+FORMATS = len(MATRICES) + len(OWN)
 
 pytestmark = pytest.mark.skipif(
     not all(shutil.which(tool) for tool in ("g++", COMPILER, EMULATOR)),
@@ -59,7 +59,22 @@ def test_every_kernel_and_format_was_run(outputs):
     (_, lines), _ = outputs
     kernels = [line.split()[0] for line in lines]
     assert kernels.count("decode_row") == kernels.count("linear_float") == FORMATS
-    assert kernels.count("linear_int8") == FORMATS - 3
-    rows = {"rms_norm", "layer_norm", "silu_mul", "gelu"}
+    assert kernels.count("linear_int8") == FORMATS - 4
+    rows = {
+        "rms_norm",
+        "layer_norm",
+        "softcap",
+        "silu",
+        "sigmoid",
+        "gelu",
+        "gelu_erf",
+        "relu",
+        "relu_squared",
+        "clamped_swiglu",
+        "route",
+        "add_to_targets",
+        "add_gated",
+    }
+    assert {"causal_conv", "selective_scan"} <= set(kernels)
     assert rows | {"quantize", "store_kv", "attention", "join_attention"} <= set(kernels)
     assert len({line.split()[-1] for line in lines}) == len(lines)

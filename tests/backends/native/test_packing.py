@@ -13,6 +13,8 @@ from support.random_tensors import (
     FLOATS,
     HALVES,
     MATRICES,
+    OWN,
+    OWN_QUANTIZED,
     QUANTIZABLE,
     QUANTIZED,
     dequantize,
@@ -21,10 +23,12 @@ from support.random_tensors import (
     random_bits,
 )
 
-from foretell.formats.types import TensorType
+from foretell.formats.types import FolderType, TensorType
 
 ROWS = (1, 15, 16, 17, 33)
-KINDS = pytest.mark.parametrize("kind", MATRICES, ids=lambda kind: kind.name)
+EVERY = (*MATRICES, *OWN)
+EVERY_QUANTIZED = (*QUANTIZED, *OWN_QUANTIZED)
+KINDS = pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.name)
 
 
 def read_back(isa, kind, data, cols, threads=1):
@@ -63,7 +67,7 @@ def test_quantized_weights_come_back_exactly(isa, kind):
 def test_matrices_of_one_program_do_not_touch(isa):
     rng = np.random.default_rng(0)
     program = make_program(isa, threads=2)
-    tensors = [(kind, random_bits(kind, 17, 2, rng)) for kind in MATRICES]
+    tensors = [(kind, random_bits(kind, 17, 2, rng)) for kind in EVERY]
     places = [
         program.add_matrix(kind.ggml_id, data.reshape(-1), 17, 2 * kind.block_size)
         for kind, data in tensors
@@ -85,9 +89,30 @@ def test_infinite_and_nan_weights_are_refused(kind, fraction, place):
         read_back("plain", kind, data, 5, threads=2)
 
 
+@pytest.mark.parametrize("isa", ISAS)
+def test_every_float8_comes_back(isa):
+    data = np.zeros((2, 132), np.uint8)
+    data[:, :4] = np.array([[1.0], [-3e30]], np.float32).view(np.uint8)
+    for first in (0, 128):
+        data[:, 4:] = np.arange(first, first + 128)
+        data[:, 4 + 127] = 0
+        values = read_back(isa, FolderType.E4M3_128, data, 128)
+        np.testing.assert_array_equal(bits(values), bits(dequantize(FolderType.E4M3_128, data)))
+
+
+@pytest.mark.parametrize("code", [0x7F, 0xFF])
+@pytest.mark.parametrize("scale", [1.0, np.nan, np.inf, 1e37])
+def test_float8_that_is_not_finite_is_refused(code, scale):
+    data = random_bits(FolderType.E4M3_128, 17, 2, np.random.default_rng(0)).reshape(17, 2, -1)
+    data[16, 1, 4 + 127] = code if scale == 1 else 0x7E
+    data[16, 1, :4] = np.array([scale], np.float32).view(np.uint8)
+    with pytest.raises(ValueError, match="holds NaN or infinite weights"):
+        read_back("plain", FolderType.E4M3_128, data.reshape(17, -1), 256, threads=2)
+
+
 @pytest.mark.parametrize(
     ("kind", "at"),
-    [(kind, at) for kind in QUANTIZED for at in HALVES.get(kind, ())],
+    [(kind, at) for kind in EVERY_QUANTIZED for at in HALVES.get(kind, ())],
     ids=lambda value: getattr(value, "name", value),
 )
 @pytest.mark.parametrize("half", [np.inf, -np.inf, np.nan])
@@ -100,7 +125,7 @@ def test_infinite_and_nan_scales_are_refused(kind, at, half, place):
         read_back("plain", kind, data, 2 * kind.block_size, threads=2)
 
 
-@pytest.mark.parametrize("kind", QUANTIZED, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", EVERY_QUANTIZED, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("byte", [0x00, 0xFF, 0x55, 0xAA, 0x7F, 0x80])
 @pytest.mark.parametrize("half", [0x0000, 0x8000, 0x0001, 0x83FF, 0x7BFF, 0xFBFF])
 def test_extreme_bits_come_back_exactly(kind, byte, half):
@@ -149,7 +174,7 @@ def test_e8m0_scales_that_do_not_overflow_are_read(scale, codes):
         np.testing.assert_array_equal(bits(values), bits(dequantize(TensorType.MXFP4, data)))
 
 
-@pytest.mark.parametrize("kind", QUANTIZED, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", EVERY_QUANTIZED, ids=lambda kind: kind.name)
 def test_bytes_of_noise_are_read_exactly_or_refused(kind):
     rng = np.random.default_rng(0)
     for _ in range(100):

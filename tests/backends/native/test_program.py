@@ -91,6 +91,39 @@ def test_copying_what_does_not_exist_is_refused(pairs):
         copier().copy_blocks(int32(pairs))
 
 
+def test_a_block_comes_back_as_it_was():
+    program = copier()
+    data = np.random.default_rng(0).integers(0, 256, program.block_bytes).astype(np.uint8)
+    program.write_block(3, data, 32)
+    found = np.zeros_like(data)
+    program.read_block(3, found)
+    np.testing.assert_array_equal(found, data)
+    program.read_block(2, found)
+    assert not found.any()
+
+
+@pytest.mark.parametrize(
+    ("block", "more", "end", "message"),
+    [
+        (-1, 0, 16, "KV block out of range"),
+        (4, 0, 16, "KV block out of range"),
+        (0, 1, 16, "a KV block's bytes, all of them"),
+        (0, -1, 16, "a KV block's bytes, all of them"),
+        (0, 0, 0, "only a full block"),
+        (0, 0, 15, "only a full block"),
+        (0, 0, -16, "only a full block"),
+    ],
+)
+def test_what_is_no_block_is_refused(block, more, end, message):
+    program = copier()
+    data = np.zeros(program.block_bytes + more, np.uint8)
+    with pytest.raises(ValueError, match=message):
+        program.write_block(block, data, end)
+    if not message.startswith("only"):
+        with pytest.raises(ValueError, match=message):
+            program.read_block(block, data)
+
+
 @pytest.mark.parametrize("index", [-1, 1, 2**31 - 1])
 def test_reading_a_matrix_that_does_not_exist_is_refused(index):
     with pytest.raises(IndexError):

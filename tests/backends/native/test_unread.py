@@ -8,7 +8,8 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-from support.family_files import GEMMA3, GPT2, QWEN2, QWEN3, make_family, write_family
+from support import kin_files
+from support.family_files import GEMMA3, GPT2, QWEN2, QWEN3, Family, make_family, write_family
 from support.llama_files import make_model, metadata_of, tensors_of, write
 from support.reference_model import EXACT, assert_like_the_reference
 
@@ -87,7 +88,12 @@ def test_keys_that_change_nothing_are_passed_over(key: str, load: Any, tmp_path:
     assert_like_the_reference(load(path, **EXACT), MODEL)
 
 
-@pytest.mark.parametrize("family", [GEMMA3, GPT2, QWEN2, QWEN3], ids=lambda f: f.architecture)
+KIN = [one for one in vars(kin_files).values() if isinstance(one, Family) and one.architecture]
+
+
+@pytest.mark.parametrize(
+    "family", [GEMMA3, GPT2, QWEN2, QWEN3, *KIN], ids=lambda family: family.architecture
+)
 def test_every_family_refuses_what_it_does_not_know(family: Any, tmp_path: Path) -> None:
     model = make_family(family)
     values = {**family.metadata(model.config), "made_up": 1}

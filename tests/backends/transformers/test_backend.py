@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from support.backend_contract import BackendContract, Piece, run, some_tokens
 from support.engine_contract import EngineContract
+from support.states import assert_states_like_the_reference
 from support.tiny_models import CONTEXT, FAMILIES, GROUPED, UNFIT, VOCAB, make_tiny, tiny
 from transformers import LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 from transformers.utils import logging as transformers_logging
@@ -362,3 +363,10 @@ def test_without_torch_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "foretell.backends.transformers.backend")
     with pytest.raises(ConfigError, match=r"pip install 'torch>=2\.4' 'transformers>=5\.0'"):
         importlib.import_module("foretell.backends.transformers.backend")
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_states_inside_are_the_models_own(name):
+    backend = TransformersBackend(tiny(name), **SMALL)
+    ids = np.random.default_rng(3).integers(0, backend.info.vocab_size, 9).tolist()
+    assert_states_like_the_reference(backend, tiny(name), ids)

@@ -27,27 +27,85 @@ class OpKind(enum.Enum):
 
     add_positions = 1
 
-    rope_table = 2
+    scale = 2
 
-    rms_norm = 3
+    add = 3
 
-    layer_norm = 4
+    clamp = 4
 
-    quantize = 5
+    softcap = 5
 
-    linear = 6
+    rope_table = 6
 
-    rope = 7
+    rms_norm = 7
 
-    store_kv = 8
+    layer_norm = 8
 
-    attention = 9
+    quantize = 9
 
-    silu_mul = 10
+    permute = 10
 
-    gelu = 11
+    linear = 11
 
-    gather_rows = 12
+    rope = 12
+
+    store_kv = 13
+
+    attention = 14
+
+    silu_mul = 15
+
+    gelu = 16
+
+    gelu_erf = 17
+
+    relu = 18
+
+    relu_squared = 19
+
+    sigmoid = 20
+
+    gather_rows = 21
+
+    causal_conv = 23
+
+    gated_conv = 24
+
+    selective_scan = 25
+
+    keep_rows = 22
+
+    route = 26
+
+    dispatch = 27
+
+    experts = 28
+
+    combine = 29
+
+    add_gated = 30
+
+    clamped_swiglu = 31
+
+class Scoring(enum.Enum):
+    softmax = 0
+
+    chosen_softmax = 1
+
+    sigmoid = 2
+
+    sparse_mixer = 3
+
+class Routing:
+    """How a token's experts are chosen; see csrc/kernels/kernels.h."""
+
+    def __init__(self, experts: int, used: int, scoring: Scoring, *, normalizes: bool = False, groups: int = 1, groups_used: int = 1, group_best: int = 1, factor: float = 1.0, threshold: float = 0.0) -> None: ...
+
+    @property
+    def experts(self) -> int: ...
+
+    @property
+    def used(self) -> int: ...
 
 class KvType(enum.Enum):
     float32 = 0
@@ -79,14 +137,30 @@ class CodeType(enum.Enum):
 def quantize(source: FloatType, weights: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], target: CodeType, blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None:
     """Quantize runs of 32 weights into blocks of GGUF's Q8_0 or Q4_1."""
 
+class WordOrder(enum.Enum):
+    inputs_down = 0
+
+    inputs_along = 1
+
+    rows_interleaved = 2
+
+def blocks_of_words(order: WordOrder, bits: int, words: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], inputs: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], scales: Annotated[NDArray[numpy.uint16], dict(shape=(None,), order='C', device='cpu', writable=False)], zeros: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], ggml_id: int, rows: int, blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None:
+    """
+    Bring integer codes, kept in 32-bit words, into blocks; see csrc/weights/words.h.
+    """
+
 class Program:
     """A model as a flat list of kernel calls; see csrc/program/program.h."""
 
-    def __init__(self, isa: str, *, threads: int, max_tokens: int, layers: int, kv_heads: int, head_dim: int, block_size: int, num_blocks: int, kv_type: KvType) -> None: ...
+    def __init__(self, isa: str, *, threads: int, max_tokens: int, layers: int, kv_heads: int, head_dim: int, block_size: int, num_blocks: int, kv_type: KvType, state_size: int = 0) -> None: ...
 
     def reserve(self, bytes: int, count: int) -> None: ...
 
     def add_matrix(self, ggml_id: int, data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: int, cols: int) -> int: ...
+
+    def add_stack(self, ggml_id: int, rows: int, cols: int) -> int: ...
+
+    def fill(self, stack: int, begin: int, ggml_id: int, data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: int) -> None: ...
 
     def pack(self) -> int: ...
 
@@ -100,7 +174,7 @@ class Program:
 
     def add_codes(self, width: int, per_output: bool) -> int: ...
 
-    def add_op(self, kind: OpKind, *, a: int = -1, b: int = -1, c: int = -1, out: int = -1, codes: int = -1, matrix: int = -1, file_rows: int = -1, vector: int = -1, layer: int = -1, heads: int = 0, scalar: float = 1.0, window: int = 0, interleaved: bool = False) -> None: ...
+    def add_op(self, kind: OpKind, *, a: int = -1, b: int = -1, c: int = -1, out: int = -1, codes: int = -1, matrix: int = -1, file_rows: int = -1, vector: int = -1, layer: int = -1, heads: int = 0, scalar: float = 1.0, window: int = 0, softcap: float = 0.0, slopes: int = -1, rounds_slopes: bool = False, interleaved: bool = False, state: int = -1, state_size: int = 0, routing: Routing | None = None) -> None: ...
 
     def finish(self) -> None: ...
 
@@ -109,7 +183,21 @@ class Program:
         Logits (num_logits, vocab_size) of one batch, valid until the next call.
         """
 
+    def forward_with_states(self, tokens: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], positions: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], block_tables: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)], logits_indices: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], hidden_indices: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], early: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C')]]:
+        """
+        Logits of one batch, last hidden states (H, width) of some of its tokens, and logits (P, vocab_size) as of early layers; valid until the next call.
+        """
+
     def copy_blocks(self, pairs: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> None: ...
+
+    def read_block(self, block: int, bytes: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None:
+        """Fill `bytes` with those of a KV block."""
+
+    def write_block(self, block: int, bytes: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], end: int) -> None:
+        """Fill a KV block with bytes; `end` is the position after its last one."""
+
+    @property
+    def block_bytes(self) -> int: ...
 
     def read_matrix(self, index: int) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C')]:
         """A packed matrix as float32 (rows, cols)."""

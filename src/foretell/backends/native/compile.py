@@ -11,12 +11,16 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foretell.backends.native._core import OpKind, Program
-from foretell.backends.native.plan import Node, Plan, Value
+from foretell.backends.native.nodes import ACTIVATIONS, Node, Table, Value
+from foretell.backends.native.plan import Plan
 from foretell.backends.native.weights.source import Part, WeightSource
 
 _Weight = tuple[str, Part | None]
+LANES = 16
+PRODUCTS = (OpKind.linear, OpKind.experts, OpKind.combine)
 GROUP = 32  # inputs that share one activation scale: csrc/weights/matrix.h
 
 
@@ -64,7 +68,7 @@ class _Compiler:
         self.matrices: dict[_Weight, int] = {}
         self.file_rows: dict[str, int] = {}
         self.in_file = in_file
-        self.products: set[_Weight] = set()
+        self.products: dict[_Weight, float] = {}
         self.vector_bytes = 0
         self.buffers = _Pool(program.add_buffer)
         self.codes = _Pool(program.add_codes)
@@ -72,13 +76,22 @@ class _Compiler:
         for index, node in enumerate(plan.nodes):
             for value in _present(node):
                 self.last_use[value.index] = index
+        self.layers_of: dict[int, list[int]] = {}  # those that begin with each value
+        for layer, value in plan.layer_inputs().items():
+            self.layers_of.setdefault(value.index, []).append(layer)
         self.quantized = {_input(node).index for node in plan.nodes if self._takes_codes(node)}
+        products = (node for node in reversed(plan.nodes) if node.kind == OpKind.linear)
+        self.output = next(products, None)  # its rows are hidden states, which may be asked for
+        self.as_floats = {value.index for node in plan.nodes for value in self._float_inputs(node)}
 
     def emit(self, index: int, node: Node) -> None:
         """Add one node's operation, with the buffers that it reads and writes."""
-        a, b, c = (*(self.buffers.of(value) for value in node.inputs), -1, -1, -1)[:3]
-        codes = self.codes.of(_input(node)) if self._takes_codes(node) else -1
-        out = self.buffers.take(node.result) if node.result else -1
+        takes_codes = self._takes_codes(node)
+        needs_floats = not takes_codes or node is self.output
+        inputs = node.inputs if needs_floats else (None, *node.inputs[1:])
+        a, b, c = (*(self.buffers.of(value) for value in inputs), -1, -1, -1)[:3]
+        codes = self.codes.of(_input(node)) if takes_codes else -1
+        out = self.buffers.take(node.result) if node.result and self._makes_floats(node) else -1
         to_quantize = node.result if self._is_quantized(node.result) else None
         if to_quantize and _can_quantize(node):
             codes = self.codes.take(to_quantize)
@@ -96,10 +109,18 @@ class _Compiler:
             heads=node.heads,
             scalar=node.scalar,
             window=node.window,
+            softcap=node.softcap,
+            slopes=self._constants(node.slopes),
+            rounds_slopes=node.rounds_slopes,
             interleaved=node.interleaved,
+            state=node.state,
+            state_size=node.state_size,
+            routing=node.routing,
         )
         if to_quantize and not _can_quantize(node):
             self.program.add_op(OpKind.quantize, a=out, codes=self.codes.take(to_quantize))
+        for layer in self.layers_of.get(node.result.index, ()) if node.result else ():
+            self.program.add_op(OpKind.keep_rows, a=out, layer=layer)
         for value in _present(node):
             if self.last_use[value.index] == index:
                 self.buffers.release(value)
@@ -107,13 +128,25 @@ class _Compiler:
 
     def step_bytes(self) -> int:
         """Bytes of all weights that products and norms read in one step."""
-        sizes = (self.program.matrix_bytes(self.matrices[weight]) for weight in self.products)
-        return sum(sizes) + self.vector_bytes
+        sizes = (
+            self.program.matrix_bytes(self.matrices[weight]) * share
+            for weight, share in self.products.items()
+        )
+        return round(sum(sizes)) + self.vector_bytes
 
     def _takes_codes(self, node: Node) -> bool:
-        if node.kind != OpKind.linear or node.matrix is None or not self.int8:
+        if node.kind not in PRODUCTS or node.matrix is None or not self.int8:
             return False
-        return self.weights.is_quantized(node.matrix) and _input(node).width % GROUP == 0
+        return self.weights.is_quantized(node.matrix) and _columns(node) % GROUP == 0
+
+    def _float_inputs(self, node: Node) -> list[Value]:
+        """The values that it reads as floats."""
+        first = node.inputs[:1] if self._takes_codes(node) else ()
+        return [value for value in node.inputs[len(first) :] if value is not None]
+
+    def _makes_floats(self, node: Node) -> bool:
+        """Whether it writes its result as floats; the copies for experts may be codes alone."""
+        return node.kind != OpKind.dispatch or _result(node).index in self.as_floats
 
     def _is_quantized(self, value: Value | None) -> bool:
         return value is not None and value.index in self.quantized
@@ -122,13 +155,17 @@ class _Compiler:
         if node.matrix is None or node.matrix in self.in_file:
             return -1
         weight = (node.matrix, node.part)
-        if node.kind == OpKind.linear:
-            self.products.add(weight)
+        if node.kind in PRODUCTS:
+            self.products[weight] = _share(node)
         if weight not in self.matrices:
-            self.matrices[weight] = self.weights.pack(
-                self.program, node.matrix, node.matrix_rows, _columns(node), node.part
-            )
+            self.matrices[weight] = self._pack(node, node.matrix)
         return self.matrices[weight]
+
+    def _pack(self, node: Node, name: str) -> int:
+        rows, cols = node.matrix_rows, _columns(node)
+        if node.experts is not None:
+            return self.weights.pack_experts(self.program, name, (node.experts, rows, cols))
+        return self.weights.pack(self.program, name, rows, cols, node.part)
 
     def _file_rows(self, node: Node) -> int:
         """The matrix that stays in its file, if this is one."""
@@ -143,15 +180,38 @@ class _Compiler:
 
     def _vector(self, node: Node) -> int:
         values = node.constants
-        if node.vector is not None:
-            size = _result(node).width // max(node.heads, 1)
-            values = self.weights.vector(node.vector, size, node.part)
-            if node.bias is not None:
-                values = np.concatenate([values, self.weights.vector(node.bias, size)])
+        if node.kind == OpKind.layer_norm:
+            weight = self._weights_of(node, node.vector, 1.0)
+            values = np.concatenate([weight, self._weights_of(node, node.bias, 0.0)])
+        elif node.tables:
+            values = np.concatenate([self._table(table) for table in node.tables])
+        elif node.vector is not None and node.experts is not None:
+            values = self.weights.expert_vectors(node.vector, (node.experts, node.vector_size))
+        elif node.vector is not None:
+            values = self.weights.vector(node.vector, node.vector_size, node.part)
+        elif node.kind == OpKind.rms_norm:
+            values = self._weights_of(node, None, 1.0)
+        return self._constants(values, _share(node))
+
+    def _constants(self, values: NDArray[np.float32] | None, share: float = 1) -> int:
+        """Add these values, of which a token reads a share."""
         if values is None:
             return -1
-        self.vector_bytes += values.nbytes
+        self.vector_bytes += round(values.nbytes * share)
         return self.program.add_vector(np.ascontiguousarray(values, np.float32))
+
+    def _weights_of(self, node: Node, name: str | None, otherwise: float) -> NDArray[np.float32]:
+        """The vector of this name; one of constants if the node has none."""
+        if name is None:
+            return np.full(node.vector_size, otherwise, np.float32)
+        heads = node.heads if node.vector_size == _result(node).width else 1
+        return self.weights.vector(name, node.vector_size, heads=heads)
+
+    def _table(self, table: Table) -> NDArray[np.float32]:
+        """Its values as `(channels / 16, columns, 16)`, flat."""
+        values = self.weights.floats(table.weight, table.rows, table.columns)
+        channels = np.repeat(values, table.repeats, axis=0)
+        return channels.reshape(-1, LANES, table.columns).swapaxes(1, 2).reshape(-1)
 
 
 class _Pool:
@@ -185,14 +245,22 @@ def _can_quantize(node: Node) -> bool:
     """Whether the operation's threads each make whole groups of its result."""
     if node.kind == OpKind.attention:
         return _result(node).width // node.heads % GROUP == 0
-    if node.kind == OpKind.rms_norm:
+    if node.kind in (OpKind.rms_norm, OpKind.layer_norm):
         return node.heads == 1
-    return node.kind in (OpKind.layer_norm, OpKind.silu_mul, OpKind.gelu)
+    return node.kind in (*ACTIVATIONS, OpKind.clamped_swiglu, OpKind.dispatch)
 
 
 def _columns(node: Node) -> int:
     """How wide a node's matrix is."""
-    return _input(node).width if node.inputs else _result(node).width
+    width = _input(node).width if node.inputs else _result(node).width
+    return width if node.routing is None else width // node.routing.used
+
+
+def _share(node: Node) -> float:
+    """Which part of its weights a token reads."""
+    if node.routing is None or node.experts is None:
+        return 1
+    return node.routing.used / node.experts
 
 
 def _present(node: Node) -> list[Value]:

@@ -11,6 +11,7 @@ from foretell.backends.native._core import KvType, Program, kv_bytes_per_positio
 from foretell.backends.native.machine import available_memory
 from foretell.backends.native.model import ModelShape
 from foretell.backends.native.options import KVDtype
+from foretell.backends.native.plan import Plan
 from foretell.errors import ConfigError
 from foretell.utils.quoting import escape, quote
 
@@ -19,6 +20,8 @@ MAX_BLOCK_SIZE = 4096
 MAX_POOL_BYTES = 2**47  # what a process can address
 MAX_KV_SHARE = 0.95
 USUAL_KV_SHARE = 0.5  # at most, of what the weights leave, where nobody says
+MOST_CHOSEN = 1024  # positions in a block, where nobody says
+STATE_BYTES = 1 << 14  # of state for each position, where keys and values take less
 LEAST_POSITIONS = 4096  # fewer are of little use: these are asked for, whatever memory is told
 
 
@@ -30,7 +33,9 @@ class KvPool:
         num_blocks: blocks in all.
         block_size: positions in a block.
         kv_dtype: how keys and values are stored.
+        layers: how many layers have them.
         bytes_per_token: of keys and values at one position.
+        state_bytes: of the state that layers keep in each block.
         affordable: blocks for which there is memory beside the weights.
         stated: the setting that asks for as many blocks as there are; empty if none does.
     """
@@ -38,14 +43,16 @@ class KvPool:
     num_blocks: int
     block_size: int
     kv_dtype: KVDtype
+    layers: int
     bytes_per_token: int
+    state_bytes: int
     affordable: int
     stated: str
 
     @property
     def block_bytes(self) -> int:
-        """Of a block's keys and values."""
-        return self.block_size * self.bytes_per_token
+        """Of a block's keys, values and state."""
+        return self.block_size * self.bytes_per_token + self.state_bytes
 
 
 @dataclass(frozen=True)
@@ -57,26 +64,30 @@ class PoolSettings:
     """
 
     kv_dtype: KVDtype
-    block_size: int
+    block_size: int | None
     num_blocks: int | None
     kv_share: float | None
 
     def __post_init__(self) -> None:
-        _check_block_size(self.block_size)
+        if self.block_size is not None:
+            _check_block_size(self.block_size)
         _check_amount(self.num_blocks, self.kv_share)
 
-    def pool(self, shape: ModelShape, weights: int, *, is_stated: bool) -> KvPool:
+    def pool(self, shape: ModelShape, plan: Plan, weights: int, *, is_stated: bool) -> KvPool:
         """The pool for a model; ConfigError if its share of memory is less than a block.
 
         Args:
             shape: the model's sizes.
+            plan: its computation.
             weights: bytes that its weights are going to take.
             is_stated: whether it is the user that states its context; the pool then holds it.
         """
-        bytes_per_token = shape.layers * kv_bytes_per_position(
+        bytes_per_token = plan.num_kv_layers * kv_bytes_per_position(
             KvType[self.kv_dtype], shape.heads.kv, shape.heads.dim
         )
-        block_bytes = self.block_size * bytes_per_token
+        state_bytes = 4 * plan.state_size
+        block_size = self.block_size or _choose_block_size(bytes_per_token, state_bytes)
+        block_bytes = block_size * bytes_per_token + state_bytes
         affordable = _affordable_blocks(weights, block_bytes)
         if self.kv_share is not None:
             stated = f"kv_share={self.kv_share}"
@@ -86,11 +97,18 @@ class PoolSettings:
         else:
             context = shape.context_length
             stated = f"context_length={context}" if is_stated else ""
-            least = -(-(context if is_stated else min(context, LEAST_POSITIONS)) // self.block_size)
-            wanted = default_num_blocks(context, self.block_size, block_bytes)
+            least = -(-(context if is_stated else min(context, LEAST_POSITIONS)) // block_size)
+            wanted = default_num_blocks(context, block_size, block_bytes)
             num_blocks = min(wanted, max(least, affordable))
         return KvPool(
-            num_blocks, self.block_size, self.kv_dtype, bytes_per_token, affordable, stated
+            num_blocks,
+            block_size,
+            self.kv_dtype,
+            plan.num_kv_layers,
+            bytes_per_token,
+            state_bytes,
+            affordable,
+            stated,
         )
 
 
@@ -110,12 +128,13 @@ def allocate(
             isa,
             threads=threads,
             max_tokens=max_tokens,
-            layers=shape.layers,
+            layers=pool.layers,
             kv_heads=shape.heads.kv,
             head_dim=shape.heads.dim,
             block_size=pool.block_size,
             num_blocks=pool.num_blocks,
             kv_type=KvType[pool.kv_dtype],
+            state_size=pool.state_bytes // 4,
         )
     except MemoryError:
         stated = pool.stated and f"{pool.stated}: "
@@ -138,6 +157,17 @@ def _remedy(pool: KvPool) -> str:
         return f"try num_blocks={blocks} (in the shell --num-blocks {blocks})"
     positions = blocks * pool.block_size
     return f"try context_length={positions} (in the shell --context-length {positions})"
+
+
+def _choose_block_size(bytes_per_token: int, state_bytes: int) -> int:
+    """Positions in a block: more where a state, of which each block has one, is large.
+
+    A state is to take no more than keys and values do, or some kilobytes a position.
+    """
+    size, most = BLOCK_SIZE, max(bytes_per_token, STATE_BYTES)
+    while size < MOST_CHOSEN and state_bytes > size * most:
+        size *= 2
+    return size
 
 
 def _affordable_blocks(weights: int, block_bytes: int) -> int:

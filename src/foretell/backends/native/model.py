@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from foretell.backends.native.plan import Heads, Plan
-from foretell.backends.native.weights.source import HFName, find_tensor
+from foretell.backends.native.weights.source import HFName
+from foretell.backends.native.weights.spellings import find_tensor
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
 
+NO_HEADS = Heads(0, 0, 0)
+
 
 @dataclass(frozen=True)
 class ModelShape:
-    """Sizes that the KV cache and the engine depend on."""
+    """Sizes that the KV cache and the engine depend on.
+
+    Attributes:
+        layers: how many there are, with attention or without.
+        heads: of those with attention; NO_HEADS where none has any.
+        vocab_size: length of a row of logits.
+        context_length: most positions of a sequence.
+    """
 
     layers: int
     heads: Heads
@@ -66,6 +76,15 @@ class Model(Protocol):
 
     def define(self) -> Plan:
         """Its computation, from token ids to logits."""
+        ...
+
+
+@runtime_checkable
+class DependsOnContext(Protocol):
+    """A model whose computation depends on how long its sequences may get."""
+
+    def within(self, context_length: int) -> Model:
+        """The model, loaded for sequences of so many positions; the same if they do not matter."""
         ...
 
 
@@ -144,3 +163,30 @@ def layer_windows(
             f"layer_types must be one of {local!r} and {everywhere!r} for each of {layers} layers"
         )
     return tuple(window if kind == local else None for kind in kinds)
+
+
+def same_window(reader: MetadataReader, layers: int) -> tuple[int | None, ...]:
+    """The same window for each layer of a checkpoint: `sliding_window`, None if it has none."""
+    has_window = "sliding_window" in reader
+    return (reader.integer("sliding_window", 1, 2**24) if has_window else None,) * layers
+
+
+def file_windows(
+    reader: MetadataReader, layers: int, *, pattern: int | None = None
+) -> tuple[int | None, ...]:
+    """How many positions each layer of a GGUF file sees: its window, or None for all.
+
+    `attention.sliding_window_pattern` says which layers have a window, or that all but each so
+    many do; not given, all but each `pattern`-th.
+    """
+    window = reader.integer("attention.sliding_window", 0, 2**24, 0)
+    key = "attention.sliding_window_pattern"
+    sees_window = [pattern is None or (layer + 1) % pattern != 0 for layer in range(layers)]
+    if reader.is_list(key):
+        sees_window = reader.flags(key)
+        if len(sees_window) != layers:
+            raise reader.wrong(f"{key} is of {len(sees_window)} layers: must be of {layers}")
+    elif key in reader:
+        each = reader.integer(key, 1, 1024)
+        sees_window = [(layer + 1) % each != 0 for layer in range(layers)]
+    return tuple(window if window and sees else None for sees in sees_window)

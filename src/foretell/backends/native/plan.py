@@ -6,103 +6,32 @@ will exist when the plan runs. `compile.py` turns the plan into a program that C
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.native._core import OpKind
+from foretell.backends.native._core import OpKind, Routing
+from foretell.backends.native.nodes import (
+    Heads,
+    Node,
+    Operations,
+    RopeTable,
+    Scores,
+    Table,
+    Value,
+)
 from foretell.backends.native.weights.source import Part
 
+__all__ = ["Heads", "Plan", "RopeTable", "Scores", "Value"]
 
-@dataclass(frozen=True)
-class Value:
-    """Rows of `width` float32: one for each token of the batch, or for each row of logits."""
-
-    index: int
-    width: int
-    per_output: bool
+USUAL_SCORES = Scores()
 
 
-@dataclass(frozen=True)
-class Node:
-    """One operation: operands and attributes as in csrc/program/program.h; weights by name.
-
-    A matrix is expected to be `(matrix_rows, width of the first input)`, or for an embedding
-    `(matrix_rows, width of the result)`. `vector` and `bias`, where both are needed, become one
-    vector. With a `part`, only that part of matrix and vector is used.
-    """
-
-    kind: OpKind
-    inputs: tuple[Value | None, ...] = ()
-    result: Value | None = None
-    matrix: str | None = None
-    matrix_rows: int = 0
-    vector: str | None = None
-    bias: str | None = None
-    part: Part | None = None
-    constants: NDArray[np.float32] | None = None
-    layer: int = -1
-    heads: int = 0
-    scalar: float = 1.0
-    window: int = 0
-    interleaved: bool = False
-
-
-@dataclass(frozen=True)
-class Heads:
-    """The shape of attention: `query` heads of `dim` values share `kv` key and value heads."""
-
-    query: int
-    kv: int
-    dim: int
-
-
-@dataclass(frozen=True)
-class RopeTable:
-    """The angles of rotary position embedding, and which values of a head make a pair.
-
-    Pairs are neighbours (2i, 2i + 1) if `interleaved`, else (i, i + half).
-    """
-
-    angles: Value
-    interleaved: bool
-
-
-class Plan:
+class Plan(Operations):
     """Collects a model's operations in order."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Node] = []
-        self._num_values = 0
-
-    @property
-    def weights(self) -> set[str]:
-        """The names of all weights that it takes."""
-        names = {name for node in self.nodes for name in (node.matrix, node.vector, node.bias)}
-        return {name for name in names if name is not None}
-
-    @property
-    def constant_bytes(self) -> int:
-        """Bytes of the vectors that it brings itself, no weights."""
-        return sum(node.constants.nbytes for node in self.nodes if node.constants is not None)
-
-    @property
-    def matrices(self) -> list[str]:
-        """The names of all matrices, in the order in which they are first taken."""
-        return list(dict.fromkeys(node.matrix for node in self.nodes if node.matrix is not None))
-
-    @property
-    def looked_up(self) -> set[str]:
-        """The names of the matrices of which rows are taken, and that are part of no product."""
-        lookups = (OpKind.embed, OpKind.add_positions)
-        products = {node.matrix for node in self.nodes if node.kind not in lookups}
-        return set(self.matrices) - products
-
-    @property
-    def rotates(self) -> bool:
-        """Whether it rotates queries and keys."""
-        return any(node.kind == OpKind.rope_table for node in self.nodes)
 
     def embed(self, weight: str, *, vocab_size: int, width: int, factor: float = 1.0) -> Value:
         """Rows of the matrix `(vocab_size, width)`, by token id, times `factor`."""
@@ -112,40 +41,115 @@ class Plan:
         )
         return out
 
-    def add_positions(self, x: Value, weight: str, *, context_length: int) -> Value:
-        """x plus rows of the learned matrix `(context_length, x.width)`, by position."""
+    def add_positions(
+        self, x: Value, weight: str, *, context_length: int, part: Part | None = None
+    ) -> Value:
+        """x plus rows of the learned matrix `(context_length, x.width)`, by position.
+
+        Or of that part of a matrix.
+        """
         out = self._value(x.width)
-        self.nodes.append(
-            Node(OpKind.add_positions, (x,), out, matrix=weight, matrix_rows=context_length)
-        )
+        self.nodes.append(Node(OpKind.add_positions, (x,), out, weight, context_length, part=part))
         return out
 
-    def rope_table(self, frequencies: NDArray[np.float32], *, interleaved: bool) -> RopeTable:
+    def scale(self, x: Value, factor: float) -> Value:
+        """factor * x: logits, or a residual, times a number of the model's."""
+        out = self._value(x.width, x.per_output)
+        self.nodes.append(Node(OpKind.scale, (x,), out, scalar=factor))
+        return out
+
+    def add(self, x: Value, more: Value, factor: float = 1.0) -> Value:
+        """x + factor * more."""
+        out = self._value(x.width, x.per_output)
+        self.nodes.append(Node(OpKind.add, (x, more), out, scalar=factor))
+        return out
+
+    def clamp(self, x: Value, bound: float) -> Value:
+        """x within -bound … bound."""
+        out = self._value(x.width, x.per_output)
+        self.nodes.append(Node(OpKind.clamp, (x,), out, scalar=bound))
+        return out
+
+    def softcap(self, x: Value, cap: float) -> Value:
+        """cap * tanh(x / cap): within -cap … cap (Gemma Team 2024, arXiv 2408.00118)."""
+        out = self._value(x.width, x.per_output)
+        self.nodes.append(Node(OpKind.softcap, (x,), out, scalar=cap))
+        return out
+
+    def rope_table(
+        self, frequencies: NDArray[np.float32], *, interleaved: bool, factor: float = 1.0
+    ) -> RopeTable:
         """Rotary position embedding: angle = position * frequency, one for each pair.
 
-        Su et al. 2021, arXiv 2104.09864.
+        What is rotated is multiplied by `factor`. Fewer pairs than half a head leave the rest of
+        its values as they are. Su et al. 2021, arXiv 2104.09864.
         """
         out = self._value(2 * len(frequencies))
-        self.nodes.append(Node(OpKind.rope_table, (), out, constants=frequencies))
+        self.nodes.append(Node(OpKind.rope_table, (), out, constants=frequencies, scalar=factor))
         return RopeTable(out, interleaved)
 
     def rms_norm(
-        self, x: Value, weight: str, eps: float, *, heads: int = 1, residual: Value | None = None
+        self,
+        x: Value,
+        weight: str | None,
+        eps: float,
+        *,
+        heads: int = 1,
+        residual: Value | None = None,
     ) -> Value:
-        """(residual +) x / sqrt(mean(x²) + eps) * weight, for each head apart.
+        """(residual +) x / sqrt(mean(x²) + eps) (* weight), for each head apart.
 
         Zhang & Sennrich 2019, arXiv 1910.07467.
         """
         out = self._value(x.width, x.per_output)
         self.nodes.append(
-            Node(OpKind.rms_norm, (x, residual), out, vector=weight, heads=heads, scalar=eps)
+            Node(
+                OpKind.rms_norm,
+                (x, residual),
+                out,
+                vector=weight,
+                vector_size=x.width // heads,
+                heads=heads,
+                scalar=eps,
+            )
         )
         return out
 
-    def layer_norm(self, x: Value, weight: str, bias: str, eps: float) -> Value:
-        """(x - mean(x)) / sqrt(variance(x) + eps) * weight + bias (Ba et al. 2016, 1607.06450)."""
+    def group_norm(self, x: Value, weight: str, eps: float, groups: int) -> Value:
+        """x / sqrt(mean(x²) + eps) * weight for each group of x apart, its weights its own."""
         out = self._value(x.width, x.per_output)
-        self.nodes.append(Node(OpKind.layer_norm, (x,), out, vector=weight, bias=bias, scalar=eps))
+        tables = (Table(weight, x.width),)
+        self.nodes.append(Node(OpKind.rms_norm, (x,), out, tables=tables, heads=groups, scalar=eps))
+        return out
+
+    def layer_norm(
+        self,
+        x: Value,
+        weight: str | None,
+        bias: str | None,
+        eps: float,
+        *,
+        heads: int = 1,
+        is_shared: bool = True,
+    ) -> Value:
+        """(x - mean(x)) / sqrt(variance(x) + eps) (* weight) (+ bias), for each head apart.
+
+        All heads share weights and biases, unless each has its own. Ba et al. 2016, 1607.06450.
+        """
+        out = self._value(x.width, x.per_output)
+        size = x.width // heads if is_shared else x.width
+        self.nodes.append(
+            Node(
+                OpKind.layer_norm,
+                (x,),
+                out,
+                vector=weight,
+                bias=bias,
+                vector_size=size,
+                heads=heads,
+                scalar=eps,
+            )
+        )
         return out
 
     def linear(
@@ -161,9 +165,43 @@ class Plan:
         """(residual +) (bias +) W x, with W `(width, x.width)`, or that part of weight and bias."""
         out = self._value(width, x.per_output)
         self.nodes.append(
-            Node(OpKind.linear, (x, residual), out, weight, width, vector=bias, part=part)
+            Node(
+                OpKind.linear,
+                (x, residual),
+                out,
+                weight,
+                width,
+                vector=bias,
+                vector_size=width,
+                part=part,
+            )
         )
         return out
+
+    def linears(
+        self,
+        x: Value,
+        weight: str,
+        widths: Sequence[int],
+        *,
+        bias: str | None = None,
+        groups: int = 1,
+    ) -> tuple[Value, ...]:
+        """(bias +) W x for each W of several that are one weight, from above.
+
+        Args:
+            x: what all of them take.
+            weight: `(sum(widths), x.width)`.
+            widths: of the results.
+            bias: `(sum(widths),)`.
+            groups: how many alike the weight's rows are: each has some of every W.
+        """
+        begins = accumulate((width // groups for width in widths[:-1]), initial=0)
+        parts = [Part(begin, sum(widths), groups) for begin in begins]
+        return tuple(
+            self.linear(x, weight, width, bias=bias, part=part)
+            for width, part in zip(widths, parts, strict=True)
+        )
 
     def attention(
         self,
@@ -174,27 +212,24 @@ class Plan:
         *,
         layer: int,
         rope: RopeTable | None = None,
-        scale: float | None = None,
-        window: int | None = None,
+        scores: Scores = USUAL_SCORES,
     ) -> Value:
         """Causal attention over the cache, which first takes up this batch's keys and values.
 
-        softmax(scale q kᵀ) v for each head, queries and keys rotated, if so; a token sees `window`
-        positions, its own the last. Not given, the scale is 1 / sqrt(dim), and it sees all.
+        softmax(scores) v for each head, queries and keys rotated, if there is a rope.
         """
-        angles = rope.angles if rope else None
-        interleaved = rope is not None and rope.interleaved
+        layer = self._kv_layers.setdefault(layer, len(self._kv_layers))
         self.nodes.append(
             Node(
                 OpKind.store_kv,
-                (k, v, angles),
+                (k, v, rope.angles if rope else None),
                 layer=layer,
                 heads=heads.kv,
-                interleaved=interleaved,
+                interleaved=rope is not None and rope.interleaved,
             )
         )
         if rope:
-            q = self._rotate(q, rope, heads.query)
+            q = self.rotate(q, rope, heads.query)
         out = self._value(q.width)
         self.nodes.append(
             Node(
@@ -203,13 +238,19 @@ class Plan:
                 out,
                 layer=layer,
                 heads=heads.query,
-                scalar=heads.dim**-0.5 if scale is None else scale,
-                window=window or 0,
+                scalar=heads.dim**-0.5 if scores.scale is None else scores.scale,
+                window=scores.window or 0,
+                vector=scores.sinks,
+                vector_size=heads.query,
+                softcap=scores.softcap,
+                slopes=scores.slopes,
+                rounds_slopes=scores.rounds_slopes,
             )
         )
         return out
 
-    def _rotate(self, x: Value, rope: RopeTable, heads: int) -> Value:
+    def rotate(self, x: Value, rope: RopeTable, heads: int) -> Value:
+        """Rotated queries or keys: `attention` does it, where nothing comes between the two."""
         out = self._value(x.width)
         inputs = (x, rope.angles)
         self.nodes.append(Node(OpKind.rope, inputs, out, heads=heads, interleaved=rope.interleaved))
@@ -217,23 +258,195 @@ class Plan:
 
     def silu_mul(self, gate: Value, up: Value) -> Value:
         """silu(gate) * up, the gated unit of SwiGLU (Shazeer 2020, arXiv 2002.05202)."""
-        out = self._value(gate.width, gate.per_output)
-        self.nodes.append(Node(OpKind.silu_mul, (gate, up), out))
-        return out
+        return self._activate(OpKind.silu_mul, gate, up)
+
+    def silu(self, x: Value) -> Value:
+        """x / (1 + e^-x) (Hendrycks & Gimpel 2016, arXiv 1606.08415)."""
+        return self._activate(OpKind.silu_mul, x, None)
 
     def gelu(self, gate: Value, up: Value | None = None) -> Value:
         """gelu(gate) (* up), in the tanh form (Hendrycks & Gimpel 2016, arXiv 1606.08415).
 
         0.5 x (1 + tanh(sqrt(2 / π) (x + 0.044715 x³))).
         """
+        return self._activate(OpKind.gelu, gate, up)
+
+    def gelu_erf(self, gate: Value, up: Value | None = None) -> Value:
+        """gelu(gate) (* up), as it is defined: 0.5 x (1 + erf(x / sqrt(2)))."""
+        return self._activate(OpKind.gelu_erf, gate, up)
+
+    def relu(self, gate: Value, up: Value | None = None) -> Value:
+        """max(gate, 0) (* up)."""
+        return self._activate(OpKind.relu, gate, up)
+
+    def relu_squared(self, gate: Value, up: Value | None = None) -> Value:
+        """max(gate, 0)² (* up) (So et al. 2021, arXiv 2109.08668)."""
+        return self._activate(OpKind.relu_squared, gate, up)
+
+    def sigmoid(self, gate: Value, up: Value | None = None) -> Value:
+        """1 / (1 + e^-gate) (* up)."""
+        return self._activate(OpKind.sigmoid, gate, up)
+
+    def clamped_swiglu(self, gate: Value, up: Value) -> Value:
+        """gate / (1 + e^-1.702 gate) (up + 1), gate up to 7, up within ±7 (arXiv 2508.10925)."""
+        return self._activate(OpKind.clamped_swiglu, gate, up)
+
+    def _activate(self, kind: OpKind, gate: Value, up: Value | None) -> Value:
         out = self._value(gate.width, gate.per_output)
-        self.nodes.append(Node(OpKind.gelu, (gate, up), out))
+        self.nodes.append(Node(kind, (gate, up), out))
+        return out
+
+    def permute(self, x: Value, places: NDArray[np.float32]) -> Value:
+        """The values of x at these places, one of each."""
+        out = self._value(len(places), x.per_output)
+        self.nodes.append(Node(OpKind.permute, (x,), out, constants=places))
+        return out
+
+    # Layers with a state
+
+    def causal_conv(self, x: Value, weight: str, taps: int, *, bias: str | None = None) -> Value:
+        """silu of the convolution of each channel with its own `taps`, the last for the token.
+
+        W `(x.width, taps)`; before the sequence's first token lie zeros.
+        """
+        return self._conv(OpKind.causal_conv, (x,), weight, taps, bias)
+
+    def gated_conv(
+        self,
+        x: Value,
+        weight: str,
+        taps: int,
+        *,
+        gate: Value,
+        factor: Value,
+        bias: str | None = None,
+    ) -> Value:
+        """factor * convolution of (gate * x), without an activation: LFM2's short convolution."""
+        return self._conv(OpKind.gated_conv, (x, gate, factor), weight, taps, bias)
+
+    def _conv(
+        self, kind: OpKind, inputs: tuple[Value, ...], weight: str, taps: int, bias: str | None
+    ) -> Value:
+        width = inputs[0].width
+        biases = () if bias is None else (Table(bias, width),)
+        tables = (Table(weight, width, taps), *biases)
+        return self._with_state(Node(kind, inputs, self._value(width), tables=tables), taps - 1)
+
+    def selective_scan(
+        self, x: Value, steps: Value, channels: int, size: int, name: str, *, bc: Value | None
+    ) -> Value:
+        """A selective state space: y = C h + D x, h = exp(step A) h + step B x for each token.
+
+        Gu & Dao 2023, arXiv 2312.00752: A `(channels, size)`, each channel with its own step. With
+        fewer steps than channels it is Mamba 2's (Dao & Gu 2024, 2405.21060): heads of channels
+        that share a step, and a single A.
+
+        Args:
+            x: the channels' values; behind them B and C, where `bc` does not hold these.
+            steps: one a head, to which a bias is added; softplus makes them positive.
+            channels: how many there are.
+            size: components of h for each channel.
+            name: what A, D and the steps' bias are called: `{name}_a`, `{name}_d`,
+                `{name}_dt.bias`.
+            bc: B, then C, `size` values for each group of channels.
+        """
+        heads = steps.width
+        repeats, rates = channels // heads, size if heads == channels else 1
+        tables = (
+            Table(f"{name}_a", heads, rates, repeats),
+            Table(f"{name}_d", heads, 1, repeats),
+            Table(f"{name}_dt.bias", heads, 1, repeats),
+        )
+        inputs = (x, steps, bc)
+        out = self._value(channels)
+        node = Node(OpKind.selective_scan, inputs, out, tables=tables, heads=heads)
+        return self._with_state(node, size)
+
+    def _with_state(self, node: Node, size: int) -> Value:
+        """Add a node whose channels each keep so many floats of state."""
+        out = node.result
+        assert out is not None
+        self.nodes.append(replace(node, state=self.state_size, state_size=size))
+        self.state_size += out.width * size
         return out
 
     def gather_rows(self, x: Value) -> Value:
         """Only the rows whose logits the batch asks for."""
         out = self._value(x.width, per_output=True)
         self.nodes.append(Node(OpKind.gather_rows, (x,), out))
+        return out
+
+    def route(self, logits: Value, routing: Routing, *, bias: str | None = None) -> None:
+        """Let each token choose experts by its logits; by bias, too, which weighs nothing.
+
+        Shazeer et al. 2017, arXiv 1701.06538. What follows of this layer's mixture goes by the
+        choice, up to the next layer's.
+        """
+        self.nodes.append(
+            Node(
+                OpKind.route,
+                (logits,),
+                vector=bias,
+                vector_size=routing.experts,
+                routing=routing,
+            )
+        )
+
+    def dispatch(self, x: Value, routing: Routing) -> Value:
+        """A copy of x for each expert that the token chose, side by side."""
+        out = self._value(routing.used * x.width)
+        self.nodes.append(Node(OpKind.dispatch, (x,), out, routing=routing))
+        return out
+
+    def experts(
+        self, rows: Value, routing: Routing, weight: str, width: int, *, bias: str | None = None
+    ) -> Value:
+        """(bias +) W row for each row of a token, W `(width, width of a row)` its expert's."""
+        out = self._value(routing.used * width)
+        self.nodes.append(
+            Node(
+                OpKind.experts,
+                (rows,),
+                out,
+                weight,
+                width,
+                vector=bias,
+                vector_size=width,
+                routing=routing,
+            )
+        )
+        return out
+
+    def combine(
+        self,
+        rows: Value,
+        routing: Routing,
+        weight: str,
+        width: int,
+        *,
+        bias: str | None = None,
+        residual: Value | None = None,
+    ) -> Value:
+        """(residual +) the sum of what `experts` would give, by the weights of the choice."""
+        out = self._value(width)
+        self.nodes.append(
+            Node(
+                OpKind.combine,
+                (rows, residual),
+                out,
+                weight,
+                width,
+                vector=bias,
+                vector_size=width,
+                routing=routing,
+            )
+        )
+        return out
+
+    def add_gated(self, x: Value, gate: Value, more: Value) -> Value:
+        """x + sigmoid(gate) more, gate a single value for each row."""
+        out = self._value(x.width)
+        self.nodes.append(Node(OpKind.add_gated, (x, gate, more), out))
         return out
 
     def _value(self, width: int, per_output: bool = False) -> Value:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from foretell.backends.native.plan import Plan
-from foretell.backends.native.rope import ROPE_DIVISORS
+from foretell.backends.native.rope import DIVISORS
 from foretell.errors import UnsupportedModelError
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
@@ -24,7 +24,7 @@ HARMLESS_KEYS = frozenset(
         "attention.layer_norm_epsilon",  # each family has one kind of norm, and asks for its own
         "attention.layer_norm_rms_epsilon",
         "rope.scaling.finetuned",
-        "rope.scaling.original_context_length",  # these are of yarn, which is refused
+        "rope.scaling.original_context_length",  # these are asked for where they count
         "rope.scaling.yarn_log_multiplier",
         "rope.scaling.yarn_ext_factor",
         "rope.scaling.yarn_attn_factor",
@@ -92,7 +92,7 @@ def refuse_unread_tensors(file: GGUFFile, unread: Sequence[str], plan: Plan) -> 
         unread: its tensors that are none of the plan's weights.
         plan: the computation.
     """
-    left = [name for name in unread if not (name == ROPE_DIVISORS and plan.rotates)]
+    left = [name for name in unread if not (name in DIVISORS and plan.rotates)]
     if left:
         names = name_some(left)
         raise UnsupportedModelError(

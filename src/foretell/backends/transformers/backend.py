@@ -23,7 +23,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.backends.base import BackendInfo, Batch, default_num_blocks
+from foretell.backends.base import (
+    BackendInfo,
+    Batch,
+    States,
+    StatesAsked,
+    default_num_blocks,
+)
 from foretell.backends.transformers.checks import (
     cache_argument,
     check_config,
@@ -53,8 +59,9 @@ try:
     import torch
     from torch import Tensor
     from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
-    from transformers.cache_utils import Cache, CacheLayerMixin
     from transformers.utils import logging as transformers_logging
+
+    from foretell.backends.transformers.blocks import BlockCache, BlockStore
 except ImportError as error:
     raise ConfigError(
         "backend='transformers' needs torch and transformers: run "
@@ -112,7 +119,7 @@ class TransformersBackend:
         self._num_layers = int(text_config(model).num_hidden_layers)
         self._block_size = block_size
         self._process = os.getpid()
-        self._store = _BlockStore(block_size)
+        self._store = BlockStore(block_size)
         vocab_size, kv_bytes = self._probe(), self._store.bytes_per_position
         default = default_num_blocks(context_length, block_size, block_size * kv_bytes)
         self._info = BackendInfo(
@@ -127,6 +134,8 @@ class TransformersBackend:
             kv_bytes_per_token=kv_bytes,
             threads=torch.get_num_threads(),
             prompt_tokens_beside=PROMPT_TOKENS_BESIDE,
+            num_layers=self._num_layers,
+            ties_embeddings=_ties_embeddings(model),
         )
 
     @classmethod
@@ -186,8 +195,39 @@ class TransformersBackend:
         rows = np.empty((len(batch.logits_indices), self._info.vocab_size), dtype=np.float32)
         for sequences in passes(batch, pads=self._pads):
             outputs = OutputRows.of(batch, sequences)
-            rows[outputs.indices] = self._run(batch, sequences, outputs).float().cpu().numpy()
+            rows[outputs.indices] = self._run(batch, sequences, outputs)
         return rows
+
+    def forward_with_states(self, batch: Batch, asked: StatesAsked) -> States:
+        """The same, with the last hidden states and the logits of early layers asked for."""
+        check_process(self._process)
+        check_evaluates(self.model)
+        logits = np.empty((len(batch.logits_indices), self._info.vocab_size), dtype=np.float32)
+        width = cast(Tensor, self.model.get_input_embeddings().weight).shape[1]
+        hidden = np.empty((len(asked.hidden_indices), width), dtype=np.float32)
+        early = np.empty((len(asked.early), self._info.vocab_size), dtype=np.float32)
+        for sequences in passes(batch, pads=self._pads):
+            outputs = OutputRows.of(batch, sequences)
+            answer = self._answer(batch, sequences, outputs, output_hidden_states=True)
+            if answer.hidden_states is None:
+                raise UnsupportedModelError(f"{type(self.model).__name__} gives no hidden states")
+            logits[outputs.indices] = self._rows(answer.logits, outputs)
+            place_of = np.full(len(batch.tokens), -1)
+            tokens = View.of(batch, sequences, self._block_size).tokens
+            place_of[tokens] = np.arange(tokens.size).reshape(tokens.shape)
+            for to, token in enumerate(asked.hidden_indices):
+                if place_of[token] >= 0:
+                    hidden[to] = _numbers(answer.hidden_states[-1].flatten(0, 1)[place_of[token]])
+            for to, (row, layer) in enumerate(asked.early):
+                place = place_of[batch.logits_indices[row]]
+                if place >= 0:
+                    early[to] = self._end_early(answer.hidden_states[layer].flatten(0, 1)[place])
+        return States(logits, hidden, early)
+
+    def _end_early(self, state: Tensor) -> NDArray[np.float32]:
+        """The logits that the output matrix makes of a layer's rows."""
+        with torch.inference_mode():
+            return _numbers(cast(Any, self.model).get_output_embeddings()(state))
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Copy each (source, destination) KV block, in order."""
@@ -197,8 +237,12 @@ class TransformersBackend:
         if origins:
             self._store.copy([*origins.values()], [*origins])
 
-    def _run(self, batch: Batch, sequences: Indices, outputs: OutputRows) -> Tensor:
+    def _run(self, batch: Batch, sequences: Indices, outputs: OutputRows) -> Logits:
         """Logits `(W, vocab_size)` of one pass over sequences that have as many new tokens."""
+        return self._rows(self._answer(batch, sequences, outputs).logits, outputs)
+
+    def _answer(self, batch: Batch, sequences: Indices, outputs: OutputRows, **wishes: Any) -> Any:
+        """What the model says of one pass."""
         view = View.of(batch, sequences, self._block_size)
         self._store.reserve(int(view.cells.max()) + 1)
         inputs: dict[str, Any] = {
@@ -208,13 +252,17 @@ class TransformersBackend:
             "logits_to_keep": self._tensor(outputs.kept),
         }
         inputs = {name: value for name, value in inputs.items() if name in self._arguments}
-        inputs[self._cache_argument] = _BlockCache(self._store, view, self._num_layers)
+        inputs[self._cache_argument] = BlockCache(self._store, view, self._num_layers)
         with torch.inference_mode():
-            answer = self.model(**inputs, use_cache=True, return_dict=True)
-            logits: Tensor = answer.logits
-            if "logits_to_keep" not in inputs:
+            return self.model(**inputs, use_cache=True, return_dict=True, **wishes)
+
+    def _rows(self, logits: Tensor, outputs: OutputRows) -> Logits:
+        """The rows asked for of a pass; of a model that cannot leave out columns, too."""
+        with torch.inference_mode():
+            if "logits_to_keep" not in self._arguments:
                 logits = logits[:, torch.from_numpy(outputs.kept)]
-            return logits[torch.from_numpy(outputs.rows), torch.from_numpy(outputs.columns)]
+            rows = torch.from_numpy(outputs.rows), torch.from_numpy(outputs.columns)
+            return _numbers(logits[rows])
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(values.astype(np.int64)).to(self._device)
@@ -237,124 +285,19 @@ class TransformersBackend:
                 f"{kind} keeps no keys and values in transformers' cache: only models that do can "
                 "run here"
             )
-        return logits.shape[1]
+        return int(logits.shape[1])
 
 
-class _BlockStore:
-    """Keys and values of all blocks: for each layer two tensors `(positions, kv_heads, head_dim)`.
-
-    The first block is nobody's and holds zeros, for padding. Layers are made when they are first
-    written, and grow with the blocks in use.
-    """
-
-    def __init__(self, block_size: int) -> None:
-        self._block_size = block_size
-        self._num_positions = block_size
-        self._layers: dict[int, tuple[Tensor, Tensor]] = {}
-
-    @property
-    def bytes_per_position(self) -> int:
-        """What one position takes in all layers; 0 before anything was written."""
-        tensors = [one for layer in self._layers.values() for one in layer]
-        return sum(one[0].numel() * one.element_size() for one in tensors)
-
-    def reserve(self, num_positions: int) -> None:
-        """Make room for this number of positions, or for twice as many as there were."""
-        if num_positions <= self._num_positions:
-            return
-        self._num_positions = max(num_positions, 2 * self._num_positions)
-        for index, (keys, values) in self._layers.items():
-            self._layers[index] = self._grown(keys), self._grown(values)
-
-    def write(self, layer: int, cells: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Store states `(B, kv_heads, q, head_dim)` at the cells `(B, q)`."""
-        if layer not in self._layers:
-            self._layers[layer] = self._grown(_rows(keys)[:0]), self._grown(_rows(values)[:0])
-        for stored, states in zip(self._layers[layer], (keys, values), strict=True):
-            stored[cells.flatten()] = _rows(states)
-
-    def read(self, layer: int, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values `(B, kv_heads, L, head_dim)` of the cells `(B, L)`."""
-        keys, values = self._layers[layer]
-        return keys[cells].transpose(1, 2), values[cells].transpose(1, 2)
-
-    def copy(self, sources: Sequence[int], destinations: Sequence[int]) -> None:
-        """Copy blocks, all at once."""
-        self.reserve((max(*sources, *destinations) + 2) * self._block_size)
-        cells = [self._cells(sources), self._cells(destinations)]
-        with torch.inference_mode():
-            for stored in [one for layer in self._layers.values() for one in layer]:
-                source, destination = (one.to(stored.device) for one in cells)
-                stored[destination] = stored[source]
-
-    def _cells(self, blocks: Sequence[int]) -> Tensor:
-        firsts = (torch.tensor(blocks) + 1) * self._block_size
-        return (firsts[:, None] + torch.arange(self._block_size)).flatten()
-
-    def _grown(self, stored: Tensor) -> Tensor:
-        """The same with room for all positions; the first block is zeros."""
-        grown = stored.new_empty(self._num_positions, *stored.shape[1:])
-        grown[: self._block_size] = 0
-        grown[: len(stored)] = stored
-        return grown
+def _numbers(values: Tensor) -> NDArray[np.float32]:
+    return cast("NDArray[np.float32]", values.float().cpu().numpy())
 
 
-def _rows(states: Tensor) -> Tensor:
-    """`(B, kv_heads, q, head_dim)` as `(B * q, kv_heads, head_dim)`."""
-    return states.transpose(1, 2).flatten(0, 1)
-
-
-class _BlockCache(Cache):
-    """What one pass sees of the blocks, in transformers' terms."""
-
-    def __init__(self, store: _BlockStore, view: View, num_layers: int) -> None:
-        self.cells = torch.from_numpy(view.cells)
-        super().__init__([_BlockLayer(self, store, view, index) for index in range(num_layers)])
-
-
-class _BlockLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
-    """One layer of a `_BlockCache`."""
-
-    is_sliding = False  # all positions are there: the model's own mask narrows the window
-
-    def __init__(self, cache: _BlockCache, store: _BlockStore, view: View, index: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._cache = cache
-        self._store = store
-        self._num_seen = view.num_past
-        self._num_past = view.num_past
-        self._index = index
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Store the new tokens' states; return those of all tokens, padded on the left."""
-        if self._cache.cells.device != key_states.device:  # one move, unless layers lie apart
-            self._cache.cells = self._cache.cells.to(key_states.device)
-        cells = self._cache.cells
-        new = cells[:, self._num_past :]
-        if key_states.dim() != 4 or key_states.shape[::2] != new.shape:
-            raise ValueError(f"keys of shape {tuple(key_states.shape)} for {new.numel()} tokens")
-        self._store.write(self._index, new, key_states, value_states)
-        self._num_seen = cells.shape[1]
-        return self._store.read(self._index, cells)
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Length and first position of the states that `update` returns."""
-        return self._cache.cells.shape[1], 0
-
-    def get_seq_length(self) -> int:
-        """Positions seen so far, padding included."""
-        return self._num_seen
-
-    def get_max_length(self) -> int:
-        """-1: there is no limit."""
-        return -1
-
-    get_max_cache_shape = get_max_length  # its name in transformers 5.0
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Nothing is left to be made here."""
+def _ties_embeddings(model: PreTrainedModel) -> bool:
+    output, inputs = (
+        cast(Any, model).get_output_embeddings(),
+        cast(Any, model.get_input_embeddings()),
+    )
+    return output is not None and output.weight is inputs.weight
 
 
 def _choose_device(wanted: str | None) -> torch.device:

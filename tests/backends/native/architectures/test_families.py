@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from foretell.backends.native import architectures
-from foretell.backends.native.architectures import families
+from foretell.backends.native.architectures import by_letter, families
 
-ROOT = Path(__file__).parents[4]
 FILES = {path.stem for path in Path(architectures.__file__).parent.glob("[a-z]*.py")}
 
 
@@ -27,20 +26,23 @@ def test_a_name_means_one_family(kind: str) -> None:
     assert set(names.values()) == {1}
 
 
-@pytest.mark.parametrize("name", ["gpt2", "gemma3_text"])
+@pytest.mark.parametrize("name", ["gpt2", "gemma3_text", "glm4", "olmo2"])
 def test_the_file_that_is_called_so_comes_first(name: str) -> None:
+    module = next(families(name)).__module__.rpartition(".")[2]
+    assert module == name.removesuffix("_text")
+
+
+def test_no_other_file_is_imported_before() -> None:
     program = (
         "import sys\n"
         "from foretell.backends.native.architectures import families\n"
-        f"next(families({name!r}))\n"
+        "next(families('llama'))\n"
         "loaded = [name.rpartition('.')[2] for name in sys.modules if '.architectures.' in name]\n"
         "print(*loaded)"
     )
     shown = subprocess.check_output([sys.executable, "-c", program], text=True).split()
-    assert shown == [name.removesuffix("_text")]
+    assert shown == ["llama"]
 
 
-def test_the_docs_name_each_family() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert [name for name in FILES if not any(f"| {name}.py |" in row for row in rows)] == []
+def test_names_are_listed_in_order_with_a_sign_for_each_letter() -> None:
+    assert by_letter(["b1", "a2", "c", "a1", "b2"]) == "a1, a2 · b1, b2 · c"

@@ -162,14 +162,18 @@ def test_heads_must_share_evenly(fail):
     [
         ({"attention.key_length": 24, "attention.value_length": 24}, "24 values"),
         ({"attention.value_length": 32}, "a value head longer or shorter"),
-        ({"expert_count": 8}, "a mixture of experts"),
-        ({"rope.scaling.type": "yarn"}, "rope scaling 'yarn'"),
+        ({"rope.scaling.type": "spiral"}, "rope scaling 'spiral'"),
     ],
 )
 def test_variants_that_cannot_run(fail, changes, what):
     message = fail(UnsupportedModelError, metadata=changes)
     assert what in message
     assert "is not supported for architecture 'llama'" in message
+
+
+def test_a_mixture_says_how_many_experts_are_used(fail):
+    message = fail(ModelFileError, metadata={"expert_count": 8})
+    assert message == "metadata 'llama.expert_used_count' is missing"
 
 
 def test_heads_that_do_not_divide_the_width(fail):
@@ -180,9 +184,10 @@ def test_heads_that_do_not_divide_the_width(fail):
 
 
 def test_an_unknown_architecture(fail):
-    message = fail(UnsupportedModelError, architecture="mamba")
-    known = ", ".join(sorted(name for family in families() for name in family.ARCHITECTURES))
-    assert message == f"architecture 'mamba' is not supported; supported: {known}"
+    message = fail(UnsupportedModelError, architecture="rwkv7")
+    assert message.startswith("architecture 'rwkv7' is not supported; supported: ")
+    known = message.partition("supported: ")[2].replace(" · ", ", ").split(", ")
+    assert known == sorted(name for family in families() for name in family.ARCHITECTURES)
 
 
 @pytest.mark.parametrize("name", ["blk.0.attn_q.weight", "blk.0.attn_norm.weight"])
@@ -201,7 +206,7 @@ def test_defaults_of_what_a_file_may_leave_out(sound, tmp_path):
     with GGUFFile.open(path) as file:
         model = read_model(file)
     assert (model.shape.heads.query, model.shape.heads.kv, model.shape.heads.dim) == (4, 4, 16)
-    np.testing.assert_allclose(model.frequencies, 10_000.0 ** (-np.arange(8) / 8), rtol=1e-6)
+    np.testing.assert_allclose(model.rope.frequencies, 10_000.0 ** (-np.arange(8) / 8), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Self
 
 from foretell.backends.native.model import ModelShape, TokenMatrices, check_heads
 from foretell.backends.native.plan import Heads, Plan, Value
-from foretell.backends.native.weights.source import GGUFWeights, HFName, Part
+from foretell.backends.native.weights.gguf_weights import GGUFWeights
+from foretell.backends.native.weights.source import HFName
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
@@ -124,10 +125,8 @@ class GPT2:
     def _attention(self, plan: Plan, x: Value, layer: int) -> Value:
         name, width = f"blk.{layer}", self.width
         h = self._norm(plan, x, f"{name}.attn_norm")
-        q, k, v = (
-            self._linear(plan, h, f"{name}.attn_qkv", width, part=Part(i * width, 3 * width))
-            for i in range(3)
-        )
+        qkv = f"{name}.attn_qkv"
+        q, k, v = plan.linears(h, f"{qkv}.weight", (width, width, width), bias=f"{qkv}.bias")
         a = plan.attention(q, k, v, self.shape.heads, layer=layer)
         return self._linear(plan, a, f"{name}.attn_output", width, residual=x)
 
@@ -140,17 +139,9 @@ class GPT2:
         return plan.layer_norm(x, f"{name}.weight", f"{name}.bias", self.eps)
 
     def _linear(
-        self,
-        plan: Plan,
-        x: Value,
-        name: str,
-        width: int,
-        *,
-        residual: Value | None = None,
-        part: Part | None = None,
+        self, plan: Plan, x: Value, name: str, width: int, *, residual: Value | None = None
     ) -> Value:
-        bias = f"{name}.bias"
-        return plan.linear(x, f"{name}.weight", width, bias=bias, residual=residual, part=part)
+        return plan.linear(x, f"{name}.weight", width, bias=f"{name}.bias", residual=residual)
 
 
 def _own_names(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Mistral (Jiang et al. 2023, arXiv 2310.06825): Llama with a window of attention.
+"""Mistral and Ministral (Jiang et al. 2023, arXiv 2310.06825): Llama with windows of attention.
 
 Its GGUF files say that they are Llama's.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from foretell.backends.native.architectures.llama import Llama
+from foretell.backends.native.model import layer_windows
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.metadata import MetadataReader
 
@@ -20,7 +21,7 @@ class Mistral(Llama):
     """The sizes of one Mistral model, and its computation."""
 
     ARCHITECTURES: ClassVar = ()
-    MODEL_TYPES: ClassVar = ("mistral",)
+    MODEL_TYPES: ClassVar = ("mistral", "ministral")
 
     @classmethod
     def _windows(
@@ -28,7 +29,10 @@ class Mistral(Llama):
     ) -> tuple[int | None, ...]:
         if checkpoint.config.get("sliding_window", WINDOW) is None:
             return (None,) * layers
-        return (reader.integer("sliding_window", 1, 2**24, WINDOW),) * layers
+        window = reader.integer("sliding_window", 1, 2**24, WINDOW)
+        if checkpoint.config.get("model_type") == "mistral" or "layer_types" not in reader:
+            return (window,) * layers
+        return layer_windows(reader, layers, window=window, pattern=1)
 
 
 FAMILY = Mistral

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from foretell.backends.native.architectures.llama import Llama
+from foretell.backends.native.decoder import Decoder
 
 
 @dataclass(frozen=True)
-class Qwen2(Llama):
+class Qwen2(Decoder):
     """The sizes of one Qwen 2 model, and its computation."""
 
     ARCHITECTURES: ClassVar = ("qwen2",)
     MODEL_TYPES: ClassVar = ("qwen2",)
     HAS_BIASES: ClassVar = True
-    IS_INTERLEAVED: ClassVar = False
 
 
 FAMILY = Qwen2

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from foretell.backends.native.architectures.llama import Llama
+from foretell.backends.native.decoder import Decoder
 
 
 @dataclass(frozen=True)
-class Qwen3(Llama):
+class Qwen3(Decoder):
     """The sizes of one Qwen 3 model, and its computation."""
 
     ARCHITECTURES: ClassVar = ("qwen3",)
     MODEL_TYPES: ClassVar = ("qwen3",)
     HAS_HEAD_NORMS: ClassVar = True
-    IS_INTERLEAVED: ClassVar = False
 
 
 FAMILY = Qwen3

@@ -6,7 +6,7 @@ the making of a tokenizer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from foretell.backends.native._core import Program
 from foretell.backends.native.weights.quantize import quantize_rows
 from foretell.backends.native.weights.read_ahead import ReadAhead
 from foretell.errors import ModelFileError, UnsupportedModelError
-from foretell.formats.types import TensorType
+from foretell.formats.types import BlockType
 from foretell.utils.quoting import escape
 
 BATCH_BYTES = 16 << 20
@@ -38,21 +38,33 @@ class StoredMatrix:
 
     path: Path
     name: str
-    kind: TensorType
+    kind: BlockType
     rows: int
     cols: int
 
-    def pack(self, program: Program, data: NDArray[np.uint8], target: TensorType) -> int:
+    def pack(self, program: Program, data: NDArray[np.uint8], target: BlockType) -> int:
         """Let the file's bytes be packed as `target`, quantized if they are stored otherwise."""
+        data = self._convert(data, target)
+        with self._blamed():
+            return program.add_matrix(target.ggml_id, data, self.rows, self.cols)
+
+    def fill(
+        self, program: Program, stack: int, begin: int, data: NDArray[np.uint8], target: BlockType
+    ) -> None:
+        """The same, into rows of a stack of the program's, from `begin` on."""
+        data = self._convert(data, target)
+        with self._blamed():
+            program.fill(stack, begin, target.ggml_id, data, self.rows)
+
+    def _convert(self, data: NDArray[np.uint8], target: BlockType) -> NDArray[np.uint8]:
+        """The bytes as `target`."""
         if target is not self.kind and self.cols % target.block_size:
             raise UnsupportedModelError(
                 f"{escape(self.path)}: tensor {self.name!r} has rows of {self.cols} values: to be "
                 f"quantized they must be a multiple of {target.block_size}"
             )
         with self._blamed():
-            if target is not self.kind:
-                data = quantize_rows(data, self.kind, target)
-            return program.add_matrix(target.ggml_id, data, self.rows, self.cols)
+            return data if target is self.kind else quantize_rows(data, self.kind, target)
 
     def leave(self, program: Program, data: NDArray[np.uint8]) -> int:
         """Let the program read rows of the file's bytes, which it keeps; they are not checked."""
@@ -75,9 +87,25 @@ class StoredMatrix:
 
 
 @dataclass(frozen=True)
+class StoredStack:
+    """Matrices that lie one below the other in a program.
+
+    Attributes:
+        matrices: from above; all have the same shape.
+        data: the bytes of one of them.
+        forget: called when all are packed.
+    """
+
+    matrices: Sequence[StoredMatrix]
+    data: Callable[[int], NDArray[np.uint8]]
+    forget: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class _Waiting:
     matrix: StoredMatrix
     num_bytes: int
+    in_file: int
     forget: Callable[[], None]
 
 
@@ -90,7 +118,7 @@ class PackingBatch:
 
     def __init__(self, on_packed: OnPacked) -> None:
         self._on_packed = on_packed
-        self._waiting: dict[int, _Waiting] = {}
+        self._waiting: list[_Waiting] = []
         self._ahead: ReadAhead | None = None
 
     def follow(self, ahead: ReadAhead) -> None:
@@ -102,8 +130,9 @@ class PackingBatch:
         program: Program,
         matrix: StoredMatrix,
         data: NDArray[np.uint8],
-        target: TensorType,
+        target: BlockType,
         forget: Callable[[], None],
+        num_bytes: int | None = None,
     ) -> int:
         """Let a matrix be packed as `target`; return its index in the program.
 
@@ -113,21 +142,38 @@ class PackingBatch:
             data: its bytes, as they are stored.
             target: the type to pack it in.
             forget: called when it is packed, to let go of the file's pages.
+            num_bytes: bytes that it takes in the file, if they are others.
         """
         index = matrix.pack(program, data, target)
-        self._waiting[index] = _Waiting(matrix, data.nbytes, forget)
-        if sum(one.num_bytes for one in self._waiting.values()) >= BATCH_BYTES:
-            self.pack(program)
+        in_file = data.nbytes if num_bytes is None else num_bytes
+        self._wait(program, _Waiting(matrix, data.nbytes, in_file, forget))
         return index
+
+    def add_stack(self, program: Program, stack: StoredStack, target: BlockType) -> int:
+        """Let the matrices of a stack be packed as `target`; return its index in the program."""
+        rows, last = stack.matrices[0].rows, len(stack.matrices) - 1
+        height, cols = rows * len(stack.matrices), stack.matrices[0].cols
+        index = program.add_stack(target.ggml_id, height, cols)
+        for place, matrix in enumerate(stack.matrices):
+            data = stack.data(place)
+            matrix.fill(program, index, place * rows, data, target)
+            forget = stack.forget if place == last else _forget_nothing
+            self._wait(program, _Waiting(matrix, data.nbytes, data.nbytes, forget))
+        return index
+
+    def _wait(self, program: Program, one: _Waiting) -> None:
+        self._waiting.append(one)
+        if sum(one.num_bytes for one in self._waiting) >= BATCH_BYTES:
+            self.pack(program)
 
     def pack(self, program: Program) -> None:
         """Pack what waits. ModelFileError if a weight is not finite."""
         damaged = program.pack()
         if damaged >= 0:
             self._waiting[damaged].matrix.refuse()
-        for one in self._waiting.values():
+        for one in self._waiting:
             one.forget()
-            self._tell(one.num_bytes)
+            self._tell(one.in_file)
         self._waiting.clear()
 
     def leave(
@@ -157,3 +203,7 @@ class PackingBatch:
         if self._ahead is not None:
             self._ahead.packed(num_bytes)
         self._on_packed(num_bytes)
+
+
+def _forget_nothing() -> None:
+    """What is to be done when a matrix is packed whose tensor has more."""

@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native._core import CodeType, FloatType, quantize
-from foretell.formats.types import TensorType
+from foretell.formats.types import BlockType, TensorType
 
-FLOAT_TYPES = {
+FLOAT_TYPES: dict[BlockType, FloatType] = {
     TensorType.F32: FloatType.float32,
     TensorType.F16: FloatType.float16,
     TensorType.BF16: FloatType.bfloat16,
 }
-NUMBER_DTYPES: dict[TensorType, np.dtype[Any]] = {
+NUMBER_DTYPES: dict[BlockType, np.dtype[Any]] = {
     TensorType.F32: np.dtype(np.float32),
     TensorType.F16: np.dtype(np.float16),
     TensorType.F64: np.dtype(np.float64),
@@ -36,10 +36,10 @@ NUMBER_DTYPES: dict[TensorType, np.dtype[Any]] = {
 }
 """How numpy reads types that hold a number an element; it has none for BF16."""
 
-CODE_TYPES = {TensorType.Q8_0: CodeType.q8, TensorType.Q4_1: CodeType.q4}
+CODE_TYPES: dict[BlockType, CodeType] = {TensorType.Q8_0: CodeType.q8, TensorType.Q4_1: CodeType.q4}
 
 
-def to_float32(data: NDArray[np.uint8], kind: TensorType) -> NDArray[np.float32]:
+def to_float32(data: NDArray[np.uint8], kind: BlockType) -> NDArray[np.float32]:
     """The bytes of numbers as float32: of floats exactly, of larger types rounded to nearest."""
     if kind is TensorType.BF16:
         bits = data.view(np.uint16).astype(np.uint32) << np.uint32(16)
@@ -48,9 +48,7 @@ def to_float32(data: NDArray[np.uint8], kind: TensorType) -> NDArray[np.float32]
         return data.view(NUMBER_DTYPES[kind]).astype(np.float32)
 
 
-def quantize_rows(
-    data: NDArray[np.uint8], kind: TensorType, target: TensorType
-) -> NDArray[np.uint8]:
+def quantize_rows(data: NDArray[np.uint8], kind: BlockType, target: BlockType) -> NDArray[np.uint8]:
     """Quantize a matrix whose rows are multiples of 32 wide; bytes in, bytes out.
 
     Args:
