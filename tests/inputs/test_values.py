@@ -21,7 +21,7 @@ from support.toy import VOCAB_SIZE, toy_llm, toy_tokenizer
 from foretell import ConfigError, ForetellError, GenerationConfig, RequestError
 from foretell.config.plain import integer, number
 from foretell.config.settings import RANGES, SETTINGS, TOKEN_IDS_OF
-from foretell.config.validators import Notation, Values
+from foretell.config.values import Notation, Values
 from foretell.inputs.processor import InputProcessor
 
 BEYOND = VOCAB_SIZE  # the first id that there is not
@@ -191,11 +191,13 @@ WITH_IDS: dict[str, Any] = {
     "bad_words_ids": lambda token: [[1, token]],
     "logit_bias": lambda token: {token: 1.0},
     "sequence_bias": lambda token: {(1, token): 1.0},
+    "force_words": lambda token: [[[token], [1, token]]],
 }
 NEEDED = {
     "xtc_exempt_tokens": {"xtc_probability": 0.5},
     "penalty_exempt_tokens": {"repetition_penalty": 1.1},
     "forced_eos_token_id": {"max_new_tokens": 2},
+    "force_words": {"num_beams": 2},
 }
 
 

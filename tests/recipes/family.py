@@ -1,4 +1,4 @@
-"""The recipe's family, SmolLM3, at work; `test_recipes.py` runs it."""
+"""The recipe's family, Jais 2, at work; `test_recipes.py` runs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.family_contract import save
 from support.family_files import make_family, write_family
 from support.llama_files import write
 from support.toy import VOCAB_SIZE, toy_tokenizer
-from tests.backends.native.architectures.test_smollm3 import SMOLLM3
+from tests.backends.native.architectures.test_jais2 import JAIS2
 
 import foretell
 from foretell import LLM, UnsupportedModelError
@@ -21,8 +21,8 @@ def test_the_copy_is_what_is_tested() -> None:
 
 
 def test_a_file_and_a_folder_generate(tmp_path: Path) -> None:
-    model = make_family(SMOLLM3, vocab_size=VOCAB_SIZE)
-    file = write_family(tmp_path / "m.gguf", SMOLLM3, model)
+    model = make_family(JAIS2, vocab_size=VOCAB_SIZE)
+    file = write_family(tmp_path / "m.gguf", JAIS2, model)
     texts = []
     for source in (file, save(tmp_path / "folder", model)):
         with LLM(str(source), backend="native", tokenizer=toy_tokenizer()) as llm:
@@ -33,6 +33,6 @@ def test_a_file_and_a_folder_generate(tmp_path: Path) -> None:
 
 
 def test_what_is_supported_is_listed(tmp_path: Path) -> None:
-    path = write(tmp_path / "m.gguf", {}, {}, architecture="mamba")
-    with pytest.raises(UnsupportedModelError, match=r"supported: .*smollm3"):
+    path = write(tmp_path / "m.gguf", {}, {}, architecture="rwkv7")
+    with pytest.raises(UnsupportedModelError, match=r"supported: .*jais2"):
         LLM(str(path), tokenizer=toy_tokenizer())

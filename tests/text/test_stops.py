@@ -304,6 +304,22 @@ def test_a_search_that_takes_too_much_memory_is_ended(
         matcher.push("a")
 
 
+def test_a_search_that_waited_for_the_processor_begins_again() -> None:
+    waits = iter([True, True, False])
+
+    class Pattern:
+        pattern = "a"
+
+        def search(self, *arguments: object, **settings: object) -> str:
+            if next(waits):
+                raise TimeoutError
+            return "found"
+
+    budget = SearchBudget()
+    assert budget.search(Pattern(), "a", 0, 1) == "found"
+    assert budget.left > 0.9 * TIMEOUT
+
+
 def test_a_search_of_the_empty_text_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("foretell.text.stops.TIMEOUT", 0.05)
     with pytest.raises(ConfigError, match=r"took over 0.05 s on 0 characters: must have no nested"):

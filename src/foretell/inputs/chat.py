@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from foretell.config import GenerationConfig, plain
 from foretell.errors import RequestError
 from foretell.inputs.chat_settings import ToolSettings
 from foretell.outputs import Chunk, GenerationOutput, ToolCall
-from foretell.text.chat.prompt import chat_prompt
-from foretell.text.tools.parser import AnswerParser, thinks
+from foretell.text.chat.prompt import chat_prompt, template_source, usual_template
+from foretell.text.reasoning import thinks
+from foretell.text.tools.parser import AnswerParser
 from foretell.text.tools.use import tool_use
 from foretell.utils.quoting import quote
 
@@ -67,27 +69,50 @@ class ChatRequest:
 
 
 def chat_request(
-    tokenizer: Tokenizer, messages: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
+    tokenizer: Tokenizer,
+    messages: Sequence[Mapping[str, Any]],
+    config: GenerationConfig | None,
+    settings: Mapping[str, Any],
+    context_length: int | None = None,
 ) -> ChatRequest:
-    """A chat with these messages and settings, those of tools among them.
+    """A chat with these messages and settings, which replace the config's; tools among them.
+
+    One that is longer than `context_length` whatever its tokens are is refused when it is read.
 
     Raises:
-        RequestError: what is said of tools makes no sense.
+        RequestError: what is said of tools makes no sense, or a text's prompt is to be healed.
     """
     others = dict(settings)
+    if others.get("token_healing"):
+        raise RequestError("token_healing is of texts: the template ends a chat's prompt")
     wishes = {name: others.pop(name, None) for name in ToolSettings.__annotations__}
     is_parallel = wishes["parallel_tool_calls"]
-    if is_parallel not in (None, True, False):
+    if is_parallel is not None and plain.boolean(is_parallel) is None:
         raise RequestError(f"parallel_tool_calls={quote(is_parallel)} must be True or False")
-    template = tokenizer.chat_template
+    wanted = others.pop("chat_template", None)
+    has_tools = bool(wishes["tools"])
+    template = (
+        usual_template(tokenizer, has_tools=has_tools)
+        if wanted is None
+        else template_source(tokenizer, wanted)
+    )
     use = tool_use(
         wishes["tools"],
         wishes["tool_choice"],
-        is_parallel=is_parallel is not False,
+        is_parallel=is_parallel is None or bool(is_parallel),
         syntax=wishes["tool_syntax"],
         template=template,
     )
     parser = AnswerParser(use, thinks(template), tokenizer)
     tools = None if use is None else use.tools
-    read = partial(chat_prompt, tokenizer, messages, tools=tools)
-    return ChatRequest(read, {**parser.settings(), **others}, parser)
+    read = partial(
+        chat_prompt,
+        tokenizer,
+        messages,
+        tools=tools,
+        chat_template=wanted,
+        context_length=context_length,
+    )
+    stated = {**(config.stated if isinstance(config, GenerationConfig) else {}), **others}
+    own = {name: value for name, value in parser.settings(stated).items() if name not in stated}
+    return ChatRequest(read, {**own, **others}, parser)

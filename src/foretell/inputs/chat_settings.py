@@ -22,9 +22,17 @@ class ToolSettings(TypedDict, total=False):
     shows"""
 
 
-class ChatSampleSettings(SampleSettings, ToolSettings, total=False):
+class TemplateSettings(TypedDict, total=False):
+    """What a chat may be told of the template that makes its prompt."""
+
+    chat_template: str | None
+    """the name of one of the model's templates, such as "rag", or Jinja source; not set: its
+    default, with tools its "tool_use", if it has one"""
+
+
+class ChatSampleSettings(SampleSettings, ToolSettings, TemplateSettings, total=False):
     """Settings of one answer."""
 
 
-class ChatSettings(GenerationSettings, ToolSettings, total=False):
+class ChatSettings(GenerationSettings, ToolSettings, TemplateSettings, total=False):
     """Settings of answers."""

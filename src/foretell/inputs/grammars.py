@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from foretell.config import GenerationConfig
 from foretell.config.schemas import JsonSchema
+from foretell.config.settings import FORMS
 from foretell.grammar.compiler import GrammarCompiler
 from foretell.grammar.matcher import Grammar
-from foretell.grammar.sources import Source, Thoughts, source_of
+from foretell.grammar.sources import Progress, Source, Thoughts, source_of
 from foretell.grammar.vocabulary import TokenBytes
-from foretell.text.reasoning import ends_with_mark
+from foretell.text.reasoning import BEGIN, END, ends_with_mark
 from foretell.utils.warn import warn_of_setting
 
 if TYPE_CHECKING:
@@ -42,19 +43,18 @@ class Grammars:
         return None if source is None else self._compiled(source)
 
     def find_for_prompt(self, config: GenerationConfig, prompt: Sequence[int]) -> Grammar:
-        """The language of an answer to this prompt, where the settings tell of thoughts.
+        """The language of an answer to this prompt, where thoughts may come first.
 
         Errors as in `find`.
         """
-        source, tag = source_of(config), config.structural_tag
+        source = source_of(config)
         assert source is not None
-        assert isinstance(tag, JsonSchema)
-        begin, end = tag.data["thoughts"]
-        if ends_with_mark(begin, prompt, self._tokenizer):
-            source = replace(source, thoughts=Thoughts.BEGUN)
-        elif ends_with_mark(end, prompt, self._tokenizer):
-            source = replace(source, thoughts=Thoughts.OVER)
-        return self._compiled(source)
+        progress = Progress.TO_COME
+        if ends_with_mark(BEGIN, prompt, self._tokenizer):
+            progress = Progress.BEGUN
+        elif ends_with_mark(END, prompt, self._tokenizer):
+            progress = Progress.OVER
+        return self._compiled(replace(source, thoughts=Thoughts(BEGIN, END, progress)))
 
     def _compiled(self, source: Source) -> Grammar:
         grammar = self._compiler.compile(source)
@@ -65,16 +65,13 @@ class Grammars:
 
 def form_length(config: GenerationConfig) -> int:
     """Characters of what the settings hold a text to; 0 for nothing."""
-    value = None if config.form is None else getattr(config, config.form)
+    return sum(_length_of(getattr(config, name)) for name in FORMS)
+
+
+def _length_of(value: Any) -> int:
     if isinstance(value, JsonSchema):
         return len(value.text)
     return sum(map(len, value)) if isinstance(value, (str, tuple, list)) else 0
-
-
-def splits_reasoning(config: GenerationConfig) -> bool:
-    """Whether the language of these settings depends on how a prompt ends."""
-    tag = config.structural_tag
-    return isinstance(tag, JsonSchema) and "thoughts" in tag.data
 
 
 def token_bytes(tokenizer: Tokenizer, vocab_size: int) -> TokenBytes:

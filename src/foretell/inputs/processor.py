@@ -7,20 +7,23 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from foretell import telemetry
 from foretell.config import GenerationConfig
 from foretell.config.conflicts import refuse_equal_samples
 from foretell.config.defaults import with_default_length
 from foretell.config.plain import unpacked
 from foretell.config.presets import MODEL_PRESET
-from foretell.config.settings import MULTIPLYING_SETTINGS, SETTINGS
+from foretell.config.settings import MULTIPLYING_SETTINGS, SEARCHING
+from foretell.decoding.context import TextBeginning
 from foretell.decoding.functions import check_functions
+from foretell.decoding.thoughts import ThoughtMarks
 from foretell.engine.request import Request
 from foretell.errors import ConfigError, ForetellError
 from foretell.grammar.matcher import Grammar
-from foretell.inputs.grammars import Grammars, splits_reasoning
-from foretell.inputs.prompts import Prompt, Prompts, check_length, is_batch, read_prompt
+from foretell.inputs.grammars import Grammars
+from foretell.inputs.prompts import Prompt, Prompts, is_batch, read_prompt
 from foretell.inputs.recommended import Recommended
 from foretell.inputs.resolve import (
     TokenizedSettings,
@@ -29,9 +32,16 @@ from foretell.inputs.resolve import (
     unseen_stops,
     without_foreign_ids,
 )
+from foretell.outputs import Origin
 from foretell.streaming.job import Job, with_prompt_index
 from foretell.streaming.sample import stop_in_text
+from foretell.streaming.thoughts import thought_marks
+from foretell.telemetry import Caller, caller
+from foretell.text.chat.ids import ChatPrompt
 from foretell.text.dry_breakers import find_breakers
+from foretell.text.healing import Healer
+from foretell.text.length import check_length
+from foretell.text.reasoning import BEGIN, thinks
 from foretell.text.stops import StopMatcher
 from foretell.utils.quoting import quote
 from foretell.utils.warn import warn_of_setting
@@ -46,11 +56,7 @@ LongestOf = Callable[[Request], int]
 """Positions that a request's sequence may come to take; its settings limit nothing."""
 
 DEFAULT_CONFIG = GenerationConfig()
-ONE_SEQUENCE: dict[str, None] = dict.fromkeys(
-    name
-    for name, row in SETTINGS.items()
-    if row.multiplies_sequences or (row.needs and {*row.needs} <= {*MULTIPLYING_SETTINGS})
-)
+ONE_SEQUENCE: dict[str, None] = dict.fromkeys((*MULTIPLYING_SETTINGS, *SEARCHING))
 """Taken back where a strategy of foretell's own runs one sequence, with what needs them."""
 
 MAX_BREAKERS = 16  # sets of texts; what is found of one takes a pass over the vocabulary
@@ -68,6 +74,14 @@ class TokenizedPrompt:
     prompt_index: int
 
 
+class HealingOrigin(Origin, Protocol):
+    """An origin that can be told of tokens that were taken back from a prompt."""
+
+    def healed(self, taken: Sequence[int]) -> Origin:
+        """The same, of an output from whose prompt these were taken."""
+        ...
+
+
 @dataclass(frozen=True)
 class RequestTemplate:
     """Settings, checked once for all prompts that they are for.
@@ -80,6 +94,10 @@ class RequestTemplate:
         longest_of: says how much room there is for a request.
         default_length: most tokens to generate where `config` states no length; None: no limit.
         grammar_of: finds the language of a prompt's answer, where that depends on the prompt.
+        thoughts_of: finds what an answer's thoughts stand between, where they have a budget.
+        heal: finds what to take back of a prompt, where prompts are healed.
+        origin: makes receipts of the outputs; None: they have none.
+        caller: who is told of the requests by spans; None: nobody.
     """
 
     config: GenerationConfig
@@ -89,6 +107,10 @@ class RequestTemplate:
     longest_of: LongestOf
     default_length: int | None = None
     grammar_of: Callable[[Sequence[int]], Grammar] | None = None
+    thoughts_of: Callable[[Sequence[int]], ThoughtMarks | None] | None = None
+    heal: Callable[[Sequence[int]], TextBeginning | None] | None = None
+    origin: HealingOrigin | None = None
+    caller: Caller | None = None
 
     def request(
         self,
@@ -103,9 +125,17 @@ class RequestTemplate:
         extras = {"prompt_logprobs": self.config.prompt_logprobs, **self.extras}
         if self.grammar_of is not None:
             extras["grammar"] = self.grammar_of(token_ids)
+        if self.thoughts_of is not None:
+            extras["thoughts"] = self.thoughts_of(token_ids)
+        own = config or self.tokenized.config
+        beginning = None if self.heal is None else self.heal(token_ids)
+        if beginning is not None:
+            token_ids = token_ids[: -beginning.num_taken]
+            own = _with_more(own, beginning.num_taken)
+            extras["beginning"] = beginning
         return Request(
             token_ids,
-            config or self.tokenized.config,
+            own,
             self.tokenized.eos_token_ids,
             negative_prompt=self.tokenized.negative_prompt_of(token_ids),
             dry_breakers=self.tokenized.dry_breakers,
@@ -128,7 +158,10 @@ class RequestTemplate:
         if config is not self.config:
             own = self.tokenized.of(config)
         request = self.request(token_ids, own, prompt_index)
-        job = Job(text, request, config, prompt_index, is_listed)
+        origin: Origin | None = self.origin
+        if self.origin is not None and request.beginning is not None:
+            origin = self.origin.healed(token_ids[-request.beginning.num_taken :])
+        job = Job(text, request, config, prompt_index, is_listed, origin, self.caller)
         if not job.request.strategy_kind.emits:
             return job
         ends_text = stop_in_text(job, self.tokenizer)
@@ -144,6 +177,15 @@ class RequestTemplate:
     def job_of(self, prompt: TokenizedPrompt) -> Job:
         """The job of a list's prompt, when its turn has come."""
         return self.job(prompt.text, prompt.token_ids, prompt.prompt_index, is_listed=True)
+
+
+def _with_more(config: GenerationConfig, number: int) -> GenerationConfig:
+    """The settings for a text that begins with so many tokens of the prompt."""
+    names = ("max_new_tokens", "min_new_tokens")
+    stated = {name: getattr(config, name) for name in names}
+    return config.override(
+        **{name: value + number for name, value in stated.items() if value is not None}
+    )
 
 
 @dataclass(frozen=True)
@@ -188,6 +230,8 @@ class InputProcessor:
         vocab_size: number of the model's logits; None for the tokenizer's tokens.
         longest_of: how many positions a request may come to take.
         context_length: most positions of a sequence; None where nobody knows.
+        origin: makes receipts of the outputs; None: they have none.
+        model: what the model is called.
     """
 
     def __init__(
@@ -198,8 +242,12 @@ class InputProcessor:
         vocab_size: int | None = None,
         longest_of: LongestOf = lambda request: sys.maxsize,
         context_length: int | None = None,
+        origin: HealingOrigin | None = None,
+        model: str = "",
     ) -> None:
         self._tokenizer = tokenizer
+        self._origin = origin
+        self._model = model
         self._recommended = (
             recommended if isinstance(recommended, Recommended) else Recommended(recommended)
         )
@@ -208,7 +256,13 @@ class InputProcessor:
         self._longest_of = longest_of
         self._context_length = context_length
         self._grammars = Grammars(tokenizer, self._vocab_size)
+        self._healer = Healer(tokenizer)
         self._find_breakers = lru_cache(MAX_BREAKERS)(partial(find_breakers, tokenizer))
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's."""
+        return self._tokenizer
 
     def settings(
         self, config: GenerationConfig | None, settings: Mapping[str, Any]
@@ -251,14 +305,34 @@ class InputProcessor:
             check_length("a negative prompt", negative, self._tokenizer, length)
         tokenized = tokenize_settings(complete, self._tokenizer, self._find_breakers)
         template = RequestTemplate(
-            complete, tokenized, extras, self._tokenizer, self._longest_of, default_length
+            complete,
+            tokenized,
+            extras,
+            self._tokenizer,
+            self._longest_of,
+            default_length,
+            origin=None if "strategy" in extras else self._origin,
+            caller=caller(self._model) if telemetry.MODULE in telemetry.MODULES else None,
         )
-        if splits_reasoning(complete):
+        if complete.token_healing and "strategy" not in extras:
+            template = replace(template, heal=self._healer.heal)
+        if complete.thinking_budget is not None:
+            self._warn_of_budget(complete)
+            marks_of = partial(thought_marks, self._tokenizer, complete)
+            template = replace(template, thoughts_of=marks_of)
+        if complete.allow_thinking:
             find = partial(self._grammars.find_for_prompt, complete)
             return replace(template, grammar_of=find)
         if complete.form is not None:
             extras["grammar"] = self._grammars.find(complete)
         return template
+
+    def _warn_of_budget(self, config: GenerationConfig) -> None:
+        if not thinks(self._tokenizer.chat_template):
+            warn_of_setting(
+                f"thinking_budget={config.thinking_budget} has an effect only on a text that "
+                f"begins with {BEGIN}: this model's chat template has no such mark"
+            )
 
     def read(self, prompt: Prompt, *, parse_special: bool) -> tuple[str, list[int]]:
         """A prompt as text and as ids; RequestError if it is none, is empty or cannot fit."""
@@ -303,6 +377,8 @@ class InputProcessor:
     ) -> Job:
         """The job of one prompt; errors as in `prepare`."""
         text, token_ids = self._read(prompt, parse_special)
+        if template.caller is not None and isinstance(prompt, ChatPrompt):
+            template = replace(template, caller=template.caller.of_chat())
         job = template.job(text, token_ids, prompt_index)
         self._check(job.request)
         return job

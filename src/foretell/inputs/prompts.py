@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config.plain import string, unpacked
-from foretell.errors import ContextLengthError, RequestError
-from foretell.utils.display import count
+from foretell.errors import RequestError
+from foretell.text.length import check_length
 from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ Prompts = Prompt | Sequence[Prompt]
 
 NOT_IDS = (bytes, bytearray, Mapping, Set)
 """Of no order, or of no ids."""
-
-CHEAP_TEXT = (
-    1 << 16
-)  # characters; they are encoded in 0.1 s, and then the tokens can be told exactly
 
 
 def is_batch(prompt: Any) -> TypeGuard[Sequence[Any]]:
@@ -64,18 +60,6 @@ def read_prompt(
     if not token_ids or min(token_ids) < 0 or max(token_ids) >= tokenizer.vocab_size:
         return "", token_ids  # the engine refuses these, with the numbers
     return tokenizer.decode(token_ids, skip_special_tokens=False), token_ids
-
-
-def check_length(name: str, text: str, tokenizer: Tokenizer, context_length: int | None) -> None:
-    """Raise ContextLengthError for a text that is too long whatever its tokens are."""
-    if context_length is None or len(text) <= CHEAP_TEXT:
-        return
-    least = tokenizer.min_tokens(text)
-    if least > context_length:
-        raise ContextLengthError(
-            f"{name} of {count(len(text), 'character')}: at least {count(least, 'token')}, but the "
-            f"context has {context_length}"
-        )
 
 
 def _encode(text: str, tokenizer: Tokenizer, *, parse_special: bool) -> list[int]:

@@ -11,6 +11,7 @@ from foretell.config.settings import TOKEN_IDS_OF
 from foretell.config.validators import text_of
 from foretell.decoding.context import Breakers
 from foretell.errors import ConfigError
+from foretell.text.reasoning import BEGIN, END
 from foretell.utils.quoting import quote
 
 if TYPE_CHECKING:
@@ -120,8 +121,12 @@ def _changes(config: GenerationConfig, tokenizer: Tokenizer) -> dict[str, Any]:
         changes |= _banned(config, tokenizer)
     if config.logit_bias and any(isinstance(key, str) for key in config.logit_bias):
         changes |= _biases(config, tokenizer, changes.get("processors", config.processors))
+    if config.force_words is not None:
+        changes["force_words"] = [_alternatives(word, tokenizer) for word in config.force_words]
     if config.stop:
         changes |= _stops(config, tokenizer)
+    if config.allow_thinking and {BEGIN, END} & {*tokenizer.control_names}:
+        changes["show_special_tokens"] = True  # or nobody could tell thoughts from the answer
     return changes
 
 
@@ -141,6 +146,14 @@ def _spellings(word: str, tokenizer: Tokenizer) -> list[tuple[int, ...]]:
     texts = (word, " " + word.lstrip(" "))
     ids = (_ids(text, tokenizer, continuation=True) for text in texts)
     return list(dict.fromkeys(map(tuple, ids)))
+
+
+def _alternatives(word: Iterable[Any], tokenizer: Tokenizer) -> list[tuple[int, ...]]:
+    """The ways of writing a word, in ids."""
+    found: list[tuple[int, ...]] = []
+    for one in word:
+        found += _spellings(one, tokenizer) if isinstance(one, str) else [one]
+    return found
 
 
 def _stops(config: GenerationConfig, tokenizer: Tokenizer) -> dict[str, Any]:

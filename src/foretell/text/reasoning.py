@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from foretell.text.tokenizer import Tokenizer
-
 from foretell.text.marks import overlap
+
+if TYPE_CHECKING:
+    from foretell.config import GenerationConfig
+    from foretell.text.tokenizer import Tokenizer
 
 BEGIN, END = "<think>", "</think>"
 
@@ -20,6 +21,16 @@ def ends_with_mark(mark: str, prompt: Sequence[int], tokenizer: Tokenizer) -> bo
     """Whether a prompt, which is token ids, ends with this mark, or with white space behind it."""
     end = tokenizer.decode(list(prompt[-_LAST:]), skip_special_tokens=False)
     return end.rstrip().endswith(mark)
+
+
+def thinks(template: str | None) -> bool:
+    """Whether the model of this chat template writes its reasoning between marks."""
+    return BEGIN in (template or "")
+
+
+def may_go_on(config: GenerationConfig) -> bool:
+    """Whether a text with these settings goes on with reasoning that its prompt has begun."""
+    return config.form is None or bool(config.allow_thinking)
 
 
 class ReasoningPart(NamedTuple):
@@ -91,6 +102,14 @@ class ReasoningReader:
             text = text.lstrip()
         self._is_fresh = self._is_fresh and not text
         return [ReasoningPart(text, is_reasoning)] if text else []
+
+
+def split(text: str, *, starts_inside: bool) -> tuple[str | None, str]:
+    """The reasoning of a whole text, None if there is none, and the rest."""
+    reader = ReasoningReader(starts_inside=starts_inside)
+    parts = [*reader.feed(text), *reader.finish()]
+    thought = "".join(part.text for part in parts if part.is_reasoning)
+    return thought or None, "".join(part.text for part in parts if not part.is_reasoning)
 
 
 def _num_waiting(text: str) -> int:

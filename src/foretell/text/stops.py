@@ -69,19 +69,20 @@ class SearchBudget:
         """The first match in `text[start:end]`, else the first that text to come could complete.
 
         Without `partial` there is none of the latter. ConfigError if it takes too long, or too much
-        memory.
+        memory. `regex` looks at the clock on the wall: a search that was cut off while others had
+        the processor begins again.
         """
-        begin = thread_time()
-        try:
-            if self.left <= 0:
-                raise TimeoutError
-            return pattern.search(text, start, end, partial=partial, timeout=self.left)
-        except TimeoutError:
-            raise _beyond(pattern, f"took over {TIMEOUT:g} s", end) from None
-        except (MemoryError, RecursionError):
-            raise _beyond(pattern, "takes too much memory", end) from None
-        finally:
-            self.left -= thread_time() - begin
+        while self.left > 0:
+            begin = thread_time()
+            try:
+                return pattern.search(text, start, end, partial=partial, timeout=self.left)
+            except TimeoutError:
+                continue
+            except (MemoryError, RecursionError):
+                raise _beyond(pattern, "takes too much memory", end) from None
+            finally:
+                self.left -= thread_time() - begin
+        raise _beyond(pattern, f"took over {TIMEOUT:g} s", end)
 
 
 def _beyond(pattern: regex.Pattern[str], what: str, length: int) -> ConfigError:

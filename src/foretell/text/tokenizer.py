@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkable
 
 from foretell.errors import RequestError
+from foretell.formats.file_names import TOKENIZER
 from foretell.text.detokenizer import Detokenizer
+from foretell.text.infill_marks import find_marks
 from foretell.text.tokenizers.bound import TokenBound
 from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.special import SpecialTokens
 from foretell.text.tokenizers.vocabulary import (
+    DEFAULT_TEMPLATE,
     SPECIAL_TYPES,
     MergedVocabulary,
     Vocabulary,
@@ -74,11 +77,13 @@ class Tokenizer:
         adds_space_prefix: whether `encode` puts a space before the text (SentencePiece).
         spaces_user_defined: whether `encode` also puts one after each user-defined token, as
             llama.cpp does, where SentencePiece itself would not.
-        chat_template: Jinja source, if the model comes with one.
+        chat_template: Jinja source of a usual chat, if the model comes with one.
+        chat_templates: all that it comes with, by name: "default", "tool_use", ...
         special_tokens: names of the special tokens by role, as chat templates know them:
             "bos_token", "eos_token", "pad_token", ...
         control_names: names of all control tokens.
         user_defined_names: names of the tokens that are read as such in any text.
+        infill_marks: the tokens around a gap that is to be filled, if the model has such.
     """
 
     def __init__(self, vocabulary: Vocabulary, codec: Codec) -> None:
@@ -89,15 +94,17 @@ class Tokenizer:
         self.adds_bos = vocabulary.adds_bos
         self.adds_space_prefix = vocabulary.adds_space_prefix
         self.spaces_user_defined = (
-            isinstance(vocabulary, MergedVocabulary) and vocabulary.adds_space_prefix
+            isinstance(vocabulary, MergedVocabulary) and vocabulary.spaces_user_defined
         )
-        self.chat_template = vocabulary.chat_template
+        self.chat_templates = vocabulary.chat_templates
+        self.chat_template = vocabulary.chat_templates.get(DEFAULT_TEMPLATE)
         self.special_tokens = vocabulary.special_tokens
         self._types = vocabulary.types
         self._special = SpecialTokens(vocabulary)
         self.control_names = self._special.names
         self.user_defined_names = self._special.user_defined
         self._codec = codec
+        self.infill_marks = find_marks(vocabulary.ids, vocabulary.infill_ids)
 
     def __repr__(self) -> str:
         return f"Tokenizer(vocab_size={self.vocab_size})"
@@ -119,15 +126,24 @@ class Tokenizer:
 
     @classmethod
     def from_folder(cls, folder: Path) -> Tokenizer:
-        """Build the tokenizer of a checkpoint's folder: see `tokenizer_files`.
+        """Build the tokenizer of a checkpoint's folder.
+
+        From `tokenizer.json` where there is one (see `hf_files`), else from older files (see
+        `older_files`).
 
         Raises:
             ModelFileError: a file is damaged, or at odds with itself or with the model.
-            UnsupportedModelError: there is no `tokenizer.json`, or it is of an unknown kind.
+            UnsupportedModelError: there is no file that is known, or it is of an unknown kind.
         """
-        from foretell.text.tokenizers.hf_files import read_files
+        path = folder / TOKENIZER
+        if path.exists() or path.is_symlink():
+            from foretell.text.tokenizers.hf_files import read_files
 
-        return cls.from_files(read_files(folder))
+            return cls.from_files(read_files(folder))
+        from foretell.text.tokenizers.older_files import read_older
+
+        vocabulary = read_older(folder)
+        return cls(vocabulary, _make_codec(vocabulary))
 
     @classmethod
     def from_files(cls, files: TokenizerFiles) -> Tokenizer:

@@ -196,7 +196,6 @@ def test_another_template_can_be_given() -> None:
     assert prompt_of(GEMMA, [DEVELOPER_SAYS, USER], chat_template=DEVELOPER) == theirs(
         DEVELOPER, [DEVELOPER_SAYS, USER], add_generation_prompt=True
     )
-    assert prompt_of(CHATML, [USER], chat_template="") == ""
     ids = chat_prompt(chatting_tokenizer(""), [USER], chat_template="<|end|>{{ bos_token }}")
     assert ids == [EOS, BOS]
 
@@ -227,6 +226,15 @@ def test_a_broken_template_of_the_callers_is_the_callers_fault(source: Any, reas
     if source == "{% if %}":
         with pytest.raises(ModelFileError, match=r"^the chat template is broken"):
             prompt_of(source, [USER])
+
+
+@pytest.mark.parametrize("source", ["", "{% for m in mesages %}{{ m.content }}{% endfor %}"])
+def test_a_template_that_makes_nothing_is_refused(source: str) -> None:
+    refused = pytest.raises(RequestError, match="template makes an empty prompt of these messages")
+    with refused:
+        prompt_of(source, [USER])
+    with refused:
+        prompt_of(CHATML, [USER], chat_template=source)
 
 
 def test_names_and_empty_answers_reach_the_template() -> None:

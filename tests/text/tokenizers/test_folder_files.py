@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from support.folder_tokenizers import byte_level, llama3, save
 from transformers import AutoTokenizer
 
-from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
+from foretell.errors import ConfigError, ModelFileError, RequestError, UnsupportedModelError
 from foretell.text.chat.prompt import template_of
 from foretell.text.chat.template import ChatTemplate
 from foretell.text.tokenizer import Tokenizer
@@ -100,6 +101,41 @@ def test_the_template_wins_over_add_bos_token(tmp_path: Path, adds_bos: bool) ->
     ours, theirs = Tokenizer.from_folder(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
     assert ours.adds_bos
     assert ours.encode("The cat") == theirs.encode("The cat")
+
+
+def test_templates_are_found_by_name(folder: Path) -> None:
+    several = [
+        {"name": "default", "template": "usual"},
+        {"name": "tool_use", "template": "tools {{ messages }}"},
+        {"name": "rag", "template": "documents"},
+    ]
+    (folder / "chat_template.jinja").unlink()
+    edit(folder / "tokenizer_config.json", lambda values: values.update(chat_template=several))
+    tokenizer = Tokenizer.from_folder(folder)
+    assert tokenizer.chat_templates == {one["name"]: one["template"] for one in several}
+    assert template_of(tokenizer).source == "usual"
+    assert template_of(tokenizer, has_tools=True).source == "tools {{ messages }}"
+    assert template_of(tokenizer, "rag", has_tools=True).source == "documents"
+    assert template_of(tokenizer, "{{ own }}").source == "{{ own }}"
+    with pytest.raises(RequestError, match=r"chat_template='rug' must be one of .*default.*rag"):
+        template_of(tokenizer, "rug")
+
+
+def test_saved_templates_come_back_by_name(folder: Path) -> None:
+    theirs = AutoTokenizer.from_pretrained(folder)
+    theirs.chat_template = {"default": "usual", "rag": "documents"}
+    theirs.save_pretrained(folder)
+    assert (folder / "additional_chat_templates" / "rag.jinja").exists()
+    assert Tokenizer.from_folder(folder).chat_templates == theirs.chat_template
+
+
+def test_a_default_template_may_be_missing(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+    named = {"chat_template": [{"name": "rag", "template": "documents"}]}
+    edit(folder / "tokenizer_config.json", lambda values: values.update(named))
+    tokenizer = Tokenizer.from_folder(folder)
+    with pytest.raises(RequestError, match=r"no default chat template: set chat_template to .*rag"):
+        template_of(tokenizer)
 
 
 def test_ends_named_by_the_model_count(folder: Path) -> None:
@@ -361,14 +397,24 @@ def test_unreadable_files_are_sentences(folder: Path, data: bytes, message: str)
         (folder / name).write_bytes(before)
 
 
+@pytest.mark.parametrize("config", [{"eos_token": 7}, {"chat_template": 7}, {"chat_template": [7]}])
+def test_a_folder_of_any_name_is_told_in_a_line(
+    saved: Path, tmp_path: Path, config: dict[str, Any]
+) -> None:
+    strange = Path(shutil.copytree(saved, tmp_path / "a\n\x1b[31mb"))
+    (strange / "chat_template.jinja").unlink(missing_ok=True)
+    edit(strange / "tokenizer_config.json", lambda values: values.update(config))
+    with pytest.raises(ModelFileError, match=r"a\\n\\x1b\[31mb") as caught:
+        Tokenizer.from_folder(strange)
+    assert str(caught.value).isprintable()
+
+
 def test_missing_tokenizers_are_sentences(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     with pytest.raises(UnsupportedModelError, match=r"has no tokenizer: must have tokenizer\.json"):
         Tokenizer.from_folder(folder)
-    (folder / "tokenizer.model").write_bytes(b"proto")
-    with pytest.raises(
-        UnsupportedModelError, match=r"has tokenizer\.model, but no tokenizer\.json"
-    ):
+    (folder / "spiece.model").write_bytes(b"proto")
+    with pytest.raises(UnsupportedModelError, match=r"has spiece\.model, but no tokenizer\.json"):
         Tokenizer.from_folder(folder)
 
 

@@ -11,6 +11,7 @@ import pytest
 import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.pieces import piece_metadata
 from support.spm_oracle import processor
 from support.text_corpus import CODE, PROSE, SCRIPTS, corpus
 
@@ -172,6 +173,23 @@ def test_encodes_any_vocabulary_as_sentencepiece_does(
         parts = cut_at_user_defined(metadata, text) if prefix else [text]
         encoded = (oracle.encode(part) if isinstance(part, str) else [part] for part in parts)
         assert ids(tokenizer, text) == list(chain(*encoded))
+
+
+def test_unused_pieces_made_of_unused_pieces_a_thousand_deep() -> None:
+    """Longer than Python lets functions call each other; SentencePiece goes on for 100."""
+    metadata = piece_metadata()
+    runs = ["a" * length for length in range(1, 1025)]
+    for key, values in {
+        "tokens": runs,
+        "scores": [float(len(run)) for run in runs],
+        "token_type": [1] + [5] * (len(runs) - 1),
+    }.items():
+        metadata[f"tokenizer.ggml.{key}"] += values
+    metadata |= {"tokenizer.ggml.unknown_token_id": 0, "tokenizer.ggml.add_space_prefix": False}
+    tokenizer, single = tokenizer_of(metadata), metadata["tokenizer.ggml.tokens"].index("a")
+    for length in (99, 1500):
+        assert ids(tokenizer, "a" * length) == [single] * length
+    assert ids(tokenizer, "a" * 99) == processor(metadata).encode("a" * 99)
 
 
 def without_user_defined(metadata: dict[str, Any]) -> sentencepiece.SentencePieceProcessor:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from support.grammars import grammar_of
 
-from foretell.errors import RequestError
+from foretell.config.schemas import closed
+from foretell.errors import ConfigError, RequestError
 from foretell.text.tools.definitions import MAX_TOOLS
 from foretell.text.tools.use import tool_use
 
@@ -73,11 +74,32 @@ def test_calls_are_held_to_their_form() -> None:
     assert unmarked.settings() == {}
 
 
-@pytest.mark.parametrize("is_strict", [False, True])
-def test_a_strict_tool_is_held_to_all_of_its_schema(is_strict: bool) -> None:
-    use = tool_use([{**F, "function": {**F["function"], "strict": is_strict}}])
+UNSUPPORTED = {"type": "object", "properties": {"x": {"type": "array", "uniqueItems": True}}}
+
+
+def named(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": UNSUPPORTED, **more}}
+
+
+def test_a_strict_tool_is_held_to_all_of_its_schema() -> None:
+    loose = tool_use([named("f"), named("g", strict=False)])
+    assert loose is not None
+    assert len(grammar_of(**loose.settings()).passed_over) == 2
+    mixed = tool_use([named("f"), named("g", strict=True)])
+    assert mixed is not None
+    with pytest.raises(ConfigError, match=r"structures\[1\].schema: .*uniqueItems"):
+        grammar_of(**mixed.settings())
+
+
+def test_unmarked_calls_are_held_to_their_form_beside_json() -> None:
+    use = tool_use([F], "auto", syntax="llama3")
     assert use is not None
-    assert use.settings()["lenient"] is not is_strict
+    schema = {"type": "object", "properties": {"name": {"type": "integer"}}, "required": ["name"]}
+    grammar = grammar_of(**use.settings(has_form=True), json_schema=closed(schema))
+    assert grammar.accepts('{"name": 3}')
+    assert grammar.accepts('{"name": "f", "parameters": {"city": "Oslo"}}')
+    for text in ('{"name": "g", "parameters": {"city": "Oslo"}}', '{"name": "f"}', "hello", ""):
+        assert not grammar.accepts(text)
 
 
 @pytest.mark.parametrize("choice", ["auto", "required"])

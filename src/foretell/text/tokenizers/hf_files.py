@@ -9,19 +9,20 @@ end a generation.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
+from foretell.errors import ConfigError, ModelFileError
 from foretell.formats.file_names import CONFIG, GENERATION_CONFIG, TOKENIZER, TOKENIZER_CONFIG
 from foretell.formats.json import read_optional_object, read_text
+from foretell.text.tokenizers.vocabulary import DEFAULT_TEMPLATE
 from foretell.utils.quoting import escape, quote
 
 MAX_TOKENIZER_BYTES = 1 << 28
 MAX_TEMPLATE_BYTES = 1 << 20
-OLDER_FORMATS = ("tokenizer.model", "vocab.json", "tekken.json", "vocab.txt", "spiece.model")
+MAX_TEMPLATES = 64
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,19 @@ class TokenizerFiles:
 
     Attributes:
         source: where it comes from, for messages.
-        text: the content of `tokenizer.json`.
+        text: the content of `tokenizer.json`; empty where there is none.
         special_tokens: names of the special tokens by role: "bos_token", "eos_token", ...
         extra_tokens: names of special tokens without a role.
-        chat_template: Jinja source.
+        chat_templates: Jinja sources by name; that of a usual chat is "default".
         end_ids: ids of tokens that end a generation, besides "eos_token".
         vocab_size: length of the model's logits; None if unknown.
     """
 
     source: str
-    text: str
+    text: str = ""
     special_tokens: Mapping[str, str] = field(default_factory=dict)
     extra_tokens: tuple[str, ...] = ()
-    chat_template: str | None = None
+    chat_templates: Mapping[str, str] = field(default_factory=dict)
     end_ids: frozenset[int] = frozenset()
     vocab_size: int | None = None
 
@@ -52,21 +53,23 @@ def read_files(folder: Path) -> TokenizerFiles:
 
     Raises:
         ModelFileError: a file is damaged, or a value impossible.
-        UnsupportedModelError: there is no `tokenizer.json`.
+        ModelNotFoundError: there is no `tokenizer.json`.
     """
     path = folder / TOKENIZER
-    if not (path.exists() or path.is_symlink()):
-        raise UnsupportedModelError(_no_tokenizer(folder))
+    return replace(read_settings(folder, escape(path)), text=read_text(path, MAX_TOKENIZER_BYTES))
+
+
+def read_settings(folder: Path, source: str) -> TokenizerFiles:
+    """What a folder's files say of a tokenizer beside its vocabulary, which `source` has."""
     config = read_optional_object(folder / TOKENIZER_CONFIG) or {}
     older = read_optional_object(folder / "special_tokens_map.json") or {}
     model = read_optional_object(folder / CONFIG) or {}
     generation = read_optional_object(folder / GENERATION_CONFIG) or {}
     return TokenizerFiles(
-        source=escape(path),
-        text=read_text(path, MAX_TOKENIZER_BYTES),
+        source=source,
         special_tokens=dict(_special_tokens({**older, **config}, folder)),
         extra_tokens=tuple(_extra_tokens({**older, **config})),
-        chat_template=_read_template(folder, config),
+        chat_templates=_read_templates(folder, config),
         end_ids=frozenset(
             _end_ids(generation, folder / GENERATION_CONFIG) or _end_ids(model, folder / CONFIG)
         ),
@@ -90,19 +93,9 @@ def take_files(tokenizer: Any, vocab_size: int | None, end_ids: frozenset[int]) 
         text=backend.to_str(),
         special_tokens={role: name for role, name in named.items() if isinstance(name, str)},
         extra_tokens=tuple(_extra_tokens({"extra_special_tokens": extra})),
-        chat_template=choose_template(getattr(tokenizer, "chat_template", None), source),
+        chat_templates=named_templates(getattr(tokenizer, "chat_template", None), source),
         end_ids=end_ids,
         vocab_size=vocab_size,
-    )
-
-
-def _no_tokenizer(folder: Path) -> str:
-    found = next((name for name in OLDER_FORMATS if (folder / name).is_file()), None)
-    if found is None:
-        return f"{escape(folder)} has no tokenizer: must have {TOKENIZER}, or give tokenizer="
-    return (
-        f"{escape(folder)} has {found}, but no {TOKENIZER}: load it with transformers' "
-        "AutoTokenizer and save it again, or give tokenizer="
     )
 
 
@@ -117,7 +110,7 @@ def _special_tokens(config: Mapping[str, Any], folder: Path) -> Iterator[tuple[s
                 yield key, name
             elif name is not None and key in ("bos_token", "eos_token"):
                 raise ModelFileError(
-                    f"{folder / TOKENIZER_CONFIG}: {key} is {quote(name)}: must be a string"
+                    f"{escape(folder / TOKENIZER_CONFIG)}: {key} is {quote(name)}: must be a string"
                 )
 
 
@@ -135,23 +128,35 @@ def _content(token: object) -> object:
     return getattr(token, "content", token)
 
 
-def _read_template(folder: Path, config: Mapping[str, Any]) -> str | None:
+def _read_templates(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
+    """Those of files of their own, or else of the config.
+
+    In `additional_chat_templates` each file is one more, by its name.
+    """
     path = folder / "chat_template.jinja"
-    if path.exists() or path.is_symlink():
-        return read_text(path, MAX_TEMPLATE_BYTES)
-    older = read_optional_object(folder / "chat_template.json") or {}
-    return choose_template(config.get("chat_template") or older.get("chat_template"), folder)
+    if not (path.exists() or path.is_symlink()):
+        older = read_optional_object(folder / "chat_template.json") or {}
+        return named_templates(
+            config.get("chat_template") or older.get("chat_template"), escape(folder)
+        )
+    others = sorted((folder / "additional_chat_templates").glob("*.jinja"))
+    if len(others) > MAX_TEMPLATES:
+        raise ModelFileError(f"{escape(folder)} has more than {MAX_TEMPLATES} chat templates")
+    files = {**{other.stem: other for other in others}, DEFAULT_TEMPLATE: path}
+    return {name: read_text(file, MAX_TEMPLATE_BYTES) for name, file in files.items()}
 
 
-def choose_template(value: object, source: object) -> str | None:
-    """The template itself, or of several named ones the one called "default"."""
+def named_templates(value: object, source: object) -> dict[str, str]:
+    """Templates by name: several that are listed, or one alone, which is the default."""
     if isinstance(value, list):
-        value = dict(_named_template(entry, source) for entry in value)
-    if isinstance(value, dict):
-        value = value.get("default")
-    if value is None or isinstance(value, str):
-        return value
-    raise ModelFileError(f"{source}: chat_template is {quote(value)}: must be a string")
+        return dict(_named_template(entry, source) for entry in value)
+    found: dict[str, Any] = value if isinstance(value, dict) else {DEFAULT_TEMPLATE: value}
+    for template in found.values():
+        if not isinstance(template, str | None):
+            raise ModelFileError(
+                f"{escape(source)}: chat_template is {quote(template)}: must be a string"
+            )
+    return {name: template for name, template in found.items() if template is not None}
 
 
 def _named_template(entry: object, source: object) -> tuple[str, str]:
@@ -159,7 +164,7 @@ def _named_template(entry: object, source: object) -> tuple[str, str]:
     name, template = found
     if not (isinstance(name, str) and isinstance(template, str)):
         raise ModelFileError(
-            f"{source}: chat_template lists {quote(entry)}: must be "
+            f"{escape(source)}: chat_template lists {quote(entry)}: must be "
             '{"name": ..., "template": ...}, both texts'
         )
     return name, template

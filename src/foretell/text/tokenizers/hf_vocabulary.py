@@ -65,11 +65,13 @@ def _build(
     _check_ids(vocab, files)
     added = tokenizer.get_added_tokens_decoder()
     _check_added(spec.get("added_tokens"), vocab, files.source)
+    bos, adds_bos = _begin(files, tokenizer, vocab)
     reader = _Reader(files, vocab, added)
     vocabulary = reader.vocabulary(
         unknown=_unknown_id(spec["model"], vocab),
         has_bytes=decoder.has_bytes,
-        adds_bos=_adds_bos(files, tokenizer, vocab),
+        bos=bos,
+        adds_bos=adds_bos,
         strips_space=decoder.strips_space,
     )
     bound = read_bound(spec, vocabulary)
@@ -173,18 +175,23 @@ def _unknown_id(model: Mapping[str, Any], vocab: Mapping[str, int]) -> int | Non
     return vocab.get(name) if isinstance(name, str) else None
 
 
-def _adds_bos(
+def _begin(
     files: TokenizerFiles, tokenizer: tokenizers.Tokenizer, vocab: Mapping[str, int]
-) -> bool:
-    """Whether the files ask for a beginning-of-sequence token, and have one."""
+) -> tuple[int | None, bool]:
+    """The beginning-of-sequence token, if there is one, and whether it is put before a text.
+
+    One that is put there has this role, even where no file names it.
+    """
     bos = vocab.get(files.special_tokens.get("bos_token", ""))
     first = _template_begin(tokenizer, vocab)
+    if bos is None and len(first) == 1:
+        return first[0], True
     if first not in ([], [bos]):
         raise UnsupportedModelError(
             f"{files.source}: its post_processor puts tokens {quote(first)} before a text: must be "
             "none, or bos_token"
         )
-    return bool(first)
+    return bos, bool(first)
 
 
 def _template_begin(tokenizer: tokenizers.Tokenizer, vocab: Mapping[str, int]) -> list[int]:
@@ -213,14 +220,20 @@ class _Reader:
         self.added = added
 
     def vocabulary(
-        self, *, unknown: int | None, has_bytes: bool, adds_bos: bool, strips_space: bool
+        self,
+        *,
+        unknown: int | None,
+        has_bytes: bool,
+        bos: int | None,
+        adds_bos: bool,
+        strips_space: bool,
     ) -> Vocabulary:
         """Everything, padded with tokens that are never produced to the model's size."""
         size = self.files.vocab_size or max(self.vocab.values()) + 1
         tokens = [""] * size
         for token, index in self.vocab.items():
             tokens[index] = token
-        bos, eos = (self.vocab.get(self._named(name)) for name in ("bos_token", "eos_token"))
+        eos = self.vocab.get(self.files.special_tokens.get("eos_token", ""))
         ends = self.files.end_ids | ids_of_ends(self.vocab)
         ends = ends if eos is None else ends | {eos}
         return Vocabulary(
@@ -233,7 +246,7 @@ class _Reader:
             adds_bos=adds_bos,
             eos_token_id=eos,
             eos_token_ids=ends,
-            chat_template=self.files.chat_template,
+            chat_templates=self.files.chat_templates,
             special_tokens=self.files.special_tokens,
             spacing={
                 token.content: Spacing(token.lstrip, token.rstrip)
@@ -241,9 +254,6 @@ class _Reader:
                 if token.lstrip or token.rstrip
             },
         )
-
-    def _named(self, role: str) -> str:
-        return self.files.special_tokens.get(role, "")
 
     def _types(
         self, tokens: list[str], marks: frozenset[int], unknown: int | None, has_bytes: bool

@@ -26,14 +26,17 @@ MAX_COMPILE_WORK = 10**9  # characters sliced; Gemma's 255,000 pieces take 10 mi
 MAX_TIED = 100  # pieces to look for in a text before it is merged the fast way
 
 
-def merge(text: str, scores: Mapping[str, float]) -> list[str]:
-    """The pieces into which the characters of `text` are merged; joined, they are the text."""
+def merge(text: str, scores: Mapping[str, float], *, but_for: str | None = None) -> list[str]:
+    """The pieces into which the characters of `text` are merged; joined, they are the text.
+
+    With `but_for`, as if that piece had no score.
+    """
     symbols: list[str] = list(text)
     end = len(symbols)
     after, before = list(range(1, end + 1)), list(range(-1, end - 1))
     queue: list[tuple[float, int, str]] = []
     for left, pair in enumerate(map(str.__add__, symbols, symbols[1:])):
-        if pair in scores:
+        if pair in scores and pair != but_for:
             queue.append((-scores[pair], left, pair))
     heapify(queue)
     while queue:
@@ -45,10 +48,12 @@ def merge(text: str, scores: Mapping[str, float]) -> list[str]:
         after[left] = beyond = after[right]
         if beyond < end:
             before[beyond] = left
-            if (longer := piece + symbols[beyond]) in scores:
+            if (longer := piece + symbols[beyond]) in scores and longer != but_for:
                 heappush(queue, (-scores[longer], left, longer))
         previous = before[left]
-        if previous >= 0 and (longer := symbols[previous] + piece) in scores:
+        if previous < 0:
+            continue
+        if (longer := symbols[previous] + piece) in scores and longer != but_for:
             heappush(queue, (-scores[longer], previous, longer))
     return [symbol for symbol in symbols if symbol]
 

@@ -2,8 +2,9 @@
 
 Spaces are written `▁`; user-defined pieces are found first, the longest at each position; what lies
 between them is merged; a character that is no piece becomes the tokens of its UTF-8 bytes. A space
-before the text, where the file asks for one, is put after each control and user-defined token too,
-as in llama.cpp: tunes add such tokens to vocabularies that had none when they were trained.
+before the text, where the file asks for one, is put after each control token too; for GGUF files
+after each user-defined token as well, as in llama.cpp: tunes add such tokens to vocabularies that
+had none when they were trained.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class SentencePieceCodec:
         for part in self._split(text.replace(" ", SPACE)):
             user_defined = self._user_defined.get(part)
             ids += self._merge(before + part) if user_defined is None else [user_defined]
-            before = prefix
+            before = prefix if self._vocabulary.spaces_user_defined else ""
         return ids
 
     def token_bytes(self, token_id: int) -> bytes:
@@ -118,7 +119,7 @@ class SentencePieceCodec:
     def _append(self, piece: str, ids: list[int]) -> None:
         """Append the ids of one merged piece, or of what stands for it."""
         if piece in self._unused and len(piece) > 1:
-            for part in self._parts(piece):
+            for part in self._used_parts(piece):
                 self._append(part, ids)
         elif piece in self._scores and piece not in self._unused:
             ids.append(self._vocabulary.ids[piece])
@@ -127,11 +128,22 @@ class SentencePieceCodec:
         elif ids[-1:] != [self._unknown_id]:  # a run of unknown characters is one token
             ids.append(self._unknown_id)
 
+    def _used_parts(self, unused: str) -> list[str]:
+        """The parts that an unused piece was merged from, none of them such a piece of several."""
+        found: list[str] = []
+        waiting = [unused]
+        while waiting:
+            piece = waiting.pop()
+            if piece in self._unused and len(piece) > 1:
+                waiting += reversed(self._parts(piece))
+            else:
+                found.append(piece)
+        return found
+
     def _parts(self, unused: str) -> list[str]:
         """The parts that an unused piece was merged from."""
         if unused not in self._unused_parts:
-            others = {piece: score for piece, score in self._scores.items() if piece != unused}
-            self._unused_parts[unused] = merge(unused, others)
+            self._unused_parts[unused] = merge(unused, self._scores, but_for=unused)
         return self._unused_parts[unused]
 
 

@@ -6,7 +6,7 @@ The keys are those of ggml's specification (docs/gguf.md, `tokenizer.ggml.*`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 
 from foretell.errors import UnsupportedModelError
 from foretell.formats.metadata import MetadataReader
+from foretell.text.infill_marks import STATED
 from foretell.text.tokenizers.pretokenizers import NO_CUTS, PreTokenizer, find_pretokenizer
 from foretell.utils.quoting import quote
 from foretell.utils.surrogates import has_surrogate
 
 MAX_TOKENS = 2**22
 MAX_TOKEN_LENGTH = 1024  # characters; the longest in known vocabularies has a few hundred
+
+DEFAULT_TEMPLATE, TOOL_TEMPLATE = "default", "tool_use"
+"""What models that have several chat templates call that of a usual chat, and of one with tools."""
 
 ROLES = {  # by GGUF's keys, one of them misspelled there
     "unknown": "unk_token",
@@ -86,9 +90,10 @@ class Vocabulary:
         bos_token_id: put before a text where `adds_bos` says so.
         eos_token_id: the file's end-of-sequence token.
         eos_token_ids: every token that ends a generation.
-        chat_template: Jinja source.
+        chat_templates: Jinja sources by name; `DEFAULT_TEMPLATE` is that of a usual chat.
         special_tokens: names by role, as chat templates know them: "bos_token", "pad_token", ...
         spacing: of control tokens that take white space along, by name.
+        infill_ids: of the tokens around a gap, by what they stand before, where the file has them.
     """
 
     source: str
@@ -100,9 +105,10 @@ class Vocabulary:
     adds_bos: bool
     eos_token_id: int | None
     eos_token_ids: frozenset[int]
-    chat_template: str | None
+    chat_templates: Mapping[str, str]
     special_tokens: Mapping[str, str]
     spacing: Mapping[str, Spacing]
+    infill_ids: Mapping[str, int] = field(default_factory=dict, kw_only=True)
 
     def ids_of(self, *types: TokenType) -> list[int]:
         """Ids of the tokens of these types, ascending, empty tokens left out."""
@@ -128,6 +134,8 @@ class MergedVocabulary(Vocabulary):
         merges: for "gpt2", pairs in order of rank. Empty for "llama".
         pretokenizer: how text is cut before merging; "llama" does not cut.
         unknown_token_id: what stands for a character that nothing else spells.
+        spaces_user_defined: whether the space that goes before a text goes after user-defined
+            tokens too, as in llama.cpp.
     """
 
     model: str
@@ -135,10 +143,18 @@ class MergedVocabulary(Vocabulary):
     merges: list[tuple[str, str]]
     pretokenizer: PreTokenizer
     unknown_token_id: int | None
+    spaces_user_defined: bool
 
 
-def read_vocabulary(metadata: Mapping[str, Any], source: str) -> MergedVocabulary:
+def read_vocabulary(
+    metadata: Mapping[str, Any], source: str, end_ids: Set[int] = frozenset()
+) -> MergedVocabulary:
     """Read and check a file's vocabulary.
+
+    Args:
+        metadata: values by key.
+        source: the file's name, for messages.
+        end_ids: of tokens that end a generation besides those that the metadata names.
 
     Raises:
         ModelFileError: a field is missing, of the wrong type or at odds with another.
@@ -152,7 +168,9 @@ def read_vocabulary(metadata: Mapping[str, Any], source: str) -> MergedVocabular
     pretokenizer = NO_CUTS if llama else _read_pretokenizer(reader)
     types = _read_types(reader, tokens, model)
     bos, eos, unknown = (_special(reader, name, types, model) for name in ("bos", "eos", "unknown"))
-    ends = _end_ids(reader, ids, eos, len(tokens))
+    ends = _end_ids(reader, ids, eos, len(tokens)) | end_ids
+    if ends and max(ends) >= len(tokens):
+        raise reader.wrong(f"end-of-sequence token {max(ends)} must be an id below {len(tokens)}")
     for index in ends if bos is None else {bos, *ends}:
         types[index] = int(TokenType.CONTROL)  # some converters leave these at normal
     return MergedVocabulary(
@@ -166,13 +184,15 @@ def read_vocabulary(metadata: Mapping[str, Any], source: str) -> MergedVocabular
         pretokenizer=pretokenizer,
         adds_space_prefix=llama and reader.flag("tokenizer.ggml.add_space_prefix", True),
         unknown_token_id=unknown,
+        spaces_user_defined=llama and reader.flag("tokenizer.ggml.add_space_prefix", True),
         bos_token_id=bos,
         adds_bos=_read_adds_bos(reader, bos, pretokenizer),
         eos_token_id=eos,
         eos_token_ids=ends,
-        chat_template=_read_template(reader),
+        chat_templates=_read_templates(reader),
         special_tokens=_read_special_tokens(reader, tokens, {"bos_token": bos, "eos_token": eos}),
         spacing={},
+        infill_ids=_read_infill_ids(reader, len(tokens)),
     )
 
 
@@ -280,12 +300,15 @@ def _read_pretokenizer(reader: MetadataReader) -> PreTokenizer:
     return find_pretokenizer(reader.text("tokenizer.ggml.pre", "default"), reader.source)
 
 
-def _read_template(reader: MetadataReader) -> str | None:
+def _read_templates(reader: MetadataReader) -> dict[str, str]:
     key = "tokenizer.chat_template"
-    template = reader.text(key) if key in reader else None
-    if template is not None and has_surrogate(template):
-        raise reader.wrong(f"{key} is not valid UTF-8: must be")
-    return template
+    keys = {DEFAULT_TEMPLATE: key} if key in reader else {}
+    keys |= {name: f"{key}.{name}" for name in reader.texts("tokenizer.chat_templates", [])}
+    found = {name: reader.text(key) for name, key in keys.items() if key in reader}
+    for name, template in found.items():
+        if has_surrogate(template):
+            raise reader.wrong(f"{keys[name]} is not valid UTF-8: must be")
+    return found
 
 
 def _read_special_tokens(
@@ -302,6 +325,17 @@ def _read_special_tokens(
     named = {role: tokens[index] for role, index in found.items() if 0 <= index < len(tokens)}
     ends = {role: "" if index is None else tokens[index] for role, index in marks.items()}
     return named | ends
+
+
+def _read_infill_ids(reader: MetadataReader, vocab_size: int) -> dict[str, int]:
+    """Those that lie in the vocabulary: converters write others for tokens that are not there."""
+    found = {}
+    for part, names in STATED.items():
+        keys = [f"tokenizer.ggml.{name}" for name in names]
+        stated = [reader.integer(key, -(2**32), 2**32) for key in keys if key in reader]
+        if stated and 0 <= stated[0] < vocab_size:
+            found[part] = stated[0]
+    return found
 
 
 def _check_length(reader: MetadataReader, key: str, values: list[Any], vocab_size: int) -> None:

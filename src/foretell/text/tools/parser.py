@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from foretell.text.reasoning import BEGIN, END, ends_with_mark
+from foretell.config.settings import FORMS
+from foretell.text.reasoning import BEGIN, END, ends_with_mark, may_go_on
 from foretell.text.tools.answer import Answer, AnswerReader, join_parts
 from foretell.text.tools.use import ToolUse
 
@@ -37,10 +38,10 @@ class AnswerParser:
     def reader(self, prompt: Sequence[int], config: GenerationConfig) -> AnswerReader:
         """A reader of one answer, piece by piece, to a prompt of these token ids.
 
-        One that the settings hold to a form of its own goes on with no reasoning of the prompt's.
+        One of a form that lets nothing be thought goes on with no reasoning of the prompt's.
         """
-        may_go_on = self.splits_reasoning and config.form in (None, "structural_tag")
-        starts_inside = may_go_on and ends_with_mark(BEGIN, prompt, self.tokenizer)
+        goes_on = self.splits_reasoning and may_go_on(config)
+        starts_inside = goes_on and ends_with_mark(BEGIN, prompt, self.tokenizer)
         return AnswerReader(
             self.use, splits_reasoning=self.splits_reasoning, starts_inside=starts_inside
         )
@@ -52,22 +53,19 @@ class AnswerParser:
         reader = self.reader(prompt, config)
         return join_parts([*reader.feed(text), *reader.finish()], key)
 
-    def settings(self) -> dict[str, Any]:
-        """The settings that such answers need: marks are shown, calls held to their schemas.
+    def settings(self, stated: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that such answers need beside those that are stated.
 
-        Calls come behind the reasoning.
+        Marks are shown, calls held to their schemas; reasoning comes before a form.
         """
-        held = {} if self.use is None else self.use.settings()
-        if held and self.splits_reasoning:
-            held["structural_tag"]["thoughts"] = [BEGIN, END]
+        is_json = any(stated.get(name) not in (None, False) for name in ("json_schema", "json"))
+        held = {} if self.use is None else self.use.settings(has_form=is_json)
+        has_form = any(stated.get(name) not in (None, False) for name in FORMS)
+        if self.splits_reasoning and (held or has_form):
+            held["allow_thinking"] = True
         marks = [BEGIN, END] if self.splits_reasoning else []
         if self.use is not None:
             syntax = self.use.syntax
             marks += [mark for mark in (syntax.begin, syntax.end, *syntax.opens) if mark]
         hidden = set(marks) & set(self.tokenizer.control_names)
         return {**held, "show_special_tokens": True} if hidden else held
-
-
-def thinks(template: str | None) -> bool:
-    """Whether the model of this chat template writes its reasoning between marks."""
-    return BEGIN in (template or "")

@@ -36,14 +36,15 @@ class ToolUse:
     is_parallel: bool
     syntax: CallSyntax
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, *, has_form: bool = False) -> dict[str, Any]:
         """The settings that hold an answer to these tools: the arguments follow their schemas.
 
         A schema that cannot be held to in all is held to as far as it can be, unless its tool is
-        `strict`. Calls that have no mark, where there need be none, are not held to anything.
+        `strict`. Calls that have no mark, where there need be none, are not held to anything but
+        beside a form of the text (`has_form`), which is JSON.
         """
         syntax = self.syntax
-        if not (syntax.begin or self.is_required):
+        if not (syntax.begin or self.is_required or has_form):
             return {}
         tag = {
             "structures": [self._structure(tool) for tool in self.tools],
@@ -51,13 +52,14 @@ class ToolUse:
             "at_least_one": self.is_required,
             "stop_after_first": not self.is_parallel,
         }
-        is_strict = any(tool["function"].get("strict") for tool in self.tools)
-        return {"structural_tag": tag, "lenient": not is_strict}
+        return {"structural_tag": tag}
 
     def _structure(self, tool: Tool) -> dict[str, Any]:
         """How a call of a tool is written around its arguments, in vLLM's words."""
         begin, end = self.syntax.around(name_of(tool))
-        return {"begin": begin, "schema": closed(parameters_of(tool)), "end": end}
+        is_strict = bool(tool["function"].get("strict"))
+        schema = closed(parameters_of(tool))
+        return {"begin": begin, "schema": schema, "end": end, "strict": is_strict}
 
     @property
     def names(self) -> tuple[str, ...]:
