@@ -7,30 +7,24 @@ native backend included, is in tests/backends/native/test_beam_search.py.
 import itertools
 import math
 import random
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+from support.searches import Line, rules, run_search, texts_of
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from foretell.config import GenerationConfig
 from foretell.decoding.context import ChainContext
 from foretell.decoding.strategies.base import StrategyContext
-from foretell.decoding.strategies.beam import BeamStrategy
-from foretell.decoding.strategies.beam_search import BeamSearch, draw, rank_of, score_of
+from foretell.decoding.strategies.beam import BeamStrategy, Meeting
+from foretell.decoding.strategies.beam_records import Node
+from foretell.decoding.strategies.beam_search import BeamSearch, draw
+from foretell.decoding.strategies.hypotheses import rank_of, score_of
 from foretell.errors import RequestError
-from foretell.outputs import StopReason
 
 VOCAB = 60
-
-
-@dataclass
-class Line:
-    tokens: list[int]
-    num_prompt_tokens: int
-    index: int = 0
 
 
 @pytest.fixture(scope="module")
@@ -59,28 +53,9 @@ def rows_of(model, sequences):
         return list(model(torch.tensor(sequences)).logits[:, -1].float().numpy().copy())
 
 
-def rules(prompt, eos, max_new_tokens):
-    def check(history):
-        if history.tokens[-1] in eos:
-            return StopReason("eos", history.tokens[-1])
-        if len(history.tokens) == len(prompt) + max_new_tokens:
-            return StopReason("max_new_tokens", max_new_tokens)
-        return None
-
-    return check
-
-
 def search(rows_after, prompt, eos, config, vocab_size=VOCAB):
     """The hypotheses, best first: generated tokens and score."""
-    most = config.max_new_tokens
-    context = ChainContext(vocab_size, frozenset(eos), len(prompt) + most)
-    found = BeamSearch(config, context, rules(prompt, eos, most), most)
-    sequences = [list(prompt)]
-    while not found.is_done:
-        lines = [Line(tokens, len(prompt)) for tokens in sequences]
-        survivors = found.step(rows_after(sequences), lines)
-        sequences = [sequences[one.parent] + [one.node.token_id] for one in survivors]
-    return [([node.token_id for node in one.node.path()], one.score) for one in found.hypotheses]
+    return texts_of(run_search(BeamSearch, rows_after, prompt, eos, config, vocab_size))
 
 
 def random_settings(number):
@@ -276,3 +251,18 @@ def test_a_penalty_of_any_size_ranks_by_the_length_first(penalty, early_stopping
     lengths = [len(tokens) for tokens, _ in found]
     assert lengths == sorted(lengths, reverse=penalty > 0)
     assert all(score <= 0 for _, score in found)
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_where_all_ways_part_is_known_step_by_step(number):
+    """Beams that grow, fork and die at random, some of them finished, against the whole paths."""
+    choose = random.Random(number)
+    meeting, live, ended = Meeting(), [None], []
+    for step in range(25):
+        parents = choose.choices(live, k=choose.randint(1, 4))
+        live = [Node(parent, choose.randrange(2), -0.1, -0.1, step + 1) for parent in parents]
+        ended = choose.sample(ended, k=min(len(ended), choose.randint(0, 2)))
+        ended += [Node(live[0].parent, 9, -0.1, -0.1, step + 1)] * (choose.random() < 0.05)
+        paths = [one.path() for one in (*live, *ended)]
+        shared = [nodes[0] for nodes in zip(*paths, strict=False) if len({*nodes}) == 1]
+        assert meeting.of([*live, *ended]) is (shared[-1] if shared else None)

@@ -14,7 +14,7 @@ from support.toy import VOCAB_SIZE, toy_llm
 
 from foretell import ConfigError, GenerationConfig, NumericalError
 from foretell.config.settings import SETTINGS
-from foretell.config.validators import Notation, Values
+from foretell.config.values import Notation, Values
 from foretell.decoding.functions import check_functions, read_function
 from foretell.decoding.processors.custom import UserProcessor
 from foretell.decoding.stopping import StoppingCriteria

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from foretell.decoding.processors.base import History
+    from foretell.decoding.thoughts import ThoughtMarks
 
 Breakers = Mapping[int, Sequence[tuple[int, ...]]]
 """By a token id: the ids that must follow it to break a sequence for DRY; none: it alone does."""
@@ -50,6 +51,29 @@ class FormMatchers(Protocol):
         ...
 
 
+class TextBeginning(Protocol):
+    """What a generated text must begin with: tokens that were taken back from its prompt."""
+
+    @property
+    def num_taken(self) -> int:
+        """How many they are."""
+        ...
+
+    @property
+    def num_characters(self) -> int:
+        """Whole characters of theirs, which are the prompt's."""
+        ...
+
+    @property
+    def most_tokens(self) -> int:
+        """After so many tokens it is written, whichever they are."""
+        ...
+
+    def allowed(self, written: Sequence[int]) -> Sequence[int] | None:
+        """The ids that may follow what was generated so far; None: it is written, and any may."""
+        ...
+
+
 @dataclass(frozen=True)
 class ChainContext:
     """What settings alone do not determine.
@@ -61,6 +85,8 @@ class ChainContext:
         dry_breakers: where DRY stops looking back.
         prompt_index: of the prompt in its list, which transformers' functions are told.
         matchers: of the language that the text is held to, if it is held to one.
+        thoughts: what these stand between, where they have a budget.
+        beginning: what the text must begin with, where that is certain.
     """
 
     vocab_size: int
@@ -69,3 +95,5 @@ class ChainContext:
     dry_breakers: Breakers = field(default_factory=dict)
     prompt_index: int = 0
     matchers: FormMatchers | None = None
+    thoughts: ThoughtMarks | None = None
+    beginning: TextBeginning | None = None

@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config import GenerationConfig
-from foretell.config.settings import SETTINGS
+from foretell.config.settings import FUNCTION_SETTINGS, SETTINGS
 from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
 from foretell.utils.tensors import to_numpy, to_plain
 
-FUNCTION_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.forms)
 THEIR_CLASSES = ("LogitsProcessor", "StoppingCriteria")
 
 

@@ -16,6 +16,7 @@ from foretell.config.ranges import MAX_SEED
 from foretell.decoding.functions import read_function
 from foretell.decoding.processors.entropy_samplers import TopH
 from foretell.engine.request import Request
+from foretell.engine.request_state import make_strategy
 from foretell.errors import ConfigError, RequestError
 from foretell.hf_generate.fields import shown
 from foretell.hf_generate.functions import (
@@ -34,6 +35,7 @@ from foretell.hf_generate.functions import (
 from foretell.hf_generate.inputs import Row, is_text, read_rows
 from foretell.hf_generate.models import Source
 from foretell.hf_generate.recording import Record, record_rows
+from foretell.hf_generate.released import end_alike, released_kind
 from foretell.hf_generate.results import GenerateOutput, beam_indices_of, sequences_of, tables_of
 from foretell.hf_generate.running import Line, Stream, Text, run
 from foretell.hf_generate.settings import Settings
@@ -95,6 +97,8 @@ class Call:
                     stream.go_on()
         if stream is not None:
             stream.end()
+        if self._settings.searches_as_released:
+            end_alike(texts, self._settings.eos_token_ids)
         sequences = sequences_of(prompts, texts, filling, self._arrays)
         return self._output(sequences, texts) if self._records else sequences
 
@@ -168,7 +172,8 @@ class Call:
             return []
         has_beams = self._settings.num_beams > 1
         number = self._settings.num_beams if has_beams else self._settings.num_samples
-        return [Record(number, has_beams=has_beams) for _ in self._rows]
+        groups = (self._settings["num_beam_groups"] or 1) if has_beams else 1
+        return [Record(number, has_beams=has_beams, num_groups=groups) for _ in self._rows]
 
     def _line(self, index: int, row: Row) -> Line:
         info = self._source.info
@@ -179,9 +184,12 @@ class Call:
             negative_prompt=None if self._negatives is None else self._negatives[index].ids,
         )
         ends = [self._ends(index, row, sample) for sample in range(self._settings.num_samples)]
-        if self._settings.num_beams > 1 and ends[0]:
+        if request.strategy_kind.emits and ends[0]:
             request = _with_ends(request, ends[0])
-        if self._records:
+        kind = released_kind(request, self._settings.pad_token_id)
+        if kind is not None:
+            request = replace(request, strategy=make_strategy(request, info, kind=kind))
+        if self._records and not self._settings.looks_inside:
             logits = self._settings["output_logits"] is True
             request = record_rows(request, info, self._records[index], logits=logits)
         return Line(request, ends, [Text() for _ in ends])
@@ -270,7 +278,7 @@ def _with_limit(arguments: Mapping[str, Any], limit: int) -> dict[str, Any]:
 
 
 def _with_ends(request: Request, ends: Sequence[Ends]) -> Request:
-    """Let a beam search know which texts end."""
+    """Let a search know which texts end."""
 
     def reason(generated: Sequence[int]) -> StopReason | None:
         return StopReason("criteria") if any(end(generated) for end in ends) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from foretell.config.settings import ALIASES, RANGES, SAMPLING_SETTINGS, SETTINGS
+from foretell.config.settings import ALIASES, RANGES, SAMPLING_SETTINGS, SEARCHING, SETTINGS
 from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
 from foretell.utils.suggestions import did_you_mean
@@ -21,11 +21,12 @@ HONOURED = (
     *("do_sample", "temperature", "top_k", "top_p", "min_p", "top_h", "typical_p"),
     *("epsilon_cutoff", "eta_cutoff"),
     *("num_beams", "length_penalty", "early_stopping", "num_return_sequences"),
+    *("num_beam_groups", "diversity_penalty", "force_words_ids", "constraints"),
     *("max_length", "max_new_tokens", "min_length", "min_new_tokens", "max_time", "stop_strings"),
     *("repetition_penalty", "no_repeat_ngram_size", "bad_words_ids", "sequence_bias"),
     *("suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id", "forced_eos_token_id"),
     *("exponential_decay_length_penalty", "remove_invalid_values", "renormalize_logits"),
-    "guidance_scale",
+    *("guidance_scale", "penalty_alpha", "dola_layers", "watermarking_config"),
     *("bos_token_id", "eos_token_id", "pad_token_id"),
     *("return_dict_in_generate", *RECORDS),
 )
@@ -33,9 +34,7 @@ HONOURED = (
 SAMPLING = tuple(name for name in HONOURED if name in SAMPLING_SETTINGS)
 """In force with `do_sample=True` only."""
 
-BEAMS = tuple(
-    name for name in HONOURED if name in SETTINGS and SETTINGS[name].needs == ("num_beams",)
-)
+BEAMS = tuple(name for name in HONOURED if name in SEARCHING and name != "num_beams")
 """In force with `num_beams` above 1 only."""
 
 ACCEPTED = {
@@ -62,7 +61,6 @@ ACCEPTED = {
 
 _NO_ASSISTANT = "nothing is guessed here: LLM(speculation=...) does that"
 _NO_INSIDE = "what happens inside the model is not told"
-_NO_SEARCH = "only greedy, sampled and beam decoding are known here"
 _NO_ENCODER = "it is of models with an encoder"
 
 REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -74,8 +72,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "output_hidden_states": ((False,), _NO_INSIDE),
     "encoder_repetition_penalty": ((1,), "repetition_penalty looks on the prompt too"),
     "encoder_no_repeat_ngram_size": ((0,), "no_repeat_ngram_size looks on the prompt too"),
-    "token_healing": ((False,), "the prompt is taken as it is"),
-    "watermarking_config": ((), "texts are not marked"),
+    "token_healing": ((False,), "inputs are taken as they are; LLM.generate heals prompts"),
     "cache_implementation": (
         (
             *("dynamic", "offloaded", "static", "offloaded_static", "paged", "sliding_window"),
@@ -84,12 +81,6 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
         "keys and values are kept as the model was loaded",
     ),
     "low_memory": ((False,), "beams share what they have in common"),
-    "penalty_alpha": ((0,), _NO_SEARCH),
-    "dola_layers": ((), _NO_SEARCH),
-    "diversity_penalty": ((0,), _NO_SEARCH),
-    "num_beam_groups": ((1,), _NO_SEARCH),
-    "constraints": ((), _NO_SEARCH),
-    "force_words_ids": ((), _NO_SEARCH),
 }
 """Fields that are refused, but for None and these values; and why."""
 
@@ -181,6 +172,14 @@ def _is_list_of(is_right: Callable[[Any], bool], value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(is_right(one) for one in value)
 
 
+def _is_word(value: Any) -> bool:
+    """A phrase, or several of which one is enough."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return False
+    several = value if isinstance(value[0], (list, tuple)) else [value]
+    return all(one and _is_list_of(lambda x: _is_integer(x) and x >= 0, one) for one in several)
+
+
 FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     **{
         name: (_is_integer, "an integer") if span.kind is int else (_is_number, "a number")
@@ -197,6 +196,14 @@ FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "pad_token_id": (_is_integer, "a token id"),
     "eos_token_id": (_is_ids, "a token id or a list of token ids"),
     "stop_strings": (_is_texts, "a text or a list of texts"),
+    "force_words_ids": (
+        lambda value: value and _is_list_of(_is_word, value),
+        "a list of words, each a list of token ids or a list of such lists, none empty",
+    ),
+    "constraints": (
+        lambda value: _is_list_of(lambda one: _is_word(getattr(one, "token_ids", None)), value),
+        "a list of PhrasalConstraint or DisjunctiveConstraint objects, with their token_ids",
+    ),
     "bad_words_ids": (
         lambda value: value and _is_list_of(lambda one: isinstance(one, (list, tuple)), value),
         "a list of lists of token ids, not empty",

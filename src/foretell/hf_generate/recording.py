@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,21 +31,29 @@ class Record:
         scores: the same after all processors.
     """
 
-    def __init__(self, num_lines: int, *, has_beams: bool) -> None:
+    def __init__(self, num_lines: int, *, has_beams: bool, num_groups: int = 1) -> None:
         self.logits: list[Rows] = []
         self.scores: list[Rows] = []
         self._num_lines = num_lines
         self._has_beams = has_beams
-        self._beams: list[list[list[int]]] = []  # the live beams' tokens at each step
+        self._group_size = num_lines // num_groups
+        self._lines: list[Sequence[int]] = []  # of the rows that are chosen from, at each step
+        self._beams: list[dict[int, list[int]]] = []  # the live beams' tokens at each step
 
     @property
     def num_steps(self) -> int:
         """Steps in which something was chosen."""
         return len(self._beams)
 
-    def begin(self, histories: Sequence[History]) -> None:
-        """A step has come."""
-        self._beams.append([[*one.tokens[one.num_prompt_tokens :]] for one in histories])
+    def begin(self, histories: Sequence[History], lines: Sequence[int] | None) -> None:
+        """A step has come; `lines` are those of a search's beams.
+
+        Groups of beams begin with a line each, all with the prompt.
+        """
+        lines = range(len(histories)) if lines is None else lines
+        tokens = [[*one.tokens[one.num_prompt_tokens :]] for one in histories]
+        self._lines.append(lines)
+        self._beams.append(dict(zip(lines, tokens * (len(lines) // len(tokens)), strict=True)))
         self.logits.append({})
         self.scores.append({})
 
@@ -61,7 +69,7 @@ class Record:
         self.scores[-1][self._line(len(self.scores[-1]), history)] = row.copy()
 
     def _line(self, index: int, history: History) -> int:
-        return index if self._has_beams else history.index
+        return self._lines[-1][index] if self._has_beams else history.index
 
     def table(self, rows: Rows, vocab_size: int) -> NDArray[np.float32]:
         """One step of all lines, `(num_lines, vocab_size)`; zeros where a line has ended."""
@@ -79,15 +87,30 @@ class Record:
         return tuple(tables)
 
     def spread(self) -> None:
-        """Give the first step's only rows to all lines."""
+        """Give the first step's only rows to all lines, or to all of their group."""
         for steps in (self.logits, self.scores):
-            if steps and len(steps[0]) == 1:
-                steps[0] = dict.fromkeys(range(self._num_lines), steps[0][0])
+            if steps and steps[0] and (self._has_beams or len(steps[0]) == 1):
+                first = steps[0]
+                steps[0] = {
+                    line: first[max(known for known in first if known <= line)]
+                    for line in range(self._num_lines)
+                }
 
     def beam_path(self, tokens: Sequence[int]) -> list[int]:
-        """The index of the live beam that each of a text's tokens was chosen from."""
-        steps = zip(range(len(tokens)), self._beams, strict=False)
-        return [beams.index([*tokens[:step]]) for step, beams in steps]
+        """The line of the live beam that each of a text's tokens was chosen from."""
+        for first in range(0, self._num_lines, self._group_size):
+            path = [*self._path(tokens, range(first, first + self._group_size))]
+            if len(path) == len(tokens):
+                break
+        return path
+
+    def _path(self, tokens: Sequence[int], group: range) -> Iterator[int]:
+        """The same, as far as the text is one of this group of lines."""
+        for step, beams in zip(range(len(tokens)), self._beams, strict=False):
+            found = [line for line in group if beams.get(line) == [*tokens[:step]]]
+            if not found:
+                return
+            yield found[0]
 
 
 class RecordingStrategy(Strategy):
@@ -107,7 +130,7 @@ class RecordingStrategy(Strategy):
     def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | list[Draw]:
         """Keep the rows, and let the strategy within choose."""
         seen = histories[:: self._stride]
-        self._record.begin(seen)
+        self._record.begin(seen, getattr(self._inner, "lines", None))
         if self._keeps_logits:
             self._record.keep_logits(rows[:: self._stride], seen)
         return self._inner.step(rows, histories)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from foretell.config import GenerationConfig
+from foretell.config.validators import Watermark
 from foretell.errors import ConfigError, RequestError
 from foretell.hf_generate.fields import (
     BEAMS,
@@ -23,6 +24,7 @@ from foretell.utils.quoting import quote
 from foretell.utils.tensors import to_plain
 from foretell.utils.warn import warn_of_setting
 
+CONTRASTIVE = "do_sample=False, num_beams=1 and top_k above 1"
 DEFAULT_TOP_K = 50
 DEFAULT_NEW_TOKENS = 20
 """In force in transformers where nobody says anything."""
@@ -31,6 +33,7 @@ AS_THEY_ARE = (
     *("max_time", "repetition_penalty", "no_repeat_ngram_size", "bad_words_ids", "sequence_bias"),
     *("suppress_tokens", "begin_suppress_tokens", "forced_eos_token_id"),
     *("exponential_decay_length_penalty", "remove_invalid_values", "renormalize_logits"),
+    "dola_layers",
 )
 """Fields that mean the same here."""
 
@@ -58,13 +61,13 @@ class Settings:
         given = _fields_of(config)
         _refuse_strangers(given, own)
         self._stated = stated
-        self._own_length = own.get("max_length"), own.get("max_new_tokens")
         values: dict[str, Any] = {"top_k": DEFAULT_TOP_K}
         values |= {name: own[name] for name in FIELDS if own.get(name) is not None}
         values |= {name: given[name] for name in FIELDS if given.get(name) is not None}
         values |= {name: stated[name] for name in FIELDS if name in stated}
         refuse_what_acts({**values, **stated})
         self._values = {name: to_plain(values.get(name)) for name in HONOURED}
+        self._values["watermarking_config"] = _watermark(values.get("watermarking_config"))
         self._check_forms()
 
     def __getitem__(self, name: str) -> Any:
@@ -79,12 +82,17 @@ class Settings:
         for name in HONOURED:
             if name not in idle:
                 check_form(name, self[name])
+        for name in RECORDS if self.looks_inside else ():
+            if name not in idle and self[name]:
+                search = "penalty_alpha" if self.is_contrastive else "dola_layers"
+                raise ConfigError(f"{name}=True cannot be honoured beside {search}: drop one")
 
     def _idle(self) -> dict[str, str]:
         """Fields that change nothing, by name, for lack of another."""
         idle = {
-            **({} if self.is_sampling else dict.fromkeys(SAMPLING, "do_sample=True")),
+            **({} if self.is_sampling else dict.fromkeys(self._of_draws, "do_sample=True")),
             **({} if self.num_beams > 1 else dict.fromkeys(BEAMS, "num_beams above 1")),
+            **({} if self.is_contrastive else {"penalty_alpha": CONTRASTIVE}),
         }
         if not self["return_dict_in_generate"]:
             idle |= dict.fromkeys(RECORDS, "return_dict_in_generate=True")
@@ -96,9 +104,25 @@ class Settings:
         return self["do_sample"] is True
 
     @property
+    def _of_draws(self) -> list[str]:
+        """Fields that shape a draw, and nothing else."""
+        return [name for name in SAMPLING if not (name == "top_k" and self.is_contrastive)]
+
+    @property
     def num_beams(self) -> int:
         """1 for no beam search."""
         return 1 if self["num_beams"] is None else int(self["num_beams"])
+
+    @property
+    def is_contrastive(self) -> bool:
+        """Whether contrastive search is asked for: greedy, without beams, of several candidates."""
+        has_candidates = self["penalty_alpha"] and (self["top_k"] or 0) > 1
+        return bool(has_candidates) and not self.is_sampling and self.num_beams == 1
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether tokens depend on states inside the model."""
+        return self.is_contrastive or self["dola_layers"] is not None
 
     @property
     def num_samples(self) -> int:
@@ -121,9 +145,20 @@ class Settings:
     @property
     def filling(self) -> int | None:
         """What shorter texts end with. After beams, a pad token of 0 counts as none."""
-        if self.num_beams > 1 and self.eos_token_ids:
+        if self.num_beams > 1 and self.eos_token_ids and not self.searches_as_released:
             return self["pad_token_id"] or self.eos_token_ids[0]
         return self.pad_token_id
+
+    @property
+    def force_words(self) -> list[Any]:
+        """Words that a text must have, those of `constraints` first."""
+        objects = [[*map(_as_list, one.token_ids)] for one in self["constraints"] or ()]
+        return [*objects, *(self["force_words_ids"] or ())]
+
+    @property
+    def searches_as_released(self) -> bool:
+        """Whether the search is one that transformers had up to 4.56: diverse or constrained."""
+        return bool(self.force_words) or (self["num_beam_groups"] or 1) > 1
 
     @property
     def stop_strings(self) -> list[str]:
@@ -177,6 +212,9 @@ class Settings:
             chosen |= {name: self[name] for name in SAMPLING} | self._for_draws()
         if self.num_beams > 1:
             chosen |= {name: self[name] for name in BEAMS}
+            chosen["diversity_penalty"] = self["diversity_penalty"] or None
+        if self.is_contrastive:
+            chosen |= {name: self[name] for name in ("penalty_alpha", "top_k")}
         if chosen["bad_words_ids"]:
             ends = [[token] for token in self.eos_token_ids]  # transformers lets these be written
             left = [ids for ids in chosen["bad_words_ids"] if ids not in ends]
@@ -187,8 +225,10 @@ class Settings:
             **chosen,
             do_sample=self.is_sampling,
             num_beams=self.num_beams,
+            force_words=self.force_words or None,
             num_return_sequences=self.num_samples,
             guidance_scale=None if self["guidance_scale"] == 1 else self["guidance_scale"],
+            watermark=self["watermarking_config"],
             max_new_tokens=limits.max_new_tokens,
             min_new_tokens=limits.min_new_tokens,
         )
@@ -199,6 +239,10 @@ class Settings:
         off = [name for name in cutoffs if not 0 < (self[name] or 0) < 1]
         keep = max(2, 1 + len(self.eos_token_ids)) if self.num_beams > 1 else None
         return {**dict.fromkeys(off), "min_tokens_to_keep": keep}
+
+
+def _as_list(value: Any) -> Any:
+    return [*value] if isinstance(value, (list, tuple)) else value
 
 
 def _fields_of(config: Any) -> dict[str, Any]:
@@ -212,8 +256,21 @@ def _fields_of(config: Any) -> dict[str, Any]:
         raise ConfigError(
             f"generation_config is {type(config).__name__}: must be a transformers GenerationConfig"
         )
-    fields = config if isinstance(config, Mapping) else vars(config)
-    return {name: value for name, value in fields.items() if not name.startswith("_")}
+    stated = config if isinstance(config, Mapping) else vars(config)
+    return {name: value for name, value in stated.items() if not name.startswith("_")}
+
+
+def _watermark(config: Any) -> dict[str, Any] | None:
+    """A WatermarkingConfig, or what one is made of; ConfigError for another kind of mark."""
+    if config is None:
+        return None
+    found = config if isinstance(config, Mapping) else getattr(config, "to_dict", dict)()
+    known = {field.name for field in fields(Watermark)}
+    if not found or not found.keys() <= known:
+        raise ConfigError(
+            f"watermarking_config={shown(config)} cannot be honoured: must be a WatermarkingConfig"
+        )
+    return dict(found)
 
 
 def _refuse_strangers(given: Mapping[str, Any], own: Mapping[str, Any]) -> None:

@@ -21,6 +21,11 @@ def instruction_sets() -> list[str]:
 def powers() -> list[int]:
     """Bits of 2 ** (i / 64) as float64: the table behind the weights."""
 
+def permutation(seed: int, size: int, count: int) -> Annotated[NDArray[numpy.int32], dict(shape=(None,))]:
+    """
+    The first numbers of torch.randperm(size) with a generator of this seed, modulo 2 ** 32.
+    """
+
 class ScopeKind(enum.Enum):
     prompt = 0
 

@@ -12,6 +12,7 @@ from foretell.decoding.chain import Stage
 from foretell.decoding.context import ChainContext
 from foretell.decoding.fused.chain import MAX_VOCAB, FusedChain, Step, apply
 from foretell.decoding.processors.base import History, Processor
+from foretell.decoding.processors.beginning import BeginningMask
 from foretell.decoding.processors.form import FormMask
 from foretell.decoding.processors.penalties import (
     FrequencyPenalty,
@@ -20,11 +21,13 @@ from foretell.decoding.processors.penalties import (
     RepetitionPenalty,
 )
 from foretell.decoding.processors.temperature import Temperature
+from foretell.decoding.processors.thinking import ThinkingBudget
 from foretell.decoding.processors.truncation import MinP, TopK, TopP
 from foretell.decoding.trace import TracedChain
 from foretell.utils.arrays import Logits
 
 ORDER = (RepetitionPenalty, FrequencyPenalty, PresencePenalty)
+MASKS = (ThinkingBudget, FormMask, BeginningMask)
 COLDEST = 1e-30  # a temperature that rules out only what is e^-(3e8) times as likely as the best
 
 
@@ -53,15 +56,16 @@ def fuse(
     )
 
 
-def set_apart(stages: Sequence[Stage]) -> tuple[Stage | None, list[Stage]]:
-    """The stage of a form, and the others, where it may as well come before all of them.
+def set_apart(stages: Sequence[Stage]) -> tuple[list[Stage], list[Stage]]:
+    """The masks of thoughts, forms and beginnings, and the others, where these may come first.
 
-    So it is where only penalties come before it: these leave ruled-out tokens so.
+    So it is where only penalties come before them: these leave ruled-out tokens so.
     """
-    index = next((i for i, one in enumerate(stages) if isinstance(one.processor, FormMask)), None)
-    if index is None or not all(_is_penalty(one.processor) for one in stages[:index]):
-        return None, [*stages]
-    return stages[index], [*stages[:index], *stages[index + 1 :]]
+    masks = [one for one in stages if isinstance(one.processor, MASKS)]
+    before = [*takewhile(lambda one: one is not masks[-1], stages)] if masks else []
+    if not all(one in masks or _is_penalty(one.processor) for one in before):
+        return [], [*stages]
+    return masks, [one for one in stages if one not in masks]
 
 
 def fuse_traced(

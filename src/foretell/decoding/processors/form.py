@@ -21,7 +21,8 @@ from foretell.decoding.processors.builders import Builder, ids
 from foretell.errors import ConfigError, NumericalError
 from foretell.utils.arrays import Logits
 
-FEW = 8  # one token of this many or fewer: their logits are put aside, and the rest is filled
+FEW = 8
+"""One token of this many or fewer: they are listed, and the others are as they were or filled."""
 
 
 class FormMask:
@@ -65,7 +66,7 @@ class FormMask:
         if count * FEW <= len(row):
             _keep(row, np.flatnonzero(allowed))
         else:
-            _rule_out(row, allowed)
+            _rule_out(row, allowed, count)
 
 
 def _keep(row: Logits, kept: NDArray[np.intp]) -> None:
@@ -74,14 +75,20 @@ def _keep(row: Logits, kept: NDArray[np.intp]) -> None:
     row[kept] = logits if logits.max() > -np.inf else -math.log(len(kept))
 
 
-def _rule_out(row: Logits, allowed: NDArray[np.bool_]) -> None:
-    np.putmask(row, ~allowed, -np.inf)
+def _rule_out(row: Logits, allowed: NDArray[np.bool_], count: int) -> None:
+    others = ~allowed
+    if (len(row) - count) * FEW <= len(row):
+        row[np.flatnonzero(others)] = -np.inf
+    else:
+        np.putmask(row, others, -np.inf)
     if row.max() == -np.inf:
-        row[allowed] = -math.log(int(np.count_nonzero(allowed)))
+        row[allowed] = -math.log(count)
 
 
 def _builder(setting: str) -> Builder:
     def build(value: Any, config: GenerationConfig, context: ChainContext) -> Processor | None:
+        if setting != config.form:  # it is a part of that
+            return None
         if context.matchers is None:
             raise ConfigError(f"{setting} is not compiled: must be, by now, for a vocabulary")
         eos_ids = frozenset() if config.ignore_eos else context.eos_token_ids

@@ -49,13 +49,15 @@ class Choice(NamedTuple):
 class SampleToken(NamedTuple):
     """A finalized token of one sample.
 
-    The last one carries the stop reason and, for beams, the score.
+    The last one carries the stop reason and, for beams, the score; where they are drawn, also how
+    likely the text was to be drawn.
     """
 
     sample: int
     token: ChosenToken
     stop_reason: StopReason | None = None
     score: float | None = None
+    inclusion_probability: float | None = None
 
 
 class Choices(NamedTuple):
@@ -87,6 +89,13 @@ class Draw(NamedTuple):
         return ChosenToken(token_id, {"raw": report(self.raw, token_id, self.num_top)})
 
 
+class StatesNeeded(NamedTuple):
+    """States inside the model that a strategy looks at: hidden ones, and layers' early logits."""
+
+    hidden: bool = False
+    early_layers: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True)
 class StrategyContext:
     """What a strategy may know of its request, beside the settings.
@@ -97,12 +106,21 @@ class StrategyContext:
         check_stop: why a sequence ends with its last token, the text's reasons included if the
             strategy emits.
         on_step: is called with a record of each step by a strategy that keeps records.
+        num_layers: of the model, where the backend can tell of them.
+        ties_embeddings: whether the model's output matrix is that of its embeddings.
     """
 
     chain: ChainContext
     num_prompt_tokens: int = 0
     check_stop: StopCheck = lambda history: None
     on_step: Callable[[Any], None] | None = None
+    num_layers: int = 0
+    ties_embeddings: bool = False
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Most tokens of a text behind its prompt; 0 where no length limits it."""
+        return max(0, (self.chain.max_length or 0) - self.num_prompt_tokens)
 
 
 class Strategy(ABC):
@@ -118,6 +136,8 @@ class Strategy(ABC):
             for each, in order. It must not depend on what the sequences do beside each other.
         foresight: what it knows of the tokens to come.
         counted_by: the setting that determines the number of sequences.
+        needs_states: the setting for which it looks inside the model, if it does.
+        states: what it looks at there.
     """
 
     generates: bool = True
@@ -125,10 +145,26 @@ class Strategy(ABC):
     verifies: bool = False
     foresight: Foresight | None = None
     counted_by: str = "num_return_sequences"
+    needs_states: str = ""
+    states: StatesNeeded | None = None
 
     def num_sequences(self, config: GenerationConfig) -> int:
         """Sequences that it comes to hold at most, each with a row of the batch and KV blocks."""
         return config.num_return_sequences
+
+    def see(  # noqa: B027 - few look inside
+        self, history: History, start: int, hidden: Logits, early: Logits
+    ) -> None:
+        """Take the states that it needs, before the step in which the sequence's row comes.
+
+        They are valid until this returns.
+
+        Args:
+            history: whose they are.
+            start: the first position of `hidden`. A position may come again, with the same state.
+            hidden: `(positions, width)`; empty if none are needed.
+            early: `(layers, vocab_size)`, of the last token; empty if it was not computed.
+        """
 
     @abstractmethod
     def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> Choices | list[Draw]:
@@ -156,6 +192,10 @@ class ConfiguredStrategy(Strategy):
     @abstractmethod
     def __init__(self, config: GenerationConfig, context: StrategyContext) -> None:
         """Make one for a request; ConfigError if its settings cannot be followed."""
+
+    @staticmethod
+    def check(config: GenerationConfig, max_new_tokens: int) -> None:
+        """Raise ConfigError if its settings cannot be followed in so many tokens."""
 
     @staticmethod
     @abstractmethod

@@ -6,124 +6,44 @@ sum / length ** length_penalty (Wu et al. 2016, arXiv 1609.08144, with transform
 penalty). What is kept and when the search ends is as in transformers' `generate`, whose processors
 also see log-probabilities, not logits. With sampling, the step's continuations are drawn without
 replacement in place of the best ones. A search can report a `BeamStep` after each step.
+
+The searches that are kin to it decide otherwise what becomes of a step's candidates.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.config import GenerationConfig
-from foretell.config.choices import NEVER
 from foretell.decoding.chain import build_chain
-from foretell.decoding.context import ChainContext
 from foretell.decoding.fused.chain import likeliest, to_log_probabilities
-from foretell.decoding.logprobs import TokenReport, report
+from foretell.decoding.logprobs import report
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History
-from foretell.decoding.strategies.base import StopCheck
+from foretell.decoding.strategies.base import StrategyContext
+from foretell.decoding.strategies.beam_records import (
+    BeamStep,
+    Candidate,
+    Considered,
+    Hypothesis,
+    Node,
+    SearchEnd,
+    Survivor,
+)
+from foretell.decoding.strategies.hypotheses import Hypotheses, Rank
 from foretell.outputs import StopReason
 from foretell.utils.arrays import Logits
 
-SearchEnd = Literal["exhausted", "enough", "settled"]
-"""Why a search ends: nothing goes on, `early_stopping=True` has its `num_beams` hypotheses, or the
-best live beam cannot outdo the worst of these.
-"""
-
-Rank = tuple[float, float, float, float]
 FIRST_STREAM = 16  # of the random numbers; those before are for draws and tosses of one token
 
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """A generated token, and by its parents the continuation that it ends.
-
-    `logprob` is what the token added to the continuation's sum, `total` that sum, `length` the
-    number of its tokens. `report` has the token's log-probabilities, where they are asked for.
-    """
-
-    parent: Node | None
-    token_id: int
-    logprob: float
-    total: float
-    length: int
-    report: TokenReport | None = None
-
-    def path(self) -> list[Node]:
-        """The continuation's tokens, the first one first."""
-        nodes: list[Node] = []
-        node: Node | None = self
-        while node is not None:
-            nodes.append(node)
-            node = node.parent
-        return nodes[::-1]
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """A finished continuation, by its last token; `score` is what it is ranked by."""
-
-    node: Node
-    score: float
-    reason: StopReason
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A continuation by one token of live beam number `parent`, whose sum was `before`."""
-
-    parent: int
-    token_id: int
-    logprob: float
-    before: float
-
-    @property
-    def total(self) -> float:
-        """The sum of the continuation's log-probabilities."""
-        return self.before + self.logprob
-
-
-@dataclass(frozen=True)
-class Considered:
-    """A candidate, and what its step made of it.
-
-    Attributes:
-        candidate: the continuation.
-        reason: why it ends, if it does.
-        hypothesis: what it became, if it ends among the first `num_beams` candidates.
-        beam: its number among the next live beams, if it goes on.
-    """
-
-    candidate: Candidate
-    reason: StopReason | None
-    hypothesis: Hypothesis | None
-    beam: int | None
-
-
-@dataclass(frozen=True)
-class BeamStep:
-    """What one step of a search did.
-
-    Attributes:
-        live: the beams that it went on from, best first; None stands for the bare prompt.
-        considered: the candidates, best first, or in the order in which they were drawn.
-        runners_up: of each live beam the likeliest continuation that is no candidate, if any is
-            possible.
-        hypotheses: the best finished continuations after it, best first.
-        end: why the search ends with it, if it does; then the beams that go on go nowhere.
-    """
-
-    live: tuple[Node | None, ...]
-    considered: tuple[Considered, ...]
-    runners_up: tuple[Candidate, ...]
-    hypotheses: tuple[Hypothesis, ...]
-    end: SearchEnd | None
+Reasons = Mapping[Candidate, StopReason | None]
+"""A step's candidates, in their order, and why each ends, if it does."""
 
 
 @dataclass(frozen=True)
@@ -136,49 +56,63 @@ class _Past:
 
 
 @dataclass(frozen=True)
-class Survivor:
-    """A continuation that the search goes on with, from live beam number `parent`."""
+class Decision:
+    """What a step makes of its candidates.
 
-    parent: int
-    node: Node
+    Attributes:
+        reasons: all of them, in the order in which they are told.
+        made: those that have become hypotheses.
+        going_on: those that go on, in the order of the next live beams.
+        end: why the search ends with the step, if it does.
+    """
+
+    reasons: Reasons
+    made: Mapping[Candidate, Hypothesis]
+    going_on: Sequence[Candidate]
+    end: SearchEnd | None
 
 
 class BeamSearch:
     """The search for one prompt.
 
     Attributes:
-        hypotheses: the best finished continuations so far, at most `num_beams`, best first.
         live: the continuations that go on, best first; None stands for the bare prompt.
         is_done: whether no live beam can change the result, or none can go on.
 
     Args:
         config: the settings in force.
-        context: what the processors must know.
-        check_stop: when a continuation ends.
-        max_new_tokens: most tokens of a continuation.
-        on_step: is called with a record of each step, if given.
+        context: what it may know beside them; `on_step` is called with a `BeamStep`, if given.
+        num_beams: other than the settings', of one group of a search.
     """
 
     def __init__(
-        self,
-        config: GenerationConfig,
-        context: ChainContext,
-        check_stop: StopCheck,
-        max_new_tokens: int,
-        on_step: Callable[[BeamStep], None] | None = None,
+        self, config: GenerationConfig, context: StrategyContext, num_beams: int | None = None
     ) -> None:
+        ends = context.chain.eos_token_ids
         self._config = config
-        self._num_beams = config.num_beams
-        self._stages = build_chain(config, context)
-        self._check_stop = check_stop
-        self._max_new_tokens = max_new_tokens
-        self._on_step = on_step
-        self._num_candidates = max(2, 1 + len(context.eos_token_ids)) * self._num_beams
-        self._length_penalty = 1.0 if config.length_penalty is None else config.length_penalty
-        self._length = 0  # of the live continuations
-        self.hypotheses: list[Hypothesis] = []
+        self._num_beams = config.num_beams if num_beams is None else num_beams
+        self._stages = build_chain(config, context.chain)
+        self._check_stop = context.check_stop
+        self._on_step = context.on_step
+        self._num_candidates = max(2, 1 + len(ends)) * self._num_beams
+        self._finished = Hypotheses(config, self._num_beams, context.max_new_tokens)
+        self._length = 0  # of the live continuations, and in a step of its candidates
         self.live: list[Node | None] = [None]
         self.is_done = False
+
+    def rank(self, one: Hypothesis) -> Rank:
+        """What finished continuations are compared by, the larger the better."""
+        return self._finished.rank(one)
+
+    @property
+    def hypotheses(self) -> list[Hypothesis]:
+        """The best finished continuations so far, best first: at most `num_beams` as a rule."""
+        return self._finished.held
+
+    @property
+    def lines(self) -> Sequence[int]:
+        """The numbers of the live beams."""
+        return range(len(self.live))
 
     def step(self, rows: Sequence[Logits], histories: Sequence[History]) -> list[Survivor]:
         """Take the live beams' rows, which are overwritten; what to go on with, best first.
@@ -188,34 +122,40 @@ class BeamSearch:
         raw = None if self._config.logprobs is None else [row.copy() for row in rows]
         for row, history in zip(rows, histories, strict=True):
             self._to_log_probabilities(row, history)
-        candidates = self._candidates(rows, len(histories[0].tokens))
-        reasons = {candidate: self._reason(candidate, histories) for candidate in candidates}
         self._length += 1
-        made = {
-            candidate: self._finish(self._node(candidate, raw), reason)
-            for candidate, reason in [*reasons.items()][: self._num_beams]
-            if reason is not None
-        }
-        going_on = [candidate for candidate, reason in reasons.items() if reason is None]
-        going_on = sorted(going_on, key=_by_total)[: self._num_beams]
-        survivors = [Survivor(one.parent, self._node(one, raw)) for one in going_on]
+        decided = self._decide(rows, histories, raw)
+        survivors = [Survivor(one.parent, self._node(one, raw)) for one in decided.going_on]
         live, self.live = self.live, [survivor.node for survivor in survivors]
-        end = self._end(survivors)
-        self.is_done = end is not None
+        self.is_done = decided.end is not None
         if self._on_step is not None:
-            beams = {candidate: beam for beam, candidate in enumerate(going_on)}
-            considered = (
-                Considered(one, reason, made.get(one), beams.get(one))
-                for one, reason in reasons.items()
-            )
-            others = _runners_up(rows, live, candidates)
-            self._on_step(BeamStep((*live,), (*considered,), (*others,), (*self.hypotheses,), end))
+            self._on_step(self._record(rows, live, decided))
         return [] if self.is_done else survivors
 
     def _to_log_probabilities(self, row: Logits, history: History) -> None:
         to_log_probabilities(row)
         for stage in self._stages:
             stage.processor(row, history)
+
+    def _decide(
+        self,
+        rows: Sequence[Logits],
+        histories: Sequence[History],
+        raw: Sequence[Logits] | None,
+    ) -> Decision:
+        """What becomes of the candidates, whose length is counted already."""
+        candidates = self._candidates(rows, len(histories[0].tokens))
+        reasons = {candidate: self._reason(candidate, histories) for candidate in candidates}
+        made = {
+            candidate: self._finished.add(self._node(candidate, raw), reason)
+            for candidate, reason in [*reasons.items()][: self._num_beams]
+            if reason is not None
+        }
+        going_on = [candidate for candidate, reason in reasons.items() if reason is None]
+        going_on = sorted(going_on, key=_by_total)[: self._num_beams]
+        end: SearchEnd | None = "exhausted"
+        if going_on:
+            end = self._finished.end(going_on[0].total, self._length)
+        return Decision(reasons, made, going_on, end)
 
     def _candidates(self, rows: Sequence[Logits], position: int) -> list[Candidate]:
         """The step's best continuations, best first, or those drawn, in that order."""
@@ -249,66 +189,31 @@ class BeamSearch:
             candidate.total,
             self._length,
             found,
+            candidate.perturbed,
         )
 
-    def _finish(self, node: Node, reason: StopReason) -> Hypothesis:
-        """Rank a continuation that ends among the hypotheses."""
-        made = Hypothesis(node, score_of(node.total, node.length, self._length_penalty), reason)
-        self.hypotheses.append(made)
-        self.hypotheses.sort(key=lambda one: self._rank(one.node), reverse=True)
-        del self.hypotheses[self._num_beams :]
-        return made
+    def _record(
+        self, rows: Sequence[Logits], live: Sequence[Node | None], decided: Decision
+    ) -> BeamStep:
+        beams = {candidate: beam for beam, candidate in enumerate(decided.going_on)}
+        is_over = decided.end is not None
+        considered = (
+            Considered(one, reason, decided.made.get(one), beams.get(one), is_over)
+            for one, reason in decided.reasons.items()
+        )
+        others = self._runners_up(rows, live, [*decided.reasons])
+        return BeamStep((*live,), (*considered,), (*others,), (*self.hypotheses,), decided.end)
 
-    def _end(self, survivors: Sequence[Survivor]) -> SearchEnd | None:
-        if not survivors:
-            return "exhausted"
-        if self._is_full_early():
-            return "enough"
-        return None if self._can_improve(survivors[0]) else "settled"
-
-    def _is_full_early(self) -> bool:
-        """Whether there are enough hypotheses for a search that stops at the first ones."""
-        is_full = len(self.hypotheses) == self._num_beams
-        return is_full and self._config.early_stopping is True
-
-    def _can_improve(self, best: Survivor) -> bool:
-        """Whether the best live beam could yet outdo the worst hypothesis.
-
-        That is a guess where the length penalty makes scores grow with the length: by the current
-        length, or, with early_stopping="never", by the longest one.
-        """
-        if len(self.hypotheses) < self._num_beams:
-            return True
-        longest = self._config.early_stopping == NEVER and self._length_penalty > 0
-        length = self._max_new_tokens if longest else self._length
-        possible = rank_of(best.node.total, length, self._length_penalty)
-        return possible > self._rank(self.hypotheses[-1].node)
-
-    def _rank(self, node: Node) -> Rank:
-        return rank_of(node.total, node.length, self._length_penalty)
-
-
-def score_of(total: float, length: int, penalty: float) -> float:
-    """total / length ** penalty, for any penalty: 0 or infinite where no float64 holds it."""
-    try:
-        power = math.pow(length, penalty)
-    except OverflowError:
-        return math.copysign(0.0, total)
-    if power == 0:
-        return math.copysign(math.inf, total) if total else 0.0
-    return total / power
-
-
-def rank_of(total: float, length: int, penalty: float) -> Rank:
-    """What texts are compared by, the larger the better: the score where a float64 holds it.
-
-    Of scores that it does not hold the sign and the logarithm decide, then the total.
-    """
-    score = score_of(total, length, penalty)
-    if total == 0 or (score != 0 and math.isfinite(score)):
-        return (score, 0.0, 0.0, 0.0)
-    sign = math.copysign(1.0, total)
-    return (score, sign, sign * (math.log(abs(total)) - penalty * math.log(length)), total)
+    def _runners_up(
+        self, rows: Sequence[Logits], live: Sequence[Node | None], candidates: Sequence[Candidate]
+    ) -> Iterator[Candidate]:
+        """The likeliest possible token of each row that is not among the candidates."""
+        for parent, (row, total) in enumerate(zip(rows, _totals(live), strict=True)):
+            rest = row.copy()
+            rest[[one.token_id for one in candidates if one.parent == parent]] = -np.inf
+            token = int(rest.argmax())
+            if rest[token] > -np.inf:
+                yield Candidate(parent, token, float(row[token]), total)
 
 
 def _by_total(candidate: Candidate) -> float:
@@ -317,18 +222,6 @@ def _by_total(candidate: Candidate) -> float:
 
 def _totals(live: Sequence[Node | None]) -> list[float]:
     return [0.0 if node is None else node.total for node in live]
-
-
-def _runners_up(
-    rows: Sequence[Logits], live: Sequence[Node | None], candidates: Sequence[Candidate]
-) -> Iterator[Candidate]:
-    """The likeliest possible token of each row that is not among the candidates."""
-    for parent, (row, total) in enumerate(zip(rows, _totals(live), strict=True)):
-        rest = row.copy()
-        rest[[one.token_id for one in candidates if one.parent == parent]] = -np.inf
-        token = int(rest.argmax())
-        if rest[token] > -np.inf:
-            yield Candidate(parent, token, float(row[token]), total)
 
 
 def _best(rows: Sequence[Logits], totals: Sequence[float], count: int) -> list[tuple[int, int]]:

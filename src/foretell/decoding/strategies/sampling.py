@@ -39,7 +39,7 @@ class _SequenceChain:
 
     Attributes:
         whole: all stages in one call in C++, where they may run so and nobody looks between them.
-        mask: a stage that runs before `whole` does, if there is one.
+        masks: stages that run before `whole` does.
         traced: the same where it is to be traced.
     """
 
@@ -47,13 +47,13 @@ class _SequenceChain:
         self._config, self._context = config, context
         self._stages = build_chain(config, context)
         self.whole: FusedChain | None = None
-        self.mask: Stage | None = None
+        self.masks: list[Stage] = []
         self.traced: TracedChain | None = None
         if tuple(config.logprobs_stage) == ("raw",):
             if config.trace:
                 self.traced = fuse_traced(self._stages, config, context)
             else:
-                self.mask, others = set_apart(self._stages)
+                self.masks, others = set_apart(self._stages)
                 self.whole = fuse(others, config, context)
 
     @cached_property
@@ -173,10 +173,11 @@ class SamplingStrategy(ConfiguredStrategy):
             return None
         whole.advance(history)
         raw = None if self._config.logprobs is None else row.copy()
-        if own.mask is not None:
+        if own.masks:
             if not self._config.remove_invalid_values:
                 check_logits(row)  # a broken one would come to look sound
-            own.mask.processor(row, history)
+            for mask in own.masks:
+                mask.processor(row, history)
         uniform = 0.0  # greedy takes no notice of it
         if self._seed is not None:
             uniform = uniform_at(self._seed, history.index, len(history.tokens))
