@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 
 import pytest
 from support.speculated import (
@@ -180,6 +181,7 @@ def test_usage_says_how_much_was_guessed_and_right():
     ("settings", "reason"),
     [
         ({"num_beams": 2}, "num_beams=2 searches"),
+        ({"speculate": False}, "speculate=False"),
         ({"logits_processor": lambda row: None}, "logits_processor has a function"),
         ({"stopping_criteria": lambda text, ids: False}, "stopping_criteria has a function"),
         ({"processors": ["temperature", lambda row: None]}, "processors has a function"),
@@ -234,6 +236,22 @@ def test_what_a_form_leaves_no_choice_to_takes_no_steps_of_its_own():
         assert output.usage.accepted_tokens == plain.stats().steps - llm.stats().steps
 
 
+def test_a_request_may_be_without():
+    """Nothing of it is computed ahead, be it guessed or forced, beside one of which it is."""
+    wishes = [([1, 2, 3, 1, 2, 3], {"max_new_tokens": 40, "ignore_eos": True})] * 2
+    off = [(wishes[0][0], {**wishes[0][1], "speculate": False}), wishes[1]]
+    with token_by_token(toy_llm(repeating())) as plain:
+        expected = read_together(plain, wishes)
+    with drafting_with(toy_llm(repeating()), Eager()) as llm:
+        assert read_together(llm, off) == expected
+        assert llm.stats().accepted_tokens
+    with toy_llm(repeating()) as llm:
+        given = {"regex": "(the cat ){6}sat", "max_new_tokens": 60, "speculate": False}
+        output = llm.generate("x", **given)
+        assert llm.stats().steps == len(output.token_ids)
+        assert llm.generate("x", **{**given, "speculate": True}).token_ids == output.token_ids
+
+
 def test_functions_are_called_for_one_token_after_another_with_a_form_too():
     calls = []
 
@@ -283,3 +301,11 @@ def test_on_transformers_it_is_off_unless_asked_for():
     assert fast.token_ids == plain.token_ids
     ours, theirs = ([one.logprob for one in output.logprobs] for output in (fast, plain))
     assert ours == pytest.approx(theirs, abs=1e-4)
+
+
+def test_a_draft_model_with_a_state_is_refused():
+    draft = ScriptedBackend(repeating(), vocab_size=VOCAB_SIZE)
+    draft._info = replace(draft.info, state_bytes=64)
+    backend = ScriptedBackend(repeating(), vocab_size=VOCAB_SIZE)
+    with pytest.raises(ConfigError, match="keeps a state, which cannot go back to before a guess"):
+        LLM(backend, tokenizer=toy_tokenizer(), speculation={"draft_model": draft})

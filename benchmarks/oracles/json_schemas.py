@@ -44,9 +44,9 @@ class Verdicts:
     wrong: list[str] = field(default_factory=list)
 
 
-def byte_compiler() -> GrammarCompiler:
-    """Compiles for a vocabulary of the 256 bytes."""
-    tokens = [bytes([byte]) for byte in range(256)]
+def compiler_of(*pieces: bytes) -> GrammarCompiler:
+    """Compiles for the 256 bytes and some longer pieces; text is cut into bytes."""
+    tokens = [*(bytes([byte]) for byte in range(256)), *pieces]
     vocabulary = TokenBytes(tokens, frozenset(), lambda text: list(text.encode()))
     return GrammarCompiler(lambda: vocabulary)
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--lenient", action="store_true")
     parser.add_argument("--refusals", action="store_true", help="list what is refused, and why")
     options = parser.parse_args()
-    compiler, total = byte_compiler(), Verdicts()
+    compiler, total = compiler_of(), Verdicts()
     columns = ("compiled", "refused", "right", "wrong", "format")
     print(f"{'file':28s}" + "".join(f"{name:>10s}" for name in columns))
     for path in sorted(options.folder.glob("*.json")):

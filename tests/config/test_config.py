@@ -10,7 +10,7 @@ from foretell.config import conflicts
 from foretell.config.dialects import TRANSFORMERS, Dialect
 from foretell.config.ranges import Range
 from foretell.config.settings import ALIASES, GROUPS, SAMPLING_SETTINGS, SETTINGS, Kind
-from foretell.config.validators import Notation
+from foretell.config.values import Notation
 
 
 @pytest.mark.parametrize(

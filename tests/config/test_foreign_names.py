@@ -31,7 +31,6 @@ SETTING_HINTS = {
     "best_of": "set num_return_sequences and logprobs, and take the likeliest output",
     "streamer": "call stream(), which yields the text as it is written",
     "stream": "call stream(), which yields the text as it is written",
-    "penalty_alpha": "contrastive search is not supported",
     "messages": "chat() takes them",
     "output_attentions": "what happens inside the model is not told",
     "bos_token_id": "the tokenizer begins a prompt with it",

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from foretell.config.schemas import closed
+from foretell import ConfigError, GenerationConfig
+from foretell.config.schemas import closed, json_schema
 
 X = {"properties": {"x": {}}}
 CLOSED = {**X, "additionalProperties": False}
@@ -56,3 +57,34 @@ def test_shared_schemas_are_closed_where_they_stand_alone() -> None:
 def test_an_object_that_needs_what_it_does_not_name_stays_open(required: Any) -> None:
     schema = {**X, "required": required}
     assert closed(schema) == schema
+
+
+@pytest.mark.parametrize(
+    ("schema", "shown"),
+    [
+        ({"type": "object"}, '{"type": "object"}'),
+        ({"type": "object", "title": "Cat", "description": "x" * 40}, "Cat"),
+        ({"type": "object", "title": "x" * 41}, "(72 characters)"),
+    ],
+)
+def test_a_schema_shows_whole_or_by_its_name(schema, shown):
+    assert str(json_schema("json_schema", schema)) == shown
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {f"p{i}": {} for i in range(200_000)}},
+        {"enum": ["x" * 2**19, "y" * 2**19]},
+        {"enum": [0] * 2**20},
+        {"enum": [f"entry {i}" for i in range(100_000)]},
+        {"enum": [None, {"const": "x" * 2**19}, ["y" * 2**19]]},
+        {"x" * 2**20: True},
+    ],
+)
+def test_a_schema_that_is_too_long_is_refused_before_it_is_written(
+    schema: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("json.dumps", None)
+    with pytest.raises(ConfigError, match="json_schema has more than 1048576 characters"):
+        GenerationConfig(json_schema=schema)

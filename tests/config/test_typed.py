@@ -60,10 +60,13 @@ single = llm.generate("a", num_return_sequences=None)
 single = llm.chat([], num_return_sequences=1)
 more = llm.generate(["a"], num_return_sequences=1)
 number = int("3")
-more = llm.generate("a", num_return_sequences=number)
+more = llm.generate(["a"], num_return_sequences=number)
 settings: GenerationSettings = {"top_k": 5, "temperature": 0.8}
 either: GenerationOutput | list[GenerationOutput] = llm.generate("a", **settings)
 either = llm.chat([], **settings)
+either = llm.generate("a", num_return_sequences=number)
+either = llm.generate([1, 2], num_return_sequences=number)
+either = llm.chat([], num_return_sequences=number)
 plain: SampleSettings = {"top_k": 5, "temperature": 0.8}
 single = llm.generate("a", **plain)
 more = llm.generate(["a"], **plain)
@@ -109,6 +112,8 @@ llm.generate(5)
 llm.generate([1.5])
 llm.generate("a", num_return_sequences=1)[0]
 llm.generate(["a"], num_return_sequences=1).text
+llm.generate("a", num_return_sequences=int("1"))[0]
+llm.chat([], num_return_sequences=int("1"))[0]
 many.stream("a", stop_token_ids="x")
 """
 

@@ -117,8 +117,9 @@ HOSTILE: dict[str, Callable[[], dict[str, Any]]] = {
 
 def follow(name: str, tell: Any) -> None:
     """Compile one, take some steps, and tell how it went: an error of ours, or the steps taken."""
-    from support.grammars import compiler_of, grammar_of
+    from support.grammars import grammar_of
 
+    from benchmarks.oracles.json_schemas import compiler_of
     from foretell.errors import ConfigError
 
     before = peak_megabytes()  # of the process that was forked

@@ -11,7 +11,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from support.grammars import compiler_of, drawn_text, grammar_of, is_reachable, spellings, texts_of
+from support.grammars import drawn_text, grammar_of, texts_of
+
+from benchmarks.oracles.json_schemas import compiler_of, is_reachable, spellings
 
 SCALARS: list[Any] = [
     *(None, True, False, 0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 99, 100, -1, -3, 0.5, 1.5, 2.0, 2.5),

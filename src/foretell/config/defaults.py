@@ -21,6 +21,8 @@ NUM_BEAMS = 5  # of a beam search whose tree is shown
 NUM_LOGPROBS = 5  # of each token that is explained
 NUM_SEEDS = 3  # of a strategy that samples, where several are compared
 
+PART_ROWS = 256  # of each file of a batch's answers
+
 
 def states_length(config: GenerationConfig) -> bool:
     """Whether the settings say how long a text may become."""

@@ -85,6 +85,7 @@ TRANSFORMERS = Dialect(
     "5.24",
     (
         *BIASES,
+        "diversity_penalty",
         *PENALTIES,
         *MASKS,
         *LENGTHS,
@@ -103,6 +104,7 @@ VLLM = Dialect(
     (
         *("allowed_token_ids", "bad_words", "bad_words_ids", "min_new_tokens", "min_length"),
         *BIASES,
+        "diversity_penalty",
         *PENALTIES,
         "no_repeat_ngram_size",
         *(name for name in LENGTHS if name not in ("min_new_tokens", "min_length")),
@@ -122,6 +124,7 @@ LLAMA_CPP = Dialect(
     "0c1e57098",
     (
         *BIASES,
+        "diversity_penalty",
         *MASKS,
         *LENGTHS,
         *PENALTIES,

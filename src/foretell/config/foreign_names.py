@@ -30,6 +30,7 @@ _OPTIONS: dict[str, str] = {
     "threads": "n_threads num_threads num_thread nthreads n_threads_batch threads_batch "
     "cpu_threads intra_threads",
     "quantize": "quantization quantization_config quant",
+    "adapters": "adapter adapter_path lora lora_path lora_paths lora_modules enable_lora peft_path",
     "dtype": "torch_dtype compute_type",
     "device": "device_map",
     "kv_dtype": "kv_cache_dtype cache_type_k cache_type_v type_k type_v",
@@ -54,12 +55,10 @@ _GPU = (
 )
 _ONE_PROCESS = "one process runs the model"
 _AT_LOAD = "there is nothing to set: weights are packed once, as the model is opened"
-_ADAPTER = "adapters are not supported: merge them into the model's weights"
 _DRAFT_MODEL = "a model is opened with speculation={'draft_model': NAME}"
 _LOOKUP = "a model is opened with speculation='lookup', which chooses the number of tokens itself"
 _GRAMMAR = "set json_schema, json, regex, choices, grammar or structural_tag"
 _ROPE = "the model's own file says how positions are encoded"
-_GROUPS = "diverse beam search is not supported: num_beams searches as one group"
 _REPORT = "set logprobs, and logprobs_stage='final' for what was drawn from"
 _PROMPT_TOO = "an output's text is what was written: put the prompt before it"
 _QUIET = "there is nothing to set: foretell prints nothing by itself"
@@ -67,7 +66,6 @@ _NO_PADDING = "there is nothing to set: prompts of a list are not padded"
 _CONFIG = "give a GenerationConfig as `config`"
 _TEMPLATE = "the model's own template makes the prompt of a chat"
 _TOKEN = "set HF_TOKEN in the environment, or run `hf auth login`"
-_CONSTRAINED = "constrained beam search is not supported"
 _INSIDE = "what happens inside the model is not told"
 _ENCODER = "there is no encoder: the prompt's tokens count for no_repeat_ngram_size as it is"
 _TOOLS = "chat() takes tools and tool_choice"
@@ -81,14 +79,11 @@ NOTES: dict[str, str] = {
     **dict.fromkeys(("use_mmap", "use_mlock", "mmap", "mlock", "no_mmap"), _AT_LOAD),
     **dict.fromkeys(("low_cpu_mem_usage", "use_safetensors", "offload_folder"), _AT_LOAD),
     **dict.fromkeys(("flash_attn", "attn_implementation", "use_flash_attention_2"), _ATTENTION),
-    **dict.fromkeys(("lora_path", "lora_base", "lora", "enable_lora", "adapter_path"), _ADAPTER),
     **dict.fromkeys(("draft_model", "assistant_model", "speculative_model"), _DRAFT_MODEL),
     **dict.fromkeys(("speculative_config", "model_draft"), _DRAFT_MODEL),
     **dict.fromkeys(("prompt_lookup_num_tokens", "num_speculative_tokens", "draft_max"), _LOOKUP),
     **dict.fromkeys(("response_format", "guided_decoding", "structured_outputs"), _GRAMMAR),
     **dict.fromkeys(("rope_freq_base", "rope_freq_scale", "rope_scaling", "rope_theta"), _ROPE),
-    **dict.fromkeys(("num_beam_groups", "diversity_penalty"), _GROUPS),
-    **dict.fromkeys(("constraints", "force_words_ids"), _CONSTRAINED),
     **dict.fromkeys(("output_scores", "output_logits", "return_dict_in_generate"), _REPORT),
     **dict.fromkeys(("echo", "return_full_text"), _PROMPT_TOO),
     **dict.fromkeys(("verbose", "log_level", "disable_log_stats"), _QUIET),
@@ -99,6 +94,7 @@ NOTES: dict[str, str] = {
     **dict.fromkeys(("output_attentions", "output_hidden_states"), _INSIDE),
     **dict.fromkeys(("tools", "tool_choice", "functions", "function_call"), _TOOLS),
     "messages": "chat() takes them",
+    "constraints": "set force_words: texts or lists of token ids, alternatives in a list",
     "use_beam_search": "set num_beams",
     "bos_token_id": "the tokenizer begins a prompt with it, where the model wants it",
     "encoder_repetition_penalty": "for x, set repetition_penalty=1/x and penalty_scope='prompt'",
@@ -108,8 +104,6 @@ NOTES: dict[str, str] = {
     "detokenize": "an output has its text always, and token_ids beside it",
     "top_a": "top-a sampling is not supported: min_p is nearest to it",
     "local_files_only": "set HF_HUB_OFFLINE=1 in the environment",
-    "penalty_alpha": "contrastive search is not supported: top_k and min_p are nearest to it",
-    "dola_layers": "DoLa is not supported: the last layer alone makes the logits",
     "tfs_z": "tail-free sampling is not supported: min_p and top_n_sigma are nearest to it",
     "smoothing_factor": "quadratic sampling is not supported: temperature is nearest to it",
     "best_of": "set num_return_sequences and logprobs, and take the likeliest output",

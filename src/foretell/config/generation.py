@@ -16,7 +16,7 @@ from foretell.config.presets import MODEL_PRESET, PRESETS
 from foretell.config.schemas import JsonSchema
 from foretell.config.settings import FORMS, SAMPLING_SETTINGS, SETTINGS
 from foretell.config.typed import GenerationSettings
-from foretell.config.validators import RepetitionDetection
+from foretell.config.validators import RepetitionDetection, Watermark
 from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
 from foretell.utils.short_repr import call_repr
@@ -74,9 +74,16 @@ class GenerationConfig:
         allowed_token_ids, suppress_tokens, begin_suppress_tokens: the only ids allowed; ids never
             allowed; ids not allowed as the first.
         logit_bias, sequence_bias: added to the logit of a token (by id or text), or of the last id
-            of a sequence whose others have just been written. Digits alone are an id, as in JSON
-            for OpenAI's API; in double quotes within the text, '"7"', they are a text.
+            of a sequence whose others have just been written. A text of several tokens is such a
+            sequence; in the dialect llama.cpp each of its tokens has the bias. Digits alone are an
+            id, as in JSON for OpenAI's API; in double quotes within the text, '"7"', they are a
+            text.
         min_length, min_new_tokens: until then, no end of sequence and no stop.
+        watermark: True, or a dict of its fields: some tokens are likelier, by which
+            `LLM.detect_watermark` knows the text again; see `Watermark`.
+        token_healing: the prompt's last tokens are taken back, and the text must begin with their
+            characters, which may then be part of longer tokens. They count as the prompt's:
+            `token_ids` may be longer than `max_new_tokens` by as many as were taken back.
         forced_bos_token_id, forced_eos_token_id: the first token; the last one at the length limit.
         exponential_decay_length_penalty: (start, factor): after `start` generated tokens the end of
             sequence gains weight by the power of `factor`.
@@ -102,6 +109,10 @@ class GenerationConfig:
             comma or colon) or "compact" (none). Not set: "free".
         lenient: pass over keywords of a schema that the text cannot be held to, and check it when
             it is finished: `output.schema_errors`. Else they are refused.
+        thinking_budget: most tokens between `<think>` and `</think>`, which is then forced, once
+            the last character is whole; at 0 nothing is thought.
+        allow_thinking: whether `<think>...</think>` may come before a text of a form. Not set:
+            in chats whose template tells thoughts apart.
         max_new_tokens, max_length: most tokens to generate; of prompt and output together.
             Not set: until end of sequence or the context is full.
         max_time: seconds after which to stop.
@@ -116,6 +127,8 @@ class GenerationConfig:
         stopping_criteria: `f(text, ids)`: from the text and the ids so far to whether to stop; or
             transformers' `f(input_ids, scores)`; one or several.
         seed: 0 to 2**64 - 1, fixes every draw. Not set: drawn anew, and in the output.
+        speculate: False computes no tokens of this text ahead, such as those that
+            `LLM(speculation=...)` guesses; the text is the same.
         num_return_sequences: samples of one prompt, each with a random stream of its own: the
             first ones are the same however many there are. Of a beam search, its best texts.
         num_beams: above 1, beam search: this many continuations are kept side by side.
@@ -123,6 +136,18 @@ class GenerationConfig:
             above 0 favours long texts. Not set: 1.
         early_stopping: when a beam search ends: True with the first `num_beams` texts; False when
             better ones are unlikely; "never" when there can be none.
+        patience: a beam search ends with `patience · num_beams` texts (arXiv 2204.05424).
+        num_beam_groups, diversity_penalty: above 1, diverse beam search (arXiv 1610.02424): beams
+            in groups, where a token loses the penalty for each beam of an earlier group that has
+            just said it.
+        force_words: words that a beam search must write (arXiv 1804.06609), as texts or lists of
+            token ids; of several in a list one is enough.
+        stochastic_beams: draw `num_beams` different texts (arXiv 1903.06059); outputs tell their
+            `inclusion_probability`.
+        penalty_alpha: with `top_k`, contrastive search (arXiv 2202.06417): of the `top_k` likeliest
+            tokens the best by (1 - alpha) · p - alpha · likeness to what was written; 0 is off.
+        dola_layers: "low", "high" or numbers of layers: DoLa (arXiv 2309.03883): the last layer's
+            log-probabilities less those of the one of these that differs most.
         logprobs, logprobs_stage: report log-probabilities of the chosen tokens, with this many
             alternatives, at the stages "raw" (the model), "processed" (after penalties and masks)
             or "final" (what was drawn from).
@@ -171,6 +196,8 @@ class GenerationConfig:
     sequence_bias: Mapping[tuple[int, ...], float] | None = field(default=None, hash=False)
     min_length: int | None = None
     min_new_tokens: int | None = None
+    watermark: Watermark | bool | Mapping[str, Any] | None = None
+    token_healing: bool = False
     forced_bos_token_id: int | None = None
     forced_eos_token_id: int | Collection[int] | None = None
     exponential_decay_length_penalty: tuple[int, float] | None = None
@@ -191,6 +218,8 @@ class GenerationConfig:
     structural_tag: JsonSchema | Mapping[str, Any] | str | None = None
     json_whitespace: str | None = None
     lenient: bool = False
+    thinking_budget: int | None = None
+    allow_thinking: bool | None = None
     max_new_tokens: int | None = None
     max_length: int | None = None
     max_time: float | None = None
@@ -204,10 +233,18 @@ class GenerationConfig:
     repetition_detection: RepetitionDetection | bool | Mapping[str, int] | None = None
     stopping_criteria: Callable[..., Any] | Collection[Callable[..., Any]] | None = None
     seed: int | None = None
+    speculate: bool | None = None
     num_return_sequences: int = 1
     num_beams: int = 1
     length_penalty: float | None = None
     early_stopping: bool | str = False
+    patience: float | None = None
+    num_beam_groups: int = 1
+    diversity_penalty: float | None = None
+    force_words: str | Collection[Any] | None = None
+    stochastic_beams: bool = False
+    penalty_alpha: float | None = None
+    dola_layers: str | Collection[int] | None = None
     logprobs: int | None = None
     logprobs_stage: str | Collection[str] = ("raw",)
     prompt_logprobs: int | None = None
@@ -240,7 +277,7 @@ class GenerationConfig:
             raise ConfigError(f"preset={quote(self.preset)} is not known: must be one of {known}")
         if self.preset in PRESETS:
             self._fill_with(beside_stated(PRESETS[self.preset].settings, self._stated))
-        is_greedy = self.do_sample is False or self.temperature == 0
+        is_greedy = self.do_sample is False or self.temperature == 0 or bool(self.penalty_alpha)
         defaults = {} if is_greedy else dict(self.rules.defaults)
         if self.mirostat:
             defaults = {name: defaults[name] for name in defaults if name == "temperature"}
@@ -266,14 +303,18 @@ class GenerationConfig:
         """Whether tokens are drawn at random rather than taken greedily."""
         if self.do_sample is not None:
             return self.do_sample
-        if self.temperature == 0:
+        if self.temperature == 0 or self.penalty_alpha:
             return False
-        return any(getattr(self, name) is not None for name in SAMPLING_SETTINGS)
+        return self.stochastic_beams or any(
+            getattr(self, name) is not None for name in SAMPLING_SETTINGS
+        )
 
     @cached_property
     def form(self) -> str | None:
         """The setting that holds the text to a language, if one does."""
         found = [name for name in FORMS if getattr(self, name) not in (None, False)]
+        if "structural_tag" in found:  # which JSON may come in the place of
+            return "structural_tag"
         return found[0] if found else None
 
     @property
@@ -331,7 +372,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (JsonSchema, RepetitionDetection)):
+    if isinstance(value, (JsonSchema, RepetitionDetection, Watermark)):
         return value.data if isinstance(value, JsonSchema) else dataclasses.asdict(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]

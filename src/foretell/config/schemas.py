@@ -16,6 +16,9 @@ from foretell.utils.quoting import quote
 MAX_SCHEMA = 2**20
 """Characters. One of a Kubernetes object has 66,000."""
 
+MAX_SHOWN = 40
+"""Characters of a schema, or of its title, that are shown."""
+
 FORMS = "a JSON schema: a dict, its text, a pydantic model, a dataclass or a TypedDict"
 
 
@@ -61,10 +64,15 @@ class JsonSchema:
         return [f"{error.json_path}: {error.message}" for error in found]
 
     def __str__(self) -> str:
-        """For traces: the type's name, or the beginning of the text."""
+        """For traces: the type's name, the text if it is short, or else its title or its size."""
         if self.kind is not None:
             return self.kind.__name__
-        return self.text if len(self.text) <= 40 else f"{self.text[:40]}…"
+        if len(self.text) <= MAX_SHOWN:
+            return self.text
+        data = self.data
+        title = data.get("title") if isinstance(data, dict) else None
+        is_name = isinstance(title, str) and 0 < len(title) <= MAX_SHOWN and title.isprintable()
+        return str(title) if is_name else f"({len(self.text)} characters)"
 
     def __repr__(self) -> str:
         return str(self)
@@ -75,12 +83,13 @@ def json_schema(name: str, value: Any) -> JsonSchema:
     if isinstance(value, JsonSchema):
         return value
     kind = value if isinstance(value, type) else None
-    text = plain.string(value)
-    if text is None:
-        text = _text_of(name, value, kind)
+    given = plain.string(value)
+    text = _text_of(name, value, kind) if given is None else given
     if len(text) > MAX_SCHEMA:
         raise ConfigError(f"{name} has {len(text)} characters: must have at most {MAX_SCHEMA}")
-    return JsonSchema(_checked(name, text), kind)
+    if given is not None:
+        _check(name, given)
+    return JsonSchema(text, kind)
 
 
 def _text_of(name: str, value: Any, kind: type | None) -> str:
@@ -90,21 +99,65 @@ def _text_of(name: str, value: Any, kind: type | None) -> str:
         value = schema_of(name, kind)
     if not isinstance(value, (Mapping, bool)):
         raise ConfigError(f"{name}={quote(value)} must be {FORMS}")
+    if _least_size(value) > MAX_SCHEMA:  # to write it would hold up everybody
+        raise ConfigError(
+            f"{name} has more than {MAX_SCHEMA} characters: must have at most {MAX_SCHEMA}"
+        )
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is no JSON: {quote(error)}") from error
+    return text
 
 
-def _checked(name: str, text: str) -> str:
+def _least_size(value: Any) -> int:
+    """Characters of a value in JSON, at the least; it is counted no further than they may be.
+
+    Everybody waits while it is counted, so texts are measured together where they stand together.
+    """
+    size, left = 0, [value]
+    while left and size + len(left) <= MAX_SCHEMA:
+        one = left.pop()
+        if isinstance(one, str):
+            size += len('""') + len(one)
+        elif isinstance(one, (list, tuple)):
+            length = _length_of(one)
+            size += len(", ") * len(one)
+            if length is None:
+                left.extend(one)
+            else:
+                size += len('""') * len(one) + length
+        elif one is None or isinstance(one, (int, float)):
+            size += 1
+        elif isinstance(one, (dict, Mapping)):
+            size += len('"": , ') * len(one)
+            if size <= MAX_SCHEMA:
+                size += _length_of(one) or 0
+                left.extend(one.values())
+    return size + len(left)
+
+
+def _length_of(values: Iterable[Any]) -> int | None:
+    """Characters of texts together; None where one is no text."""
+    try:
+        return len("".join(values))
+    except TypeError:
+        return None
+
+
+def _check(name: str, text: str) -> None:
+    """Raise ConfigError for a text that is no JSON, or no schema."""
     try:
         data = json.loads(text)
         text.encode()
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ConfigError(f"{name} is no JSON: it goes wrong at {place}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is no JSON: {quote(error)}") from error
     if not isinstance(data, (dict, bool)):
         raise ConfigError(f"{name} must be a JSON object, and not {quote(data)}")
-    return text
 
 
 _OPEN = ("additionalProperties", "patternProperties", "unevaluatedProperties")

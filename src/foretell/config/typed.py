@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypedDict
 
-from foretell.config.choices import LogprobStage, Never, Scope
+from foretell.config.choices import LayerGroup, LogprobStage, Never, Scope
 from foretell.config.schemas import JsonSchema
-from foretell.config.validators import RepetitionDetection
+from foretell.config.validators import RepetitionDetection, Watermark
 
 
 class SampleSettings(TypedDict, total=False):
@@ -29,6 +29,9 @@ class SampleSettings(TypedDict, total=False):
     """whose order, ties, scopes and defaults the settings have"""
     seed: int | None
     """fixes every random draw"""
+    speculate: bool | None
+    """whether tokens of this text may be guessed ahead, which changes none of them; on where
+    the model was opened with speculation, and where a form leaves no choice"""
     num_beams: int | None
     """continuations kept side by side; 1 is no beam search"""
     length_penalty: float | None
@@ -36,6 +39,22 @@ class SampleSettings(TypedDict, total=False):
     early_stopping: bool | Never | None
     """when a beam search ends: on (as soon as there are num_beams texts), off (when better
     ones are unlikely) or never (only when there can be none)"""
+    patience: float | None
+    """a beam search ends with patience · num_beams texts"""
+    num_beam_groups: int | None
+    """groups that the beams are shared by"""
+    diversity_penalty: float | None
+    """taken off a token for each beam of an earlier group that has just said it"""
+    force_words: str | Collection[str | Collection[Any]] | None
+    """texts, or sequences of token ids, that must all be written, in any order; of several in
+    a list one is enough"""
+    stochastic_beams: bool | None
+    """draw num_beams different texts: a sample without replacement"""
+    penalty_alpha: float | None
+    """contrastive search among top_k candidates: the weight of likeness to what was written;
+    0 is off"""
+    dola_layers: LayerGroup | Collection[int] | None
+    """contrast the last layer with an early one: low, high or numbers of layers"""
     processors: Collection[str | Callable[..., Any]] | None
     """the whole chain, by names of settings, in this order"""
     logits_processor: Callable[..., Any] | Collection[Callable[..., Any]] | None
@@ -120,6 +139,10 @@ class SampleSettings(TypedDict, total=False):
     """added to the logit of a token, named by id or text; -inf bans it"""
     sequence_bias: Mapping[tuple[int, ...], float] | Collection[Collection[Any]] | None
     """added to the last token's logit where the other ids have just been written"""
+    watermark: Watermark | bool | Mapping[str, Any] | None
+    """make some tokens likelier, by which the text can be recognized later"""
+    token_healing: bool | None
+    """take the prompt's last tokens back, and write them anew as part of longer ones"""
     forced_bos_token_id: int | None
     """the token id that comes first"""
     prefix_allowed_tokens_fn: Callable[..., Iterable[int]] | None
@@ -145,6 +168,11 @@ class SampleSettings(TypedDict, total=False):
     compact (none)"""
     lenient: bool | None
     """pass over what of a schema cannot be held to, and check the finished text against it"""
+    thinking_budget: int | None
+    """tokens between <think> and </think>, which is forced behind them"""
+    allow_thinking: bool | None
+    """whether <think>...</think> may come before a text of a form; on in chats whose template
+    tells thoughts apart"""
     max_new_tokens: int | None
     """tokens to generate at most"""
     max_length: int | None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
-from itertools import chain
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from foretell.config import plain
-from foretell.config.choices import LOGPROB_STAGES, NEVER, SCOPE_NAMES
+from foretell.config.choices import LAYER_GROUPS, LOGPROB_STAGES, NEVER, SCOPE_NAMES
 from foretell.config.ranges import FINITE, MAX_COUNT, TOKEN_ID, Range
-from foretell.config.schemas import JsonSchema, json_schema
 from foretell.errors import ConfigError
 from foretell.utils.quoting import quote
 from foretell.utils.surrogates import has_surrogate
@@ -25,6 +23,7 @@ MAX_DIGITS = 19
 
 
 PATTERN_SIZE = Range(int, 1, 10_000, "tokens")
+LAYER = Range(int, 0, math.inf, "a layer")
 MIN_COUNT = Range(int, 2, math.inf, "repetitions")
 DECAY_START = Range(int, 0, math.inf, "tokens")
 DECAY_FACTOR = Range(float, 0.0, FINITE, "a factor", open_low=True)
@@ -52,6 +51,47 @@ class RepetitionDetection:
             )
 
 
+SEEDING_SCHEMES = ("lefthash", "selfhash")
+WATERMARK_NUMBERS = {
+    "greenlist_ratio": Range(float, 0.0, 1.0, "the green tokens' share", open_low=True),
+    "bias": Range(float, -FINITE, FINITE, "what a green token's logit gains"),
+    "hashing_key": Range(int, 0, 2**63 - 1, "a secret"),
+    "context_width": Range(int, 1, 10_000, "tokens that green ones depend on"),
+}
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """A mark that statistics can find: some tokens, chosen anew at each place, are likelier.
+
+    The names, the values where none are given and the tokens are those of transformers'
+    WatermarkingConfig.
+
+    Attributes:
+        greenlist_ratio: the green tokens' share of the vocabulary.
+        bias: what their logits gain.
+        hashing_key: which tokens they are depends on it: whoever knows it finds the mark.
+        seeding_scheme: "lefthash": they depend on the token before; "selfhash": on the token itself
+            too.
+        context_width: tokens that they depend on, with "selfhash".
+    """
+
+    greenlist_ratio: float = 0.25
+    bias: float = 2.0
+    hashing_key: int = 15485863
+    seeding_scheme: str = "lefthash"
+    context_width: int = 1
+
+    def __post_init__(self) -> None:
+        for name, span in WATERMARK_NUMBERS.items():
+            object.__setattr__(self, name, span.check(name, getattr(self, name)))
+        if self.greenlist_ratio == 1:
+            raise ConfigError("greenlist_ratio=1 marks nothing: must be below 1")
+        if self.seeding_scheme not in SEEDING_SCHEMES:
+            schemes = " or ".join(map(repr, SEEDING_SCHEMES))
+            raise ConfigError(f"seeding_scheme={quote(self.seeding_scheme)} must be {schemes}")
+
+
 def wrong(name: str, value: object, form: str) -> ConfigError:
     """The error of a value that is not of the form that its setting takes."""
     return ConfigError(f"{name}={quote(value)} must be {form}")
@@ -73,6 +113,18 @@ def early_stopping(name: str, value: Any) -> bool | str:
     return NEVER if found is None else found
 
 
+def layers(name: str, value: Any) -> str | tuple[int, ...]:
+    """ "low", "high" or numbers of layers."""
+    found = plain.string(value)
+    if found in LAYER_GROUPS:
+        return found
+    numbers = None if found is not None else plain.items(value)
+    if not numbers:
+        groups = " or ".join(map(repr, LAYER_GROUPS))
+        raise wrong(name, value, f"{groups}, or a list of layers by their numbers from 0")
+    return tuple(int(LAYER.check(name, one)) for one in numbers)
+
+
 def text(name: str, value: Any) -> str:
     """A string, as it is."""
     found = plain.string(value)
@@ -88,7 +140,7 @@ def strings(name: str, value: Any) -> tuple[str, ...]:
     texts = tuple(map(plain.string, found or ()))
     if found is None or not all(texts):
         raise wrong(name, value, "a string or a list of strings, none empty")
-    if any(map(has_surrogate, filter(None, texts))):
+    if has_surrogate("\n".join(filter(None, texts))):
         raise wrong(name, value, "Unicode, without lone surrogates")
     return texts  # type: ignore[return-value]
 
@@ -178,6 +230,46 @@ def _bias(name: str, value: Any) -> float:
     return float(found) if found >= -FINITE else -math.inf
 
 
+MAX_WORDS = 256
+"""Words to be written, all alternatives counted."""
+
+Word = tuple[str | tuple[int, ...], ...]
+
+
+def forced_words(name: str, value: Any) -> tuple[Word, ...]:
+    """Words that a text must have, each as its alternatives: texts, or sequences of token ids."""
+    one = plain.string(value)
+    found = plain.items(value) if one is None else (one,)
+    if not found or any(plain.integer(item) is not None for item in found):
+        form = "texts or lists of token ids, each in a list of its own if it has alternatives"
+        raise wrong(name, value, f"a list of {form}")
+    words = tuple(_word(name, item) for item in found[: MAX_WORDS + 1])
+    number = sum(map(len, words))
+    if number > MAX_WORDS:
+        raise ConfigError(
+            f"{name} has {number} alternatives or more: must have {MAX_WORDS} at most"
+        )
+    return words
+
+
+def _word(name: str, value: Any) -> Word:
+    """The alternatives of one word: a text, ids, or several of these."""
+    items = plain.items(value)
+    if items is not None and all(plain.integer(item) is not None for item in items):
+        items = (items,)
+    several = (value,) if items is None else items
+    return tuple(dict.fromkeys(_alternative(name, item) for item in several))
+
+
+def _alternative(name: str, value: Any) -> str | tuple[int, ...]:
+    if plain.string(value) is not None:
+        return strings(name, value)[0]
+    kept = () if plain.integer(value) is not None else token_ids(name, value)
+    if not kept:
+        raise wrong(name, value, "a text or a list of token ids, not empty")
+    return kept
+
+
 def scope(name: str, value: Any) -> str | int:
     """ "prompt", "output", "all", or the number of last tokens."""
     count, word = plain.integer(value), plain.string(value)
@@ -209,6 +301,20 @@ def detection(name: str, value: Any) -> RepetitionDetection | None:
         return RepetitionDetection(**value)
     except TypeError as error:
         fields = "max_pattern_size, min_pattern_size, min_count"
+        raise wrong(name, value, f"True or a dict of {fields}") from error
+
+
+def watermark(name: str, value: Any) -> Watermark | None:
+    """True, a `Watermark`, or a dict of its fields; False is off."""
+    if isinstance(value, Watermark):
+        return value
+    found = plain.boolean(value)
+    if found is not None:
+        return Watermark() if found else None
+    try:
+        return Watermark(**value)
+    except TypeError as error:
+        fields = ", ".join(one.name for one in dataclass_fields(Watermark))
         raise wrong(name, value, f"True or a dict of {fields}") from error
 
 
@@ -253,166 +359,3 @@ def prompt(name: str, value: Any) -> str | tuple[int, ...]:
     if not kept:
         raise ConfigError(f"{name}={quote(value)} must have at least one token")
     return kept
-
-
-WHITESPACE_STYLES = ("free", "fixed", "compact")
-
-MAX_GRAMMAR = 2**18
-"""Characters of a grammar or of a regular expression."""
-
-
-def choices(name: str, value: Any) -> tuple[str, ...]:
-    """Texts of which one is written, at least one, each once."""
-    found = strings(name, value)
-    if not found:
-        raise ConfigError(f"{name} has no text: must have at least one")
-    return tuple(dict.fromkeys(found))
-
-
-def whitespace(name: str, value: Any) -> str:
-    """A style of white space in JSON."""
-    found = plain.string(value)
-    if found not in WHITESPACE_STYLES:
-        raise wrong(name, value, f"one of {', '.join(WHITESPACE_STYLES)}")
-    return found
-
-
-def formal_language(name: str, value: Any) -> str:
-    """A grammar or a regular expression; whether it makes sense is found where it is compiled."""
-    found = plain.string(value)
-    if not found:
-        raise wrong(name, value, "a string, not empty")
-    if has_surrogate(found):
-        raise wrong(name, value, "Unicode, without lone surrogates")
-    if len(found) > MAX_GRAMMAR:
-        raise ConfigError(f"{name} has {len(found)} characters: must have at most {MAX_GRAMMAR}")
-    return found
-
-
-def structural_tag(name: str, value: Any) -> JsonSchema:
-    """vLLM's structural tag, as a dict or as its text: `structures` and their `triggers`.
-
-    With `at_least_one` the text begins with a tag, and has nothing but tags; with
-    `stop_after_first` it ends behind one. What is thought comes before, between two marks,
-    `thoughts`; a prompt that ends with the first of them has begun it.
-    """
-    if isinstance(value, type):
-        raise wrong(name, value, "a dict with structures and triggers")
-    found = json_schema(name, value)
-    data = found.data
-    structures = data.get("structures") if isinstance(data, dict) else None
-    keys = {"begin", "schema", "end"}
-    good = isinstance(structures, list) and structures
-    if not good or not all(isinstance(one, dict) and keys <= {*one} for one in structures or ()):
-        raise ConfigError(f"{name} must have structures: a list of objects with {sorted(keys)}")
-    triggers = data.get("triggers", [])
-    if not isinstance(triggers, list) or not all(isinstance(one, str) for one in triggers):
-        raise ConfigError(f"{name}.triggers must be a list of texts")
-    for key in ("at_least_one", "stop_after_first"):
-        if not isinstance(data.get(key, False), bool):
-            raise ConfigError(f"{name}.{key} must be true or false")
-    thoughts = data.get("thoughts", ["<think>", "</think>"])
-    are_two = isinstance(thoughts, list) and len(thoughts) == 2
-    if not are_two or not all(isinstance(one, str) and one for one in thoughts):
-        raise ConfigError(f"{name}.thoughts must be two texts: what thoughts begin and end with")
-    for index, one in enumerate(structures or ()):
-        _check_tag(f"{name}.structures[{index}]", one, triggers)
-    return found
-
-
-def _check_tag(path: str, tag: Mapping[str, Any], triggers: Iterable[str]) -> None:
-    for key in ("begin", "end"):
-        if not isinstance(tag[key], str) or not tag[key]:
-            raise ConfigError(f"{path}.{key} must be a text, not empty")
-    if not isinstance(tag["schema"], (dict, bool)):
-        raise ConfigError(f"{path}.schema must be a JSON schema")
-    if triggers and not any(one and tag["begin"].startswith(one) for one in triggers):
-        raise ConfigError(f"{path}.begin must start with one of the triggers")
-
-
-class Notation(Enum):
-    """How values are written on a command line."""
-
-    FLAG = auto()
-    TEXT = auto()
-    TEXTS = auto()
-    CHOICE = auto()
-    DIALECT = auto()
-    TOKEN_ID = auto()
-    TOKEN_IDS = auto()
-    ID_SEQUENCES = auto()
-    TOKEN_BIASES = auto()
-    SEQUENCE_BIASES = auto()
-    NAMES = auto()
-    SCOPE = auto()
-    DECAY = auto()
-    EARLY_STOPPING = auto()
-    DETECTION = auto()
-    PATTERN = auto()
-    SCHEMA = auto()
-    GRAMMAR = auto()
-    NONE = auto()
-    """A function of Python, and so no option."""
-
-
-@dataclass(frozen=True)
-class Values:
-    """The values of a setting that is no plain number.
-
-    Attributes:
-        check: from the setting's name and a value to the form that is kept; raises ConfigError.
-        form: what values look like, in words.
-        notation: how they are written on a command line.
-        choices: all of them, if they are few.
-        token_ids: finds the token ids in the form that is kept, if it has any.
-    """
-
-    check: Callable[[str, Any], Any]
-    form: str
-    notation: Notation
-    choices: tuple[str, ...] = ()
-    token_ids: Callable[[Any], Iterable[int]] | None = None
-
-
-BOOLEAN = Values(boolean, "True or False", Notation.FLAG)
-DIALECT = Values(text, "", Notation.DIALECT)  # which there are, `dialects.py` knows
-TEXTS = Values(strings, "texts", Notation.TEXTS)
-REGEXES = Values(strings, "regular expressions", Notation.TEXTS)
-PROMPT = Values(prompt, "a text or token ids", Notation.TEXT)
-ONE_TOKEN_ID = Values(token_id, "a token id", Notation.TOKEN_ID, token_ids=lambda one: (one,))
-TOKEN_IDS = Values(token_ids, "token ids", Notation.TOKEN_IDS, token_ids=tuple)
-ID_SEQUENCES = Values(
-    id_sequences, "lists of token ids", Notation.ID_SEQUENCES, token_ids=chain.from_iterable
-)
-TOKEN_BIASES = Values(
-    token_biases,
-    "numbers by token id or text",
-    Notation.TOKEN_BIASES,
-    token_ids=lambda biases: (key for key in biases if isinstance(key, int)),
-)
-SEQUENCE_BIASES = Values(
-    sequence_biases,
-    "numbers by token ids",
-    Notation.SEQUENCE_BIASES,
-    token_ids=chain.from_iterable,
-)
-SCOPE = Values(scope, f"{', '.join(SCOPE_NAMES)} or a number", Notation.SCOPE)
-DECAY = Values(decay, "start ≥ 0, factor > 0", Notation.DECAY)
-DETECTION = Values(detection, "True, or sizes and count", Notation.DETECTION)
-EARLY_STOPPING = Values(early_stopping, f'True, False or "{NEVER}"', Notation.EARLY_STOPPING)
-CHOICES = Values(choices, "texts", Notation.TEXTS)
-WHITESPACE = Values(whitespace, ", ".join(WHITESPACE_STYLES), Notation.CHOICE, WHITESPACE_STYLES)
-PATTERN = Values(formal_language, "a regular expression", Notation.PATTERN)
-GRAMMAR = Values(formal_language, "a grammar", Notation.GRAMMAR)
-JSON_SCHEMA = Values(json_schema, "a JSON schema", Notation.SCHEMA)
-STRUCTURAL_TAG = Values(structural_tag, "structures, and triggers", Notation.SCHEMA)
-FUNCTION = Values(function, "a function", Notation.NONE)
-FUNCTIONS = Values(functions, "a function", Notation.NONE)
-FUNCTION_OR_SEVERAL = Values(function_or_several, "a function, or a list of them", Notation.NONE)
-CHAIN = Values(stages, "names of settings, and functions", Notation.NAMES)
-STAGE_NAMES = Values(logprob_stages, ", ".join(LOGPROB_STAGES), Notation.NAMES)
-
-
-def one_of(*names: str) -> Values:
-    """One of these texts; which of them it may be is checked where they are looked up."""
-    return Values(text, ", ".join(names), Notation.CHOICE, names)

@@ -90,14 +90,16 @@ class Speculator:
     Args:
         drafter: guesses for all requests; None: nothing is guessed, and only what strategies
             foresee is computed ahead.
+        off: why nothing is computed ahead, whatever the request; None where it may be.
 
     Attributes:
         guesses: whether there is a drafter.
         seconds: what the last step took, to be set before the next.
     """
 
-    def __init__(self, drafter: Drafter | None = None) -> None:
+    def __init__(self, drafter: Drafter | None = None, off: str | None = None) -> None:
         self._drafter = drafter
+        self._off = off
         self._costs = StepCosts()
         self._rows_before = self._rows = 0  # of the last two steps, if these only decoded
         self._seconds_before = 0.0
@@ -106,7 +108,7 @@ class Speculator:
 
     def follow(self, state: RequestState) -> None:
         """Take note of a request: nothing is computed ahead of some."""
-        state.speculation_off = state.request.speculation_off
+        state.speculation_off = self._off or state.request.speculation_off
         if self._drafter is not None and state.speculation_off is None:
             (first, *_), config = state.live, state.request.config
             first.follower = self._drafter.follow(first, config)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,9 @@ class GrammarCompiler:
         if root.is_error():
             raise _cannot_compile(source, plain_message(root.get_error()))
         _check_first_step(source.setting, root)
-        return Grammar(source.setting, root, tokenizer, _passed_over(source, root))
+        marks = () if source.thoughts is None else (source.thoughts.begin, source.thoughts.end)
+        names = {name: special[name] for name in marks if name in special}
+        return Grammar(source.setting, root, tokenizer, _passed_over(source, root), names)
 
 
 class _Once:
@@ -134,15 +137,16 @@ def _limits() -> LLParserLimits:
 
 def _cannot_compile(source: Source, message: str) -> ConfigError:
     """The error of a source that the library does not take; by keyword and path in a schema."""
-    for name, schema in schemas_of(source):
+    for name, schema, is_lenient in schemas_of(source):
         most = MAX_BLAMED_CHARACTERS // len(source.text)
-        cause = find_cause(schema, lambda one: _message_of(one, source), most)
+        message_of = partial(_message_of, replace(source, lenient=is_lenient))
+        cause = find_cause(schema, message_of, most)
         if cause is not None:
             return ConfigError(f"{name}: {cause}")
     return ConfigError(f"{source.setting} cannot be compiled: {message}")
 
 
-def _message_of(schema: Any, source: Source) -> str:
+def _message_of(source: Source, schema: Any) -> str:
     """What the library says against a schema; empty if it takes it."""
     from llguidance import LLMatcher
 
@@ -166,9 +170,9 @@ def _check_first_step(setting: str, root: LLMatcher) -> None:
 def _passed_over(source: Source, root: LLMatcher) -> list[str]:
     """What the grammar does not hold a text to, in sentences."""
     said = [f"{source.setting}: {one}" for one in root.get_grammar_warnings()]
-    for name, schema in schemas_of(source):
+    for name, schema, is_lenient in schemas_of(source):
         found = keywords.unknown(schema)
-        if source.lenient:
+        if is_lenient:
             found = [*keywords.unsupported(schema), *found]
         said += [f"{name}: {one}" for one in found]
     return said

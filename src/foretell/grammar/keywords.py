@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from foretell.utils.quoting import quote
@@ -46,6 +47,9 @@ MAX_MULTIPLE = 10_000
 
 MAX_COMMON_MULTIPLE = 100_000
 """Of all multiples of a schema whose parts are joined: the library keeps a state for each rest."""
+
+MAX_DEPTH = 124
+"""Of objects and lists in each other: the library reads no more."""
 
 MAX_REFERENCES = 2000
 """The library follows them one inside the other, and where they are joined takes ever longer."""
@@ -96,6 +100,8 @@ def unsupported(schema: Any) -> list[Finding]:
 
 def excess(schema: Any) -> str | None:
     """Why a schema would take too long to compile, in words; None if it would not."""
+    if _is_deeper(schema, MAX_DEPTH):
+        return f"is nested too deeply: at most {MAX_DEPTH} objects and lists may be in each other"
     found = [one for _, one in subschemas(schema)]
     num_references = sum("$ref" in one for one in found)
     if num_references > MAX_REFERENCES:
@@ -106,6 +112,21 @@ def excess(schema: Any) -> str | None:
             most = f"must be at most {MAX_COMMON_MULTIPLE}"
             return f"has multipleOf of which the least common multiple is {multiple}: {most}"
     return None
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    """Whether a value has more than `most` objects and lists in each other."""
+    level = [value]
+    for _ in range(most + 1):
+        lists = [one.values() if isinstance(one, dict) else one for one in level if _holds(one)]
+        if not lists:
+            return False
+        level = [*chain.from_iterable(lists)]
+    return True
+
+
+def _holds(value: Any) -> bool:
+    return isinstance(value, (dict, list))
 
 
 def _common_multiple(values: Iterable[Any]) -> int:
@@ -154,14 +175,16 @@ def has_open_keys(schema: Any) -> bool:
     )
 
 
-def subschemas(schema: Any, path: str = "$") -> Iterator[tuple[str, dict[str, Any]]]:
+def subschemas(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every schema that is an object, with its path, the whole one first."""
-    if not isinstance(schema, dict):
-        return
-    yield path, schema
-    for name, value in schema.items():
-        for step, one in _inner(name, value):
-            yield from subschemas(one, f"{path}{step}")
+    left = [("$", schema)]
+    while left:
+        path, one = left.pop()
+        if not isinstance(one, dict):
+            continue
+        yield path, one
+        inner = [(f"{path}{step}", each) for name in one for step, each in _inner(name, one[name])]
+        left.extend(reversed(inner))
 
 
 def _inner(name: str, value: Any) -> Iterator[tuple[str, Any]]:

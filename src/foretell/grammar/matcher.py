@@ -5,7 +5,8 @@ A `Grammar` is compiled once and is not changed; each text has a `Matcher` of it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -49,6 +50,9 @@ class Grammar:
     Attributes:
         setting: the name of the setting that it comes from.
         passed_over: what of the setting it does not hold a text to, a sentence each.
+
+    Args:
+        marks: control tokens, by their names, that are read as such in a text that it accepts.
     """
 
     def __init__(
@@ -57,8 +61,10 @@ class Grammar:
         root: LLMatcher,
         tokenizer: LLTokenizer,
         passed_over: Sequence[str] = (),
+        marks: Mapping[str, int] | None = None,
     ) -> None:
         self.setting = setting
+        self._marks = marks or {}
         self.passed_over = tuple(passed_over)
         self._root = root
         self._tokenizer = tokenizer
@@ -69,9 +75,18 @@ class Grammar:
 
     def accepts(self, text: str) -> bool:
         """Whether a whole text is of this language."""
-        tokens = self._tokenizer.tokenize_bytes(text.encode())
+        tokens = self._tokens_of(text)
         matcher = self._root.deep_copy()
         return matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
+
+    def _tokens_of(self, text: str) -> list[int]:
+        """A text's tokens, with those of marks that are control tokens."""
+        found: list[int] = []
+        pieces = re.split("|".join(f"({re.escape(name)})" for name in self._marks), text)
+        for piece in filter(None, pieces if self._marks else [text]):
+            mark = self._marks.get(piece)
+            found += [mark] if mark is not None else self._tokenizer.tokenize_bytes(piece.encode())
+        return found
 
 
 class Matcher:

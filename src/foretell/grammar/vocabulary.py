@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 SPECIAL = b"\xff"
 """What the bytes of a token begin with that adds no text: no text has it."""
 
+SLICES = (
+    r"[\x20\x0A\x0D\x09]+",
+    *(rf'[^"\\\x00-\x1F\x7F]{size}' for size in ("{1,3}", "{1,6}", "{1,10}", "{1,16}", "+")),
+)
+"""Sets of tokens, each a part of the next, that are allowed at once where all of them are. The
+library's own (10 and 30 characters) leave more tokens to be walked where a string nears its
+`maxLength`: 560 µs for a mask of such texts at a vocabulary of 262,000, not 370."""
+
 
 @dataclass(frozen=True)
 class TokenBytes:
@@ -60,4 +68,4 @@ def build_tokenizer(vocabulary: TokenBytes) -> LLTokenizer:
 
     end = len(vocabulary.tokens)
     wrapper = cast(Any, _Wrapper(vocabulary))
-    return LLTokenizer(wrapper, n_vocab=end + 1, eos_token=end)
+    return LLTokenizer(wrapper, n_vocab=end + 1, eos_token=end, slices=[*SLICES])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from foretell.config import GenerationConfig
 from foretell.engine.request import Request
 from foretell.errors import ForetellError
+from foretell.outputs import Origin
+from foretell.telemetry import Caller
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class Job:
         config: the settings in force.
         prompt_index: which of the prompts of one call this is, from 0.
         is_listed: whether the user gave a list of prompts: errors then say which one they concern.
+        origin: makes receipts of the outputs; None: they have none.
+        caller: who is told of the request by a span; None: nobody.
     """
 
     prompt: str
@@ -26,6 +30,8 @@ class Job:
     config: GenerationConfig
     prompt_index: int = 0
     is_listed: bool = False
+    origin: Origin | None = None
+    caller: Caller | None = None
 
     @property
     def listed_index(self) -> int | None:

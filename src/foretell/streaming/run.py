@@ -13,6 +13,7 @@ from foretell.outputs import Chunk, GenerationOutput
 from foretell.streaming.job import Job, with_prompt_index
 from foretell.streaming.prompt import PromptStreamer
 from foretell.streaming.sample import SampleStreamer
+from foretell.telemetry import RequestSpan
 from foretell.text.stops import SearchBudget
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class RequestStreamer:
         ]
         self._num_open = number
         self.have_ended = False
+        self._span = None
+        if job.caller is not None:
+            self._span = job.caller.begin(job.config, len(job.request.prompt))
 
     def take(self, event: Event) -> Chunk | None:
         """The chunk that an event makes; None if there is none to show, or its sample has ended.
@@ -54,12 +58,27 @@ class RequestStreamer:
             self._prompt.take(event)
             return None
         if isinstance(event, EndEvent) and event.error is not None:
-            raise with_prompt_index(event.error, self._listed_index)
+            error = with_prompt_index(event.error, self._listed_index)
+            self.close(error)
+            raise error
         chunk = self._streamers[event.sample].take(event)
         if chunk is not None and chunk.output is not None:
             self._num_open -= 1
             self.have_ended = self._num_open == 0
+            if self._span is not None:
+                self._note(chunk.output, self._span)
         return chunk
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Take note that no more events come: of the error, or since nobody wants them."""
+        if self._span is not None:
+            self._span.end(error)
+
+    def _note(self, output: GenerationOutput, span: RequestSpan) -> None:
+        """Tell the request's span of a sample that has ended, and that all have."""
+        span.take(output)
+        if self.have_ended:
+            span.end()
 
 
 def ends_early(event: Event, chunk: Chunk | None) -> TypeGuard[TokenEvent]:
@@ -101,6 +120,8 @@ class _JobStream:
         finally:
             for request_id in self._ids:
                 self._client.release(request_id)
+            for samples in self._open.values():
+                samples.close()
 
     def _feed(self) -> bool:
         """Give the engine the next jobs; whether any is under way."""

@@ -27,7 +27,9 @@ from foretell.outputs import (
 from foretell.streaming.describe import describe, describe_trace
 from foretell.streaming.job import Job
 from foretell.streaming.prompt import PromptStreamer
+from foretell.streaming.thoughts import thought_marks
 from foretell.text.detokenizer import Detokenizer, unfinished_character
+from foretell.text.reasoning import BEGIN, ends_with_mark, split, thinks
 from foretell.text.stops import SearchBudget, StopMatcher
 from foretell.utils.quoting import quote
 
@@ -106,6 +108,8 @@ class SampleStreamer:
             include=config.include_stop_str_in_output,
             budget=budget,
         )
+        beginning = job.request.beginning
+        self._num_prompt_characters = 0 if beginning is None else beginning.num_characters
         self._text = ""  # all that was decoded; what was shown of it is in `_pieces`
         self._pieces: list[str] = []
         self._num_shown = self._num_bytes = 0
@@ -117,6 +121,7 @@ class SampleStreamer:
         self._speculation_off: str | None = None
         self._has_begun = False  # whether there was a chunk
         self._score: float | None = None
+        self._inclusion: float | None = None
         self._started = perf_counter()
         self._first = self._latest = self._started
 
@@ -146,6 +151,7 @@ class SampleStreamer:
         self._num_drafts += event.num_drafts
         self._num_accepted += event.is_ahead
         self._score = event.score
+        self._inclusion = event.inclusion_probability
         self._generated.append(event.token_id)
         may_stop = len(self._generated) >= self._min_new_tokens
         text = self._write(event, may_stop)
@@ -160,8 +166,12 @@ class SampleStreamer:
         if event.stop_reason is None or event.stop_reason.kind not in ("eos", "token"):
             piece = self._detokenizer.push(event.token_id)
             start += self._detokenizer.num_broken
+        if self._num_prompt_characters:
+            piece = self._without_prompt(piece)
         self._text += piece
-        stop = len(self._text) + self._detokenizer.num_unfinished
+        stop = len(self._text)
+        if not self._num_prompt_characters:
+            stop += self._detokenizer.num_unfinished
         logprobs = {
             stage: _describe(event.reports[stage], stage, self._tokenizer) for stage in self._stages
         }
@@ -169,6 +179,12 @@ class SampleStreamer:
         trace = None if record is None else describe_trace(record, self._tokenizer)
         self._waiting.append(_Token(event.token_id, start, stop, logprobs, trace))
         return self._matcher.push(piece, acts=may_stop)
+
+    def _without_prompt(self, piece: str) -> str:
+        """The piece without what of it is the prompt's: tokens were taken back from that."""
+        number = min(len(piece), self._num_prompt_characters)
+        self._num_prompt_characters -= number
+        return piece[number:]
 
     def _found(self) -> StopReason | None:
         match = self._matcher.match
@@ -194,10 +210,19 @@ class SampleStreamer:
         """Show what is left, unless it is or becomes a stop."""
         if self._matcher.match is None:
             may_stop = len(self._generated) >= self._min_new_tokens
-            text += self._matcher.push(self._detokenizer.finish(), acts=may_stop)
+            rest = self._without_prompt(self._detokenizer.finish())
+            text += self._matcher.push(rest, acts=may_stop)
             reason = self._found() or reason
             text += self._matcher.finish()
+        reason = self._as_stated(reason)
         return self._chunk(text, finish_reason if reason is None else reason.finish_reason, reason)
+
+    def _as_stated(self, reason: StopReason | None) -> StopReason | None:
+        """The reason with the limit that was stated: a healed prompt's tokens are no part of it."""
+        is_healed = self._job.request.beginning is not None
+        if reason is None or reason.kind != "max_new_tokens" or not is_healed:
+            return reason
+        return replace(reason, value=self._job.config.max_new_tokens)
 
     def _chunk(
         self,
@@ -248,11 +273,13 @@ class SampleStreamer:
         return {stage: [token.logprobs[stage] for token in tokens] for stage in self._stages}
 
     def _finish(self, reason: FinishReason, stop_reason: StopReason | None) -> GenerationOutput:
+        text = "".join(self._pieces)
+        thought, said = self._split(text)
         return GenerationOutput(
-            text="".join(self._pieces),
+            text=text,
             token_ids=[token.token_id for token in self._tokens],
             finish_reason=reason,
-            usage=self._usage(),
+            usage=self._usage(stop_reason),
             config=self._job.config,
             prompt=self._job.prompt,
             prompt_token_ids=list(self._job.request.prompt),
@@ -263,9 +290,20 @@ class SampleStreamer:
             trace=self._traces(self._tokens) if self._job.request.config.trace else None,
             index=self._index,
             score=self._score,
+            inclusion_probability=self._inclusion,
             complete=self._is_complete(reason, stop_reason),
             passed_over=self._passed_over(),
+            content=said,
+            reasoning_content=thought,
+            origin=self._job.origin,
         )
+
+    def _split(self, text: str) -> tuple[str | None, str | None]:
+        """What was thought, and what was said, where a form lets thoughts come first."""
+        if not self._job.config.allow_thinking:
+            return None, None
+        begins = ends_with_mark(BEGIN, self._job.request.prompt, self._tokenizer)
+        return split(text, starts_inside=begins)
 
     def _is_complete(self, reason: FinishReason, stop_reason: StopReason | None) -> bool | None:
         """Whether the text is of the language that it was held to, and ended by itself there."""
@@ -283,7 +321,16 @@ class SampleStreamer:
     def _traces(self, tokens: Sequence[_Token]) -> list[StepTrace]:
         return [token.trace for token in tokens if token.trace is not None]
 
-    def _usage(self) -> Usage:
+    def _num_thoughts(self, reason: StopReason | None) -> int:
+        """How many of the tokens are thoughts, where the model's template knows any."""
+        if not thinks(self._tokenizer.chat_template):
+            return 0
+        marks = thought_marks(self._tokenizer, self._job.config, self._job.request.prompt)
+        has_end = reason is not None and reason.kind in ("eos", "token")
+        tokens = self._generated[:-1] if has_end else self._generated
+        return 0 if marks is None else marks.num_thoughts(tokens)
+
+    def _usage(self, stop_reason: StopReason | None) -> Usage:
         kind = SearchUsage if self._job.request.config.num_beams > 1 else Usage
         return kind(
             prompt_tokens=len(self._job.request.prompt),
@@ -294,6 +341,7 @@ class SampleStreamer:
             draft_tokens=self._num_drafts,
             accepted_tokens=self._num_accepted,
             speculation_off=self._speculation_off,
+            reasoning_tokens=self._num_thoughts(stop_reason),
         )
 
 

@@ -15,6 +15,7 @@ from foretell.config.settings import (
     cutting,
     ending,
     form,
+    reasoning,
     repetition,
     reports,
     steering,
@@ -23,18 +24,20 @@ from foretell.config.settings import (
     tokens,
 )
 from foretell.config.settings.setting import Kind, Setting
-from foretell.config.validators import Values
+from foretell.config.values import Values
 
 __all__ = [
     "ALIASES",
     "CHOOSING_SETTINGS",
     "FORMS",
+    "FUNCTION_SETTINGS",
     "GROUPS",
     "MULTIPLYING_SETTINGS",
     "RANGES",
     "REPORT_SETTINGS",
     "SAMPLER_STAGES",
     "SAMPLING_SETTINGS",
+    "SEARCHING",
     "SETTINGS",
     "STAGES",
     "TEXT_STOPS",
@@ -43,7 +46,10 @@ __all__ = [
     "Setting",
 ]
 
-_GROUPS = (strategy, temperature, cutting, steering, repetition, tokens, form, ending, reports)
+_GROUPS = (
+    *(strategy, temperature, cutting, steering, repetition, tokens),
+    *(form, reasoning, ending, reports),
+)
 
 SETTINGS: dict[str, Setting] = {
     name: replace(row, group=group.HEADING) for group in _GROUPS for name, row in group.ROWS.items()
@@ -72,7 +78,10 @@ SAMPLING_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.kind.is_
 """Any of them makes decoding sample."""
 
 CHOOSING_SETTINGS = frozenset(
-    ("preset", "dialect", "do_sample", "num_beams", "processors", *SAMPLING_SETTINGS)
+    (
+        *("preset", "dialect", "do_sample", "num_beams", "penalty_alpha", "dola_layers"),
+        *("processors", *SAMPLING_SETTINGS),
+    )
 )
 """Settings that say how tokens are chosen."""
 
@@ -85,11 +94,27 @@ SAMPLER_STAGES = frozenset(name for name in STAGES if SETTINGS[name].kind.is_sam
 FORMS = tuple(name for name, row in SETTINGS.items() if row.kind is Kind.FORM)
 """Each holds a text to a language; a text has one of them at most."""
 
+FUNCTION_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.forms)
+"""Settings that take functions of the user's."""
+
 TEXT_STOPS = tuple(name for name, row in SETTINGS.items() if row.ends_text)
 """Where the text says that it has ended; a beam's too."""
 
 MULTIPLYING_SETTINGS = tuple(name for name, row in SETTINGS.items() if row.multiplies_sequences)
 """By any of them one prompt has several sequences."""
+
+
+def _searching() -> tuple[str, ...]:
+    """`num_beams`, what needs it, and what needs these in turn."""
+    found = ["num_beams"]
+    for name, row in SETTINGS.items():
+        if row.needs and {*row.needs} <= {*found}:
+            found.append(name)
+    return tuple(found)
+
+
+SEARCHING = _searching()
+"""Settings of beam searches, which mean nothing elsewhere."""
 
 ALIASES: dict[str, str] = {alias: name for name, row in SETTINGS.items() for alias in row.aliases}
 """Names that other systems use, and what they are called here."""

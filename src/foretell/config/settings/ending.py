@@ -6,7 +6,8 @@ import math
 
 from foretell.config.ranges import FINITE, Range
 from foretell.config.settings.setting import Kind, Setting
-from foretell.config.validators import (
+from foretell.config.validators import RepetitionDetection
+from foretell.config.values import (
     BOOLEAN,
     DECAY,
     DETECTION,
@@ -14,7 +15,6 @@ from foretell.config.validators import (
     REGEXES,
     TEXTS,
     TOKEN_IDS,
-    RepetitionDetection,
 )
 
 _LOOP = RepetitionDetection()

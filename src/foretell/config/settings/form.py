@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foretell.config.settings.setting import Kind, Setting
-from foretell.config.validators import (
+from foretell.config.values import (
     BOOLEAN,
     CHOICES,
     GRAMMAR,

@@ -6,7 +6,7 @@ import math
 
 from foretell.config.ranges import FINITE, Range
 from foretell.config.settings.setting import Kind, Setting
-from foretell.config.validators import SCOPE, TEXTS, TOKEN_IDS
+from foretell.config.values import SCOPE, TEXTS, TOKEN_IDS
 
 HEADING = "Repetition"
 

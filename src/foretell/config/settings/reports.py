@@ -6,7 +6,7 @@ import math
 
 from foretell.config.ranges import Range
 from foretell.config.settings.setting import Kind, Setting
-from foretell.config.validators import BOOLEAN, STAGE_NAMES
+from foretell.config.values import BOOLEAN, STAGE_NAMES
 
 HEADING = "Reports"
 

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from foretell.config.ranges import Range
-from foretell.config.validators import Values
+from foretell.config.values import Values
 
 
 class Kind(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foretell.config.ranges import FINITE, Range
 from foretell.config.settings.setting import Kind, Setting
-from foretell.config.validators import TOKEN_IDS
+from foretell.config.values import TOKEN_IDS
 
 HEADING = "Samplers that steer"
 

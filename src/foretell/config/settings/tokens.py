@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from foretell.config.ranges import FINITE, Range
 from foretell.config.settings.setting import Kind, Setting
-from foretell.config.validators import (
+from foretell.config.values import (
+    BOOLEAN,
     FUNCTION,
     ID_SEQUENCES,
     ONE_TOKEN_ID,
@@ -13,9 +14,12 @@ from foretell.config.validators import (
     TEXTS,
     TOKEN_BIASES,
     TOKEN_IDS,
+    WATERMARK,
 )
 
 HEADING = "Words and tokens"
+
+FORMS = ("json_schema", "json", "regex", "choices", "grammar", "structural_tag")
 
 ROWS: dict[str, Setting] = {
     "bad_words": Setting(
@@ -52,6 +56,8 @@ ROWS: dict[str, Setting] = {
         "added to the logit of a token, named by id or text; -inf bans it",
         formula="x + bias",
         source="OpenAI",
+        with_others="a text of several tokens is a sequence_bias: its last token has the bias "
+        "where the others have just been written; in the dialect llama.cpp each of them has it",
     ),
     "sequence_bias": Setting(
         SEQUENCE_BIASES,
@@ -59,6 +65,36 @@ ROWS: dict[str, Setting] = {
         "added to the last token's logit where the other ids have just been written",
         formula="x + bias",
         source="transformers",
+    ),
+    "watermark": Setting(
+        WATERMARK,
+        Kind.BIAS,
+        "make some tokens likelier, by which the text can be recognized later",
+        formula="x + bias for greenlist_ratio of the tokens, drawn anew with a seed of the key and "
+        "the token before",
+        source="Kirchenbauer et al. 2023, arXiv 2301.10226 and 2306.04634, as in transformers",
+        after="adaptive_target",
+        code="""\
+mark = {"bias": 2.5, "hashing_key": 2718281}  # a key of your own, and secret
+out = llm.generate("Once upon a time", max_new_tokens=60, watermark=mark)
+print(llm.detect_watermark(out, watermark=mark))
+""",
+        aliases=("watermarking", "watermarking_config"),
+    ),
+    "token_healing": Setting(
+        BOOLEAN,
+        Kind.MASK,
+        "take the prompt's last tokens back, and write them anew as part of longer ones",
+        source="guidance; transformers, which favours what is certain here",
+        after="structural_tag",
+        not_with={
+            **dict.fromkeys(FORMS, "a form begins where the text does"),
+            "forced_bos_token_id": "both say what comes first",
+            "guidance_scale": "it would be taken back from one of two prompts",
+        },
+        with_others="is of texts: the template ends a chat's prompt; tokens taken back count as "
+        "the prompt's: max_new_tokens and min_new_tokens are of those beyond",
+        aliases=("heal_tokens",),
     ),
     "forced_bos_token_id": Setting(
         ONE_TOKEN_ID,
