@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from benchmarks.stress.answers import Answer, request, take
 from benchmarks.stress.prompter import Prompter
-from foretell.backends.base import Backend, BackendInfo, Batch
+from foretell.backends.base import Backend, BackendInfo, Batch, Bytes, KeepsBlocks
 from foretell.decoding.drafts.lookup import LookupDrafter
+from foretell.decoding.strategies.probe import LogitsProbe
 from foretell.engine.engine import Engine
+from foretell.engine.prefix_blocks import PrefixBlocks
 from foretell.engine.request import Request
 from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats
@@ -44,6 +46,7 @@ SETTINGS: tuple[dict[str, Any], ...] = (
 NUM_BASES = 4  # beginnings that some prompts share
 MOST_SAMPLES = 4
 SHORT_PROMPT = 40  # tokens of those that run in the smallest pool
+MOST_KEPT = 50  # prompts whose blocks are taken out, which takes memory
 LONG_ANSWER = 60  # tokens of some answers, for which blocks must be found that were not foreseen
 
 
@@ -113,6 +116,7 @@ class Witness:
         self._tolerance = tolerance
         self._rows = rows
         self._info = replace(backend.info, num_blocks=num_blocks or backend.info.num_blocks)
+        self._taken_out: dict[bytes, np.ndarray] = {}
         self._tokens = np.full((self._info.num_blocks, self._info.block_size), -1, np.int32)
         self.num_rows = self.num_known = self.num_differing = 0
 
@@ -148,6 +152,17 @@ class Witness:
         self._backend.copy_blocks(pairs)
         for source, destination in pairs:
             self._tokens[destination] = self._tokens[source]
+
+    def read_block(self, block: int) -> Bytes:
+        """A block's bytes; whose tokens they are is remembered."""
+        data = cast(KeepsBlocks, self._backend).read_block(block)
+        self._taken_out[_digest(data)] = self._tokens[block].copy()
+        return data
+
+    def write_block(self, block: int, data: Bytes, end: int) -> None:
+        """Bytes that were read before, in a block."""
+        cast(KeepsBlocks, self._backend).write_block(block, data, end)
+        self._tokens[block] = self._taken_out[_digest(data)]
 
 
 def _digest(values: np.ndarray) -> bytes:
@@ -268,6 +283,26 @@ def _speculating(backend: Backend, requests: Sequence[Request]) -> Outcome:
     return run_together(engine, requests, _shuffled(requests, 5))
 
 
+def _with_kept_prefixes(backend: Backend, requests: Sequence[Request]) -> Outcome:
+    """With the first prompts' blocks, taken as bytes out of an engine that is no more."""
+    kept = [_take_out(Engine(backend), one.prompt) for one in requests[:MOST_KEPT]]
+    engine = Engine(backend)
+    for wish, data in zip(requests, kept, strict=False):
+        blocks = PrefixBlocks(engine, wish.prompt)
+        blocks.place(data)
+        blocks.publish()
+        blocks.drop()
+    return run_together(engine, requests, _shuffled(requests, 6))
+
+
+def _take_out(engine: Engine, prompt: Sequence[int]) -> Sequence[Bytes]:
+    engine.add(Request(prompt, strategy=LogitsProbe()))
+    while engine.has_work:
+        engine.step()
+    blocks = PrefixBlocks(engine, prompt)
+    return blocks.read(0, blocks.num_blocks)
+
+
 def _looking_up(backend: Backend, requests: Sequence[Request]) -> Outcome:
     return run_together(Engine(backend, drafter=LookupDrafter()), requests)
 
@@ -284,6 +319,7 @@ WAYS: dict[str, Way] = {
     "beside quitters": _beside_quitters,
     "speculation": _speculating,
     "speculation by lookup": _looking_up,
+    "kept prefixes": _with_kept_prefixes,
 }
 """Ways to run many requests on one backend."""
 

@@ -35,8 +35,22 @@ ASKS: dict[str, Ask] = {
         [5, 6], {"a": {"top_p": 0.9}, "b": {}}, seeds=[7, 3], max_new_tokens=4
     ),
     "alternatives": lambda llm: llm.alternatives(PROMPT, top=4),
+    "detect_watermark": lambda llm: llm.detect_watermark(
+        [5, 6, 7, 9, 5, 8], watermark={"hashing_key": 7}, z_threshold=1
+    ),
+    "detect_watermark of a text": lambda llm: llm.detect_watermark(
+        PROMPT, ignore_repeated_ngrams=True
+    ),
     "alternatives within": lambda llm: llm.alternatives(PROMPT, 1, max_new_tokens=3),
 }
+
+
+def methods_of(face: type) -> set[str]:
+    return {name for name in dir(face) if not name.startswith("_")}
+
+
+def test_an_async_llm_has_the_methods_of_an_llm_but_batch() -> None:
+    assert methods_of(LLM) - methods_of(AsyncLLM) == {"backend", "batch"}
 
 
 def script_llm() -> LLM:

@@ -18,7 +18,8 @@ from foretell.cli.options import MODEL_OPTIONS, given, warn, with_options
 from foretell.cli.settings import USUAL, SettingOption
 from foretell.config import RANGES
 from foretell.config.settings import SETTINGS, Kind
-from foretell.config.validators import Notation, RepetitionDetection, Values
+from foretell.config.validators import RepetitionDetection
+from foretell.config.values import Notation, Values
 from foretell.errors import SettingWarning
 
 FUNCTIONS = {
@@ -64,7 +65,8 @@ def test_every_setting_is_an_option_or_a_function():
 def test_next_has_what_shapes_the_distribution():
     missing = settings_of(generate.command) - settings_of(next_token.command)
     kinds = (Kind.RUN, Kind.REPORT, Kind.END, Kind.LAST)
-    searching = {"num_beams", "length_penalty", "early_stopping"}
+    searching = {"num_beams", "length_penalty", "early_stopping", "patience"}
+    searching |= {"num_beam_groups", "diversity_penalty", "force_words", "stochastic_beams"}
     others = {name for name, row in SETTINGS.items() if row.kind in kinds}
     assert missing == (searching | others) - FUNCTIONS
     assert missing >= {

@@ -28,7 +28,8 @@ from foretell.utils.terminal import printable
 
 HELP_ORDER = (
     *("generate", "chat", "next", "score", "explain", "beams", "alternatives", "compare"),
-    *("serve", "playground", "guide", "models", "bench", "demo", "completion"),
+    *("choose", "infill", "watermark", "serve", "playground", "batch", "prefix", "replay"),
+    *("perplexity", "kl", "quality", "eval", "guide", "models", "bench", "demo", "completion"),
 )
 """The commands that `foretell --help` lists first, in this order; others follow by name."""
 

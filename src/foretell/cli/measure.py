@@ -66,7 +66,7 @@ class Speeds:
         prefill: tokens per second of the long prompt.
         decode: tokens per second after the short prompt.
         time_to_first_token: seconds, short prompt, model loaded.
-        bytes_per_token: weights and KV cache that a decode step reads, on average; 0 if unknown.
+        bytes_per_token: weights, KV cache and state that a decode step reads; 0 if unknown.
     """
 
     prefill: Spread
@@ -112,7 +112,7 @@ def measure_speeds(
         prefills.append(run_once(engine, long_prompt, 1))
         decodes.append(run_once(engine, prompt, tokens))
     info = backend.info
-    kv_bytes = info.kv_bytes_per_token * (len(prompt) + tokens / 2)
+    kv_bytes = info.state_bytes + info.kv_bytes_per_token * (len(prompt) + tokens / 2)
     return Speeds(
         prefill=Spread.of([run.prefill_tokens_per_second for run in prefills]),
         decode=Spread.of([run.decode_tokens_per_second for run in decodes]),

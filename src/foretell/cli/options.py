@@ -14,6 +14,7 @@ import click
 from foretell.cli.completion import complete_model
 from foretell.cli.interrupts import ExitsAtOnce
 from foretell.cli.settings import (
+    BATCH_OPTIONS,
     BEAMS_OPTIONS,
     CHAT_OPTIONS,
     EXPLAIN_OPTIONS,
@@ -25,7 +26,7 @@ from foretell.cli.settings import (
 )
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
-from foretell.loading.options import OPTIONS, Option
+from foretell.loading.options import DRAFTER_NAMES, OPTIONS, Option
 from foretell.utils.surrogates import has_surrogate
 from foretell.utils.terminal import is_terminal
 
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     from foretell.llm import LLM
 
 __all__ = [
+    "BATCH_OPTIONS",
     "BEAMS_OPTIONS",
     "CHAT_OPTIONS",
     "EXPLAIN_OPTIONS",
     "JSON_OPTION",
     "MODEL_OPTIONS",
+    "OPENING_OPTIONS",
     "PROMPT_OPTIONS",
     "SAMPLING_OPTIONS",
     "SETTING_OPTIONS",
@@ -70,6 +73,10 @@ SHELL_OPTIONS = {name: option for name, option in OPTIONS.items() if option.desc
 
 def _model_option(name: str, option: Option) -> Decorator:
     kind: Any = click.Choice(option.choices) if option.choices else option.kind
+    if option.flag is not None:
+        many: dict[str, Any] = {"type": kind, "multiple": True, "metavar": option.metavar}
+        flags = (option.flag, f"--{name.replace('_', '-')}", name)
+        return click.option(*flags, help=option.description, callback=_or_none, **many)
     flag = f"--{name.replace('_', '-')}"
     return click.option(flag, type=kind, metavar=option.metavar, help=option.description)
 
@@ -79,18 +86,50 @@ def _gather_model(command: Any) -> Any:
 
     @functools.wraps(command)
     def call(model: str, **others: Any) -> Any:
-        settings = given({name: others.pop(name) for name in SHELL_OPTIONS})
-        if "speculation" in settings:
-            settings["speculation"] = _speculation(settings["speculation"])
-        return command(model=ModelChoice(model, settings), **others)
+        return command(model=ModelChoice(model, _opening(others)), **others)
 
     return call
 
 
+def _gather_opening(command: Any) -> Any:
+    """Let a command take them as `opening`, where it names its models itself."""
+
+    @functools.wraps(command)
+    def call(**others: Any) -> Any:
+        return command(opening=_opening(others), **others)
+
+    return call
+
+
+def _opening(others: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `LLM` among what a command is given, from which they are taken."""
+    settings = given({name: others.pop(name) for name in SHELL_OPTIONS})
+    if "speculation" in settings:
+        settings["speculation"] = _speculation(settings["speculation"])
+    if "adapters" in settings:
+        settings["adapters"] = [_adapter(word) for word in settings["adapters"]]
+    return settings
+
+
 def _speculation(word: str) -> Any:
     """What `LLM` takes for it: any other word is a draft model's name."""
-    known = {"auto": "auto", "lookup": "lookup", "none": None}
-    return known.get(word, {"draft_model": word})
+    if word == "none":
+        return None
+    return word if word in DRAFTER_NAMES else {"draft_model": word}
+
+
+def _or_none(context: click.Context, parameter: click.Parameter, words: Any) -> Any:
+    """What was given, several times perhaps; None where it was not."""
+    return words or None
+
+
+def _adapter(word: str) -> tuple[str, float]:
+    """A path, and the weight behind its last "=", if there is a number."""
+    path, _, weight = word.rpartition("=")
+    try:
+        return (path, float(weight)) if path else (word, 1.0)
+    except ValueError:
+        return word, 1.0
 
 
 MODEL_OPTIONS = (
@@ -109,6 +148,12 @@ MODEL_OPTIONS = (
 )
 """How a model is opened; a command is given them as one `ModelChoice`, named `model`."""
 
+OPENING_OPTIONS = (
+    *(_model_option(name, option) for name, option in SHELL_OPTIONS.items()),
+    _gather_opening,
+)
+"""The same for a command that names its models itself, and is given a dict named `opening`."""
+
 PROMPT_OPTIONS = (
     click.argument("prompt", required=False),
     click.option(
@@ -122,6 +167,12 @@ PROMPT_OPTIONS = (
 )
 
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+RECEIPT_OPTION = click.option(
+    "--receipt",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what it takes to make the text again: `foretell replay FILE` does.",
+)
 
 
 def with_options(*options: Decorator) -> Decorator:

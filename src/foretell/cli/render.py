@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from foretell.outputs import GenerationOutput, Usage, show_settings
+from foretell.outputs import GenerationOutput, JsonMixin, Usage, show_settings
 from foretell.utils.display import count, pad, show_probability, show_token, width_of
 from foretell.utils.terminal import STEERING, is_terminal, printable
 from foretell.utils.token_tables import Look
@@ -20,6 +20,7 @@ from foretell.utils.token_tables import Look
 __all__ = [
     "answer_line",
     "echo_json",
+    "echo_view",
     "for_stdout",
     "pad",
     "show_probability",
@@ -78,6 +79,14 @@ def answer_line(output: GenerationOutput) -> str:
         end = _end_of(output)
         parts += [f"ended by {end}"] if end != "end of sequence" else []
     return ", ".join(parts)
+
+
+def echo_view(view: JsonMixin, *, as_json: bool) -> None:
+    """Print what an analysis has found: as JSON, or as `str()` shows it."""
+    if as_json:
+        echo_json(view.to_dict())
+    else:
+        click.echo(str(view))
 
 
 def echo_json(data: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import warnings
 from collections.abc import Callable, Collection, Iterable
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretell.config import GenerationConfig, Range
-from foretell.config.choices import SCOPE_NAMES
+from foretell.config.choices import LAYER_GROUPS, SCOPE_NAMES
 from foretell.config.defaults import (
     BEAMS_TOKENS,
     CHAT_TOKENS,
@@ -21,8 +22,14 @@ from foretell.config.defaults import (
     TERMINAL_TOKENS,
 )
 from foretell.config.dialects import DIALECT_NAMES, DIALECTS
-from foretell.config.settings import REPORT_SETTINGS, SETTINGS, Kind
-from foretell.config.validators import Notation, RepetitionDetection, Values, quoted_digits
+from foretell.config.settings import REPORT_SETTINGS, SEARCHING, SETTINGS, Kind
+from foretell.config.validators import (
+    WATERMARK_NUMBERS,
+    RepetitionDetection,
+    Watermark,
+    quoted_digits,
+)
+from foretell.config.values import Notation, Values
 from foretell.errors import ConfigError, SettingWarning
 from foretell.utils.quoting import quote
 
@@ -33,6 +40,7 @@ USUAL = tuple(
 
 USUAL_HEADING = "Usual settings"
 OTHER_HEADING = "Model, prompt and output"
+WATERMARK_FORM = "on|NAME=VALUE[,NAME=VALUE...]"
 
 
 if TYPE_CHECKING:
@@ -107,6 +115,11 @@ def _sequence_bias(text: str) -> tuple[tuple[int, ...], float]:
     return _ids(ids), float(bias)
 
 
+def _word(text: str) -> Any:
+    """A text as it is; in JSON, a list of alternatives or of token ids."""
+    return json.loads(text) if text.startswith("[") else text
+
+
 def _scope(text: str) -> int | str:
     return text if text in SCOPE_NAMES else int(text)
 
@@ -129,6 +142,30 @@ def _early(text: str) -> bool | str:
     if text != "never":
         raise ValueError(text)
     return text
+
+
+def _layers(text: str) -> str | tuple[int, ...]:
+    return text if text in LAYER_GROUPS else _ids(text)
+
+
+def _watermark(text: str) -> Watermark:
+    if text == "on":
+        return Watermark()
+    pairs = [item.partition("=")[::2] for item in text.split(",")]
+    values = {name.strip(): value.strip() for name, value in pairs}
+    fields = [one.name for one in dataclasses.fields(Watermark)]
+    if not values.keys() <= {*fields}:
+        names = ", ".join(fields)
+        raise ConfigError(f"watermark={quote(text)} must be {WATERMARK_FORM}, of {names}")
+    return Watermark(**{name: _watermark_value(name, one) for name, one in values.items()})
+
+
+def _watermark_value(name: str, text: str) -> Any:
+    """The number of a field that has one; other text as it is, for the field to refuse."""
+    try:
+        return WATERMARK_NUMBERS[name].kind(text) if name in WATERMARK_NUMBERS else text
+    except ValueError:
+        return text
 
 
 def _form(text: str) -> str:
@@ -154,6 +191,7 @@ REPEATED: dict[Notation, tuple[AnyType, Callable[[Any], Any]]] = {
     Notation.ID_SEQUENCES: (IDS, tuple),
     Notation.TOKEN_BIASES: (Written("TOKEN=BIAS", _token_bias), dict),
     Notation.SEQUENCE_BIASES: (Written("ID[,ID...]=BIAS", _sequence_bias), dict),
+    Notation.WORDS: (Written("TEXT|JSON", _word), tuple),
     Notation.NAMES: (Written("NAME[,NAME...]", _names), _flat),
 }
 """Options that may be given several times: the form of one, and how they are put together."""
@@ -164,6 +202,8 @@ SINGLE: dict[Notation, AnyType] = {
     Notation.SCOPE: Written("prompt|output|all|N", _scope),
     Notation.DECAY: Written("START,FACTOR", _decay),
     Notation.EARLY_STOPPING: Written("on|off|never", _early),
+    Notation.WATERMARK: Written(WATERMARK_FORM, _watermark),
+    Notation.LAYERS: Written("low|high|N[,N...]", _layers),
     Notation.DETECTION: Written("on|MAX,MIN,COUNT", _detection),
     Notation.DIALECT: click.Choice(DIALECT_NAMES),
     Notation.PATTERN: Written("REGEX", str),
@@ -231,7 +271,6 @@ def _combined(combine: Callable[[Any], Any]) -> Callable[..., Any]:
 
 _ALL = tuple(dict.fromkeys(name for name in (*USUAL, *SETTINGS) if is_option(name)))
 _OF_RUN = (Kind.RUN, Kind.REPORT, Kind.END, Kind.LAST)
-_OF_BEAMS = ("num_beams", *(name for name in _ALL if SETTINGS[name].needs == ("num_beams",)))
 
 
 def _options(without: Collection[str] = (), **notes: str) -> tuple[Callable[[Any], Any], ...]:
@@ -244,6 +283,14 @@ SETTING_OPTIONS = _options(
     num_return_sequences="[default: 1; --max-new-tokens is what sets a length]",
 )
 """Every setting that can be written on a command line."""
+
+BATCH_OPTIONS = _options(
+    max_new_tokens="[default: 16 for a completion; a chat's answer has all the context's room]",
+    do_sample="[default: draw at temperature 1, unless settings say how to choose]",
+    temperature="[default: 1, unless settings say how to choose]",
+    num_return_sequences="[default: 1]",
+)
+"""The settings of rows that state none: what is left open is as the server has it."""
 
 BEAMS_OPTIONS = _options(
     ("trace", "logprobs_stage"),
@@ -261,14 +308,14 @@ CHAT_OPTIONS = _options(
 """The settings that make sense where nothing but text is shown."""
 
 EXPLAIN_OPTIONS = _options(
-    ("trace", "logprobs_stage", "prompt_logprobs", "num_return_sequences", *_OF_BEAMS),
+    ("trace", "logprobs_stage", "prompt_logprobs", "num_return_sequences", *SEARCHING),
     max_new_tokens=f"[default: {EXPLAIN_TOKENS}]",
     logprobs=f"[default: {NUM_LOGPROBS}]",
 )
 """The settings of one text whose tokens are explained; what is recorded of it is not a choice."""
 
 SAMPLING_OPTIONS = _options(
-    (*_OF_BEAMS, *(name for name in _ALL if SETTINGS[name].kind in _OF_RUN))
+    (*SEARCHING, *(name for name in _ALL if SETTINGS[name].kind in _OF_RUN))
 )
 """The settings that shape the distribution of the next token."""
 

@@ -117,7 +117,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no")
 
-    monkeypatch.setattr("foretell.analysis.compare.plot.os.replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="no"):
         save_plot(comparison(FIGURES), target)
     assert target.read_text() == "old"
@@ -132,7 +132,7 @@ def test_paths_that_cannot_be_are_errors(tmp_path):
 
 
 def test_a_png_without_its_package_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr("foretell.analysis.compare.plot.find_spec", lambda _: None)
+    monkeypatch.setattr("foretell.analysis.pictures.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"pip install 'resvg-py>=0\.5'"):
         save_plot(comparison(FIGURES), tmp_path / "out.png")
     save_plot(comparison(FIGURES), tmp_path / "out.svg")

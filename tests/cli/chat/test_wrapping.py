@@ -48,6 +48,9 @@ def test_nothing_but_spaces_is_lost_and_lines_fit(text: str, columns: int) -> No
         ("한국어 글도 낱말", ["한국어", "글도", "낱말"]),
         ("漢字漢字漢字漢字", ["漢字漢字", "漢字漢字"]),
         ("abcdefghijkl", ["abcdefgh", "ijkl"]),
+        ("abcdefg고고", ["abcdefg", "고고"]),
+        ("abcdefgh고", ["abcdefgh", "고"]),
+        (" " * 9 + "a", ["a"]),
         ("a\n\nb", ["a", "", "b"]),
     ],
 )

@@ -1,8 +1,11 @@
 import json
+import xml.etree.ElementTree as ET
 
 import pytest
 from support.toy import toy_llm
 from support.toy_beam_search import script
+
+from foretell.utils.display import width_of
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +26,32 @@ def test_a_tree_of_five_beams_and_five_steps(shell):
     assert blocks[-1].splitlines()[0] == "the search ended: no continuation goes on"
     assert len(blocks[-1].splitlines()) == 3 + 5
     assert result.err == "5 steps (max_new_tokens=5, ignore_eos=True, num_beams=5)\n"
+
+
+@pytest.mark.parametrize("columns", [40, 57, 80, 99, 200])
+def test_no_line_is_wider_than_the_terminal(shell, columns):
+    shell.terminal(columns=columns)
+    result = shell.run("beams", "xyz " * 20, "-n", "2", "--stop", "ab")
+    assert result.code == 0
+    assert max(map(width_of, result.out.splitlines())) <= columns
+    assert "kept as beam 4" in result.out
+    assert "max_new_tokens" in result.out
+
+
+def test_the_tree_is_drawn_to_a_file(shell, tmp_path):
+    path = tmp_path / "tree.svg"
+    result = shell.run("beams", "xyz", "--plot", str(path))
+    assert result.code == 0
+    texts = [one.text for one in ET.parse(path).iter() if one.tag.endswith("text")]
+    assert any("xyz" in (text or "") for text in texts)
+    assert "step 0" in result.out
+
+
+def test_a_picture_that_cannot_be_is_refused_before_the_model(shell, tmp_path):
+    asked = shell.model(lambda: toy_llm(script))
+    result = shell.run("beams", "xyz", "--plot", str(tmp_path / "tree.pdf"))
+    assert (result.code, asked) == (2, [])
+    assert "must have a name in .svg or .png" in result.err
 
 
 def test_json_is_one_object_and_settings_are_heard(shell):

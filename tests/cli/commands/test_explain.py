@@ -100,6 +100,13 @@ def test_a_page_that_cannot_be_written_leaves_nothing(shell, improvising, tmp_pa
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_page_that_cannot_be_written_is_told_before_the_work(shell, tmp_path, monkeypatch):
+    shell.model(lambda: pytest.fail("a model is loaded"))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    result = shell.run(*ARGUMENTS, "--html", str(tmp_path / "why.html"))
+    assert "its folder takes no files" in result.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -11,7 +11,7 @@ from foretell.analysis.beam_tree.results import (
 )
 from foretell.analysis.beam_tree.search import beams, require_beams
 from foretell.analysis.beam_tree.tree import BeamTree
-from foretell.decoding.strategies.beam_search import BeamStep
+from foretell.decoding.strategies.beam_records import BeamStep
 
 __all__ = [
     "BeamCandidate",

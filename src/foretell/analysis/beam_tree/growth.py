@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from foretell.analysis.beam_tree.results import (
     TreeStep,
 )
 from foretell.config import GenerationConfig
-from foretell.decoding.strategies.beam_search import (
+from foretell.decoding.strategies.beam_records import (
     BeamStep,
     Candidate,
     Considered,
@@ -94,17 +95,23 @@ class TreeGrowth:
     def _step(self, number: int, step: BeamStep) -> TreeStep:
         """A step, its candidates under the beams that they go on from."""
         candidates: list[list[BeamCandidate]] = [[] for _ in step.live]
-        for rank, considered in enumerate(step.considered, 1):
+        groups: Sequence[int | None] = step.groups or [None] * len(step.live)
+        ranks: Counter[int | None] = Counter()
+        for considered in step.considered:
             parent, made = considered.candidate.parent, considered.hypothesis
-            told = self._candidate(rank, considered, step)
+            is_ranked = not considered.candidate.is_forced
+            ranks[groups[parent]] += is_ranked
+            told = self._candidate(ranks[groups[parent]] if is_ranked else None, considered)
             if made is not None and told.fate == "finished":
                 index = len(candidates[parent])
                 self._finished[made.node] = _Finished(number, parent, index, considered, told)
             candidates[parent].append(told)
         for runner_up in step.runners_up:
-            candidates[runner_up.parent].append(self._runner_up(runner_up, step))
-        beams = [self._beam(node, ours) for node, ours in zip(step.live, candidates, strict=True)]
-        return TreeStep(beams, len(step.considered), len(step.hypotheses))
+            number = ranks[groups[runner_up.parent]]
+            candidates[runner_up.parent].append(self._runner_up(runner_up, number))
+        parts = zip(step.live, candidates, groups, strict=True)
+        beams = [self._beam(node, ours, group) for node, ours, group in parts]
+        return TreeStep(beams, ranks.total(), len(step.hypotheses))
 
     def _hypothesis(self, one: Hypothesis) -> BeamHypothesis:
         """A finished text, written down by the rules of the outputs."""
@@ -121,10 +128,12 @@ class TreeGrowth:
         text = streamer.require_output().text
         return BeamHypothesis(text, token_ids, one.node.total, one.score, one.reason)
 
-    def _beam(self, node: Node | None, candidates: list[BeamCandidate]) -> LiveBeam:
+    def _beam(
+        self, node: Node | None, candidates: list[BeamCandidate], group: int | None
+    ) -> LiveBeam:
         token_ids = [] if node is None else _token_ids(node)
         total = 0.0 if node is None else node.total
-        return LiveBeam(self._text(token_ids), token_ids, total, candidates)
+        return LiveBeam(self._text(token_ids), token_ids, total, candidates, group)
 
     def _text(self, token_ids: Sequence[int]) -> str:
         if not token_ids:
@@ -133,7 +142,7 @@ class TreeGrowth:
         data = b"".join(map(self._tokenizer.token_bytes, texts))
         return show_bytes(unfinished_character(self._tokenizer, self._prompt) + data)
 
-    def _candidate(self, rank: int, one: Considered, step: BeamStep) -> BeamCandidate:
+    def _candidate(self, rank: int | None, one: Considered) -> BeamCandidate:
         made = one.hypothesis
         told = replace(
             self._fallen(one.candidate, words.fell(one, self._config)),
@@ -143,7 +152,7 @@ class TreeGrowth:
         )
         if made is not None:
             return self._as_finished(told, one)
-        if one.beam is not None and step.end is None:
+        if one.beam is not None and not one.is_over:
             return replace(told, fate="kept", verdict=words.kept(one.beam), beam=one.beam)
         return told
 
@@ -156,8 +165,8 @@ class TreeGrowth:
         verdict = words.finished(one, index)
         return replace(told, fate="finished", verdict=verdict, hypothesis=index)
 
-    def _runner_up(self, one: Candidate, step: BeamStep) -> BeamCandidate:
-        return self._fallen(one, words.passed_over(len(step.considered), self._config))
+    def _runner_up(self, one: Candidate, num_candidates: int) -> BeamCandidate:
+        return self._fallen(one, words.passed_over(num_candidates, self._config))
 
     def _fallen(self, one: Candidate, verdict: str) -> BeamCandidate:
         return BeamCandidate(
@@ -169,6 +178,9 @@ class TreeGrowth:
             rank=None,
             fate="fell",
             verdict=verdict,
+            bank=one.bank,
+            is_forced=one.is_forced,
+            perturbed=one.perturbed,
         )
 
 

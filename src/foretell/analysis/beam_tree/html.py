@@ -1,9 +1,10 @@
-"""A beam tree as HTML: the finished texts, then each step with what became of its candidates."""
+"""A beam tree as HTML: a picture, the finished texts, then each step with all its candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from foretell.analysis.beam_tree.picture import tree_figure
 from foretell.analysis.beam_tree.results import BeamCandidate, BeamHypothesis, LiveBeam, TreeStep
 from foretell.analysis.beam_tree.tables import (
     NO_RANK,
@@ -36,7 +37,8 @@ def fragment(
         for number, step in enumerate(steps)
     )
     notes = [f"the search ended: {end}", score_formula(config), show_settings(config)]
-    return frame(plain_flow(prompt, ""), texts, scrolling(opened), notes=notes)
+    picture = scrolling(tree_figure(prompt, steps))
+    return frame(plain_flow(prompt, ""), picture, texts, scrolling(opened), notes=notes)
 
 
 def _hypothesis(index: int, one: BeamHypothesis) -> Sequence[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from foretell.decoding.strategies.beam_search import SearchEnd
+from foretell.decoding.strategies.beam_records import SearchEnd
 from foretell.outputs import JsonMixin, StopReason
 
 Fate = Literal["kept", "finished", "fell"]
@@ -23,6 +23,10 @@ class BeamCandidate(JsonMixin):
     A "kept" one is the next step's live beam number `beam`. A "finished" one is the hypothesis
     number `hypothesis`, both counted from 0. `stop_reason` says why the text ends with the token,
     if it does, and `score` what it was ranked by, if it was.
+
+    Of constrained beams, `bank` says how far the text is with the words, and `is_forced` that it
+    was looked at for their sake alone: it has no rank. Of stochastic beams, `perturbed` is `total`
+    with its noise, by which they are kept.
     """
 
     token_id: int
@@ -37,6 +41,9 @@ class BeamCandidate(JsonMixin):
     hypothesis: int | None = None
     stop_reason: StopReason | None = None
     score: float | None = None
+    bank: int | None = None
+    is_forced: bool = False
+    perturbed: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,13 +52,14 @@ class LiveBeam(JsonMixin):
 
     `total` is the sum of its tokens' log-probabilities. `candidates` are those of its continuations
     that were among the step's candidates, best or first drawn first; then, as a runner-up, its
-    likeliest other one, if any is possible.
+    likeliest other one, if any is possible. `group` is the beam's, where there are groups.
     """
 
     text: str
     token_ids: list[int]
     total: float
     candidates: list[BeamCandidate]
+    group: int | None = None
 
 
 @dataclass(frozen=True, repr=False)

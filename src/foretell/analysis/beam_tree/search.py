@@ -10,7 +10,7 @@ from foretell.analysis.beam_tree.tree import BeamTree
 from foretell.analysis.tasks import Analysis, GenerationTask
 from foretell.config import GenerationConfig
 from foretell.config.defaults import BEAMS_TOKENS, NUM_BEAMS
-from foretell.decoding.strategies.beam_search import BeamStep
+from foretell.decoding.strategies.beam_records import BeamStep
 from foretell.errors import ConfigError
 from foretell.inputs.processor import merge_settings
 from foretell.inputs.prompts import Prompt

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import operator
+import os
 from dataclasses import dataclass
 
 from foretell.analysis.beam_tree.html import fragment
+from foretell.analysis.beam_tree.picture import save_tree
 from foretell.analysis.beam_tree.results import BeamHypothesis, TreeStep
-from foretell.analysis.beam_tree.tables import hypothesis_lines, step_lines
+from foretell.analysis.beam_tree.tables import MAX_COLUMNS, hypothesis_lines, step_lines
 from foretell.analysis.beam_tree.words import end_of, sentences
 from foretell.config import GenerationConfig
-from foretell.decoding.strategies.beam_search import SearchEnd
+from foretell.decoding.strategies.beam_records import SearchEnd
 from foretell.errors import RequestError
 from foretell.outputs import GenerationOutput, JsonMixin
 from foretell.utils.display import count, show_indices
@@ -18,7 +20,7 @@ from foretell.utils.display import count, show_indices
 
 @dataclass(frozen=True, repr=False)
 class BeamTree(JsonMixin):
-    """All that a beam search considered; `str()` draws it.
+    """All that a beam search considered; `str()` draws it in plain text, `plot` as a picture.
 
     Attributes:
         prompt, prompt_token_ids: what was continued.
@@ -49,14 +51,22 @@ class BeamTree(JsonMixin):
             raise RequestError(f"step {step} is out of range: must be {legal}")
         return " ".join(sentences(self.steps[index], token, self.config))
 
-    def __str__(self) -> str:
+    def drawn(self, columns: int = MAX_COLUMNS) -> str:
+        """The tree in plain text, in so many columns; at most 100, at least 40."""
         end = end_of(self.end, len(self.hypotheses))
         table = [
-            *step_lines(self.prompt, self.steps, self.config),
+            *step_lines(self.prompt, self.steps, self.config, columns),
             "",
-            *hypothesis_lines(self.hypotheses, end, self.config),
+            *hypothesis_lines(self.hypotheses, end, self.config, columns),
         ]
         return "\n".join(table)
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draw the tree to a file, .svg or .png; ConfigError if that cannot be."""
+        save_tree(self, path)
+
+    def __str__(self) -> str:
+        return self.drawn()
 
     def _repr_html_(self) -> str:
         end = end_of(self.end, len(self.hypotheses))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from foretell.analysis.beam_tree.results import BeamCandidate, LiveBeam, TreeStep
 from foretell.config import GenerationConfig
-from foretell.decoding.strategies.beam_search import Considered, SearchEnd
+from foretell.decoding.strategies.beam_records import Considered, SearchEnd
 from foretell.utils.display import show_figure, show_token
 
 
@@ -22,15 +22,18 @@ def finished(one: Considered, hypothesis: int) -> str:
 
 def fell(one: Considered, config: GenerationConfig) -> str:
     """Why a candidate is neither."""
+    num_beams = config.num_beams // config.num_beam_groups
     if one.hypothesis is not None:
         return f"{_ends(one)}, outdone: {_score(one)}"
     if one.beam is not None:
         return "the search ended first"
+    if config.force_words is not None:
+        return f"{_ends(one)}, but lacks words" if one.reason else "other banks came first"
     if one.reason is None:
-        return f"below the best {config.num_beams}"
+        return f"below the best {num_beams}"
     if config.is_sampling:
-        return f"{_ends(one)}, but drawn after the first {config.num_beams}"
-    return f"{_ends(one)}, but outside of the best {config.num_beams}"
+        return f"{_ends(one)}, but drawn after the first {num_beams}"
+    return f"{_ends(one)}, but outside of the best {num_beams}"
 
 
 def passed_over(num_candidates: int, config: GenerationConfig) -> str:

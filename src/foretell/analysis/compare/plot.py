@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from html import escape
-from importlib.util import find_spec
-from pathlib import Path
 
 from foretell.analysis.compare.comparison import Comparison
 from foretell.analysis.compare.figures import Figures
 from foretell.analysis.compare.tables import MISSING, cut, show_perplexity, show_share
-from foretell.errors import ConfigError
-from foretell.utils.extras import how_to_install
-from foretell.utils.files import write_atomically
+from foretell.analysis.pictures import save_picture, xml
 
 WIDTH = 920
 MARGIN = 20
@@ -34,7 +28,6 @@ BAND_HEAD = 34  # height of a band's headings
 MAX_NAME = 18  # characters of a common width, a wide one counts as two
 MAX_PROMPT = 80
 MAX_MODEL = 90
-PNG_ZOOM = 2
 
 STYLE = """
 text{font:13px system-ui,'Segoe UI','DejaVu Sans',sans-serif;fill:#1f2328}
@@ -44,9 +37,6 @@ text{font:13px system-ui,'Segoe UI','DejaVu Sans',sans-serif;fill:#1f2328}
 @media (prefers-color-scheme:dark){text{fill:#e6edf3}.quiet{fill:#9da7b3}
 .page{fill:#14171c}.track{fill:#2a3038}.bar{fill:#6ea8fe}}
 """
-
-# What XML 1.0 has no place for, not even as a reference.
-NOT_XML = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Value = float | None
 
@@ -156,43 +146,10 @@ def _rectangle(kind: str, left: float, top: float, width: float) -> str:
 
 
 def _text(left: float, baseline: float, content: str, kind: str, tip: str = "") -> str:
-    title = f"<title>{_xml(tip)}</title>" if tip else ""
-    return f'<text class="{kind}" x="{left:g}" y="{baseline:g}">{title}{_xml(content)}</text>'
-
-
-def _xml(text: str) -> str:
-    return escape(NOT_XML.sub("�", text))
-
-
-def check_plot_path(path: Path) -> None:
-    """Raise ConfigError if no picture can be written here: suffix, folder, or a missing package."""
-    suffix = path.suffix.lower()
-    if suffix not in (".svg", ".png"):
-        raise ConfigError(f"the picture {str(path)!r} must have a name in .svg or .png")
-    if path.is_dir() or not path.parent.is_dir():
-        raise ConfigError(f"the picture {str(path)!r} must be a file in a folder that exists")
-    if suffix == ".png" and find_spec("resvg_py") is None:
-        raise ConfigError(
-            f"the picture {str(path)!r} needs resvg-py: run {how_to_install('plot')}, "
-            f"or name a file in .svg"
-        )
+    title = f"<title>{xml(tip)}</title>" if tip else ""
+    return f'<text class="{kind}" x="{left:g}" y="{baseline:g}">{title}{xml(content)}</text>'
 
 
 def save_plot(comparison: Comparison, path: str | os.PathLike[str]) -> None:
-    """Write the picture as SVG or PNG, by the path's suffix; wholly, or not at all.
-
-    Raises ConfigError as `check_plot_path` does, OSError where the file cannot be written.
-    """
-    target = Path(path)
-    check_plot_path(target)
-    svg = comparison_svg(comparison)
-    data = svg.encode() if target.suffix.lower() == ".svg" else _png(svg)
-    write_atomically(target, data)
-
-
-def _png(svg: str) -> bytes:
-    import resvg_py
-
-    return resvg_py.svg_to_bytes(
-        svg_string=svg, zoom=PNG_ZOOM, font_family="DejaVu Sans", sans_serif_family="DejaVu Sans"
-    )
+    """Write the picture as SVG or PNG, by the path's suffix; see `save_picture`."""
+    save_picture(comparison_svg(comparison), path)

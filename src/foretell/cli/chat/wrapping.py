@@ -41,18 +41,20 @@ class WordWrapper:
             shown = self._place_word()
             self._word = character
             return shown + self._place_word()
+        shown = ""
+        if width_of(self._word + character) > self._columns:
+            shown = self._place_word()
         self._word += character
-        return self._place_word() if width_of(self._word) >= self._columns else ""
+        return shown
 
     def _place_word(self) -> str:
         """The word that has come so far, on this line or the next."""
         if not self._word:
             return ""
         width = width_of(self._word)
-        if self._column and self._column + len(self._space) + width > self._columns:
-            self._space = ""
-            self._column = 0
-            shown = "\n"
+        if self._column + len(self._space) + width > self._columns:
+            shown = "\n" if self._column else ""
+            self._column, self._space = 0, ""
         else:
             shown = self._take_space()
         shown += self._word

@@ -16,7 +16,7 @@ from foretell.cli.options import (
     read_prompt,
     with_options,
 )
-from foretell.cli.render import echo_json
+from foretell.cli.render import echo_view
 from foretell.config.defaults import ALTERNATIVES_TOKENS, NUM_ALTERNATIVES
 
 
@@ -62,7 +62,4 @@ def command(
     text = read_prompt(prompt, file)
     with load(model) as llm:
         found = llm.alternatives(text, parse_special=parse_special, **wishes)
-    if as_json:
-        echo_json(found.to_dict())
-    else:
-        click.echo(str(found))
+    echo_view(found, as_json=as_json)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from foretell.analysis.beam_tree.tables import MAX_COLUMNS
+from foretell.analysis.pictures import check_plot_path
 from foretell.cli.options import (
     BEAMS_OPTIONS,
     JSON_OPTION,
@@ -20,7 +22,7 @@ from foretell.cli.options import (
     read_prompt,
     with_options,
 )
-from foretell.cli.render import echo_json, show_settings
+from foretell.cli.render import echo_json, show_settings, terminal_columns
 from foretell.config import GenerationConfig
 from foretell.config.defaults import NUM_BEAMS
 from foretell.utils.display import count
@@ -31,8 +33,16 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=SettingsCommand)
-@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *BEAMS_OPTIONS, JSON_OPTION)
-def command(prompt: str | None, file: Path | None, as_json: bool, **others: Any) -> None:
+@with_options(*PROMPT_OPTIONS, *MODEL_OPTIONS, *BEAMS_OPTIONS)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the tree to this file, .svg or .png.",
+)
+@with_options(JSON_OPTION)
+def command(
+    prompt: str | None, file: Path | None, plot: Path | None, as_json: bool, **others: Any
+) -> None:
     """Continue PROMPT by beam search, and show the tree.
 
     Step by step the live beams, and below each the continuations that were considered: the token's
@@ -45,13 +55,25 @@ def command(prompt: str | None, file: Path | None, as_json: bool, **others: Any)
       foretell beams "The cat sat on the"
       foretell beams "The capital of France is" --num-beams 4 --stop "." --early-stopping on
       foretell beams "Once upon a time" --do-sample --temperature 1.5 --seed 7
+      foretell beams "Once upon a time" --num-beams 4 --plot tree.svg
       foretell beams "2 + 2 =" --json | python -m json.tool
     """
+    if plot is not None:
+        check_plot_path(plot)
     tree = _search(read_prompt(prompt, file), **others)
+    try:  # a closed pipe takes no picture away, nor a full disk the tree
+        if plot is not None:
+            tree.plot(plot)
+    finally:
+        _show(tree, as_json)
+
+
+def _show(tree: BeamTree, as_json: bool) -> None:
     if as_json:
         echo_json(tree.to_dict())
     else:
-        click.echo(str(tree))
+        columns = terminal_columns() if is_terminal(sys.stdout) else MAX_COLUMNS
+        click.echo(tree.drawn(columns))
     click.secho(
         f"{count(len(tree.steps), 'step')} ({show_settings(tree.config)})", err=True, dim=True
     )

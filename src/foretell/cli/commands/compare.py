@@ -16,8 +16,9 @@ from foretell.analysis.compare import (
     read_seeds,
     read_strategies,
 )
-from foretell.analysis.compare.plot import check_plot_path, save_plot
+from foretell.analysis.compare.plot import save_plot
 from foretell.analysis.compare.tables import comparison_lines
+from foretell.analysis.pictures import check_plot_path
 from foretell.cli.options import (
     JSON_OPTION,
     MODEL_OPTIONS,

@@ -26,7 +26,7 @@ from foretell.config import GenerationConfig
 from foretell.errors import ConfigError
 from foretell.outputs import spell_settings
 from foretell.utils.display import count
-from foretell.utils.files import write_atomically
+from foretell.utils.files import check_place, write_atomically
 from foretell.utils.terminal import is_terminal
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def command(
     """
     if html is not None and not html.parent.is_dir():
         raise ConfigError(f"the page {str(html)!r} must be a file in a folder that exists")
+    if html is not None:
+        check_place(html)
     found = _explain(read_prompt(prompt, file), **others)
     if html is not None:
         _write_page(found, html)

@@ -15,6 +15,7 @@ from foretell.cli.options import (
     JSON_OPTION,
     MODEL_OPTIONS,
     PROMPT_OPTIONS,
+    RECEIPT_OPTION,
     SETTING_OPTIONS,
     ModelChoice,
     SettingsCommand,
@@ -29,6 +30,8 @@ from foretell.config import GenerationConfig
 from foretell.config.defaults import TERMINAL_TOKENS, states_length
 from foretell.config.settings import SETTINGS
 from foretell.errors import SettingWarning
+from foretell.receipts import save_receipts
+from foretell.utils.files import check_place
 from foretell.utils.terminal import is_terminal
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ MANY_SAMPLES = 10
     is_flag=True,
     help="Go on until the text ends or the context is full, on a terminal too.",
 )
+@with_options(RECEIPT_OPTION)
 @click.option("-q", "--quiet", is_flag=True, help="No line of statistics on stderr.")
 def command(
     prompt: str | None,
@@ -52,6 +56,7 @@ def command(
     model: ModelChoice,
     as_json: bool,
     no_limit: bool,
+    receipt: Path | None,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -68,6 +73,7 @@ def command(
       foretell generate "def add(a, b):" --preset code --stop "return" --max-new-tokens 60
       foretell generate "Dear Anna," --temperature 0.9 --min-p 0.1 --logit-bias " the=-2"
       foretell generate --file story.txt --quiet >> story.txt
+      foretell generate "Once" --temperature 0.8 --max-new-tokens 200 --receipt receipt.json
       echo "Dear diary," | foretell generate --max-new-tokens 100 --json
 
     Without sampling settings (temperature, top-k, top-p ...), the likeliest token is taken.
@@ -80,13 +86,17 @@ def command(
     stated = given(settings)
     _warn_of_many_samples(stated)
     config = GenerationConfig().override(**stated)
-    _require_json(config, as_json)
+    _require_json(config, as_json=as_json, has_receipt=receipt is not None)
+    if receipt is not None:
+        check_place(receipt)
     length = _default_length(config, no_limit=no_limit)
     text = read_prompt(prompt, file)
     warn(config)
     with load(model) as llm:
         chunks = llm._stream(text, config, {}, parse_special=parse_special, default_length=length)
-        outputs = _print_json(chunks) if as_json else write_chunks(chunks, config)
+        outputs = print_json(chunks) if as_json else write_chunks(chunks, config)
+        if receipt is not None:
+            save_receipts([output.receipt for output in outputs], receipt)
     if not quiet:
         click.secho(statistics_line(outputs), err=True, dim=True)
         if length is not None:
@@ -124,7 +134,8 @@ def _tell_of_length(outputs: list[GenerationOutput]) -> None:
         )
 
 
-def _print_json(chunks: Generator[Chunk, None, None]) -> list[GenerationOutput]:
+def print_json(chunks: Generator[Chunk, None, None]) -> list[GenerationOutput]:
+    """Print a prompt's outputs as JSON, one or a list; return them."""
     from foretell.streaming.run import collect_outputs
 
     outputs = collect_outputs(chunks)
@@ -133,10 +144,11 @@ def _print_json(chunks: Generator[Chunk, None, None]) -> list[GenerationOutput]:
     return outputs
 
 
-def _require_json(config: GenerationConfig, as_json: bool) -> None:
-    """Raise UsageError if something is to be reported that only JSON can hold."""
+def _require_json(config: GenerationConfig, *, as_json: bool, has_receipt: bool) -> None:
+    """Raise UsageError if something is to be reported that only JSON, or a receipt, can hold."""
     for name in (name for name, row in SETTINGS.items() if row.needs_json):
-        if getattr(config, name) not in (None, False) and not as_json:
+        is_kept = as_json or (has_receipt and name == "logprobs")
+        if getattr(config, name) not in (None, False) and not is_kept:
             flag = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{flag} needs --json", click.get_current_context())
 
@@ -150,8 +162,10 @@ def write_chunks(
         try:
             for chunk in chunks:
                 writer.take(chunk)
-        finally:
-            writer.end_line()
+        except BaseException:
+            writer.break_off()
+            raise
+        writer.end_line()
     return writer.outputs
 
 
@@ -182,6 +196,11 @@ class SampleWriter:
         if not self._last.endswith("\n"):
             click.echo()
         self._last = "\n"
+
+    def break_off(self) -> None:
+        """Print a newline where a line was begun."""
+        if self._last:
+            self.end_line()
 
     def _print(self, chunk: Chunk) -> None:
         click.echo(for_stdout(chunk.text), nl=False)

@@ -9,6 +9,7 @@ import click
 from foretell.cli.options import MODEL_OPTIONS, ModelChoice, given, with_options
 from foretell.cli.serving.keys import KEY_OPTIONS
 from foretell.cli.serving.place import PLACE_OPTIONS, Place
+from foretell.cli.serving.replicas import RAY_OPTIONS, start_on_ray, take_replicas
 from foretell.cli.serving.start import (
     DEFAULTS_OPTIONS,
     MODEL_ARGUMENT,
@@ -92,7 +93,13 @@ LIFE_OPTIONS = (
 
 @click.command()
 @with_options(
-    MODEL_ARGUMENT, *MODEL_OPTIONS, *PLACE_OPTIONS, *KEY_OPTIONS, *REQUEST_OPTIONS, *LIFE_OPTIONS
+    MODEL_ARGUMENT,
+    *MODEL_OPTIONS,
+    *PLACE_OPTIONS,
+    *KEY_OPTIONS,
+    *REQUEST_OPTIONS,
+    *LIFE_OPTIONS,
+    *RAY_OPTIONS,
 )
 def command(
     name: str | None, model: ModelChoice, place: Place, keys: tuple[str, ...], **others: Any
@@ -110,10 +117,12 @@ def command(
       foretell serve path/to/model.gguf --served-model-name gpt-4o-mini
       FORETELL_API_KEY=... foretell serve --host 0.0.0.0
       foretell serve --drain-delay 5 --shutdown-timeout 120 --log-format json
+      foretell serve --ray --replicas 2 --max-replicas 8
     """
     hold_standard_streams()
     require_libraries()
     chosen = choose_model(name, model)
+    replicas = take_replicas(others, chosen)
     allowed_hosts = place.check(has_keys=bool(keys))
     limits = given({name: others.pop(name) for name in ("max_waiting", "max_running")})
     preset = others.pop("preset")
@@ -125,4 +134,8 @@ def command(
         defaults={"preset": preset} if preset else {},
         **others,
     )
-    start(ModelChoice(chosen.name, {**chosen.settings, **limits}), options, place.listen())
+    limited = ModelChoice(chosen.name, {**chosen.settings, **limits})
+    if replicas is None:
+        start(limited, options, place.listen())
+    else:
+        start_on_ray(replicas, limited, options, place.listen())
