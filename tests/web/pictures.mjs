@@ -46,7 +46,7 @@ picture("write", { theme: "light" }, async (page) => {
   });
 });
 
-picture("beams", { theme: "dark" }, async (page) => {
+picture("beams", { theme: "dark", height: 740 }, async (page) => {
   await page.getByRole("tab", { name: "Beams" }).click();
   await page.getByRole("textbox", { name: "Prompt" }).fill("The cat sat on the");
   await page.getByRole("button", { name: "Generate", exact: true }).click();

@@ -17,8 +17,9 @@ const answerWith = (page, path, status, body, contentType = "application/json") 
 
 pageTest("a proxy that does not reach the server is told as a server that is gone", server, async (page) => {
   await page.getByText("toy", { exact: true }).waitFor();
-  const html = `<html><body><h1>Bad Gateway</h1>${"x".repeat(10_000_000)}</body></html>`;
-  await answerWith(page, "**/{v1,tokenize,version}{,/**}", 502, html, "text/html");
+  const html = (size) => `<html><body><h1>Bad Gateway</h1>${"x".repeat(size)}</body></html>`;
+  await answerWith(page, "**/{v1,tokenize,version}{,/**}", 502, html(100), "text/html");
+  await answerWith(page, EXPLAIN, 502, html(10_000_000), "text/html"); // the latest route has its way
   await fillPrompt(page, "the cat");
   await button(page, "Generate").click();
   await gone(page).waitFor();

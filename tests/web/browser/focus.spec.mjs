@@ -47,6 +47,17 @@ pageTest("the panel keeps it at the text's ends, and with a ban", server, async 
   await isOn(page, "Likelier");
 });
 
+pageTest("Edit gets it back, however slow the frames", server, async (page) => {
+  await generateWith(page, "the cat", { max_new_tokens: 3 });
+  await page.evaluate(() => {
+    const soon = globalThis.requestAnimationFrame;
+    globalThis.requestAnimationFrame = (act) => setTimeout(() => soon(act), 200);
+  });
+  await button(page, "Edit").press("Enter");
+  await page.getByRole("textbox", { name: "Edited text" }).press("Escape");
+  await isOn(page, "Edit");
+});
+
 pageTest("a notice that is dismissed hands it to the view", server, async (page) => {
   await page.evaluate(async () => (await import("/playground/app/notices.js")).tell("note", "A notice."));
   await button(page, "Dismiss").press("Enter");

@@ -87,12 +87,14 @@ test("a line ends at both boxes", () => {
   assert(lineTo(from, to).endsWith(` 200,${40 + NODE.height / 2}`));
 });
 
-test("there are five ways to fall", () => {
+test("there are seven ways to fall", () => {
   const fell = (more) => fallOf(candidate(1, "fell", more));
   assert.equal(fell({ rank: null }), "passed_over");
   assert.equal(fell({ score: -2, stop_reason: { kind: "eos", value: 1 } }), "outdone");
   assert.equal(fell({ stop_reason: { kind: "eos", value: 1 } }), "ends_outside");
+  assert.equal(fell({ stop_reason: { kind: "eos", value: 1 }, verdict: "ends (eos), but lacks words" }), "lacks_words");
   assert.equal(fell({ verdict: "the search ended first" }), "search_ended");
+  assert.equal(fell({ verdict: "other banks came first" }), "other_banks");
   assert.equal(fell({}), "below");
 });
 

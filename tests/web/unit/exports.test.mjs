@@ -76,12 +76,13 @@ test("values have the forms that the command reads", () => {
     processors: ["top_k", "temperature"],
     ignore_eos: true,
     repetition_detection: true,
+    force_words: ["a cat", "[x]", ["dog", "dogs"], [1, 2]],
     max_time: null,
   });
   assert.deepEqual(told, [
     "--logit-bias=12=-2", `--logit-bias='" the"=-inf'`, `--logit-bias='"7"=1'`, "--sequence-bias=1,2=-3", "--bad-words-ids=1,2", "--bad-words-ids=3",
     "--suppress-tokens=4,5", "--early-stopping=off", "--frequency-penalty=-0.5", "--processors=top_k,temperature", "--ignore-eos",
-    "--repetition-detection=on",
+    "--repetition-detection=on", "--force-words='a cat'", `--force-words='["[x]"]'`, `--force-words='["dog","dogs"]'`, "--force-words='[1,2]'",
   ]);
 });
 

@@ -46,4 +46,7 @@ test("keys move as in any tree", () => {
 test("a branch's beginning is one line", () => {
   assert.equal(beginningOf({ tokens: [" a", "\n\n", "b "].map(token) }), "a b");
   assert.equal(beginningOf({ tokens: Array(13).fill(token("é")) }), `${"é".repeat(12)}…`);
+  const ended = { tokens: [" a", "<end>"].map(token), finish: { reason: "stop", stop: { kind: "eos", value: 1 } } };
+  assert.equal(beginningOf(ended), "a");
+  assert.equal(beginningOf({ ...ended, finish: { reason: "stop", stop: { kind: "string", value: "b" } } }), "a<end>");
 });

@@ -1,24 +1,28 @@
 /**
  * Keeps the keyboard's place: where what has the focus goes away or is disabled, its nearest
  * neighbour gets it. Browsers give it to nothing then, and a screen reader begins at the top.
+ * A part of the page names another by `data-heir`, the id of the one that gets it.
  */
 
 /** What can have the focus. */
 const FOCUSABLE =
   "a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled), textarea:not(:disabled), summary, [tabindex]";
 
-/** How long parts of the page have to see to it themselves, in milliseconds. */
+/** How long parts of the page have to see to it themselves: so many milliseconds, and a frame. */
 const GRACE = 50;
 
 /** What had the focus last, and all that it is in, from the inside out. @type {Element[]} */
 let path = [];
 
-/** Whether a look at it is due. */
-let isDue = false;
+/** The look at it that is due, since it was lost. @type {ReturnType<typeof setTimeout> | null} */
+let due = null;
 
 /** Keep it from now on; gives the function that ends it. */
 export function keepFocus() {
-  const note = (/** @type {FocusEvent} */ { target }) => (path = pathOf(/** @type {Element} */ (target)));
+  const note = (/** @type {FocusEvent} */ { target }) => {
+    path = pathOf(/** @type {Element} */ (target));
+    forget();
+  };
   const observer = new MutationObserver(lookLater);
   document.addEventListener("focusin", note);
   observer.observe(document.body, { childList: true, subtree: true, attributeFilter: ["disabled"] });
@@ -36,12 +40,19 @@ function pathOf(element) {
 }
 
 function lookLater() {
-  if (isDue || !isLost()) return;
-  isDue = true;
-  setTimeout(() => {
-    isDue = false;
-    if (isLost()) heir()?.focus({ preventScroll: true });
-  }, GRACE);
+  if (due !== null || !isLost()) return;
+  due = setTimeout(() => requestAnimationFrame(look), GRACE);
+}
+
+function look() {
+  forget();
+  if (isLost()) heir()?.focus({ preventScroll: true });
+}
+
+/** What was lost has been found. */
+function forget() {
+  if (due !== null) clearTimeout(due);
+  due = null;
 }
 
 /** Whether it has gone to nothing because of what became of the one that had it. */
@@ -53,14 +64,16 @@ function isLost() {
 }
 
 /**
- * The first one that can be reached in the nearest surroundings of the one that had it; the view,
- * where those are the whole page.
+ * The one that the nearest surroundings of the one that had it name, or the first in them that can
+ * be reached; the view, where those are the whole page.
  *
  * @returns {HTMLElement | null}
  */
 function heir() {
   const view = document.getElementById("view");
   for (const around of path.slice(1)) {
+    const named = document.getElementById(around.getAttribute("data-heir") ?? "");
+    if (named?.matches(FOCUSABLE)) return named;
     if (!around.isConnected) continue;
     if (view === null || around === view || around.contains(view)) return view;
     const found = [.../** @type {NodeListOf<HTMLElement>} */ (around.querySelectorAll(FOCUSABLE))].find(isReachable);

@@ -71,14 +71,21 @@ function replaced(list, index, change) {
 }
 
 /**
+ * Falls that the server's verdict alone tells apart.
+ *
+ * @type {Record<string, "search_ended" | "other_banks">}
+ */
+const SAID = { "the search ended first": "search_ended", "other banks came first": "other_banks" };
+
+/**
  * How a candidate that fell came to do so.
  *
  * @param {Candidate} candidate
- * @returns {"passed_over" | "outdone" | "ends_outside" | "search_ended" | "below"}
+ * @returns {"passed_over" | "outdone" | "ends_outside" | "lacks_words" | "search_ended" | "other_banks" | "below"}
  */
 export function fallOf(candidate) {
   if (candidate.rank === null) return "passed_over";
   if (candidate.score !== null) return "outdone";
-  if (candidate.stop_reason !== null) return "ends_outside";
-  return candidate.verdict === "the search ended first" ? "search_ended" : "below";
+  if (candidate.stop_reason !== null) return candidate.verdict.endsWith("lacks words") ? "lacks_words" : "ends_outside";
+  return SAID[candidate.verdict] ?? "below";
 }

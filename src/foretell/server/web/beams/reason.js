@@ -24,13 +24,13 @@ export function reasonOf(candidate, step) {
     number: candidate.hypothesis ?? "",
     end: candidate.stop_reason === null ? "" : endName(candidate.stop_reason.kind),
     score: showSum(candidate.score),
-    beams: asked.value?.settings.num_beams ?? 5,
+    beams: (asked.value?.settings.num_beams ?? 5) / (asked.value?.settings.num_beam_groups ?? 1),
     candidates: shown.value.steps[step].num_candidates,
   };
   if (candidate.fate === "kept") return t("reason_kept", values);
   if (candidate.fate === "finished") return t("reason_finished", values);
   const fall = fallOf(candidate);
-  const isDrawn = asked.value?.settings.do_sample === true;
+  const isDrawn = asked.value?.settings.do_sample === true || asked.value?.settings.stochastic_beams === true;
   return t(fall === "passed_over" && isDrawn ? "reason_not_drawn" : `reason_${fall}`, values);
 }
 

@@ -1,6 +1,7 @@
 /** A search, its settings, and which of its steps is looked at. */
 
 import { batch, computed, signal } from "@preact/signals";
+import { saidOfError } from "../app/error_words.js";
 import { announce } from "../app/notices.js";
 import { stream } from "../api/stream.js";
 import { inFrames } from "../views/frames.js";
@@ -95,7 +96,7 @@ export async function search() {
     announce(shared("done"));
   } catch (error) {
     if (abort.signal.aborted) announce(shared("stopped"));
-    else problem.value = /** @type {Error} */ (error).message;
+    else problem.value = saidOfError(/** @type {import("../api/http.js").ApiError} */ (error));
   } finally {
     isRunning.value = false;
   }

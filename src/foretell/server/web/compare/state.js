@@ -1,6 +1,7 @@
 /** What is compared, and what has come of it. */
 
 import { batch, signal } from "@preact/signals";
+import { saidOfError } from "../app/error_words.js";
 import { announce } from "../app/notices.js";
 import { stream } from "../api/stream.js";
 import { inFrames } from "../views/frames.js";
@@ -71,7 +72,7 @@ export async function compare() {
     announce(shared("done"));
   } catch (error) {
     if (abort.signal.aborted) announce(shared("stopped"));
-    else problem.value = blame(/** @type {Error} */ (error).message);
+    else problem.value = blame(saidOfError(/** @type {import("../api/http.js").ApiError} */ (error)));
   } finally {
     isRunning.value = false;
   }

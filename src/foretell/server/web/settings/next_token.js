@@ -4,7 +4,6 @@ import { html } from "../app/html.js";
 import { writing } from "../state/generation.js";
 import { TokenName } from "../write/token/token_name.js";
 import { showCount, showEntropy, showProbability } from "../text/numbers.js";
-import { saidOfError } from "./error_words.js";
 import { checked, isLooking, next, problem } from "./outlook.js";
 import { rowsOf, scaleOf } from "./rows.js";
 import { t } from "./texts.js";
@@ -85,7 +84,7 @@ function Verdict() {
   }
   return html`
     <p class="outlook-verdict outlook-wrong" role="status">
-      <span>${saidOfError(error)}</span>
+      <span>${error.status === 0 ? t("unknown_next") : error.message}</span>
       ${error.param && html`<button type="button" class="quiet" onClick=${() => showField(String(error.param))}>${t("show_field")}</button>`}
     </p>
     ${next.value !== null && html`<p class="outlook-verdict">${t("old")}</p>`}

@@ -26,6 +26,7 @@
 import { effect, signal } from "@preact/signals";
 import { json } from "../api/http.js";
 import { promptBody, promptIds, writing } from "../state/generation.js";
+import { forModel } from "../state/server.js";
 import { draft, isPromptChanged, settings, tokens } from "../state/store.js";
 import { guide } from "./guide.js";
 
@@ -83,7 +84,7 @@ async function look(wanted, prompt, written) {
   const { signal } = abort;
   isLooking.value = true;
   try {
-    const settling = json("v1/foretell/settings", wanted, signal);
+    const settling = json("v1/foretell/settings", forModel(wanted), signal);
     const [settled, found] = await Promise.all([settling, nextOf(wanted, prompt, written, signal)]);
     if (signal.aborted) return;
     checked.value = { ...settled, of: wanted };
@@ -109,7 +110,7 @@ async function nextOf(wanted, prompt, written, signal) {
   const texts = prompt.mode === "chat" ? prompt.messages.map((message) => message.content) : [prompt.text];
   if (texts.join("") === "") return null;
   const text = written.length > 0 ? { prompt: [...(await promptIds(signal)), ...written] } : promptBody(prompt);
-  return json("v1/foretell/next", { ...text, top: NUM_TOKENS, ...heeded(wanted) }, signal);
+  return json("v1/foretell/next", forModel({ ...text, top: NUM_TOKENS, ...heeded(wanted) }), signal);
 }
 
 /** Settings that act where a text ends for its length, which the view is not told. */

@@ -10,7 +10,6 @@ import { Biases } from "./biases.js";
 import { ChainOrder } from "./chain_order.js";
 import { filledIn } from "./chain.js";
 import { resetAll } from "./change.js";
-import { saidOfError } from "./error_words.js";
 import { Field } from "./field.js";
 import { fetchGuide, guide } from "./guide.js";
 import { Groups } from "./groups.js";
@@ -23,7 +22,7 @@ import { t } from "./texts.js";
 
 export function Settings() {
   const [failure, setFailure] = useState("");
-  const fetch = () => fetchGuide().then(() => setFailure(""), (error) => setFailure(saidOfError(error)));
+  const fetch = () => fetchGuide().then(() => setFailure(""), (error) => setFailure(error.status === 0 ? t("not_fetched") : error.message));
   useEffect(() => {
     const ends = [followSettings(), followLanguage()];
     return () => ends.forEach((end) => end());
@@ -36,7 +35,7 @@ export function Settings() {
     <form class="settings" aria-label=${t("settings")} novalidate onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
       <div class="settings-head">
         <h2>${t("settings")}</h2>
-        <button type="button" class="quiet" disabled=${numSet === 0} onClick=${resetAll}>${t("reset_all")}</button>
+        <button type="button" class="quiet" aria-disabled=${numSet === 0} onClick=${resetAll}>${t("reset_all")}</button>
       </div>
       ${failure && html`<p class="field-error" role="alert">${failure} <button type="button" onClick=${fetch}>${t("retry")}</button></p>`}
       ${guide.value === null ? !failure && html`<p class="loading">${t("loading")}</p>` : html`<${Parts} guide=${guide.value} />`}

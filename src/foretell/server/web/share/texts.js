@@ -89,7 +89,7 @@ export const texts = {
     made_elsewhere: "링크는 {model}, foretell {version}에서 만들었고 여기는 {here}, foretell {now}입니다.",
     same: "여기서 다시 써 보니 토큰 {count}개가 모두 같습니다.",
     nothing_written: "모델이 쓴 것이 없어 다시 쓸 것이 없습니다.",
-    differs: "여기서 다시 써 보니 토큰 {position}에서 처음 다릅니다: 링크는 “{was}”, 여기는 “{is}”. 둘 다 가지로 남겼습니다.",
+    differs: "여기서 다시 써 보니 {position}번째 토큰에서 처음 다릅니다: 링크는 “{was}”, 여기는 “{is}”. 둘 다 가지로 남겼습니다.",
     end: "끝",
     replaying: "링크의 글을 다시 쓰는 중…",
     leave: "그대로 두기",

@@ -5,7 +5,7 @@
  * Narrow pages have two, or one. A part that fails leaves the others as they are.
  */
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Boundary } from "../app/boundary.js";
 import { fetchedLater } from "../app/fetched_later.js";
 import { html } from "../app/html.js";
@@ -26,24 +26,37 @@ import { followKeys } from "./write_keys.js";
 const Beside = fetchedLater(() => import("./beside/beside.js").then((module) => module.Beside));
 const EditBox = fetchedLater(() => import("./edit/edit_box.js").then((module) => module.EditBox));
 
+/** Whether there is one column alone: the tree is then its end, for the Tab key too. */
+const narrow = matchMedia("(max-width: 47.99rem)");
+
 export function WriteView() {
+  const [isNarrow, setNarrow] = useState(narrow.matches);
   useEffect(followKeys, []);
+  useEffect(() => {
+    const follow = () => setNarrow(narrow.matches);
+    narrow.addEventListener("change", follow);
+    return () => narrow.removeEventListener("change", follow);
+  }, []);
+  const branches = html`
+    <div key="tree" class="write-tree">
+      <${Boundary}><${Branches} /><//>
+      <${Boundary}><${Kept} /><//>
+    </div>
+  `;
   return html`
     <div class="write">
-      <div class="write-tree">
-        <${Boundary}><${Branches} /><//>
-        <${Boundary}><${Kept} /><//>
-      </div>
-      <div class="write-page">
+      ${!isNarrow && branches}
+      <div key="page" class="write-page">
         <${Boundary}><${PromptBox} /><${Actions} /><//>
         <${Boundary}>${isEditing.value ? html`<${EditBox} />` : html`<${Text} /><${Strip} />`}<//>
         <${Boundary}>${tree.value.branches.length > 1 && html`<${Beside} />`}<//>
         <${Boundary}><${Share} /><//>
       </div>
-      <div class="write-choice">
+      <div key="choice" class="write-choice">
         <${Boundary}><${TokenPanel} setBias=${setBias} /><//>
         <${Boundary}><${Settings} /><//>
       </div>
+      ${isNarrow && branches}
     </div>
   `;
 }

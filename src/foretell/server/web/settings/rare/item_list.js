@@ -1,6 +1,7 @@
 /** Some items, each of which can be taken out, and a field that adds one. */
 
 import { useState } from "preact/hooks";
+import { saidOfError } from "../../app/error_words.js";
 import { html } from "../../app/html.js";
 import { t } from "../texts.js";
 
@@ -19,7 +20,7 @@ export function ItemList({ name, items, hint, labelled, described, id, isWrong, 
       setText("");
       setFailure("");
     } catch (error) {
-      setFailure(/** @type {Error} */ (error).message);
+      setFailure(saidOfError(/** @type {import("../../api/http.js").ApiError} */ (error)));
     }
   };
   const key = (/** @type {KeyboardEvent} */ event) => {

@@ -5,7 +5,7 @@ import { biasesOf } from "./biases.js";
 /** Settings whose values are lists of ids, written as one value. */
 const ID_LISTS = new Set([
   "xtc_exempt_tokens", "penalty_exempt_tokens", "allowed_token_ids", "suppress_tokens", "begin_suppress_tokens",
-  "stop_token_ids", "eos_token_id", "forced_eos_token_id", "processors", "exponential_decay_length_penalty",
+  "stop_token_ids", "eos_token_id", "forced_eos_token_id", "dola_layers", "processors", "exponential_decay_length_penalty",
   "logprobs_stage",
 ]);
 
@@ -48,16 +48,33 @@ function optionOf(name, value) {
   if (name === "logit_bias" || name === "sequence_bias") {
     return biasesOf(value).map(([token, bias]) => `${flag}=${quoted(`${tokenOf(token)}=${bias}`)}`);
   }
+  if (name === "force_words") {
+    return [value].flat().map((one) => `${flag}=${quoted(typeof one === "string" ? wordOf(one) : JSON.stringify(one))}`);
+  }
   if (name === "repetition_detection") return [`${flag}=${quoted(detectionOf(value))}`];
+  if (name === "watermark") return [`${flag}=${quoted(watermarkOf(value))}`];
   if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [`${flag}=${quoted(String(value))}`];
   if (ID_LISTS.has(name)) return value.length === 0 ? [] : [`${flag}=${quoted(value.join(","))}`];
   return value.map((one) => `${flag}=${quoted(Array.isArray(one) ? one.join(",") : String(one))}`);
 }
 
+/**
+ * A text that would be read as JSON is written in it.
+ * @param {string} text
+ */
+function wordOf(text) {
+  return text.startsWith("[") ? JSON.stringify([text]) : text;
+}
+
 /** @param {string | number | number[]} token */
 function tokenOf(token) {
   return typeof token === "string" ? JSON.stringify(token) : String(token);
+}
+
+/** @param {any} value */
+function watermarkOf(value) {
+  return value === true ? "on" : Object.entries(value).map(([name, one]) => `${name}=${one}`).join(",");
 }
 
 /** @param {any} value */

@@ -67,8 +67,10 @@ export function moveOf(rows, index, key) {
 
 const NUM_BEGINNING = 12;
 
-/** @param {Branch} branch how its own text begins, in one line */
-export function beginningOf(branch) {
-  const text = textOf(branch.tokens.slice(0, NUM_BEGINNING)).replace(/\s+/g, " ").trim();
-  return branch.tokens.length > NUM_BEGINNING ? `${text}…` : text;
+/** @param {Branch} branch how its own text begins, in one line; a token that ends it is no part of that */
+export function beginningOf({ tokens, finish }) {
+  const isEnded = ["eos", "token"].includes(finish?.stop?.kind);
+  const own = isEnded ? tokens.slice(0, -1) : tokens;
+  const text = textOf(own.slice(0, NUM_BEGINNING)).replace(/\s+/g, " ").trim();
+  return own.length > NUM_BEGINNING ? `${text}…` : text;
 }

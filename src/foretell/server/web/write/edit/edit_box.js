@@ -14,13 +14,10 @@ export function EditBox() {
   const before = tokens.value;
   const [text, setText] = useState(() => editableText(before));
   const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
-  useEffect(() => {
-    field.current?.focus();
-    return () => requestAnimationFrame(giveBackKeyboard);
-  }, []);
+  useEffect(() => field.current?.focus(), []);
   const finish = (/** @type {boolean} */ goesOn) => reporting(() => finishEdit(text, { goesOn }));
   return html`
-    <section class="edit sheet" aria-label=${t("edited")} onKeyDown=${(/** @type {KeyboardEvent} */ event) => byKey(event, finish)}>
+    <section class="edit sheet" aria-label=${t("edited")} data-heir="edit-button" onKeyDown=${(/** @type {KeyboardEvent} */ event) => byKey(event, finish)}>
       <textarea
         ref=${field}
         class="edit-text"
@@ -45,11 +42,6 @@ export function EditBox() {
 function Kept({ text, tokens: before }) {
   const { num_kept } = useMemo(() => keptOf(before, text), [before, text]);
   return html`<p class="quiet-text">${t("help", { kept: showCount(num_kept), all: showCount(before.length) })}</p>`;
-}
-
-/** What had the keyboard is gone with the field: it goes back to where the editing began. */
-function giveBackKeyboard() {
-  if (document.activeElement === document.body) document.getElementById("edit-button")?.focus();
 }
 
 /**

@@ -4,6 +4,7 @@ import { effect, signal } from "@preact/signals";
 import { json } from "../../api/http.js";
 import { isReachable } from "../../api/reachable.js";
 import { foreignness, keepIds, promptBody } from "../../state/generation.js";
+import { forModel } from "../../state/server.js";
 import { draft, tree } from "../../state/store.js";
 
 const PAUSE = 250;
@@ -35,7 +36,7 @@ export function followCount() {
  */
 async function count(prompt, signal) {
   try {
-    const { count, max_model_len: most, tokens } = await json("tokenize", promptBody(prompt), signal);
+    const { count, max_model_len: most, tokens } = await json("tokenize", forModel(promptBody(prompt)), signal);
     promptCount.value = { count, most };
     if (tree.value.prompt.ids === null && foreignness.value === null) keepIds(tree.value.id, prompt, tokens);
   } catch {

@@ -1,5 +1,6 @@
 /** The list "Alternatives": the token and what could have stood in its place. A button forks there. */
 
+import { saidOfError } from "../../app/error_words.js";
 import { html } from "../../app/html.js";
 import { tell } from "../../app/notices.js";
 import { showCount, showProbability } from "../../text/numbers.js";
@@ -75,5 +76,5 @@ function Others({ step, stage }) {
  * @param {Candidate} candidate
  */
 function take(index, candidate) {
-  takeAlternative(index, candidate).catch((error) => tell("error", error.message));
+  takeAlternative(index, candidate).catch((error) => tell("error", saidOfError(error)));
 }

@@ -1,6 +1,6 @@
 /** Errors in words: the server's own, where it gave some. */
 
-import { t } from "../app/texts.js";
+import { t } from "./texts.js";
 
 /** @param {import("../api/http.js").ApiError} error */
 export function saidOfError(error) {
