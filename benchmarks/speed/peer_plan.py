@@ -157,7 +157,7 @@ class Model:
         return target
 
 
-TOO_LARGE = "not converted: its weights are 13 GB in float32"
+TOO_LARGE = "not converted: its weights are 13 GB or more in float32"
 MODELS = {
     model.name: model
     for model in (
@@ -188,9 +188,25 @@ MODELS = {
             converts=False,
             shape=("llama-1b", "q8_0"),
         ),
+        Model(
+            "few-experts",
+            "8 experts of a Llama 1B shape, 2 used, Q4_K_M",
+            ("decode", "prefill-512", "many-8"),
+            converts=False,
+            shape=("few-experts", "q4_k_m"),
+        ),
+        Model(
+            "many-experts",
+            "128 experts of a Qwen 3 30B-A3B shape, 8 used, Q4_K_M",
+            ("decode", "prefill-512", "many-8"),
+            converts=False,
+            shape=("many-experts", "q4_k_m"),
+        ),
     )
 }
 NOT_CONVERTED = {
     "llama-3b": TOO_LARGE,
+    "few-experts": TOO_LARGE,
+    "many-experts": TOO_LARGE,
     "llama-1b-q8": "not converted: its weights are those that it has of the shape in Q4_K_M",
 }

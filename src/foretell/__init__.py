@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from foretell.version import __version__
 
 TYPE_CHECKING = False  # so that typing, which takes a while, is not imported for it
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from foretell.analysis.beam_tree import BeamTree
     from foretell.analysis.compare import Comparison, StrategyResult
     from foretell.analysis.explain import Explanation
+    from foretell.analysis.replay import Replay
     from foretell.async_llm import AsyncLLM
     from foretell.config import GenerationConfig
     from foretell.config.typed import GenerationSettings
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
         ModelNotFoundError,
         NumericalError,
         OutOfMemoryError,
+        PrefixFileError,
         QueueFullError,
+        ReceiptError,
         RequestError,
         SettingWarning,
         UnknownNameError,
@@ -37,8 +40,11 @@ if TYPE_CHECKING:
     from foretell.hf_generate import generate
     from foretell.llm import LLM
     from foretell.outputs import (
+        BatchSummary,
         Chunk,
+        ContinuationScore,
         GenerationOutput,
+        KeptPrefix,
         NextDistribution,
         NextToken,
         Score,
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
         ToolCall,
         Usage,
     )
+    from foretell.receipts import Receipt
     from foretell.utils.progress import set_progress
 
 # Where each public name lives: imported when first used, so that `import foretell` stays fast.
@@ -64,6 +71,8 @@ _HOMES = {
     "Conversation": "conversation",
     "EngineStats": "engine.stats",
     "Explanation": "analysis.explain",
+    "Receipt": "receipts",
+    "Replay": "analysis.replay",
     "set_progress": "utils.progress",
     **dict.fromkeys(
         (
@@ -77,7 +86,9 @@ _HOMES = {
             "ModelNotFoundError",
             "NumericalError",
             "OutOfMemoryError",
+            "PrefixFileError",
             "QueueFullError",
+            "ReceiptError",
             "RequestError",
             "SettingWarning",
             "UnknownNameError",
@@ -87,8 +98,11 @@ _HOMES = {
     ),
     **dict.fromkeys(
         (
+            "BatchSummary",
             "Chunk",
+            "ContinuationScore",
             "GenerationOutput",
+            "KeptPrefix",
             "NextDistribution",
             "NextToken",
             "Score",
@@ -106,6 +120,7 @@ __all__ = [
     "LLM",
     "Alternatives",
     "AsyncLLM",
+    "BatchSummary",
     "BeamTree",
     "BusyError",
     "Chunk",
@@ -113,6 +128,7 @@ __all__ = [
     "Comparison",
     "ConfigError",
     "ContextLengthError",
+    "ContinuationScore",
     "Conversation",
     "DownloadError",
     "EngineStats",
@@ -121,13 +137,18 @@ __all__ = [
     "GenerationConfig",
     "GenerationOutput",
     "GenerationSettings",
+    "KeptPrefix",
     "ModelFileError",
     "ModelNotFoundError",
     "NextDistribution",
     "NextToken",
     "NumericalError",
     "OutOfMemoryError",
+    "PrefixFileError",
     "QueueFullError",
+    "Receipt",
+    "ReceiptError",
+    "Replay",
     "RequestError",
     "Score",
     "SettingWarning",

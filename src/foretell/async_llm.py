@@ -13,13 +13,11 @@ from collections import deque
 from collections.abc import (
     AsyncGenerator,
     Callable,
-    Iterable,
-    Iterator,
+    Coroutine,
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
 from typing import (
@@ -36,10 +34,11 @@ from typing import (
     overload,
 )
 
-from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
-from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
+from foretell.analysis.continuations import continuations_of, one_or_all, score_continuations
+from foretell.analysis.probabilities import next_probe, score_probe
 from foretell.backends.base import Backend, BackendInfo
 from foretell.config import GenerationConfig
+from foretell.config.choices import Several
 from foretell.config.defaults import (
     ALTERNATIVES_TOKENS,
     CHAT_TOKENS,
@@ -49,42 +48,47 @@ from foretell.config.defaults import (
 )
 from foretell.config.foreign_names import refuse_unknown
 from foretell.config.typed import GenerationSettings, SampleSettings
-from foretell.decoding.logprobs import TokenReport
+from foretell.engine.engine import Engine
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
+from foretell.inputs.beginnings import beginning_of
 from foretell.inputs.chat import chat_request
 from foretell.inputs.chat_settings import ChatSampleSettings, ChatSettings
-from foretell.inputs.processor import InputProcessor, PreparedPrompts
+from foretell.inputs.infill import infill_request
 from foretell.inputs.prompts import Prompt, Prompts
 from foretell.llm import LLM, NOT_PICKLED, model_repr
-from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
-from foretell.streaming.job import Job
-from foretell.streaming.run import ordered_outputs
+from foretell.outputs import (
+    Chunk,
+    ContinuationScore,
+    GenerationOutput,
+    KeptPrefix,
+    NextDistribution,
+    Score,
+)
 from foretell.worker.channel import Channel, wake
-from foretell.worker.coalescing import CoalescingQueue
-from foretell.worker.preparing import prepare_beside
-from foretell.worker.submissions import Generation, Observation, Submission
+from foretell.worker.running import NO_SETTINGS, Opened, ReadPrompts, Running
 from foretell.worker.submitted import Submitted, SubmittedView
-from foretell.worker.tally import note_outputs, note_prompt
 from foretell.worker.thread import Worker
 
 if TYPE_CHECKING:
     from foretell.analysis.alternatives import Alternatives
     from foretell.analysis.beam_tree import BeamTree, GrownStep
+    from foretell.analysis.choice import Answer, SampleChoice, Utility
     from foretell.analysis.compare import Comparison, RunChunk
     from foretell.analysis.explain import Explanation
+    from foretell.analysis.replay import Replay
+    from foretell.analysis.watermark import WatermarkEvidence
+    from foretell.config.validators import Watermark
+    from foretell.prefixes.keeping import Runner
+    from foretell.receipts.receipt import Receipt
     from foretell.text.tokenizer import Tokenizer
 
 P = ParamSpec("P")
 T = TypeVar("T")
+V = TypeVar("V")
 P_co = TypeVar("P_co", covariant=True)
 V_co = TypeVar("V_co", covariant=True)
-
-NO_SETTINGS: Mapping[str, Any] = {}
-
-ReadPrompts = Callable[[], Prompts]
-"""Gives the prompts, in a helper thread."""
 
 OPTION_NAMES = tuple(inspect.signature(LLM).parameters)
 """What `LLM` takes."""
@@ -94,26 +98,6 @@ NOT_OPEN = (
 )
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """What the event loops may use of the LLM: nothing of it changes."""
-
-    worker: Worker
-    info: BackendInfo
-    tokenizer: Tokenizer
-    recommended: dict[str, Any]
-    inputs: InputProcessor
-
-    def without_model(self) -> _Opened:
-        """The same once the thread has left, and with it the engine that checked requests.
-
-        All requests pass for the worker to refuse, which knows why.
-        """
-        vocab_size = self.info.vocab_size
-        inputs = InputProcessor(self.tokenizer, self.recommended, lambda _: None, vocab_size)
-        return replace(self, inputs=inputs)
-
-
 def _typed_as(
     other: Callable[Concatenate[Any, P], None],
 ) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
@@ -121,7 +105,7 @@ def _typed_as(
     return lambda method: method
 
 
-class AsyncLLM:
+class AsyncLLM(Running):
     """An `LLM` for asyncio: the requests of all tasks run in the same steps of one engine.
 
         async with AsyncLLM() as llm:
@@ -159,8 +143,9 @@ class AsyncLLM:
         self._load = _once(partial(LLM, model, **options))
         self._max_waiting: int | None = options.get("max_waiting")
         self._name = os.fspath(model) if isinstance(model, (str, os.PathLike)) else None
+        self._shares = False
         self._worker: Worker | None = None
-        self._opened: _Opened | None = None
+        self._opened: Opened | None = None
 
     @property
     def model_name(self) -> str | None:
@@ -206,6 +191,30 @@ class AsyncLLM:
     async def generate(
         self,
         prompt: Prompts,
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: Several,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Unpack[SampleSettings],
+    ) -> list[GenerationOutput]: ...
+
+    @overload
+    async def generate(  # type: ignore[overload-overlap]
+        self,
+        prompt: str,
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: int | None,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Unpack[SampleSettings],
+    ) -> GenerationOutput | list[GenerationOutput]: ...
+
+    @overload
+    async def generate(
+        self,
+        prompt: Sequence[Prompt],
         config: GenerationConfig | None = None,
         *,
         num_return_sequences: int | None,
@@ -292,7 +301,7 @@ class AsyncLLM:
         return self._stream(lambda: prompt, complete, parse_special, priority)
 
     @overload
-    async def chat(  # type: ignore[overload-overlap]
+    async def chat(
         self,
         messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
@@ -308,7 +317,7 @@ class AsyncLLM:
         messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
         *,
-        num_return_sequences: int,
+        num_return_sequences: Several,
         priority: int = 0,
         **settings: Unpack[ChatSampleSettings],
     ) -> list[GenerationOutput]: ...
@@ -342,7 +351,8 @@ class AsyncLLM:
         **settings: Unpack[ChatSettings],
     ) -> GenerationOutput | list[GenerationOutput]:
         """Answer a conversation: `[{"role": "user", "content": "Hello"}, ...]`; see `LLM.chat`."""
-        chat = chat_request(self.tokenizer, messages, settings)
+        length = self.info.context_length
+        chat = chat_request(self.tokenizer, messages, config, settings, length)
         complete = self._settings(config, chat.settings)
         found = await self._generate(chat.read, complete, False, priority, CHAT_TOKENS)
         return [*map(chat.parse, found)] if isinstance(found, list) else chat.parse(found)
@@ -356,10 +366,26 @@ class AsyncLLM:
         **settings: Unpack[ChatSettings],
     ) -> AsyncGenerator[Chunk, None]:
         """As `chat`, a chunk a token."""
-        chat = chat_request(self.tokenizer, messages, settings)
+        length = self.info.context_length
+        chat = chat_request(self.tokenizer, messages, config, settings, length)
         complete = self._settings(config, chat.settings)
         chunks = self._stream(chat.read, complete, False, priority, CHAT_TOKENS)
         return chunks if chat.parser.is_plain else chat.parse_async_stream(chunks)
+
+    async def infill(
+        self,
+        prefix: str,
+        suffix: str,
+        config: GenerationConfig | None = None,
+        *,
+        priority: int = 0,
+        **settings: Unpack[GenerationSettings],
+    ) -> GenerationOutput | list[GenerationOutput]:
+        """Fill the gap between two texts; see `LLM.infill`."""
+        ids, own = infill_request(self.tokenizer, prefix, suffix, config, settings)
+        found: GenerationOutput | list[GenerationOutput]
+        found = await self.generate(ids, config, priority=priority, **own)
+        return found
 
     async def next(
         self,
@@ -376,12 +402,73 @@ class AsyncLLM:
         complete = self._settings(config, settings)
         return await self._look(probe, prompt, complete, parse_special, priority)
 
+    @overload
     async def score(
         self, text: Prompt, top: int = 0, *, parse_special: bool = False, priority: int = 0
-    ) -> Score:
-        """Log-probability of each token of a text, and perplexity; see `LLM.score`."""
-        probe, complete = score_probe(top), self._settings(None, NO_SETTINGS)
-        return await self._look(probe, text, complete, parse_special, priority)
+    ) -> Score: ...
+
+    @overload
+    async def score(  # type: ignore[overload-overlap]
+        self,
+        text: Prompt,
+        top: str,
+        *,
+        continuations: None = None,
+        parse_special: bool = False,
+        priority: int = 0,
+    ) -> ContinuationScore: ...
+
+    @overload
+    async def score(
+        self,
+        text: Prompt,
+        top: Sequence[Prompt],
+        *,
+        continuations: None = None,
+        parse_special: bool = False,
+        priority: int = 0,
+    ) -> list[ContinuationScore]: ...
+
+    @overload
+    async def score(  # type: ignore[overload-overlap]
+        self,
+        text: Prompt,
+        top: int = 0,
+        *,
+        continuations: str,
+        parse_special: bool = False,
+        priority: int = 0,
+    ) -> ContinuationScore: ...
+
+    @overload
+    async def score(
+        self,
+        text: Prompt,
+        top: int = 0,
+        *,
+        continuations: Sequence[Prompt],
+        parse_special: bool = False,
+        priority: int = 0,
+    ) -> list[ContinuationScore]: ...
+
+    async def score(
+        self,
+        text: Prompt,
+        top: int | Prompts = 0,
+        *,
+        continuations: Prompts | None = None,
+        parse_special: bool = False,
+        priority: int = 0,
+    ) -> Score | list[ContinuationScore]:
+        """Log-probabilities of a text, or of what may follow it; see `LLM.score`."""
+        continuations, num_top = continuations_of(top, continuations)
+        if continuations is None:
+            probe, complete = score_probe(num_top), self._settings(None, NO_SETTINGS)
+            return await self._look(probe, text, complete, parse_special, priority)
+        analysis = score_continuations(
+            self.tokenizer, text, continuations, num_top, parse_special=parse_special
+        )
+        return one_or_all(await self._analyse(analysis, priority), continuations)
 
     async def explain(
         self,
@@ -451,9 +538,120 @@ class AsyncLLM:
         analysis = alternatives(read, prompt, position, top, max_new_tokens)
         return await self._analyse(analysis, priority)
 
+    async def replay(
+        self,
+        receipt: Receipt | str | os.PathLike[str],
+        *,
+        functions: Mapping[str, Any] | None = None,
+        priority: int = 0,
+    ) -> Replay:
+        """Make a text again from its receipt, and compare it bit by bit; see `LLM.replay`."""
+        from foretell.analysis.replay import replay
+        from foretell.receipts import read_receipt
+
+        opened = self._require_open()
+        length = opened.info.context_length
+        read = await asyncio.to_thread(read_receipt, receipt)
+        analysis = replay(read, opened.origin, opened.tokenizer, length, functions)
+        return await self._analyse(analysis, priority)
+
+    async def choose(
+        self,
+        prompt: Prompt,
+        config: GenerationConfig | None = None,
+        *,
+        by: str = "mbr",
+        utility: Utility | str = "chrf",
+        answer: Answer | str | None = None,
+        parse_special: bool = False,
+        priority: int = 0,
+        **settings: Unpack[GenerationSettings],
+    ) -> SampleChoice:
+        """Draw several samples, and choose one of them; see `LLM.choose`."""
+        from foretell.analysis.choice import choose, config_of_samples
+
+        complete = config_of_samples(config, settings)
+        view = choose(prompt, complete, by, utility, answer, parse_special=parse_special)
+        return await self._analyse(view, priority)
+
+    async def detect_watermark(
+        self,
+        text: Prompt | GenerationOutput,
+        *,
+        watermark: Watermark | Mapping[str, Any] | bool = True,
+        z_threshold: float = 3.0,
+        ignore_repeated_ngrams: bool = False,
+    ) -> WatermarkEvidence:
+        """Whether a text bears a watermark; see `LLM.detect_watermark`."""
+        from foretell.analysis.watermark import evidence_in
+
+        return await asyncio.to_thread(
+            evidence_in,
+            text,
+            self.tokenizer,
+            self.info.vocab_size,
+            watermark,
+            z_threshold=z_threshold,
+            ignore_repeated_ngrams=ignore_repeated_ngrams,
+        )
+
     async def stats(self) -> EngineStats:
         """What the engine has done and is doing: requests, KV blocks, prefix cache, tokens/s."""
         return await _ask(self._require_open().worker, LLM.stats)
+
+    async def save_prefix(
+        self,
+        path: str | os.PathLike[str],
+        prompt: Prompt | None = None,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        chat_template: str | None = None,
+        parse_special: bool = False,
+        priority: int = 0,
+    ) -> KeptPrefix:
+        """Compute a prompt, and write what was computed of it to a file; see `LLM.save_prefix`."""
+        from foretell.prefixes.keeping import save_prefix
+
+        inputs = self._require_open().inputs
+        read = beginning_of(inputs, prompt, messages, tools, chat_template, parse_special)
+        return await self._keep(lambda runner: save_prefix(runner, path, read()), priority)
+
+    async def load_prefix(
+        self, path: str | os.PathLike[str], *, sha256: str | None = None
+    ) -> KeptPrefix:
+        """Put what `save_prefix` wrote into the prefix cache; see `LLM.load_prefix`."""
+        from foretell.prefixes.keeping import load_prefix
+
+        return await self._keep(lambda runner: load_prefix(runner, path, sha256), 0)
+
+    async def _keep(self, work: Callable[[Runner], T], priority: int) -> T:
+        """Run what saves or loads in a helper thread, which asks the model's for what it needs."""
+        from foretell.prefixes.keeping import Runner, prompt_only
+
+        worker, loop = self._require_open().worker, asyncio.get_running_loop()
+        opened = await _ask(worker, lambda llm: llm._require_open())
+        is_wanted = True
+
+        def wait(begun: Coroutine[Any, Any, V]) -> V:
+            return asyncio.run_coroutine_threadsafe(begun, loop).result()
+
+        def act(asked: Callable[[Engine], V]) -> V:
+            return wait(_ask(worker, lambda _: asked(opened.engine)))
+
+        def compute(tokens: Sequence[int]) -> None:
+            config = self._settings(None, NO_SETTINGS)
+            wait(self._look(prompt_only(), tokens, config, False, priority))
+
+        def check() -> None:
+            if not is_wanted:
+                raise asyncio.CancelledError
+
+        try:
+            runner = Runner(opened.backend, opened.files, act, compute, check)
+            return await asyncio.to_thread(work, runner)
+        finally:
+            is_wanted = False
 
     async def ended(self) -> None:
         """Wait until the model's thread has left; raises what ended it, if that was not `close()`.
@@ -494,7 +692,7 @@ class AsyncLLM:
         """
         if self._worker is not None:
             raise RequestError("this AsyncLLM was opened already: make another")
-        worker = self._worker = Worker(self._load, self._max_waiting)
+        worker = self._worker = Worker(self._load, self._max_waiting, shares=self._shares)
         weakref.finalize(self, worker.stop).atexit = False  # the worker sees to that
         try:
             self._opened = await _ask(worker, partial(_open, worker))
@@ -514,74 +712,10 @@ class AsyncLLM:
     ) -> None:
         await self.close()
 
-    def _require_open(self) -> _Opened:
+    def _require_open(self) -> Opened:
         if self._opened is None:
             raise RequestError(NOT_OPEN)
         return self._opened
-
-    def _settings(
-        self, config: GenerationConfig | None, settings: Mapping[str, Any]
-    ) -> GenerationConfig:
-        return self._require_open().inputs.settings(config, settings)
-
-    async def _generate(
-        self,
-        read: ReadPrompts,
-        config: GenerationConfig,
-        parse_special: bool,
-        priority: int,
-        default_length: int | None = None,
-    ) -> GenerationOutput | list[GenerationOutput]:
-        jobs = await self._prepare(read, config, parse_special, priority, default_length)
-        outputs = await self._collect(jobs, jobs.num_prompts, priority)
-        return outputs[0] if jobs.is_single else outputs
-
-    async def _collect(
-        self, jobs: Iterable[Job], num_jobs: int, priority: int
-    ) -> list[GenerationOutput]:
-        """The outputs of all jobs, in order."""
-        last_chunks: list[Chunk] = []
-        channel = self._channel(streams=False)
-        with self._submit(jobs, num_jobs, priority, channel, streams=False):
-            while (chunk := await channel.get()) is not None:
-                last_chunks.append(chunk)
-        outputs = ordered_outputs(last_chunks)
-        note_outputs(outputs)
-        return outputs
-
-    async def _stream(
-        self,
-        read: ReadPrompts,
-        config: GenerationConfig,
-        parse_special: bool,
-        priority: int,
-        default_length: int | None = None,
-    ) -> AsyncGenerator[Chunk, None]:
-        jobs = await self._prepare(read, config, parse_special, priority, default_length)
-        channel = self._channel(streams=True)
-        with self._submit(jobs, jobs.num_prompts, priority, channel, streams=True):
-            while (chunk := await channel.get()) is not None:
-                yield chunk
-
-    async def _prepare(
-        self,
-        read: ReadPrompts,
-        config: GenerationConfig,
-        parse_special: bool,
-        priority: int,
-        default_length: int | None,
-    ) -> PreparedPrompts:
-        """Read and check prompts, beside the event loop and beside the engine's steps.
-
-        A long list takes its time, and so does a chat template, which another process renders.
-        """
-        inputs = self._require_open().inputs
-
-        def prepare() -> PreparedPrompts:
-            template = inputs.template(config, default_length=default_length, priority=priority)
-            return inputs.prepare(read(), template, parse_special=parse_special)
-
-        return await prepare_beside(prepare, config)
 
     @asynccontextmanager
     async def submit(
@@ -590,6 +724,7 @@ class AsyncLLM:
         config: GenerationConfig | None = None,
         *,
         streams: bool = True,
+        is_patient: bool = False,
         default_length: int | None = None,
         parse_special: bool = False,
         priority: int = 0,
@@ -610,6 +745,8 @@ class AsyncLLM:
                 in a helper thread.
             config: settings, as a whole.
             streams: whether every chunk is wanted, or those only that have an output.
+            is_patient: whether one prompt, too, waits outside the queue until few are in it, as is
+                best where hundreds are given at once.
             default_length: most tokens of a text, if there is room, where the settings state none.
             parse_special, priority, settings: as for `generate`.
         """
@@ -617,7 +754,9 @@ class AsyncLLM:
         read = prompt if callable(prompt) else lambda: prompt
         jobs = await self._prepare(read, complete, parse_special, priority, default_length)
         channel = self._channel(streams=streams)
-        with self._submit(jobs, jobs.num_prompts, priority, channel, streams=streams):
+        with self._submit(
+            jobs, jobs.num_prompts, priority, channel, streams=streams, is_patient=is_patient
+        ):
             await channel.admitted()
             yield Submitted(channel, jobs.token_ids)
 
@@ -703,90 +842,19 @@ class AsyncLLM:
 
             yield SubmittedView(channel, analysis, parts)
 
-    @asynccontextmanager
-    async def _under_way(
-        self, analysis: Analysis[T], channel: Channel[Any], priority: int, *, streams: bool
-    ) -> AsyncGenerator[list[Job]]:
-        """The jobs of the first tasks of an analysis, which the engine has once this is entered."""
-        tasks = await asyncio.to_thread(advance, analysis, None)
-        if isinstance(tasks, Finished):
-            raise TypeError("an analysis that asks for nothing has no parts")
-        jobs = await self._jobs(tasks, priority)
-        with self._submit(jobs, len(jobs), priority, channel, streams=streams):
-            await channel.admitted()
-            yield jobs
 
-    def _channel(self, *, streams: bool) -> Channel[Any]:
-        """A way back from the worker; of a stream whose reader is slow it joins the chunks."""
-        loop = asyncio.get_running_loop()
-        if streams:
-            return Channel(loop, CoalescingQueue(), self._require_open().worker.wake)
-        return Channel(loop, deque())
+def share(llm: LLM) -> AsyncLLM:
+    """An AsyncLLM, yet to be opened, over an LLM that is open: others may use that meanwhile.
 
-    @contextmanager
-    def _submit(
-        self,
-        jobs: Iterable[Job],
-        num_jobs: int,
-        priority: int,
-        channel: Channel[Chunk],
-        *,
-        streams: bool,
-    ) -> Iterator[None]:
-        """Have jobs worked on, and their chunks put into the channel, until the block is left."""
-        opened = self._require_open()
-        submission = Generation(
-            channel,
-            iter(jobs),
-            opened.tokenizer,
-            streams=streams,
-            is_list=num_jobs != 1,
-            priority=priority,
-        )
-        with _placed(submission, opened.worker):
-            yield
-
-    async def _look(
-        self,
-        probe: PromptProbe[T],
-        prompt: Prompt,
-        config: GenerationConfig,
-        parse_special: bool,
-        priority: int,
-    ) -> T:
-        """Run a request that generates nothing; the view of what was seen."""
-        opened = self._require_open()
-
-        def prepare() -> Job:
-            template = opened.inputs.template(config, **probe.extras, priority=priority)
-            return opened.inputs.job(prompt, template, parse_special=parse_special)
-
-        def view(job: Job, reports: list[TokenReport]) -> T:
-            return probe.view(job, reports, opened.tokenizer)
-
-        job = await prepare_beside(prepare, config)
-        channel: Channel[T] = Channel(asyncio.get_running_loop(), deque())
-        with _placed(Observation(channel, iter([job]), view), opened.worker):
-            found = cast(T, await channel.get())
-        note_prompt(len(job.request.prompt))
-        return found
-
-    async def _analyse(self, analysis: Analysis[T], priority: int) -> T:
-        """Run what an analysis asks for; its view, which is made beside the event loop."""
-        step = await asyncio.to_thread(advance, analysis, None)
-        while not isinstance(step, Finished):
-            outputs = await self._run(step, priority)
-            step = await asyncio.to_thread(advance, analysis, outputs)
-        return step.view
-
-    async def _run(self, tasks: Tasks, priority: int) -> list[GenerationOutput]:
-        jobs = await self._jobs(tasks, priority)
-        return await self._collect(jobs, len(jobs), priority)
-
-    async def _jobs(self, tasks: Tasks, priority: int) -> list[Job]:
-        inputs = self._require_open().inputs
-        configs = [inputs.settings(task.config, NO_SETTINGS) for task in tasks]
-        return await asyncio.to_thread(jobs_of, tasks, configs, inputs, priority=priority)
+    To close it ends its own requests, and leaves the LLM open.
+    """
+    shared = AsyncLLM.__new__(AsyncLLM)
+    shared._load = lambda: llm
+    shared._shares = True
+    shared._max_waiting = None
+    shared._name = llm._require_open().origin.given
+    shared._worker = shared._opened = None
+    return shared
 
 
 def _once(load: Callable[[], LLM]) -> Callable[[], LLM]:
@@ -799,20 +867,6 @@ def _once(load: Callable[[], LLM]) -> Callable[[], LLM]:
     return load_once
 
 
-@contextmanager
-def _placed(submission: Submission, worker: Worker) -> Iterator[None]:
-    """A submission is worked on as long as the block is not left.
-
-    It is left also by a task that is cancelled, or destroyed before it has ended: nothing here may
-    have to be awaited.
-    """
-    worker.submit(submission)
-    try:
-        yield
-    finally:
-        worker.abort(submission)
-
-
 async def _ask(worker: Worker, question: Callable[[LLM], T]) -> T:
     """Let the worker's LLM answer a question between two steps."""
     channel: Channel[T] = Channel(asyncio.get_running_loop(), deque())
@@ -820,6 +874,7 @@ async def _ask(worker: Worker, question: Callable[[LLM], T]) -> T:
     return cast(T, await channel.get())
 
 
-def _open(worker: Worker, llm: LLM) -> _Opened:
-    inputs = llm._require_open().inputs
-    return _Opened(worker, llm.info, llm.tokenizer, llm.recommended, inputs)
+def _open(worker: Worker, llm: LLM) -> Opened:
+    opened = llm._require_open()
+    inputs, origin = opened.inputs, opened.origin
+    return Opened(worker, llm.info, llm.tokenizer, llm.recommended, inputs, origin)

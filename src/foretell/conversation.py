@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from foretell.config.defaults import CHAT_TOKENS
 from foretell.config.typed import GenerationSettings
 from foretell.errors import ConfigError, RequestError
+from foretell.text.chat.ids import ChatPrompt
 from foretell.text.chat.messages import check_messages
 from foretell.text.chat.prompt import chat_prompt
 from foretell.utils.display import count
@@ -136,9 +137,11 @@ class Conversation:
         """
         asked = [*self.messages, {"role": "user", "content": text}]
         _refuse_samples(self.config, settings)
-        rendered = prompt = chat_prompt(self._llm.tokenizer, asked)
+        rendered = prompt = chat_prompt(
+            self._llm.tokenizer, asked, context_length=self._llm.info.context_length
+        )
         if self._latest is not None:
-            prompt = go_on(rendered, self._latest, self._llm.tokenizer)
+            prompt = ChatPrompt(go_on(rendered, self._latest, self._llm.tokenizer))
         length = self._max_answer_tokens
         chunks = self._llm._stream(prompt, self.config, settings, default_length=length)
         return self._answer(asked, Turn(rendered, prompt, []), chunks)

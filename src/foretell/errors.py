@@ -6,12 +6,15 @@ ForetellError                1   500
 │   └── UnknownNameError     2   400   a setting, or an argument, is not known by this name
 ├── RequestError             2   400   a prompt is empty, or exceeds the context or the KV pool
 │   ├── ContextLengthError   2   400   a prompt and its answer exceed the context
+│   ├── KVPoolError          2   400   a request fits the context, but not the KV pool
 │   ├── QueueFullError       2   429   as many requests wait as may
-│   └── ClosedError          1   503   an AsyncLLM was closed, before or meanwhile
+│   ├── ClosedError          1   503   an AsyncLLM was closed, before or meanwhile
+│   └── ReceiptError         2   400   a receipt is damaged, or is none
 ├── BusyError                1   503   a helper process is not to be had at the moment
 ├── ModelNotFoundError       1   404   no such model name, file or cached download
 ├── DownloadError            1   502   a model could not be fetched or stored
 ├── ModelFileError           1   500   a model file is damaged, truncated or malicious
+├── PrefixFileError          1   500   a prefix's file is damaged, or not of this model and setting
 ├── UnsupportedModelError    1   501   the file is sound, but foretell cannot run what is in it
 ├── OutOfMemoryError         1   500   a model takes more memory than there is
 └── NumericalError           1   500   the model answered with NaN, or with no token possible
@@ -85,6 +88,10 @@ class ContextLengthError(RequestError):
         self.room = room
 
 
+class KVPoolError(RequestError):
+    """A request fits the context, but not the KV pool; another machine's may be larger."""
+
+
 class QueueFullError(RequestError):
     """As many requests wait as may wait in the engine: try again later."""
 
@@ -96,6 +103,10 @@ class ClosedError(RequestError):
 
     exit_code = 1
     http_status = 503
+
+
+class ReceiptError(RequestError):
+    """A receipt is damaged, of another format, or none at all."""
 
 
 class BusyError(ForetellError):
@@ -118,6 +129,10 @@ class DownloadError(ForetellError, OSError):
 
 class ModelFileError(ForetellError):
     """A model file is damaged, truncated or malicious; names the file, the part and the reason."""
+
+
+class PrefixFileError(ForetellError):
+    """A prefix's file is damaged, not to be read or written, or was made by something else."""
 
 
 class UnsupportedModelError(ForetellError):

@@ -6,23 +6,26 @@ prompts + settings → `Job`s → `Engine` → events → `Chunk`s → `Generati
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, Unpack, overload
 
+from foretell.analysis.continuations import continuations_of, one_or_all, score_continuations
 from foretell.analysis.probabilities import PromptProbe, next_probe, score_probe
 from foretell.analysis.tasks import Analysis, Finished, Tasks, advance, jobs_of
 from foretell.backends.base import Backend, BackendInfo
 from foretell.backends.native.options import Activations, KVDtype, Quantize
 from foretell.config import GenerationConfig
+from foretell.config.choices import Several
 from foretell.config.defaults import (
     ALTERNATIVES_TOKENS,
     CHAT_TOKENS,
     NUM_ALTERNATIVES,
     NUM_NEXT,
     NUM_SEEDS,
+    PART_ROWS,
 )
 from foretell.config.foreign_names import refuses_unknown
 from foretell.config.typed import GenerationSettings, SampleSettings
@@ -32,22 +35,46 @@ from foretell.engine.settings import EngineSettings
 from foretell.engine.stats import EngineStats
 from foretell.errors import RequestError
 from foretell.hub import DEFAULT_MODEL
+from foretell.inputs.beginnings import beginning_of
 from foretell.inputs.chat_settings import ChatSampleSettings, ChatSettings
 from foretell.inputs.processor import InputProcessor, PreparedPrompts
 from foretell.inputs.prompts import Prompt, Prompts
 from foretell.loading.drafters import make_drafter
 from foretell.loading.load import load_model
-from foretell.loading.options import BackendName, ModelOptions, Speculation
-from foretell.outputs import Chunk, GenerationOutput, NextDistribution, Score
+from foretell.loading.model_files import ModelFiles
+from foretell.loading.options import (
+    AdapterNames,
+    BackendName,
+    ModelOptions,
+    PrefixNames,
+    Speculation,
+)
+from foretell.loading.origin import ModelOrigin
+from foretell.outputs import (
+    BatchSummary,
+    Chunk,
+    ContinuationScore,
+    GenerationOutput,
+    KeptPrefix,
+    NextDistribution,
+    Score,
+)
 from foretell.streaming.progress import progress_of
 from foretell.streaming.run import collect_outputs, run_prompt_only, stream_jobs
+from foretell.utils.notices import caution
 from foretell.utils.short_repr import short_repr
 
 if TYPE_CHECKING:
     from foretell.analysis.alternatives import Alternatives
     from foretell.analysis.beam_tree import BeamTree
+    from foretell.analysis.choice import Answer, SampleChoice, Utility
     from foretell.analysis.compare import Comparison
     from foretell.analysis.explain import Explanation
+    from foretell.analysis.replay import Replay
+    from foretell.analysis.watermark import WatermarkEvidence
+    from foretell.config.validators import Watermark
+    from foretell.prefixes.keeping import Runner
+    from foretell.receipts.receipt import Receipt
     from foretell.text.tokenizer import Tokenizer
 
 NO_SETTINGS: Mapping[str, Any] = {}
@@ -69,12 +96,16 @@ class OpenLLM:
         engine: runs the requests.
         client: takes requests, and gives their events.
         inputs: makes requests of prompts and settings.
+        origin: makes receipts.
+        files: what the model was read from; None if it was given as an object.
     """
 
     backend: Backend
     engine: Engine
     client: EngineClient
     inputs: InputProcessor
+    origin: ModelOrigin
+    files: ModelFiles | None = None
 
 
 class LLM:
@@ -103,6 +134,8 @@ class LLM:
             model that is given as an object.
         backend: "native" or "transformers"; "auto" is native where that knows the model.
         quantize: pack float weights as 8-bit ("q8") or 4-bit codes ("q4").
+        adapters: LoRA adapters to merge into the weights: the path of a folder of PEFT's or of a
+            GGUF file, a list of them, or `{path: weight}` for a part of each.
         revision: branch, tag or commit of a Hugging Face id.
         device, dtype: where transformers is to compute ("cpu", "cuda", "mps"), and in what
             ("float32", "bfloat16", "float16"); not given: on an accelerator if there is one, in the
@@ -123,6 +156,7 @@ class LLM:
             `{"draft_model": NAME}`, is smaller and has the same vocabulary; `{"corpus": TEXTS}`
             are looked up too. "auto" is "lookup" on the native backend. Beams, and requests with
             functions of yours, go without; `usage.speculation_off` says so.
+        prefixes: files that `save_prefix` wrote, to be loaded at once: see `load_prefix`.
         max_batch_tokens, max_running, max_waiting, prefix_caching: see `EngineSettings`. None of
             them changes what is generated.
 
@@ -140,6 +174,7 @@ class LLM:
         tokenizer: Tokenizer | Any | None = None,
         backend: BackendName = "auto",
         quantize: Quantize | None = None,
+        adapters: AdapterNames = (),
         revision: str | None = None,
         device: str | None = None,
         dtype: str | None = None,
@@ -150,6 +185,7 @@ class LLM:
         num_blocks: int | None = None,
         kv_share: float | None = None,
         speculation: Speculation = "auto",
+        prefixes: PrefixNames = (),
         max_batch_tokens: int | None = None,
         max_running: int = 256,
         max_waiting: int | None = None,
@@ -164,6 +200,7 @@ class LLM:
         self.tokenizer = loaded.tokenizer
         self.info: BackendInfo = loaded.backend.info
         engine = Engine(loaded.backend, settings, make_drafter(options, loaded))
+        origin = ModelOrigin(model, options, loaded)
         inputs = InputProcessor(
             self.tokenizer,
             self.recommended,
@@ -171,8 +208,14 @@ class LLM:
             self.info.vocab_size,
             longest_of=engine.longest_of,
             context_length=self.info.context_length,
+            origin=origin,
+            model=origin.name or self.info.name,
         )
-        self._open: OpenLLM | None = OpenLLM(loaded.backend, engine, EngineClient(engine), inputs)
+        client = EngineClient(engine)
+        self._open: OpenLLM | None = OpenLLM(
+            loaded.backend, engine, client, inputs, origin, loaded.files
+        )
+        self._load_prefixes(options.prefix_files)
 
     @property
     def backend(self) -> Backend:
@@ -205,6 +248,30 @@ class LLM:
     def generate(
         self,
         prompt: Prompts,
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: Several,
+        parse_special: bool = False,
+        progress: bool | None = None,
+        **settings: Unpack[SampleSettings],
+    ) -> list[GenerationOutput]: ...
+
+    @overload
+    def generate(  # type: ignore[overload-overlap]
+        self,
+        prompt: str,
+        config: GenerationConfig | None = None,
+        *,
+        num_return_sequences: int | None,
+        parse_special: bool = False,
+        progress: bool | None = None,
+        **settings: Unpack[SampleSettings],
+    ) -> GenerationOutput | list[GenerationOutput]: ...
+
+    @overload
+    def generate(
+        self,
+        prompt: Sequence[Prompt],
         config: GenerationConfig | None = None,
         *,
         num_return_sequences: int | None,
@@ -280,6 +347,36 @@ class LLM:
         jobs = _prepare(opened.inputs, prompt, parse_special, config, settings)
         return self._collect(jobs, progress)
 
+    def infill(
+        self,
+        prefix: str,
+        suffix: str,
+        config: GenerationConfig | None = None,
+        *,
+        progress: bool | None = None,
+        **settings: Unpack[GenerationSettings],
+    ) -> GenerationOutput | list[GenerationOutput]:
+        """Fill the gap between two texts, with a model that was trained to.
+
+            llm.infill("def add(a, b):\n    return ", "\n\nprint(add(1, 2))")
+
+        The outputs' texts are what fills it. Such models are Qwen2.5-Coder, StarCoder, Code Llama,
+        DeepSeek-Coder, CodeGemma and others, whose tokens around a gap are known.
+
+        Args:
+            prefix, suffix: what stands before and after it; nothing in them is a control token.
+            config, progress, settings: as for `generate`, which has the same errors.
+
+        Raises:
+            RequestError: the model has no tokens for a gap.
+        """
+        from foretell.inputs.infill import infill_request
+
+        ids, own = infill_request(self.tokenizer, prefix, suffix, config, settings)
+        found: GenerationOutput | list[GenerationOutput]
+        found = self.generate(ids, config, progress=progress, **own)
+        return found
+
     def stream(
         self,
         prompt: Prompts,
@@ -312,16 +409,81 @@ class LLM:
         """
         return self._look(next_probe(top, settings), prompt, parse_special, config, settings)
 
-    def score(self, text: Prompt, top: int = 0, *, parse_special: bool = False) -> Score:
-        """Log-probability of each token of a text, their sum (the product rule), and perplexity.
-
-        Each token comes with the `top` most probable ones in its place. The first token has no
-        log-probability, unless the tokenizer puts a beginning-of-sequence token before it.
-        """
-        return self._look(score_probe(top), text, parse_special)
+    @overload
+    def score(self, text: Prompt, top: int = 0, *, parse_special: bool = False) -> Score: ...
 
     @overload
-    def chat(  # type: ignore[overload-overlap]
+    def score(  # type: ignore[overload-overlap]
+        self, text: Prompt, top: str, *, continuations: None = None, parse_special: bool = False
+    ) -> ContinuationScore: ...
+
+    @overload
+    def score(
+        self,
+        text: Prompt,
+        top: Sequence[Prompt],
+        *,
+        continuations: None = None,
+        parse_special: bool = False,
+    ) -> list[ContinuationScore]: ...
+
+    @overload
+    def score(  # type: ignore[overload-overlap]
+        self, text: Prompt, top: int = 0, *, continuations: str, parse_special: bool = False
+    ) -> ContinuationScore: ...
+
+    @overload
+    def score(
+        self,
+        text: Prompt,
+        top: int = 0,
+        *,
+        continuations: Sequence[Prompt],
+        parse_special: bool = False,
+    ) -> list[ContinuationScore]: ...
+
+    def score(
+        self,
+        text: Prompt,
+        top: int | Prompts = 0,
+        *,
+        continuations: Prompts | None = None,
+        parse_special: bool = False,
+    ) -> Score | list[ContinuationScore]:
+        """Log-probability of each token of a text, their sum (the product rule), and perplexity.
+
+            llm.score("The cat sat on the mat")
+            llm.score("The cat sat on the", [" mat", " hat"])
+
+        The first token of a text has none, unless the tokenizer puts a beginning-of-sequence token
+        before it.
+
+        With `continuations`, which may stand in second place, the text is their context, and theirs
+        are the tokens that are scored: a `ContinuationScore` for one, a list of such for a list.
+        The context is computed once for all of them, or taken from the prefix cache. Text with text
+        is cut as one: where a token lies across the two, it counts to the continuation.
+
+        Args:
+            text: text or token ids.
+            top: how many of the likeliest tokens each token comes with.
+            continuations: text or token ids, or a list of such.
+            parse_special: whether special tokens written out in a text count as such.
+
+        Raises:
+            ConfigError: `top` is below 0.
+            RequestError: there is nothing to score, or it cannot fit.
+        """
+        continuations, num_top = continuations_of(top, continuations)
+        if continuations is None:
+            return self._look(score_probe(num_top), text, parse_special)
+        analysis = score_continuations(
+            self.tokenizer, text, continuations, num_top, parse_special=parse_special
+        )
+        self._require_open()
+        return one_or_all(self._analyse(analysis), continuations)
+
+    @overload
+    def chat(
         self,
         messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
@@ -336,7 +498,7 @@ class LLM:
         messages: Sequence[Mapping[str, Any]],
         config: GenerationConfig | None = None,
         *,
-        num_return_sequences: int,
+        num_return_sequences: Several,
         **settings: Unpack[ChatSampleSettings],
     ) -> list[GenerationOutput]: ...
 
@@ -381,7 +543,8 @@ class LLM:
         from foretell.inputs.chat import chat_request
 
         inputs = self._require_open().inputs
-        chat = chat_request(self.tokenizer, messages, settings)
+        length = self.info.context_length
+        chat = chat_request(self.tokenizer, messages, config, settings, length)
         found = self._collect(
             _prepare(inputs, chat.read(), False, config, chat.settings, CHAT_TOKENS)
         )
@@ -396,7 +559,8 @@ class LLM:
         """As `chat`, a chunk a token."""
         from foretell.inputs.chat import chat_request
 
-        chat = chat_request(self.tokenizer, messages, settings)
+        length = self.info.context_length
+        chat = chat_request(self.tokenizer, messages, config, settings, length)
         chunks = self._stream(chat.read(), config, chat.settings, default_length=CHAT_TOKENS)
         return chunks if chat.parser.is_plain else chat.parse_stream(chunks)
 
@@ -501,6 +665,258 @@ class LLM:
 
         read = partial(self._require_open().inputs.read, parse_special=parse_special)
         return self._analyse(alternatives(read, prompt, position, top, max_new_tokens))
+
+    def choose(
+        self,
+        prompt: Prompt,
+        config: GenerationConfig | None = None,
+        *,
+        by: str = "mbr",
+        utility: Utility | str = "chrf",
+        answer: Answer | str | None = None,
+        parse_special: bool = False,
+        progress: bool | None = None,
+        **settings: Unpack[GenerationSettings],
+    ) -> SampleChoice:
+        """Draw several samples, and choose one of them; each is told with its score.
+
+            llm.choose("Q: What is 17 + 25? A:", by="majority", answer=r"\\d+", max_new_tokens=40)
+
+        Args:
+            prompt: text or token ids.
+            config, settings: of the samples, as for `generate`; 8 of them, and drawn, if it is not
+                said.
+            by: "mbr", minimum Bayes risk: the one that agrees best with the others; "majority",
+                self-consistency: the likeliest of those whose answer most give; "likelihood": the
+                one with the greatest mean log-probability.
+            utility: of "mbr": "chrf" (characters), "f1" (words), or a function `f(text, other)`.
+            answer: of "majority": a regular expression, whose last match (or its first group) is
+                the answer, or a function `f(text)`; not given: the whole text.
+            parse_special: whether special tokens written out in a text count as such.
+            progress: as for `generate`.
+
+        Raises:
+            ConfigError: an argument makes no sense, or no sample gives an answer.
+            RequestError: the prompt is empty or cannot fit.
+        """
+        from foretell.analysis.choice import choose, config_of_samples
+
+        complete = config_of_samples(config, settings)
+        view = choose(prompt, complete, by, utility, answer, parse_special=parse_special)
+        return self._analyse(view, progress)
+
+    def replay(
+        self,
+        receipt: Receipt | str | os.PathLike[str],
+        *,
+        functions: Mapping[str, Any] | None = None,
+        progress: bool | None = None,
+    ) -> Replay:
+        """Make a text again from its receipt, and compare it bit by bit.
+
+            print(llm.replay("receipt.json"))
+
+        Another model, tokenizer, option or version of foretell is told by `changed`, and the text
+        made again all the same. Where texts part, `difference` names the first token that differs.
+        Of a text that was cut off (by `max_time`, or as it was aborted) what was there is compared.
+
+        Args:
+            receipt: of an output (`output.receipt`), or the path of a file that has it.
+            functions: those that were settings and are in no receipt, by the setting's name.
+            progress: as for `generate`.
+
+        Raises:
+            ConfigError: the receipt's settings make no sense here.
+            ReceiptError: it is no receipt, or its file has none, or several.
+            RequestError: a function is missing, or the prompt cannot fit.
+        """
+        from foretell.analysis.replay import replay
+        from foretell.receipts import read_receipt
+
+        opened = self._require_open()
+        length = self.info.context_length
+        read = read_receipt(receipt)
+        analysis = replay(read, opened.origin, self.tokenizer, length, functions)
+        return self._analyse(analysis, progress)
+
+    def batch(
+        self,
+        rows: str | os.PathLike[str] | Iterable[str | Mapping[str, Any]],
+        output: str | os.PathLike[str],
+        *,
+        part_rows: int = PART_ROWS,
+        output_format: Literal["jsonl", "parquet"] = "jsonl",
+        column: str | None = None,
+        shard: tuple[int, int] = (0, 1),
+        model_names: Sequence[str] = (),
+        progress: bool | None = None,
+        **settings: Unpack[GenerationSettings],
+    ) -> BatchSummary:
+        """Answer many rows, and write the answers to a folder, as `foretell batch` does.
+
+            llm.batch("prompts.jsonl", "answers", max_new_tokens=200)
+            llm.batch([{"custom_id": "a", "prompt": "The cat"}, "The dog"], "answers")
+
+        Stopped at any moment, the same call goes on with what is missing, and comes to the same
+        bytes. Parts that other processes are at are waited for. What is wrong with a row is its
+        answer. docs/batch.md has the forms of rows and answers, and what several processes do with
+        one folder.
+
+        Args:
+            rows: the path of a file of lines, or of a table (CSV, TSV, Parquet); or the rows
+                themselves: prompts, or bodies of requests as the server takes them.
+            output: the folder. A job that is there is gone on with, if it is this one.
+            part_rows: rows of each file of answers.
+            output_format: of the files.
+            column: a table's column of prompts; not given: "prompt".
+            shard: `(i, n)` makes each n-th part alone, from part i on.
+            model_names: names that rows may call the model by beside its own, such as
+                "gpt-4o-mini"; answers bear the first.
+            progress: whether a bar shows rows and their rate; not given: in a notebook alone.
+            settings: of rows that state none of their own: fields of `GenerationConfig`, all but
+                functions and `max_time`. From `seed` the seeds of rows follow.
+
+        Raises:
+            ConfigError: the folder has another job, or parts that were changed; the rows, a
+                setting or the disk are not as they should be.
+            RequestError: the KV pool is too small here for a row. What else is no row's fault, such
+                as a lack of memory, is raised as well; the same call goes on.
+        """
+        from importlib import import_module
+
+        # Above this room: a job asks as a client of the server does. See docs/decisions/0044.
+        found: BatchSummary = import_module("foretell.scale.local").batch(
+            self,
+            rows,
+            output,
+            part_rows=part_rows,
+            output_format=output_format,
+            column=column,
+            shard=shard,
+            model_names=model_names,
+            progress=progress,
+            settings=settings,
+        )
+        return found
+
+    def detect_watermark(
+        self,
+        text: Prompt | GenerationOutput,
+        *,
+        watermark: Watermark | Mapping[str, Any] | bool = True,
+        z_threshold: float = 3.0,
+        ignore_repeated_ngrams: bool = False,
+    ) -> WatermarkEvidence:
+        """Whether a text bears a watermark: how many more tokens are green than chance would give.
+
+            print(llm.detect_watermark(output, watermark={"hashing_key": 2718281}))
+
+        The model does not run; its vocabulary must be that with which the text was generated.
+
+        Args:
+            text: a text without its prompt, its token ids, or an output of `generate`.
+            watermark: what it may have been generated with, as the setting takes it.
+            z_threshold: above it, the text counts as marked.
+            ignore_repeated_ngrams: whether equal tokens in equal places count once.
+
+        Raises:
+            ConfigError: the watermark or the threshold makes no sense.
+            RequestError: the text has too few tokens.
+        """
+        from foretell.analysis.watermark import evidence_in
+
+        return evidence_in(
+            text,
+            self.tokenizer,
+            self.info.vocab_size,
+            watermark,
+            z_threshold=z_threshold,
+            ignore_repeated_ngrams=ignore_repeated_ngrams,
+        )
+
+    def save_prefix(
+        self,
+        path: str | os.PathLike[str],
+        prompt: Prompt | None = None,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        chat_template: str | None = None,
+        parse_special: bool = False,
+    ) -> KeptPrefix:
+        """Compute a prompt, and write what was computed of it to a file, for `load_prefix`.
+
+            llm.save_prefix("manual.prefix", messages=[{"role": "system", "content": manual}])
+
+        What is kept are the keys and values of its tokens, up to the last full block of the KV
+        cache (16 tokens, or more for models with a state). The file is as large as these are in
+        memory, and holds the prompt's token ids. It is written whole or not at all.
+
+        Args:
+            path: of the file; one that is there is replaced.
+            prompt: text, or token ids.
+            messages: in place of a prompt: what chats begin with. Kept is what the prompts of all
+                chats that begin so have in common; where the last message is the user's, all of it.
+            tools, chat_template: of these chats, as for `chat`.
+            parse_special: whether special tokens written out in the prompt count as such.
+
+        Raises:
+            ConfigError: the model does not run on the native backend, was given as an object, or
+                `prefix_caching` is off.
+            RequestError: the prompt is shorter than a block, or does not fit.
+            PrefixFileError: the file cannot be written.
+            ModelFileError: the model's files are not those any more that were loaded.
+        """
+        from foretell.prefixes.keeping import save_prefix
+
+        opened = self._require_open()
+        read = beginning_of(opened.inputs, prompt, messages, tools, chat_template, parse_special)
+        return save_prefix(self._runner(), path, read())
+
+    def load_prefix(self, path: str | os.PathLike[str], *, sha256: str | None = None) -> KeptPrefix:
+        """Put what `save_prefix` wrote into the prefix cache: prompts that begin so find it there.
+
+        Texts and logits are the same, bit by bit, as if it had been computed, on any instruction
+        set and with any number of threads. The file must be of the same model, version of foretell
+        and format of keys and values; all of it is checked by its hash before any request can find
+        it. Other requests go on meanwhile.
+
+        The tokens lie in the prefix cache as computed ones do: they go when room is needed and they
+        were used longest ago. Where running requests leave too little room, the first ones alone
+        are put there; `num_cached` of the result tells.
+
+        Args:
+            path: of the file.
+            sha256: what `save_prefix` told of it, if no other file is to be taken. A hash in the
+                file itself shows damage, and not who has written it.
+
+        Raises:
+            PrefixFileError: the file is damaged, cannot be read, or was made by something else.
+            RequestError: its tokens exceed the context or the KV pool.
+            ConfigError, ModelFileError: as for `save_prefix`.
+        """
+        from foretell.prefixes.keeping import load_prefix
+
+        return load_prefix(self._runner(), path, sha256)
+
+    def _load_prefixes(self, paths: Sequence[os.PathLike[str]]) -> None:
+        total = sum(self.load_prefix(path).num_tokens for path in paths)
+        room = self.info.num_blocks * self.info.block_size
+        if total > room:
+            caution(
+                f"the prefixes have {total} tokens, the KV pool {room}: the first ones may be gone "
+                "again; a larger num_blocks or kv_share keeps them"
+            )
+
+    def _runner(self) -> Runner:
+        from foretell.prefixes.keeping import Runner, prompt_only
+
+        opened = self._require_open()
+
+        def compute(tokens: Sequence[int]) -> None:
+            self._look(prompt_only(), tokens, parse_special=False)
+
+        return Runner(opened.backend, opened.files, opened.client.call, compute)
 
     def close(self) -> None:
         """End all requests and let go of the model; closing twice does nothing."""

@@ -8,11 +8,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from foretell.config import GenerationConfig, choices
 from foretell.config.schemas import JsonSchema
 from foretell.errors import RequestError
+from foretell.receipts.receipt import Receipt
 from foretell.utils import html
 from foretell.utils.display import count, show_probability, show_token
 from foretell.utils.short_repr import call_repr, short_repr
@@ -45,13 +46,14 @@ class JsonMixin:
         return {
             field.name: _plain(getattr(self, field.name))
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            if field.repr
         }
 
     def __repr__(self) -> str:
         """The fields that say something, shortened; `to_dict()` has all."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         values = {field.name: getattr(self, field.name) for field in fields}
-        told = {f.name: values[f.name] for f in fields if values[f.name] != f.default}
+        told = {f.name: values[f.name] for f in fields if f.repr and values[f.name] != f.default}
         return call_repr(type(self).__name__, told)
 
 
@@ -116,7 +118,8 @@ class Usage(JsonMixin):
     `time_to_first_token` counts from when the request was given to the engine, and so holds the
     wait for others before it. `draft_tokens` were guessed ahead and verified; `accepted_tokens` of
     the completion came of such a guess, without a step of their own. `speculation_off` says why
-    nothing was guessed for this request, where it is for others.
+    nothing was guessed for this request, where it is for others. `reasoning_tokens` of the
+    completion stand between `<think>` and `</think>`, where the model's template has these.
     """
 
     prompt_tokens: int
@@ -127,6 +130,7 @@ class Usage(JsonMixin):
     draft_tokens: int = 0
     accepted_tokens: int = 0
     speculation_off: str | None = None
+    reasoning_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -218,6 +222,30 @@ class StepTrace(JsonMixin):
 
 
 @dataclass(frozen=True, repr=False)
+class KeptPrefix(JsonMixin):
+    """What of a prompt is kept in a file: the keys and values of its tokens, in full blocks.
+
+    Attributes:
+        path: of the file.
+        token_ids: of the tokens that are kept, from the prompt's first on.
+        num_bytes: of the file.
+        sha256: of the file's head, which has the hashes of the rest: it stands for all of it.
+        num_cached: tokens of which keys and values are in the model's prefix cache now.
+    """
+
+    path: str
+    token_ids: list[int]
+    num_bytes: int
+    sha256: str
+    num_cached: int
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that are kept."""
+        return len(self.token_ids)
+
+
+@dataclass(frozen=True, repr=False)
 class ToolCall(JsonMixin):
     """A call of a tool: its `id`, the name of the tool, and its `arguments`, JSON as written."""
 
@@ -235,6 +263,14 @@ class ToolCall(JsonMixin):
         return {"id": self.id, "type": "function", "function": function}
 
 
+class Origin(Protocol):
+    """What an output comes from: it knows what the output itself does not say."""
+
+    def receipt(self, output: GenerationOutput) -> Receipt:
+        """What it takes to make the output again."""
+        ...
+
+
 @dataclass(frozen=True, repr=False)
 class GenerationOutput(JsonMixin):
     """One finished generation.
@@ -247,11 +283,13 @@ class GenerationOutput(JsonMixin):
     `prompt_logprobs` has one entry for each prompt token, the first without a value. `trace` says
     of each generated token what the settings made of its odds, if that was asked for. `index`
     says which of the prompt's samples this is, from 0. `score` is what a beam search ranked the
-    text by: the sum of its log-probabilities over length ** length_penalty. `complete` says
+    text by: the sum of its log-probabilities over length ** length_penalty. Of stochastic beams it
+    is that sum, and `inclusion_probability` says how likely the text was to be among those drawn:
+    exp(score) / inclusion_probability is its weight in a mean over all texts. `complete` says
     whether the text is of the language that it was held to, and ended there; None without one.
     `passed_over` says what of that the text was not held to. Of a chat in which tools may be
     called, or reasoning is told apart: `tool_calls`, `reasoning_content`, and `content`, the text
-    without them.
+    without them; the last two, too, of a text with `allow_thinking`.
     """
 
     text: str
@@ -273,21 +311,35 @@ class GenerationOutput(JsonMixin):
     content: str | None = None
     reasoning_content: str | None = None
     tool_calls: list[ToolCall] | None = None
+    inclusion_probability: float | None = None
+    origin: Origin | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def receipt(self) -> Receipt:
+        """All that it takes to make the text again: `LLM.replay` does.
+
+        It is made when it is asked for; the first one of a model has its file hashed. RequestError
+        where that is not known.
+        """
+        if self.origin is None:
+            raise RequestError("this output has no receipt: it does not say what it was made with")
+        return self.origin.receipt(self)
 
     @cached_property
     def parsed(self) -> Any:
         """What the text stands for, where it was held to a form; None while it is not complete.
 
         JSON is plain data, or an instance of the type that was given as the schema; of any other
-        form it is the text. None, too, where `schema_errors` has errors. Raises what a type of the
-        user's own raises that takes less than its schema says.
+        form it is the text, without what was thought before. None, too, where `schema_errors` has
+        errors, and where tools were called in the place of JSON. Raises what a type of the user's
+        own raises that takes less than its schema says.
         """
-        if not self.complete or self.schema_errors:
+        if not self._has_answer or self.schema_errors:
             return None
         schema = self.config.json_schema
         if isinstance(schema, JsonSchema):
-            return schema.value_of(self.text)
-        return json.loads(self.text) if self.config.json else self.text
+            return schema.value_of(self._answer)
+        return json.loads(self._answer) if self.config.json else self._answer
 
     @cached_property
     def schema_errors(self) -> list[str] | None:
@@ -297,9 +349,25 @@ class GenerationOutput(JsonMixin):
         complete. ConfigError where the package jsonschema, which looks, is missing.
         """
         schema = self.config.json_schema
-        if not (self.complete and self.config.lenient and isinstance(schema, JsonSchema)):
+        if not (self._has_answer and self.config.lenient and isinstance(schema, JsonSchema)):
             return None
-        return schema.errors_of(self.text)
+        return schema.errors_of(self._answer)
+
+    @property
+    def _is_json(self) -> bool:
+        return self.config.json or self.config.json_schema is not None
+
+    @property
+    def _has_answer(self) -> bool:
+        """Whether the text is complete, and no call of a tool where it might have been JSON."""
+        return bool(self.complete) and not (self._is_json and self.tool_calls)
+
+    @property
+    def _answer(self) -> str:
+        """What of the text its form is about: what was thought before is not."""
+        has_tags = self.config.form == "structural_tag"
+        is_split = self._is_json if has_tags else self.config.allow_thinking
+        return self.text if self.content is None or not is_split else self.content
 
     def _repr_html_(self) -> str:
         if self.logprobs:
@@ -448,6 +516,19 @@ class Score(JsonMixin):
         return html.frame(html.flow("", [_view_of(token) for token in self.tokens]), notes=[note])
 
 
+@dataclass(frozen=True, repr=False)
+class ContinuationScore(Score):
+    """Log-probabilities of a text that goes on from another: P(x_t | context, x_<t).
+
+    `tokens` are those of the continuation alone, each with its logprob. `is_greedy` says whether
+    greedy decoding would write just this: each token is the likeliest in its place (of equals, the
+    one with the lowest id).
+    """
+
+    context: str
+    is_greedy: bool
+
+
 def distribution_lines(found: NextDistribution, look: Look = PLAIN) -> list[str]:
     """The tokens with bars, a token a line; then figures of the whole."""
     table = candidate_lines(found.tokens, samples=found.config.is_sampling, look=look)
@@ -488,3 +569,31 @@ def _view_of(token: TokenLogprob) -> html.TokenView:
     ]
     heads = [("likeliest", "probability", "rank")] if others else []
     return html.TokenView(token.bytes, math.exp(token.logprob), figures, others=[*heads, *others])
+
+
+@dataclass(frozen=True, repr=False)
+class BatchSummary(JsonMixin):
+    """What became of a job of many rows.
+
+    Attributes:
+        rows, parts: of the whole job.
+        answered: rows that have an answer.
+        refused: how many of these were answered with an error.
+        prompt_tokens, completion_tokens: of the answers.
+        parts_done: parts that are there.
+        sha256: of the files of all parts, one after the other; None while one is missing.
+    """
+
+    rows: int
+    answered: int
+    refused: int
+    prompt_tokens: int
+    completion_tokens: int
+    parts: int
+    parts_done: int
+    sha256: str | None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no part is missing."""
+        return self.parts_done == self.parts

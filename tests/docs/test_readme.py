@@ -13,7 +13,7 @@ from support.documents import commands, printed_by, run_command, snippets
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
-EXTRAS = {"grammar", "plot", "serve", "transformers"}
+EXTRAS = {"eval", "grammar", "plot", "ray", "serve", "transformers"}
 LINES = [line for snippet in snippets(README, "sh") for line in commands(snippet)]
 
 

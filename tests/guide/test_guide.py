@@ -203,6 +203,10 @@ ALONE = {
     "early_stopping": True,
     "json_whitespace": "compact",
     "lenient": True,
+    "allow_thinking": True,
+    "num_beam_groups": 2,
+    "force_words": ["x"],
+    "stochastic_beams": True,
 }
 
 

@@ -138,6 +138,7 @@ def test_null_is_as_if_a_field_were_absent():
         ({"response_format": {"type": "yaml"}}, "response_format"),
         ({"repeat_penalty": 1.1}, "repeat_penalty"),
         ({"add_special_tokens": True}, "add_special_tokens"),
+        ({"token_healing": True}, "token_healing"),
         ({"cache_salt": "mine"}, "cache_salt"),
         ({"return_tokens_as_token_ids": True}, "return_tokens_as_token_ids"),
         ({"temperature": -1}, "temperature"),
@@ -269,6 +270,24 @@ def test_a_prompt_that_exceeds_the_context_says_so():
             long = [{"role": "user", "content": "hello " * 2000}]
             answer = await call(toy.app, CHAT, {"messages": long, "stream": True})
             assert (answer.status, answer.error["code"]) == (400, "context_length_exceeded")
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [(CHAT, "messages"), ("/v1/responses", "input"), ("/v1/foretell/explain", "messages")],
+)
+def test_one_that_cannot_fit_is_not_even_encoded(
+    path: str, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with serving() as toy:
+            monkeypatch.setattr(type(toy.llm.tokenizer), "encode_parts", None)
+            long = [{"role": "user", "content": "hello " * 20_000}]
+            answer = await call(toy.app, path, {field: long})
+            assert (answer.status, answer.error["code"]) == (400, "context_length_exceeded")
+            assert answer.error["message"].startswith("the prompt is too long: a chat of 1200")
 
     run(main)
 

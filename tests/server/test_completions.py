@@ -6,6 +6,7 @@ import pytest
 from support.asgi import call
 from support.toy import EOS, VOCAB_SIZE, toy_tokenizer
 from support.toy_async import run
+from support.toy_infill import GAP, PREFIX, SUFFIX, infill_backend, infill_tokenizer
 from support.toy_server import CHAT, COMPLETIONS, HELLO, RESPONSES, serving
 
 from foretell.backends.scripted import ScriptedBackend, recite
@@ -193,6 +194,22 @@ def test_a_stop_is_told_and_cut_from_the_text():
                 alone = await toy.llm.generate("the", max_new_tokens=30, stop=[stop], **extra)
                 assert choice["text"] == alone.text
                 assert (choice["finish_reason"], choice["stop_reason"]) == ("stop", stop)
+
+    run(main)
+
+
+def test_a_suffix_has_the_gap_before_it_filled():
+    async def main() -> None:
+        async with serving(infill_backend(), tokenizer=infill_tokenizer()) as toy:
+            body = {"prompt": PREFIX, "suffix": SUFFIX, "temperature": 0, "max_tokens": 9}
+            (choice,) = (await call(toy.app, COMPLETIONS, body)).data["choices"]
+            assert (choice["text"], choice["finish_reason"]) == (GAP, "stop")
+            listed = await call(
+                toy.app, COMPLETIONS, {**body, "prompt": [PREFIX] * 2, "echo": True}
+            )
+            assert [one["text"] for one in listed.data["choices"]] == [PREFIX + GAP] * 2
+            refused = await call(toy.app, COMPLETIONS, {**body, "prompt": [5, 6]})
+            assert (refused.status, refused.error["param"]) == (400, "suffix")
 
     run(main)
 

@@ -27,6 +27,12 @@ VALUES = {
     "num_beams": 2,
     "length_penalty": 1.5,
     "early_stopping": "never",
+    "patience": 2.0,
+    "num_beam_groups": 2,
+    "diversity_penalty": 1.0,
+    "force_words": ["a"],
+    "stochastic_beams": True,
+    "penalty_alpha": 0.6,
 }
 """Of settings that an explanation does not take, values that are legal elsewhere."""
 
@@ -103,7 +109,9 @@ def test_what_views_do_not_take_they_refuse(guide):
         async with serving() as toy:
             for name in told["explain"]:
                 body = {"prompt": "the cat", name: VALUES[name]}
-                if "penalty" in name or name == "early_stopping":
+                if name == "penalty_alpha":
+                    body["top_k"] = 4
+                elif "penalty" in name or name == "early_stopping":
                     body["num_beams"] = 2
                 assert (await call(toy.app, "/v1/foretell/explain", body)).status == 400, name
 
@@ -169,3 +177,19 @@ def test_what_makes_no_sense_is_refused_by_name(body, param, words):
 def test_what_is_odd_earns_a_warning():
     (warning,) = answer(CHECK, {"temperature": 5}).data["warnings"]
     assert "0.1 to 2 is the useful range" in warning
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"regex": "a("}, "regex cannot be "),
+        ({"grammar": "start: other"}, "grammar cannot be compiled"),
+        ({"json_schema": {"items": {"uniqueItems": True}}}, "'uniqueItems' at $.items"),
+        ({"json_schema": "{"}, "json_schema is no JSON: it goes wrong at line 1, column 2"),
+    ],
+)
+def test_a_form_that_does_not_compile_is_refused_before_anything_is_written(body, message):
+    refused = answer(CHECK, body)
+    assert refused.status == 400
+    assert message in refused.error["message"]
+    assert answer(CHECK, {"regex": "a+"}).status == 200

@@ -103,9 +103,11 @@ def test_comments_leave_their_lines():
 /**
  * a
  */
-export const a = 1; // stays
+export const a = 1; // goes
   // goes
 const b = `/** stays */`;
+const c = "a; // stays";
+const url = "https://stays"; // "stays"
 const c = d(
   /** @type {any} */ (stays),
 );
@@ -117,9 +119,11 @@ const c = d(
 
 
 
-export const a = 1; // stays
+export const a = 1;
 
 const b = `/** stays */`;
+const c = "a; // stays";
+const url = "https://stays"; // "stays"
 const c = d(
   (stays),
 );

@@ -111,6 +111,7 @@ def test_drafts_are_counted_in_metrics_and_usage(speculation, streams):
             told = answer.events[-2] if streams else answer.data
             assert told["usage"]["completion_tokens"] == 60
             assert told["usage"]["completion_tokens_details"] == {
+                "reasoning_tokens": 0,
                 "accepted_prediction_tokens": accepted,
                 "rejected_prediction_tokens": drafted - accepted,
             }

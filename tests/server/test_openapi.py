@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import pytest
+from jsonschema import Draft202012Validator
 from support.asgi import call
 from support.toy import VOCAB_SIZE
 from support.toy_async import run
@@ -84,6 +85,19 @@ def test_all_that_it_refers_to_is_there():
     def check(document):
         names = {name.removeprefix("#/components/schemas/") for name in references(document)}
         assert names == set(document["components"]["schemas"])
+
+    of_toy(check)
+
+
+def test_each_shape_is_a_schema():
+    def check(document):
+        for schema in document["components"]["schemas"].values():
+            Draft202012Validator.check_schema(schema)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                body = operation.get("requestBody", {}).get("content", {})
+                for one in body.values():
+                    Draft202012Validator.check_schema(one["schema"])
 
     of_toy(check)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import warnings
+from functools import partial
 
 import pytest
 from support.served import served, toy_alone
@@ -24,7 +25,7 @@ def test_each_answer_is_that_of_the_model_alone(max_waiting):
         with toy_alone(scripted(**SIZES)) as llm:
             expected = [alone(llm, wish) for wish in wishes]
     assert sum(one is not None for one in expected) >= 40
-    with served(scripted(**SIZES), max_waiting=max_waiting) as one:
+    with served(partial(scripted, **SIZES), max_waiting=max_waiting) as one:
         trial = Trial(wishes, expected, one.url.removesuffix("/v1"))
         asyncio.run(trial.run(32, random.Random(5), leaving=0.5))
     assert trial.complaints == []

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from support.asgi import call
+from support.toy import toy_tokenizer
 from support.toy_async import run
 from support.toy_chat import TEMPLATE, saying
 from support.toy_server import CHAT, HELLO, RESPONSES, client_of, serving
+
+from foretell.text.tools.syntaxes import SYNTAXES
 
 TOOL = {
     "type": "function",
@@ -188,10 +191,11 @@ def test_thoughts_may_have_begun_in_the_prompt():
         assert (message["reasoning_content"], message["content"]) == ("hm", "Yes.")
 
 
-def test_a_form_of_its_own_is_no_thought_that_the_prompt_has_begun():
+@pytest.mark.parametrize("more", [{"allow_thinking": False}, {"include_reasoning": False}])
+def test_a_form_of_its_own_is_no_thought_that_the_prompt_has_begun(more):
     begins = "<think>\n"
     template = TEMPLATE.removesuffix("{% endif %}") + begins + "{% endif %}"
-    fields = {"response_format": {"type": "json_object"}}
+    fields = {"response_format": {"type": "json_object"}, **more}
     whole, events = chat('{"x": 1}', template=template, begins=begins, **fields)
     for message in (whole["choices"][0]["message"], joined(events)):
         assert not message.get("reasoning_content")
@@ -217,9 +221,111 @@ def test_what_makes_no_sense_is_refused(fields, param):
 
 
 def test_tools_leave_no_room_for_another_form():
-    answer, _ = chat(CALL, tools=[TOOL], response_format={"type": "json_object"})
-    assert (answer.status, answer.error["param"]) == (400, "response_format")
+    answer, _ = chat(CALL, tools=[TOOL], guided_regex="a+")
+    assert (answer.status, answer.error["param"]) == (400, "guided_regex")
     assert "the tools" in answer.error["message"]
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"x": {"type": "integer"}},
+    "required": ["x"],
+    "additionalProperties": False,
+}
+FORMATS = [
+    {"type": "json_object"},
+    {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}},
+    {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA, "strict": True}},
+]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("syntax", ["hermes", "llama3", "mistral", "json"])
+def test_beside_tools_a_text_may_have_a_form(syntax, form):
+    fields = {"tools": [TOOL], "response_format": form, "tool_syntax": syntax}
+    whole, events = chat('{"x": 1}', **fields)
+    for message in (whole["choices"][0]["message"], joined(events)):
+        assert (message["content"], message.get("tool_calls") or []) == ('{"x": 1}', [])
+    assert whole["choices"][0]["finish_reason"] == "stop"
+    call_text = SYNTAXES[syntax].around("weather")
+    whole, events = chat('{"city": "Oslo"}'.join(call_text), **fields)
+    for message in (whole["choices"][0]["message"], joined(events)):
+        assert not message["content"]
+        assert without_ids(message["tool_calls"]) == [("weather", {"city": "Oslo"})]
+    assert whole["choices"][0]["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize("form", FORMATS[1:])
+@pytest.mark.parametrize("syntax", ["hermes", "llama3", "mistral", "json"])
+def test_beside_tools_a_text_without_a_call_has_its_form(syntax, form):
+    whole, _ = chat("Hello.", tools=[TOOL], response_format=form, tool_syntax=syntax)
+    message = whole["choices"][0]["message"]
+    if message["content"]:
+        assert [*json.loads(message["content"])] == ["x"]
+    else:
+        assert message["tool_calls"][0]["function"]["name"] == "weather"
+
+
+def test_a_strict_format_beside_tools_is_refused_where_it_cannot_be_held_to():
+    schema = {**SCHEMA, "properties": {"x": {"type": "array", "uniqueItems": True}}}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}
+    answer, _ = chat(CALL, tools=[TOOL], response_format=form)
+    assert (answer.status, answer.error["param"]) == (400, "response_format")
+    assert "uniqueItems" in answer.error["message"]
+    loose = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    whole, _ = chat(CALL, tools=[TOOL], response_format=loose)
+    assert whole["choices"][0]["message"]["tool_calls"]
+
+
+THOUGHT = "<think>It rains.</think>"
+
+
+def test_thoughts_come_before_a_form():
+    form = {"response_format": FORMATS[1]}
+    for fields in (form, {**form, "tools": [TOOL]}):
+        whole, events = chat(THOUGHT + '{"x": 1}', template=THINKING, **fields)
+        for message in (whole["choices"][0]["message"], joined(events)):
+            assert message["content"] == '{"x": 1}'
+            assert message["reasoning_content"] == "It rains."
+
+
+@pytest.mark.parametrize("fields", [{}, {"stream_options": {"include_usage": True}}])
+def test_thoughts_are_counted(fields):
+    num_tokens = len("It rains.")
+    if fields:
+        _, events = asked(CHAT, {"messages": HELLO}, THOUGHT + "Yes.", **fields)
+        usage = events[-2]["usage"]
+    else:
+        whole, _ = chat(THOUGHT + "Yes.", template=THINKING)
+        usage = whole["usage"]
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == num_tokens
+    ids = toy_tokenizer().encode(THOUGHT + "Yes.", add_special_tokens=False)
+    assert usage["completion_tokens"] == len(ids) + 1
+    whole, _ = asked(RESPONSES, {"input": "hello"}, THOUGHT + "Yes.")
+    assert whole["usage"]["output_tokens_details"] == {"reasoning_tokens": num_tokens}
+
+
+@pytest.mark.parametrize("name", ["thinking_budget", "thinking_token_budget"])
+def test_thoughts_have_a_budget(name):
+    whole, events = chat(THOUGHT + "Yes.", template=THINKING, **{name: 4})
+    for message in (whole["choices"][0]["message"], joined(events)):
+        assert message["reasoning_content"] == "It r"
+    assert whole["usage"]["completion_tokens_details"]["reasoning_tokens"] == 4
+
+
+def asked(path: str, body: dict[str, Any], answer: str, **fields: Any) -> Any:
+    """What a route makes of an answer with thoughts: whole, and as a stream."""
+    found: list[Any] = []
+
+    async def main() -> None:
+        async with serving(saying(answer)) as toy:
+            toy.llm.tokenizer.chat_template = THINKING
+            whole = {"temperature": 0, **body}
+            found.append((await call(toy.app, path, whole)).data)
+            found.append((await call(toy.app, path, {**whole, **fields, "stream": True})).events)
+
+    run(main)
+    return found
 
 
 FLAT = {"type": "function", **TOOL["function"], "strict": True}

@@ -36,8 +36,9 @@ def build(
 ):
     """A bench of store_kv and attention.
 
-    `ways`: rotate by `angles`; multiply rows of keys and values by `factors` `(count,)`, or numbers
-    of queries, keys or values by `gates` (by their names, `(count, width)`).
+    `ways`: rotate by `angles`, as `interleaved` says; multiply rows of keys and values by
+    `factors` `(count,)`, or numbers of queries, keys or values by `gates` (by their names,
+    `(count, width)`); change scores by `scale`, `softcap`, `slopes` and `sinks`.
     """
     cache = Cache(heads.kv, heads.dim, block_size, num_blocks, kv_dtype)
     bench = Bench(isa, len(inputs[0]), threads=threads, cache=cache)
@@ -57,9 +58,16 @@ def build(
             multiply(bench, x, gates[name]) if name in gates else x
             for name, x in (("query", q), ("key", k), ("value", v))
         )
-    bench.program.add_op(OpKind.store_kv, a=k, b=v, c=turn, layer=0, heads=heads.kv)
+    pairs = ways.get("interleaved", False)
+    bench.program.add_op(
+        OpKind.store_kv, a=k, b=v, c=turn, layer=0, heads=heads.kv, interleaved=pairs
+    )
     width = heads.query * heads.dim
-    size = {"scalar": heads.dim**-0.5, "window": window}
+    size = {"scalar": ways.get("scale", heads.dim**-0.5), "window": window}
+    size["softcap"] = ways.get("softcap", 0.0)
+    size["rounds_slopes"] = ways.get("rounds_slopes", False)
+    size["slopes"] = bench.vector(ways.get("slopes"))
+    size["vector"] = bench.vector(ways.get("sinks"))
     out = bench.op(OpKind.attention, width, a=q, layer=0, heads=heads.query, **size)
     return bench.finish(out, width)
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from foretell.backends.base import Batch
 from foretell.backends.native.weights.quantize import quantize_rows
-from foretell.backends.native.weights.source import QUANTIZED_TYPES
+from foretell.backends.native.weights.rules import QUANTIZED_TYPES
 from foretell.formats.types import TensorType
 from support.llama_files import make_model
 

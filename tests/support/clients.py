@@ -19,3 +19,6 @@ HEAVY = (
 
 IS_COMPLETE = "FORETELL_CLIENTS" in os.environ
 """Whether these run, and nothing may be skipped for what is not installed."""
+
+RAY_PYTHON = os.environ.get("FORETELL_ON_RAY", "")
+"""The Python that has Ray, where the servers' models shall be replicas there."""

@@ -29,7 +29,7 @@ from transformers import (
 
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import TensorInfo
-from support.llama_files import SIZES, pairs_together, rotated_heads, sizes_of, write
+from support.llama_files import SIZES, Stored, pairs_together, rotated_heads, sizes_of, write
 
 GPT2_SIZES = {"vocab_size": 163, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 128}
 
@@ -46,6 +46,9 @@ class Family:
         plus: what the file's norms have more than the checkpoint's.
         interleaved: whether the file keeps the rows of queries and keys with rotated pairs side by
             side.
+        tensors: further tensors of its files, such as divisors of frequencies.
+        convert: what else files keep otherwise: of a config, a name and its values the values as
+            they are stored, by names that `gguf` knows.
     """
 
     architecture: str
@@ -54,6 +57,10 @@ class Family:
     transposed: tuple[str, ...] = ()
     plus: float = 0.0
     interleaved: bool = False
+    tensors: Callable[[Any], dict[str, np.ndarray]] = lambda model: {}
+    convert: Callable[[Any, str, np.ndarray], dict[str, Any]] = lambda config, name, values: {
+        name: values
+    }
 
 
 def make_family(family: Family, seed: int = 0, **sizes: Any) -> Any:
@@ -62,19 +69,22 @@ def make_family(family: Family, seed: int = 0, **sizes: Any) -> Any:
     model = family.make(**sizes).to(torch.float32).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if weight.ndim == 1:
-                is_norm = "norm" in name or "ln_" in name
+            is_norm = "norm" in name or "ln_" in name
+            if weight.ndim == 1 or is_norm:
                 middle = 1 - family.plus if is_norm and not name.endswith("bias") else 0
                 weight.copy_(middle + 0.2 * torch.randn_like(weight))
             else:
                 weight.copy_(torch.randn_like(weight) * _spread(family, name, weight))
+        for name, buffer in model.named_buffers():
+            if name.endswith((".e_score_correction_bias", ".expert_bias")):
+                buffer.copy_(0.2 * torch.randn_like(buffer))
     return model
 
 
 def _spread(family: Family, name: str, weight: torch.Tensor) -> float:
     if "embed" in name or ".wte." in name or ".wpe." in name:
         return 0.5
-    inputs = weight.shape[0 if any(part in name for part in family.transposed) else 1]
+    inputs = weight.shape[-2 if any(part in name for part in family.transposed) else -1]
     return 1.5 / inputs**0.5
 
 
@@ -106,7 +116,9 @@ def _dequantize(file: GGUFFile, tensor: TensorInfo) -> torch.Tensor:
 def _file_name(family: Family, config: Any, name: str) -> str | None:
     arch = next(k for k, title in gguf.MODEL_ARCH_NAMES.items() if title == family.architecture)
     names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
-    return names.get_name(name, try_suffixes=(".weight", ".bias"))
+    spellings = (name, name.removeprefix("transformer."))
+    found = (names.get_name(one, try_suffixes=(".weight", ".bias")) for one in spellings)
+    return next((one for one in found if one), None)
 
 
 def write_family(
@@ -120,23 +132,29 @@ def write_family(
 ) -> Path:
     """Write the model as a GGUF file, with `more` metadata, or `without` some of it."""
     config = model.config
-    tensors = {}
-    for name, weight in model.state_dict().items():
-        if name == "lm_head.weight" and config.tie_word_embeddings:
+    tensors = family.tensors(model)
+    for own_name, weight in model.state_dict().items():
+        if own_name == "lm_head.weight" and config.tie_word_embeddings:
             continue
-        values = weight.numpy()
-        if values.ndim == 2 and any(part in name for part in family.transposed):
-            values = values.T
-        if "norm" in name and values.ndim == 1:
-            values = values + np.float32(family.plus)
-        file_name = _file_name(family, config, name)
-        for part, heads in rotated_heads(config).items() if family.interleaved else ():
-            if f".{part}.weight" in file_name:
-                values = pairs_together(values, heads)
-        tensors[file_name] = values
+        for name, values in family.convert(config, own_name, weight.numpy()).items():
+            file_name = _file_name(family, config, name)
+            is_stored = isinstance(values, Stored)
+            tensors[file_name] = values if is_stored else _arranged(family, config, name, values)
     values = {**family.metadata(config), **more}
     metadata = {f"{family.architecture}.{k}": v for k, v in values.items() if k not in without}
     return write(path, tensors, metadata, kind, family.architecture)
+
+
+def _arranged(family: Family, config: Any, name: str, values: np.ndarray) -> np.ndarray:
+    """The values that a checkpoint has under this name, as a file has them."""
+    if values.ndim == 2 and any(part in name for part in family.transposed):
+        values = values.T
+    if "norm" in name and not name.endswith("bias"):
+        values = values + np.float32(family.plus)
+    for part, heads in rotated_heads(config).items() if family.interleaved else ():
+        if f".{part}." in _file_name(family, config, name):
+            values = pairs_together(values.reshape(len(values), -1), heads).reshape(values.shape)
+    return values
 
 
 def _gpt2(**sizes: Any) -> Any:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import random
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.oracles.json_schemas import compiler_of
 from foretell.config import GenerationConfig
 from foretell.grammar.compiler import GrammarCompiler
 from foretell.grammar.matcher import Grammar, Matcher
 from foretell.grammar.sources import source_of
-from foretell.grammar.vocabulary import TokenBytes
-
-BYTES = [bytes([byte]) for byte in range(256)]
-
-
-def compiler_of(*pieces: bytes) -> GrammarCompiler:
-    """Compiles for the 256 bytes and some longer pieces; text is cut into bytes."""
-    vocabulary = TokenBytes([*BYTES, *pieces], frozenset(), lambda text: list(text.encode()))
-    return GrammarCompiler(lambda: vocabulary)
-
 
 COMPILER = compiler_of()
 
@@ -31,31 +19,6 @@ def grammar_of(compiler: GrammarCompiler = COMPILER, **settings: Any) -> Grammar
     source = source_of(GenerationConfig(**settings))
     assert source is not None
     return compiler.compile(source)
-
-
-def is_reachable(grammar: Grammar, text: str) -> bool:
-    """Whether the masks let a whole text through, byte by byte, and let it end there."""
-    matcher = grammar.start()
-    for byte in text.encode():
-        if matcher.has_ended or not matcher.allowed()[byte]:
-            return False
-        matcher.advance([byte])
-    return matcher.is_accepting
-
-
-def spellings(value: Any) -> Iterator[str]:
-    """JSON texts of a value, compact, with its keys in every order."""
-    if isinstance(value, dict):
-        for order in itertools.permutations(value):
-            parts = [[f"{json.dumps(key)}:{one}" for one in spellings(value[key])] for key in order]
-            yield from (f"{{{','.join(one)}}}" for one in itertools.product(*parts))
-    elif isinstance(value, list):
-        for items in itertools.product(*map(list, map(spellings, value))):
-            yield f"[{','.join(items)}]"
-    elif isinstance(value, float) and value.is_integer():
-        yield from (json.dumps(value), str(int(value)))
-    else:
-        yield json.dumps(value, ensure_ascii=False)
 
 
 def drawn_text(grammar: Grammar, alphabet: bytes, seed: int, most: int = 400) -> str:

@@ -132,7 +132,7 @@ def write(
         if isinstance(weight, Stored):
             stored_type = gguf.GGMLQuantizationType(weight.kind.ggml_id)
             writer.add_tensor(name, weight.data, raw_dtype=stored_type)
-        elif weight.ndim == 1 or kind == "F32":
+        elif weight.ndim == 1 or name.endswith(".bias") or kind == "F32":
             writer.add_tensor(name, np.ascontiguousarray(weight, np.float32))
         else:
             writer.add_tensor(name, gguf.quantize(weight, raw_type), raw_dtype=raw_type)

@@ -120,6 +120,13 @@ void check_quantize(const Kernels& kernels, Activations& input) {
                input.groups.size() * sizeof(QuantizedGroup));
 }
 
+void check_activation(Activation* activation, const char* name, const char* what,
+                      const std::vector<float>& gate, const std::vector<float>* up) {
+    std::vector<float> out(gate.size());
+    activation(gate.data(), up ? up->data() : nullptr, gate.size(), out.data());
+    print_hash(name, what, out);
+}
+
 void check_rows(const Kernels& kernels, int64_t size, const char* what) {
     const std::vector<float> x = random_floats(size, 90.0f), weight = random_floats(size, 2.0f);
     std::vector<float> out(size);
@@ -130,12 +137,85 @@ void check_rows(const Kernels& kernels, int64_t size, const char* what) {
     print_hash("rms_norm", what, out);
     kernels.layer_norm(x.data(), weight.data(), other.data(), 1e-5f, size, out.data());
     print_hash("layer_norm", what, out);
-    kernels.silu_mul(x.data(), weight.data(), size, out.data());
-    print_hash("silu_mul", what, out);
-    kernels.gelu(other.data(), weight.data(), size, out.data());
-    print_hash("gelu", what, out);
-    kernels.gelu(other.data(), nullptr, size, out.data());
-    print_hash("gelu", what, out);
+    kernels.softcap(x.data(), 30.0f, size, out.data());
+    print_hash("softcap", what, out);
+    const auto& all = kernels.activations;
+    check_activation(all.silu, "silu", what, x, &weight);
+    check_activation(all.sigmoid, "sigmoid", what, x, nullptr);
+    check_activation(all.clamped_swiglu, "clamped_swiglu", what, x, &other);
+    check_activation(all.relu, "relu", what, x, nullptr);
+    check_activation(all.relu_squared, "relu_squared", what, x, &weight);
+    for (const std::vector<float>* up :
+         {&weight, static_cast<const std::vector<float>*>(nullptr)}) {
+        check_activation(all.gelu, "gelu", what, other, up);
+        check_activation(all.gelu_erf, "gelu_erf", what, other, up);
+    }
+}
+
+void check_conv(const Kernels& kernels, int64_t taps, bool is_gated, const char* what) {
+    constexpr int64_t kChannels = 48;
+    const std::vector<float> x = random_floats(kTokens * kChannels, 2.0f);
+    const std::vector<float> gate = random_floats(x.size(), 2.0f);
+    const std::vector<float> factor = random_floats(x.size(), 2.0f);
+    const std::vector<float> weights = random_floats(kChannels * taps, 1.0f);
+    const std::vector<float> bias = random_floats(kChannels, 1.0f);
+    std::vector<float> state(kChannels * (taps - 1) + 1), y(x.size());
+    ConvTask task{};
+    task.x = x.data();
+    task.gate = is_gated ? gate.data() : nullptr;
+    task.factor = is_gated ? factor.data() : nullptr;
+    task.weights = weights.data();
+    task.bias = is_gated ? nullptr : bias.data();
+    task.target = state.data();
+    task.y = y.data();
+    task.tokens = kTokens;
+    task.stride = kChannels;
+    task.taps = taps;
+    task.tile_end = kChannels / kRows;
+    kernels.causal_conv(task);
+    print_hash("causal_conv", what, y);
+    task.source = state.data();
+    kernels.causal_conv(task);
+    y.insert(y.end(), state.begin(), state.end());
+    print_hash("causal_conv", what, y);
+}
+
+void check_scan(const Kernels& kernels, int64_t size, int64_t head_dim, const char* what) {
+    constexpr int64_t kChannels = 64, kGroups = 2;
+    const int64_t heads = kChannels / head_dim, half = kGroups * size;
+    const std::vector<float> x = random_floats(kTokens * kChannels, 2.0f);
+    const std::vector<float> steps = random_floats(kTokens * heads, 3.0f);
+    const std::vector<float> both = random_floats(kTokens * 2 * half, 1.0f);
+    std::vector<float> rates = random_floats(kChannels * (head_dim == 1 ? size : 1), 2.0f);
+    for (float& rate : rates) rate = -rate * rate;
+    const std::vector<float> skip = random_floats(kChannels, 1.0f);
+    const std::vector<float> bias = random_floats(kChannels, 1.0f);
+    std::vector<float> state(kChannels * size), y(x.size());
+    ScanTask task{};
+    task.x = x.data();
+    task.steps = steps.data();
+    task.b = both.data();
+    task.c = both.data() + half;
+    task.rates = rates.data();
+    task.skip = skip.data();
+    task.step_bias = bias.data();
+    task.target = state.data();
+    task.y = y.data();
+    task.tokens = kTokens;
+    task.x_stride = task.y_stride = kChannels;
+    task.steps_stride = heads;
+    task.bc_stride = 2 * half;
+    task.state_size = size;
+    task.head_dim = head_dim;
+    task.group_channels = kChannels / kGroups;
+    task.shares_rates = head_dim > 1;
+    task.tile_end = kChannels / kRows;
+    kernels.selective_scan(task);
+    print_hash("selective_scan", what, y);
+    task.source = state.data();
+    kernels.selective_scan(task);
+    y.insert(y.end(), state.begin(), state.end());
+    print_hash("selective_scan", what, y);
 }
 
 void check_attention(const Kernels& kernels, KvType type, int64_t dim, const char* what) {
@@ -154,8 +234,9 @@ void check_attention(const Kernels& kernels, KvType type, int64_t dim, const cha
     const int64_t stride = kHeads * dim;
     const std::vector<float> q = random_floats(kQueryTokens * stride, 4.0f);
     std::vector<float> out(kQueryTokens * stride), scratch(attention_scratch(dim));
-    AttentionTask task{kv,     q.data(), out.data(), stride,    table,          0,  1, 0,
-                       kHeads, 0,        0.2f,       kNoWindow, scratch.data(), {}, 0};
+    AttentionTask task{
+        kv, q.data(), out.data(), stride,  table,          0,  1, 0, kHeads, 0, 0.2f, kNoWindow,
+        0,  nullptr,  false,      nullptr, scratch.data(), {}, 0};
     for (const int64_t last : {int64_t{11}, int64_t{16}, int64_t{255}, kLength - 1}) {
         for (const int64_t tokens : {int64_t{1}, int64_t{5}, int64_t{kQueryTokens}}) {
             for (const int64_t window : {kNoWindow, int64_t{7}}) {
@@ -167,6 +248,17 @@ void check_attention(const Kernels& kernels, KvType type, int64_t dim, const cha
             }
         }
     }
+    const std::vector<float> slopes = random_floats(kHeads, 0.5f), sinks = random_floats(kHeads, 9);
+    task.softcap = 3;
+    task.slopes = slopes.data();
+    task.sinks = sinks.data();
+    kernels.attention(task);
+    print_hash("attention", what, out);
+    task.rounds_slopes = true;
+    kernels.attention(task);
+    print_hash("attention", what, out);
+    task.softcap = 0;
+    task.slopes = task.sinks = nullptr;
     constexpr int64_t kChunks = (kLength - 1) / kAttentionChunk + 1;
     std::vector<float> parts(kHeads * kChunks * AttentionParts::stride(dim));
     task.position = kLength - 1;
@@ -175,9 +267,58 @@ void check_attention(const Kernels& kernels, KvType type, int64_t dim, const cha
     task.parts = {parts.data(), kHeads, kChunks, dim};
     for (task.chunk = 0; task.chunk < kChunks; ++task.chunk) kernels.attention(task);
     for (int64_t head = 0; head < kHeads; ++head) {
-        kernels.join_attention({task.parts, 0, head, 0, kChunks - 1, out.data() + head * dim});
+        kernels.join_attention(
+            {task.parts, 0, head, 0, kChunks - 1, nullptr, out.data() + head * dim});
     }
     print_hash("join_attention", what, out);
+}
+
+// Logits that are large, small and equal; each kind of scores.
+void check_route(const Kernels& kernels) {
+    constexpr int kExperts = 40, kUsed = 6;
+    std::vector<float> logits = random_floats(kExperts, 4.0f), bias = random_floats(kExperts, 0.2f);
+    logits[7] = logits[30] = 3.5f;
+    logits[8] = 80.0f;
+    std::vector<float> weights(kUsed);
+    std::vector<int32_t> chosen(kUsed);
+    for (const Scoring scoring : {Scoring::softmax, Scoring::chosen_softmax, Scoring::sigmoid}) {
+        Routing routing{kExperts, kUsed, scoring, scoring == Scoring::sigmoid, 5, 2, 2, 1.5f};
+        kernels.route({&routing, logits.data(), bias.data(), chosen.data(), weights.data()});
+        for (int i = 0; i < kUsed; ++i) weights[i] += 1000.0f * chosen[i];
+        print_hash("route", "scores", weights);
+    }
+    logits[8] = 3.6f;
+    Routing routing{kExperts, 2, Scoring::sparse_mixer};
+    routing.threshold = 0.2f;
+    kernels.route({&routing, logits.data(), nullptr, chosen.data(), weights.data()});
+    print_hash("route", "sparse_mixer", weights);
+}
+
+void check_experts_sum(const Kernels& kernels, Activations& input) {
+    const FileType& type = *find_file_type(8);
+    const std::vector<uint8_t> bytes = random_blocks(type, kOutputs * kInputs / type.block_size);
+    Matrix matrix{type.format, kOutputs, kInputs, nullptr};
+    std::vector<uint8_t> packed(matrix.bytes() + 64);
+    matrix.data = packed.data() + 64 - reinterpret_cast<uintptr_t>(packed.data()) % 64;
+    pack_blocks(type, bytes.data(), matrix, 0, matrix.num_blocks());
+    const std::vector<float> bias = random_floats(kOutputs, 1.0f), factors = random_floats(3, 1.0f);
+    std::vector<float> y = random_floats(kTokens * kOutputs, 1.0f);
+    const int32_t targets[] = {1, 4, 9};
+    const Quantized quantized = input.quantized();
+    LinearTask task{};
+    task.weights = &matrix;
+    task.bias = bias.data();
+    task.codes = &quantized;
+    task.y = y.data();
+    task.tokens = 3;
+    task.y_stride = kOutputs;
+    task.block_end = matrix.num_blocks();
+    task.targets = targets;
+    task.factors = factors.data();
+    kernels.linear_int8(task);
+    print_hash("add_to_targets", "Q8_0", y);
+    kernels.add_gated(y.data(), 0.3f, y.data() + kOutputs, kOutputs, y.data());
+    print_hash("add_gated", "35", y);
 }
 
 }  // namespace
@@ -187,15 +328,23 @@ int main() {
     std::fprintf(stderr, "%s\n", kernels.name);
     Activations input;
     check_quantize(kernels, input);
-    for (int ggml_id = 0; ggml_id < 256; ++ggml_id) {
+    for (int ggml_id = 0; ggml_id < foretell::kOwnTypes + 256; ++ggml_id) {
         if (const FileType* type = find_file_type(ggml_id)) check_linear(kernels, *type, input);
     }
     check_rows(kernels, 100, "100");
     check_rows(kernels, 512, "512");
+    check_route(kernels);
+    check_experts_sum(kernels, input);
     check_attention(kernels, KvType::float32, 32, "float32");
     check_attention(kernels, KvType::float16, 32, "float16");
     check_attention(kernels, KvType::float16, 128, "float16_wide");
     check_attention(kernels, KvType::bfloat16, 48, "bfloat16");
     check_attention(kernels, KvType::q8, 32, "q8");
     check_attention(kernels, KvType::q8, 112, "q8_wide");
+    check_conv(kernels, 4, false, "four");
+    check_conv(kernels, 3, true, "gated");
+    check_conv(kernels, 1, true, "one");
+    check_scan(kernels, 16, 1, "channels");
+    check_scan(kernels, 5, 1, "odd");
+    check_scan(kernels, 24, 32, "heads");
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gguf
 import numpy as np
+import torch
 
-from foretell.formats.types import VECTOR_TYPES, TensorType
+from foretell.formats.types import VECTOR_TYPES, BlockType, FolderType, TensorType
 
 MATRICES = tuple(kind for kind in TensorType if kind not in VECTOR_TYPES)
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
@@ -16,11 +17,14 @@ NOT_QUANTIZABLE = (  # the package can only read them
     TensorType.NVFP4,
     *NOT_READ,
 )
+OWN_QUANTIZED = (FolderType.S4_128, FolderType.Z4_128, FolderType.Z4_32, FolderType.Z8_32)
+OWN = (*OWN_QUANTIZED, FolderType.E4M3_128)  # no file of GGUF's has them: `_of_own` is the oracle
 QUANTIZABLE = tuple(kind for kind in MATRICES if kind not in NOT_QUANTIZABLE)
 
 # Where a block has its float16 scale, and its float16 minimum if any. IQ1_M's is in the highest
 # four bits of each of four words.
-HALVES = {
+HALVES: dict[BlockType, tuple[int, ...]] = {
+    **dict.fromkeys(OWN_QUANTIZED, (0,)),
     TensorType.Q4_0: (0,),
     TensorType.Q4_1: (0, 2),
     TensorType.Q5_0: (0,),
@@ -52,7 +56,10 @@ BYTE_SCALES = {
 }
 E8M0_INFINITE = 253  # from this scale on the largest 4-bit float overflows
 # Where a block with minima has its codes.
-CODES = {
+CODES: dict[BlockType, slice] = {
+    FolderType.Z4_128: slice(3, 67),
+    FolderType.Z4_32: slice(3, 19),
+    FolderType.Z8_32: slice(3, 35),
     TensorType.Q4_1: slice(4, 20),
     TensorType.Q5_1: slice(4, 24),
     TensorType.Q2_K: slice(16, 80),
@@ -66,10 +73,12 @@ EXPONENTS = {
 }
 
 
-def dequantize(kind: TensorType, data: np.ndarray) -> np.ndarray:
+def dequantize(kind: BlockType, data: np.ndarray) -> np.ndarray:
     """The oracle: float32 values of a tensor's bytes, a row a line."""
     if kind in NOT_READ:
         return _of_few_bits(kind, data)
+    if isinstance(kind, FolderType):
+        return _of_own(kind, data)
     return gguf.dequantize(np.ascontiguousarray(data), gguf.GGMLQuantizationType(kind.ggml_id))
 
 
@@ -82,13 +91,35 @@ def _of_few_bits(kind: TensorType, data: np.ndarray) -> np.ndarray:
     return (scales * values).reshape(len(data), -1)
 
 
-def quantize(kind: TensorType, values: np.ndarray) -> np.ndarray:
+def _of_own(kind: FolderType, data: np.ndarray) -> np.ndarray:
+    """scale · (code - zero), zero a byte or 8; or a float8, as torch reads it, times its scale."""
+    blocks = data.reshape(len(data), -1, kind.block_bytes)
+    if kind is FolderType.E4M3_128:
+        scales = np.ascontiguousarray(blocks[..., :4]).view(np.float32)
+        codes = torch.from_numpy(np.ascontiguousarray(blocks[..., 4:])).view(torch.float8_e4m3fn)
+        return (codes.float().numpy() * scales).reshape(len(data), -1)
+    scales = np.ascontiguousarray(blocks[..., :2]).view(np.float16).astype(np.float64)
+    if kind is FolderType.S4_128:
+        values = scales * (_nibbles(blocks[..., 2:]) - 8.0)
+        return values.astype(np.float32).reshape(len(data), -1)
+    codes = blocks[..., 3:] if kind is FolderType.Z8_32 else _nibbles(blocks[..., 3:])
+    values = scales * codes - scales * blocks[..., 2:3]
+    return values.astype(np.float32).reshape(len(data), -1)
+
+
+def _nibbles(data: np.ndarray) -> np.ndarray:
+    """Of each 32 codes the first half low in 16 bytes, the second high."""
+    sixteens = data.reshape(*data.shape[:-1], -1, 16)
+    return np.concatenate([sixteens & 15, sixteens >> 4], -1).reshape(*data.shape[:-1], -1)
+
+
+def quantize(kind: BlockType, values: np.ndarray) -> np.ndarray:
     """The bytes of float32 values, by the `gguf` package."""
     data = gguf.quantize(values, gguf.GGMLQuantizationType(kind.ggml_id))
     return np.ascontiguousarray(data).view(np.uint8)
 
 
-def random_bits(kind: TensorType, rows: int, blocks: int, rng: np.random.Generator) -> np.ndarray:
+def random_bits(kind: BlockType, rows: int, blocks: int, rng: np.random.Generator) -> np.ndarray:
     """Any tensor `(rows, bytes of a row)` that a file may hold: every scale and float finite."""
     data = rng.integers(0, 256, (rows, blocks, kind.block_bytes), dtype=np.uint8)
     if kind in FLOATS:
@@ -101,10 +132,21 @@ def random_bits(kind: TensorType, rows: int, blocks: int, rng: np.random.Generat
         put_halves(kind, data, at, halves)
     if kind is TensorType.MXFP4:
         data[..., 0] %= E8M0_INFINITE
+    if kind is FolderType.E4M3_128:
+        put_float8(data, rng)
     return data.reshape(rows, -1)
 
 
-def get_halves(kind: TensorType, blocks: np.ndarray, at: int) -> np.ndarray:
+def put_float8(blocks: np.ndarray, rng: np.random.Generator) -> None:
+    """Give blocks of E4M3 codes scales from 2^-60 to 2^60, and no NaN."""
+    shape = blocks.shape[:-1]
+    scales = np.ldexp(rng.standard_normal(shape), rng.integers(-60, 60, shape))
+    blocks[..., :4] = scales.astype(np.float32)[..., None].view(np.uint8)
+    codes = blocks[..., 4:]
+    codes[codes & 127 == 127] = 0x7E
+
+
+def get_halves(kind: BlockType, blocks: np.ndarray, at: int) -> np.ndarray:
     """The bits of a float16 that each block `(..., bytes)` has at byte `at`."""
     if kind is not TensorType.IQ1_M:
         return np.ascontiguousarray(blocks[..., at : at + 2]).view(np.uint16)[..., 0]
@@ -112,7 +154,7 @@ def get_halves(kind: TensorType, blocks: np.ndarray, at: int) -> np.ndarray:
     return parts[0] | parts[1] | parts[2] | parts[3]
 
 
-def put_halves(kind: TensorType, blocks: np.ndarray, at: int, halves: np.ndarray) -> None:
+def put_halves(kind: BlockType, blocks: np.ndarray, at: int, halves: np.ndarray) -> None:
     """Give each block `(..., bytes)` a float16 of these bits at byte `at`."""
     if kind is not TensorType.IQ1_M:
         blocks[..., at] = halves & 255
@@ -123,9 +165,7 @@ def put_halves(kind: TensorType, blocks: np.ndarray, at: int, halves: np.ndarray
         high[...] = (high & 15) | (halves >> 4 * i & 15) << 4
 
 
-def random_weights(
-    kind: TensorType, rows: int, blocks: int, rng: np.random.Generator
-) -> np.ndarray:
+def random_weights(kind: BlockType, rows: int, blocks: int, rng: np.random.Generator) -> np.ndarray:
     """A tensor like a model's: random codes, and scales that differ by a small factor."""
     if kind in FLOATS:
         return quantize(kind, rng.standard_normal((rows, blocks * kind.block_size), np.float32))
@@ -134,6 +174,9 @@ def random_weights(
         scales = rng.uniform(0.01, 0.1, (rows, blocks)).astype(np.float16)
         scales *= rng.choice([-1, 1], (rows, blocks)).astype(np.float16)
         put_halves(kind, data, at, scales.view(np.uint16))
+    if kind is FolderType.E4M3_128:
+        put_float8(data, rng)
+        data[..., :4] = np.array([0.01], np.float32).view(np.uint8)
     if kind in BYTE_SCALES:
         where, low, high = BYTE_SCALES[kind]
         data[..., where] = rng.integers(low, high, data[..., where].shape)
@@ -141,7 +184,7 @@ def random_weights(
 
 
 def random_matrix(
-    kind: TensorType, rows: int, cols: int, size: float, rng: np.random.Generator
+    kind: BlockType, rows: int, cols: int, size: float, rng: np.random.Generator
 ) -> np.ndarray:
     """The same with weights of standard deviation `size`, about."""
     blocks = cols // kind.block_size
@@ -156,7 +199,7 @@ def random_matrix(
     return data.reshape(rows, -1)
 
 
-def minima(kind: TensorType, data: np.ndarray) -> np.ndarray:
+def minima(kind: BlockType, data: np.ndarray) -> np.ndarray:
     """The minimum that each weight of the tensor has in its group; zeros for types without."""
     blocks = data.copy().reshape(len(data), -1, kind.block_bytes)
     if kind not in CODES:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from foretell.hub import DEFAULT_MODEL
+from support.clients import RAY_PYTHON
 
 NAME, ALIAS = DEFAULT_MODEL, "smollm2"
 """What the served model is called: answers bear the first, as OpenAI's bear a dated name."""
@@ -18,7 +19,8 @@ NAME, ALIAS = DEFAULT_MODEL, "smollm2"
 @contextmanager
 def real_server(model: str = DEFAULT_MODEL) -> Iterator[str]:
     """The URL of a server that is ready, up to `/v1`; it must end in order afterwards."""
-    command = [sys.executable, "-m", "foretell", "serve", model, "--port", "0"]
+    command = [RAY_PYTHON or sys.executable, "-m", "foretell", "serve", model, "--port", "0"]
+    command += ["--ray", "local"] if RAY_PYTHON else []
     command += ["--served-model-name", NAME, "--served-model-name", ALIAS]
     command += ["--log-format", "json", "--threads", "1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""A toy server on loopback, in a thread of its own, for the clients that people really use."""
+"""A toy server on loopback for the clients that people really use: in a thread, or on Ray."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from foretell.engine.stats import EngineStats
 from foretell.server.app import create_app
 from foretell.server.options import ServerOptions
 from foretell.server.uvicorn_server import make_server
+from support.clients import RAY_PYTHON
 from support.toy_async import scripted
 from support.toy_chat import chatting_tokenizer
 
@@ -27,20 +29,18 @@ OPTIONS = ServerOptions(model_names=("toy", "alias"))
 
 
 @dataclass
-class Served:
+class Served(ABC):
     """A server that runs.
 
     Attributes:
         url: of the API, up to `/v1`.
-        llm: the model behind it.
     """
 
     url: str
-    llm: AsyncLLM
 
+    @abstractmethod
     def stats(self) -> EngineStats:
-        """What the engine has to do."""
-        return asyncio.run(self.llm.stats())
+        """What the engine has to do and has done."""
 
     def until_running(self, number: int) -> None:
         """Wait until the engine has so many texts under way, waiting ones too."""
@@ -56,30 +56,63 @@ class Served:
         assert stats.free_blocks == stats.num_blocks
 
 
-@contextmanager
+@dataclass
+class ServedHere(Served):
+    """A server in a thread of this process.
+
+    Attributes:
+        llm: the model behind it.
+    """
+
+    llm: AsyncLLM
+
+    def stats(self) -> EngineStats:
+        return asyncio.run(self.llm.stats())
+
+
 def served(
-    backend: Backend | None = None,
+    make: Callable[[], Backend] = scripted,
     options: ServerOptions = OPTIONS,
     *,
     loads: bool = False,
     **arguments: Any,
-) -> Iterator[Served]:
+) -> AbstractContextManager[Served]:
     """A server of a toy model; once it is left, nothing may be left of any request.
 
-    With `loads` it answers before the model is there. The rest are arguments of the model.
+    Args:
+        make: makes the backend, there where the model is.
+        options: of the server.
+        loads: whether it answers before the model is there.
+        arguments: of the model.
     """
-    started: list[Served] = []
+    if not RAY_PYTHON:
+        return served_here(make, options, loads=loads, **arguments)
+    from support.served_on_ray import served_on_ray
+
+    return served_on_ray(make, options, loads=loads, **arguments)
+
+
+@contextmanager
+def served_here(
+    make: Callable[[], Backend] = scripted,
+    options: ServerOptions = OPTIONS,
+    *,
+    loads: bool = False,
+    **arguments: Any,
+) -> Iterator[ServedHere]:
+    """The same in this process, whatever else is asked for."""
+    started: list[ServedHere] = []
     ready, ending = threading.Event(), threading.Event()
 
     async def run() -> None:
-        llm = AsyncLLM(backend or scripted(), tokenizer=chatting_tokenizer(), **arguments)
+        llm = AsyncLLM(make(), tokenizer=chatting_tokenizer(), **arguments)
         listener = socket.create_server(("127.0.0.1", 0))
         server = make_server(create_app(llm, options), 60.0)
         if not loads:
             await llm.open()
         serving = asyncio.create_task(server.serve([listener]))
         await server.is_listening.wait()
-        started.append(Served(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", llm))
+        started.append(ServedHere(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", llm))
         ready.set()
         await asyncio.to_thread(ending.wait)
         server.end()

@@ -15,17 +15,19 @@ from typing import Any
 import foretell
 from foretell import GenerationConfig
 from foretell.config.settings import SETTINGS
-from foretell.config.validators import (
+from foretell.config.values import (
     CHOICES,
     DECAY,
     EARLY_STOPPING,
     FUNCTIONS,
+    LAYERS,
     REGEXES,
     SEQUENCE_BIASES,
     STAGE_NAMES,
     TEXTS,
     TOKEN_BIASES,
     TOKEN_IDS,
+    WORDS,
     Values,
 )
 
@@ -46,9 +48,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypedDict
 
-from foretell.config.choices import LogprobStage, Never, Scope
+from foretell.config.choices import LayerGroup, LogprobStage, Never, Scope
 from foretell.config.schemas import JsonSchema
-from foretell.config.validators import RepetitionDetection
+from foretell.config.validators import RepetitionDetection, Watermark
 
 
 class SampleSettings(TypedDict, total=False):
@@ -75,6 +77,8 @@ WIDER: dict[Any, str] = {
     TOKEN_BIASES: "Mapping[int, float] | Mapping[str, float] | Mapping[int | str, float]",
     SEQUENCE_BIASES: "Mapping[tuple[int, ...], float] | Collection[Collection[Any]]",
     DECAY: "tuple[int, float]",
+    WORDS: "str | Collection[str | Collection[Any]]",
+    LAYERS: "LayerGroup | Collection[int]",
 }
 """What may be given, where it is more than what a config comes to hold."""
 

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,13 @@ class PacedBackend(ScriptedBackend):
     def __init__(self, script: Script, rate: float) -> None:
         super().__init__(script, vocab_size=VOCAB_SIZE, **SIZES)
         self._pause = 1 / rate
+        self._next = 0.0
 
     def forward(self, batch: Batch) -> Logits:
-        """Wait, and run it."""
-        time.sleep(self._pause)
+        """Wait until it is time, and run it; what was late is not made up for."""
+        now = time.monotonic()
+        time.sleep(max(0.0, self._next - now))
+        self._next = max(now, self._next) + self._pause
         return super().forward(batch)
 
 
@@ -84,9 +88,9 @@ def _serve_real() -> None:
 
 
 def _serve_toy(arguments: argparse.Namespace) -> None:
-    backend = PacedBackend(leaning(*arguments.lines), arguments.rate)
+    make = partial(PacedBackend, leaning(*arguments.lines), arguments.rate)
     options = ServerOptions(model_names=("toy",), api_keys=tuple(arguments.key))
-    with served(backend, options) as server:
+    with served(make, options) as server:
         _say_url(server.url)
 
 

@@ -95,6 +95,22 @@ class BlockPool:
             self._ref_counts[block] += 1
         return block
 
+    def rename(self, key: bytes, new: bytes) -> None:
+        """Give the block that has `key` another one, which no block has."""
+        block = self._block_of.pop(key)
+        self._block_of[new] = block
+        self._key_of[block] = new
+
+    def forget(self, key: bytes) -> None:
+        """Let the block that has this key be found no more; nothing happens if there is none."""
+        block = self._block_of.pop(key, None)
+        if block is None:
+            return
+        del self._key_of[block]
+        if block in self._kept:
+            del self._kept[block]
+            self._empty.append(block)
+
     def ref_count(self, block: int) -> int:
         """The number of sequences that hold this block; 0 if it is free."""
         return self._ref_counts[block]

@@ -69,6 +69,10 @@ class EngineClient:
         """
         return self._inside(self._add, request, ids)
 
+    def call(self, act: Callable[[Engine], T]) -> T:
+        """What `act` makes of the engine between two steps, while no thread is inside."""
+        return self._inside(act, self._engine)
+
     def poll(self, request_ids: Collection[int]) -> list[Event]:
         """The next events of these open requests, at least one; steps the engine if need be.
 
@@ -77,6 +81,10 @@ class EngineClient:
         while not (events := self._inside(self._advance, request_ids)):
             pass
         return events
+
+    def try_poll(self, request_ids: Collection[int]) -> list[Event]:
+        """As `poll`, with one step at most: there may be no events yet."""
+        return self._inside(self._advance, request_ids)
 
     def abort_sample(self, request_id: int, sample: int) -> None:
         """Abort one sample of a request; the others go on."""

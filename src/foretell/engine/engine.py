@@ -10,27 +10,33 @@ from __future__ import annotations
 from collections.abc import Container
 from collections.abc import Sequence as Items
 from time import perf_counter
+from typing import cast
 
-from foretell.backends.base import Backend
+from foretell.backends.base import Backend, StatefulBackend
 from foretell.decoding.drafts.base import Drafter
 from foretell.decoding.fused.chain import choose
 from foretell.decoding.logprobs import report
 from foretell.decoding.strategies.base import Choice, Choices, ChosenToken, Draw, SampleToken
 from foretell.engine.answers import check_answer, check_each
 from foretell.engine.batch import assemble
+from foretell.engine.blocks import BlockPool
 from foretell.engine.events import EndEvent, Event, PromptEvent, TokenEvent
+from foretell.engine.prompt_rows import PromptRows
 from foretell.engine.request import Request
 from foretell.engine.request_state import RequestState, Rows
 from foretell.engine.scheduler import Scheduler
 from foretell.engine.sequence import Sequence
 from foretell.engine.settings import EngineSettings
 from foretell.engine.speculation import Speculator
+from foretell.engine.states import hand_out, states_asked
 from foretell.engine.stats import EngineStats, Meter
 from foretell.engine.step_plan import Span, StepPlan
 from foretell.errors import ForetellError, NumericalError, QueueFullError
 from foretell.outputs import FinishReason, StopReason
 from foretell.utils.arrays import Logits
 from foretell.utils.quoting import TEXT, quote
+
+NO_WAY_BACK = "the model keeps a state, which cannot go back to before a guess"
 
 _Outcome = tuple[RequestState, Items[Sequence], Choices | list[ChosenToken] | BaseException]
 """What sequences of a request go on with: choices, a token for each, or why it cannot."""
@@ -59,11 +65,12 @@ class Engine:
         self._info = backend.info
         self._settings = settings or EngineSettings()
         self._meter = Meter()
-        self._speculator = Speculator(drafter)
+        self._speculator = Speculator(drafter, None if self._info.can_go_back else NO_WAY_BACK)
         self._scheduler = Scheduler(self._info, self._settings, self._meter, self._speculator)
         self._states: dict[int, RequestState] = {}
         self._events: list[Event] = []
         self._is_ahead = False  # whether the tokens that come are of rows behind drafts
+        self._looks_inside = False  # whether a strategy of a request that came does
         self._num_added = 0
 
     @property
@@ -75,6 +82,25 @@ class Engine:
     def num_free_blocks(self) -> int:
         """KV blocks that no request holds."""
         return self._scheduler.pool.num_free
+
+    @property
+    def pool(self) -> BlockPool:
+        """Who holds which KV block; another one after `recover`."""
+        return self._scheduler.pool
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the model."""
+        return self._backend
+
+    @property
+    def keeps_prefixes(self) -> bool:
+        """Whether what was computed of a prompt can be found by others."""
+        return self._settings.prefix_caching
+
+    def prefix_keys(self, tokens: Items[int]) -> Items[bytes]:
+        """The keys of the full blocks of these tokens, where prefixes are kept."""
+        return self._scheduler.prefix_keys(tokens)
 
     def stats(self) -> EngineStats:
         """What the engine is doing and has done so far."""
@@ -119,6 +145,7 @@ class Engine:
         state = RequestState(self._num_added, request, self._info)
         if self._speculator.guesses or state.strategy.foresight is not None:
             self._speculator.follow(state)
+        self._looks_inside |= state.strategy.states is not None
         self._num_added += 1
         self._states[state.id] = state
         self._scheduler.add(state)
@@ -170,6 +197,11 @@ class Engine:
         if plan.copies:
             self._backend.copy_blocks(plan.copies)
         batch = assemble(plan.spans, self._info.block_size)
+        if self._looks_inside and (asked := states_asked(plan.spans)) is not None:
+            backend = cast(StatefulBackend, self._backend)  # `check` has seen to it
+            states = backend.forward_with_states(batch, asked)
+            hand_out(plan.spans, states)
+            return states.logits
         if not self._speculator.guesses:
             return self._backend.forward(batch)
         started = perf_counter()
@@ -237,6 +269,8 @@ class Engine:
         state = span.state
         if span.stop <= state.num_reported:
             return True
+        if state.request.prompt_rows is not None:
+            return self._show_prompt(state, state.request.prompt_rows, span.stop, rows)
         count = state.request.prompt_logprobs or 0
         first = span.stop - len(rows)
         followers = span.sequence.tokens[first + 1 : span.stop + 1]
@@ -248,6 +282,21 @@ class Engine:
             return False
         state.num_reported = span.stop
         self._events.append(PromptEvent(state.id, reports))
+        return True
+
+    def _show_prompt(
+        self, state: RequestState, wanted: PromptRows, stop: int, rows: Logits
+    ) -> bool:
+        """Show logits to who looks at them; False if that raises, which ends the request."""
+        try:
+            wanted.read(stop - len(rows), rows)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it may raise anything
+            self._fail(state, error)
+            return False
+        state.num_reported = stop
+        self._events.append(PromptEvent(state.id, []))
         return True
 
     # Commit
@@ -357,9 +406,9 @@ class Engine:
 
     def _emit_finalized(self, state: RequestState, emitted: Items[SampleToken]) -> None:
         """Report the samples' tokens that a strategy emits."""
-        for sample, token, reason, score in emitted:
+        for sample, token, reason, score, inclusion in emitted:
             if sample in state.open_samples:
-                self._emit(state, sample, token, reason, score)
+                self._emit(state, sample, token, reason, score, inclusion=inclusion)
                 if reason is not None:
                     self._close(state, [sample])
 
@@ -371,6 +420,7 @@ class Engine:
         reason: StopReason | None,
         score: float | None = None,
         num_drafts: int = 0,
+        inclusion: float | None = None,
     ) -> None:
         """Report a sample's token."""
         is_first = sample not in state.started_samples
@@ -392,6 +442,7 @@ class Engine:
                 num_drafts,
                 self._is_ahead,
                 state.speculation_off if is_first else None,
+                inclusion,
             )
         )
 
@@ -416,6 +467,9 @@ class Engine:
             return
         for sequence in state.leave(samples):
             self._scheduler.release(sequence)
+        woken = state.wake()
+        if woken is not None:
+            self._scheduler.rewind(woken)
         if not state.live and not state.strategy.emits:  # samples were left without a sequence
             self._end(state, "stop")
 

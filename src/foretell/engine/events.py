@@ -13,7 +13,10 @@ from foretell.outputs import FinishReason, LogprobStage, StopReason
 
 @dataclass(frozen=True)
 class PromptEvent:
-    """Log-probabilities of the next few prompt tokens; the prompt's first token has none."""
+    """Log-probabilities of the next few prompt tokens; the prompt's first token has none.
+
+    `reports` is empty where a request looks at the logits itself.
+    """
 
     request_id: int
     reports: list[TokenReport]
@@ -27,7 +30,8 @@ class TokenEvent(NamedTuple):
     tokens were computed behind it; with `is_ahead` it comes of the row of one that was right, in
     the same step as the token before it. With its first token come the prompt tokens that were
     found already computed, when the request first had blocks, by `perf_counter`, and why nothing is
-    guessed of it; with the last one of a beam search's text the score that it was ranked by.
+    guessed of it; with the last one of a beam search's text the score that it was ranked by, and
+    how likely it was to be among those drawn.
     """
 
     request_id: int
@@ -42,6 +46,7 @@ class TokenEvent(NamedTuple):
     num_drafts: int = 0
     is_ahead: bool = False
     speculation_off: str | None = None
+    inclusion_probability: float | None = None
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,14 @@ from typing import Any
 from foretell.backends.base import BackendInfo
 from foretell.config import GenerationConfig
 from foretell.config.ranges import MAX_COUNT
-from foretell.decoding.context import Breakers, ChainContext
-from foretell.decoding.functions import FUNCTION_SETTINGS, functions_of
+from foretell.config.settings import FUNCTION_SETTINGS
+from foretell.decoding.context import Breakers, ChainContext, TextBeginning
+from foretell.decoding.functions import functions_of
 from foretell.decoding.strategies import strategy_for
 from foretell.decoding.strategies.base import Strategy, StrategyKind
-from foretell.errors import ContextLengthError, RequestError
+from foretell.decoding.thoughts import ThoughtMarks
+from foretell.engine.prompt_rows import PromptRows
+from foretell.errors import ConfigError, ContextLengthError, KVPoolError, RequestError
 from foretell.grammar.matcher import Grammar, Matchers
 from foretell.outputs import StopReason
 from foretell.utils.display import count
@@ -32,6 +35,7 @@ class Request:
         config: the settings in force; sampling needs a seed (`GenerationConfig.with_seed`).
         eos_token_ids: ids that end the sequence, unless the settings ignore them.
         strategy: None for the one that the settings ask for.
+        prompt_rows: who looks at the logits behind the prompt's tokens; none are reported then.
         prompt_logprobs: report the log-probability of each prompt token but the first, with this
             many alternatives; None reports none.
         negative_prompt: ids that classifier-free guidance pulls away from; they take a second
@@ -44,12 +48,15 @@ class Request:
             search gives a `BeamStep`.
         prompt_index: of the prompt in its list.
         grammar: the language that the settings hold the text to, if they do.
+        thoughts: what these stand between, where they have a budget.
+        beginning: what the text must begin with: tokens that were taken back from the prompt.
     """
 
     prompt: Items[int]
     config: GenerationConfig = field(default_factory=GenerationConfig)
     eos_token_ids: frozenset[int] = frozenset()
     strategy: Strategy | None = None
+    prompt_rows: PromptRows | None = None
     prompt_logprobs: int | None = None
     negative_prompt: Items[int] | None = None
     dry_breakers: Breakers = field(default_factory=dict)
@@ -58,6 +65,8 @@ class Request:
     on_step: Callable[[Any], None] | None = None
     prompt_index: int = 0
     grammar: Grammar | None = None
+    thoughts: ThoughtMarks | None = None
+    beginning: TextBeginning | None = None
 
     @cached_property
     def strategy_kind(self) -> StrategyKind:
@@ -76,6 +85,8 @@ class Request:
 
         Functions of the user's may count how often they are called, or for whom.
         """
+        if self.config.speculate is False:
+            return "speculate=False"
         if self.config.num_beams > 1:
             return f"num_beams={self.config.num_beams} searches"
         if not self.strategy_kind.verifies:
@@ -153,6 +164,8 @@ class Request:
             self.dry_breakers,
             self.prompt_index,
             self.matchers() if matchers is None and self.grammar is not None else matchers,
+            self.thoughts,
+            self.beginning,
         )
 
     def matchers(self) -> Matchers | None:
@@ -162,7 +175,10 @@ class Request:
         return Matchers(self.grammar, by_text=self.strategy_kind.emits)
 
     def check(self, info: BackendInfo) -> None:
-        """Raise RequestError if no state of this backend could run the request."""
+        """Raise RequestError if no state of this backend could run the request.
+
+        KVPoolError where a larger pool could.
+        """
         _check_ids("prompt", self.prompt, info.vocab_size)
         if self.negative_prompt is not None:
             _check_ids("negative prompt", self.negative_prompt, info.vocab_size)
@@ -177,8 +193,17 @@ class Request:
         if self.min_length > most:
             message = f"{self._wish}, but the context{less} has {max(0, most)}"
             raise ContextLengthError(message, **self._excess(most))
+        setting = self.strategy_kind.needs_states
+        if setting and not info.num_layers:
+            raise ConfigError(
+                f"{setting}={quote(getattr(self.config, setting))} looks at states inside the "
+                f"model, of which the {info.name} backend does not tell"
+            )
         if self.min_length > self._pool_length(info):
-            raise RequestError(self._beyond_pool(info))
+            raise KVPoolError(self._beyond_pool(info))
+        kind = self.strategy_kind
+        if isinstance(kind, type):  # to ask for a Strategy would ask all of its subclasses
+            kind.check(self.config, self.max_length(info) - len(self.prompt))
 
     def check_running(self, max_running: int) -> None:
         """Raise RequestError if it has more sequences than may run at once."""

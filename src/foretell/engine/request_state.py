@@ -11,7 +11,12 @@ import numpy as np
 from foretell.backends.base import BackendInfo
 from foretell.decoding.processors.base import History
 from foretell.decoding.stopping import StopRules
-from foretell.decoding.strategies.base import StopCheck, Strategy, StrategyContext
+from foretell.decoding.strategies.base import (
+    ConfiguredStrategy,
+    StopCheck,
+    Strategy,
+    StrategyContext,
+)
 from foretell.engine.request import Request
 from foretell.engine.sequence import Sequence
 from foretell.grammar.matcher import Matchers
@@ -40,7 +45,9 @@ class RequestState:
         stop_rules: when a sequence has ended.
         max_length: positions that the user's sequence may come to take.
         speculation_off: why nothing is guessed of it; None where that may be.
-        num_reported: prompt positions whose log-probabilities were reported.
+        looks_at_prompt: whether logits behind the prompt's own tokens are asked for at all.
+        num_reported: prompt positions whose logits were reported, or are not wanted.
+        num_seen: positions whose hidden states the strategy has seen, where it looks at them.
         cached_tokens: prompt tokens that were found already computed.
         begun: when it first had blocks; None before.
     """
@@ -60,7 +67,11 @@ class RequestState:
         )
         self.speculation_off: str | None = None
         self.strategy = make_strategy(request, info, matchers)
-        self.num_reported = 0
+        self.looks_at_prompt = (
+            request.prompt_logprobs is not None or request.prompt_rows is not None
+        )
+        self.num_reported = 0 if request.prompt_rows is None else request.prompt_rows.first
+        self.num_seen = 0
         self.cached_tokens = 0
         self.begun: float | None = None
         self._has_begun = False
@@ -79,7 +90,7 @@ class RequestState:
 
     def wants_prompt_rows(self, sequence: Sequence) -> bool:
         """Whether the logits at prompt positions are still to be reported."""
-        asked = self.request.prompt_logprobs is not None and sequence.is_visible
+        asked = self.looks_at_prompt and sequence.is_visible
         return asked and self.num_reported < sequence.num_prompt_tokens
 
     def collect(self, logits: Logits, arrived: Mapping[Sequence, int]) -> Rows | None:
@@ -114,15 +125,16 @@ class RequestState:
         self.live = [sequence for sequence in self.live if sequence.index not in indices]
         for sequence in gone:
             self._rows.pop(sequence, None)
-        self._wake()
         return gone
 
-    def _wake(self) -> None:
-        """Where no row is missing any more, compute one again: it lets the strategy choose."""
-        if self.live and len(self._rows) == len(self.live):
-            last = self.live[-1]
-            last.num_computed -= 1
-            del self._rows[last]
+    def wake(self) -> Sequence | None:
+        """Where no row is missing any more, whose to compute again: it lets the strategy choose."""
+        may_wait = self._has_begun and not self.strategy.emits and self.live
+        if not may_wait or len(self._rows) < len(self.live):
+            return None
+        last = self.live[-1]
+        del self._rows[last]
+        return last
 
     def preempt(self) -> None:
         """Forget rows that wait for others: all is to be computed anew."""
@@ -130,22 +142,27 @@ class RequestState:
 
 
 def make_strategy(
-    request: Request, info: BackendInfo, matchers: Matchers | None = None
+    request: Request,
+    info: BackendInfo,
+    matchers: Matchers | None = None,
+    kind: type[ConfiguredStrategy] | None = None,
 ) -> Strategy:
-    """The request's strategy, or a new one that its settings ask for.
+    """The request's strategy, or a new one that its settings ask for, or of another `kind`.
 
     `matchers` are those of its stop rules, which need not be brought up to a text twice.
     """
-    kind = request.strategy_kind
-    if isinstance(kind, Strategy):
-        return kind
+    found = kind or request.strategy_kind
+    if not isinstance(found, type):
+        return found
     context = StrategyContext(
         request.context(info.vocab_size, request.max_length(info), matchers),
         len(request.prompt),
         _stop_check(request, _stop_rules(request, info, matchers)),
         request.on_step,
+        info.num_layers,
+        info.ties_embeddings,
     )
-    return kind(request.config, context)
+    return found(request.config, context)
 
 
 def _stop_rules(request: Request, info: BackendInfo, matchers: Matchers | None) -> StopRules:

@@ -82,6 +82,7 @@ class Scheduler:
         self._meter = meter
         self._speculator = speculator
         self._is_exact = info.is_exact
+        self._can_go_back = info.can_go_back
         self._looks_ahead = speculator.guesses  # or if a strategy of a request that came does
         self._queue: list[tuple[int, int]] = []  # a heap of ranks, with those of some that left
         self._waiting: dict[int, RequestState] = {}
@@ -106,6 +107,10 @@ class Scheduler:
         new = Scheduler(*self._made_of)
         new.preemptions = self.preemptions
         return new
+
+    def prefix_keys(self, tokens: Items[int]) -> Items[bytes]:
+        """The keys by which requests that begin with these tokens find their full blocks."""
+        return Sequence(0, tokens).keys(self._root, self._block_size)
 
     def is_waiting(self, state: RequestState) -> bool:
         """Whether a request waits, and holds no blocks."""
@@ -164,6 +169,14 @@ class Scheduler:
         for index in range(start // size, stop // size):
             self.pool.name(sequence.blocks[index], self._keys(state, sequence)[index])
 
+    def rewind(self, sequence: Sequence) -> None:
+        """Let its last token be computed again, with what a state needs for that: its block."""
+        sequence.num_computed -= 1
+        if not self._can_go_back:
+            num_full = sequence.num_computed // self._block_size
+            self.pool.free(sequence.cut_blocks(num_full))
+            sequence.num_computed = num_full * self._block_size
+
     def drop_ahead(self, sequence: Sequence) -> None:
         """Free the blocks that hold nothing but drafts that were not drawn."""
         num_blocks = -(-sequence.num_computed // self._block_size)
@@ -195,9 +208,13 @@ class Scheduler:
         if not self._reserve_blocks(state, sequence, stop):
             return 0
         num_rows = int(stop == len(sequence.tokens))
-        is_reported = start < sequence.num_prompt_tokens and state.wants_prompt_rows(sequence)
+        is_reported = (
+            state.looks_at_prompt
+            and start < sequence.num_prompt_tokens
+            and state.wants_prompt_rows(sequence)
+        )
         if is_reported:
-            num_rows = max(num_rows, stop - max(start, state.num_reported))
+            num_rows = max(num_rows, stop - max(start, state.num_reported), 0)
         self._plan.spans.append(Span(state, sequence, start, stop, num_rows, is_reported))
         return stop - start
 
@@ -354,8 +371,11 @@ class Scheduler:
         for (state, sequence), share in self._prompt_shares():
             if state.id in self._waiting:  # it was preempted in this step
                 continue
-            wants_rows = state.wants_prompt_rows(sequence)
-            size = min(share, row_budget) if wants_rows else share
+            wants_rows = state.looks_at_prompt and state.wants_prompt_rows(sequence)
+            size = share
+            if wants_rows:
+                without_rows = max(0, state.num_reported - sequence.num_computed)
+                size = min(share, without_rows + row_budget)
             if size and self._add_span(state, sequence, size) and wants_rows:
                 row_budget -= self._plan.spans[-1].num_rows
 
@@ -401,9 +421,13 @@ class Scheduler:
         """Full blocks that need not be computed: the last token's logits must be, at least.
 
         While prompt log-probabilities are outstanding, no block may be reused past the last
-        reported position.
+        reported position; where the strategy looks at hidden states, past the last one seen.
         """
-        last = state.num_reported if state.wants_prompt_rows(sequence) else len(sequence.tokens) - 1
+        last = len(sequence.tokens) - 1
+        if state.looks_at_prompt and state.wants_prompt_rows(sequence):
+            last = state.num_reported
+        if state.strategy.states is not None and state.strategy.states.hidden:
+            last = min(last, state.num_seen)
         return last // self._block_size
 
     def _reuse_cached(self, state: RequestState, sequence: Sequence) -> None:

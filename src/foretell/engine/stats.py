@@ -71,5 +71,6 @@ class Meter:
     @property
     def tokens_per_second(self) -> float:
         """Generated tokens of the last steps over the seconds that these took."""
-        seconds = sum(took for _, took in self._latest)
-        return sum(tokens for tokens, _ in self._latest) / seconds if seconds else 0.0
+        latest = list(self._latest)  # at once: another thread may be in a step
+        seconds = sum(took for _, took in latest)
+        return sum(tokens for tokens, _ in latest) / seconds if seconds else 0.0

@@ -162,10 +162,11 @@ def create_app(llm: AsyncLLM, options: ServerOptions = DEFAULTS) -> Front:
 
 def application(state: ServerState) -> Front:
     """The routes, and what is before them."""
-    return Front(state, Endpoints(_endpoints(state)))
+    return Front(state, Endpoints(endpoints(state)))
 
 
-def _endpoints(state: ServerState) -> Iterator[Endpoint]:
+def endpoints(state: ServerState) -> Iterator[Endpoint]:
+    """All that is answered, with what answers it."""
     posted: dict[str, App] = {
         "/v1/chat/completions": Generating(state, ask_chat),
         "/v1/completions": Generating(state, ask_completion),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from foretell.async_llm import ReadPrompts
 from foretell.config import GenerationConfig
 from foretell.config.settings import CHOOSING_SETTINGS
 from foretell.errors import ConfigError
@@ -17,6 +16,7 @@ from foretell.server.sorting import Fields, sort_fields
 from foretell.server.state import ServerState
 from foretell.server.values import checked, flag, number
 from foretell.utils.quoting import quote
+from foretell.worker.running import ReadPrompts
 
 AS_OPENAI: Mapping[str, Any] = {"temperature": 1.0}
 """What holds where a request does not say how tokens are chosen, nor the server's options."""
@@ -40,6 +40,7 @@ class Asked:
         streams: whether the answer comes as it is written.
         includes_usage, counts_always: whether a stream tells the usage, at its end or always.
         returns_ids: whether the answer has the token ids.
+        returns_receipts: whether each choice, or a response, has its receipt.
         priority: of the requests.
         parse_special: whether special tokens written out in a prompt count as such.
         default_length: most tokens of a text where the settings state none.
@@ -56,6 +57,7 @@ class Asked:
     priority: int
     parse_special: bool = False
     default_length: int | None = None
+    returns_receipts: bool = False
 
     @property
     def num_choices(self) -> int:
@@ -67,7 +69,8 @@ class Asked:
         """Whether a whole answer may be so long that the event loop cannot wait for it."""
         config = self.config
         reports = (config.logprobs, config.prompt_logprobs, config.trace or None)
-        return self.num_choices > FEW_CHOICES or any(one is not None for one in reports)
+        is_told_more = self.returns_receipts or any(one is not None for one in reports)
+        return self.num_choices > FEW_CHOICES or is_told_more
 
     def error(self, error: BaseException) -> ApiError:
         """What an exception is to the one who asked, in the request's own words."""
@@ -161,6 +164,7 @@ def asked(
         priority_of(fields),
         flag(own, "parse_special"),
         state.options.max_new_tokens,
+        flag(own, "return_receipt"),
     )
 
 

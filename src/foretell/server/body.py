@@ -80,15 +80,22 @@ async def read_json(
         ClientGoneError: the client left before it was there.
     """
     with room.place() as add:
-        try:
-            async with asyncio.timeout(timeout):
-                data = await _read(receive, max_bytes, add)
-        except TimeoutError:
-            message = f"the body did not come within {timeout:g} seconds"
-            raise ApiError(408, message, headers={"connection": "close"}) from None
+        data = await read_bytes(receive, add, max_bytes, timeout)
         if len(data) <= LARGE:
             return then(parse_object(data))
         return await asyncio.to_thread(lambda: then(parse_object(data)))
+
+
+async def read_bytes(
+    receive: Receive, add: Callable[[int], None], max_bytes: int, timeout: float
+) -> bytes:
+    """The body, for which `add` finds room; errors are those of `read_json`."""
+    try:
+        async with asyncio.timeout(timeout):
+            return await _read(receive, max_bytes, add)
+    except TimeoutError:
+        message = f"the body did not come within {timeout:g} seconds"
+        raise ApiError(408, message, headers={"connection": "close"}) from None
 
 
 async def _read(receive: Receive, max_bytes: int, add: Callable[[int], None]) -> bytes:

@@ -21,8 +21,10 @@ def ask_chat(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, ChatWr
     own = fields.own
     fields.spelled["template_arguments"] = "chat_template_kwargs"
     parser = answer_parser(fields, state.llm.tokenizer)
-    read = conversation(fields, state.llm.tokenizer, parser.use)
-    settings = {**parser.settings(), **settings_in_force(fields, state), **_reports(own)}
+    length = state.llm.info.context_length
+    read = conversation(fields, state.llm.tokenizer, parser.use, context_length=length)
+    stated = settings_in_force(fields, state)
+    settings = {**parser.settings(stated), **stated, **_reports(own)}
     request = asked(fields, read, 1, state, settings)
     check_one_stage(request)
     return request, ChatWriter(request, state, parser)

@@ -12,7 +12,7 @@ from foretell.server.asking import Asked
 from foretell.server.frames import frame
 from foretell.server.logprobs import chat_logprobs, logprobs_by_id
 from foretell.server.state import ServerState
-from foretell.server.writer import Writer, ending
+from foretell.server.writer import Writer
 from foretell.text.reasoning import ReasoningPart
 from foretell.text.tools.answer import AnswerReader, Part, call_id
 from foretell.text.tools.parser import AnswerParser
@@ -47,7 +47,7 @@ class ChatWriter(Writer):
             message["tool_calls"] = [ToolCall(*call).to_dict() for call in answer.calls]
         ids = {"token_ids": output.token_ids} if self._asked.returns_ids else {}
         found = None if output.logprobs is None else self._logprobs(output.logprobs, index)
-        end = _ending(output, has_calls=bool(answer.calls))
+        end = self._ending_of(output, has_calls=bool(answer.calls))
         return {"index": index, "message": message, "logprobs": found, **end, **ids}
 
     def _delta(self, index: int, chunk: Chunk) -> bytes:
@@ -71,7 +71,7 @@ class ChatWriter(Writer):
         if self._parser.is_plain:
             return super()._last(index, output)
         rest = self._parts(index, self._reader(index).finish())
-        end = _ending(output, has_calls=self._num_calls[index] > 0)
+        end = self._ending_of(output, has_calls=self._num_calls[index] > 0)
         return rest + self._event(self._part(index, "", logprobs=None, **end))
 
     def _parts(self, index: int, parts: Sequence[Part]) -> bytes:
@@ -132,10 +132,9 @@ class ChatWriter(Writer):
     def _logprobs(self, tokens: Sequence[TokenLogprob], index: int) -> dict[str, Any] | None:
         return chat_logprobs(tokens, self._asked.config.logprobs or 0)
 
-
-def _ending(output: GenerationOutput, *, has_calls: bool) -> dict[str, Any]:
-    """How a choice ended: one that calls ends for the tools' answers."""
-    told = ending(output)
-    if has_calls and told["finish_reason"] == "stop":
-        told["finish_reason"] = "tool_calls"
-    return told
+    def _ending_of(self, output: GenerationOutput, *, has_calls: bool) -> dict[str, Any]:
+        """How a choice ended: one that calls ends for the tools' answers."""
+        told = self._ending(output)
+        if has_calls and told["finish_reason"] == "stop":
+            told["finish_reason"] = "tool_calls"
+        return told

@@ -10,7 +10,7 @@ from foretell.outputs import Chunk, GenerationOutput, TokenLogprob
 from foretell.server.asking import Asked
 from foretell.server.logprobs import completion_logprobs, logprobs_by_id, num_characters
 from foretell.server.state import ServerState
-from foretell.server.writer import Writer, ending
+from foretell.server.writer import Writer
 
 
 class CompletionWriter(Writer):
@@ -65,7 +65,7 @@ class CompletionWriter(Writer):
             text = self._echoed[index // self._asked.config.num_return_sequences] + text
             tokens = None if tokens is None else [*(output.prompt_logprobs or ()), *tokens]
         found = None if tokens is None else self._logprobs(tokens, index)
-        choice = {"index": index, "text": text, "logprobs": found, **ending(output)}
+        choice = {"index": index, "text": text, "logprobs": found, **self._ending(output)}
         if self._asked.returns_ids:
             choice["token_ids"] = output.token_ids
             choice["prompt_token_ids"] = output.prompt_token_ids
@@ -111,6 +111,7 @@ def _emptied(output: GenerationOutput) -> GenerationOutput:
         finish_reason="length",
         stop_reason=None,
         usage=replace(output.usage, completion_tokens=0),
+        origin=None,
     )
 
 

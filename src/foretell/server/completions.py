@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from foretell.inputs.infill import with_ends
 from foretell.inputs.prompts import Prompts, is_batch
 from foretell.server.asking import Asked, asked, check_one_stage, settings_in_force, sorted_fields
 from foretell.server.completion_writer import CompletionWriter
@@ -13,6 +14,7 @@ from foretell.server.limits import MAX_CHOICES, MAX_PROMPTS, TOP
 from foretell.server.prompts import plain_ids
 from foretell.server.state import ServerState
 from foretell.server.values import flag, number
+from foretell.text.infill import NO_MARKS, infill_ids
 from foretell.text.tokenizer import Tokenizer
 
 DEFAULT_TOKENS = 16
@@ -36,6 +38,9 @@ def ask_completion(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, 
     if drops:  # prompts are looked at alone; the engine does so with a token to come
         settings["max_new_tokens"] = 1
     reader = PromptReader(own, state.llm.tokenizer, echoes=echoes)
+    if reader.suffix:
+        stated = settings.get("stop_token_ids")
+        settings["stop_token_ids"] = with_ends(state.llm.tokenizer, stated)
     request = asked(fields, reader, reader.num_prompts, state, settings)
     if request.num_choices > MAX_CHOICES:
         raise invalid(
@@ -54,6 +59,7 @@ class PromptReader:
     Attributes:
         num_prompts: how many there are.
         texts: what is echoed of each; empty before the call, and where nothing is echoed.
+        suffix: what comes after the gap behind each; empty where there is none.
 
     Raises:
         ApiError: they are no prompts.
@@ -72,13 +78,31 @@ class PromptReader:
         self._is_plain = not flag(own, "add_special_tokens", default=True)
         self._echoes = echoes
         self.texts: list[str] = []
+        self.suffix = self._read_suffix(own.get("suffix"))
+
+    def _read_suffix(self, suffix: object) -> str:
+        """What comes after the gap; ApiError if it is none, or cannot be heeded."""
+        if suffix is None or suffix == "":
+            return ""
+        if not isinstance(suffix, str):
+            raise wrong("suffix", suffix, "a text")
+        if not all(isinstance(one, str) for one in self._prompts):
+            raise invalid(
+                "suffix goes with texts: prompt must be a text, or a list of texts", "suffix"
+            )
+        if self._tokenizer.infill_marks is None:
+            raise invalid(f"suffix cannot be heeded: {NO_MARKS}", "suffix", "unsupported_parameter")
+        return suffix
 
     def __call__(self) -> Prompts:
         """The prompts; here those that are to be echoed become texts."""
         if self._echoes:
             self.texts.extend(map(self._text, self._prompts))
         found: Prompts = self._prompt
-        if self._is_plain:
+        if self.suffix:
+            ids = [infill_ids(self._tokenizer, str(one), self.suffix) for one in self._prompts]
+            found = ids if is_batch(self._prompt) else ids[0]
+        elif self._is_plain:
             read = [plain_ids(one, self._own, self._tokenizer) for one in self._prompts]
             found = read if is_batch(self._prompt) else read[0]
         return found

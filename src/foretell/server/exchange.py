@@ -181,7 +181,7 @@ class Exchange:
         try:
             while chunks := await submitted.arrived():
                 self._note_chunks(chunks, submitted)
-                if is_long and any(map(_may_be_long, chunks)):
+                if is_long and any(_may_be_long(chunk, asked) for chunk in chunks):
                     events = await asyncio.to_thread(_events_of, chunks, writer)
                 else:
                     events = _events_of(chunks, writer)
@@ -247,9 +247,14 @@ def _events_of(chunks: list[Chunk], writer: AnswerWriter) -> bytes:
     return b"".join(map(writer.chunk, chunks))
 
 
-def _may_be_long(chunk: Chunk) -> bool:
-    """Whether a chunk's events tell of a whole prompt, or may tell of a whole text again."""
-    return bool(chunk.prompt_logprobs) or (chunk.output is not None and bool(chunk.output.logprobs))
+def _may_be_long(chunk: Chunk, asked: Asked) -> bool:
+    """Whether a chunk's events tell of a whole prompt, or may tell of a whole text again.
+
+    So does a receipt, and for a model's first one its file is read.
+    """
+    if chunk.output is None:
+        return bool(chunk.prompt_logprobs)
+    return bool(chunk.prompt_logprobs or chunk.output.logprobs) or asked.returns_receipts
 
 
 class _Attendant:

@@ -25,7 +25,7 @@ from foretell.config.defaults import (
     NUM_SEEDS,
 )
 from foretell.config.settings import SETTINGS
-from foretell.config.validators import Notation, Values
+from foretell.config.values import Notation, Values
 from foretell.server import limits
 from foretell.server.limits import (
     ALTERNATIVES_TOP,
@@ -44,6 +44,10 @@ _BOTH = {
     "stream_options": "`include_usage`, `continuous_usage_stats`",
     "priority": "requests with a lower number run earlier",
     "return_token_ids": "whether the answer has the ids of prompt and text",
+}
+
+_RECEIPT = {
+    "return_receipt": "whether each choice has its `receipt`, for `foretell replay`",
 }
 
 _TOOLS = {
@@ -72,6 +76,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
     "chat": {
         "messages": "the conversation",
         **_BOTH,
+        **_RECEIPT,
         "logprobs": "whether to report log-probabilities",
         "top_logprobs": f"alternatives to report beside each token, {TOP}",
         "continue_final_message": "go on in the middle of the last message",
@@ -83,6 +88,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "input": "a text, or a list of messages",
         "instructions": "a text that comes before them, as a system message",
         **_BOTH,
+        "return_receipt": "whether the response has its `receipt`, for `foretell replay`",
         "include": "`message.output_text.logprobs`: report log-probabilities",
         "top_logprobs": f"alternatives to report beside each token, {TOP}",
         "text": "`format`: `text`, `json_object` or `json_schema`",
@@ -96,8 +102,10 @@ OWN: Mapping[str, Mapping[str, str]] = {
     "completions": {
         "prompt": "a text, token ids, or a list of such",
         **_BOTH,
+        **_RECEIPT,
         "logprobs": f"log-probabilities with so many alternatives, {TOP}",
         "echo": "whether the text begins with the prompt",
+        "suffix": "what comes after a gap: the text fills it, if the model has tokens for that",
         "add_special_tokens": _SPECIAL,
         "parse_special": "whether special tokens written out in a text count as such; true here",
     },
@@ -152,6 +160,7 @@ RENAMED: Mapping[str, str] = {
     "max_output_tokens": "max_new_tokens",
     "min_tokens": "min_new_tokens",
     "n": "num_return_sequences",
+    "thinking_token_budget": "thinking_budget",
     "guided_json": "json_schema",
     "guided_regex": "regex",
     "guided_choice": "choices",
@@ -222,16 +231,18 @@ REASONS: Mapping[str, str] = {
     "logprobs": "a response has them where `include` names message.output_text.logprobs",
     **dict.fromkeys(("tools", "tool_choice"), "chats and responses take them"),
     **dict.fromkeys(("functions", "function_call"), "send tools and tool_choice to a chat"),
-    "suffix": "a text that comes after the gap is not supported",
+    "suffix": "completions take it",
     "stream": "this answer comes as a whole",
     "trace": "POST /v1/foretell/explain tells the reasons",
-    "reasoning_effort": "give the chat template its own variable in chat_template_kwargs",
+    "reasoning_effort": "give the chat template its own variable in chat_template_kwargs, or set "
+    "thinking_budget",
     "echo": "completions take it",
     "add_special_tokens": "it is for texts: the chat template begins the prompt of a conversation",
     "cache_salt": "whoever may ask shares the prefix cache: foretell serve --no-prefix-caching "
     "has none",
     "return_tokens_as_token_ids": "tokens are told as texts; return_token_ids has their ids",
     "truncation": "a prompt is never cut: leave out the oldest messages",
+    "thinking": "thinking_budget says how many tokens may be thought",
 }
 """Why a field is refused, where the table of foreign names does not say it."""
 

@@ -24,6 +24,7 @@ from foretell.server.record import RequestRecord
 from foretell.server.reply import CLOSE, Reply
 from foretell.server.routes import Endpoints
 from foretell.server.state import ServerState
+from foretell.telemetry import of_headers
 
 
 class Front:
@@ -94,7 +95,7 @@ class Front:
         if endpoint is not None and not endpoint.needs_model:
             await self._app(scope, reply.receive, reply.send)
             return
-        with self._state.lifecycle.running():
+        with self._state.lifecycle.running(), of_headers(scope["headers"]):
             if self._state.lifecycle.is_leaving:
                 reply.headers.append(CLOSE)
             await self._app(scope, reply.receive, reply.send)

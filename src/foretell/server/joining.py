@@ -8,7 +8,8 @@ Each module becomes a function that is called once, in the order in which a brow
 
 What is fetched later imports such a module by its own name, and gets what the one module has of it.
 Modules here are written plainly, and must be: imports and exports at a line's start, no circle of
-imports, nothing exported that changes later. What is not so is an error.
+imports, nothing exported that changes later. What is not so is an error. No text goes over several
+lines but markup, to which they mean nothing: indents and empty lines are left out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from foretell.errors import ForetellError
 _COMMENT = re.compile(
     r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)\n", re.DOTALL | re.MULTILINE
 )
+_REST = re.compile(r"(?<=[;,{(\[}]) // [^\n\"`]*$", re.MULTILINE)
+_INDENT = re.compile(r"\n\s+")
 _CAST = re.compile(r"/\*\* @(?:type|param) [^*\n]*\*/ ?")
 _IMPORT = re.compile(r'^import\s+(?:([^"\';]+?)\s+from\s+)?"([^"]+)";[ \t]*\n', re.MULTILINE)
 _EXPORTED = re.compile(
@@ -53,8 +56,12 @@ class _Module:
 
 
 def without_comments(code: str) -> str:
-    """A module without types and comments on lines of their own; lines keep their numbers."""
-    return _CAST.sub("", _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), code))
+    """A module without types and comments; lines keep their numbers.
+
+    A comment behind code stays where it has a quotation mark: it may stand in a text.
+    """
+    code = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), code)
+    return _REST.sub("", _CAST.sub("", code))
 
 
 def join(first: str, sources: Mapping[str, str]) -> dict[str, str]:
@@ -78,7 +85,7 @@ def join(first: str, sources: Mapping[str, str]) -> dict[str, str]:
     parts = ", ".join(f'"{path}": {names[path]}' for path in modules)
     lines.append(f"export const parts = {{ {parts} }};\n")
     ways = {path: _way(path, first, module) for path, module in modules.items()}
-    return {**ways, first: "\n".join(lines)}
+    return {**ways, first: _INDENT.sub("\n", "\n".join(lines))}
 
 
 def imports_of(path: str, code: str) -> Iterator[tuple[str, str]]:
@@ -118,7 +125,7 @@ def _read(path: str, code: str) -> _Module:
 def _function(
     path: str, module: _Module, names: Mapping[str, str], libraries: Mapping[str, None]
 ) -> str:
-    lines = [f"const {names[path]} = (() => {{ // {path}"]
+    lines = [f"const {names[path]} = (() => {{"]
     for what, name in module.imports:
         if what.startswith("{"):
             lines.append(f"const {what.replace(' as ', ': ')} = {names[name]};")

@@ -18,7 +18,11 @@ from foretell.utils.quoting import quote
 
 
 def conversation(
-    fields: Fields, tokenizer: Tokenizer, use: ToolUse | None = None
+    fields: Fields,
+    tokenizer: Tokenizer,
+    use: ToolUse | None = None,
+    *,
+    context_length: int | None = None,
 ) -> Callable[[], list[int]]:
     """What renders the messages among a body's fields, in a helper thread.
 
@@ -26,6 +30,7 @@ def conversation(
         fields: the body's.
         tokenizer: the model's.
         use: the tools that the template is told of.
+        context_length: most tokens of the prompt; None: any number.
 
     ApiError if they are no list, or if a text is given beside them.
     """
@@ -38,7 +43,13 @@ def conversation(
             "add_special_tokens",
             "unsupported_parameter",
         )
-    return partial(chat_prompt, tokenizer, chat_messages(fields), **template_wishes(own, use))
+    return partial(
+        chat_prompt,
+        tokenizer,
+        chat_messages(fields),
+        context_length=context_length,
+        **template_wishes(own, use),
+    )
 
 
 def template_wishes(own: Mapping[str, Any], use: ToolUse | None = None) -> dict[str, Any]:

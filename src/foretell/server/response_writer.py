@@ -14,7 +14,7 @@ from foretell.server.logprobs import chat_logprobs, logprobs_by_id
 from foretell.server.response_items import Events, OutputItems
 from foretell.server.state import ServerState
 from foretell.server.usage import UsageCount, usage_of
-from foretell.server.writer import ending
+from foretell.server.writer import ending, receipt_of
 from foretell.text.tools.answer import AnswerReader, Part
 from foretell.text.tools.parser import AnswerParser
 from foretell.text.tools.reader import TextPart
@@ -134,6 +134,8 @@ class ResponseWriter:
             found["prompt_logprobs"] = logprobs_by_id(output.prompt_logprobs)
         if self._asked.returns_ids:
             found["prompt_token_ids"] = output.prompt_token_ids
+        if self._asked.returns_receipts:
+            found["receipt"] = receipt_of(output)
         return found
 
     def _told(self, tokens: Sequence[TokenLogprob] | None) -> list[Any]:
@@ -195,6 +197,6 @@ def _usage(count: UsageCount) -> dict[str, Any]:
         "input_tokens": count.prompt_tokens,
         "input_tokens_details": {"cached_tokens": count.cached_tokens, "cache_write_tokens": 0},
         "output_tokens": count.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": count.reasoning_tokens},
         "total_tokens": count.prompt_tokens + count.completion_tokens,
     }

@@ -44,8 +44,15 @@ def ask_response(body: Mapping[str, Any], state: ServerState) -> tuple[Asked, Re
     _check_reasoning(own)
     _check_metadata(own)
     parser = answer_parser(fields, state.llm.tokenizer)
-    read = partial(chat_prompt, state.llm.tokenizer, messages, **template_wishes(own, parser.use))
-    settings = {**parser.settings(), **settings_in_force(fields, state), **_reports(fields)}
+    read = partial(
+        chat_prompt,
+        state.llm.tokenizer,
+        messages,
+        context_length=state.llm.info.context_length,
+        **template_wishes(own, parser.use),
+    )
+    stated = settings_in_force(fields, state)
+    settings = {**parser.settings(stated), **stated, **_reports(fields)}
     request = asked(fields, read, 1, state, settings)
     if request.num_choices > 1:
         name = fields.spelled.get("num_return_sequences", "num_return_sequences")
@@ -87,7 +94,8 @@ def _check_reasoning(own: Mapping[str, Any]) -> None:
     if effort not in (None, "none"):
         raise invalid(
             f"reasoning.effort={quote(effort)} is refused: "
-            "give the chat template its own variable in chat_template_kwargs",
+            "give the chat template its own variable in chat_template_kwargs, or set "
+            "thinking_budget",
             "reasoning",
             "unsupported_parameter",
         )

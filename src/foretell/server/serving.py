@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from foretell.async_llm import AsyncLLM
 from foretell.errors import ForetellError
-from foretell.server.asgi import cancel
+from foretell.server.asgi import App, cancel
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.listening import Listeners
 from foretell.server.log import lines_on_stderr, log_event
@@ -44,6 +44,7 @@ def serve(
     options: ServerOptions,
     listeners: Listeners,
     on_ready: Callable[[], None] | None = None,
+    build: Callable[[ServerState], App] | None = None,
 ) -> None:
     """Serve a model until a signal comes, and what runs then has ended.
 
@@ -54,6 +55,7 @@ def serve(
         options: how it is served.
         listeners: where; they are closed at the end.
         on_ready: is called once the model is there.
+        build: gives the application, while the model is loaded; None: the routes.
 
     Raises:
         ForetellError: the model cannot be loaded, as `LLM` says, or its thread has failed.
@@ -61,7 +63,7 @@ def serve(
     state = ServerState(llm, options, Lifecycle())
     try:
         with lines_on_stderr(options):
-            asyncio.run(_Run(state, listeners, on_ready).run())
+            asyncio.run(_Run(state, listeners, on_ready, build or _routes).run())
     finally:
         listeners.close()
 
@@ -70,11 +72,16 @@ class _Run:
     """One server, from its first to its last moment."""
 
     def __init__(
-        self, state: ServerState, listeners: Listeners, on_ready: Callable[[], None] | None
+        self,
+        state: ServerState,
+        listeners: Listeners,
+        on_ready: Callable[[], None] | None,
+        build: Callable[[ServerState], App],
     ) -> None:
         self._state = state
         self._listeners = listeners
         self._on_ready = on_ready
+        self._build = build
         self._tell = partial(log_event, options=state.options)
 
     async def run(self) -> None:
@@ -84,7 +91,7 @@ class _Run:
         with Signals(lambda: lifecycle.phase != "loading", self._listeners.close) as signals:
             lifecycle.begin(self._state.llm)
             await asyncio.sleep(0)  # now a thread loads the model
-            server = _server(self._state)
+            server = self._server()
             serving = asyncio.create_task(server.serve(list(self._listeners.sockets)))
             leaving = asyncio.create_task(signals.first())
             try:
@@ -96,6 +103,12 @@ class _Run:
                 leaving.cancel()
                 server.end()
                 await serving
+
+    def _server(self) -> Server:
+        """Imports what takes its time, while the model is loaded."""
+        from foretell.server.uvicorn_server import make_server
+
+        return make_server(self._build(self._state), self._state.options.send_timeout)
 
     async def _until_ready(self, server: Server) -> None:
         await server.is_listening.wait()
@@ -150,12 +163,10 @@ def _collect_garbage_as_usual() -> None:
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)
 
 
-def _server(state: ServerState) -> Server:
-    """Imports what takes its time, while the model is loaded."""
+def _routes(state: ServerState) -> App:
     from foretell.server.app import application
-    from foretell.server.uvicorn_server import make_server
 
-    return make_server(application(state), state.options.send_timeout)
+    return application(state)
 
 
 def example_of(state: ServerState, listeners: Listeners) -> str:

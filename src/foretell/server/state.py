@@ -9,6 +9,8 @@ from functools import cached_property
 
 from foretell import __version__
 from foretell.async_llm import AsyncLLM
+from foretell.inputs.processor import InputProcessor
+from foretell.loading.origin import weights_of
 from foretell.server.body import Room
 from foretell.server.lifecycle import Lifecycle
 from foretell.server.metrics import Metrics
@@ -48,6 +50,12 @@ class ServerState:
         return Room(MAX_BODIES * self.options.max_body_bytes)
 
     @cached_property
+    def inputs(self) -> InputProcessor:
+        """What checks settings, and compiles forms, that nothing is written with."""
+        llm = self.llm
+        return InputProcessor(llm.tokenizer, llm.recommended, lambda _: None, llm.info.vocab_size)
+
+    @cached_property
     def beat(self) -> Beat:
         """When streams write that have written just now."""
         return Beat(self.lifecycle, self.options.write_interval)
@@ -66,8 +74,7 @@ class ServerState:
         it; how numbers are kept changes some.
         """
         info = self.llm.info
-        parts = info.description.split(", ")
-        model = parts[:-2] if info.name == "native" else parts  # the last two: isa and threads
+        model = weights_of(info).split(", ")
         sizes = (info.vocab_size, info.weight_bytes, info.kv_bytes_per_token)
         told = (__version__, info.name, self._own_name, model, sizes)
         return f"fp_{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}"

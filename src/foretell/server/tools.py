@@ -9,15 +9,22 @@ from foretell.errors import RequestError
 from foretell.server.errors import ApiError, api_error, invalid
 from foretell.server.sorting import Fields
 from foretell.server.values import checked, flag
+from foretell.text.chat.prompt import usual_template
+from foretell.text.reasoning import thinks
 from foretell.text.tokenizer import Tokenizer
-from foretell.text.tools.parser import AnswerParser, thinks
+from foretell.text.tools.parser import AnswerParser
 from foretell.text.tools.use import tool_use
 
 
 def answer_parser(fields: Fields, tokenizer: Tokenizer) -> AnswerParser:
     """What takes answers to a request with these fields apart; ApiError if they make no sense."""
-    own, template = fields.own, tokenizer.chat_template
+    own = fields.own
+    if fields.settings.get("token_healing"):
+        raise invalid(
+            "token_healing is of texts: the template ends a chat's prompt", "token_healing"
+        )
     tools = checked(own, "tools", list, None)
+    template = usual_template(tokenizer, has_tools=bool(tools))
     try:
         use = tool_use(
             None if tools is None else [as_in_chats(tool) for tool in tools],
@@ -29,7 +36,7 @@ def answer_parser(fields: Fields, tokenizer: Tokenizer) -> AnswerParser:
     except RequestError as error:
         raise _named(error) from error
     if use is not None:
-        fields.spelled |= dict.fromkeys(use.settings(), "tools")
+        fields.spelled["structural_tag"] = "tools"
     splits_reasoning = flag(own, "include_reasoning", default=True) and thinks(template)
     return AnswerParser(use, splits_reasoning, tokenizer)
 

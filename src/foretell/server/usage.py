@@ -19,6 +19,7 @@ class UsageCount:
         completion_tokens: of all samples.
         draft_tokens: tokens that were guessed ahead and verified, of all samples that have ended.
         accepted_tokens: how many of these are among the completion's.
+        reasoning_tokens: how many of the completion's are reasoning, of samples that have ended.
     """
 
     prompt_tokens: int = 0
@@ -26,11 +27,13 @@ class UsageCount:
     completion_tokens: int = 0
     draft_tokens: int = 0
     accepted_tokens: int = 0
+    reasoning_tokens: int = 0
 
     def take(self, output: GenerationOutput) -> None:
-        """Count what only a finished sample tells: cached tokens of its prompt, and drafts."""
+        """Count what only a finished sample tells: its prompt's cached tokens, drafts, thoughts."""
         self.draft_tokens += output.usage.draft_tokens
         self.accepted_tokens += output.usage.accepted_tokens
+        self.reasoning_tokens += output.usage.reasoning_tokens
         if output.index == 0:
             self.cached_tokens += output.usage.cached_tokens
 
@@ -42,6 +45,7 @@ class UsageCount:
             "total_tokens": self.prompt_tokens + self.completion_tokens,
             "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
             "completion_tokens_details": {
+                "reasoning_tokens": self.reasoning_tokens,
                 "accepted_prediction_tokens": self.accepted_tokens,
                 "rejected_prediction_tokens": self.draft_tokens - self.accepted_tokens,
             },

@@ -43,6 +43,10 @@ class Writer(ABC):
         self._prompts: Sequence[Sequence[int]] = ()
         self._to_tell = self._choices_with_prompt()
 
+    def identify(self, name: str, *, created: int) -> None:
+        """Let the answer have this id and time, in place of one drawn and of now."""
+        self._head |= {"id": f"{self.prefix}-{name}", "created": created}
+
     def whole(self, outputs: Sequence[GenerationOutput]) -> dict[str, Any]:
         """The answer as one object."""
         choices = [self._choice(index, output) for index, output in enumerate(outputs)]
@@ -140,7 +144,14 @@ class Writer(ABC):
         return found
 
     def _last(self, index: int, output: GenerationOutput) -> bytes:
-        return self._event(self._part(index, "", logprobs=None, **ending(output)))
+        return self._event(self._part(index, "", logprobs=None, **self._ending(output)))
+
+    def _ending(self, output: GenerationOutput) -> dict[str, Any]:
+        """How a choice ended, and its receipt where that is asked for."""
+        told = ending(output)
+        if self._asked.returns_receipts:
+            told["receipt"] = receipt_of(output)
+        return told
 
     def _event(self, choice: dict[str, Any]) -> bytes:
         return frame(self._data(choice))
@@ -150,6 +161,11 @@ class Writer(ABC):
         if self._counts:
             data["usage"] = self._usage.as_dict() if self._asked.counts_always else None
         return data
+
+
+def receipt_of(output: GenerationOutput) -> dict[str, Any] | None:
+    """What makes a text again, as data; None where there is none. The first reads the model."""
+    return None if output.origin is None else output.receipt.to_dict()
 
 
 def ending(output: GenerationOutput) -> dict[str, Any]:
@@ -162,4 +178,6 @@ def ending(output: GenerationOutput) -> dict[str, Any]:
     }
     if output.score is not None:
         told["score"] = output.score
+    if output.inclusion_probability is not None:
+        told["inclusion_probability"] = output.inclusion_probability
     return told

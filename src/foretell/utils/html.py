@@ -155,6 +155,27 @@ class TokenView:
     others: Sequence[Sequence[str]] = ()
 
 
+def tree_rules(colours: Mapping[str, str]) -> str:
+    """The rules of a picture of a tree, with these colours, by what they are for."""
+    page, text, quiet, line, accent, done = (
+        colours[name] for name in ("page", "text", "quiet", "line", "accent", "shade2")
+    )
+    names = ".ft-tree .ft-"
+    return (
+        f".ft-tree text{{font:12px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;"
+        f"fill:{text};stroke:none}}{names}page{{fill:{page}}}"
+        f"{names}head{{font-weight:600;font-size:14px}}{names}quiet{{fill:{quiet};font-size:12px}}"
+        f".ft-tree rect{{fill:{page};stroke:{quiet};stroke-width:1.2}}"
+        f"{names}page.ft-page,{names}mark.ft-mark{{stroke:none}}"
+        f".ft-tree rect.ft-finished{{fill:{done};stroke:{accent}}}"
+        f".ft-tree rect.ft-fell{{stroke:{line};stroke-dasharray:3 3}}"
+        f".ft-tree rect.ft-best{{stroke:{accent};stroke-width:2.6}}"
+        f".ft-tree path{{fill:none;stroke:{quiet};stroke-width:1.2}}"
+        f".ft-tree path.ft-fell{{stroke:{line};stroke-width:1}}"
+        f".ft-tree path.ft-best{{stroke:{accent};stroke-width:3}}"
+    )
+
+
 def style_sheet() -> str:
     """The rules of all views, for light and dark pages."""
     light, dark = _variables(LIGHT), _variables(DARK)
@@ -163,6 +184,7 @@ def style_sheet() -> str:
         f"@media(prefers-color-scheme:dark){{.foretell{{color-scheme:dark;{dark}}}}}"
         f"{_below(LIGHT_PAGES)}{{color-scheme:light;{light}}}"
         f"{_below(DARK_PAGES)}{{color-scheme:dark;{dark}}}{RULES}"
+        f"{tree_rules({name: f'var(--ft-{name})' for name in LIGHT})}"
     )
 
 

@@ -61,6 +61,11 @@ def may_show_on_terminal() -> bool:
     return may_show() and is_terminal(sys.stderr)
 
 
+def show_line(text: str) -> None:
+    """A line on stderr, where a bar would not be seen."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def is_watched() -> bool:
     """Whether somebody may want to see a bar, and can."""
     return may_show_on_terminal() or (may_show() and is_notebook())

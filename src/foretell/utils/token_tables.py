@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 from foretell.utils.display import COLUMNS, pad, show_probability, show_token, width_of
@@ -103,13 +104,13 @@ def scored_lines(
 ) -> Iterator[str]:
     """A table of tokens, their log-probabilities and ranks; at its foot the sum `total`."""
     labels = [show_token(token.token) for token in tokens]
-    columns = min(MAX_LABEL, max(7, *map(width_of, labels)))
+    likeliest = [[f"  {show_token(other.token)}" for other in token.top] for token in tokens]
+    columns = min(MAX_LABEL, max(map(width_of, ["  token", *labels, *chain(*likeliest)])))
     yield f"  {'token':<{columns}}  {'logprob':>9}  {'P':>8}  {'rank':>6}"
-    for label, token in zip(labels, tokens, strict=True):
+    for label, others, token in zip(labels, likeliest, tokens, strict=True):
         yield f"  {pad(label, columns)}  {_figures(token)}".rstrip()
-        for other in token.top:
-            label_of_other = pad(f"  {show_token(other.token)}", columns)
-            yield look.dim(f"  {label_of_other}  {_figures(other)}")
+        for label_of_other, other in zip(others, token.top, strict=True):
+            yield look.dim(f"  {pad(label_of_other, columns)}  {_figures(other)}")
     yield f"  {pad('sum', columns)}  {total:9.3f}"
 
 

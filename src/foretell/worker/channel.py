@@ -61,6 +61,11 @@ class Channel(Generic[T]):
         self._error: BaseException | None = None
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The reader's event loop."""
+        return self._loop
+
+    @property
     def is_abandoned(self) -> bool:
         """Whether nobody can read any more, because the reader's event loop is closed."""
         return self._loop.is_closed()

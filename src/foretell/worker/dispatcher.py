@@ -7,16 +7,19 @@ What goes wrong ends the submission that it concerns, and no other.
 
 from __future__ import annotations
 
-from collections import deque
+from asyncio import AbstractEventLoop
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from foretell.engine.engine import Engine, queue_full
+from foretell.engine.engine import queue_full
 from foretell.engine.events import EndEvent, Event, TokenEvent
 from foretell.errors import ForetellError
 from foretell.streaming.job import Job
+from foretell.streaming.run import MAX_UNSTARTED
 from foretell.worker.channel import Channel, wake
+from foretell.worker.sharing import Runner
 from foretell.worker.submissions import Submission
 
 NUM_AHEAD = 32  # prompts of lists that wait in the engine; the others wait outside, unprepared
@@ -28,20 +31,25 @@ class Dispatcher:
     A prompt that is alone goes to the engine at once, and is refused with QueueFullError where its
     queue was full after the last step already; so is a list, and also where as many lists as may
     wait have prompts outside. A list's prompts are prepared and go to the engine as the queue gets
-    empty, so that they leave room for others, and not while their reader lags.
+    empty, so that they leave room for others, and not while their reader lags. A prompt that is
+    alone and patient waits outside likewise, also while many have no token yet: each of these costs
+    all steps until then.
 
     Args:
-        engine: runs the requests; nobody else may step it.
+        engine: runs the requests; nobody else may step it, unless by way of its client.
         max_waiting: how many requests may wait in it, and how many lists outside; None for no
             bound.
     """
 
-    def __init__(self, engine: Engine, max_waiting: int | None = None) -> None:
+    def __init__(self, engine: Runner, max_waiting: int | None = None) -> None:
         self._engine = engine
         self._max_waiting = max_waiting
         self._open: dict[Submission, None] = {}
+        self._loops: Counter[AbstractEventLoop] = Counter()  # of their readers
         self._by_request: dict[int, Submission] = {}
         self._singles: deque[tuple[Submission, Job]] = deque()  # alone, and not in the engine yet
+        self._patient: deque[tuple[Submission, Job]] = deque()  # likewise, until their turn comes
+        self._num_new = 0  # of those that were patient, and have no token yet
         self._lists: deque[Submission] = deque()  # those that have jobs to be made
         self._changed: dict[Channel[Any], None] = {}  # those whose readers are to be woken
         self._ended: set[tuple[int, int]] = set()  # samples that their texts have ended in a step
@@ -50,17 +58,20 @@ class Dispatcher:
     @property
     def is_busy(self) -> bool:
         """Whether there is anything to do without another submission."""
-        return bool(self._engine.has_work or self._singles or self._ready_lists() or self._changed)
+        waiting = self._singles or self._patient or self._ready_lists()
+        return bool(self._engine.has_work or waiting or self._changed)
 
     def accept(self, submission: Submission) -> None:
         """Take on a submission."""
         self._open[submission] = None
+        self._loops[submission.channel.loop] += 1
         if submission.is_list:
             self._accept_list(submission)
             return
         job = self._next_job(submission)
+        submission.is_outside = job is not None
         if job is not None:
-            self._singles.append((submission, job))
+            (self._patient if submission.is_patient else self._singles).append((submission, job))
 
     def _accept_list(self, submission: Submission) -> None:
         most = self._max_waiting
@@ -76,10 +87,18 @@ class Dispatcher:
         if submission not in self._open:
             return
         del self._open[submission]
+        loop = submission.channel.loop
+        self._loops[loop] -= 1
+        if not self._loops[loop]:
+            del self._loops[loop]
+        self._begin(submission)
         for request_id in submission.requests:
             self._engine.abort(request_id)
             self._by_request.pop(request_id, None)
-        self._singles = deque(pair for pair in self._singles if pair[0] is not submission)
+        submission.closed()
+        if submission.is_outside:
+            self._singles = deque(pair for pair in self._singles if pair[0] is not submission)
+            self._patient = deque(pair for pair in self._patient if pair[0] is not submission)
         self._lists = deque(one for one in self._lists if one is not submission)
 
     def close_all(self, error: BaseException) -> None:
@@ -90,9 +109,11 @@ class Dispatcher:
 
     def work(self) -> None:
         """Admit what there is room for, run a step, and wake those who have something to read."""
-        for submission in [one for one in self._open if one.channel.is_abandoned]:
-            self.close(submission)
+        if any(loop.is_closed() for loop in self._loops):
+            for submission in [one for one in self._open if one.channel.is_abandoned]:
+                self.close(submission)
         self._admit_singles()
+        self._admit_patient()
         self._admit_lists()
         self._wake_readers()  # who waits to be admitted need not wait for the step
         if self._engine.has_work:
@@ -108,12 +129,32 @@ class Dispatcher:
         for _ in range(count):
             self._add(*self._singles.popleft())
 
+    def _room(self) -> int:
+        """How many more may wait in the engine of those that can wait outside."""
+        most = NUM_AHEAD if self._max_waiting is None else max(1, self._max_waiting // 2)
+        return min(NUM_AHEAD, most) - self._engine.stats().waiting
+
+    def _admit_patient(self) -> None:
+        """In their order, as long as few wait."""
+        if not self._patient:
+            return
+        room = min(self._room(), MAX_UNSTARTED - self._num_new)
+        for _ in range(min(len(self._patient), room)):
+            submission, job = self._patient.popleft()
+            submission.is_new = True
+            self._num_new += 1
+            self._add(submission, job)
+
+    def _begin(self, submission: Submission) -> None:
+        """Count it no more among those that have no token yet."""
+        self._num_new -= submission.is_new
+        submission.is_new = False
+
     def _admit_lists(self) -> None:
         """One prompt of each list in turn, as long as few wait."""
         if not self._ready_lists():
             return
-        most = NUM_AHEAD if self._max_waiting is None else max(1, self._max_waiting // 2)
-        room = min(NUM_AHEAD, most) - self._engine.stats().waiting
+        room = self._room()
         while room > 0 and (lists := self._ready_lists()):
             submission = min(lists, key=lambda one: one.priority)
             self._lists.remove(submission)
@@ -136,6 +177,7 @@ class Dispatcher:
         return job
 
     def _add(self, submission: Submission, job: Job) -> None:
+        submission.is_outside = False
         with self._failing(submission):
             request_id = self._engine.add(job.request, is_checked=True)
             self._by_request[request_id] = submission
@@ -170,12 +212,15 @@ class Dispatcher:
         if isinstance(event, EndEvent) and event.error and self._cause not in (None, event.error):
             event.error.__cause__ = self._cause
         self._changed[submission.channel] = None
+        if submission.is_new:
+            self._begin(submission)
         ended_sample = submission.take(event)
         if ended_sample is not None:
             self._engine.abort(event.request_id, ended_sample)
             self._ended.add((event.request_id, ended_sample))
         if event.request_id not in submission.requests:
             del self._by_request[event.request_id]
+            self._engine.abort(event.request_id)  # which has ended: whoever keeps it may forget it
             if not submission.requests and submission not in self._lists:
                 self._end(submission)
 

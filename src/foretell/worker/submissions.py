@@ -29,6 +29,9 @@ class Submission(ABC):
         channel: how the caller hears of them.
         jobs: gives each job when it is asked for, in the worker thread.
         is_list: whether its jobs can wait for each other; one that is alone is admitted or refused.
+        is_patient: whether one that is alone waits outside the engine, too, until its turn comes.
+        is_outside: whether its job is made, it is alone, and the engine has not got it yet.
+        is_new: whether it is patient, with the engine, and has no token yet.
         priority: lists with a lower number are admitted earlier.
         requests: engine ids of those that are under way.
     """
@@ -39,11 +42,14 @@ class Submission(ABC):
         jobs: Iterator[Job],
         *,
         is_list: bool = False,
+        is_patient: bool = False,
         priority: int = 0,
     ) -> None:
         self.channel = channel
         self.jobs = jobs
         self.is_list = is_list
+        self.is_patient = is_patient
+        self.is_outside = self.is_new = False
         self.priority = priority
         self.requests: set[int] = set()
 
@@ -58,6 +64,9 @@ class Submission(ABC):
         Returns the sample that has ended here, though the engine would go on with it.
         """
 
+    def closed(self) -> None:  # noqa: B027  most have nothing to do
+        """Take note that no more events come."""
+
 
 class Generation(Submission):
     """Continues prompts.
@@ -67,7 +76,7 @@ class Generation(Submission):
         jobs: gives their jobs.
         tokenizer: the model's.
         streams: whether every chunk is wanted, or those only that end a sample.
-        rest: `is_list` and `priority`.
+        rest: `is_list`, `is_patient` and `priority`.
     """
 
     def __init__(
@@ -101,6 +110,11 @@ class Generation(Submission):
             del self._samples[event.request_id]
             self.requests.remove(event.request_id)
         return event.sample if ends_early(event, chunk) else None
+
+    def closed(self) -> None:
+        """Let the spans of requests that are under way end."""
+        for samples in self._samples.values():
+            samples.close()
 
 
 class Observation(Submission, Generic[T]):

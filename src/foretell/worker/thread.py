@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
@@ -19,6 +19,7 @@ from foretell.engine.client import INSIDE
 from foretell.errors import ClosedError, RequestError
 from foretell.worker.channel import Channel, wake
 from foretell.worker.dispatcher import Dispatcher, own_error
+from foretell.worker.sharing import SharedEngine
 from foretell.worker.submissions import Submission
 
 if TYPE_CHECKING:
@@ -55,10 +56,14 @@ class Worker:
     Args:
         load: makes the LLM, in the worker thread.
         max_waiting: the LLM's.
+        shares: whether the LLM is somebody else's, who may use it meanwhile and closes it.
     """
 
-    def __init__(self, load: Callable[[], LLM], max_waiting: int | None = None) -> None:
+    def __init__(
+        self, load: Callable[[], LLM], max_waiting: int | None = None, *, shares: bool = False
+    ) -> None:
         self._load = load
+        self._shares = shares
         self._max_waiting = max_waiting
         self._inbox: SimpleQueue[Command] = SimpleQueue()
         self._lock = Lock()  # for `_refusal` and `_watchers`
@@ -145,7 +150,7 @@ class Worker:
         try:
             llm = self._load()
             self._is_loaded = True
-            with llm:
+            with nullcontext() if self._shares else llm:
                 self._work(llm)
         except BaseException as error:  # noqa: BLE001  nobody else would hear of it
             self._failure = reason = refusal = error
@@ -156,7 +161,9 @@ class Worker:
         atexit.unregister(self._leave_with_program)
 
     def _work(self, llm: LLM) -> None:
-        dispatcher = Dispatcher(llm._require_open().engine, self._max_waiting)
+        opened = llm._require_open()
+        runner = SharedEngine(opened.client, opened.engine) if self._shares else opened.engine
+        dispatcher = Dispatcher(runner, self._max_waiting)
         reason: BaseException = ClosedError(ENDED)
         try:
             while not self._is_stopping:

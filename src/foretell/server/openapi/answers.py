@@ -47,6 +47,7 @@ def _ref(name: str) -> Schema:
 
 _TOKEN = {"token": _TEXT, "logprob": _NUMBER, "bytes": _IDS}
 _TOKEN_WITH_TOP = _object(**_TOKEN, top_logprobs=_list(_object(**_TOKEN)))
+_RECEIPT = {"receipt": nullable({"type": "object"})}
 _STOP = {"finish_reason": {"enum": ["stop", "length", "abort", "error"]}}
 _MADE = {
     "created": _COUNT,
@@ -129,11 +130,14 @@ PLAIN: dict[str, Schema] = {
         object={"const": "chat.completion"},
         **_MADE,
         choices=_list(
-            _object(
-                index=_COUNT,
-                message=_CHAT_MESSAGE,
-                logprobs=nullable(_object(content=_list(_TOKEN_WITH_TOP))),
-                finish_reason={"enum": [*_STOP["finish_reason"]["enum"], "tool_calls"]},
+            _with(
+                _object(
+                    index=_COUNT,
+                    message=_CHAT_MESSAGE,
+                    logprobs=nullable(_object(content=_list(_TOKEN_WITH_TOP))),
+                    finish_reason={"enum": [*_STOP["finish_reason"]["enum"], "tool_calls"]},
+                ),
+                **_RECEIPT,
             )
         ),
     ),
@@ -142,24 +146,30 @@ PLAIN: dict[str, Schema] = {
         object={"const": "text_completion"},
         **_MADE,
         choices=_list(
-            _object(index=_COUNT, text=_TEXT, logprobs=nullable(_object(**_OFFSETS)), **_STOP)
+            _with(
+                _object(index=_COUNT, text=_TEXT, logprobs=nullable(_object(**_OFFSETS)), **_STOP),
+                **_RECEIPT,
+            )
         ),
     ),
-    "Response": _object(
-        id=_TEXT,
-        object={"const": "response"},
-        created_at=_COUNT,
-        model=_TEXT,
-        status=_RESPONSE_STATUS,
-        incomplete_details=nullable(_object(reason={"const": "max_output_tokens"})),
-        instructions=nullable(_TEXT),
-        metadata={"type": "object", "additionalProperties": _TEXT},
-        output=_list(_RESPONSE_ITEM),
-        temperature=_NUMBER,
-        top_p=_NUMBER,
-        max_output_tokens=nullable(_COUNT),
-        store={"const": False},
-        usage=nullable(_RESPONSE_USAGE),
+    "Response": _with(
+        _object(
+            id=_TEXT,
+            object={"const": "response"},
+            created_at=_COUNT,
+            model=_TEXT,
+            status=_RESPONSE_STATUS,
+            incomplete_details=nullable(_object(reason={"const": "max_output_tokens"})),
+            instructions=nullable(_TEXT),
+            metadata={"type": "object", "additionalProperties": _TEXT},
+            output=_list(_RESPONSE_ITEM),
+            temperature=_NUMBER,
+            top_p=_NUMBER,
+            max_output_tokens=nullable(_COUNT),
+            store={"const": False},
+            usage=nullable(_RESPONSE_USAGE),
+        ),
+        **_RECEIPT,
     ),
     "Model": _MODEL,
     "ModelList": _object(object={"const": "list"}, data=_list(_ref("Model"))),

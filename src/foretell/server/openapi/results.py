@@ -30,9 +30,10 @@ class ResultSchemas:
         return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
     def fields(self, kind: type) -> dict[str, Schema]:
-        """The schemas of a class's fields."""
+        """The schemas of a class's fields, as far as `to_dict()` has them."""
         hints = get_type_hints(kind)
-        return {one.name: self.schema(hints[one.name]) for one in dataclasses.fields(kind)}
+        shown = [one.name for one in dataclasses.fields(kind) if one.repr]
+        return {name: self.schema(hints[name]) for name in shown}
 
     def schema(self, hint: Any) -> Schema:
         """The schema of the values of a type. A float that is infinite is null."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from foretell.config import GenerationConfig
-from foretell.config.choices import LOGPROB_STAGES, SCOPE_NAMES
+from foretell.config.choices import LAYER_GROUPS, LOGPROB_STAGES, SCOPE_NAMES
 from foretell.config.dialects import DIALECTS
 from foretell.config.ranges import FINITE, Range
 from foretell.config.settings import SETTINGS, STAGES, Setting
@@ -19,13 +19,15 @@ from foretell.config.validators import (
     BAN,
     DECAY_FACTOR,
     DECAY_START,
+    LAYER,
+    MAX_WORDS,
     MIN_COUNT,
     PATTERN_SIZE,
-    STAGE_NAMES,
-    Notation,
+    SEEDING_SCHEMES,
+    WATERMARK_NUMBERS,
     RepetitionDetection,
-    Values,
 )
+from foretell.config.values import STAGE_NAMES, Notation, Values
 from foretell.server.fields import MOST, SENDABLE
 from foretell.server.limits import MAX_BIASES, MAX_STOPS, MAX_TEXT_CHARACTERS, MAX_TEXTS
 
@@ -52,7 +54,7 @@ def nullable(schema: Schema) -> Schema:
     kind = schema.get("type")
     if kind is None or "enum" in schema:
         return {"anyOf": [schema, {"type": "null"}]}
-    return {**schema, "type": [kind, "null"]}
+    return {**schema, "type": [*([kind] if isinstance(kind, str) else kind), "null"]}
 
 
 def _number(values: Range) -> Schema:
@@ -110,6 +112,14 @@ def _biases() -> Schema:
     }
 
 
+def _words() -> Schema:
+    text = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARACTERS}
+    one = {"anyOf": [text, _ids(1)]}
+    several = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_WORDS}
+    words = {"type": "array", "items": {"anyOf": [*one["anyOf"], several]}, "maxItems": MAX_WORDS}
+    return {"anyOf": [text, {**words, "minItems": 1}]}
+
+
 def _pair(*parts: Schema) -> Schema:
     return {"type": "array", "prefixItems": list(parts), "minItems": 2, "maxItems": 2}
 
@@ -125,6 +135,18 @@ def _detection() -> Schema:
     return {"anyOf": [{"type": "boolean"}, shape]}
 
 
+def _watermark() -> Schema:
+    fields = {name: _number(span) for name, span in WATERMARK_NUMBERS.items()}
+    fields["seeding_scheme"] = {"enum": list(SEEDING_SCHEMES)}
+    shape = {"type": "object", "properties": fields, "additionalProperties": False}
+    return {"anyOf": [{"type": "boolean"}, shape]}
+
+
+def _layers() -> Schema:
+    numbers = {"type": "array", "items": _number(LAYER), "minItems": 1}
+    return {"anyOf": [{"enum": list(LAYER_GROUPS)}, numbers]}
+
+
 _SHAPES: Mapping[Notation, Callable[[], Schema]] = {
     Notation.FLAG: lambda: {"type": "boolean"},
     Notation.TEXT: lambda: {"anyOf": [{"type": "string", "minLength": 1}, _ids(1)]},
@@ -138,10 +160,13 @@ _SHAPES: Mapping[Notation, Callable[[], Schema]] = {
         "items": _pair(_ids(1), _bias()),
         "maxItems": MAX_BIASES,
     },
+    Notation.WORDS: _words,
     Notation.SCOPE: _scope,
     Notation.DECAY: lambda: _pair(_number(DECAY_START), _number(DECAY_FACTOR)),
     Notation.EARLY_STOPPING: lambda: {"enum": [True, False, "never"]},
     Notation.DETECTION: _detection,
+    Notation.LAYERS: _layers,
+    Notation.WATERMARK: _watermark,
     Notation.PATTERN: lambda: {"type": "string", "minLength": 1},
     Notation.GRAMMAR: lambda: {"type": "string", "minLength": 1},
     Notation.SCHEMA: lambda: {"type": ["object", "string"]},

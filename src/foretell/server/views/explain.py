@@ -8,7 +8,7 @@ from typing import Any
 
 from foretell.analysis.explain import Explanation, told_step
 from foretell.config.defaults import EXPLAIN_TOKENS, NUM_LOGPROBS
-from foretell.config.settings import MULTIPLYING_SETTINGS, SETTINGS
+from foretell.config.settings import MULTIPLYING_SETTINGS, SEARCHING
 from foretell.outputs import Chunk, GenerationOutput
 from foretell.server.asking import Asked, asked, settings_in_force, sorted_fields
 from foretell.server.errors import ApiError, invalid
@@ -18,11 +18,7 @@ from foretell.server.state import ServerState
 from foretell.server.values import flag, number
 from foretell.server.views.prompt import PromptSource, limit_length
 
-NOT_FOR_EXPLAIN = (
-    "max_length",
-    *MULTIPLYING_SETTINGS,
-    *(name for name, row in SETTINGS.items() if set(row.needs) & set(MULTIPLYING_SETTINGS)),
-)
+NOT_FOR_EXPLAIN = tuple(dict.fromkeys(("max_length", *MULTIPLYING_SETTINGS, *SEARCHING)))
 """Settings that are refused: one text is explained, of a length of its own, and no search."""
 
 

@@ -30,7 +30,10 @@ class PromptSource:
         own, tokenizer = fields.own, state.llm.tokenizer
         fields.spelled |= {"template_arguments": "chat_template_kwargs", "text": "prompt"}
         if "messages" in own:
-            self._read: Callable[[], Prompt] = conversation(fields, tokenizer)
+            length = state.llm.info.context_length
+            self._read: Callable[[], Prompt] = conversation(
+                fields, tokenizer, context_length=length
+            )
             return
         template_wishes(own)  # are of no use here, and have to make sense all the same
         prompt = own.get("prompt")

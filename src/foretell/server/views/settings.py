@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from foretell.config import GenerationConfig
-from foretell.inputs.processor import InputProcessor
 from foretell.server.asking import settings_in_force
 from foretell.server.frames import dumps
 from foretell.server.sorting import Fields
 from foretell.server.state import ServerState
+from foretell.worker.preparing import prepare_beside
 
 
 async def check_settings(fields: Fields, state: ServerState) -> bytes:
-    """The settings in force, all filled in; ConfigError where they make no sense."""
-    config = _checked(fields, state)
+    """The settings in force, all filled in; ConfigError where they make no sense.
+
+    A form is compiled, as it would be for a request.
+    """
+    inputs = state.inputs
+    config = inputs.settings(None, settings_in_force(fields, state, fallback={}))
+    if config.form is not None:
+        await prepare_beside(lambda: inputs.template(config), config)
     data = {
         "object": "foretell.settings",
         "config": config.as_dict(),
@@ -21,10 +26,3 @@ async def check_settings(fields: Fields, state: ServerState) -> bytes:
         "warnings": [*config.warnings],
     }
     return dumps(data)
-
-
-def _checked(fields: Fields, state: ServerState) -> GenerationConfig:
-    """As every request's settings are checked, against the model's vocabulary too."""
-    llm = state.llm
-    inputs = InputProcessor(llm.tokenizer, llm.recommended, lambda _: None, llm.info.vocab_size)
-    return inputs.settings(None, settings_in_force(fields, state, fallback={}))
