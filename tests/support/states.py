@@ -57,12 +57,13 @@ def assert_states_like_the_reference(backend: StatefulBackend, model: Any, ids: 
     """Hidden states, and logits of all layers, are transformers', and the same in any chunks."""
     num_layers = backend.info.num_layers
     with torch.inference_mode(), _listening(model, num_layers) as layers:
-        last = model(torch.tensor([ids]), output_hidden_states=True).hidden_states[-1][0]
+        given = torch.tensor([ids], device=model.device)
+        last = model(given, output_hidden_states=True).hidden_states[-1][0]
         early = torch.stack([model.get_output_embeddings()(state) for state in layers], dim=1)
     assert num_layers == len(layers)
     (whole,) = states_of(backend, ids, [len(ids)])
-    np.testing.assert_allclose(whole.hidden, last.numpy(), rtol=0, atol=TOLERANCE)
-    expected = early.flatten(0, 1).float().numpy()
+    np.testing.assert_allclose(whole.hidden, last.cpu().numpy(), rtol=0, atol=TOLERANCE)
+    expected = early.flatten(0, 1).float().cpu().numpy()
     # Rows that no norm has been over can be large, and what float32 loses is in proportion.
     tolerance = TOLERANCE * max(1.0, float(np.abs(expected).max()) / 10)
     np.testing.assert_allclose(whole.early_logits, expected, rtol=0, atol=tolerance)

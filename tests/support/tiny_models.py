@@ -1,14 +1,19 @@
-"""Tiny models of random weights, of the families that transformers knows."""
+"""Tiny models of random weights, of the families that transformers knows.
+
+FORETELL_TEST_DEVICE=cuda puts them there, and with them the tests of the transformers backend.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 import torch
 import transformers
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+DEVICE = os.environ.get("FORETELL_TEST_DEVICE", "cpu")
 VOCAB = 97
 CONTEXT = 128
 WINDOW = 9
@@ -144,7 +149,7 @@ def make_tiny(kind: str, settings: dict[str, Any], *, seed: int = 0) -> PreTrain
         for weights in model.parameters():
             if weights.dim() > 1:
                 weights.normal_(0, 0.25)
-    return model
+    return model.to(DEVICE)
 
 
 def tiny(family: str) -> PreTrainedModel:

@@ -14,7 +14,16 @@ from safetensors.torch import load_file, save_file
 from support.backend_contract import BackendContract, Piece, run, some_tokens
 from support.engine_contract import EngineContract
 from support.states import assert_states_like_the_reference
-from support.tiny_models import CONTEXT, FAMILIES, GROUPED, UNFIT, VOCAB, make_tiny, tiny
+from support.tiny_models import (
+    CONTEXT,
+    DEVICE,
+    FAMILIES,
+    GROUPED,
+    UNFIT,
+    VOCAB,
+    make_tiny,
+    tiny,
+)
 from transformers import LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
@@ -33,7 +42,7 @@ from foretell.errors import (
 
 SMALL = {"block_size": 4, "max_batch_tokens": 40}
 PROMPTS = (1, 5, 33, 17, 2, 60)
-NEW_TOKENS = 12
+NEW_TOKENS = 32
 
 
 class TestEngine(EngineContract):
@@ -86,10 +95,10 @@ def prompts_for(model):
     return [np.random.default_rng(length).integers(3, VOCAB, length).tolist() for length in PROMPTS]
 
 
-def run_engine(backend, prompts):
+def run_engine(backend, prompts, count=NEW_TOKENS):
     """Greedy tokens of all prompts, run together."""
     engine = Engine(backend)
-    config = GenerationConfig(max_new_tokens=NEW_TOKENS)
+    config = GenerationConfig(max_new_tokens=count)
     found = {engine.add(Request(prompt, config)): [] for prompt in prompts}
     while engine.has_work:
         for event in engine.step():
@@ -97,11 +106,11 @@ def run_engine(backend, prompts):
     return [*found.values()]
 
 
-def generate(model, prompt):
+def generate(model, prompt, count=NEW_TOKENS):
     """The model's own greedy tokens."""
-    ids = torch.tensor([prompt])
+    ids = torch.tensor([prompt], device=model.device)
     mask = torch.ones_like(ids)
-    whole = model.generate(ids, attention_mask=mask, max_new_tokens=NEW_TOKENS, do_sample=False)
+    whole = model.generate(ids, attention_mask=mask, max_new_tokens=count, do_sample=False)
     return whole[0, len(prompt) :].tolist()
 
 
@@ -124,7 +133,8 @@ def test_logits_are_the_models_own(model):
         pieces = [Piece([ids[length]], blocks, length) for length, blocks in others]
         rows.append(run(backend, *pieces, Piece([ids[at]], table, at))[-1:])
     with torch.inference_mode():
-        expected = model(torch.tensor([ids]), use_cache=False).logits[0].numpy()
+        given = torch.tensor([ids], device=model.device)
+        expected = model(given, use_cache=False).logits[0].cpu().numpy()
     assert expected.std() > 0.1
     np.testing.assert_allclose(np.concatenate(rows), expected, rtol=0, atol=2e-5)
 
@@ -140,13 +150,14 @@ def test_blocks_come_into_use_in_any_order():
 
 
 def test_info_says_what_runs_and_what_it_takes():
-    info = TransformersBackend(tiny("llama"), context_length=100).info
+    model = tiny("llama")
+    info = TransformersBackend(model, context_length=100).info
     assert info.name == "transformers"
-    assert info.description == "LlamaForCausalLM, float32, cpu"
+    assert info.description == f"LlamaForCausalLM, float32, {model.device}"
     assert (info.vocab_size, info.context_length, info.block_size) == (VOCAB, 100, 16)
     assert info.num_blocks == 512  # 14 would be two contexts
     assert info.kv_bytes_per_token == 2 * 3 * 2 * 8 * 4  # k and v, layers, heads, dim, float32
-    assert info.weight_bytes == 4 * tiny("llama").num_parameters()
+    assert info.weight_bytes == 4 * model.num_parameters()
 
 
 def test_bfloat16_answers_in_float32():
@@ -223,7 +234,8 @@ def test_longrope_is_kept_where_past_keys_stay_valid():
     backend = TransformersBackend(model, **SMALL)
     assert backend.info.context_length == 48
     prompts = [np.random.default_rng(seed).integers(3, VOCAB, 36).tolist() for seed in range(2)]
-    assert run_engine(backend, prompts) == [generate(model, prompt) for prompt in prompts]
+    expected = [generate(model, prompt, 12) for prompt in prompts]
+    assert run_engine(backend, prompts, 12) == expected
 
 
 @pytest.fixture
@@ -235,10 +247,10 @@ def folder(tmp_path):
 def test_a_folder_runs_as_the_model_that_it_holds(folder):
     tokens = Piece([5, 6, 7], [0])
     expected = run(TransformersBackend(tiny("llama"), **SMALL), tokens)
-    loaded = TransformersBackend.load(str(folder), device="cpu", **SMALL)
+    loaded = TransformersBackend.load(str(folder), device=DEVICE, **SMALL)
     np.testing.assert_array_equal(run(loaded, tokens), expected)
-    halved = TransformersBackend.load(str(folder), device="cpu", dtype="bfloat16", **SMALL)
-    assert halved.info.description == "LlamaForCausalLM, bfloat16, cpu"
+    halved = TransformersBackend.load(str(folder), device=DEVICE, dtype="bfloat16", **SMALL)
+    assert halved.info.description == f"LlamaForCausalLM, bfloat16, {halved.model.device}"
     assert halved.info.kv_bytes_per_token == loaded.info.kv_bytes_per_token // 2
 
 
