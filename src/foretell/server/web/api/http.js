@@ -22,7 +22,8 @@ export class ApiError extends Error {
 const ROOT = new URL("./", globalThis.document?.baseURI ?? "http://localhost/");
 
 /**
- * The answer to a request; ApiError where it is an error or none comes.
+ * The answer to a request; ApiError where it is an error or none comes. Whether it is this server's,
+ * who reads it knows.
  *
  * @param {string} path as "v1/models"
  * @param {unknown} [body] sent as JSON; none: the request is a GET
@@ -32,10 +33,7 @@ const ROOT = new URL("./", globalThis.document?.baseURI ?? "http://localhost/");
 export async function request(path, body, abort) {
   const sent = key.value;
   const response = await send(path, body, abort);
-  if (response.ok) {
-    isReachable.value = true;
-    return response;
-  }
+  if (response.ok) return response;
   if (response.status === 401 && sent === key.value) isKeyNeeded.value = true;
   throw refusal(response, await textOf(response, abort));
 }
@@ -51,10 +49,18 @@ export async function request(path, body, abort) {
 export async function json(path, body, abort) {
   const response = await request(path, body, abort);
   const text = await textOf(response, abort);
+  const found = parsed(text);
+  if (found === undefined) throw unanswered(`${path} was answered with what is no JSON: ${shortened(text)}`);
+  isReachable.value = true;
+  return found;
+}
+
+/** @param {string} text @returns {any} undefined: it is no JSON */
+function parsed(text) {
   try {
     return JSON.parse(text);
   } catch {
-    throw unanswered(`${path} was answered with what is no JSON: ${shortened(text)}`);
+    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Answers that come as server-sent events. */
 
 import { ApiError, request, unanswered } from "./http.js";
+import { isReachable } from "./reachable.js";
 
 /**
  * The data of each event, as it comes; ApiError where the server reports an error in the middle,
@@ -50,6 +51,7 @@ async function* batchesOf(reader, abort) {
     const data = cut(value).filter((event) => event.startsWith("data: ")).map((event) => event.slice(6));
     const end = data.indexOf("[DONE]");
     const events = (end < 0 ? data : data.slice(0, end)).map((one) => JSON.parse(one));
+    if (events.length > 0) isReachable.value = true;
     const failed = events.findIndex((event) => event.error);
     if (failed !== 0 && events.length > 0) yield failed < 0 ? events : events.slice(0, failed);
     if (failed >= 0) throw failure(events[failed].error);

@@ -22,6 +22,9 @@ const LATER = {
   learn: () => import("../learn/learn_view.js").then((module) => module.LearnView),
 };
 
+/** Those that are there: they are shown at once. @type {Partial<Record<import("./view.js").Tab, any>>} */
+const fetched = {};
+
 const KeyHelp = fetchedLater(() => import("./keys/key_help.js").then((module) => module.KeyHelp));
 
 export function App() {
@@ -45,11 +48,11 @@ export function App() {
 
 /** @param {{ name: import("./view.js").Tab }} props */
 function View({ name }) {
-  const [Found, setFound] = useState(/** @type {any} */ (null));
+  const [Found, setFound] = useState(() => fetched[name] ?? null);
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   useEffect(() => {
-    if (name === "write") return;
-    Promise.all([LATER[name](), fetchLaterStyle()]).then(([view]) => setFound(() => view), setError);
+    if (name === "write" || Found !== null) return;
+    Promise.all([LATER[name](), fetchLaterStyle()]).then(([view]) => setFound(() => (fetched[name] = view)), setError);
   }, [name]);
   if (error !== null) throw error;
   if (name === "write") return html`<h1 class="unseen">${t("write")}</h1><${WriteView} />`;

@@ -1,6 +1,6 @@
 /** Asks for the server's key, where it wants one. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { isKeyNeeded, key, useKey } from "../api/key.js";
 import { meetServer } from "../state/server.js";
@@ -14,7 +14,7 @@ export function KeyPrompt() {
 function KeyForm() {
   const [text, setText] = useState("");
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   /** @param {Event} event */
   const send = (event) => {
     event.preventDefault();

@@ -1,6 +1,6 @@
 /** A dialog that lists the keys. `help_key.js` opens it. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
 import { isHelpShown } from "./help_key.js";
 import { t } from "./texts.js";
@@ -19,7 +19,7 @@ const KEYS = /** @type {const} */ ([
 export function KeyHelp() {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const isShown = isHelpShown.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isShown) dialog.current?.showModal();
     else dialog.current?.close();
   }, [isShown]);

@@ -1,6 +1,6 @@
 /** What can be done with the branch that is shown: its name, its note, its end. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "../../app/html.js";
 import { current } from "../../state/store.js";
 import { annotate, remove, rename, renaming } from "./changes.js";
@@ -34,7 +34,7 @@ export function BranchTools() {
 /** @param {{ branch: import("../../state/tree.js").Branch }} props the name as a field: Enter keeps it, Escape does not */
 export function NameField({ branch }) {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
-  useEffect(() => field.current?.select(), []);
+  useLayoutEffect(() => field.current?.select(), []);
   const end = (/** @type {string} */ name) => {
     rename(branch.id, name);
     requestAnimationFrame(() => document.getElementById(`branch-${branch.id}`)?.focus());

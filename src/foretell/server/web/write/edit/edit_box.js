@@ -1,6 +1,6 @@
 /** The text as a field, in place of its tokens. */
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { html } from "../../app/html.js";
 import { tokens } from "../../state/store.js";
 import { rowsOf } from "../prompt/typing.js";
@@ -14,7 +14,7 @@ export function EditBox() {
   const before = tokens.value;
   const [text, setText] = useState(() => editableText(before));
   const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   const finish = (/** @type {boolean} */ goesOn) => reporting(() => finishEdit(text, { goesOn }));
   return html`
     <section class="edit sheet" aria-label=${t("edited")} data-heir="edit-button" onKeyDown=${(/** @type {KeyboardEvent} */ event) => byKey(event, finish)}>
