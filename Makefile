@@ -50,7 +50,8 @@ demo: $(VENV)/built ## watch the default model write
 test: $(VENV)/tested web-packages ## all tests (fetches the default model)
 	$(BIN)/python -m pytest
 
-# What the playground is tested with; WEB_TESTS="tests/web/browser/page.spec.mjs" runs less.
+# What the playground is tested with; WEB_TESTS="tests/web/browser/page.spec.mjs" runs less, and SLOW=4
+# runs it as on a slow phone (tests/web/README.md).
 WEB := build/web
 WEB_TESTS := $(wildcard tests/web/unit/*.test.mjs tests/web/browser/*.spec.mjs)
 

@@ -1,6 +1,7 @@
 // The view "Beams": the tree of a search.
 import assert from "node:assert/strict";
 import { checkLooks, openTab, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { showSum } from "../../../src/foretell/server/web/beams/numbers.js";
 
 const lines = ["the cat sat on the mat"];
@@ -46,7 +47,7 @@ pageTest("the tree grows step by step, and is stopped", slow, async (page) => {
   assert(await button(page, "Stop").isEnabled());
   const early = await numSteps();
   await node(page, `${early + 1}.0.0`).waitFor();
-  assert((await numSteps()) > early);
+  await comesTo(numSteps, (number) => number > early);
   await button(page, "Stop").click();
   await page.locator("button.main:not(:disabled)").waitFor();
   const ended = await numSteps();
@@ -62,7 +63,7 @@ pageTest("each candidate has the sum, the fate and the reason that the API tells
     for (const [beam, { candidates }] of step.beams.entries()) {
       for (const [index, one] of candidates.entries()) {
         const found = node(page, `${number}.${beam}.${index}`);
-        assert.equal(await found.getAttribute("data-fate"), one.fate);
+        await comesTo(() => found.getAttribute("data-fate"), one.fate);
         assert.equal(await found.locator(".tree-sum").textContent(), showSum(one.total));
         const name = await found.getAttribute("aria-label");
         assert(name.includes(showSum(one.total)) && name.endsWith(`. ${one.verdict}`), name);
@@ -70,7 +71,7 @@ pageTest("each candidate has the sum, the fate and the reason that the API tells
     }
   }
   const number = steps.reduce((sum, { beams }) => sum + beams.reduce((all, beam) => all + beam.candidates.length, 0), 1);
-  assert.equal(await items(page).count(), number);
+  await counted(items(page), number);
 });
 
 pageTest("pointing at a candidate tells why", fast, async (page) => {
@@ -81,7 +82,7 @@ pageTest("pointing at a candidate tells why", fast, async (page) => {
     const one = steps[0].beams[0].candidates[index];
     await node(page, `0.0.${index}`).hover();
     await panel.getByText(one.verdict).waitFor();
-    assert.match(await panel.textContent(), new RegExp(one.fate));
+    await comesTo(() => panel.textContent(), new RegExp(one.fate));
   }
 });
 
@@ -90,7 +91,7 @@ pageTest("finished texts have the scores that the API tells", fast, async (page)
   await search(page, settings);
   const { hypotheses } = await asked(fast, settings);
   const listed = page.getByRole("region", { name: "Finished texts" }).getByRole("listitem");
-  assert.equal(await listed.count(), hypotheses.length);
+  await counted(listed, hypotheses.length);
   for (const [number, { score, total, token_ids }] of hypotheses.entries()) {
     const told = (await listed.nth(number).locator(".hypothesis-score").textContent()).replace(/\s+/g, "");
     assert.equal(told, `${showSum(total)}/${token_ids.length}0.5=${showSum(score)}`);
@@ -102,18 +103,18 @@ pageTest("the slider shows the tree as it was", fast, async (page) => {
   await search(page);
   const all = await items(page).count();
   await slider(page).fill("1");
-  assert((await items(page).count()) < all);
-  assert.equal(await node(page, "1.0.0").count(), 0);
   await page.getByText("step 1 of 6").waitFor();
+  await counted(node(page, "1.0.0"), 0);
+  await comesTo(() => items(page).count(), (number) => number < all);
   await button(page, "Next step").click();
   await node(page, "1.0.0").waitFor();
   await slider(page).fill("0");
-  assert.equal(await items(page).count(), 1);
+  await counted(items(page), 1);
   await button(page, "Play").click();
   await node(page, "5.0.0").waitFor();
   await button(page, "Play").waitFor();
   await drawn(page);
-  assert.equal(await items(page).count(), all);
+  await counted(items(page), all);
 }, { reducedMotion: true });
 
 pageTest("by keyboard alone: a search, its tree, a reason", fast, async (page) => {
@@ -125,24 +126,23 @@ pageTest("by keyboard alone: a search, its tree, a reason", fast, async (page) =
   await page.keyboard.type("the cat");
   await reach(page, (one) => one.textContent.trim() === "Generate");
   await page.keyboard.press("Enter");
-  await page.locator("[data-ended=true]").waitFor();
+  await drawn(page);
   await reach(page, (one) => one.getAttribute("role") === "treeitem");
   const focused = () => page.evaluate(() => document.activeElement.getAttribute("data-place"));
-  assert.equal(await focused(), "prompt");
+  await comesTo(focused, "prompt");
   await page.keyboard.press("ArrowRight");
-  const first = await focused();
-  assert.match(first, /^0\.0\./);
+  const first = await comesTo(focused, /^0\.0\./);
   await page.keyboard.press("ArrowDown");
-  assert.notEqual(await focused(), first);
+  await comesTo(focused, (now) => now !== first);
   const { steps } = await asked(fast, { num_beams: 3, max_new_tokens: 6 });
   const one = steps[0].beams[0].candidates[Number((await focused()).split(".")[2])];
   await page.getByRole("region", { name: "Candidate" }).getByText(one.verdict).waitFor();
   const size = () => page.getByRole("tree").evaluate((tree) => tree.clientWidth);
   const before = await size();
   await page.keyboard.press("-");
-  assert((await size()) < before);
+  await comesTo(size, (now) => now < before);
   await page.keyboard.press("ArrowLeft");
-  assert.equal(await focused(), "prompt");
+  await comesTo(focused, "prompt");
 });
 
 /** Press Tab until the focus is where it is wanted. */
@@ -173,9 +173,7 @@ pageTest("of a large tree what is in sight is drawn, and the step that is shown 
   for (const step of [40, 1, 20, 39]) {
     await slider(page).fill(`${step}`);
     await node(page, `${step - 1}.0.0`).waitFor();
-    await drawn(page);
-    const places = await seen(page);
-    assert(hasStep(places, step - 1) && places.length > 5, `step ${step}: ${places}`);
+    await comesTo(() => seen(page), (places) => hasStep(places, step - 1) && places.length > 5, `step ${step}`);
   }
   await page.locator(".tree-frame").evaluate((frame) => (frame.scrollLeft = 0));
   await node(page, "prompt").waitFor();
@@ -188,14 +186,11 @@ pageTest("the keyboard walks through a large tree", fast, async (page) => {
   const focused = () => page.evaluate(() => document.activeElement.getAttribute("data-place"));
   for (let step = 38; step >= 0; step -= 1) {
     await page.keyboard.press("ArrowLeft");
-    await page.waitForFunction((start) => document.activeElement.getAttribute("data-place")?.startsWith(start), `${step}.`);
-    for (let tries = 0; !(await seen(page)).includes(await focused()); tries += 1) {
-      assert(tries < 40, `step ${step} is seen`);
-      await page.waitForTimeout(25);
-    }
+    const place = await comesTo(focused, (now) => now?.startsWith(`${step}.`));
+    await comesTo(() => seen(page), (places) => places.includes(place), `step ${step} is seen`);
   }
   await page.keyboard.press("Home");
-  await page.waitForFunction(() => document.activeElement.getAttribute("data-place") === "prompt");
+  await comesTo(focused, "prompt");
 });
 
 pageTest("a step is told as a table, too", fast, async (page) => {
@@ -204,7 +199,7 @@ pageTest("a step is told as a table, too", fast, async (page) => {
   const { steps } = await asked(fast, { num_beams: 3, max_new_tokens: 6 });
   const candidates = steps[5].beams.flatMap((beam) => beam.candidates);
   const rows = page.getByRole("row");
-  assert.equal(await rows.count(), candidates.length + 1);
+  await counted(rows, candidates.length + 1);
   for (const [number, one] of candidates.entries()) {
     const told = await rows.nth(number + 1).textContent();
     assert(told.includes(one.verdict) && told.includes(showSum(one.total)), told);
@@ -213,9 +208,11 @@ pageTest("a step is told as a table, too", fast, async (page) => {
 
 pageTest("what fell is hidden where it is not wanted", fast, async (page) => {
   await search(page);
+  const [fell, kept] = ["fell", "kept"].map((fate) => page.locator(`.tree-node[data-fate=${fate}]`));
+  await fell.first().waitFor();
   await page.getByRole("checkbox", { name: "Show what fell" }).uncheck();
-  assert.equal(await page.locator(".tree-node[data-fate=fell]").count(), 0);
-  assert((await page.locator(".tree-node[data-fate=kept]").count()) > 1);
+  await counted(fell, 0);
+  await comesTo(() => kept.count(), (number) => number > 1);
 });
 
 pageTest("a finished text becomes a branch in Write", fast, async (page) => {
@@ -224,7 +221,7 @@ pageTest("a finished text becomes a branch in Write", fast, async (page) => {
   await button(page, "Take into Write").first().click();
   const text = page.getByRole("region", { name: "Text", exact: true });
   await text.waitFor();
-  assert((await text.textContent()).includes(written.trim()));
+  await comesTo(() => text.textContent(), (shown) => shown.includes(written.trim()));
 });
 
 pageTest("what is refused is told in the server's words", fast, async (page) => {

@@ -1,18 +1,19 @@
 // An empty page: what one does first.
-import assert from "node:assert/strict";
 import { checkAccessible, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { button, fillPrompt, textRegion, written } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: ["The cat sat on the mat and slept"] });
 
 pageTest("an example is written with one press, and then there is more to do", server, async (page) => {
-  assert.equal(await button(page, "Continue").count(), 0);
+  await button(page, "The cat sat on the …").waitFor();
+  await counted(button(page, "Continue"), 0);
   await button(page, "The cat sat on the …").click();
   await textRegion(page).getByRole("button", { name: "m", exact: true }).first().waitFor();
   await written(page);
-  assert.equal(await page.getByRole("textbox", { name: "Prompt", exact: true }).inputValue(), "The cat sat on the");
+  await comesTo(() => page.getByRole("textbox", { name: "Prompt", exact: true }).inputValue(), "The cat sat on the");
   for (const name of ["Continue", "New seed", "Edit"]) await button(page, name).waitFor();
-  assert.equal(await page.locator(".beginning").count(), 0);
+  await counted(page.locator(".beginning"), 0);
 });
 
 pageTest("the examples go once a prompt is begun, and come back without one", server, async (page) => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { boxesOf } from "../../../src/foretell/server/web/text/token.js";
 import { checkLooks, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { button, generateWith, stateOf, written } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: [] });
@@ -27,13 +28,12 @@ async function forked(page, position) {
 
 pageTest("a fork is told with where it left and with what", server, async (page) => {
   await forked(page, 4);
-  assert.equal(await items(page).count(), 2);
+  await counted(items(page), 2);
   const { current } = await stateOf(page);
   assert.equal(current.start, 4);
-  const told = await items(page).nth(1).textContent();
-  assert(told.includes("leaves at token 5 with"), told);
-  assert.equal(await items(page).nth(1).getAttribute("aria-current"), "true");
-  assert.equal(await items(page).nth(1).getAttribute("aria-level"), "2");
+  await comesTo(() => items(page).nth(1).textContent(), /leaves at token 5 with/);
+  await comesTo(() => items(page).nth(1).getAttribute("aria-current"), "true");
+  await comesTo(() => items(page).nth(1).getAttribute("aria-level"), "2");
   await checkLooks(page, "branches");
 });
 
@@ -48,30 +48,30 @@ pageTest("the tree by keys: move, show, fold, rename, delete, undo", server, asy
   await items(page).nth(1).focus();
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("Enter");
-  assert.equal(await items(page).first().getAttribute("aria-selected"), "true");
+  await comesTo(() => items(page).first().getAttribute("aria-selected"), "true");
   await page.keyboard.press("ArrowLeft");
-  assert.equal(await items(page).count(), 1);
-  assert.equal(await items(page).first().getAttribute("aria-expanded"), "false");
+  await counted(items(page), 1);
+  await comesTo(() => items(page).first().getAttribute("aria-expanded"), "false");
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("End");
   await page.keyboard.press("F2");
   await page.getByRole("textbox", { name: "Name of the branch" }).fill("다른 길");
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => document.activeElement?.getAttribute("role") === "treeitem");
-  assert((await items(page).nth(1).textContent()).startsWith("다른 길"));
+  await comesTo(() => items(page).nth(1).textContent(), /^다른 길/);
   await page.keyboard.press("Delete");
   await page.getByText("Deleted “다른 길”.").waitFor();
-  assert.equal(await items(page).count(), 1);
+  await counted(items(page), 1);
   await button(page, "Undo").click();
-  assert((await items(page).nth(1).textContent()).startsWith("다른 길"));
+  await comesTo(() => items(page).nth(1).textContent(), /^다른 길/);
 });
 
 pageTest("the root cannot be deleted; a note stands below the name", server, async (page) => {
   await generateWith(page, "the dog", SETTINGS);
-  assert(await button(page, "Delete").isDisabled());
+  await comesTo(() => button(page, "Delete").isDisabled(), true);
   await button(page, "Note").click();
   await page.getByRole("textbox", { name: "Note on the branch" }).fill("<b>warm</b>");
-  assert((await items(page).first().textContent()).endsWith("<b>warm</b>"));
+  await comesTo(() => items(page).first().textContent(), /<b>warm<\/b>$/);
 });
 
 pageTest("a branch that is deleted while it is written ends its request", server, async (page) => {
@@ -87,7 +87,7 @@ pageTest("a branch that is deleted while it is written ends its request", server
     await going;
   });
   assert.equal((await stateOf(page)).branches.length, 1);
-  assert(await button(page, "Stop").isDisabled());
+  await comesTo(() => button(page, "Stop").isDisabled(), true);
 });
 
 pageTest("siblings are shown in turn", server, async (page) => {
@@ -110,7 +110,7 @@ pageTest("side by side, the first difference is marked", server, async (page) =>
   await page.getByText("They first differ at token 5.").waitFor();
   const { branches, tokens } = await stateOf(page);
   const marks = page.locator(".beside mark");
-  assert.equal(await marks.count(), 2);
+  await counted(marks, 2);
   const boxAt4 = (all) => boxesOf(all).find((box) => box.start <= 4 && 4 < box.start + box.tokens.length).text;
   const shown = [tokens, branches[0].tokens].map(boxAt4);
   for (const [place, text] of (await marks.allTextContents()).entries()) {

@@ -1,6 +1,7 @@
 // The view "Compare": settings side by side.
 import assert from "node:assert/strict";
 import { checkLooks, openTab, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { showFigure } from "../../../src/foretell/server/web/compare/figures.js";
 
 const LINE = "the cat sat on the mat <b onclick=alert(1)>and ran</b> 고양이";
@@ -54,14 +55,15 @@ pageTest("texts and figures are those of the API", fast, async (page) => {
   const body = { prompt: "the cat", strategies: STRATEGIES, seeds: [4, 7], max_new_tokens: 12 };
   const { results } = await asked(fast, body);
   for (const { name, runs, figures } of results) {
-    const shown = await texts(page, name).evaluateAll((all) =>
-      all.map((one) => [...one.querySelectorAll("[data-index]")].map((token) => token.textContent).join("")),
-    );
-    assert.deepEqual(shown, runs.map(({ text }) => text));
+    const shown = () =>
+      texts(page, name).evaluateAll((all) =>
+        all.map((one) => [...one.querySelectorAll("[data-index]")].map((token) => token.textContent).join("")),
+      );
+    await comesTo(shown, runs.map(({ text }) => text));
     const place = Object.keys(STRATEGIES).indexOf(name) + 1;
     for (const [figure, value] of Object.entries(figures)) {
       const cell = page.locator(`[data-figure=${figure}] td:nth-child(${place + 1}) .figure-value`);
-      assert.equal(await cell.textContent(), showFigure(figure, value), `${figure} of ${name}`);
+      await comesTo(() => cell.textContent(), showFigure(figure, value), `${figure} of ${name}`);
     }
   }
 });
@@ -74,19 +76,19 @@ pageTest("it is marked where texts part", fast, async (page) => {
     const letter = "BC"[index];
     const place = ids.findIndex((id, position) => id !== first[position]);
     const told = place < 0 ? "the same as A" : `parts from A at token ${place + 1}`;
-    assert.match(await column(page, letter).locator(".run-head").textContent(), new RegExp(told));
+    await comesTo(() => column(page, letter).locator(".run-head").textContent(), new RegExp(told));
   }
-  assert.equal(await column(page, "A").locator(".parting").count(), 0);
+  await counted(column(page, "A").locator(".parting"), 0);
   await page.getByRole("combobox", { name: "Held against" }).selectOption("C");
-  assert.equal(await column(page, "C").locator(".parting").count(), 0);
-  assert.match(await column(page, "A").locator(".run-head").textContent(), /from C|as C/);
+  await comesTo(() => column(page, "A").locator(".run-head").textContent(), /from C|as C/);
+  await counted(column(page, "C").locator(".parting"), 0);
 });
 
 pageTest("columns come, change and go", fast, async (page) => {
   await openTab(page, "Compare");
   for (let number = 0; number < 3; number += 1) await button(page, "Add settings").click();
-  assert.equal(await page.locator(".column").count(), 6);
-  assert(await button(page, "Add settings").isDisabled());
+  await counted(page.locator(".column"), 6);
+  await comesTo(() => button(page, "Add settings").isDisabled(), true);
   await button(page, "Remove B").click();
   await button(page, "Copy A").click();
   await column(page, "B").getByText("Change the settings").click();
@@ -103,7 +105,7 @@ pageTest("what is refused is told at its column", fast, async (page) => {
   await column(page, "B").getByText("Change the settings").click();
   await column(page, "B").getByRole("spinbutton", { name: "top_p" }).fill("7");
   await begin(page);
-  assert.match(await column(page, "B").getByRole("alert").textContent(), /^top_p=7.* is out of range/);
+  await comesTo(() => column(page, "B").getByRole("alert").textContent(), /^top_p=7.* is out of range/);
   await column(page, "B").getByRole("spinbutton", { name: "top_p" }).fill("0.5");
   await page.getByRole("textbox", { name: "Seeds" }).fill("many");
   await button(page, "Generate").click();
@@ -123,9 +125,9 @@ pageTest("by keyboard alone: a prompt, a comparison, its tokens", fast, async (p
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
   const told = column(page, "A").locator(".run-token");
-  assert.match(await told.textContent(), /^“.+”: [\d.]+%, rank 1, token 2 of \d+$/);
+  await comesTo(() => told.textContent(), /^“.+”: [\d.]+%, rank 1, token 2 of \d+$/);
   await page.keyboard.press("End");
-  assert.match(await told.textContent(), /token (\d+) of \1$/);
+  await comesTo(() => told.textContent(), /token (\d+) of \1$/);
 });
 
 /** Press Tab until the focus is where it is wanted. */
@@ -143,9 +145,8 @@ pageTest("a text becomes a branch in Write", fast, async (page) => {
   await column(page, "A").getByRole("button", { name: "Take into Write" }).click();
   const text = page.getByRole("region", { name: "Text", exact: true });
   await text.waitFor();
-  assert.equal(await page.getByRole("textbox", { name: "Prompt" }).inputValue(), "the cat");
-  const shown = await text.evaluate((one) => one.textContent.trim());
-  assert(shown.includes(written.trim()), `${shown} | ${written}`);
+  await comesTo(() => page.getByRole("textbox", { name: "Prompt" }).inputValue(), "the cat");
+  await comesTo(() => text.textContent(), (shown) => shown.includes(written.trim()), written);
 });
 
 pageTest("a text that was taken into Write tells of each token how it was chosen", fast, async (page) => {
@@ -162,9 +163,9 @@ pageTest("a text that was taken into Write tells of each token how it was chosen
 pageTest("markup of a model is text", fast, async (page) => {
   await compare(page, { prompt: "the cat sat on the mat", tokens: 60 });
   const first = texts(page, "A");
-  assert.match(await first.textContent(), /<b onclick=alert\(1\)>/);
-  assert.equal(await first.locator("b").count(), 0);
-  assert.match((await first.locator("[data-index]").allTextContents()).join(""), /고양이/);
+  await comesTo(() => first.textContent(), /<b onclick=alert\(1\)>/);
+  await comesTo(async () => (await first.locator("[data-index]").allTextContents()).join(""), /고양이/);
+  await counted(first.locator("b"), 0);
 });
 
 pageTest("a comparison looks right", fast, async (page) => {

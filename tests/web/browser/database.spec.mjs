@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { pageTest, toyServer } from "../support/browser.mjs";
-import { button, generateWith, idsOf, stateOf, useSettings, written } from "../support/writing.mjs";
+import { comesTo } from "../support/eventually.mjs";
+import { button, generateWith, idsOf, saved, stateOf, useSettings, written } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: [] });
 const SETTINGS = { temperature: 1, seed: 4, max_new_tokens: 100 };
-const saved = (page) => page.waitForTimeout(1500); // longer than the pause after which it is written
 const NOT_KEPT = /This browser keeps nothing/;
 
 /** Load the page anew: it has what it had. */
@@ -99,10 +99,10 @@ pageTest("five tabs have a session each", server, async (page, { context, open }
   await Promise.all(pages.slice(1).map((one) => open(one, server.url)));
   await Promise.all(pages.map((one, index) => generateWith(one, `text ${index}`, { ...SETTINGS, max_new_tokens: 20 })));
   const before = await Promise.all(pages.map(idsOf));
-  await saved(page);
+  await Promise.all(pages.map(saved));
   await Promise.all(pages.map((one) => one.reload()));
   await Promise.all(pages.map((one) => one.locator(".flow [data-index]").first().waitFor()));
-  assert.deepEqual(await Promise.all(pages.map(idsOf)), before);
+  await comesTo(() => Promise.all(pages.map(idsOf)), before);
 }, { isSlow: true });
 
 pageTest("steps of long texts that are not shown leave memory, and come back", server, async (page) => {
@@ -123,21 +123,20 @@ pageTest("steps of long texts that are not shown leave memory, and come back", s
     globalThis.steps = all.map((token) => new WeakRef(token.step));
   });
   for (const prompt of ["three", "four", "five"]) await generateWith(page, prompt, { ...SETTINGS, max_new_tokens: 700 });
-  while ((await count())[4] !== 0) await saved(page);
-  assert.deepEqual(await count(), [700, 700, 700, 0, 0]);
+  await comesTo(count, [700, 700, 700, 0, 0]);
   const session = await page.context().newCDPSession(page);
-  await saved(page);
-  await session.send("HeapProfiler.collectGarbage");
-  const left = await page.evaluate(() => globalThis.steps.filter((one) => one.deref() !== undefined).length);
-  assert(left <= 700, `${left}`); // preact may hold what it drew before, which is one text
+  const left = async () => {
+    await session.send("HeapProfiler.collectGarbage");
+    return page.evaluate(() => globalThis.steps.filter((one) => one.deref() !== undefined).length);
+  };
+  await comesTo(left, (number) => number <= 700); // preact may hold what it drew before, which is one text
   await page.getByRole("button", { name: /^one / }).click();
   await page.waitForFunction(async () => {
     const { parts } = await import(document.querySelector("script[src]").src);
     const tokens = parts["state/store.js"].tokens.value;
     return tokens.length === 700 && tokens.every((token) => token.step !== null && !("isAway" in token));
   });
-  await saved(page);
-  assert.deepEqual(await count(), [700, 700, 700, 0, 0]);
+  await comesTo(count, [700, 700, 700, 0, 0]);
   await button(page, "New seed").click();
   await page.getByRole("treeitem").nth(1).waitFor();
   await written(page);
@@ -148,7 +147,6 @@ pageTest("steps of long texts that are not shown leave memory, and come back", s
   assert(data.branches.every((branch) => branch.tokens.every((token) => token.step !== null)));
   await page.reload();
   await page.locator(".flow [data-index]").first().waitFor();
-  await saved(page);
-  assert.equal((await count()).length, 5);
-  assert((await count()).reduce((sum, one) => sum + one) <= 700 * 2 + 2000);
+  const isLight = (found) => found.length === 5 && found.reduce((sum, one) => sum + one) <= 700 * 2 + 2000;
+  await comesTo(count, isLight);
 }, { isSlow: true });

@@ -1,7 +1,8 @@
 // Edit anywhere, and go on by the ids of what was not touched.
 import assert from "node:assert/strict";
 import { checkLooks, pageTest, toyServer } from "../support/browser.mjs";
-import { button, generateWith, idsOf, nextBody, stateOf, written } from "../support/writing.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
+import { button, generateWith, idsOf, nextBody, stateOf, textOf, written } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: [] });
 const SETTINGS = { temperature: 1, seed: 3, max_new_tokens: 40 };
@@ -52,12 +53,7 @@ pageTest("what was typed is rated as the server rates it", server, async (page) 
   await button(page, "Done").click();
   await field.waitFor({ state: "detached" }); // the branch is there
   const isRated = ({ tokens }) => tokens.every((token) => token.logprob !== null);
-  let found = await stateOf(page);
-  while (!isRated(found)) {
-    await page.waitForTimeout(100);
-    found = await stateOf(page);
-  }
-  const { prompt, tokens } = found;
+  const { prompt, tokens } = await comesTo(() => stateOf(page), isRated, "what was typed");
   const ids = [...prompt.ids, ...tokens.map((token) => token.id)];
   const answer = await fetch(`${server.url}v1/foretell/score`, { method: "POST", body: JSON.stringify({ prompt: ids }) });
   const rated = (await answer.json()).tokens.slice(prompt.ids.length);
@@ -85,6 +81,7 @@ pageTest("markup that is typed is text", server, async (page) => {
   await field.fill(hostile);
   await button(page, "Done").click();
   await field.waitFor({ state: "detached" });
+  await comesTo(() => textOf(page), hostile);
   assert.equal((await stateOf(page)).text, hostile);
-  assert.equal(await page.locator("main img, main script").count(), 0);
+  await counted(page.locator("main img, main script"), 0);
 });

@@ -4,11 +4,13 @@ import http from "node:http";
 import { once } from "node:events";
 import { after } from "node:test";
 import { generate, openPage, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { button, fillPrompt, idsOf, stateOf, useSettings, written } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"] });
 const locked = await toyServer({ keys: ["secret"] });
 const EXPLAIN = "**/v1/foretell/explain";
+const ALL = "**/{v1,tokenize,version}{,/**}";
 const gone = (page) => page.locator(".notices").getByText("The server does not answer.");
 
 /** Answer requests to a path like this from now on. */
@@ -18,14 +20,14 @@ const answerWith = (page, path, status, body, contentType = "application/json") 
 pageTest("a proxy that does not reach the server is told as a server that is gone", server, async (page) => {
   await page.getByText("toy", { exact: true }).waitFor();
   const html = (size) => `<html><body><h1>Bad Gateway</h1>${"x".repeat(size)}</body></html>`;
-  await answerWith(page, "**/{v1,tokenize,version}{,/**}", 502, html(100), "text/html");
+  await answerWith(page, ALL, 502, html(100), "text/html");
   await answerWith(page, EXPLAIN, 502, html(10_000_000), "text/html"); // the latest route has its way
   await fillPrompt(page, "the cat");
   await button(page, "Generate").click();
   await gone(page).waitFor();
   await written(page);
-  assert.equal(await page.getByText("<h1>").count(), 0);
-  assert.equal(await page.getByText("Broken off: 502 Bad Gateway").count(), 1);
+  await counted(page.getByText("Broken off: 502 Bad Gateway"), 1);
+  await counted(page.getByText("<h1>"), 0);
   await page.unrouteAll();
   await gone(page).waitFor({ state: "detached" });
   await generate(page, "the cat");
@@ -39,24 +41,43 @@ pageTest("what a busy server or one that leaves says is shown; an answer that is
     await answerWith(page, EXPLAIN, status, words(message));
     await button(page, "Generate").click();
     await page.getByRole("alert").getByText(message).waitFor();
-    assert.equal(await gone(page).count(), 0);
+    await written(page);
+    await counted(gone(page), 0);
     assert.equal((await stateOf(page)).branches.length, 1);
     await page.unrouteAll();
   }
   await answerWith(page, EXPLAIN, 403, `{"error":"no"}${"<b>".repeat(9999)}`, "text/html");
   await button(page, "Generate").click();
   await page.getByRole("alert").getByText("403").waitFor();
-  assert((await page.getByRole("alert").getByText("403").textContent()).length < 300);
+  await comesTo(() => page.getByRole("alert").getByText("403").textContent(), ({ length }) => length < 300);
   await page.setViewportSize({ width: 360, height: 780 });
-  assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
-  await page.unrouteAll();
-  await answerWith(page, EXPLAIN, 200, "<html>Please sign in</html>", "text/html");
+  await comesTo(() => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+}, { mayFail: true });
+
+pageTest("a page to sign in to, in place of all answers, is told as a server that is gone, once", server, async (page) => {
+  await page.getByText("toy", { exact: true }).waitFor();
+  await page.evaluate(async () => {
+    const { isReachable } = await import(new URL("api/reachable.js", document.querySelector("script[src]").src).href);
+    globalThis.told = [];
+    isReachable.subscribe((isThere) => globalThis.told.push(isThere));
+  });
+  const told = () => page.evaluate(() => globalThis.told);
+  await answerWith(page, ALL, 200, "<html>Please sign in</html>", "text/html");
+  await fillPrompt(page, "the cat");
   await button(page, "Generate").click();
   await gone(page).waitFor();
+  await written(page);
+  for (const _ of [1, 2]) {
+    const asked = page.waitForResponse("**/v1/models");
+    await page.evaluate(() => dispatchEvent(new Event("online"))); // it asks who is there
+    await asked;
+  }
+  assert.deepEqual(await told(), [true, false]);
   await page.unrouteAll();
   await gone(page).waitFor({ state: "detached" });
+  assert.deepEqual(await told(), [true, false, true]);
   await button(page, "Generate").click();
-  await page.getByText("The text is at its end").or(page.locator(".flow [data-index]").first()).first().waitFor();
+  await page.locator(".flow [data-index]").first().waitFor();
 }, { mayFail: true });
 
 pageTest("a key is set later, and a link waits for it", locked, async (page) => {
@@ -71,7 +92,7 @@ pageTest("a key is set later, and a link waits for it", locked, async (page) => 
   await page.getByText("toy", { exact: true }).waitFor();
   await page.getByText("made by a newer foretell").first().waitFor();
   await generate(page, "the cat");
-  assert.equal(await gone(page).count(), 0);
+  await counted(gone(page), 0);
   await page.evaluate(async () => {
     const { parts } = await import(document.querySelector("script[src]").src);
     parts["api/key.js"].useKey("an older key"); // as if the server had been given another one
@@ -103,7 +124,7 @@ pageTest("a server that was started anew with another model writes nothing onto 
   await page.getByRole("alert").getByText("an-older-one").waitFor();
   await page.getByText("an-older-one wrote this text").waitFor();
   assert.deepEqual(await idsOf(page), before);
-  assert(await button(page, "Continue").isDisabled());
+  await comesTo(() => button(page, "Continue").isDisabled(), true);
   await button(page, "Generate").click();
   await page.getByText("an-older-one wrote this text").waitFor({ state: "detached" });
 }, { mayFail: true });

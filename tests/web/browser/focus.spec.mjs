@@ -1,6 +1,7 @@
 // The keyboard's place: what goes away or is disabled hands it on, so that it is never lost.
 import assert from "node:assert/strict";
 import { openTab, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo } from "../support/eventually.mjs";
 import { alternatives, button, fillPrompt, generateWith, tokenRegion, written } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"], rate: 60 });
@@ -47,6 +48,24 @@ pageTest("the panel keeps it at the text's ends, and with a ban", server, async 
   await isOn(page, "Likelier");
 });
 
+pageTest("a field that opens has it before the next key", server, async (page) => {
+  await generateWith(page, "the cat", { max_new_tokens: 3 });
+  const edit = button(page, "Edit");
+  await edit.press("Enter"); // what edits is there from now on
+  await page.getByRole("textbox", { name: "Edited text" }).press("Escape");
+  await isOn(page, "Edit");
+  const focusedAfter = (opener) =>
+    opener.evaluate(async (one) => {
+      one.click();
+      for (let turn = 0; turn < 10; turn += 1) await null; // what is drawn at once is there
+      return document.activeElement.ariaLabel;
+    });
+  assert.equal(await focusedAfter(edit), "Edited text");
+  await page.keyboard.press("Escape");
+  await isOn(page, "Edit");
+  assert.equal(await focusedAfter(button(page, "Rename")), "Name of the branch");
+});
+
 pageTest("Edit gets it back, however slow the frames", server, async (page) => {
   await generateWith(page, "the cat", { max_new_tokens: 3 });
   await page.evaluate(() => {
@@ -70,7 +89,7 @@ pageTest("every control is 24 pixels high and wide, or in a label that is", serv
   for (const name of ["Write", "Compare", "Beams", "Learn"]) {
     await openTab(page, name);
     await page.locator(".loading").waitFor({ state: "detached" });
-    assert.deepEqual(await page.evaluate(smallControls), [], name);
+    await comesTo(() => page.evaluate(smallControls), [], name);
   }
 });
 

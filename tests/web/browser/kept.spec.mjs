@@ -1,12 +1,12 @@
 // What is kept in the browser: over reloads, in two tabs, without a database; and a server that is gone.
 import assert from "node:assert/strict";
 import { checkLooks, generate, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo } from "../support/eventually.mjs";
 import { gateTo } from "../support/gate.mjs";
-import { button, fillPrompt, generateWith, idsOf, stateOf, useSettings, written } from "../support/writing.mjs";
+import { button, fillPrompt, generateWith, idsOf, restored, saved, stateOf, useSettings, written } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"] });
 const slow = await gateTo(await toyServer({ rate: 25 }));
-const saved = (page) => page.waitForTimeout(1000); // longer than the pause after which it is written
 
 pageTest("texts, forks, settings and the prompt survive a reload", server, async (page) => {
   await generateWith(page, "the cat", { temperature: 1, max_new_tokens: 10 });
@@ -18,9 +18,9 @@ pageTest("texts, forks, settings and the prompt survive a reload", server, async
   await saved(page);
   await page.reload();
   await page.getByRole("treeitem").nth(1).waitFor();
-  assert.deepEqual(await stateOf(page), before);
-  assert.equal(await page.getByRole("textbox", { name: "Prompt", exact: true }).inputValue(), "another prompt");
-  assert.equal(await page.getByRole("spinbutton", { name: "Tokens at most" }).inputValue(), "10");
+  await comesTo(() => stateOf(page), before);
+  await comesTo(() => page.getByRole("textbox", { name: "Prompt", exact: true }).inputValue(), "another prompt");
+  await comesTo(() => page.getByRole("spinbutton", { name: "Tokens at most" }).inputValue(), "10");
 });
 
 pageTest("a reload in the middle keeps what has come, and going on ends as one run would", slow, async (page) => {
@@ -82,7 +82,7 @@ pageTest("a session is found again in a new tab, once no other has it", server, 
   const other = await context.newPage();
   await open(other, server.url);
   await other.locator(".flow [data-index]").first().waitFor();
-  assert.deepEqual(await stateOf(other), before);
+  await comesTo(() => stateOf(other), before);
 });
 
 pageTest("an earlier session can be opened", server, async (page, { context, open }) => {
@@ -106,7 +106,7 @@ pageTest("a button deletes all that is kept", server, async (page) => {
   await button(page, "Delete all that is kept").click();
   await button(page, "Delete all").click();
   await button(page, "Delete all that is kept").waitFor();
-  await saved(page);
+  await page.waitForTimeout(1000); // nothing is written later, either
   const left = await page.evaluate(async () => {
     const database = await new Promise((resolve) => (indexedDB.open("foretell-playground").onsuccess = (event) => resolve(event.target.result)));
     const count = (name) => new Promise((resolve) => (database.transaction(name).objectStore(name).count().onsuccess = (event) => resolve(event.target.result)));
@@ -114,7 +114,8 @@ pageTest("a button deletes all that is kept", server, async (page) => {
   });
   assert.deepEqual(left, [0, 0, 0]);
   await page.reload();
-  assert.equal(await page.getByRole("textbox", { name: "Prompt", exact: true }).inputValue(), "");
+  await restored(page);
+  await comesTo(() => page.getByRole("textbox", { name: "Prompt", exact: true }).inputValue(), "");
 });
 
 pageTest("without a database it works, and says that nothing is kept", server, async (page, { context, open }) => {

@@ -1,6 +1,7 @@
 // The keyboard: from the first key to a fork, and what is left to fields.
 import assert from "node:assert/strict";
 import { checkAccessible, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { alternatives, generateWith, textOf, tokenRegion, useSettings } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"] });
@@ -28,39 +29,43 @@ pageTest("keys alone lead from an empty page to a fork", server, async (page) =>
   await page.keyboard.press("Enter");
   await page.locator(".flow [data-index='9']").waitFor();
   for (let count = 0; count < 5; count += 1) await page.keyboard.press("ArrowRight");
-  assert.equal(await focusedIndex(page), "4");
+  await comesTo(() => focusedIndex(page), "4");
   await page.keyboard.press("ArrowDown");
   const buttons = alternatives(page).getByRole("button");
-  assert.equal(await focusedText(page), await buttons.nth(0).textContent());
+  await comesTo(() => focusedText(page), await buttons.nth(0).textContent());
   await page.keyboard.press("ArrowDown");
-  assert.equal(await focusedText(page), await buttons.nth(1).textContent());
+  await comesTo(() => focusedText(page), await buttons.nth(1).textContent());
   await page.keyboard.press("Enter");
   await page.locator(".flow .chosen[data-index='4']").waitFor();
-  assert.equal(await focusedIndex(page), "4");
-  assert.equal((await textOf(page)).slice(0, 4), " sat");
+  await comesTo(() => focusedIndex(page), "4");
+  await comesTo(() => textOf(page), /^ sat/);
 });
 
 pageTest("arrows go through the text and its alternatives", server, async (page) => {
   await generateWith(page, "the cat", { max_new_tokens: 9 });
   const place = tokenRegion(page).locator(".token-head p");
+  const isAtAlternatives = async () => comesTo(() => focusedText(page), await alternatives(page).getByRole("button").first().textContent());
   await page.keyboard.press("ArrowLeft");
-  assert.match(await place.textContent(), /^token 9 of 9/);
+  await comesTo(() => place.textContent(), /^token 9 of 9/);
   await page.keyboard.press("ArrowRight");
-  assert.match(await place.textContent(), /^token 9 of 9/);
   await page.keyboard.press("ArrowLeft");
-  assert.equal(await focusedIndex(page), "7");
+  await comesTo(() => place.textContent(), /^token 8 of 9/); // past the last is the last
+  await comesTo(() => focusedIndex(page), "7");
   await page.keyboard.press("Enter");
-  assert.equal(await focusedText(page), await alternatives(page).getByRole("button").first().textContent());
+  await isAtAlternatives();
   await page.keyboard.press("ArrowUp");
-  assert.equal(await focusedIndex(page), "7");
+  await comesTo(() => focusedIndex(page), "7");
   await page.keyboard.press("ArrowDown");
+  await isAtAlternatives();
   await page.keyboard.press("Escape");
-  assert.equal(await focusedIndex(page), "7");
+  await comesTo(() => focusedIndex(page), "7");
   await page.keyboard.press("ArrowDown");
+  await isAtAlternatives();
   await page.keyboard.press("ArrowRight");
-  assert.equal(await focusedIndex(page), "8");
+  await comesTo(() => focusedIndex(page), "8");
+  await counted(page.locator(".flow [aria-current]"), 1);
   await page.keyboard.press("Escape");
-  assert.equal(await page.locator(".flow [aria-current]").count(), 0);
+  await counted(page.locator(".flow [aria-current]"), 0);
 });
 
 pageTest("[ and ] go to the branches beside", server, async (page) => {
@@ -88,7 +93,7 @@ pageTest("u goes to the next token at which the model was uncertain", server, as
   assert(uncertain.length > 1);
   for (const index of [...uncertain, uncertain[0]]) {
     await page.keyboard.press("u");
-    assert.equal(await focusedIndex(page), String(index));
+    await comesTo(() => focusedIndex(page), String(index));
   }
 });
 
@@ -98,9 +103,11 @@ pageTest("a page that scrolls under a resting pointer does not take the panel", 
   for (let count = 0; count < 8; count += 1) await page.keyboard.press("u");
   await page.keyboard.press("ArrowLeft");
   await page.evaluate(() => scrollTo(0, 1e6));
-  const index = Number(await focusedIndex(page));
-  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
-  assert.match(await tokenRegion(page).locator(".token-head p").textContent(), new RegExp(`^token ${index + 1} of`));
+  const index = Number(await comesTo(() => focusedIndex(page), /^\d+$/));
+  const place = tokenRegion(page).locator(".token-head p");
+  await comesTo(() => place.textContent(), new RegExp(`^token ${index + 1} of`));
+  await page.waitForTimeout(300); // the pointer would have it by now
+  assert.match(await place.textContent(), new RegExp(`^token ${index + 1} of`));
 }, { height: 500 });
 
 pageTest("fields keep their keys", server, async (page) => {
@@ -110,8 +117,9 @@ pageTest("fields keep their keys", server, async (page) => {
   await prompt.focus();
   await page.keyboard.press("End");
   for (const key of ["u", "?", "[", "]", "ArrowLeft", "ArrowUp", "ArrowDown", "End", "x"]) await page.keyboard.press(key);
-  assert.equal(await prompt.inputValue(), "the catu?[]x");
-  assert.equal(await page.getByRole("dialog").count(), 0);
+  await comesTo(() => prompt.inputValue(), "the catu?[]x");
+  await page.getByText("Generate begins a new text").waitFor(); // what the keys did is drawn
+  await counted(page.getByRole("dialog"), 0);
 });
 
 pageTest("? lists the keys, and Escape leaves the list", server, async (page) => {

@@ -1,6 +1,7 @@
 // Texts of all kinds: characters of several tokens, right to left, markup.
 import assert from "node:assert/strict";
 import { pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { generateWith, textOf, textRegion, tokenRegion } from "../support/writing.mjs";
 
 const TEXTS = {
@@ -16,7 +17,7 @@ const whole = { max_new_tokens: 200 };
 
 pageTest("the bytes of a Korean character share a box", server, async (page) => {
   await generateWith(page, "the", whole);
-  assert.equal(await textOf(page), "고양이가 앉았다.");
+  await comesTo(() => textOf(page), "고양이가 앉았다.");
   const box = textRegion(page).getByRole("button", { name: "양", exact: true });
   await box.click();
   assert.equal(await box.getAttribute("data-index"), "3");
@@ -24,7 +25,7 @@ pageTest("the bytes of a Korean character share a box", server, async (page) => 
   await panel.getByText("part 1 of 3 of 양 (EC)").waitFor();
   await page.keyboard.press("ArrowRight");
   await panel.getByText("part 2 of 3 of 양 (96)").waitFor();
-  assert.equal(await box.getAttribute("aria-current"), "true");
+  await comesTo(() => box.getAttribute("aria-current"), "true");
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
   await panel.getByText("part 1 of 3 of 이").waitFor();
@@ -32,7 +33,7 @@ pageTest("the bytes of a Korean character share a box", server, async (page) => 
 
 pageTest("the bytes of an emoji share a box", server, async (page) => {
   await generateWith(page, "at", whole);
-  assert.equal(await textOf(page), "🙂👩‍👩‍👧!");
+  await comesTo(() => textOf(page), "🙂👩‍👩‍👧!");
   const box = textRegion(page).getByRole("button", { name: "🙂", exact: true });
   await box.click();
   await tokenRegion(page).getByText("part 1 of 4 of 🙂 (F0)").waitFor();
@@ -53,18 +54,19 @@ pageTest("each line has the direction of its language", server, async (page) => 
 
 pageTest("markup is text", server, async (page) => {
   await generateWith(page, "ma", whole);
-  assert.equal(await textOf(page), TEXTS.markup.slice(2));
+  await comesTo(() => textOf(page), TEXTS.markup.slice(2));
   await page.locator(".flow [data-index='0']").click();
   await page.getByLabel("As a table").check();
-  assert.equal(await page.locator("#view :is(b:not(.token-stage b, .draw b), img, script)").count(), 0);
+  await page.locator(".token-table tbody tr").first().waitFor();
+  await counted(page.locator("#view :is(b:not(.token-stage b, .draw b), img, script)"), 0);
   assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
 });
 
 pageTest("lines break where the text does, and line ends can be seen", server, async (page) => {
   await generateWith(page, "li", whole);
-  assert.equal(await textOf(page), TEXTS.lines.slice(2));
+  await comesTo(() => textOf(page), TEXTS.lines.slice(2));
   const ends = textRegion(page).getByRole("button", { name: "line break", exact: true });
-  assert.equal(await ends.count(), 3);
+  await counted(ends, 3);
   const sign = await page.locator(".line-end").first().evaluate((one) => getComputedStyle(one, "::before").content);
   assert.match(sign, /↵/);
 });

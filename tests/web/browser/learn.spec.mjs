@@ -5,6 +5,7 @@ import { LESSONS } from "../../../src/foretell/server/web/learn/lessons.js";
 import { comparisonOf } from "../../../src/foretell/server/web/learn/comparison.js";
 import { boxesOf, tokensOf } from "../../../src/foretell/server/web/text/token.js";
 import { checkLooks, openTab, pageTest, realServer, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { useSettings } from "../support/writing.mjs";
 
 const real = await realServer();
@@ -132,7 +133,7 @@ pageTest("a lesson sets up the page, and stays beside it", toy, async (page) => 
   const card = page.getByRole("listitem", { name: "What may come next" });
   await card.getByRole("button", { name: "Try it" }).click();
   await page.getByRole("tab", { name: "Write", selected: true }).waitFor();
-  assert.equal(await page.getByRole("textbox", { name: "Prompt" }).inputValue(), "The cat sat on the");
+  await comesTo(() => page.getByRole("textbox", { name: "Prompt" }).inputValue(), "The cat sat on the");
   const text = page.getByRole("region", { name: "Text", exact: true });
   await text.getByRole("button").first().waitFor();
   const bar = page.getByRole("region", { name: /What may come next/ });
@@ -142,10 +143,9 @@ pageTest("a lesson sets up the page, and stays beside it", toy, async (page) => 
   await page.getByRole("region", { name: /Greedy goes round/ }).waitFor();
   await page.getByRole("button", { name: "Close" }).click();
   await openTab(page, "Learn");
-  assert.equal(await page.getByText("tried").count(), 2);
+  await counted(page.getByText("tried"), 2);
   await page.reload();
-  await page.getByText("tried").first().waitFor();
-  assert.equal(await page.getByText("tried").count(), 2);
+  await counted(page.getByText("tried"), 2);
 });
 
 pageTest("a lesson that begins has the keyboard, and gives the settings back at its end", toy, async (page) => {
@@ -156,9 +156,9 @@ pageTest("a lesson that begins has the keyboard, and gives the settings back at 
   await page.waitForFunction(() => document.activeElement?.id === "lesson-title");
   await page.getByRole("button", { name: "Next" }).press("Enter");
   await page.getByRole("region", { name: /Greedy goes round/ }).waitFor();
-  assert.equal((await settings()).max_new_tokens, 50);
+  await comesTo(async () => (await settings()).max_new_tokens, 50);
   await page.getByRole("button", { name: "Close" }).press("Enter");
-  assert.deepEqual(await settings(), { temperature: 0.5 });
+  await comesTo(settings, { temperature: 0.5 });
   await page.waitForFunction(() => document.activeElement?.id === "view");
 });
 
@@ -167,7 +167,7 @@ pageTest("a lesson of comparing or searching sets up its view", toy, async (page
   await page.getByRole("listitem", { name: "Cold, as it is, hot" }).getByRole("button", { name: "Try it" }).click();
   await page.getByRole("tab", { name: "Compare", selected: true }).waitFor();
   await page.getByText("temperature 0.1").first().waitFor();
-  assert.equal(await page.getByRole("textbox", { name: "Prompt" }).inputValue(), "The cat sat on the");
+  await comesTo(() => page.getByRole("textbox", { name: "Prompt" }).inputValue(), "The cat sat on the");
   await openTab(page, "Learn");
   await page.getByRole("listitem", { name: "Beams look further" }).getByRole("button", { name: "Try it" }).click();
   await page.getByRole("tab", { name: "Beams", selected: true }).waitFor();

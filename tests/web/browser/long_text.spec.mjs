@@ -1,6 +1,7 @@
 // A text of 2,000 tokens: only its end is drawn while it grows.
 import assert from "node:assert/strict";
 import { pageTest, toyServer } from "../support/browser.mjs";
+import { counted } from "../support/eventually.mjs";
 import { textOf, tokenRegion, useSettings } from "../support/writing.mjs";
 
 const LINE = `the${" cat고양이🙂\n".repeat(160)}`;
@@ -31,5 +32,5 @@ pageTest("2,000 tokens are written, and what stands is left alone", server, asyn
   await page.getByRole("slider", { name: "Position in the text" }).press("Home");
   await tokenRegion(page).getByText("token 1 of 2,000").waitFor();
   await page.getByLabel("As a table").check();
-  assert.equal(await page.locator(".token-table tbody tr").count(), 2000);
+  await counted(page.locator(".token-table tbody tr"), 2000);
 });

@@ -1,6 +1,7 @@
 // The prompt, the buttons that write, and one token at a time.
 import assert from "node:assert/strict";
 import { checkAccessible, checkLooks, generate, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { button, explained, fillPrompt, generateWith, idsOf, nextBody, stateOf, textOf, useSettings, written } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"] });
@@ -21,7 +22,7 @@ pageTest("a changed prompt loses nothing: generating begins another text", serve
   await fillPrompt(page, "the dog");
   await page.getByText("Generate begins a new text").waitFor();
   assert.deepEqual((await stateOf(page)).tokens, first.tokens);
-  assert(await button(page, "Continue").isDisabled());
+  await comesTo(() => button(page, "Continue").isDisabled(), true);
   await button(page, "Generate").click();
   await button(page, "Open the cat").or(page.getByTitle("Open the cat")).first().waitFor();
   await written(page);
@@ -29,7 +30,7 @@ pageTest("a changed prompt loses nothing: generating begins another text", serve
   assert.equal(second.prompt.text, "the dog");
   assert.deepEqual(second.shelf[0].branches, first.branches);
   await page.getByTitle("Open the cat").click();
-  assert.equal(await page.getByRole("textbox", { name: "Prompt", exact: true }).inputValue(), "the cat");
+  await comesTo(() => page.getByRole("textbox", { name: "Prompt", exact: true }).inputValue(), "the cat");
   assert.deepEqual((await stateOf(page)).tokens, first.tokens);
   await button(page, "Delete the text the dog").click();
   await page.getByText("Deleted “the dog”.").waitFor();
@@ -52,7 +53,7 @@ pageTest("one token at a time by keys alone", server, async (page) => {
   await page.getByRole("list", { name: "Choices" }).getByRole("button").nth(1).focus();
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => document.querySelectorAll(".flow [data-index]").length === 3);
-  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), "Take the draw");
+  await comesTo(() => page.evaluate(() => document.activeElement.textContent.trim()), "Take the draw");
 });
 
 pageTest("a conversation goes on with the assistant's words", server, async (page) => {
@@ -67,14 +68,13 @@ pageTest("a conversation goes on with the assistant's words", server, async (pag
   await button(page, "Add a message").click();
   await page.getByRole("textbox", { name: "Message 2" }).fill("Hi, I");
   await page.getByText("The answer goes on with these words.").waitFor();
-  await page.waitForTimeout(400);
   const messages = [{ role: "user", content: "Hello" }, { role: "assistant", content: "Hi, I" }];
-  assert.deepEqual(bodies.at(-1), { messages, continue_final_message: true, model: "toy" });
+  await comesTo(() => bodies.at(-1), { messages, continue_final_message: true, model: "toy" });
   await page.getByRole("combobox", { name: "Role of message 1" }).selectOption("system");
   await button(page, "Move message 2 up").click();
-  assert.equal(await page.getByRole("textbox", { name: "Message 1" }).inputValue(), "Hi, I");
+  await comesTo(() => page.getByRole("textbox", { name: "Message 1" }).inputValue(), "Hi, I");
   await button(page, "Remove message 1").click();
-  assert.equal(await page.getByRole("textbox", { name: /^Message/ }).count(), 1);
+  await counted(page.getByRole("textbox", { name: /^Message/ }), 1);
   await checkLooks(page, "chat");
 }, { mayFail: true });
 
@@ -85,7 +85,8 @@ pageTest("what the server refuses is told in its words, and leaves no branch", s
   const alert = page.getByRole("alert");
   await alert.waitFor();
   const refused = await explained(server, "the cat", { temperature: -1 });
-  assert((await alert.textContent()).includes(refused.error.message));
+  await comesTo(() => alert.textContent(), (told) => told.includes(refused.error.message));
+  await written(page);
   assert.equal((await stateOf(page)).branches.length, 1);
 }, { mayFail: true });
 
@@ -160,8 +161,8 @@ pageTest("the choices are the server's, and the reader may take another", server
   const { steps: [step] } = await explained(server, "the dog", { temperature: 1, seed: 11, max_new_tokens: 1 });
   const last = step.stages.length - 1;
   const all = [step.chosen, ...step.runners_up].sort((one, other) => other.probabilities[last] - one.probabilities[last]);
+  await counted(choices, all.length);
   const shown = await choices.allTextContents();
-  assert.equal(shown.length, all.length);
   all.forEach((one, place) => assert(shown[place].includes(`${(one.probabilities[last] * 100).toFixed(2)}%`), shown[place]));
   const place = all.findIndex((one) => one !== step.chosen);
   await checkLooks(page, "step");
@@ -187,11 +188,11 @@ pageTest("a text of another model is not gone on with by ids; generating writes 
     tree.value = { ...tree.value, model: "elsewhere-7b" };
   });
   await page.getByText("elsewhere-7b wrote this text; here is toy").waitFor();
-  for (const name of ["Continue", "Step", "New seed", "Edit"]) assert(await button(page, name).isDisabled(), name);
+  for (const name of ["Continue", "Step", "New seed", "Edit"]) await comesTo(() => button(page, name).isDisabled(), true, name);
   await button(page, "Generate").click();
   await page.getByTitle("Open the cat").waitFor();
   await written(page);
-  assert.equal(await page.getByText("elsewhere-7b").count(), 0);
+  await counted(page.getByText("elsewhere-7b"), 0);
   assert((await idsOf(page)).length > 0);
 });
 
@@ -202,5 +203,5 @@ pageTest("the limit of tokens is the request's", server, async (page) => {
   await button(page, "Generate").click();
   assert.equal((await asked).max_new_tokens, 3);
   await page.getByText("Cut at 3 tokens, the limit.").waitFor();
-  assert((await textOf(page)).length > 0);
+  await comesTo(() => textOf(page), /./);
 });

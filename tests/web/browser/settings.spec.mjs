@@ -1,6 +1,7 @@
 // The form "Settings": what can be set, what is refused, what is seen of the next token.
 import assert from "node:assert/strict";
 import { checkLooks, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { explained, generateWith, textRegion, tokenRegion } from "../support/writing.mjs";
 import { EXAMPLES } from "../../../src/foretell/server/web/settings/rare/examples.js";
 
@@ -25,13 +26,7 @@ function bodiesOf(page) {
 }
 
 /** Wait until the latest body is one that a test is content with. */
-async function until(page, bodies, isRight, what) {
-  for (let tries = 0; tries < 100; tries += 1) {
-    if (bodies.length > 0 && isRight(bodies.at(-1))) return;
-    await page.waitForTimeout(50);
-  }
-  assert.fail(`${what}: ${JSON.stringify(bodies.at(-1))}`);
-}
+const until = (bodies, isRight, what) => comesTo(() => bodies.at(-1), (body) => body !== undefined && isRight(body), what);
 
 async function write(page, prompt) {
   await page.getByRole("textbox", { name: "Prompt" }).fill(prompt);
@@ -105,9 +100,9 @@ for (const group of guide.groups) {
       await openAll(page);
       for (const topic of own) {
         const [, value] = await setOne(page, topic);
-        await until(page, bodies, (body) => JSON.stringify(body) === JSON.stringify({ [topic.name]: value }), topic.name);
+        await until(bodies, (body) => JSON.stringify(body) === JSON.stringify({ [topic.name]: value }), topic.name);
         await form(page).getByRole("button", { name: `Reset ${topic.name}`, exact: true }).click();
-        await until(page, bodies, (body) => !(topic.name in body), `${topic.name} taken back`);
+        await until(bodies, (body) => !(topic.name in body), `${topic.name} taken back`);
       }
     },
     { mayFail: true }, // some have no effect alone, and the server says so
@@ -133,16 +128,16 @@ pageTest("a schema counts once it is a JSON object", server, async (page) => {
   const schema = box(page, "json_schema");
   await schema.pressSequentially('{"type": "obj');
   await field(page, "json_schema").getByText("this is no JSON object").waitFor();
-  assert.equal(await schema.getAttribute("aria-invalid"), "true");
+  await comesTo(() => schema.getAttribute("aria-invalid"), "true");
   await schema.pressSequentially('ect"}');
-  await until(page, bodies, (body) => body.json_schema?.type === "object", "typed to its end");
+  await until(bodies, (body) => body.json_schema?.type === "object", "typed to its end");
   assert.equal(await schema.inputValue(), '{"type": "object"}');
   await schema.blur();
-  assert.equal(await schema.inputValue(), '{\n  "type": "object"\n}');
-  assert.equal(await schema.getAttribute("aria-invalid"), "false");
+  await comesTo(() => schema.inputValue(), '{\n  "type": "object"\n}');
+  await comesTo(() => schema.getAttribute("aria-invalid"), "false");
   await schema.fill("{}");
+  await until(bodies, (body) => !("json_schema" in body), "an empty one is none");
   assert.equal(await schema.inputValue(), "{}", "what is typed stays");
-  await until(page, bodies, (body) => !("json_schema" in body), "an empty one is none");
   await schema.fill("[1]");
   await field(page, "json_schema").getByText("this is no JSON object").waitFor();
 });
@@ -154,41 +149,41 @@ pageTest("a form of the text is a stage of the chain", server, async (page) => {
   await field(page, "choices").getByRole("textbox").press("Enter");
   await box(page, "temperature").fill("0.8");
   await next(page).getByText(/^1 of /).waitFor();
-  assert.deepEqual(await stages(page), ["choices", "temperature"]);
+  await comesTo(() => stages(page), ["choices", "temperature"]);
 });
 
 pageTest("not set is a state of its own", server, async (page) => {
   const bodies = bodiesOf(page);
   const reset = form(page).getByRole("button", { name: "Reset top_k", exact: true });
   await box(page, "top_k").fill("0");
-  await until(page, bodies, (body) => body.top_k === 0, "zero is a value");
+  await until(bodies, (body) => body.top_k === 0, "zero is a value");
   await reset.click();
-  await until(page, bodies, (body) => !("top_k" in body), "taken back");
-  assert.equal(await box(page, "top_k").inputValue(), "");
-  assert.equal(await box(page, "top_k").getAttribute("placeholder"), "not set");
+  await until(bodies, (body) => !("top_k" in body), "taken back");
+  await comesTo(() => box(page, "top_k").inputValue(), "");
+  await comesTo(() => box(page, "top_k").getAttribute("placeholder"), "not set");
   await box(page, "top_k").fill("5");
   await box(page, "top_p").fill("0.5");
   await form(page).getByRole("button", { name: "Reset all" }).click();
-  await until(page, bodies, (body) => Object.keys(body).length === 0, "all taken back");
-  assert.equal(await box(page, "top_p").inputValue(), "");
+  await until(bodies, (body) => Object.keys(body).length === 0, "all taken back");
+  await comesTo(() => box(page, "top_p").inputValue(), "");
 });
 
 pageTest("a slider sets what its number shows, and keys move both", server, async (page) => {
   const bodies = bodiesOf(page);
   const slider = form(page).getByRole("slider", { name: "temperature" });
-  assert.equal(await slider.getAttribute("aria-valuetext"), "not set");
+  await comesTo(() => slider.getAttribute("aria-valuetext"), "not set");
   await slider.focus();
   await slider.press("ArrowRight");
-  await until(page, bodies, (body) => body.temperature > 1 && body.temperature < 1.1, "a step above neutral");
-  const shown = await box(page, "temperature").inputValue();
-  assert.equal(await slider.getAttribute("aria-valuetext"), shown);
+  await until(bodies, (body) => body.temperature > 1 && body.temperature < 1.1, "a step above neutral");
+  const shown = await comesTo(() => box(page, "temperature").inputValue(), /./);
+  await comesTo(() => slider.getAttribute("aria-valuetext"), shown);
   await box(page, "temperature").fill("0.5");
-  await until(page, bodies, (body) => body.temperature === 0.5, "typed");
+  await until(bodies, (body) => body.temperature === 0.5, "typed");
   await box(page, "temperature").press("ArrowUp");
-  await until(page, bodies, (body) => body.temperature > 0.5 && body.temperature < 0.6, "a step up");
+  await until(bodies, (body) => body.temperature > 0.5 && body.temperature < 0.6, "a step up");
   await box(page, "seed").fill("7");
   await box(page, "seed").press("ArrowUp");
-  await until(page, bodies, (body) => body.seed === 8, "one up");
+  await until(bodies, (body) => body.seed === 8, "one up");
 });
 
 pageTest(
@@ -201,11 +196,11 @@ pageTest(
     await box(page, "top_k").fill("5");
     const { error } = await ask("v1/foretell/settings", { mirostat: 2, top_k: 5 });
     await field(page, "top_k").getByText(error.message).waitFor();
-    assert.equal(await box(page, "top_k").getAttribute("aria-invalid"), "true");
+    await comesTo(() => box(page, "top_k").getAttribute("aria-invalid"), "true");
     await next(page).getByText(error.message).waitFor();
     await form(page).getByRole("button", { name: "Reset mirostat", exact: true }).click();
     await field(page, "top_k").getByText(error.message).waitFor({ state: "detached" });
-    assert.equal(await box(page, "top_k").getAttribute("aria-invalid"), "false");
+    await comesTo(() => box(page, "top_k").getAttribute("aria-invalid"), "false");
   },
   { mayFail: true },
 );
@@ -220,7 +215,7 @@ pageTest(
     const { error } = await ask("v1/foretell/settings", { typical_p: 7 });
     assert.match(error.message, /out of range/);
     await next(page).getByRole("button", { name: "Show the field" }).click();
-    assert(await box(page, "typical_p").evaluate((one) => one === document.activeElement));
+    await comesTo(() => box(page, "typical_p").evaluate((one) => one === document.activeElement), true);
     await box(page, "typical_p").fill("abc");
     await field(page, "typical_p").getByText("this is no number").waitFor();
     await box(page, "seed").fill("18446744073709551615");
@@ -246,10 +241,10 @@ pageTest("the next token is seen before anything is written", server, async (pag
   await next(page).getByText(/^3 of /).waitFor();
   const { tokens: prompt } = await ask("tokenize", { prompt: "the cat" });
   const told = await ask("v1/foretell/next", { prompt, temperature: 1.5, top_k: 3 });
-  const cells = await next(page).locator("tbody tr").first().locator("td.outlook-number").allInnerTexts();
-  assert.deepEqual(cells, [told.tokens[0].probability, told.tokens[0].final_probability].map((one) => `${(one * 100).toFixed(2)}%`));
+  const cells = () => next(page).locator("tbody tr").first().locator("td.outlook-number").allInnerTexts();
+  await comesTo(cells, [told.tokens[0].probability, told.tokens[0].final_probability].map((one) => `${(one * 100).toFixed(2)}%`));
   await next(page).getByText(`entropy ${told.entropy.toFixed(3)} → ${told.final_entropy.toFixed(3)} nats`).waitFor();
-  assert.equal(await next(page).locator('tbody tr[data-cut="true"]').count(), 5);
+  await counted(next(page).locator('tbody tr[data-cut="true"]'), 5);
 });
 
 pageTest("what acts at the end alone does not hide the next token", server, async (page) => {
@@ -260,7 +255,7 @@ pageTest("what acts at the end alone does not hide the next token", server, asyn
   await box(page, "forced_eos_token_id").press("Enter");
   await box(page, "top_k").fill("3");
   await next(page).getByText(/^3 of /).waitFor();
-  assert.equal(await form(page).locator(".field-error").count(), 0);
+  await counted(form(page).locator(".field-error"), 0);
 });
 
 pageTest("what is refused leaves no stage and no value of settings before it", server, async (page) => {
@@ -271,8 +266,8 @@ pageTest("what is refused leaves no stage and no value of settings before it", s
   await form(page).getByLabel("Preset").selectOption("");
   await box(page, "typical_p").fill("7");
   await field(page, "typical_p").getByText("out of range").waitFor();
-  assert.equal(await box(page, "temperature").getAttribute("placeholder"), "not set");
-  assert.deepEqual(await stages(page), ["typical_p"]);
+  await comesTo(() => box(page, "temperature").getAttribute("placeholder"), "not set");
+  await comesTo(() => stages(page), ["typical_p"]);
 }, { mayFail: true });
 
 pageTest("the latest change wins", server, async (page) => {
@@ -298,12 +293,13 @@ pageTest("a preset and a dialect show what they set; the reader's own values win
   await form(page).getByLabel("Preset").selectOption("code");
   await form(page).getByLabel("Dialect").selectOption("llama.cpp");
   const sets = form(page).getByRole("list", { name: "sets" });
-  assert.deepEqual((await sets.getByRole("listitem").allInnerTexts()).map((one) => one.replace(/\s+/g, " ")), ["temperature 0.3", "top_k 40", "top_p 0.9", "min_p 0.05"]);
+  const listed = async () => (await sets.getByRole("listitem").allInnerTexts()).map((one) => one.replace(/\s+/g, " "));
+  await comesTo(listed, ["temperature 0.3", "top_k 40", "top_p 0.9", "min_p 0.05"]);
   await page.waitForFunction(() => document.querySelector('[data-setting="top_k"] input')?.getAttribute("placeholder") === "40 (dialect)");
-  assert.equal(await box(page, "temperature").getAttribute("placeholder"), "0.3 (preset)");
+  await comesTo(() => box(page, "temperature").getAttribute("placeholder"), "0.3 (preset)");
   await box(page, "top_p").fill("0.5");
   await sets.getByText("yours: 0.5").waitFor();
-  await until(page, bodies, (body) => body.top_p === 0.5 && body.preset === "code" && body.dialect === "llama.cpp", "all are sent");
+  await until(bodies, (body) => body.top_p === 0.5 && body.preset === "code" && body.dialect === "llama.cpp", "all are sent");
 });
 
 async function withThreeStages(page) {
@@ -319,21 +315,21 @@ const stages = (page) => form(page).locator(".chain-stage").evaluateAll((rows) =
 pageTest("the chain's order is moved by keyboard, and reset", server, async (page) => {
   const bodies = bodiesOf(page);
   await withThreeStages(page);
-  assert.deepEqual(await stages(page), ["temperature", "top_k", "top_p"]);
+  await comesTo(() => stages(page), ["temperature", "top_k", "top_p"]);
   const down = form(page).getByRole("button", { name: "Move temperature down" });
   await down.focus();
   await page.keyboard.press("Enter");
   await page.keyboard.press("Enter");
-  await until(page, bodies, (body) => body.processors?.join() === "top_k,top_p,temperature", "moved down twice");
-  assert.deepEqual(await stages(page), ["top_k", "top_p", "temperature"]);
-  assert(await down.evaluate((one) => one === document.activeElement), "the focus goes with the stage");
+  await until(bodies, (body) => body.processors?.join() === "top_k,top_p,temperature", "moved down twice");
+  await comesTo(() => stages(page), ["top_k", "top_p", "temperature"]);
+  await comesTo(() => down.evaluate((one) => one === document.activeElement), true, "the focus goes with the stage");
   await page.keyboard.press("Enter"); // it is the last
-  assert.deepEqual(await stages(page), ["top_k", "top_p", "temperature"]);
+  await comesTo(() => stages(page), ["top_k", "top_p", "temperature"]);
   await box(page, "min_p").fill("0.1");
-  await until(page, bodies, (body) => body.processors?.join() === "top_k,top_p,min_p,temperature", "a new stage has a place");
+  await until(bodies, (body) => body.processors?.join() === "top_k,top_p,min_p,temperature", "a new stage has a place");
   await form(page).getByRole("button", { name: "As transformers has it" }).click();
-  await until(page, bodies, (body) => !("processors" in body), "the dialect's order again");
-  assert.deepEqual(await stages(page), ["temperature", "top_k", "top_p", "min_p"]);
+  await until(bodies, (body) => !("processors" in body), "the dialect's order again");
+  await comesTo(() => stages(page), ["temperature", "top_k", "top_p", "min_p"]);
 });
 
 pageTest("the chain's order is dragged", server, async (page) => {
@@ -346,8 +342,8 @@ pageTest("the chain's order is dragged", server, async (page) => {
   await page.mouse.down();
   await page.mouse.move(to.x + 40, to.y + to.height / 2, { steps: 8 });
   await page.mouse.up();
-  await until(page, bodies, (body) => body.processors?.join() === "top_p,temperature,top_k", "dragged to the top");
-  assert.deepEqual(await stages(page), ["top_p", "temperature", "top_k"]);
+  await until(bodies, (body) => body.processors?.join() === "top_p,temperature,top_k", "dragged to the top");
+  await comesTo(() => stages(page), ["top_p", "temperature", "top_k"]);
 });
 
 pageTest("a token is biased, banned, and let go", server, async (page) => {
@@ -358,16 +354,16 @@ pageTest("a token is biased, banned, and let go", server, async (page) => {
   await box(page, "logit_bias").press("Enter");
   const { tokens } = await ask("tokenize", { prompt: " cat", add_special_tokens: false });
   const [id] = tokens;
-  await until(page, bodies, (body) => body.logit_bias?.[id] === 2, "biased by its id");
+  await until(bodies, (body) => body.logit_bias?.[id] === 2, "biased by its id");
   await form(page).getByRole("textbox", { name: "Bias of ␣cat" }).fill("-3.5");
   await box(page, "temperature").evaluate((one) => one.dispatchEvent(new Event("input", { bubbles: true }))); // all is drawn anew
   await page.waitForTimeout(400);
   await form(page).getByRole("textbox", { name: "Bias of ␣cat" }).press("Tab");
-  await until(page, bodies, (body) => body.logit_bias?.[id] === -3.5, "changed");
+  await until(bodies, (body) => body.logit_bias?.[id] === -3.5, "changed");
   await form(page).getByRole("checkbox", { name: "Ban ␣cat" }).check();
-  await until(page, bodies, (body) => body.logit_bias?.[id] === "-inf", "banned");
+  await until(bodies, (body) => body.logit_bias?.[id] === "-inf", "banned");
   await form(page).getByRole("button", { name: "Remove ␣cat" }).click();
-  await until(page, bodies, (body) => !("logit_bias" in body), "let go");
+  await until(bodies, (body) => !("logit_bias" in body), "let go");
 });
 
 pageTest("biases that came as pairs are shown in a token's panel, and changed there", server, async (page) => {
@@ -388,7 +384,7 @@ pageTest("settings are found by what is said of them", server, async (page) => {
   await form(page).getByText("No setting says that.").waitFor();
   await form(page).getByRole("searchbox").fill("end the output");
   await box(page, "stop_regex").waitFor();
-  assert.equal(await box(page, "typical_p").count(), 0);
+  await counted(box(page, "typical_p"), 0);
 });
 
 pageTest(
@@ -398,10 +394,10 @@ pageTest(
     const korean = page.getByRole("form", { name: "설정" });
     await korean.getByText("로짓을 이 값으로 나눕니다. 0이면 그리디입니다").waitFor();
     for (const group of await korean.locator(".settings-group > summary").all()) await group.click();
-    const said = await korean.locator(".field-more > summary").allInnerTexts();
-    assert.deepEqual(said.filter((one) => !/[가-힣]/.test(one)), []);
-    const groups = await korean.locator(".settings-group-name").allInnerTexts();
-    assert.deepEqual(groups.filter((one) => !/[가-힣]/.test(one)), []);
+    for (const part of [".field-more > summary", ".settings-group-name"]) {
+      const said = () => korean.locator(part).allInnerTexts();
+      await comesTo(said, (all) => all.length > 3 && all.every((one) => /[가-힣]/.test(one)), part);
+    }
     await korean.getByLabel("프리셋").selectOption({ label: "code · 코드 작성" });
     await korean.getByText("권장 온도: 0.2~0.4").waitFor();
     await page.getByLabel("언어").selectOption("en");
@@ -432,7 +428,7 @@ pageTest(
     await context.setOffline(false);
     await box(page, "top_p").fill("0.9");
     await next(page).getByText("Sampling").waitFor();
-    assert.equal(await box(page, "top_k").inputValue(), "3");
+    await comesTo(() => box(page, "top_k").inputValue(), "3");
   },
   { mayFail: true },
 );

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { decode, encode } from "../../../src/foretell/server/web/share/link/codec.js";
 import { checkAccessible, checkLooks, newContext, openPage, pageTest, realServer, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { ROOT, python } from "../support/packages.mjs";
 import { button, generateWith, idsOf, stateOf, useSettings, written } from "../support/writing.mjs";
 
@@ -39,7 +40,7 @@ pageTest("a link opens in a fresh browser with the same text, written again", se
   const after = await stateOf(there);
   assert.deepEqual(after.tokens, before.tokens);
   assert.equal(after.prompt.text, "고양이는 <b>");
-  assert.equal(new URL(there.url()).hash, "");
+  await comesTo(() => new URL(there.url()).hash, "");
   await useSettings(there, { ...SETTINGS, max_new_tokens: 5 });
   await button(there, "Continue").click();
   await there.waitForFunction(() => document.querySelectorAll(".flow [data-index]").length > 12);
@@ -119,7 +120,7 @@ pageTest("a hostile link gives an error and nothing else", server, async (page, 
     await there.getByRole("alert").waitFor();
     const { branches, shelf, tokens } = await stateOf(there);
     assert.deepEqual([branches.length, shelf.length, tokens.length], [1, 0, 0]);
-    assert.equal(await there.locator("main script, main img").count(), 0);
+    await counted(there.locator("main script, main img"), 0);
   }
 });
 
@@ -139,7 +140,7 @@ pageTest("a page without scripts has the text and a row a token", server, async 
   assert(!/<script/i.test(text) && !/\b(src|href)=/.test(text));
   const there = await context.newPage();
   await there.setContent(text);
-  assert.equal(await there.locator("tbody tr").count(), 12);
+  await counted(there.locator("tbody tr"), 12);
   assert.equal(await there.locator(".text").textContent(), `<script>alert(1)</script>${(await stateOf(page)).text}`);
   await checkLooks(there, "export");
   await checkAccessible(there);

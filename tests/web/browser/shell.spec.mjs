@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { checkAccessible, generate, openPage, openTab, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { WEB } from "../support/resolve.mjs";
 
 const server = await toyServer();
@@ -11,18 +12,19 @@ const selected = (page, name) => page.getByRole("tab", { name, selected: true })
 
 pageTest("the address has the tab, and the way back", server, async (page) => {
   await openTab(page, "Learn");
-  assert.match(page.url(), /\?tab=learn$/);
-  assert.equal(await page.title(), "Learn · foretell");
+  await comesTo(() => page.url(), /\?tab=learn$/);
+  await comesTo(() => page.title(), "Learn · foretell");
   await openTab(page, "Compare");
+  await comesTo(() => page.url(), /\?tab=compare$/);
   await page.goBack();
   await selected(page, "Learn");
   await page.goBack();
   await selected(page, "Write");
-  assert.equal(page.url(), server.url);
+  await comesTo(() => page.url(), server.url);
   await openPage(page, `${server.url}?tab=beams#kept`);
   await selected(page, "Beams");
   await openTab(page, "Write");
-  assert.equal(page.url(), `${server.url}#kept`);
+  await comesTo(() => page.url(), `${server.url}#kept`);
 });
 
 pageTest("tabs are moved between by arrows, and only one is on the way of the tab key", server, async (page) => {
@@ -33,30 +35,29 @@ pageTest("tabs are moved between by arrows, and only one is on the way of the ta
   await selected(page, "Write");
   await page.keyboard.press("ArrowRight");
   await selected(page, "Compare");
-  assert.equal(await page.evaluate(() => document.activeElement?.id), "tab-compare");
-  assert.equal(await page.locator('[role="tab"][tabindex="0"]').count(), 1);
+  await comesTo(() => page.evaluate(() => document.activeElement?.id), "tab-compare");
+  await counted(page.locator('[role="tab"][tabindex="0"]'), 1);
 });
 
 pageTest("the first key leads past the header", server, async (page) => {
   await page.keyboard.press("Tab");
   const skip = page.getByRole("link", { name: "Skip to the content" });
-  assert(await skip.evaluate((link) => link === document.activeElement));
+  await comesTo(() => skip.evaluate((link) => link === document.activeElement), true);
   await page.keyboard.press("Enter");
-  assert.equal(await page.evaluate(() => document.activeElement?.id), "view");
+  await comesTo(() => page.evaluate(() => document.activeElement?.id), "view");
 });
 
 pageTest("language and theme are kept", server, async (page) => {
   const root = page.locator("html");
-  assert.equal(await root.getAttribute("lang"), "en");
+  await comesTo(() => root.getAttribute("lang"), "en");
   await page.getByRole("combobox", { name: "Language" }).selectOption("한국어");
   await page.getByRole("tab", { name: "쓰기" }).waitFor();
   await page.getByRole("combobox", { name: "밝기" }).selectOption("어둡게");
   await page.reload();
   await page.getByRole("tab", { name: "쓰기" }).waitFor();
-  assert.equal(await root.getAttribute("lang"), "ko");
-  assert.equal(await root.getAttribute("data-theme"), "dark");
-  const dark = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
-  assert.equal(dark, "rgb(21, 22, 23)");
+  await comesTo(() => root.getAttribute("lang"), "ko");
+  await comesTo(() => root.getAttribute("data-theme"), "dark");
+  await comesTo(() => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), "rgb(21, 22, 23)");
   await page.getByRole("combobox", { name: "밝기" }).selectOption("자동");
   await page.waitForFunction(() => document.documentElement.dataset.theme === undefined);
 });
@@ -67,9 +68,9 @@ pageTest("the browser's language is the first one", server, async (page) => {
 
 pageTest("a theme of the system is followed", server, async (page) => {
   const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
-  assert.equal(await paper(), "rgb(21, 22, 23)");
+  await comesTo(paper, "rgb(21, 22, 23)");
   await page.emulateMedia({ colorScheme: "light" });
-  assert.equal(await paper(), "rgb(252, 251, 248)");
+  await comesTo(paper, "rgb(252, 251, 248)");
 }, { theme: "dark" });
 
 pageTest("nothing moves where no motion is wanted", server, async (page) => {
@@ -118,12 +119,25 @@ pageTest("the first view and all that it asks for have 100 KB at most", server, 
 
 pageTest("later views bring a style of their own, once", server, async (page) => {
   const styles = () => page.evaluate(() => [...document.styleSheets].map((one) => one.href.split("/").at(-1)));
-  assert.deepEqual(await styles(), ["style.css"]);
+  await comesTo(styles, ["style.css"]);
   for (const name of ["Compare", "Beams", "Learn"]) {
     await openTab(page, name);
-    await page.getByRole("main").getByRole("button").first().waitFor();
-    assert.deepEqual(await styles(), ["style.css", "later.css"]);
+    await page.locator("main .loading").waitFor({ state: "detached" });
+    await comesTo(styles, ["style.css", "later.css"]);
   }
+});
+
+pageTest("a view that was open before is there at once", server, async (page) => {
+  await openTab(page, "Learn");
+  await page.getByRole("button", { name: "Try it" }).first().waitFor();
+  await openTab(page, "Compare");
+  await page.getByRole("button", { name: "Add settings" }).waitFor();
+  const shown = await page.getByRole("tab", { name: "Learn" }).evaluate(async (tab) => {
+    tab.click();
+    for (let turn = 0; turn < 10; turn += 1) await null; // what is drawn at once is there
+    return document.querySelectorAll("main .lesson-card").length;
+  });
+  assert.equal(shown, 10);
 });
 
 pageTest("a view whose style cannot be fetched says so, and can be shown again", server, async (page) => {

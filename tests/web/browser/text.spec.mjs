@@ -1,6 +1,7 @@
 // The region "Text": tokens, their shading, the table, the chart.
 import assert from "node:assert/strict";
 import { checkAccessible, checkLooks, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { explained, generateWith, textOf, textRegion, tokenRegion, useSettings } from "../support/writing.mjs";
 
 const LINE = "the cat sat on the mat, and then the other cat sat on it.";
@@ -9,23 +10,21 @@ const DRAWN = { temperature: 0.2, seed: 7, max_new_tokens: 30 };
 
 pageTest("each token is a button that has its text as its name", server, async (page) => {
   await generateWith(page, "the cat", { max_new_tokens: 60 });
-  assert.equal(await textOf(page), LINE.slice("the cat".length));
+  await comesTo(() => textOf(page), LINE.slice("the cat".length));
   const text = textRegion(page);
-  assert.equal(await text.getByRole("button", { name: "cat", exact: true }).count(), 1);
-  assert.equal(await text.getByRole("button", { name: "the", exact: true }).count(), 4);
-  assert((await text.getByRole("button", { name: "space", exact: true }).count()) > 3);
+  await counted(text.getByRole("button", { name: "cat", exact: true }), 1);
+  await counted(text.getByRole("button", { name: "the", exact: true }), 4);
+  await comesTo(() => text.getByRole("button", { name: "space", exact: true }).count(), (number) => number > 3);
   await text.getByRole("button", { name: "<|end|>, which ends the text", exact: true }).waitFor();
 });
 
 pageTest("one token can be reached by Tab, and it is the one in focus", server, async (page) => {
   await generateWith(page, "the cat", { max_new_tokens: 60 });
   const reached = page.locator(".flow [tabindex='0']");
-  assert.equal(await reached.count(), 1);
-  assert.equal(await reached.getAttribute("data-index"), "0");
+  const indices = () => reached.evaluateAll((all) => all.map((one) => [one.dataset.index, one.ariaCurrent]));
+  await comesTo(indices, [["0", null]]);
   await page.locator(".flow [data-index='5']").click();
-  assert.equal(await reached.count(), 1);
-  assert.equal(await reached.getAttribute("data-index"), "5");
-  assert.equal(await reached.getAttribute("aria-current"), "true");
+  await comesTo(indices, [["5", "true"]]);
 });
 
 pageTest("the shading is the reader's choice, and has a second sign", server, async (page) => {
@@ -35,11 +34,10 @@ pageTest("the shading is the reader's choice, and has a second sign", server, as
   const seen = new Set();
   for (const measure of ["Probability", "Surprisal", "Entropy"]) {
     await page.getByLabel("Shading").selectOption(measure.toLowerCase());
-    const found = await steps();
-    assert(found.every((step) => step !== ""));
+    const found = await comesTo(steps, (all) => all.every((step) => step !== "") && !seen.has(all.join()), measure);
     seen.add(found.join());
     const legend = page.getByRole("list", { name: "Key to the steps" });
-    assert.equal(await legend.getByRole("listitem").count(), 5);
+    await counted(legend.getByRole("listitem"), 5);
     const signs = await legend.locator(".token").evaluateAll((tokens) =>
       tokens.map((one) => {
         const { textDecorationLine, textDecorationStyle, textDecorationThickness } = getComputedStyle(one);
@@ -50,17 +48,17 @@ pageTest("the shading is the reader's choice, and has a second sign", server, as
   }
   assert.equal(seen.size, 3);
   await page.getByLabel("Shading").selectOption("none");
-  assert((await steps()).every((step) => step === ""));
+  await comesTo(steps, (all) => all.length > 0 && all.every((step) => step === ""));
 });
 
 pageTest("the table has the server's figures of each token", server, async (page) => {
   await generateWith(page, "the cat", DRAWN);
   await page.getByLabel("As a table").check();
+  const { logprobs, steps } = await explained(server, "the cat", DRAWN);
+  await counted(page.locator(".token-table tbody tr"), logprobs.length);
   const rows = await page.locator(".token-table tbody tr").evaluateAll((rows) =>
     rows.map((row) => [...row.cells].map((cell) => cell.textContent)),
   );
-  const { logprobs, steps } = await explained(server, "the cat", DRAWN);
-  assert.equal(rows.length, logprobs.length);
   rows.forEach(([number, , probability, rank, surprisal, entropy, origin], index) => {
     const { logprob, rank: itsRank } = logprobs[index];
     assert.equal(number, String(index + 1));
@@ -87,29 +85,27 @@ pageTest("a screen reader hears of the beginning and the end, not of each token"
     new MutationObserver(hear).observe(place, { childList: true, characterData: true, subtree: true });
   });
   await generateWith(page, "the cat", DRAWN);
-  await page.waitForFunction(() => globalThis.heard.length > 1);
-  assert.deepEqual(await page.evaluate(() => globalThis.heard), ["Writing.", "30 tokens written. The length is reached."]);
+  await comesTo(() => page.evaluate(() => globalThis.heard), ["Writing.", "30 tokens written. The length is reached."]);
 });
 
 pageTest("the chart follows the token in focus, and leads to others", server, async (page) => {
   await generateWith(page, "the cat", DRAWN);
   const chart = page.getByRole("slider", { name: "Position in the text" });
   await page.locator(".flow [data-index='9']").click();
-  assert.equal(await chart.getAttribute("aria-valuenow"), "10");
+  await comesTo(() => chart.getAttribute("aria-valuenow"), "10");
   const { x, y, width, height } = await chart.boundingBox();
   await page.mouse.click(x + (width * 25.5) / 30, y + height / 2);
   await tokenRegion(page).getByText("token 26 of 30").waitFor();
   await chart.press("ArrowRight");
-  assert.equal(await chart.getAttribute("aria-valuenow"), "27");
-  assert.match(await chart.getAttribute("aria-valuetext"), /Entropy \d+\.\d{3}$/);
+  await comesTo(() => chart.getAttribute("aria-valuenow"), "27");
+  await comesTo(() => chart.getAttribute("aria-valuetext"), /Entropy \d+\.\d{3}$/);
   await chart.press("Home");
   await tokenRegion(page).getByText("token 1 of 30").waitFor();
   const { steps } = await explained(server, "the cat", DRAWN);
   const entropies = steps.map((step) => step.stages[0].entropy);
   const mean = entropies.reduce((sum, one) => sum + one) / entropies.length;
-  const summary = await page.locator("#strip-summary").textContent();
-  assert(summary.includes(`${mean.toFixed(3)} nats on average`), summary);
-  assert(summary.includes(`${Math.max(...entropies).toFixed(3)} at most`), summary);
+  const figures = [`${mean.toFixed(3)} nats on average`, `${Math.max(...entropies).toFixed(3)} at most`];
+  await comesTo(() => page.locator("#strip-summary").textContent(), (summary) => figures.every((one) => summary.includes(one)), `${figures}`);
 });
 
 pageTest("the prompt's tokens stand before the text for who wants them", server, async (page) => {
@@ -117,7 +113,7 @@ pageTest("the prompt's tokens stand before the text for who wants them", server,
   await page.getByLabel("With the prompt").check();
   const prompt = page.getByRole("group", { name: "The prompt’s tokens" });
   await prompt.waitFor();
-  assert.deepEqual(await prompt.locator("span").allTextContents(), ["the", " cat"]);
+  await comesTo(() => prompt.locator("span").allTextContents(), ["the", " cat"]);
 });
 
 pageTest("what the reader typed or chose stands apart", server, async (page) => {
@@ -129,8 +125,8 @@ pageTest("what the reader typed or chose stands apart", server, async (page) => 
     tree.value = withTokens(tree.value, tree.value.current, [typedToken(97, "a", [97])]);
   });
   const typed = page.locator(".flow .typed");
-  assert.equal(await typed.textContent(), "a");
-  assert.equal(await typed.evaluate((one) => getComputedStyle(one).borderBlockStartStyle), "dotted");
+  await comesTo(() => typed.textContent(), "a");
+  await comesTo(() => typed.evaluate((one) => getComputedStyle(one).borderBlockStartStyle), "dotted");
   await typed.click();
   await tokenRegion(page).getByText("You typed this token").waitFor();
 });
@@ -145,8 +141,7 @@ pageTest("nothing moves where the reader wants no motion", server, async (page) 
   await useSettings(page, DRAWN);
   await generateWith(page, "the cat", DRAWN);
   await page.locator(".flow [data-index='4']").click();
-  const times = await page.locator(".token-stage .bar i, .draw-interval, .alternative-bar i").evaluateAll((bars) =>
-    bars.map((one) => getComputedStyle(one).transitionDuration),
-  );
-  assert(times.length > 3 && times.every((time) => /^0s(, 0s)*$/.test(time)), times.join());
+  const bars = page.locator(".token-stage .bar i, .draw-interval, .alternative-bar i");
+  const times = () => bars.evaluateAll((all) => all.map((one) => getComputedStyle(one).transitionDuration));
+  await comesTo(times, (all) => all.length > 3 && all.every((time) => /^0s(, 0s)*$/.test(time)));
 }, { reducedMotion: true });

@@ -1,6 +1,7 @@
 // The region "Token": each stage, the draw, the alternatives; forks.
 import assert from "node:assert/strict";
 import { checkAccessible, pageTest, toyServer } from "../support/browser.mjs";
+import { comesTo, counted } from "../support/eventually.mjs";
 import { alternatives, explained, generateWith, textOf, textRegion, tokenRegion } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"] });
@@ -13,7 +14,8 @@ pageTest("each stage has a row with the server's figures", server, async (page) 
   for (const index of [0, 7, 11]) {
     await page.locator(`.flow [data-index="${index}"]`).focus();
     const rows = tokenRegion(page).locator(".token-stage");
-    assert.equal(await rows.count(), steps[index].stages.length);
+    await tokenRegion(page).getByText(`token ${index + 1} of`).waitFor();
+    await counted(rows, steps[index].stages.length);
     for (const [number, stage] of steps[index].stages.entries()) {
       const row = (await rows.nth(number).textContent()).replaceAll(/\s+/g, " ");
       const mass = stage.mass === 1 ? "100%" : percent(stage.mass);
@@ -22,8 +24,7 @@ pageTest("each stage has a row with the server's figures", server, async (page) 
       }
       assert(row.includes(percent(steps[index].chosen.probabilities[number])), row);
     }
-    const story = await tokenRegion(page).locator(".story p").textContent();
-    assert.equal(story, steps[index].why);
+    await comesTo(() => tokenRegion(page).locator(".story p").textContent(), steps[index].why);
   }
 });
 
@@ -32,12 +33,14 @@ pageTest("the draw is shown on a line", server, async (page) => {
   const { steps } = await explained(server, "the cat", SETTINGS);
   await page.locator(".flow [data-index='2']").click();
   const { low, uniform, high } = steps[2].draw;
-  const told = await tokenRegion(page).locator(".draw-figures").textContent();
-  assert.equal(told, `${uniform.toFixed(4)} fell into [${low.toFixed(4)}, ${high.toFixed(4)})`);
-  await page.waitForTimeout(400); // the mark moves to its place
-  const line = await page.locator(".draw-line").boundingBox();
-  const mark = await page.locator(".draw-number").boundingBox();
-  assert(Math.abs((mark.x + mark.width / 2 - line.x) / line.width - uniform) < 0.01);
+  const told = `${uniform.toFixed(4)} fell into [${low.toFixed(4)}, ${high.toFixed(4)})`;
+  await comesTo(() => tokenRegion(page).locator(".draw-figures").textContent(), told);
+  const place = async () => {
+    const line = await page.locator(".draw-line").boundingBox();
+    const mark = await page.locator(".draw-number").boundingBox();
+    return (mark.x + mark.width / 2 - line.x) / line.width;
+  };
+  await comesTo(place, (share) => Math.abs(share - uniform) < 0.01, "where the mark moves");
 });
 
 pageTest("the alternatives are shown with the odds of the stage that is picked", server, async (page) => {
@@ -49,21 +52,18 @@ pageTest("the alternatives are shown with the odds of the stage that is picked",
   const last = steps[3].stages.length - 1;
   for (const stage of [last, 0]) {
     await tokenRegion(page).locator(".token-stage").nth(stage).click();
-    const texts = await items.allTextContents();
-    assert.equal(texts.length, shown.length);
-    shown.forEach((one, place) => {
-      const odds = one.logits[stage] === null ? `cut by ${steps[3].stages[one.removed_by].name}` : percent(one.probabilities[stage]);
-      assert(texts[place].includes(odds), `${texts[place]} lacks ${odds}`);
-    });
+    const odds = shown.map((one) => (one.logits[stage] === null ? `cut by ${steps[3].stages[one.removed_by].name}` : percent(one.probabilities[stage])));
+    const areShown = (texts) => texts.length === odds.length && odds.every((one, place) => texts[place].includes(one));
+    await comesTo(() => items.allTextContents(), areShown, `odds: ${odds}`);
   }
-  assert.equal(await alternatives(page).getByRole("button").count(), shown.length - 1);
+  await counted(alternatives(page).getByRole("button"), shown.length - 1);
   await checkAccessible(page);
 });
 
 pageTest("ten alternatives and more are there, of those the trace tells", server, async (page) => {
   await generateWith(page, "the cat", { temperature: 1, seed: 2, max_new_tokens: 4 });
   await page.locator(".flow [data-index='1']").click();
-  assert((await alternatives(page).getByRole("listitem").count()) >= 11);
+  await comesTo(() => alternatives(page).getByRole("listitem").count(), (number) => number >= 11);
 });
 
 pageTest("what the figures say is told, from token to token", server, async (page) => {
@@ -87,15 +87,13 @@ pageTest("greedy decoding draws nothing, and says so", server, async (page) => {
 
 pageTest("an alternative that is taken forks the text, and the model goes on from it", server, async (page) => {
   await generateWith(page, "the cat", { max_new_tokens: 8 });
-  assert.equal(await textOf(page), " sat on ");
+  await comesTo(() => textOf(page), " sat on ");
   await page.locator(".flow [data-index='4']").click();
   const button = alternatives(page).getByRole("button").first();
   await button.click();
   await page.waitForFunction(() => document.querySelectorAll(".flow .token").length >= 9);
-  const text = await textOf(page);
-  assert.equal(text.slice(0, 4), " sat");
-  assert.notEqual(text.slice(0, 8), " sat on ");
-  assert.equal(await page.locator(".flow .chosen").getAttribute("data-index"), "4");
+  await comesTo(() => textOf(page), (text) => text.startsWith(" sat") && !text.startsWith(" sat on "));
+  await comesTo(() => page.locator(".flow .chosen").getAttribute("data-index"), "4");
   await tokenRegion(page).getByText("You chose it").waitFor();
   const branches = await page.evaluate(async () => (await import("/playground/state/store.js")).tree.value.branches.length);
   assert.equal(branches, 2);
@@ -105,21 +103,21 @@ pageTest("an alternative that is taken forks the text, and the model goes on fro
   });
   const { steps } = await explained(server, ids, { max_new_tokens: 1 });
   await page.locator(".flow [data-index='5']").click();
-  assert.equal(await tokenRegion(page).locator(".story p").textContent(), steps[0].why);
+  await comesTo(() => tokenRegion(page).locator(".story p").textContent(), steps[0].why);
 });
 
 pageTest("the pointer previews a token, a click keeps it", server, async (page) => {
   await generateWith(page, "the cat", SETTINGS);
   const place = tokenRegion(page).locator(".token-head p");
   await page.locator(".flow [data-index='2']").hover();
-  assert.match(await place.textContent(), /^token 3 of/);
+  await comesTo(() => place.textContent(), /^token 3 of/);
   await page.locator(".flow [data-index='6']").click();
   await page.locator(".flow [data-index='2']").hover();
-  assert.match(await place.textContent(), /^token 3 of/);
+  await comesTo(() => place.textContent(), /^token 3 of/);
   await page.getByRole("textbox", { name: "Prompt" }).hover();
-  assert.match(await place.textContent(), /^token 7 of/);
+  await comesTo(() => place.textContent(), /^token 7 of/);
   await tokenRegion(page).getByRole("button", { name: "Keep no token" }).click();
-  assert.equal(await page.locator(".flow [aria-current]").count(), 0);
+  await counted(page.locator(".flow [aria-current]"), 0);
 });
 
 pageTest("a token under the pointer is in the panel at the next frame", server, async (page) => {
@@ -150,11 +148,10 @@ pageTest("in Korean the panel tells the same", server, async (page) => {
   await page.getByRole("button", { name: "생성", exact: true }).click();
   await page.locator(".flow [data-index='11']").click();
   const panel = page.getByRole("region", { name: "토큰", exact: true });
-  const story = await panel.locator(".story p").textContent();
   const { steps } = await explained(server, "the cat", SETTINGS);
-  for (const stage of steps[11].stages.slice(1)) assert(story.includes(`${stage.name} ${stage.setting}:`), story);
-  assert(story.includes(percent(steps[11].chosen.probabilities[0])), story);
-  assert(story.includes(steps[11].draw.uniform.toFixed(6)), story);
+  const { stages, chosen, draw } = steps[11];
+  const parts = [...stages.slice(1).map((one) => `${one.name} ${one.setting}:`), percent(chosen.probabilities[0]), draw.uniform.toFixed(6)];
+  await comesTo(() => panel.locator(".story p").textContent(), (story) => parts.every((one) => story.includes(one)), `${parts}`);
   await page.getByRole("list", { name: "대안" }).waitFor();
   await page.getByRole("region", { name: "글", exact: true }).waitFor();
   await checkAccessible(page);
@@ -163,7 +160,7 @@ pageTest("in Korean the panel tells the same", server, async (page) => {
 pageTest("on a phone a tap keeps a token and its panel lies over the lower edge", server, async (page) => {
   await generateWith(page, "the cat", SETTINGS);
   await page.locator(".flow [data-index='3']").click();
-  const panel = await page.locator(".token-panel").boundingBox();
-  assert(Math.abs(panel.y + panel.height - 780) < 2 && panel.height <= 780 * 0.47, JSON.stringify(panel));
+  const isAtEdge = ({ y, height }) => Math.abs(y + height - 780) < 2 && height <= 780 * 0.47;
+  await comesTo(() => page.locator(".token-panel").boundingBox(), isAtEdge);
   await textRegion(page).waitFor();
 }, { width: 360, height: 780 });

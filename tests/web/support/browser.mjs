@@ -4,7 +4,9 @@ import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
 import { FOLDER, axePath, findBrowser, playwright } from "./packages.mjs";
+import { PATIENCE } from "./eventually.mjs";
 import { beginTests } from "./servers.mjs";
+import { TIMES, slowDown, slowDownPage } from "./slow.mjs";
 
 export { realServer, toyServer } from "./servers.mjs";
 
@@ -12,7 +14,6 @@ export const WIDTHS = [360, 768, 1440];
 export const THEMES = ["light", "dark"];
 const ALL_LOOKS = WIDTHS.flatMap((width) => THEMES.map((theme) => [width, theme]));
 const LOOKS = process.env.QUICK ? [ALL_LOOKS[0], ALL_LOOKS.at(-1)] : ALL_LOOKS;
-const PATIENCE = 15_000; // milliseconds that a test waits for what must come
 
 let launched = null;
 
@@ -45,7 +46,7 @@ after(async () => {
 export function pageTest(name, server, body, { mayFail = false, path: place = "", isSlow = false, ...look } = {}) {
   beginTests();
   const skip = server.reason ?? (isSlow && process.env.QUICK ? "it takes long" : false);
-  test(name, { skip, timeout: 120_000 }, async (t) => {
+  test(name, { skip, timeout: 120_000 * TIMES }, async (t) => {
     const context = await newContext(look);
     const faults = [];
     context.on("page", (page) => watch(page, server.url, faults));
@@ -78,11 +79,13 @@ export async function newContext({ width = 1440, height = 900, theme = "light", 
     permissions: ["clipboard-read", "clipboard-write"],
   });
   context.setDefaultTimeout(PATIENCE);
+  await slowDown(context);
   return context;
 }
 
 /** Go to the playground, and wait until it can be used. */
 export async function openPage(page, url) {
+  await slowDownPage(page);
   await page.goto(url);
   await page.getByRole("tablist").waitFor();
 }
@@ -149,8 +152,13 @@ export async function generate(page, prompt) {
   await page.getByRole("textbox", { name: "Prompt" }).fill(prompt);
   await page.getByRole("button", { name: "Generate", exact: true }).click();
   await page.getByRole("region", { name: "Text", exact: true }).getByRole("button").first().waitFor();
+  await written(page);
+}
+
+/** Resolved once nothing is being written, and what was written is drawn. */
+export async function written(page) {
   await page.waitForFunction(() => {
-    const buttons = [...document.querySelectorAll("button")];
-    return buttons.some((one) => one.textContent?.trim() === "Stop" && one.disabled);
+    const isOver = [...document.querySelectorAll("button")].some((one) => one.textContent?.trim() === "Stop" && one.disabled);
+    return isOver && document.querySelector(".text[aria-busy=true]") === null;
   });
 }

@@ -1,5 +1,8 @@
 // What tests of the view "Write" share.
 import { generate } from "./browser.mjs";
+import { comesTo } from "./eventually.mjs";
+
+export { written } from "./browser.mjs";
 
 /** Settings of the next request, past the form. */
 export async function useSettings(page, settings) {
@@ -37,14 +40,6 @@ export const textOf = (page) =>
 /** A button by its whole name. */
 export const button = (page, name) => page.getByRole("button", { name, exact: true });
 
-/** Resolved once nothing is being written. */
-export async function written(page) {
-  await page.waitForFunction(() => {
-    const buttons = [...document.querySelectorAll("button")];
-    return buttons.some((one) => one.textContent?.trim() === "Stop" && one.disabled);
-  });
-}
-
 /** What the page has: parts of its state that can be compared. */
 export function stateOf(page) {
   return page.evaluate(async () => {
@@ -58,6 +53,31 @@ export function stateOf(page) {
       shelf: shelf.value,
       text: new TextDecoder().decode(Uint8Array.from(tokens.value.flatMap((token) => token.bytes))),
     };
+  });
+}
+
+/** Resolved once the browser keeps all that is on the page. */
+export const saved = (page) => comesTo(() => page.evaluate(keptAndShown), ([kept, shown]) => kept === shown, "what is kept");
+
+/** What the database has of the session, and what the page has, each as JSON. Runs in the page. */
+async function keptAndShown() {
+  const from = (path) => import(new URL(path, document.querySelector("script[src]").src).href);
+  const { draft, settings, shelf, tree } = await from("state/store.js");
+  const { openDatabase, sessionsIn, treesOf } = await from("share/session/database.js");
+  const textsOf = (trees) =>
+    trees.map(({ id, current, branches }) => [id, current, branches.map((one) => [one.id, one.name, one.note, one.tokens.map((token) => token.id)])]);
+  const database = await openDatabase();
+  const session = (await sessionsIn(database)).find(({ id }) => id === sessionStorage.getItem("foretell-session"));
+  const kept = session && [textsOf(await treesOf(database, session)), session.draft, session.settings];
+  database.close();
+  return [kept ?? null, [textsOf([tree.value, ...shelf.value]), draft.value, settings.value]].map((one) => JSON.stringify(one));
+}
+
+/** Resolved once the page shows what was kept of it, if anything was. */
+export async function restored(page) {
+  await page.waitForFunction(async () => {
+    const { isKept } = await import(new URL("share/session/session.js", document.querySelector("script[src]").src).href);
+    return isKept.value !== null;
   });
 }
 
