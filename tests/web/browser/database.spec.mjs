@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { pageTest, toyServer } from "../support/browser.mjs";
-import { comesTo } from "../support/eventually.mjs";
+import { PATIENCE, comesTo } from "../support/eventually.mjs";
 import { button, generateWith, idsOf, saved, stateOf, useSettings, written } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: [] });
@@ -106,7 +106,7 @@ pageTest("five tabs have a session each", server, async (page, { context, open }
 }, { isSlow: true });
 
 pageTest("steps of long texts that are not shown leave memory, and come back", server, async (page) => {
-  page.context().setDefaultTimeout(60_000);
+  page.context().setDefaultTimeout(4 * PATIENCE);
   const count = () =>
     page.evaluate(async () => {
       const { parts } = await import(document.querySelector("script[src]").src);

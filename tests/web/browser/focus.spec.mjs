@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { openTab, pageTest, toyServer } from "../support/browser.mjs";
 import { comesTo } from "../support/eventually.mjs";
-import { alternatives, button, fillPrompt, generateWith, tokenRegion, written } from "../support/writing.mjs";
+import { alternatives, button, fillPrompt, generateWith, tokenRegion, useSettings, written } from "../support/writing.mjs";
 
 const server = await toyServer({ lines: ["the cat sat on the mat"], rate: 60 });
 
@@ -14,6 +14,7 @@ const isOn = (page, name) =>
   }, name);
 
 pageTest("Generate hands it to Stop, and gets it back", server, async (page) => {
+  await useSettings(page, { ignore_eos: true, max_new_tokens: 2000 }); // more than there is time for
   await fillPrompt(page, "the cat");
   await button(page, "Generate").press("Enter");
   await isOn(page, "Stop");

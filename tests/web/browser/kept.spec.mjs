@@ -1,7 +1,7 @@
 // What is kept in the browser: over reloads, in two tabs, without a database; and a server that is gone.
 import assert from "node:assert/strict";
 import { checkLooks, generate, pageTest, toyServer } from "../support/browser.mjs";
-import { comesTo } from "../support/eventually.mjs";
+import { PATIENCE, comesTo } from "../support/eventually.mjs";
 import { gateTo } from "../support/gate.mjs";
 import { button, fillPrompt, generateWith, idsOf, restored, saved, stateOf, useSettings, written } from "../support/writing.mjs";
 
@@ -24,7 +24,7 @@ pageTest("texts, forks, settings and the prompt survive a reload", server, async
 });
 
 pageTest("a reload in the middle keeps what has come, and going on ends as one run would", slow, async (page) => {
-  const settings = { temperature: 1, max_new_tokens: 60 };
+  const settings = { temperature: 1, max_new_tokens: 2000 }; // more than there is time for
   await useSettings(page, settings);
   await fillPrompt(page, "the cat");
   await button(page, "Generate").click();
@@ -131,7 +131,7 @@ pageTest("without a database it works, and says that nothing is kept", server, a
 });
 
 pageTest("a server that goes is told, and what it wrote stays; when it is back, it goes on", slow, async (page) => {
-  await useSettings(page, { temperature: 1, seed: 2, max_new_tokens: 60 });
+  await useSettings(page, { temperature: 1, seed: 2, max_new_tokens: 2000 }); // more than there is time for
   await fillPrompt(page, "the cat");
   await button(page, "Generate").click();
   await page.waitForFunction(() => document.querySelectorAll(".flow [data-index]").length >= 5);
@@ -148,7 +148,7 @@ pageTest("a server that goes is told, and what it wrote stays; when it is back, 
   assert(tries.length <= 4, `${asked}`); // two of two requests each, at 2 and 6 seconds
   assert(asked.length - tries.length <= 2, `${asked}`); // the next token's outlook, once
   await slow.open();
-  await gone.waitFor({ state: "detached", timeout: 30_000 });
+  await gone.waitFor({ state: "detached", timeout: 2 * PATIENCE });
   await useSettings(page, { temperature: 1, seed: 2, max_new_tokens: 3 });
   await button(page, "Continue").click();
   await page.getByText("Cut at").waitFor();

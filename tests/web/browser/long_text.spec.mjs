@@ -1,7 +1,7 @@
 // A text of 2,000 tokens: only its end is drawn while it grows.
 import assert from "node:assert/strict";
 import { pageTest, toyServer } from "../support/browser.mjs";
-import { counted } from "../support/eventually.mjs";
+import { PATIENCE, counted } from "../support/eventually.mjs";
 import { textOf, tokenRegion, useSettings } from "../support/writing.mjs";
 
 const LINE = `the${" cat고양이🙂\n".repeat(160)}`;
@@ -21,7 +21,7 @@ pageTest("2,000 tokens are written, and what stands is left alone", server, asyn
   await useSettings(page, { max_new_tokens: 2000 });
   await page.getByRole("textbox", { name: "Prompt" }).fill("the");
   await page.getByRole("button", { name: "Generate", exact: true }).click();
-  await page.getByText("2000 tokens written.").waitFor({ state: "attached", timeout: 100_000 });
+  await page.getByText("2000 tokens written.").waitFor({ state: "attached", timeout: 6 * PATIENCE });
   await page.locator("[role='slider'][aria-valuemax='2000']").waitFor();
   const text = (await textOf(page)).replace(/\ufffd$/, ""); // the last character is not complete
   assert.equal(text, LINE.slice("the".length, "the".length + text.length));

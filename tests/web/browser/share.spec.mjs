@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { decode, encode } from "../../../src/foretell/server/web/share/link/codec.js";
 import { checkAccessible, checkLooks, newContext, openPage, pageTest, realServer, toyServer } from "../support/browser.mjs";
-import { comesTo, counted } from "../support/eventually.mjs";
+import { PATIENCE, comesTo, counted } from "../support/eventually.mjs";
 import { ROOT, python } from "../support/packages.mjs";
 import { button, generateWith, idsOf, stateOf, useSettings, written } from "../support/writing.mjs";
 
@@ -107,10 +107,10 @@ pageTest("the same link on another server of the model gives the same", server, 
 });
 
 pageTest("a text longer than one answer is written again in pieces", server, async (page, { t }) => {
-  page.context().setDefaultTimeout(60_000);
-  await generateWith(page, "the dog", { ...SETTINGS, max_new_tokens: 1500 });
+  page.context().setDefaultTimeout(4 * PATIENCE);
+  await generateWith(page, "the dog", { ...SETTINGS, max_new_tokens: 1100 });
   const there = await fresh(t, await copied(page, "Copy a link"));
-  await there.getByText("all 1500 tokens are the same.").waitFor({ timeout: 40_000 });
+  await there.getByText("all 1100 tokens are the same.").waitFor({ timeout: 4 * PATIENCE });
   assert.deepEqual(await idsOf(there), await idsOf(page));
 });
 
