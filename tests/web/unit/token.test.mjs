@@ -1,7 +1,7 @@
 // text/token.js: tokens that share characters share a box.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { boxesOf, textOf, typedToken } from "../../../src/foretell/server/web/text/token.js";
+import { boxesOf, textOf, tokensOf, typedToken } from "../../../src/foretell/server/web/text/token.js";
 
 const tokens = (...pieces) => pieces.map((bytes, id) => typedToken(id, "", bytes));
 const bytesOf = (text) => [...new TextEncoder().encode(text)];
@@ -35,4 +35,11 @@ test("a token may end one character and begin another", () => {
   const [first, second] = [bytesOf("가"), bytesOf("🙂")];
   const found = boxesOf(tokens(first.slice(0, 2), [first[2], second[0]], second.slice(1), bytesOf("a")));
   assert.deepEqual(found.map((box) => [box.start, box.text]), [[0, "가🙂"], [3, "a"]]);
+});
+
+test("tokens that have the same bytes hold them once; others have their own", () => {
+  const entry = (token_id, bytes) => ({ token_id, token: "x", bytes, logprob: -1, rank: 1 });
+  const [first, again, other] = tokensOf({ logprobs: [entry(7, [1, 2]), entry(7, [1, 2]), entry(7, [1, 3])], steps: [] });
+  assert.equal(again.bytes, first.bytes);
+  assert.deepEqual([first.bytes, other.bytes], [[1, 2], [1, 3]]);
 });

@@ -52,12 +52,28 @@ export function tokensOf(event) {
   return event.logprobs.map((entry, index) => ({
     id: entry.token_id,
     text: entry.token,
-    bytes: entry.bytes,
+    bytes: shared(entry.token_id, entry.bytes),
     origin: "generated",
     logprob: entry.logprob,
     rank: entry.rank,
     step: event.steps[index] ?? null,
   }));
+}
+
+/** The bytes of tokens that came, by their ids. @type {Map<number, number[]>} */
+const known = new Map();
+
+/**
+ * The same array wherever a token has the same bytes: a long text holds few different ones.
+ *
+ * @param {number} id
+ * @param {number[]} bytes
+ */
+function shared(id, bytes) {
+  const before = known.get(id);
+  if (before?.length === bytes.length && before.every((one, place) => one === bytes[place])) return before;
+  known.set(id, bytes);
+  return bytes;
 }
 
 /**

@@ -30,9 +30,19 @@ export function puttingAway(trees, writing, most = MOST_IN_MEMORY) {
     if (inSight.has(id) || id === writing) continue;
     const heavy = tokens.filter((token) => token.step !== null);
     left -= heavy.length;
-    if (left < 0) for (const token of heavy) found.set(token, { ...token, step: null, isAway: true });
+    if (left < 0) for (const token of heavy) found.set(token, withoutStep(token));
   }
   return found;
+}
+
+/**
+ * Written out: a copy to which a property is added has memory of its own for it.
+ *
+ * @param {Token} token
+ * @returns {Token}
+ */
+function withoutStep({ id, text, bytes, origin, logprob, rank }) {
+  return { id, text, bytes, origin, logprob, rank, step: null, isAway: true };
 }
 
 /**
