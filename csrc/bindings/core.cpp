@@ -236,7 +236,9 @@ NB_MODULE(_core, m) {
         .value("layer_norm", OpKind::layer_norm)
         .value("quantize", OpKind::quantize)
         .value("permute", OpKind::permute)
+        .value("join_heads", OpKind::join_heads)
         .value("linear", OpKind::linear)
+        .value("linear_heads", OpKind::linear_heads)
         .value("rope", OpKind::rope)
         .value("store_kv", OpKind::store_kv)
         .value("attention", OpKind::attention)
@@ -277,7 +279,8 @@ NB_MODULE(_core, m) {
             "groups"_a = 1, "groups_used"_a = 1, "group_best"_a = 1, "factor"_a = 1.0f,
             "threshold"_a = 0.0f)
         .def_ro("experts", &Routing::experts)
-        .def_ro("used", &Routing::used);
+        .def_ro("used", &Routing::used)
+        .def_ro("scoring", &Routing::scoring);
 
     nb::enum_<KvType>(m, "KvType")
         .value("float32", KvType::float32)

@@ -232,6 +232,7 @@ void Program::check_operands(const Op& op) const {
     if (op.state >= 0) check_state(op);
     require(op.kind != OpKind::clamped_swiglu || op.b >= 0, "a clamped unit has gate and values");
     if (op.routing.used > 0) check_experts(op);
+    if (op.kind == OpKind::join_heads || op.kind == OpKind::linear_heads) check_heads(op);
 }
 
 void Program::finish() {

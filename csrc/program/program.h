@@ -33,7 +33,10 @@ enum class OpKind : uint8_t {
                     // each of `heads` equal parts of a, by weights of its own or of all parts
     quantize,       // codes = a as int8
     permute,        // out = the values of each row of a at the places that `vector` numbers
+    join_heads,     // out = for each of `heads` parts of a row, a's values, then b's or zeros
     linear,         // out = (b +) matrix @ a, from `codes` if there are any, else from a
+    linear_heads,   // out = for each of `heads`, its matrix @ the first values of its part of a,
+                    // which it quantizes into `codes`, if there are any
     rope,           // out = a with its heads rotated by the rope table b
     store_kv,       // writes keys a (rotated by the rope table c, if any) and values b to the cache
     attention,      // out = attention of queries a to the last `window` positions (0: to all), with
@@ -68,7 +71,8 @@ struct Op {
     int matrix = -1, vector = -1;
     int file_rows = -1;  // in place of `matrix` (embed, add_positions)
     int layer = -1;
-    int heads = 0;      // heads in a row of a (norms, rope, store_kv, attention)
+    int heads = 0;      // heads in a row of a (norms, joined and own products, rope, store_kv,
+                        // attention)
     float scalar = 1;   // factor (embed, scale, add, rope_table), eps (norms), scale (attention)
     int window = 0;     // positions that a token sees, itself included (attention)
     float softcap = 0;  // what scores are bent within (attention); 0: they are not
@@ -227,6 +231,11 @@ class Program {
     void layer_norm(const Op& op, int member);
     void quantize(const Op& op, int member);
     void permute(const Op& op, int member);
+    // program_heads.cpp
+    void check_heads(const Op& op) const;
+    void join_heads(const Op& op, int member);
+    void linear_heads(const Op& op, int member);
+    void quantize_heads(const Op& op, int64_t cols, int member);
     void quantize_part(const Op& op, int64_t row, int64_t from, int64_t to);
     void linear(const Op& op, int member);
     void rope(const Op& op, int member);

@@ -153,8 +153,12 @@ void Program::run(const Op& op, int member) {
             return quantize(op, member);
         case OpKind::permute:
             return permute(op, member);
+        case OpKind::join_heads:
+            return join_heads(op, member);
         case OpKind::linear:
             return linear(op, member);
+        case OpKind::linear_heads:
+            return linear_heads(op, member);
         case OpKind::rope:
             return rope(op, member);
         case OpKind::store_kv:

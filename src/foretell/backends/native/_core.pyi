@@ -45,47 +45,51 @@ class OpKind(enum.Enum):
 
     permute = 10
 
-    linear = 11
+    join_heads = 11
 
-    rope = 12
+    linear = 12
 
-    store_kv = 13
+    linear_heads = 13
 
-    attention = 14
+    rope = 14
 
-    silu_mul = 15
+    store_kv = 15
 
-    gelu = 16
+    attention = 16
 
-    gelu_erf = 17
+    silu_mul = 17
 
-    relu = 18
+    gelu = 18
 
-    relu_squared = 19
+    gelu_erf = 19
 
-    sigmoid = 20
+    relu = 20
 
-    gather_rows = 21
+    relu_squared = 21
 
-    causal_conv = 23
+    sigmoid = 22
 
-    gated_conv = 24
+    gather_rows = 23
 
-    selective_scan = 25
+    causal_conv = 25
 
-    keep_rows = 22
+    gated_conv = 26
 
-    route = 26
+    selective_scan = 27
 
-    dispatch = 27
+    keep_rows = 24
 
-    experts = 28
+    route = 28
 
-    combine = 29
+    dispatch = 29
 
-    add_gated = 30
+    experts = 30
 
-    clamped_swiglu = 31
+    combine = 31
+
+    add_gated = 32
+
+    clamped_swiglu = 33
 
 class Scoring(enum.Enum):
     softmax = 0
@@ -106,6 +110,9 @@ class Routing:
 
     @property
     def used(self) -> int: ...
+
+    @property
+    def scoring(self) -> Scoring: ...
 
 class KvType(enum.Enum):
     float32 = 0

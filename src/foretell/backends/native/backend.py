@@ -118,7 +118,7 @@ class NativeBackend:
         weights = _weights_of(file, model.HF_NAMES, quantize, on_packed, opened)
         title = _title(file, quantize, opened)
         plan, unread = _plan_of(file, model, weights, opened)
-        needed = weights.memory(plan.weights - _in_file(plan, weights))
+        needed = weights.memory(plan.weights - _in_file(plan, weights), plan.transposed)
         pool = settings.pool(shape, plan, needed, is_stated=context_length is not None)
         program = allocate(
             pool, shape, source=file.path, isa=isa, threads=threads, max_tokens=MAX_BATCH_TOKENS

@@ -20,8 +20,9 @@ from foretell.backends.native.weights.source import Part, WeightSource
 
 _Weight = tuple[str, Part | None]
 LANES = 16
-PRODUCTS = (OpKind.linear, OpKind.experts, OpKind.combine)
+PRODUCTS = (OpKind.linear, OpKind.linear_heads, OpKind.experts, OpKind.combine)
 GROUP = 32  # inputs that share one activation scale: csrc/weights/matrix.h
+SCRATCH = -1  # the index of a value that lives for one operation
 
 
 class Compiled(NamedTuple):
@@ -95,6 +96,8 @@ class _Compiler:
         to_quantize = node.result if self._is_quantized(node.result) else None
         if to_quantize and _can_quantize(node):
             codes = self.codes.take(to_quantize)
+        if node.kind == OpKind.linear_heads and self._multiplies_int8(node):
+            codes = self._scratch_codes(node.heads * _columns(node))
         self.program.add_op(
             node.kind,
             a=a,
@@ -134,10 +137,22 @@ class _Compiler:
         )
         return round(sum(sizes)) + self.vector_bytes
 
+    def _scratch_codes(self, width: int) -> int:
+        """Codes that an operation makes for itself."""
+        scratch = Value(SCRATCH, width, per_output=False)
+        codes = self.codes.take(scratch)
+        self.codes.release(scratch)
+        return codes
+
     def _takes_codes(self, node: Node) -> bool:
+        """Whether another operation quantizes its first input."""
+        return node.kind != OpKind.linear_heads and self._multiplies_int8(node)
+
+    def _multiplies_int8(self, node: Node) -> bool:
         if node.kind not in PRODUCTS or node.matrix is None or not self.int8:
             return False
-        return self.weights.is_quantized(node.matrix) and _columns(node) % GROUP == 0
+        is_quantized = self.weights.is_quantized(node.matrix, node.part)
+        return is_quantized and _columns(node) % GROUP == 0
 
     def _float_inputs(self, node: Node) -> list[Value]:
         """The values that it reads as floats."""
@@ -165,6 +180,10 @@ class _Compiler:
         rows, cols = node.matrix_rows, _columns(node)
         if node.experts is not None:
             return self.weights.pack_experts(self.program, name, (node.experts, rows, cols))
+        if node.kind == OpKind.linear_heads:
+            if node.part is None:
+                return self.weights.pack_experts(self.program, name, (node.heads, rows, cols))
+            rows *= node.heads
         return self.weights.pack(self.program, name, rows, cols, node.part)
 
     def _file_rows(self, node: Node) -> int:
@@ -252,6 +271,8 @@ def _can_quantize(node: Node) -> bool:
 
 def _columns(node: Node) -> int:
     """How wide a node's matrix is."""
+    if node.columns:
+        return node.columns
     width = _input(node).width if node.inputs else _result(node).width
     return width if node.routing is None else width // node.routing.used
 

@@ -50,7 +50,8 @@ class Node:
     """One operation: operands and attributes as in csrc/program/program.h; weights by name.
 
     A matrix is expected to be `(matrix_rows, width of the first input)`, or for an embedding
-    `(matrix_rows, width of the result)`; experts' is `(experts, matrix_rows, width of a row)`.
+    `(matrix_rows, width of the result)`; experts' is `(experts, matrix_rows, width of a row)`,
+    heads' own are `(heads, matrix_rows, columns)`.
     `vector` and `bias` have `vector_size` values each; ones and zeros take the place of those that
     a norm has not. `tables` become one vector. With a `part`, only that part of matrix and vector
     is used.
@@ -61,6 +62,7 @@ class Node:
     result: Value | None = None
     matrix: str | None = None
     matrix_rows: int = 0
+    columns: int = 0
     vector: str | None = None
     vector_size: int = 0
     bias: str | None = None
@@ -159,6 +161,10 @@ class Operations:
         self.state_size = 0
         """Floats of the state that its layers keep of a sequence."""
 
+    def _value(self, width: int, per_output: bool = False) -> Value:
+        self._num_values += 1
+        return Value(self._num_values - 1, width, per_output)
+
     @property
     def num_kv_layers(self) -> int:
         """How many layers have keys and values in the cache."""
@@ -170,6 +176,15 @@ class Operations:
         names = {name for node in self.nodes for name in (node.matrix, node.vector, node.bias)}
         names |= {table.weight for node in self.nodes for table in node.tables}
         return {name for name in names if name is not None}
+
+    @property
+    def transposed(self) -> dict[str, float]:
+        """The matrices of which it takes a transposed part, and which share of them that is."""
+        return {
+            node.matrix: node.heads * node.columns / node.part.total
+            for node in self.nodes
+            if node.matrix is not None and node.part is not None and node.part.is_transposed
+        }
 
     @property
     def constant_bytes(self) -> int:

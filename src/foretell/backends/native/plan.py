@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.backends.native._core import OpKind, Routing
+from foretell.backends.native.head_operations import HeadOperations
 from foretell.backends.native.nodes import (
     Heads,
     Node,
-    Operations,
     RopeTable,
     Scores,
     Table,
@@ -30,7 +30,7 @@ __all__ = ["Heads", "Plan", "RopeTable", "Scores", "Value"]
 USUAL_SCORES = Scores()
 
 
-class Plan(Operations):
+class Plan(HeadOperations):
     """Collects a model's operations in order."""
 
     def embed(self, weight: str, *, vocab_size: int, width: int, factor: float = 1.0) -> Value:
@@ -448,7 +448,3 @@ class Plan(Operations):
         out = self._value(x.width)
         self.nodes.append(Node(OpKind.add_gated, (x, gate, more), out))
         return out
-
-    def _value(self, width: int, per_output: bool = False) -> Value:
-        self._num_values += 1
-        return Value(self._num_values - 1, width, per_output)

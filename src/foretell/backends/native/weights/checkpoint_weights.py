@@ -40,9 +40,10 @@ from foretell.backends.native.weights.rules import (
     packed_type,
     refuse_adapters,
     rows_of,
+    transposable,
     vector_shape,
 )
-from foretell.backends.native.weights.source import HFName, Part
+from foretell.backends.native.weights.source import NO_SHARES, HFName, Part
 from foretell.backends.native.weights.spellings import find_tensor, spellings
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.checkpoint import Checkpoint
@@ -100,17 +101,17 @@ class CheckpointWeights:
         is_bias = name.endswith(".bias") and not self._checkpoint.data(name).any()
         return is_bias or bool(HARMLESS.search(name) or ACTIVATION_SCALES.search(name))
 
-    def memory(self, names: Collection[str]) -> int:
+    def memory(self, names: Collection[str], transposed: Mapping[str, float] = NO_SHARES) -> int:
         """Bytes that these weights take in a program; those that the file does not have, none."""
         total = 0
         for name in names:
-            shape = self._kept(name).shape
-            total += memory_of(name, self._kept_as(name), shape, self._target)
+            shape, share = self._kept(name).shape, transposed.get(name, 0.0)
+            total += memory_of(name, self._kept_as(name), shape, self._target, share)
         return total
 
-    def is_quantized(self, name: str) -> bool:
-        """Whether the matrix is packed as integer codes."""
-        return self._packed_as(name) not in FLOATS
+    def is_quantized(self, name: str, part: Part | None = None) -> bool:
+        """Whether the matrix, or a part of it, is packed as integer codes."""
+        return self._packed_as(name, part) not in FLOATS
 
     def input_order(self, name: str) -> NDArray[np.int32] | None:
         """Which input of the matrix lies at each place of its rows; None: they come in order."""
@@ -133,16 +134,17 @@ class CheckpointWeights:
 
         The files' pages are given back to the system once they are copied.
         """
-        height = part.total if part else rows
-        matrix = self._checked(name, (height, cols))
-        target = self._packed_as(name)
-        kind, data = self._bytes_for(name, target)
-        data = rows_of(data, rows, part)
+        shape = part.stored_shape(rows, cols) if part else (rows, cols)
+        matrix = self._checked(name, shape)
+        target = self._packed_as(name, part)
+        kind, data = self._bytes_for(name, target, part)
+        share = rows * cols / (shape[0] * shape[1])
+        data = rows_of(data, rows, part, cols)
         path = self._checkpoint.path_of(matrix.names[0])
         stored = StoredMatrix(path, matrix.names[0], kind, rows, cols)
         in_file = sum(self._checkpoint.tensors[tensor].nbytes for tensor in matrix.names)
         forget = partial(self._forget, matrix.names)
-        return self._batch.add(program, stored, data, target, forget, in_file * rows // height)
+        return self._batch.add(program, stored, data, target, forget, round(in_file * share))
 
     def pack_experts(self, program: Program, name: str, shape: tuple[int, int, int]) -> int:
         """Let the matrices `(experts, rows, columns)` be packed, one below the other."""
@@ -281,22 +283,25 @@ class CheckpointWeights:
             )
         return matrix
 
-    def _packed_as(self, name: str) -> BlockType:
-        return packed_type(name, self._kept_as(name), self._target)
+    def _packed_as(self, name: str, part: Part | None = None) -> BlockType:
+        return packed_type(name, self._kept_as(name, part), self._target)
 
-    def _kept_as(self, name: str) -> BlockType:
+    def _kept_as(self, name: str, part: Part | None = None) -> BlockType:
         """What it is packed as, unless quantized: a changed weight as the floats that it was."""
         kind = self._kept(name).kind
+        if part is not None and part.is_transposed:
+            return transposable(kind)
         is_kept = kind in FLOAT_TYPES or not self._adapters.changes(name)
         return kind if is_kept else TensorType.F32
 
-    def _bytes_for(self, name: str, target: BlockType) -> tuple[BlockType, Bytes]:
+    def _bytes_for(
+        self, name: str, target: BlockType, part: Part | None
+    ) -> tuple[BlockType, Bytes]:
         """The bytes from which it is packed as `target`, and their type: its own, or a float."""
-        matrix = self._matrix(name)
+        matrix, kept = self._matrix(name), self._kept_as(name, part)
         if self._adapters.changes(name):
-            values = self._adapters.apply(name, matrix.values())
-            return changed(values, self._kept_as(name), target)
-        if target is matrix.kind or matrix.kind in FLOAT_TYPES:
+            return changed(self._adapters.apply(name, matrix.values()), kept, target)
+        if matrix.kind in FLOAT_TYPES or matrix.kind is kept is target:
             return matrix.kind, matrix.blocks()
         return TensorType.F32, float_bytes(matrix.values(), TensorType.F32)
 

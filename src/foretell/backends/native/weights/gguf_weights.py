@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -32,9 +32,10 @@ from foretell.backends.native.weights.rules import (
     packed_type,
     refuse_adapters,
     rows_of,
+    transposable,
     vector_shape,
 )
-from foretell.backends.native.weights.source import Part
+from foretell.backends.native.weights.source import NO_SHARES, Part
 from foretell.errors import ConfigError, ModelFileError, UnsupportedModelError
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.types import VECTOR_TYPES, BlockType, TensorInfo, TensorType
@@ -73,12 +74,15 @@ class GGUFWeights:
         left = [name for name in self._file.tensors if name not in names]
         return [name for name in left if not name.endswith(".attn_rot_embd.weight")]
 
-    def memory(self, names: Collection[str]) -> int:
+    def memory(self, names: Collection[str], transposed: Mapping[str, float] = NO_SHARES) -> int:
         """Bytes that these weights take in a program; those that the file does not have, none."""
-        found = (self._file.tensors[name] for name in names if name in self._file.tensors)
-        return sum(
-            memory_of(info.name, self._kept_as(info), info.shape, self._target) for info in found
-        )
+        total = 0
+        for name in names:
+            info, share = self._file.tensors.get(name), transposed.get(name, 0.0)
+            if info is not None:
+                kept = self._kept_as(info)
+                total += memory_of(name, kept, info.shape, self._target, share)
+        return total
 
     def read_ahead(self, names: Sequence[str]) -> None:
         """Let the system read these matrices, which will be packed in this order."""
@@ -90,9 +94,9 @@ class GGUFWeights:
         """How many rows the matrix has."""
         return self._info(name).shape[0]
 
-    def is_quantized(self, name: str) -> bool:
-        """Whether the matrix is packed as integer codes."""
-        return self._packed_as(name) not in FLOAT_TYPES
+    def is_quantized(self, name: str, part: Part | None = None) -> bool:
+        """Whether the matrix, or a part of it, is packed as integer codes."""
+        return self._packed_as(name, part) not in FLOAT_TYPES
 
     def input_order(self, name: str) -> NDArray[np.int32] | None:
         """None: in a GGUF file inputs come in order."""
@@ -106,14 +110,16 @@ class GGUFWeights:
         The file's pages are given back to the system once they are copied, so that a model does
         not lie in memory twice.
         """
-        stored_as = self._checked(name, (part.total if part else rows, cols)).type
-        self._refuse_vector(name, stored_as)
-        target = self._packed_as(name)
-        kind, data = self._bytes_for(self._info(name), target)
-        data = rows_of(data, rows, part)
+        shape = part.stored_shape(rows, cols) if part else (rows, cols)
+        info = self._checked(name, shape)
+        self._refuse_vector(name, info.type)
+        target = self._packed_as(name, part)
+        kind, data = self._bytes_for(info, target, part)
+        data = rows_of(data, rows, part, cols)
         matrix = StoredMatrix(self._file.path_of(name), name, kind, rows, cols)
         forget = partial(self._file.forget_pages, name)
-        return self._batch.add(program, matrix, data, target, forget)
+        share = rows * cols / (shape[0] * shape[1])
+        return self._batch.add(program, matrix, data, target, forget, round(info.nbytes * share))
 
     def pack_experts(self, program: Program, name: str, shape: tuple[int, int, int]) -> int:
         """Let the matrices `(experts, rows, columns)` be packed, one below the other."""
@@ -177,24 +183,30 @@ class GGUFWeights:
         self._checked(name, kept)
         return self._numbers(info, self._file.data(name)).reshape(rows, columns)
 
-    def _packed_as(self, name: str) -> BlockType:
-        return packed_type(name, self._kept_as(self._info(name)), self._target)
+    def _packed_as(self, name: str, part: Part | None = None) -> BlockType:
+        return packed_type(name, self._kept_as(self._info(name), part), self._target)
 
-    def _kept_as(self, info: TensorInfo) -> BlockType:
+    def _kept_as(self, info: TensorInfo, part: Part | None = None) -> BlockType:
         """Its type in the file; what is added to a quantized weight makes it float32."""
-        is_kept = info.type in FLOAT_TYPES or not self._adapters.changes(info.name)
-        return info.type if is_kept else TensorType.F32
+        is_transposed = part is not None and part.is_transposed
+        is_changed = self._adapters.changes(info.name)
+        return transposable(info.type) if is_transposed or is_changed else info.type
 
-    def _bytes_for(self, info: TensorInfo, target: BlockType) -> tuple[BlockType, Bytes]:
-        data = self._file.data(info.name)
-        if not self._adapters.changes(info.name):
+    def _bytes_for(
+        self, info: TensorInfo, target: BlockType, part: Part | None
+    ) -> tuple[BlockType, Bytes]:
+        data, kept = self._file.data(info.name), self._kept_as(info, part)
+        is_changed = self._adapters.changes(info.name)
+        if not is_changed and kept is info.type:
             return info.type, data
         try:
             values = decode(info.type, data, *info.shape)
         except ValueError as error:
             path = escape(self._file.path_of(info.name))
             raise ModelFileError(f"{path}: tensor {info.name!r} {error}") from None
-        return changed(self._adapters.apply(info.name, values), self._kept_as(info), target)
+        if is_changed:
+            values = self._adapters.apply(info.name, values)
+        return changed(values, kept, target)
 
     def _info(self, name: str) -> TensorInfo:
         info = self._file.tensors.get(name)

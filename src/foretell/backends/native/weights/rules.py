@@ -30,9 +30,11 @@ FLOATS: tuple[BlockType, ...] = (*FLOAT_TYPES, FolderType.E4M3_128)
 
 
 def refuse_adapters(adapters: Adapters, name: str) -> None:
-    """UnsupportedModelError if adapters change this weight of all experts."""
+    """UnsupportedModelError if adapters change this weight of all experts, or heads."""
     if adapters.changes(name):
-        raise UnsupportedModelError(f"an adapter of experts' weights ({name}) is not supported")
+        raise UnsupportedModelError(
+            f"an adapter of experts' or heads' own weights ({name}) is not supported"
+        )
 
 
 def as_kept(shape: tuple[int, ...], rows: int, columns: int) -> tuple[int, ...]:
@@ -62,9 +64,20 @@ def is_kept(name: str) -> bool:
 
 
 def memory_of(
-    name: str, stored: BlockType, shape: tuple[int, ...], target: TensorType | None
+    name: str,
+    stored: BlockType,
+    shape: tuple[int, ...],
+    target: TensorType | None,
+    transposed: float = 0.0,
 ) -> int:
-    """Bytes of a weight in a program: of a matrix in its packed format, of a vector in float32."""
+    """Bytes of a weight in a program: of a matrix in its packed format, of a vector in float32.
+
+    A share of it may be `transposed`.
+    """
+    if transposed:
+        turned = memory_of(name, transposable(stored), shape, target)
+        rest = memory_of(name, stored, shape, target)
+        return round(transposed * turned + (1 - transposed) * rest)
     if name.endswith(".ffn_gate_inp_shexp.weight"):
         shape = (1, shape[-1])
     is_vector = len(shape) < 2 or name.endswith(".bias")
@@ -73,10 +86,22 @@ def memory_of(
     return packed_bytes(packed_type(name, stored, target).ggml_id, prod(shape[:-1]), shape[-1])
 
 
-def rows_of(data: NDArray[np.uint8], rows: int, part: Part | None) -> NDArray[np.uint8]:
-    """The bytes of that part of a weight's rows."""
+def transposable(stored: BlockType) -> BlockType:
+    """The type as which a matrix is transposed: its own, if it has an element of its own a weight.
+
+    Blocks of a row's neighbours have none; the floats that they stand for have.
+    """
+    return stored if stored in FLOAT_TYPES else TensorType.F32
+
+
+def rows_of(data: Bytes, rows: int, part: Part | None, cols: int = 1) -> Bytes:
+    """The bytes of that part of a weight's rows; a transposed part's are elements."""
     if part is None:
         return data
+    if part.is_transposed:
+        heights = (part.groups, part.total // part.groups, rows // part.groups)
+        own = data.reshape(*heights, -1)[:, part.begin : part.begin + cols]
+        return np.ascontiguousarray(own.swapaxes(1, 2)).reshape(-1)
     row_bytes = len(data) // part.total
     begin, size = part.begin * row_bytes, rows // part.groups * row_bytes
     return data.reshape(part.groups, -1)[:, begin : begin + size].reshape(-1)

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -15,17 +16,25 @@ from numpy.typing import NDArray
 from foretell.backends.native._core import Program
 from foretell.backends.native.weights.experts import Stack
 
+NO_SHARES: Mapping[str, float] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Part:
     """Rows of a weight that holds several: from `begin` on, of `total`.
 
-    Where a weight is `groups` alike, as of heads, it is as many rows of each, from `begin` on.
+    Where a weight is `groups` alike, as of heads, it is as many rows of each, from `begin` on;
+    those of each group transposed, if it `is_transposed`.
     """
 
     begin: int
     total: int
     groups: int = 1
+    is_transposed: bool = False
+
+    def stored_shape(self, rows: int, cols: int) -> tuple[int, int]:
+        """The whole weight's, of which `(rows, cols)` are this part."""
+        return (self.total, rows // self.groups if self.is_transposed else cols)
 
 
 @dataclass(frozen=True)
@@ -65,12 +74,20 @@ class WeightSource(Protocol):
         """The file's tensors that change a model's answers, but are none of these weights'."""
         ...
 
-    def memory(self, names: Collection[str]) -> int:
-        """Bytes that these weights take in a program; those that the file does not have, none."""
+    def memory(self, names: Collection[str], transposed: Mapping[str, float] = NO_SHARES) -> int:
+        """Bytes that these weights take in a program; those that the file does not have, none.
+
+        Args:
+            names: of the weights.
+            transposed: the share of a weight of which a transposed part is taken.
+        """
         ...
 
-    def is_quantized(self, name: str) -> bool:
-        """Whether the matrix is packed as integer codes."""
+    def is_quantized(self, name: str, part: Part | None = None) -> bool:
+        """Whether the matrix, or a part of it, is packed as integer codes.
+
+        A transposed part of a matrix that the file has in blocks is packed as floats.
+        """
         ...
 
     def read_ahead(self, names: Sequence[str]) -> None:
