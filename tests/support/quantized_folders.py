@@ -7,6 +7,7 @@ together from strings of bits, and weights are computed in float64.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from support.family_files import make_family
+from support.family_files import Family, make_family
 from support.llama_files import make_model
 from support.mixture_files import QWEN3_MOE
 
@@ -67,16 +68,22 @@ def save_quantized(
 
 
 def save_quantized_mixture(
-    folder: Path, writer: Writer, config: dict[str, Any], *, seed: int = 0
+    folder: Path,
+    writer: Writer,
+    config: dict[str, Any],
+    *,
+    seed: int = 0,
+    family: Family = QWEN3_MOE,
+    **sizes: Any,
 ) -> Quantized:
-    """The same of a tiny Qwen 3 MoE: attention and every expert, but not the routers."""
-    model = make_family(QWEN3_MOE, seed, hidden_size=256, moe_intermediate_size=128)
+    """The same of a tiny mixture: attention and every expert, but not the routers."""
+    model = make_family(family, seed, **{"hidden_size": 256, "moe_intermediate_size": 128} | sizes)
     meant_folder = folder / "meant"
     for place in (folder, meant_folder):
         model.save_pretrained(place)
     tensors, rng = load_file(folder / WEIGHTS), np.random.default_rng(seed)
     quantized, meant = dict(tensors), dict(tensors)
-    for name in [name for name in tensors if name.endswith("_proj.weight")]:
+    for name in [name for name in tensors if re.search(r"_proj(_with_mqa)?\.weight$", name)]:
         weight = quantized.pop(name).numpy()
         parts, values = writer(name.removesuffix(".weight"), weight, rng)
         quantized |= {part: _tensor(value) for part, value in parts.items()}

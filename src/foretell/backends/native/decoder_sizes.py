@@ -6,7 +6,7 @@ methods that it overrides, in what it differs. `decoder.py` has the computation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -125,7 +125,7 @@ class DecoderSizes:
         """Read the sizes from the metadata."""
         cls._check_file(reader)
         width = reader.integer("embedding_length", 16, 2**16)
-        heads = _file_heads(reader, width, cls._file_kv_heads)
+        heads = check_heads(reader, cls._file_heads(reader, width))
         layers = reader.integer("block_count", 1, 1024)
         found = (part for part in PRODUCTS if f"blk.0.{part}.bias" in file.tensors)
         return cls(
@@ -153,7 +153,7 @@ class DecoderSizes:
         reader = cls._config_reader(checkpoint)
         cls._check_config(reader)
         width = reader.integer("hidden_size", 16, 2**16)
-        heads = _config_heads(reader, width)
+        heads = check_heads(reader, cls._config_heads(reader, width))
         layers = reader.integer("num_hidden_layers", 1, 1024)
         return cls(
             shape=ModelShape(
@@ -221,6 +221,25 @@ class DecoderSizes:
         return Factors()
 
     @classmethod
+    def _config_heads(cls, reader: MetadataReader, width: int) -> Heads:
+        """The heads of a checkpoint's model, whose rows are of this width."""
+        query = reader.integer("num_attention_heads", 1, 2**12)
+        kv = reader.integer("num_key_value_heads", 1, query, query)
+        return Heads(query, kv, reader.integer("head_dim", 1, 2**16, width // query))
+
+    @classmethod
+    def _file_heads(cls, reader: MetadataReader, width: int) -> Heads:
+        """The heads of a GGUF file's model, whose rows are of this width."""
+        query = reader.integer("attention.head_count", 1, 2**12)
+        kv = cls._file_kv_heads(reader, query)
+        dim = width // query
+        if "attention.key_length" in reader:
+            dim = reader.integer("attention.key_length", 16, 1024)
+        if reader.integer("attention.value_length", 1, 2**16, dim) != dim:
+            raise reader.unsupported("a value head longer or shorter than a key head")
+        return Heads(query, kv, dim)
+
+    @classmethod
     def _file_kv_heads(cls, reader: MetadataReader, query: int) -> int:
         """How many heads of keys and values a GGUF file's model has, for so many of queries."""
         return reader.integer("attention.head_count_kv", 1, query, query)
@@ -241,23 +260,3 @@ class DecoderSizes:
     def _file_windows(cls, reader: MetadataReader, layers: int) -> tuple[int | None, ...]:
         """How many positions each layer of a GGUF file sees; None: all."""
         return (None,) * layers
-
-
-def _file_heads(
-    reader: MetadataReader, width: int, kv_heads: Callable[[MetadataReader, int], int]
-) -> Heads:
-    query = reader.integer("attention.head_count", 1, 2**12)
-    kv = kv_heads(reader, query)
-    dim = width // query
-    if "attention.key_length" in reader:
-        dim = reader.integer("attention.key_length", 16, 1024)
-    if reader.integer("attention.value_length", 1, 2**16, dim) != dim:
-        raise reader.unsupported("a value head longer or shorter than a key head")
-    return check_heads(reader, Heads(query, kv, dim))
-
-
-def _config_heads(reader: MetadataReader, width: int) -> Heads:
-    query = reader.integer("num_attention_heads", 1, 2**12)
-    kv = reader.integer("num_key_value_heads", 1, query, query)
-    dim = reader.integer("head_dim", 1, 2**16, width // query)
-    return check_heads(reader, Heads(query, kv, dim))

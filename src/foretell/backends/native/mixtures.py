@@ -248,7 +248,7 @@ class SigmoidMixtureDecoder(MixtureDecoder):
 
     def _config_routing(self, reader: MetadataReader, experts: int, used: int) -> Routing:
         groups = reader.integer("n_group", 1, experts, 1)
-        return self._sigmoid(
+        return self._grouped(
             reader,
             (experts, used),
             normalizes=reader.flag("norm_topk_prob", self.NORMALIZES),
@@ -259,16 +259,23 @@ class SigmoidMixtureDecoder(MixtureDecoder):
     def _file_routing(self, reader: MetadataReader, experts: int, used: int) -> Routing:
         if reader.integer("expert_gating_func", 0, 2**16, SIGMOID) != SIGMOID:
             raise reader.unsupported("an expert_gating_func other than sigmoid")
+        return self._file_groups(reader, experts, used)
+
+    def _file_groups(
+        self, reader: MetadataReader, experts: int, used: int, scoring: Scoring = Scoring.sigmoid
+    ) -> Routing:
+        """How a token of a GGUF file's model chooses by such scores."""
         groups = reader.integer("expert_group_count", 1, experts, 1)
-        return self._sigmoid(
+        return self._grouped(
             reader,
             (experts, used),
             normalizes=reader.flag("expert_weights_norm", self.NORMALIZES),
             groups=(groups, reader.integer("expert_group_used_count", 1, groups, 1)),
             factor=reader.number("expert_weights_scale", 0, 1e6, 1.0) or 1.0,
+            scoring=scoring,
         )
 
-    def _sigmoid(
+    def _grouped(
         self,
         reader: MetadataReader,
         experts: tuple[int, int],
@@ -276,8 +283,12 @@ class SigmoidMixtureDecoder(MixtureDecoder):
         normalizes: bool,
         groups: tuple[int, int],
         factor: float,
+        scoring: Scoring = Scoring.sigmoid,
     ) -> Routing:
-        """The routing among experts, of which some are used, in groups, of which some are."""
+        """The routing among experts, of which some are used, in groups, of which some are.
+
+        A group is as good as its two best experts; where scores are probabilities, as its best.
+        """
         count, used = experts
         num_groups, groups_used = groups
         if count % num_groups or groups_used * (count // num_groups) < used:
@@ -287,11 +298,11 @@ class SigmoidMixtureDecoder(MixtureDecoder):
         return Routing(
             count,
             used,
-            Scoring.sigmoid,
+            scoring,
             normalizes=normalizes,
             groups=num_groups,
             groups_used=groups_used,
-            group_best=min(2, count // num_groups),
+            group_best=min(2 if scoring is Scoring.sigmoid else 1, count // num_groups),
             factor=factor,
         )
 
