@@ -252,6 +252,7 @@ NB_MODULE(_core, m) {
         .value("causal_conv", OpKind::causal_conv)
         .value("gated_conv", OpKind::gated_conv)
         .value("selective_scan", OpKind::selective_scan)
+        .value("delta_rule", OpKind::delta_rule)
         .value("keep_rows", OpKind::keep_rows)
         .value("route", OpKind::route)
         .value("dispatch", OpKind::dispatch)

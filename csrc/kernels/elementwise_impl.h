@@ -86,14 +86,18 @@ inline float inverse_root(float mean, float eps) {
     return 1.0f / std::sqrt(mean + eps);
 }
 
-void rms_norm(const float* x, const float* weight, const float* residual, float eps, int64_t size,
-              float* out) {
+inline float sum_of_squares(const float* x, int64_t size) {
     Vec sum = set(0.0f);
     for (int64_t i = 0; i < size; i += kLanes) {
         const Vec v = load_up_to(x + i, size - i);
         sum = fma(v, v, sum);
     }
-    const float inverse = inverse_root(reduce_add(sum) / static_cast<float>(size), eps);
+    return reduce_add(sum);
+}
+
+void rms_norm(const float* x, const float* weight, const float* residual, float eps, int64_t size,
+              float* out) {
+    const float inverse = inverse_root(sum_of_squares(x, size) / static_cast<float>(size), eps);
     for (int64_t i = 0; i < size; i += kLanes) {
         const Vec v = mul(load_up_to(x + i, size - i), set(inverse));
         Vec scaled = mul(v, load_up_to(weight + i, size - i));

@@ -203,6 +203,28 @@ struct ScanTask {
     int64_t tile_begin, tile_end;
 };
 
+// The gated delta rule, of heads that each have a matrix S of `state_size` rows and `head_dim`
+// columns. A token first makes S shrink by e^(rate · softplus(step + step_bias)), then moves what S
+// recalls of its key towards its value: S += k ⊗ sigmoid(strength) (v - Sᵀ k); and reads
+// y = Sᵀ q / sqrt(state_size). Queries and keys are first brought to length 1, and shared by
+// several heads: neighbours, or where these take turns every `key_heads`-th.
+struct DeltaTask {
+    const float* q;          // (tokens, x_stride): state_size values for each key head
+    const float* k;          // the same shape
+    const float* v;          // (tokens, x_stride): head_dim values for each head, the channels
+    const float* steps;      // (tokens, steps_stride): one for each head
+    const float* strengths;  // (tokens, strengths_stride): the same
+    const float* rates;      // (channels): those of a channel's head
+    const float* step_bias;  // (channels): the same
+    const float* source;     // [tile][state_size][16]
+    float* target;
+    float* y;  // (tokens, y_stride)
+    int64_t tokens, x_stride, steps_stride, strengths_stride, y_stride;
+    int64_t state_size, head_dim, heads, key_heads;
+    bool takes_turns;
+    int64_t tile_begin, tile_end;
+};
+
 // out[i] = f(gate[i]) (* up[i]); `up` may be null.
 using Activation = void(const float* gate, const float* up, int64_t size, float* out);
 struct ActivationTable {
@@ -230,6 +252,7 @@ struct Kernels {
     void (*join_attention)(const JoinTask&);
     void (*causal_conv)(const ConvTask&);
     void (*selective_scan)(const ScanTask&);
+    void (*delta_rule)(const DeltaTask&);
     // One row of a packed matrix as float32, as exactly as the file's own dequantization.
     void (*decode_row)(const Matrix& matrix, int64_t row, float* out);
     void (*route)(const RouteTask&);

@@ -27,6 +27,7 @@
             join_attention,                                                      \
             causal_conv,                                                         \
             selective_scan,                                                      \
+            delta_rule,                                                          \
             decode_row,                                                          \
             route,                                                               \
             add_gated};                                                          \

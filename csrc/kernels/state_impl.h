@@ -1,11 +1,11 @@
-// Recurrent layers: causal convolutions and selective scans, sixteen channels side by side. Each
-// token is computed from the state before it by the same operations, however tokens are cut into
-// runs. See kernels_impl.h.
+// Recurrent layers: causal convolutions, selective scans and delta rules, sixteen channels side by
+// side. Each token is computed from the state before it by the same operations, however tokens are
+// cut into runs. See kernels_impl.h.
 #pragma once
 
 #include <cstring>
 
-#include "kernels/elementwise_impl.h"
+#include "kernels/activations_impl.h"
 #include "kernels/inline.h"
 
 namespace foretell {
@@ -65,11 +65,16 @@ void causal_conv(const ConvTask& t) {
     for (int64_t tile = t.tile_begin; tile < t.tile_end; ++tile) convolve_tile(t, tile);
 }
 
+constexpr int kSums = 4;  // side by side, so that none waits for the one before it
+
+inline Vec add_up(const Vec (&sums)[kSums]) {
+    return add(add(sums[0], sums[1]), add(sums[2], sums[3]));
+}
+
 // h = h · decay(k) + dx · B[k], and C · h, for the components k of sixteen channels' states.
 template <class Decay>
 FORETELL_INLINE Vec advance(float* h, int64_t size, Vec dx, const float* b, const float* c,
                             Vec start, Decay decay) {
-    constexpr int kSums = 4;  // side by side, so that none waits for the one before it
     Vec sums[kSums] = {start, set(0.0f), set(0.0f), set(0.0f)};
     const auto next = [&](int64_t k, Vec& sum) {
         const Vec moved = fma(load(h + k * kLanes), decay(k), mul(dx, set(b[k])));
@@ -81,7 +86,7 @@ FORETELL_INLINE Vec advance(float* h, int64_t size, Vec dx, const float* b, cons
         unrolled<kSums>([&](int i) { next(k + i, sums[i]); });
     }
     for (; k < size; ++k) next(k, sums[0]);
-    return add(add(sums[0], sums[1]), add(sums[2], sums[3]));
+    return add_up(sums);
 }
 
 void scan_tile(const ScanTask& t, int64_t tile) {
@@ -114,6 +119,51 @@ void scan_tile(const ScanTask& t, int64_t tile) {
 
 void selective_scan(const ScanTask& t) {
     for (int64_t tile = t.tile_begin; tile < t.tile_end; ++tile) scan_tile(t, tile);
+}
+
+// C · h for sixteen channels.
+inline Vec recall(const float* h, int64_t size, const float* c) {
+    Vec sums[kSums] = {set(0.0f), set(0.0f), set(0.0f), set(0.0f)};
+    int64_t k = 0;
+    for (; k + kSums <= size; k += kSums) {
+        unrolled<kSums>(
+            [&](int i) { sums[i] = fma(load(h + (k + i) * kLanes), set(c[k + i]), sums[i]); });
+    }
+    for (; k < size; ++k) sums[0] = fma(load(h + k * kLanes), set(c[k]), sums[0]);
+    return add_up(sums);
+}
+
+// What brings a query or a key to length 1.
+inline Vec inverse_length(const float* x, int64_t size) {
+    return set(inverse_root(sum_of_squares(x, size), 1e-6f));
+}
+
+void delta_tile(const DeltaTask& t, int64_t tile) {
+    const int64_t channel = tile * kLanes, size = t.state_size, head = channel / t.head_dim;
+    const int64_t shared = t.takes_turns ? head % t.key_heads : head / (t.heads / t.key_heads);
+    float* h = t.target + channel * size;
+    begin_state(t.source ? t.source + channel * size : nullptr, h, size * kLanes);
+    const Vec rate = load(t.rates + channel), bias = load(t.step_bias + channel);
+    const Vec scale = set(1.0f / std::sqrt(static_cast<float>(size)));
+    for (int64_t n = 0; n < t.tokens; ++n) {
+        const float* q = t.q + n * t.x_stride + shared * size;
+        const float* k = t.k + n * t.x_stride + shared * size;
+        const Vec step = softplus_lanes(add(set(t.steps[n * t.steps_stride + head]), bias));
+        // e^x that is clamped would hide NaN.
+        const Vec decay = fma(step, set(0.0f), exp_lanes(mul(step, rate)));
+        const Vec given = set(t.strengths[n * t.strengths_stride + head]);
+        const Vec strength = fma(given, set(0.0f), sigmoid_lanes(given));
+        const Vec to_unit = inverse_length(k, size);
+        const Vec recalled = mul(mul(decay, to_unit), recall(h, size, k));
+        const Vec missing = sub(load(t.v + n * t.x_stride + channel), recalled);
+        const Vec change = mul(mul(strength, to_unit), missing);
+        const Vec sum = advance(h, size, change, k, q, set(0.0f), [&](int64_t) { return decay; });
+        store(t.y + n * t.y_stride + channel, mul(mul(inverse_length(q, size), scale), sum));
+    }
+}
+
+void delta_rule(const DeltaTask& t) {
+    for (int64_t tile = t.tile_begin; tile < t.tile_end; ++tile) delta_tile(t, tile);
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ enum class OpKind : uint8_t {
     causal_conv,     // out = silu of a's convolution with the taps in `vector`, channel by channel
     gated_conv,      // out = c * the same convolution of a * b
     selective_scan,  // out = scan of a by the steps b; its B and C are c, or what a has more
+    delta_rule,      // out = delta rule of a's queries, keys and values by the steps b, strengths c
     // Mixtures of experts. A token has a row for each expert that it chose; the batch's rows lie
     // by expert, and fill a buffer that is `used` times as wide, end to end.
     route,           // each token chooses experts by its logits a, of which `vector` may be added
@@ -72,17 +73,18 @@ struct Op {
     int file_rows = -1;  // in place of `matrix` (embed, add_positions)
     int layer = -1;
     int heads = 0;      // heads in a row of a (norms, joined and own products, rope, store_kv,
-                        // attention)
+                        // attention), of out (scans)
     float scalar = 1;   // factor (embed, scale, add, rope_table), eps (norms), scale (attention)
     int window = 0;     // positions that a token sees, itself included (attention)
     float softcap = 0;  // what scores are bent within (attention); 0: they are not
     int slopes = -1;    // a vector: what scores lose a position of distance, by heads (attention)
     bool rounds_slopes = false;  // as in AttentionTask
-    bool interleaved = false;    // rope: pairs (2i, 2i + 1), else (i, i + half)
+    bool interleaved = false;    // rope: pairs (2i, 2i + 1), else (i, i + half); delta_rule: heads
+                                 // take turns with key heads, else neighbours share one
     int state = -1;              // where its state begins, in the floats of a block's state
-    int state_size = 0;  // floats of state a channel (causal_conv, gated_conv, selective_scan)
-    bool wait = false;   // a barrier comes first; set by `finish`
-    Routing routing{};   // of mixtures: the same in all of their operations
+    int state_size = 0;          // floats of state a channel
+    bool wait = false;           // a barrier comes first; set by `finish`
+    Routing routing{};           // of mixtures: the same in all of their operations
 };
 
 // N tokens of S sequences, end to end, R of which need logits: see Batch in backends/base.py.
@@ -260,11 +262,15 @@ class Program {
     template <class Use>
     void each_run(Use use) const;
     void check_state(const Op& op) const;
+    void check_conv(const Op& op) const;
+    void check_scan(const Op& op) const;
+    void check_delta_rule(const Op& op) const;
     void check_states(const Batch& batch) const;
     void note_states();
     float* state_of(int32_t block, const Op& op) const;
     void causal_conv(const Op& op, int member);
     void selective_scan(const Op& op, int member);
+    void delta_rule(const Op& op, int member);
     // program_experts.cpp
     void check_experts(const Op& op) const;
     void route(const Op& op, int member);

@@ -180,6 +180,8 @@ void Program::run(const Op& op, int member) {
             return causal_conv(op, member);
         case OpKind::selective_scan:
             return selective_scan(op, member);
+        case OpKind::delta_rule:
+            return delta_rule(op, member);
         case OpKind::keep_rows:
             return keep_rows(op, member);
         case OpKind::route:

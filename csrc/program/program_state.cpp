@@ -1,4 +1,5 @@
-// Layers with a recurrent state: convolutions and scans over the tokens of each sequence.
+// Layers with a recurrent state: convolutions, scans and delta rules over the tokens of each
+// sequence.
 //
 // The state lies in the KV blocks, behind their keys and values: in each block the one after the
 // last position that was written there. A token reads the state of its own block, or at the block's
@@ -23,21 +24,34 @@ void require(bool holds, const char* what) {
 }  // namespace
 
 void Program::check_state(const Op& op) const {
-    const int64_t channels = buffers_.at(op.out).width, size = vectors_.at(op.vector).size;
+    const int64_t channels = buffers_.at(op.out).width;
     require(channels % kRows == 0, "channels with a state must be a multiple of 16");
     require(op.state % kRows == 0 && op.state_size >= 0 &&
                 op.state + channels * op.state_size <= kv_.state_size,
             "a layer's state does not fit the blocks'");
-    if (op.kind != OpKind::selective_scan) {
-        const int64_t taps = op.state_size + 1;
-        require(taps <= kMaxTaps && (size == channels * taps || size == channels * (taps + 1)),
-                "a convolution's vector holds its taps, and biases");
-        for (const int input : {op.a, op.b, op.c}) {
-            require(input < 0 || buffers_[input].width == channels,
-                    "a convolution's operands must be as wide as its result");
-        }
-        return;
+    switch (op.kind) {
+        case OpKind::selective_scan:
+            return check_scan(op);
+        case OpKind::delta_rule:
+            return check_delta_rule(op);
+        default:
+            return check_conv(op);
     }
+}
+
+void Program::check_conv(const Op& op) const {
+    const int64_t channels = buffers_[op.out].width, size = vectors_.at(op.vector).size;
+    const int64_t taps = op.state_size + 1;
+    require(taps <= kMaxTaps && (size == channels * taps || size == channels * (taps + 1)),
+            "a convolution's vector holds its taps, and biases");
+    for (const int input : {op.a, op.b, op.c}) {
+        require(input < 0 || buffers_[input].width == channels,
+                "a convolution's operands must be as wide as its result");
+    }
+}
+
+void Program::check_scan(const Op& op) const {
+    const int64_t channels = buffers_[op.out].width, size = vectors_.at(op.vector).size;
     require(op.heads > 0 && channels % op.heads == 0 && buffers_.at(op.b).width == op.heads &&
                 (op.heads == channels || channels / op.heads % kRows == 0),
             "heads of a scan must be of one channel, or of a multiple of 16");
@@ -48,6 +62,20 @@ void Program::check_state(const Op& op) const {
             "a scan's B and C do not fit its channels");
     require(size == channels * (op.state_size + 2) || size == channels * 3,
             "a scan's vector holds rates, skips and biases");
+}
+
+void Program::check_delta_rule(const Op& op) const {
+    const int64_t channels = buffers_[op.out].width;
+    require(op.heads > 0 && channels % op.heads == 0 && channels / op.heads % kRows == 0,
+            "heads of a delta rule must be of a multiple of 16 channels");
+    const int64_t both = buffers_.at(op.a).width - channels;
+    const int64_t key_heads = op.state_size > 0 ? both / (2 * op.state_size) : 0;
+    require(key_heads > 0 && both == 2 * key_heads * op.state_size && op.heads % key_heads == 0,
+            "a delta rule's queries and keys do not fit its heads");
+    require(buffers_.at(op.b).width == op.heads && buffers_.at(op.c).width == op.heads,
+            "a delta rule takes a step and a strength for each head");
+    require(vectors_.at(op.vector).size == channels * 2,
+            "a delta rule's vector holds rates and biases");
 }
 
 // Calls `use(run)` for each run of the batch.
@@ -140,6 +168,38 @@ void Program::selective_scan(const Op& op, int member) {
         task.y = out.row(run.token);
         task.tokens = run.count;
         kernels_.selective_scan(task);
+    });
+}
+
+void Program::delta_rule(const Op& op, int member) {
+    const Rows &out = buffers_[op.out], &x = buffers_[op.a];
+    const int64_t channels = out.width, keys = (x.width - channels) / 2;
+    const Share tiles = share_of(channels / kRows, member, team_.size());
+    DeltaTask task{};
+    task.state_size = op.state_size;
+    task.head_dim = channels / op.heads;
+    task.heads = op.heads;
+    task.key_heads = keys / op.state_size;
+    task.takes_turns = op.interleaved;
+    task.rates = vectors_[op.vector].data;
+    task.step_bias = task.rates + channels;
+    task.x_stride = x.stride;
+    task.steps_stride = buffers_[op.b].stride;
+    task.strengths_stride = buffers_[op.c].stride;
+    task.y_stride = out.stride;
+    task.tile_begin = tiles.begin;
+    task.tile_end = tiles.end;
+    each_run([&](const Run& run) {
+        task.q = x.row(run.token);
+        task.k = task.q + keys;
+        task.v = task.k + keys;
+        task.steps = buffers_[op.b].row(run.token);
+        task.strengths = buffers_[op.c].row(run.token);
+        task.source = state_of(run.source, op);
+        task.target = state_of(run.target, op);
+        task.y = out.row(run.token);
+        task.tokens = run.count;
+        kernels_.delta_rule(task);
     });
 }
 

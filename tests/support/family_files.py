@@ -46,6 +46,7 @@ class Family:
         plus: what the file's norms have more than the checkpoint's.
         interleaved: whether the file keeps the rows of queries and keys with rotated pairs side by
             side.
+        sums_alike: whether products of a file add up in the order of the checkpoint's.
         tensors: further tensors of its files, such as divisors of frequencies.
         convert: what else files keep otherwise: of a config, a name and its values the values as
             they are stored, by names that `gguf` knows.
@@ -57,6 +58,7 @@ class Family:
     transposed: tuple[str, ...] = ()
     plus: float = 0.0
     interleaved: bool = False
+    sums_alike: Callable[[Any], bool] = lambda config: True
     tensors: Callable[[Any], dict[str, np.ndarray]] = lambda model: {}
     convert: Callable[[Any, str, np.ndarray], dict[str, Any]] = lambda config, name, values: {
         name: values

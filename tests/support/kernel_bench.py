@@ -17,13 +17,14 @@ UNIT = 2.0**-24  # the relative error of one float32 rounding
 
 @dataclass(frozen=True)
 class Cache:
-    """The shape of a one-layer KV cache."""
+    """The shape of a one-layer KV cache, and how many floats of a state a block has."""
 
     kv_heads: int = 1
     head_dim: int = 16
     block_size: int = 16
     num_blocks: int = 1
     kv_dtype: str = "float32"
+    state_size: int = 0
 
 
 NO_CACHE = Cache()
@@ -46,6 +47,7 @@ def make_program(isa: str, *, threads: int = 1, rows: int = 1, cache: Cache = NO
         block_size=cache.block_size,
         num_blocks=cache.num_blocks,
         kv_type=KvType[cache.kv_dtype],
+        state_size=cache.state_size,
     )
 
 

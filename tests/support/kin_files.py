@@ -66,11 +66,12 @@ def kin_metadata(config: Any) -> dict[str, Any]:
     dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     rope = config.rope_parameters
     rope = rope.get("full_attention", rope)
+    hidden = getattr(config, "intermediate_size", None)  # none where all layers are mixtures
     return {
         "context_length": config.max_position_embeddings,
         "embedding_length": config.hidden_size,
         "block_count": config.num_hidden_layers,
-        "feed_forward_length": config.intermediate_size,
+        **({"feed_forward_length": hidden} if hidden else {}),
         "attention.head_count": config.num_attention_heads,
         "attention.head_count_kv": config.num_key_value_heads,
         "attention.key_length": dim,

@@ -218,6 +218,43 @@ void check_scan(const Kernels& kernels, int64_t size, int64_t head_dim, const ch
     print_hash("selective_scan", what, y);
 }
 
+void check_delta_rule(const Kernels& kernels, int64_t size, bool takes_turns, const char* what) {
+    constexpr int64_t kHeads = 4, kDim = 32, kChannels = kHeads * kDim, kKeyHeads = 2;
+    const int64_t keys = kKeyHeads * size, stride = 2 * keys + kChannels;
+    const std::vector<float> x = random_floats(kTokens * stride, 2.0f);
+    const std::vector<float> steps = random_floats(kTokens * kHeads, 3.0f);
+    const std::vector<float> strengths = random_floats(kTokens * kHeads, 3.0f);
+    std::vector<float> rates = random_floats(kChannels, 0.5f);
+    for (float& rate : rates) rate = -rate * rate;
+    const std::vector<float> bias = random_floats(kChannels, 1.0f);
+    std::vector<float> state(kChannels * size), y(kTokens * kChannels);
+    DeltaTask task{};
+    task.q = x.data();
+    task.k = task.q + keys;
+    task.v = task.k + keys;
+    task.steps = steps.data();
+    task.strengths = strengths.data();
+    task.rates = rates.data();
+    task.step_bias = bias.data();
+    task.target = state.data();
+    task.y = y.data();
+    task.tokens = kTokens;
+    task.x_stride = stride;
+    task.steps_stride = task.strengths_stride = task.heads = kHeads;
+    task.y_stride = kChannels;
+    task.state_size = size;
+    task.head_dim = kDim;
+    task.key_heads = kKeyHeads;
+    task.takes_turns = takes_turns;
+    task.tile_end = kChannels / kRows;
+    kernels.delta_rule(task);
+    print_hash("delta_rule", what, y);
+    task.source = state.data();
+    kernels.delta_rule(task);
+    y.insert(y.end(), state.begin(), state.end());
+    print_hash("delta_rule", what, y);
+}
+
 void check_attention(const Kernels& kernels, KvType type, int64_t dim, const char* what) {
     constexpr int64_t kHeads = 7, kBlock = 16, kBlocks = 20, kLength = 300;
     KvLayer kv{nullptr, type, 1, dim, kBlock, 0};
@@ -347,4 +384,6 @@ int main() {
     check_scan(kernels, 16, 1, "channels");
     check_scan(kernels, 5, 1, "odd");
     check_scan(kernels, 24, 32, "heads");
+    check_delta_rule(kernels, 32, false, "neighbours");
+    check_delta_rule(kernels, 13, true, "turns");
 }

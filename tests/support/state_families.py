@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from foretell.formats.types import TensorType
+from support.delta_families import QWEN3_5
 from support.family_files import Family, make_family, write_family
 from support.llama_files import SIZES, Stored, sizes_of
 from support.mixture_files import take_experts_apart
@@ -253,8 +254,9 @@ GRANITE_HYBRID = Family(
     convert=_convert,
 )
 
-RECURRENT = {"mamba": MAMBA, "mamba2": MAMBA2, "lfm2": LFM2}
-"""A family of each kind of state: Mamba's, that of its heads, and convolutions beside attention."""
+RECURRENT = {"mamba": MAMBA, "mamba2": MAMBA2, "lfm2": LFM2, "qwen35": QWEN3_5}
+"""A family of each kind of state: Mamba's, that of its heads, convolutions beside attention, and
+delta rules beside attention."""
 
 
 def write_recurrent(folder: Path) -> dict[str, Path]:

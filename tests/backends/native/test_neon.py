@@ -75,6 +75,6 @@ def test_every_kernel_and_format_was_run(outputs):
         "add_to_targets",
         "add_gated",
     }
-    assert {"causal_conv", "selective_scan"} <= set(kernels)
+    assert {"causal_conv", "selective_scan", "delta_rule"} <= set(kernels)
     assert rows | {"quantize", "store_kv", "attention", "join_attention"} <= set(kernels)
     assert len({line.split()[-1] for line in lines}) == len(lines)

@@ -18,6 +18,7 @@ def bind_adapters(adapters: Adapters, model: Model, plan: Plan, *, is_gguf: bool
         {name.removesuffix(".weight"): name for name in names},
         {module: name for name in names for module in hub_modules(model.HF_NAMES, name)},
         _halved(model, names),
+        _reordered(model, names),
         is_gguf=is_gguf,
     )
 
@@ -41,3 +42,9 @@ def _halved(model: Model, names: list[str]) -> dict[str, int]:
     heads = {"attn_q.weight": model.shape.heads.query, "attn_k.weight": model.shape.heads.kv}
     parts = {name: name.split(".", 2)[-1] for name in names}
     return {name: heads[part] for name, part in parts.items() if part in heads}
+
+
+def _reordered(model: Model, names: list[str]) -> set[str]:
+    """Matrices whose rows or columns GGUF files have in an order of their own."""
+    parts = getattr(model, "reordered", ())
+    return {name for name in names if name.split(".", 2)[-1] in parts}

@@ -100,12 +100,16 @@ class Decoder(DecoderSizes):
         residual: Value | None = None,
     ) -> Value:
         """(residual +) attention of the normed rows `h`."""
+        a = self._attend(plan, h, layer, rope)
+        return self._add(plan, a, f"blk.{layer}.attn_output", residual)
+
+    def _attend(self, plan: Plan, h: Value, layer: int, rope: RopeTable | None) -> Value:
+        """What the heads see, side by side."""
         name = f"blk.{layer}"
         q, k, v = self._queries_keys_values(plan, h, name)
         q, k, rope = self._place(plan, q, k, name, rope)
         heads, scores = self.shape.heads, self._scores(layer)
-        a = plan.attention(q, k, v, heads, layer=layer, rope=rope, scores=scores)
-        return self._add(plan, a, f"{name}.attn_output", residual)
+        return plan.attention(q, k, v, heads, layer=layer, rope=rope, scores=scores)
 
     def _scores(self, layer: int) -> Scores:
         """How this layer's attention scores positions."""

@@ -136,7 +136,7 @@ class DecoderSizes:
                 context_length=reader.integer("context_length", 1, 2**24),
             ),
             width=width,
-            hidden=reader.integer("feed_forward_length", 1, 2**20),
+            hidden=cls._file_hidden(reader),
             eps=reader.number(cls.FILE_EPS, 0, 1),
             rope=file_rope(file, reader, heads.dim, interleaved=cls.IS_INTERLEAVED),
             matrices=TokenMatrices.of_gguf(file),
@@ -179,11 +179,17 @@ class DecoderSizes:
     @classmethod
     def _config_reader(cls, checkpoint: Checkpoint) -> MetadataReader:
         """Reads a checkpoint's config, by the usual names and with the family's defaults."""
-        config = {**cls.DEFAULTS, **checkpoint.config}
+        stated = cls._stated(checkpoint)
+        config = {**cls.DEFAULTS, **stated}
         others = {usual: config[own] for usual, own in cls.CONFIG_NAMES.items() if own in config}
         return MetadataReader.of_config(
-            {**config, **others, **checkpoint.config}, f"{escape(checkpoint.path)}/config.json"
+            {**config, **others, **stated}, f"{escape(checkpoint.path)}/config.json"
         )
+
+    @classmethod
+    def _stated(cls, checkpoint: Checkpoint) -> Mapping[str, Any]:
+        """What a checkpoint's config says of the model."""
+        return checkpoint.config
 
     @classmethod
     def _check_file(cls, reader: MetadataReader) -> None:
@@ -238,6 +244,11 @@ class DecoderSizes:
         if reader.integer("attention.value_length", 1, 2**16, dim) != dim:
             raise reader.unsupported("a value head longer or shorter than a key head")
         return Heads(query, kv, dim)
+
+    @classmethod
+    def _file_hidden(cls, reader: MetadataReader) -> int:
+        """How wide the MLP of a GGUF file's model is inside."""
+        return reader.integer("feed_forward_length", 1, 2**20)
 
     @classmethod
     def _file_kv_heads(cls, reader: MetadataReader, query: int) -> int:

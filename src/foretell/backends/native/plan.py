@@ -7,7 +7,6 @@ will exist when the plan runs. `compile.py` turns the plan into a program that C
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
@@ -15,14 +14,8 @@ from numpy.typing import NDArray
 
 from foretell.backends.native._core import OpKind, Routing
 from foretell.backends.native.head_operations import HeadOperations
-from foretell.backends.native.nodes import (
-    Heads,
-    Node,
-    RopeTable,
-    Scores,
-    Table,
-    Value,
-)
+from foretell.backends.native.nodes import Heads, Node, RopeTable, Scores, Table, Value
+from foretell.backends.native.recurrences import Recurrences
 from foretell.backends.native.weights.source import Part
 
 __all__ = ["Heads", "Plan", "RopeTable", "Scores", "Value"]
@@ -30,7 +23,7 @@ __all__ = ["Heads", "Plan", "RopeTable", "Scores", "Value"]
 USUAL_SCORES = Scores()
 
 
-class Plan(HeadOperations):
+class Plan(HeadOperations, Recurrences):
     """Collects a model's operations in order."""
 
     def embed(self, weight: str, *, vocab_size: int, width: int, factor: float = 1.0) -> Value:
@@ -300,74 +293,6 @@ class Plan(HeadOperations):
         """The values of x at these places, one of each."""
         out = self._value(len(places), x.per_output)
         self.nodes.append(Node(OpKind.permute, (x,), out, constants=places))
-        return out
-
-    # Layers with a state
-
-    def causal_conv(self, x: Value, weight: str, taps: int, *, bias: str | None = None) -> Value:
-        """silu of the convolution of each channel with its own `taps`, the last for the token.
-
-        W `(x.width, taps)`; before the sequence's first token lie zeros.
-        """
-        return self._conv(OpKind.causal_conv, (x,), weight, taps, bias)
-
-    def gated_conv(
-        self,
-        x: Value,
-        weight: str,
-        taps: int,
-        *,
-        gate: Value,
-        factor: Value,
-        bias: str | None = None,
-    ) -> Value:
-        """factor * convolution of (gate * x), without an activation: LFM2's short convolution."""
-        return self._conv(OpKind.gated_conv, (x, gate, factor), weight, taps, bias)
-
-    def _conv(
-        self, kind: OpKind, inputs: tuple[Value, ...], weight: str, taps: int, bias: str | None
-    ) -> Value:
-        width = inputs[0].width
-        biases = () if bias is None else (Table(bias, width),)
-        tables = (Table(weight, width, taps), *biases)
-        return self._with_state(Node(kind, inputs, self._value(width), tables=tables), taps - 1)
-
-    def selective_scan(
-        self, x: Value, steps: Value, channels: int, size: int, name: str, *, bc: Value | None
-    ) -> Value:
-        """A selective state space: y = C h + D x, h = exp(step A) h + step B x for each token.
-
-        Gu & Dao 2023, arXiv 2312.00752: A `(channels, size)`, each channel with its own step. With
-        fewer steps than channels it is Mamba 2's (Dao & Gu 2024, 2405.21060): heads of channels
-        that share a step, and a single A.
-
-        Args:
-            x: the channels' values; behind them B and C, where `bc` does not hold these.
-            steps: one a head, to which a bias is added; softplus makes them positive.
-            channels: how many there are.
-            size: components of h for each channel.
-            name: what A, D and the steps' bias are called: `{name}_a`, `{name}_d`,
-                `{name}_dt.bias`.
-            bc: B, then C, `size` values for each group of channels.
-        """
-        heads = steps.width
-        repeats, rates = channels // heads, size if heads == channels else 1
-        tables = (
-            Table(f"{name}_a", heads, rates, repeats),
-            Table(f"{name}_d", heads, 1, repeats),
-            Table(f"{name}_dt.bias", heads, 1, repeats),
-        )
-        inputs = (x, steps, bc)
-        out = self._value(channels)
-        node = Node(OpKind.selective_scan, inputs, out, tables=tables, heads=heads)
-        return self._with_state(node, size)
-
-    def _with_state(self, node: Node, size: int) -> Value:
-        """Add a node whose channels each keep so many floats of state."""
-        out = node.result
-        assert out is not None
-        self.nodes.append(replace(node, state=self.state_size, state_size=size))
-        self.state_size += out.width * size
         return out
 
     def gather_rows(self, x: Value) -> Value:

@@ -20,7 +20,7 @@ class Qwen2Moe(Qwen3Moe):
     """The sizes of one Qwen 2 MoE model, and its computation."""
 
     ARCHITECTURES: ClassVar = ("qwen2moe",)
-    MODEL_TYPES: ClassVar = ("qwen2_moe",)
+    MODEL_TYPES: ClassVar[tuple[str, ...]] = ("qwen2_moe",)
     DEFAULTS: ClassVar = {
         "moe_intermediate_size": 1408,
         "num_experts": 60,

@@ -23,6 +23,7 @@ QUANTIZED_TYPES: dict[Quantize, TensorType] = {"q8": TensorType.Q8_0, "q4": Tens
 KEPT = ("position_embd.weight",)
 KEPT_PARTS = (".ssm_a", ".ssm_conv1d.weight", ".shortconv.conv.weight", ".ssm_dt.weight")
 ROUTERS = (".ffn_gate_inp.weight", ".ffn_gate_inp_shexp.weight")
+STATE_CONTROLS = (".ssm_alpha.weight", ".ssm_beta.weight", ".ssm_ba.weight")
 """Matrices that `quantize` leaves as they are: they are no part of a product, or a narrow one."""
 
 FLOATS: tuple[BlockType, ...] = (*FLOAT_TYPES, FolderType.E4M3_128)
@@ -60,7 +61,7 @@ def packed_type(name: str, stored: BlockType, target: TensorType | None) -> Bloc
 
 def is_kept(name: str) -> bool:
     """Whether `quantize` leaves this matrix as it is."""
-    return name in KEPT or name.endswith((*KEPT_PARTS, *ROUTERS))
+    return name in KEPT or name.endswith((*KEPT_PARTS, *ROUTERS, *STATE_CONTROLS))
 
 
 def memory_of(

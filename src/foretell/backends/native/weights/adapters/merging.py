@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,6 +71,7 @@ class Adapters:
         modules: Mapping[str, str],
         hub_modules: Mapping[str, str],
         halved: Mapping[str, int],
+        reordered: Collection[str],
         *,
         is_gguf: bool,
     ) -> None:
@@ -80,11 +81,13 @@ class Adapters:
             modules: the model's matrices by the modules that GGUF files know them as.
             hub_modules: the same by those of transformers, in every spelling.
             halved: of matrices whose rows GGUF files have in another order: how many heads.
+            reordered: matrices that they have in another order than adapters are brought into.
             is_gguf: whether the model is a GGUF file.
 
         Raises:
             ModelFileError: an adapter changes a module that is not there.
-            UnsupportedModelError: one changes a matrix that is two at once.
+            UnsupportedModelError: one changes a matrix that is two at once, or that it has in
+                another order.
         """
         tied = "output" not in modules
         for adapter in self._adapters:
@@ -98,6 +101,12 @@ class Adapters:
                     )
                 if name is None:
                     change.fail("has no matrix in this model: must be an adapter of its kind")
+                if is_hub is is_gguf and name in reordered:
+                    raise UnsupportedModelError(
+                        f"{escape(change.path)} changes {quote(module)}, which GGUF files and "
+                        "checkpoints of such a model have in different orders: supported where "
+                        "adapter and model are both GGUF files, or neither is"
+                    )
                 if is_hub is is_gguf and name in halved:
                     change = in_order_of(change, halved[name], is_gguf=is_gguf)  # noqa: PLW2901
                 self._changes.setdefault(name, []).append((change, adapter.weight))
