@@ -14,7 +14,7 @@ class Qwen3Moe(MixtureDecoder):
     """The sizes of one Qwen 3 MoE model, and its computation."""
 
     ARCHITECTURES: ClassVar = ("qwen3moe",)
-    MODEL_TYPES: ClassVar = ("qwen3_moe",)
+    MODEL_TYPES: ClassVar[tuple[str, ...]] = ("qwen3_moe",)
     DEFAULTS: ClassVar = {
         "moe_intermediate_size": 768,
         "norm_topk_prob": False,
