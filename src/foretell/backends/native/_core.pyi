@@ -77,19 +77,21 @@ class OpKind(enum.Enum):
 
     selective_scan = 27
 
+    delta_rule = 28
+
     keep_rows = 24
 
-    route = 28
+    route = 29
 
-    dispatch = 29
+    dispatch = 30
 
-    experts = 30
+    experts = 31
 
-    combine = 31
+    combine = 32
 
-    add_gated = 32
+    add_gated = 33
 
-    clamped_swiglu = 33
+    clamped_swiglu = 34
 
 class Scoring(enum.Enum):
     softmax = 0
