@@ -248,7 +248,3 @@ class Operations:
             if len(alive) == 1:
                 (alone,) = alive.values()
         return found
-
-    def _value(self, width: int, per_output: bool = False) -> Value:
-        self._num_values += 1
-        return Value(self._num_values - 1, width, per_output)
