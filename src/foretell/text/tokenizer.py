@@ -297,6 +297,10 @@ def _make_codec(vocabulary: MergedVocabulary) -> Codec:
         from foretell.text.tokenizers.sentencepiece import SentencePieceCodec
 
         return SentencePieceCodec(vocabulary)
+    if vocabulary.model == "unigram":
+        from foretell.text.tokenizers.unigram import UnigramCodec
+
+        return UnigramCodec(vocabulary)
     from foretell.text.tokenizers.byte_level import ByteLevelCodec
 
     return ByteLevelCodec(vocabulary)

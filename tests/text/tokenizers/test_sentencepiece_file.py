@@ -23,6 +23,7 @@ TEXTS = [
     "  two  spaces ",
     "unseen 字 letters",
     "a<mark>b <mark>",
+    "so a b cat",
     "</s><s> names",
     "\n\ttabs\r\n",
     "▁ underscores",
@@ -138,7 +139,7 @@ def test_a_piece_too_many_for_the_model_is_refused(model: bytes, tmp_path: Path)
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"model_type": "unigram", "vocab_size": 330}, "pieces of kind 'unigram': must be 'bpe'"),
+        ({"model_type": "char"}, "pieces of kind 'char': must be 'bpe' or 'unigram'"),
         ({"normalization_rule_name": "nmt_nfkc"}, "replaces characters"),
         ({"remove_extra_whitespaces": True}, "removes extra white space"),
     ],

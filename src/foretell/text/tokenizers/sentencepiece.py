@@ -123,7 +123,12 @@ class SentencePieceCodec:
                 self._append(part, ids)
         elif piece in self._scores and piece not in self._unused:
             ids.append(self._vocabulary.ids[piece])
-        elif self._byte_ids:
+        else:
+            self._append_unknown(piece, ids)
+
+    def _append_unknown(self, piece: str, ids: list[int]) -> None:
+        """Append what stands for characters that are no piece."""
+        if self._byte_ids:
             ids += [self._byte_ids[byte_token(byte)] for byte in piece.encode()]
         elif ids[-1:] != [self._unknown_id]:  # a run of unknown characters is one token
             ids.append(self._unknown_id)

@@ -20,13 +20,15 @@ PIECES, TRAINER, NORMALIZER = 1, 2, 3
 PIECE, SCORE, KIND = 1, 2, 3
 MODEL_TYPE, UNK_ID, BOS_ID, EOS_ID = 3, 40, 41, 42
 CHARSMAP, ADD_DUMMY_PREFIX, REMOVE_EXTRA_WHITESPACES, ESCAPE_WHITESPACES = 2, 3, 4, 5
-BPE = 2
-MODEL_TYPES = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 """How the value of a field is written."""
 
 Value = int | bytes
+
+UNIGRAM = 1
+MODELS: dict[Value, str] = {UNIGRAM: "unigram", 2: "llama"}
+OTHER_MODELS: dict[Value, str] = {3: "word", 4: "char"}
 
 
 @dataclass
@@ -45,7 +47,7 @@ def read_sentencepiece(data: bytes, source: str) -> dict[str, Any]:
 
     Raises:
         ModelFileError: it is damaged.
-        UnsupportedModelError: it does not merge (unigram, words), or prepares the text in a way
+        UnsupportedModelError: its pieces are words or characters, or it prepares the text in a way
             that is not known here.
     """
     pieces, trainer, normalizer = _Pieces(), dict[int, Value](), dict[int, Value]()
@@ -78,7 +80,7 @@ def _metadata(
         if isinstance(index, int) and index < len(pieces.tokens)  # -1: there is none
     }
     return {
-        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.model": MODELS[trainer.get(MODEL_TYPE, UNIGRAM)],
         "tokenizer.ggml.tokens": pieces.tokens,
         "tokenizer.ggml.scores": pieces.scores,
         "tokenizer.ggml.token_type": pieces.types,
@@ -89,12 +91,12 @@ def _metadata(
 
 
 def _check_kind(trainer: dict[int, Value], normalizer: dict[int, Value], source: str) -> None:
-    kind = trainer.get(MODEL_TYPE, 1)
-    if kind != BPE:
-        name = MODEL_TYPES.get(kind) if isinstance(kind, int) else None
+    kind = trainer.get(MODEL_TYPE, UNIGRAM)
+    if kind not in MODELS:
+        name = OTHER_MODELS.get(kind, kind)
         raise UnsupportedModelError(
-            f"{source} has pieces of kind {quote(name or kind)}: must be 'bpe'; load it with "
-            "transformers' AutoTokenizer and save it again, or give tokenizer="
+            f"{source} has pieces of kind {quote(name)}: must be 'bpe' or 'unigram'; load "
+            "it with transformers' AutoTokenizer and save it again, or give tokenizer="
         )
     if normalizer.get(CHARSMAP):
         raise UnsupportedModelError(f"{source} replaces characters of a text: must not")
@@ -115,6 +117,8 @@ def _add_piece(pieces: _Pieces, message: bytes) -> None:
             kind = value
     if len(pieces.tokens) >= MAX_TOKENS:
         raise ValueError(f"more than {MAX_TOKENS} pieces")
+    if kind == TokenType.USER_DEFINED and " " in token:
+        kind = int(TokenType.UNUSED)  # it is never found: the text's own spaces are written ▁
     is_ours = kind == TokenType.USER_DEFINED
     pieces.tokens.append(token.replace("▁", " ") if is_ours else token)
     pieces.scores.append(score)

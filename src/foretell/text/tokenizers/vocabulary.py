@@ -24,6 +24,9 @@ from foretell.utils.surrogates import has_surrogate
 MAX_TOKENS = 2**22
 MAX_TOKEN_LENGTH = 1024  # characters; the longest in known vocabularies has a few hundred
 
+SENTENCEPIECE = ("llama", "unigram")
+"""The models of SentencePiece, as `tokenizer.ggml.model` has them; the second is our word."""
+
 DEFAULT_TEMPLATE, TOOL_TEMPLATE = "default", "tool_use"
 """What models that have several chat templates call that of a usual chat, and of one with tools."""
 
@@ -128,11 +131,12 @@ class MergedVocabulary(Vocabulary):
     """A vocabulary, and the rules by which text is cut and merged into its tokens.
 
     Attributes:
-        model: "gpt2" (byte-level BPE) or "llama" (SentencePiece BPE).
-        scores: for "llama", one number a token: of two merges the one whose result has the
-            higher score comes first. Empty for "gpt2".
-        merges: for "gpt2", pairs in order of rank. Empty for "llama".
-        pretokenizer: how text is cut before merging; "llama" does not cut.
+        model: "gpt2" (byte-level BPE), "llama" (SentencePiece BPE) or "unigram" (SentencePiece's
+            other model, which GGUF files do not have).
+        scores: for SentencePiece, one number a token: of two merges the one whose result has the
+            higher score comes first; "unigram" has logarithms of probabilities. Empty for "gpt2".
+        merges: for "gpt2", pairs in order of rank. Empty for SentencePiece.
+        pretokenizer: how text is cut before merging; SentencePiece does not cut.
         unknown_token_id: what stands for a character that nothing else spells.
         spaces_user_defined: whether the space that goes before a text goes after user-defined
             tokens too, as in llama.cpp.
@@ -164,8 +168,8 @@ def read_vocabulary(
     model = _read_model(reader)
     tokens = _read_tokens(reader)
     ids = _index(reader, tokens)
-    llama = model == "llama"
-    pretokenizer = NO_CUTS if llama else _read_pretokenizer(reader)
+    is_sentencepiece = model in SENTENCEPIECE
+    pretokenizer = NO_CUTS if is_sentencepiece else _read_pretokenizer(reader)
     types = _read_types(reader, tokens, model)
     bos, eos, unknown = (_special(reader, name, types, model) for name in ("bos", "eos", "unknown"))
     ends = _end_ids(reader, ids, eos, len(tokens)) | end_ids
@@ -179,12 +183,13 @@ def read_vocabulary(
         tokens=tokens,
         ids=ids,
         types=types,
-        scores=_read_scores(reader, len(tokens)) if llama else [],
-        merges=[] if llama else _read_merges(reader, ids, types),
+        scores=_read_scores(reader, len(tokens)) if is_sentencepiece else [],
+        merges=[] if is_sentencepiece else _read_merges(reader, ids, types),
         pretokenizer=pretokenizer,
-        adds_space_prefix=llama and reader.flag("tokenizer.ggml.add_space_prefix", True),
+        adds_space_prefix=is_sentencepiece and reader.flag("tokenizer.ggml.add_space_prefix", True),
         unknown_token_id=unknown,
-        spaces_user_defined=llama and reader.flag("tokenizer.ggml.add_space_prefix", True),
+        spaces_user_defined=is_sentencepiece
+        and reader.flag("tokenizer.ggml.add_space_prefix", True),
         bos_token_id=bos,
         adds_bos=_read_adds_bos(reader, bos, pretokenizer),
         eos_token_id=eos,
@@ -201,7 +206,7 @@ def _read_model(reader: MetadataReader) -> str:
     if key not in reader:
         raise reader.wrong(f"{key} is missing: must name the kind of tokenizer")
     model = reader.text(key)
-    if model not in ("gpt2", "llama"):
+    if model not in ("gpt2", *SENTENCEPIECE):
         raise UnsupportedModelError(
             f"{reader.source}: {key} is {quote(model)}: must be 'gpt2' or 'llama'"
         )
@@ -244,12 +249,12 @@ def _index(reader: MetadataReader, tokens: list[str]) -> dict[str, int]:
 def _read_types(reader: MetadataReader, tokens: list[str], model: str) -> list[int]:
     key = "tokenizer.ggml.token_type"
     if key not in reader:
-        if model == "llama":
+        if model in SENTENCEPIECE:
             raise reader.wrong(f"{key} is missing: must give each token's type")
         return [int(TokenType.NORMAL)] * len(tokens)
     types = reader.integers(key)
     _check_length(reader, key, types, len(tokens))
-    known = set(TokenType) if model == "llama" else set(TokenType) - {TokenType.BYTE}
+    known = set(TokenType) if model in SENTENCEPIECE else set(TokenType) - {TokenType.BYTE}
     for wrong in set(types) - known:
         index = types.index(wrong)
         raise reader.wrong(f"{key}[{index}] is {wrong}: must be 1 to {max(known)}")
@@ -355,7 +360,7 @@ SENTENCEPIECE_IDS = {  # SentencePiece's own defaults
 def _special(reader: MetadataReader, name: str, types: list[int], model: str) -> int | None:
     stated = reader.token_id(f"tokenizer.ggml.{name}_token_id", len(types))
     default, kind = SENTENCEPIECE_IDS[name]
-    if stated is None and model == "llama" and types[default : default + 1] == [kind]:
+    if stated is None and model in SENTENCEPIECE and types[default : default + 1] == [kind]:
         return default
     return stated
 
