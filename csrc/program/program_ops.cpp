@@ -1,9 +1,9 @@
 // Each operation's part for one member of the team. See program.h.
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
+#include "program/angles.h"
 #include "program/pieces.h"
 #include "program/program.h"
 
@@ -278,9 +278,9 @@ void Program::rope_table(const Op& op, int member) {
                    float* row = buffers_[op.out].row(n);
                    const float position = static_cast<float>(batch_.positions[n]);
                    for (int64_t i = begin; i < end; ++i) {
-                       const float angle = position * frequencies.data[i];
-                       row[i] = std::cos(angle) * op.scalar;
-                       row[frequencies.size + i] = std::sin(angle) * op.scalar;
+                       const CosSin angle = cos_sin(position * frequencies.data[i]);
+                       row[i] = angle.cos * op.scalar;
+                       row[frequencies.size + i] = angle.sin * op.scalar;
                    }
                });
 }

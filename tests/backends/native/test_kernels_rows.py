@@ -398,6 +398,19 @@ class TestRope:
         return (10_000.0 ** (-np.arange(pairs) / pairs)).astype(np.float32)
 
     @ON_EVERY_ISA
+    @pytest.mark.parametrize("first", [0, 70_000, 2**24 - 1000])
+    def test_cosines_and_sines_are_rounded_once(self, isa, first):
+        """Not as the C library says, which is another on another machine."""
+        frequencies = self.frequencies(16)
+        x = np.tile(np.repeat(np.float32([1, 0]), 16), (ROWS, self.HEADS))
+        found = self.run(isa, x, frequencies, first=first)[:, : self.DIM]
+        positions = np.arange(first, first + ROWS).astype(np.float32)
+        angles = (positions[:, None] * frequencies).astype(np.float64)
+        exact = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+        units = np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
+        assert (np.abs(found - exact) <= 0.5001 * units).all()
+
+    @ON_EVERY_ISA
     @pytest.mark.parametrize("interleaved", [False, True])
     @pytest.mark.parametrize("first", [0, 1000, 70_000])
     @pytest.mark.parametrize("pairs", [16, 12, 1])  # of 16: the rest of a head stays as it is

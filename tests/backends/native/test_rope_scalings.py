@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from support.llama_files import reference_logits
 from support.reference_model import EXACT, assert_like_the_reference, prefill_and_decode, some_ids
 
 from foretell.backends.native.backend import NativeBackend
+from foretell.backends.native.rope_scalings import plain_frequencies
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.formats.gguf import GGUFFile
 
@@ -194,3 +196,13 @@ def test_a_file_whose_yarn_has_no_base_is_refused(load: Any, tmp_path: Path) -> 
     path = write_family(tmp_path / "m.gguf", LLAMA, _make(LLAMA, YARN), more=more)
     with pytest.raises(ModelFileError, match=r"m\.gguf: the base of rotations is 1: must exceed 1"):
         load(path)
+
+
+@pytest.mark.parametrize("base", [10_000.0, 100_000.0, 500_000.0, 1e6])
+@pytest.mark.parametrize("rotated", [64, 128, 256])
+def test_powers_are_rounded_once(base, rotated):
+    """As no vectorized power of float32 promises, and they differ from one machine to another."""
+    exponents = np.arange(0, rotated, 2, dtype=np.float32) / np.float32(rotated)
+    exact = [Decimal(base) ** Decimal(exponent) for exponent in exponents.tolist()]
+    waves = np.array([float(one) for one in exact]).astype(np.float32)
+    np.testing.assert_array_equal(plain_frequencies(base, rotated), np.float32(1) / waves)

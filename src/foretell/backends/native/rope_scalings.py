@@ -1,6 +1,6 @@
 """Rotary frequencies, and the ways of stretching them over a longer context.
 
-float32 throughout, in the order in which transformers computes them.
+float32 throughout, in the order in which transformers computes them; powers are rounded to it.
 """
 
 from __future__ import annotations
@@ -127,6 +127,10 @@ def long_rope_magnitude(factor: float, original: int) -> float:
 
 
 def _wavelengths(base: float, rotated: int) -> Frequencies:
-    """Positions a radian, of each pair."""
+    """Positions a radian, of each pair; each power rounded once, to be the same on any machine.
+
+    numpy's power of float32 is not: with AVX-512 it is up to four units in the last place off.
+    """
     exponents = np.arange(0, rotated, 2, dtype=np.float32) / np.float32(rotated)
-    return np.asarray(np.float32(base) ** exponents, np.float32)
+    exact = float(np.float32(base))
+    return np.array([math.pow(exact, exponent) for exponent in exponents.tolist()], np.float32)

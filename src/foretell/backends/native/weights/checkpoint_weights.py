@@ -212,7 +212,8 @@ class CheckpointWeights:
         matrix = self._checked(name, as_kept(self._matrix(name).shape, rows, columns))
         values = matrix.values()
         if self._named(name).negated_log:
-            values = -np.exp(values)
+            exact = np.exp(values.astype(np.float64))  # float32's differs from machine to machine
+            values = -exact.astype(np.float32)
         path = self._checkpoint.path_of(matrix.names[0])
         return finite(values, path, matrix.names[0]).reshape(rows, columns)
 
