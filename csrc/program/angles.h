@@ -1,5 +1,6 @@
-// Cosine and sine of float32 angles, by float64 multiplies and adds that are never fused: those of the
-// C libraries differ in their last bits, and a model's tokens with them, from one machine to another.
+// Cosine and sine of float32 angles, by float64 multiplies and adds that are never fused: those of
+// the C libraries differ in their last bits, and a model's tokens with them, from one machine to
+// another.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,8 @@ struct CosSin {
     float cos, sin;
 };
 
-// Each within 0.50001 units in the last place, for |angle| < 2^24 (Cody & Waite 1980, Software Manual
-// for the Elementary Functions: the angle less a multiple of pi / 2, then Taylor's series).
+// Each within 0.50001 units in the last place, for |angle| < 2^24 (Cody & Waite 1980, Software
+// Manual for the Elementary Functions: the angle less a multiple of pi / 2, then Taylor's series).
 inline CosSin cos_sin(float angle) {
     constexpr double kPerQuarter = 0x1.45f306dc9c883p-1;  // 2 / pi
     constexpr double kToInteger = 0x1.8p+52;              // x + this - this: x rounded
