@@ -14,7 +14,7 @@ from foretell.decoding.sampler import draw
 
 PROMPT = "The cat sat on the"
 STORY = "Once upon a time"
-DIARY = "# My diary\n\nMonday: it rained."
+DIARY = "# My diary\n\nMonday: I was at home."
 
 
 @pytest.fixture(scope="module")

@@ -35,12 +35,12 @@ const stageOf = (step, name) => step.stages.find((one) => one.name === name);
 const CLAIMS = {
   async next({ logprobs: [first], steps: [step] }, { prompt }) {
     assert.equal(first.token, " cat");
-    assert.equal(round(100 * Math.exp(first.logprob), 1), 6.5);
-    assert.equal(round(step.stages[0].entropy, 2), 5.67);
+    assert.equal(round(100 * Math.exp(first.logprob), 1), 6.4);
+    assert.equal(round(step.stages[0].entropy, 2), 5.68);
     assert.equal(Math.round(Math.exp(step.stages[0].entropy) / 10) * 10, 290);
     assert(!step.runners_up.slice(0, 10).some((one) => one.token === " mat"));
     const { tokens } = await ask("score", { prompt: `${prompt} mat` });
-    assert.equal(round(100 * Math.exp(tokens.at(-1).logprob), 1), 0.5);
+    assert.equal(round(100 * Math.exp(tokens.at(-1).logprob), 1), 0.4);
   },
   loop({ logprobs, text }) {
     const places = [12, 21, 30];
@@ -48,7 +48,7 @@ const CLAIMS = {
     for (const place of places) {
       assert.equal(logprobs.slice(place - 4, place).map((one) => one.token).join(""), " happy to have a");
     }
-    assert.deepEqual(places.map((place) => percent(logprobs[place].logprob)), [27, 60, 83]);
+    assert.deepEqual(places.map((place) => percent(logprobs[place].logprob)), [24, 61, 83]);
     assert(text.split("The cat was happy to have a").length > 3);
     const mean = (some) => some.reduce((sum, one) => sum + one.logprob, 0) / some.length;
     assert(mean(logprobs.slice(0, 17)) < mean(logprobs.slice(17, 34)));
@@ -56,44 +56,44 @@ const CLAIMS = {
   async temperature({ results: [cold, , hot] }, { prompt }) {
     const greedy = await ask("explain", { prompt, temperature: 0, max_new_tokens: 12 });
     assert.equal(cold.runs[0].text, greedy.text);
-    assert.equal(round(hot.figures.mean_logprob, 1), -11.6);
+    assert.equal(round(hot.figures.mean_logprob, 1), -11.9);
     assert.equal(Math.round(Math.log10(Math.exp(hot.figures.mean_logprob))), -5);
   },
   top_k({ logprobs, steps }) {
     const masses = steps.map((step) => stageOf(step, "top_k").mass);
-    assert.equal(percent(Math.log(Math.min(...masses))), 20);
-    assert.equal(masses.indexOf(Math.min(...masses)), masses.length - 1);
-    assert.equal(logprobs.at(-1).token, " a");
-    const at = logprobs.findIndex((one) => one.token === " U");
-    assert.deepEqual(logprobs.slice(at, at + 4).map((one) => one.token), [" U", ".", "S", "."]);
-    for (const inside of logprobs.slice(at + 1, at + 4)) assert(Math.exp(inside.logprob) > 0.99);
+    assert.equal(percent(Math.log(Math.min(...masses))), 25);
+    const least = masses.indexOf(Math.min(...masses));
+    assert.equal(least, logprobs.findIndex((one) => one.token === " context"));
+    const at = logprobs.findIndex((one) => one.token === " importance");
+    assert.equal(logprobs[at + 1].token, " of");
+    assert(Math.exp(logprobs[at + 1].logprob) > 0.99);
   },
   top_p({ logprobs, steps }) {
     const at = (token) => logprobs.findIndex((one) => one.token === token);
-    const left = (token) => stageOf(steps[at(token)], "top_p").num_candidates;
-    assert.equal(left("product"), 1);
-    assert.equal(left(" is"), 767);
-    assert.deepEqual([logprobs[at("product") - 2].token, logprobs[at("product") - 1].token], [" by", "-"]);
-    assert.deepEqual([logprobs[at(" is") - 2].token, logprobs[at(" is") - 1].token], [" cap", " steel"]);
+    const left = (place) => stageOf(steps[place], "top_p").num_candidates;
+    assert.equal(logprobs[at(" George") + 1].token, " Washington");
+    assert.equal(left(at(" George") + 1), 1);
+    assert.equal(left(at("On")), 213);
+    assert.deepEqual(logprobs.slice(at("On") - 2, at("On")).map((one) => one.token), ["\n", "\n"]);
   },
   draw({ steps: [{ chosen, draw, stages }] }) {
     assert.deepEqual(stages.map((one) => one.name), ["raw", "temperature", "top_k", "top_p"]);
-    assert.deepEqual([chosen.token, chosen.rank], [" open", 8]);
-    assert.equal(round(100 * chosen.probabilities[0], 1), 1.8);
-    assert.equal(round(100 * (draw.high - draw.low), 1), 3.5);
-    assert.deepEqual([draw.low, draw.high, draw.uniform].map((one) => round(one, 4)), [0.0497, 0.0845, 0.0616]);
+    assert.deepEqual([chosen.token, chosen.rank], [" open", 9]);
+    assert.equal(round(100 * chosen.probabilities[0], 1), 1.7);
+    assert.equal(round(100 * (draw.high - draw.low), 1), 3.4);
+    assert.deepEqual([draw.low, draw.high, draw.uniform].map((one) => round(one, 4)), [0.0526, 0.0863, 0.0616]);
   },
   beams({ steps }) {
     const [cat, moon] = steps[1].beams;
     const best = ({ candidates }) => [...candidates].sort((a, b) => b.total - a.total);
     assert.deepEqual([cat.text, moon.text], [" cat", " moon"]);
-    assert.equal(round(best(cat)[0].total, 2), -4.29);
-    assert.deepEqual(best(moon).slice(0, 2).map((one) => [round(one.total, 2), one.fate]), [[-3.89, "kept"], [-4.23, "kept"]]);
+    assert.equal(round(best(cat)[0].total, 2), -4.31);
+    assert.deepEqual(best(moon).slice(0, 2).map((one) => [round(one.total, 2), one.fate]), [[-3.82, "kept"], [-4.2, "kept"]]);
     assert(cat.candidates.every((one) => one.fate !== "kept"));
   },
   penalties({ results }) {
     const counts = results.map((one) => new Set(one.runs[0].token_ids).size);
-    assert.deepEqual(counts, [13, 39, 26, 29]);
+    assert.deepEqual(counts, [13, 36, 26, 29]);
     assert(results.every((one) => one.runs[0].token_ids.length === 40));
   },
   stop({ text, stop_reason: reason, token_ids: ids }) {

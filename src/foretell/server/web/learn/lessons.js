@@ -24,7 +24,7 @@ export const LESSONS = [
     section: 3,
     view: "compare",
     prompt: CAT,
-    settings: { seed: 7, max_new_tokens: 12 },
+    settings: { seed: 0, max_new_tokens: 12 },
     strategies: [{ temperature: 0.1 }, { temperature: 1 }, { temperature: 2 }],
   },
   {
@@ -32,7 +32,7 @@ export const LESSONS = [
     section: 3,
     view: "write",
     prompt: PRESIDENT,
-    settings: { temperature: 1, top_k: 10, seed: 7, max_new_tokens: 24 },
+    settings: { temperature: 1, top_k: 10, seed: 17, max_new_tokens: 24 },
     focus: 0,
   },
   {
@@ -40,7 +40,7 @@ export const LESSONS = [
     section: 3,
     view: "write",
     prompt: PRESIDENT,
-    settings: { temperature: 1, top_p: 0.9, seed: 7, max_new_tokens: 24 },
+    settings: { temperature: 1, top_p: 0.9, seed: 17, max_new_tokens: 24 },
     focus: 0,
   },
   {
@@ -64,7 +64,7 @@ export const LESSONS = [
     id: "stop",
     section: 6,
     view: "write",
-    prompt: "# My diary\n\nMonday: it rained.",
+    prompt: "# My diary\n\nMonday: I was at home.",
     settings: { temperature: 0, stop: ["###", "\n\n"], max_new_tokens: 60 },
   },
   {

@@ -25,14 +25,14 @@ export const texts = {
     next_look: "the alternatives in the panel “Token”, and the entropy: it says how undecided the model is.",
     next_question: "The likeliest token is “ cat”. How sure is the model of it? And where is “ mat”?",
     next_answer:
-      "“ cat” has 6.5%. The entropy is 5.67 nats, as much as if 290 tokens were equally likely. “ mat” has half a percent, and is not among the first ten.",
+      "“ cat” has 6.4%. The entropy is 5.68 nats, as much as if 290 tokens were equally likely. “ mat” has 0.4%, and is not among the first ten.",
 
     loop_title: "Greedy goes round in circles",
     loop_text:
       "Greedy takes the likeliest token every time. What it has written makes the same words likelier still, and so it writes them again.",
     loop_look: "the shades of the text, and the strip of entropy below it: with each round the model is surer.",
     loop_question: "How likely is “ cat” after “ happy to have a”, the first time, the second and the third?",
-    loop_answer: "27%, 60%, 83%. Nothing in greedy leads out of such a circle; the next lessons show what does.",
+    loop_answer: "24%, 61%, 83%. Nothing in greedy leads out of such a circle; the next lessons show what does.",
 
     temperature_title: "Cold, as it is, hot",
     temperature_text:
@@ -40,7 +40,7 @@ export const texts = {
     temperature_look: "the texts, and the mean log-probability of each.",
     temperature_question: "Which text is greedy's, word for word? Which is no English any more?",
     temperature_answer:
-      "At T = 0.1 it is greedy's text. At T = 2 the mean log-probability is −11.6: on average the model gave what was drawn one chance in a hundred thousand.",
+      "At T = 0.1 it is greedy's text. At T = 2 the mean log-probability is −11.9: on average the model gave what was drawn one chance in a hundred thousand.",
 
     top_k_title: "Top-k: always so many",
     top_k_text:
@@ -48,21 +48,21 @@ export const texts = {
     top_k_look: "the row “top_k” of the panel: after “kept” stands how much the ten held together before the others were cut.",
     top_k_question: "For which token were ten far too few, and where would one have been enough?",
     top_k_answer:
-      "For the last token, “ a”, the ten held 20% of the mass: four chances in five were cut off. Inside “U.S.” a single token had nearly all of it.",
+      "For the first “ context” the ten held 25% of the mass: three chances in four were cut off. After “ importance” a single token, “ of”, had nearly all of it.",
 
     top_p_title: "Top-p: as many as it takes",
     top_p_text:
       "Top-p keeps the fewest tokens that together hold the share p, here 90%. Where the model is sure that is few, where it is not it is many. Prompt and seed are those of the lesson before.",
     top_p_look: "the row “top_p” of the panel, from token to token: how many tokens are “left”.",
-    top_p_question: "How many were left for “product”, and how many for the first “ is”?",
-    top_p_answer: "One for “product”, after “by-”. For “ is”, after “cap steel”, 767.",
+    top_p_question: "How many were left for “ Washington” after “ George”, and how many for “On”?",
+    top_p_answer: "One for “ Washington”. For “On”, with which a new paragraph begins, 213.",
 
     draw_title: "A number is drawn",
     draw_text:
       "Each setting is a stage: temperature, then top-k, then top-p. The tokens that are left lie side by side on a line from 0 to 1, each as wide as it is likely, and a number is drawn.",
     draw_look: "the stages in the panel from top to bottom, and the line: the piece of “ open” is filled, and the mark is the number.",
-    draw_question: "“ open” was the model's eighth choice. How wide is its piece of the line, and where did the number fall?",
-    draw_answer: "3.5% of the line, from 0.0497 to 0.0845; the number was 0.0616. The model itself had given it 1.8%.",
+    draw_question: "“ open” was the model's ninth choice. How wide is its piece of the line, and where did the number fall?",
+    draw_answer: "3.4% of the line, from 0.0526 to 0.0863; the number was 0.0616. The model itself had given it 1.7%.",
 
     beams_title: "Beams look further than greedy",
     beams_text:
@@ -70,7 +70,7 @@ export const texts = {
     beams_look: "the tree: what is kept at each step, and what falls.",
     beams_question: "“ cat” leads after one token. What becomes of it?",
     beams_answer:
-      "Its best continuation makes a sum of −4.29. Both of “ moon” are better, with −3.89 and −4.23, so “ cat” is gone a step later.",
+      "Its best continuation makes a sum of −4.31. Both of “ moon” are better, with −3.82 and −4.20, so “ cat” is gone a step later.",
 
     penalties_title: "Penalties against repetition",
     penalties_text:
@@ -78,7 +78,7 @@ export const texts = {
     penalties_look: "the texts, and how many of their tokens are different.",
     penalties_question: "Which text repeats itself least? How many different tokens does greedy have?",
     penalties_answer:
-      "With a repetition penalty of 1.2, 39 of 40 tokens are different; with the presence penalty 29, with the frequency penalty 26. Greedy has 13.",
+      "With a repetition penalty of 1.2, 36 of 40 tokens are different; with the presence penalty 29, with the frequency penalty 26. Greedy has 13.",
 
     stop_title: "Where a text ends",
     stop_text:
@@ -116,14 +116,14 @@ export const texts = {
     next_look: "“토큰” 패널의 후보들과 엔트로피. 엔트로피는 모델이 얼마나 망설이는지를 나타냅니다.",
     next_question: "확률이 가장 높은 토큰은 “ cat”입니다. 모델은 얼마나 확신합니까? “ mat”은 어디에 있습니까?",
     next_answer:
-      "“ cat”의 확률은 6.5%입니다. 엔트로피는 5.67 nat로, 토큰 290개의 확률이 똑같을 때와 같습니다. “ mat”은 0.5% 정도이고 열 번째 안에 들지 못합니다.",
+      "“ cat”의 확률은 6.4%입니다. 엔트로피는 5.68 nat로, 토큰 290개의 확률이 똑같을 때와 같습니다. “ mat”은 0.4%이고 열 번째 안에 들지 못합니다.",
 
     loop_title: "제자리를 도는 그리디",
     loop_text:
       "그리디는 매번 확률이 가장 높은 토큰을 고릅니다. 이미 쓴 말은 다시 나올 확률이 더 높아지므로 같은 말을 되풀이합니다.",
     loop_look: "글의 음영과 그 아래 엔트로피 띠. 한 바퀴 돌 때마다 모델은 더 확신합니다.",
     loop_question: "“ happy to have a” 다음에 “ cat”이 올 확률은 첫 번째, 두 번째, 세 번째에 각각 얼마입니까?",
-    loop_answer: "27%, 60%, 83%입니다. 그리디만으로는 이 고리에서 빠져나올 수 없습니다. 빠져나오는 방법은 다음 수업들에 나옵니다.",
+    loop_answer: "24%, 61%, 83%입니다. 그리디만으로는 이 고리에서 빠져나올 수 없습니다. 빠져나오는 방법은 다음 수업들에 나옵니다.",
 
     temperature_title: "차갑게, 그대로, 뜨겁게",
     temperature_text:
@@ -131,7 +131,7 @@ export const texts = {
     temperature_look: "세 글과 각각의 평균 로그 확률.",
     temperature_question: "그리디와 한 글자도 다르지 않은 글은 어느 것입니까? 더는 영어라고 할 수 없는 글은 어느 것입니까?",
     temperature_answer:
-      "T = 0.1의 글이 그리디와 같습니다. T = 2의 평균 로그 확률은 −11.6입니다. 뽑힌 토큰에 모델이 준 확률이 평균 10만분의 1쯤이라는 뜻입니다.",
+      "T = 0.1의 글이 그리디와 같습니다. T = 2의 평균 로그 확률은 −11.9입니다. 뽑힌 토큰에 모델이 준 확률이 평균 10만분의 1쯤이라는 뜻입니다.",
 
     top_k_title: "top-k: 언제나 같은 개수",
     top_k_text:
@@ -139,21 +139,21 @@ export const texts = {
     top_k_look: "패널의 “top_k” 줄. “유지” 앞의 값이 나머지를 자르기 전에 열 개가 차지하던 확률의 합입니다.",
     top_k_question: "열 개로는 턱없이 모자란 토큰은 어느 것이고, 하나로도 충분한 곳은 어디입니까?",
     top_k_answer:
-      "마지막 토큰 “ a”에서는 열 개를 합쳐도 20%였고, 나머지 80%가 잘려 나갔습니다. “U.S.” 안에서는 토큰 하나가 거의 전부를 차지합니다.",
+      "처음 나오는 “ context”에서는 열 개를 합쳐도 25%였고, 나머지 75%가 잘려 나갔습니다. “ importance” 다음에는 “ of” 하나가 거의 전부를 차지합니다.",
 
     top_p_title: "top-p: 필요한 만큼만",
     top_p_text:
       "top-p는 합이 p(여기서는 90%)가 되는 가장 적은 수의 토큰만 남깁니다. 모델이 확신하면 적게, 망설이면 많이 남습니다. 프롬프트와 시드는 앞 수업과 같습니다.",
     top_p_look: "패널의 “top_p” 줄에 “남음”으로 적힌 토큰의 개수가 토큰마다 어떻게 달라지는지.",
-    top_p_question: "“product” 자리에는 후보가 몇 개 남았고, 처음 나오는 “ is” 자리에는 몇 개 남았습니까?",
-    top_p_answer: "“by-” 다음의 “product” 자리에는 하나, “cap steel” 다음의 “ is” 자리에는 767개가 남았습니다.",
+    top_p_question: "“ George” 다음의 “ Washington” 자리에는 후보가 몇 개 남았고, “On” 자리에는 몇 개 남았습니까?",
+    top_p_answer: "“ Washington” 자리에는 하나, 새 문단이 시작되는 “On” 자리에는 213개가 남았습니다.",
 
     draw_title: "수를 하나 뽑기",
     draw_text:
       "설정 하나하나가 단계입니다. 온도, top-k, top-p의 순서입니다. 남은 토큰을 확률만큼의 너비로 0부터 1까지 한 줄로 늘어놓고 수를 하나 뽑습니다.",
     draw_look: "패널의 단계를 위에서 아래로, 그리고 선. 칠해진 부분이 “ open”의 구간이고, 표시가 뽑힌 수입니다.",
-    draw_question: "“ open”은 모델의 여덟 번째 선택이었습니다. 선에서 차지하는 너비는 얼마이고, 뽑힌 수는 어디에 있습니까?",
-    draw_answer: "선의 3.5%로 0.0497부터 0.0845까지이며, 뽑힌 수는 0.0616입니다. 모델이 처음 준 확률은 1.8%였습니다.",
+    draw_question: "“ open”은 모델의 아홉 번째 선택이었습니다. 선에서 차지하는 너비는 얼마이고, 뽑힌 수는 어디에 있습니까?",
+    draw_answer: "선의 3.4%로 0.0526부터 0.0863까지이며, 뽑힌 수는 0.0616입니다. 모델이 처음 준 확률은 1.7%였습니다.",
 
     beams_title: "그리디보다 멀리 보는 빔",
     beams_text:
@@ -161,7 +161,7 @@ export const texts = {
     beams_look: "단계마다 무엇이 남고 무엇이 탈락하는지 보여 주는 나무.",
     beams_question: "첫 토큰에서는 “ cat”이 앞섭니다. 그다음에는 어떻게 됩니까?",
     beams_answer:
-      "“ cat”의 가장 좋은 후속은 합이 −4.29입니다. “ moon”의 두 후속은 −3.89와 −4.23으로 더 좋으므로 “ cat”은 바로 다음 단계에서 사라집니다.",
+      "“ cat”의 가장 좋은 후속은 합이 −4.31입니다. “ moon”의 두 후속은 −3.82와 −4.20으로 더 좋으므로 “ cat”은 바로 다음 단계에서 사라집니다.",
 
     penalties_title: "반복을 막는 페널티",
     penalties_text:
@@ -169,7 +169,7 @@ export const texts = {
     penalties_look: "네 글과, 서로 다른 토큰의 개수.",
     penalties_question: "가장 덜 되풀이하는 글은 어느 것입니까? 그리디에는 서로 다른 토큰이 몇 개입니까?",
     penalties_answer:
-      "repetition penalty 1.2에서는 토큰 40개 중 39개가 서로 다릅니다. presence penalty는 29개, frequency penalty는 26개이고 그리디는 13개입니다.",
+      "repetition penalty 1.2에서는 토큰 40개 중 36개가 서로 다릅니다. presence penalty는 29개, frequency penalty는 26개이고 그리디는 13개입니다.",
 
     stop_title: "글이 끝나는 곳",
     stop_text:
