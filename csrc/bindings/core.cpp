@@ -259,7 +259,8 @@ NB_MODULE(_core, m) {
         .value("experts", OpKind::experts)
         .value("combine", OpKind::combine)
         .value("add_gated", OpKind::add_gated)
-        .value("clamped_swiglu", OpKind::clamped_swiglu);
+        .value("clamped_swiglu", OpKind::clamped_swiglu)
+        .value("xielu", OpKind::xielu);
 
     nb::enum_<Scoring>(m, "Scoring")
         .value("softmax", Scoring::softmax)

@@ -82,6 +82,26 @@ void clamped_swiglu(const float* gate, const float* up, int64_t size, float* out
     }
 }
 
+// e^x - 1 - x for x ≤ 0: near 0, where these cancel, by the series from x² / 2 on.
+inline Vec exp_remainder(Vec x) {
+    Vec p = set(1.0f / 40320);
+    constexpr float kNext[] = {1.0f / 5040, 1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f};
+    for (const float c : kNext) p = fma(p, x, set(c));
+    const Vec far = sub(sub(exp_lanes(x), set(1.0f)), x);
+    return select_below(x, set(-0.5f), far, mul(mul(x, x), p));
+}
+
+void xielu(const float* x, const float* constants, int64_t size, float* out) {
+    const Vec positive = set(constants[0]), negative = set(constants[1] + constants[2]);
+    const Vec slope = set(constants[2]), nearest = set(constants[3]);
+    for (int64_t i = 0; i < size; i += kLanes) {
+        const Vec v = load_up_to(x + i, size - i), capped = min(v, nearest);
+        const Vec below = add(exp_remainder(capped), sub(capped, v));
+        const Vec bent = select_below(set(0.0f), v, mul(mul(v, v), positive), mul(below, negative));
+        store_up_to(out + i, fma(v, slope, bent), size - i);
+    }
+}
+
 // residual + sigmoid(gate) * x; gate is one for all.
 void add_gated(const float* residual, float gate, const float* x, int64_t size, float* out) {
     float share;

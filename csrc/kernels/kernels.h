@@ -230,6 +230,9 @@ using Activation = void(const float* gate, const float* up, int64_t size, float*
 struct ActivationTable {
     Activation *silu, *gelu, *gelu_erf, *relu, *relu_squared, *sigmoid;
     Activation* clamped_swiglu;  // of gate and up, never one alone
+    // Of x and four constants p, n, b, e in place of `up`: p x² + b x where x > 0, else
+    // (n + b) (e^min(x, e) - 1 - x) + b x.
+    Activation* xielu;
 };
 
 struct Kernels {

@@ -10,27 +10,27 @@
 #include "kernels/route_impl.h"
 #include "kernels/state_impl.h"
 
-#define FORETELL_KERNELS(function, label)                                        \
-    namespace foretell {                                                         \
-    const Kernels& function() {                                                  \
-        static const Kernels table = {                                           \
-            label,                                                               \
-            linear_int8,                                                         \
-            linear_float,                                                        \
-            quantize,                                                            \
-            rms_norm,                                                            \
-            layer_norm,                                                          \
-            {silu, gelu, gelu_erf, relu, relu_squared, sigmoid, clamped_swiglu}, \
-            softcap,                                                             \
-            store_kv,                                                            \
-            attention,                                                           \
-            join_attention,                                                      \
-            causal_conv,                                                         \
-            selective_scan,                                                      \
-            delta_rule,                                                          \
-            decode_row,                                                          \
-            route,                                                               \
-            add_gated};                                                          \
-        return table;                                                            \
-    }                                                                            \
+#define FORETELL_KERNELS(function, label)                                               \
+    namespace foretell {                                                                \
+    const Kernels& function() {                                                         \
+        static const Kernels table = {                                                  \
+            label,                                                                      \
+            linear_int8,                                                                \
+            linear_float,                                                               \
+            quantize,                                                                   \
+            rms_norm,                                                                   \
+            layer_norm,                                                                 \
+            {silu, gelu, gelu_erf, relu, relu_squared, sigmoid, clamped_swiglu, xielu}, \
+            softcap,                                                                    \
+            store_kv,                                                                   \
+            attention,                                                                  \
+            join_attention,                                                             \
+            causal_conv,                                                                \
+            selective_scan,                                                             \
+            delta_rule,                                                                 \
+            decode_row,                                                                 \
+            route,                                                                      \
+            add_gated};                                                                 \
+        return table;                                                                   \
+    }                                                                                   \
     }

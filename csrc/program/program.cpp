@@ -231,6 +231,8 @@ void Program::check_operands(const Op& op) const {
     require(op.window >= 0, "a window holds no fewer than 0 positions");
     if (op.state >= 0) check_state(op);
     require(op.kind != OpKind::clamped_swiglu || op.b >= 0, "a clamped unit has gate and values");
+    require(op.kind != OpKind::xielu || (op.vector >= 0 && vectors_.at(op.vector).size == 4),
+            "an xIELU has four constants");
     if (op.routing.used > 0) check_experts(op);
     if (op.kind == OpKind::join_heads || op.kind == OpKind::linear_heads) check_heads(op);
 }

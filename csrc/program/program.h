@@ -62,6 +62,7 @@ enum class OpKind : uint8_t {
     combine,         // out = (b +) the same, each token's rows added up by their weights
     add_gated,       // out = a + sigmoid(b) * c, b a single value
     clamped_swiglu,  // out = clamped a / (1 + e^-1.702a) * (clamped b + 1)
+    xielu,           // out = xIELU of a, by the constants in `vector`: see xielu (kernels.h)
 };
 
 // Operands are indices of buffers, matrices and vectors; -1 where an operation has none.

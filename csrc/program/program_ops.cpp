@@ -124,6 +124,8 @@ Activation* activation_of(OpKind kind, const ActivationTable& all) {
             return all.sigmoid;
         case OpKind::clamped_swiglu:
             return all.clamped_swiglu;
+        case OpKind::xielu:
+            return all.xielu;
         default:
             return all.silu;
     }
@@ -172,6 +174,7 @@ void Program::run(const Op& op, int member) {
         case OpKind::relu_squared:
         case OpKind::sigmoid:
         case OpKind::clamped_swiglu:
+        case OpKind::xielu:
             return activate(op, member);
         case OpKind::gather_rows:
             return gather_rows(op, member);
@@ -460,10 +463,11 @@ void Program::join_chunks(const Op& op, int member) {
 void Program::activate(const Op& op, int member) {
     const Rows& out = buffers_[op.out];
     const auto apply = activation_of(op.kind, kernels_.activations);
+    const float* constants = op.vector >= 0 ? vectors_[op.vector].data : nullptr;
     const int64_t rows = rows_of(out.per_output), units = (out.width + kGroup - 1) / kGroup;
     each_piece(rows, units, member, team_.size(), [&](int64_t n, int64_t begin, int64_t end) {
         const int64_t from = begin * kGroup, to = std::min(end * kGroup, out.width);
-        const float* factor = op.b >= 0 ? buffers_[op.b].row(n) + from : nullptr;
+        const float* factor = op.b >= 0 ? buffers_[op.b].row(n) + from : constants;
         apply(buffers_[op.a].row(n) + from, factor, to - from, out.row(n) + from);
         quantize_part(op, n, from, to);
     });

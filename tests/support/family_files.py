@@ -50,6 +50,7 @@ class Family:
         tensors: further tensors of its files, such as divisors of frequencies.
         convert: what else files keep otherwise: of a config, a name and its values the values as
             they are stored, by names that `gguf` knows.
+        beyond: a model's metadata by keys that do not begin with the architecture's name.
     """
 
     architecture: str
@@ -63,6 +64,7 @@ class Family:
     convert: Callable[[Any, str, np.ndarray], dict[str, Any]] = lambda config, name, values: {
         name: values
     }
+    beyond: Callable[[Any], dict[str, Any]] = lambda model: {}
 
 
 def make_family(family: Family, seed: int = 0, **sizes: Any) -> Any:
@@ -80,6 +82,8 @@ def make_family(family: Family, seed: int = 0, **sizes: Any) -> Any:
         for name, buffer in model.named_buffers():
             if name.endswith((".e_score_correction_bias", ".expert_bias")):
                 buffer.copy_(0.2 * torch.randn_like(buffer))
+            if name.endswith(".layer_scalar"):
+                buffer.copy_(1 + 0.2 * torch.randn_like(buffer))
     return model
 
 
@@ -131,8 +135,12 @@ def write_family(
     *,
     more: Mapping[str, Any] = MappingProxyType({}),
     without: Collection[str] = (),
+    more_beyond: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
-    """Write the model as a GGUF file, with `more` metadata, or `without` some of it."""
+    """Write the model as a GGUF file, with `more` metadata, or `without` some of it.
+
+    The keys of `more_beyond` are as they are, without the architecture's name.
+    """
     config = model.config
     tensors = family.tensors(model)
     for own_name, weight in model.state_dict().items():
@@ -144,6 +152,7 @@ def write_family(
             tensors[file_name] = values if is_stored else _arranged(family, config, name, values)
     values = {**family.metadata(config), **more}
     metadata = {f"{family.architecture}.{k}": v for k, v in values.items() if k not in without}
+    metadata |= {**family.beyond(model), **more_beyond}
     return write(path, tensors, metadata, kind, family.architecture)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from transformers import (
+    ApertusConfig,
+    ApertusForCausalLM,
     ArceeConfig,
     ArceeForCausalLM,
     Cohere2Config,
@@ -38,6 +40,8 @@ from transformers import (
     Ministral3ForCausalLM,
     MinistralConfig,
     MinistralForCausalLM,
+    NanoChatConfig,
+    NanoChatForCausalLM,
     NemotronConfig,
     NemotronForCausalLM,
     Olmo2Config,
@@ -54,6 +58,8 @@ from transformers import (
     SmolLM3ForCausalLM,
     StableLmConfig,
     StableLmForCausalLM,
+    VaultGemmaConfig,
+    VaultGemmaForCausalLM,
 )
 
 from support.family_files import Family, maker
@@ -142,7 +148,8 @@ def kin(
     architecture: str, model: Any, config: Any, *, metadata: Any = None, **fixed: Any
 ) -> Family:
     """A family whose files say what Llama's say, and `metadata` of a config."""
-    flags = {name: fixed.pop(name) for name in ("plus", "interleaved") if name in fixed}
+    names = ("plus", "interleaved", "convert", "beyond")
+    flags = {name: fixed.pop(name) for name in names if name in fixed}
     more = metadata or (lambda config: {})
     return Family(
         architecture,
@@ -166,6 +173,17 @@ def _logit_scale(config: Any) -> dict[str, float]:
     return {"logit_scale": config.logit_scale}
 
 
+def _without_units(_: Any, name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    return {} if ".act_fn." in name else {name: values}
+
+
+def _units(model: Any) -> dict[str, list[float]]:
+    acts = [layer.mlp.act_fn for layer in model.model.layers]
+    names = ("alpha_p", "alpha_n", "beta", "eps")
+    return {f"xielu.{name}": [getattr(act, name).item() for act in acts] for name in names}
+
+
+APERTUS = kin("apertus", ApertusForCausalLM, ApertusConfig, convert=_without_units, beyond=_units)
 LLAMA = kin("llama", LlamaForCausalLM, LlamaConfig, interleaved=True)
 INTERNLM3 = kin("", LlamaForCausalLM, InternLM3Config, head_dim=32)
 XVERSE = kin("xverse", LlamaForCausalLM, LlamaConfig, interleaved=True)
@@ -272,6 +290,17 @@ MINISTRAL3 = kin(
         "mscale_all_dim": 1.0,
         "llama_4_scaling_beta": 0.1,
     },
+)
+NANOCHAT = kin("", NanoChatForCausalLM, NanoChatConfig)
+VAULTGEMMA = kin(
+    "",
+    VaultGemmaForCausalLM,
+    VaultGemmaConfig,
+    head_dim=32,
+    query_pre_attn_scalar=32,
+    num_hidden_layers=3,
+    sliding_window=13,
+    plus=1.0,
 )
 PANGU = kin("pangu-embedded", LlamaForCausalLM, LlamaConfig)
 HUNYUAN = kin("hunyuan-dense", HunYuanDenseV1ForCausalLM, HunYuanDenseV1Config, head_dim=32)

@@ -143,6 +143,9 @@ void check_rows(const Kernels& kernels, int64_t size, const char* what) {
     check_activation(all.silu, "silu", what, x, &weight);
     check_activation(all.sigmoid, "sigmoid", what, x, nullptr);
     check_activation(all.clamped_swiglu, "clamped_swiglu", what, x, &other);
+    const std::vector<float> constants = {0.8f, 0.9f, 0.5f, -1e-6f};
+    check_activation(all.xielu, "xielu", what, x, &constants);
+    check_activation(all.xielu, "xielu", what, other, &constants);
     check_activation(all.relu, "relu", what, x, nullptr);
     check_activation(all.relu_squared, "relu_squared", what, x, &weight);
     for (const std::vector<float>* up :

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from foretell.errors import ModelFileError, UnsupportedModelError
@@ -60,6 +61,13 @@ class MetadataReader:
     def values(self) -> Mapping[str, Any]:
         """All that it reads, unchecked."""
         return self._metadata
+
+    @cached_property
+    def beyond(self) -> MetadataReader:
+        """A reader of the same metadata whose keys do not begin with the architecture's name."""
+        other = MetadataReader(self._metadata, self.source)
+        other._architecture, other._spelling = self._architecture, self._spelling
+        return other
 
     @property
     def unasked(self) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def test_every_kernel_and_format_was_run(outputs):
         "relu",
         "relu_squared",
         "clamped_swiglu",
+        "xielu",
         "route",
         "add_to_targets",
         "add_gated",

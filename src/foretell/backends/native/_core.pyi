@@ -93,6 +93,8 @@ class OpKind(enum.Enum):
 
     clamped_swiglu = 34
 
+    xielu = 35
+
 class Scoring(enum.Enum):
     softmax = 0
 

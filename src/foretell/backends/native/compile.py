@@ -204,6 +204,8 @@ class _Compiler:
             values = np.concatenate([weight, self._weights_of(node, node.bias, 0.0)])
         elif node.tables:
             values = np.concatenate([self._table(table) for table in node.tables])
+        elif node.numbers:
+            values = np.concatenate([self.weights.floats(name, 1, 1)[0] for name in node.numbers])
         elif node.vector is not None and node.experts is not None:
             values = self.weights.expert_vectors(node.vector, (node.experts, node.vector_size))
         elif node.vector is not None:
@@ -266,7 +268,7 @@ def _can_quantize(node: Node) -> bool:
         return _result(node).width // node.heads % GROUP == 0
     if node.kind in (OpKind.rms_norm, OpKind.layer_norm):
         return node.heads == 1
-    return node.kind in (*ACTIVATIONS, OpKind.clamped_swiglu, OpKind.dispatch)
+    return node.kind in (*ACTIVATIONS, OpKind.clamped_swiglu, OpKind.xielu, OpKind.dispatch)
 
 
 def _columns(node: Node) -> int:

@@ -53,8 +53,8 @@ class Node:
     `(matrix_rows, width of the result)`; experts' is `(experts, matrix_rows, width of a row)`,
     heads' own are `(heads, matrix_rows, columns)`.
     `vector` and `bias` have `vector_size` values each; ones and zeros take the place of those that
-    a norm has not. `tables` become one vector. With a `part`, only that part of matrix and vector
-    is used.
+    a norm has not. `tables` become one vector, and so do `numbers`, weights of a single value each.
+    With a `part`, only that part of matrix and vector is used.
     """
 
     kind: OpKind
@@ -77,6 +77,7 @@ class Node:
     rounds_slopes: bool = False
     interleaved: bool = False
     tables: tuple[Table, ...] = ()
+    numbers: tuple[str, ...] = ()
     state: int = -1
     state_size: int = 0
     routing: Routing | None = None
@@ -175,6 +176,7 @@ class Operations:
         """The names of all weights that it takes."""
         names = {name for node in self.nodes for name in (node.matrix, node.vector, node.bias)}
         names |= {table.weight for node in self.nodes for table in node.tables}
+        names |= {number for node in self.nodes for number in node.numbers}
         return {name for name in names if name is not None}
 
     @property

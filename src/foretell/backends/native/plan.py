@@ -21,6 +21,8 @@ from foretell.backends.native.weights.source import Part
 __all__ = ["Heads", "Plan", "RopeTable", "Scores", "Value"]
 
 USUAL_SCORES = Scores()
+XIELU = NDArray[np.float32] | tuple[str, str, str, str]
+"""Its constants p, n, b, e, or the names of weights that hold them."""
 
 
 class Plan(HeadOperations, Recurrences):
@@ -283,6 +285,15 @@ class Plan(HeadOperations, Recurrences):
     def clamped_swiglu(self, gate: Value, up: Value) -> Value:
         """gate / (1 + e^-1.702 gate) (up + 1), gate up to 7, up within ±7 (arXiv 2508.10925)."""
         return self._activate(OpKind.clamped_swiglu, gate, up)
+
+    def xielu(self, x: Value, constants: XIELU) -> Value:
+        """p x² + b x where x > 0, else (n + b) (e^min(x, e) - 1 - x) + b x (arXiv 2411.13010)."""
+        out = self._value(x.width, x.per_output)
+        if isinstance(constants, tuple):
+            self.nodes.append(Node(OpKind.xielu, (x,), out, numbers=constants))
+        else:
+            self.nodes.append(Node(OpKind.xielu, (x,), out, constants=constants))
+        return out
 
     def _activate(self, kind: OpKind, gate: Value, up: Value | None) -> Value:
         out = self._value(gate.width, gate.per_output)

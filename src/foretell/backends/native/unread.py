@@ -63,17 +63,16 @@ def refuse_other_types(file: GGUFFile) -> None:
         )
 
 
-def refuse_unread_keys(file: GGUFFile, reader: MetadataReader) -> None:
+def refuse_unread_keys(reader: MetadataReader) -> None:
     """UnsupportedModelError if the file has a key that changes the computation and was not read.
 
     Args:
-        file: what `reader` reads.
         reader: of the architecture's keys, after the family has asked for all that it knows.
     """
     context = reader.integer("context_length", 1, 2**24)
     own = [key for key, value in reader.unasked.items() if not _is_harmless(key, value, context)]
     unread = [f"{reader.prefix}{key}" for key in own]
-    unread += [key for key in file.metadata if key.startswith(OTHER_PREFIXES)]
+    unread += [key for key in reader.beyond.unasked if key.startswith(OTHER_PREFIXES)]
     if unread:
         raise reader.unsupported(f"metadata {name_some(unread)}")
 

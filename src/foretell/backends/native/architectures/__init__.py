@@ -38,7 +38,7 @@ def _read_gguf(file: GGUFFile) -> Model:
             refuse_other_types(file)
             reader = MetadataReader.of_architecture(file.metadata, architecture, escape(file.path))
             model = family.from_gguf(file, reader)
-            refuse_unread_keys(file, reader)
+            refuse_unread_keys(reader)
             return model
     known = by_letter(name for family in families() for name in family.ARCHITECTURES)
     raise UnsupportedModelError(

@@ -18,7 +18,7 @@ from foretell.backends.native.weights.batch import (
     StoredMatrix,
     StoredStack,
 )
-from foretell.backends.native.weights.decode import float_bytes
+from foretell.backends.native.weights.decode import float_bytes, softplus
 from foretell.backends.native.weights.experts import (
     ExpertMatrices,
     QuantizedMatrices,
@@ -211,9 +211,12 @@ class CheckpointWeights:
         """A small matrix that is part of no product, as float32 `(rows, columns)`."""
         matrix = self._checked(name, as_kept(self._matrix(name).shape, rows, columns))
         values = matrix.values()
-        if self._named(name).negated_log:
+        known = self._named(name)
+        if known.negated_log:
             exact = np.exp(values.astype(np.float64))  # float32's differs from machine to machine
             values = -exact.astype(np.float32)
+        if known.softplus:
+            values = softplus(values)
         path = self._checkpoint.path_of(matrix.names[0])
         return finite(values, path, matrix.names[0]).reshape(rows, columns)
 

@@ -43,3 +43,8 @@ def float_bytes(values: Floats, kind: BlockType) -> NDArray[np.uint8]:
         rounded = bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))
         return (rounded >> np.uint32(16)).astype(np.uint16).view(np.uint8).reshape(-1)
     return np.ascontiguousarray(values, np.float32).view(np.uint8).reshape(-1)
+
+
+def softplus(values: Floats) -> Floats:
+    """log(1 + e^x), of each value."""
+    return np.logaddexp(0, values.astype(np.float64)).astype(np.float32)

@@ -47,6 +47,7 @@ class HFName:
         transposed: kept as `(columns, rows)`, as GPT-2's are.
         plus: what is added to each value of a vector: 1 for norms that are kept around 0.
         negated_log: kept as log(-x), as the rates of state spaces are.
+        softplus: kept as what softplus makes the number of.
         stacks: of a weight of all experts: what a tensor for all of them may be called. Then `name`
             is that of an expert's own, with `{}` for its number too; empty if there are none such.
         others: further names that it may have instead, and that are kept alike.
@@ -56,6 +57,7 @@ class HFName:
     transposed: bool = False
     plus: float = 0.0
     negated_log: bool = False
+    softplus: bool = False
     stacks: tuple[Stack, ...] = ()
     others: tuple[str, ...] = ()
 
