@@ -42,10 +42,15 @@ EXPERTS = {
 KEPT = ("A_log", "conv1d.weight", "linear_attn.norm.weight")
 
 
+def rates_of(logs: np.ndarray) -> np.ndarray:
+    """What files have in place of logarithms, rounded once."""
+    return -np.exp(logs.astype(np.float64)).astype(np.float32)
+
+
 def convert(config: Any, name: str, values: np.ndarray) -> dict[str, Any]:
     """What files of all have otherwise: rates, no middle dimension, experts apart."""
     if name.endswith("A_log"):
-        values = -np.exp(values)
+        values = rates_of(values)
     if name.endswith("conv1d.weight"):
         values = values.squeeze(1)
     if name.endswith(KEPT):

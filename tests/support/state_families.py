@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from foretell.formats.types import TensorType
-from support.delta_families import QWEN3_5
+from support.delta_families import QWEN3_5, rates_of
 from support.family_files import Family, make_family, write_family
 from support.llama_files import SIZES, Stored, sizes_of
 from support.mixture_files import take_experts_apart
@@ -82,7 +82,7 @@ def _convert(config: Any, name: str, values: np.ndarray) -> dict[str, Any]:
         layer = name.partition("shared_mlp")[0]
         return {f"{layer}mlp.gate_proj.weight": gate, f"{layer}mlp.up_proj.weight": up}
     if name.endswith("A_log"):
-        values = -np.exp(values)
+        values = rates_of(values)
     if name.endswith(("conv1d.weight", "conv.conv.weight")):
         values = values.squeeze(1)
     if config.model_type in ("mamba2", "granitemoehybrid"):
