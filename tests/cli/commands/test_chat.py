@@ -367,7 +367,7 @@ def test_options_are_settings(piped: Any) -> None:
 def test_the_default_model_talks_on_a_pipe(default_model_path: Path) -> None:
     command = [sys.executable, "-m", "foretell", "chat", "--model", str(default_model_path)]
     done = subprocess.run(
-        [*command, "--greedy", "--system", "Be short.", "--max-new-tokens", "20"],
+        [*command, "--greedy", "--system", "Answer in one sentence.", "--max-new-tokens", "20"],
         input=b"What is the capital of France?\n",
         capture_output=True,
         check=True,

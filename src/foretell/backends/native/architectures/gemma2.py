@@ -31,7 +31,7 @@ class Gemma2(Gemma):
         logit_cap: the same of logits.
     """
 
-    ARCHITECTURES: ClassVar = ("gemma2",)
+    ARCHITECTURES: ClassVar[tuple[str, ...]] = ("gemma2",)
     MODEL_TYPES: ClassVar = ("gemma2",)
     DEFAULTS: ClassVar = {
         **Gemma.DEFAULTS,
