@@ -220,7 +220,7 @@ def test_the_default_model_answers(default_model_path: Path) -> None:
     from foretell import LLM
 
     with LLM(default_model_path) as llm:
-        talk = Conversation(llm, system="Be short.", max_answer_tokens=40)
+        talk = Conversation(llm, system="Answer in one sentence.", max_answer_tokens=40)
         *_, last = talk.say("What is the capital of France?")
     assert "Paris" in talk.messages[-1]["content"]
     assert last.finish_reason == "stop"
