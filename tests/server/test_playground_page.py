@@ -61,7 +61,7 @@ def run_tests(node: str, kind: str, **environment: str) -> None:
         env={**os.environ, "PYTHON_OF_TESTS": sys.executable, **environment},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1500,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-20_000:]}\n{done.stderr[-5_000:]}"

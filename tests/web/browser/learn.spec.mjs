@@ -138,7 +138,7 @@ pageTest("a lesson sets up the page, and stays beside it", toy, async (page) => 
   await text.getByRole("button").first().waitFor();
   const bar = page.getByRole("region", { name: /What may come next/ });
   await bar.getByText("Answer").click();
-  await bar.getByText("“ cat” has 6.5%").waitFor();
+  await bar.getByText("“ cat” has 6.4%").waitFor();
   await bar.getByRole("button", { name: "Next" }).click();
   await page.getByRole("region", { name: /Greedy goes round/ }).waitFor();
   await page.getByRole("button", { name: "Close" }).click();

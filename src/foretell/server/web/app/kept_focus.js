@@ -14,7 +14,7 @@ const GRACE = 50;
 /** What had the focus last, and all that it is in, from the inside out. @type {Element[]} */
 let path = [];
 
-/** The look at it that is due, since it was lost. @type {ReturnType<typeof setTimeout> | null} */
+/** The look at it that is due, since it was lost. @type {object | null} */
 let due = null;
 
 /** Keep it from now on; gives the function that ends it. */
@@ -41,17 +41,17 @@ function pathOf(element) {
 
 function lookLater() {
   if (due !== null || !isLost()) return;
-  due = setTimeout(() => requestAnimationFrame(look), GRACE);
-}
-
-function look() {
-  forget();
-  if (isLost()) heir()?.focus({ preventScroll: true });
+  const look = () => {
+    if (due !== look) return; // found since, and perhaps lost anew: that has a look of its own
+    forget();
+    if (isLost()) heir()?.focus({ preventScroll: true });
+  };
+  due = look;
+  setTimeout(() => requestAnimationFrame(look), GRACE);
 }
 
 /** What was lost has been found. */
 function forget() {
-  if (due !== null) clearTimeout(due);
   due = null;
 }
 

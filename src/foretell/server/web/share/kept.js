@@ -1,12 +1,19 @@
 /** What is kept in this browser: whether, earlier sessions, and the button that deletes it. */
 
 import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { html } from "../app/html.js";
 import { announce } from "../app/notices.js";
 import { language } from "../app/words.js";
 import { reporting } from "../write/prompt/reporting.js";
 import { deleteAll, deleteSession, earlier, isKept, listEarlier, openSession } from "./session/session.js";
 import { t } from "./texts.js";
+
+/** Milliseconds after which it is looked again whether a session is still open elsewhere. */
+const RECHECK = 1000;
+
+/** Whether the list is open. */
+const isOpen = signal(false);
 
 /** Whether the reader is being asked if all is to be deleted. */
 const isAsked = signal(false);
@@ -15,7 +22,7 @@ export function Kept() {
   if (isKept.value === null) return null;
   if (!isKept.value) return html`<p class="not-kept notice-warning" role="status">${t("not_kept")}</p>`;
   return html`
-    <details class="kept" onToggle=${(/** @type {any} */ event) => event.currentTarget.open && reporting(listEarlier)}>
+    <details class="kept" onToggle=${(/** @type {any} */ event) => (isOpen.value = event.currentTarget.open) && reporting(listEarlier)}>
       <summary>${t("kept")}</summary>
       <p class="quiet-text">${t("kept_help")}</p>
       ${earlier.value.length > 0 && html`<${Earlier} />`}
@@ -25,6 +32,12 @@ export function Kept() {
 }
 
 function Earlier() {
+  const isWaiting = isOpen.value && earlier.value.some((one) => one.isElsewhere);
+  useEffect(() => {
+    if (!isWaiting) return;
+    const timer = setInterval(() => reporting(listEarlier), RECHECK);
+    return () => clearInterval(timer);
+  }, [isWaiting]);
   return html`
     <h3>${t("earlier")}</h3>
     <ul class="earlier">
