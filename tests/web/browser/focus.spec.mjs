@@ -6,12 +6,16 @@ import { alternatives, button, fillPrompt, generateWith, tokenRegion, useSetting
 
 const server = await toyServer({ lines: ["the cat sat on the mat"], rate: 60 });
 
-/** Resolved once the focus is on what has this name. */
+/** Resolved once the focus is on what has this name. It is looked every 50 ms: frames are made late here. */
 const isOn = (page, name) =>
-  page.waitForFunction((wanted) => {
-    const now = document.activeElement;
-    return now !== document.body && (now.ariaLabel ?? now.textContent).trim() === wanted;
-  }, name);
+  page.waitForFunction(
+    (wanted) => {
+      const now = document.activeElement;
+      return now !== document.body && (now.ariaLabel ?? now.textContent).trim() === wanted;
+    },
+    name,
+    { polling: 50 },
+  );
 
 pageTest("Generate hands it to Stop, and gets it back", server, async (page) => {
   await useSettings(page, { ignore_eos: true, max_new_tokens: 2000 }); // more than there is time for
