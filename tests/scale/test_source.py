@@ -128,7 +128,10 @@ def test_one_array_is_refused_as_a_whole(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (gzip.compress(b'{"prompt": "a"}\n'), "in.jsonl is packed by gzip: must be unpacked first"),
+        (
+            gzip.compress(b'{"prompt": "a"}\n', mtime=0),
+            "in.jsonl is packed by gzip: must be unpacked first",
+        ),
         (bz2.compress(b'{"prompt": "a"}\n'), "packed by bzip2"),
         (lzma.compress(b'{"prompt": "a"}\n'), "packed by xz"),
         (b"PK\x03\x04\0\0", "a ZIP archive, as spreadsheets are: must have lines of JSON"),

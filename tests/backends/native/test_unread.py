@@ -73,7 +73,7 @@ def test_an_adapter_is_no_model(tmp_path: Path) -> None:
 
 
 HARMLESS: dict[str, Any] = {
-    **{f"llama.{key}": 1 for key in HARMLESS_KEYS - {"attention.layer_norm_rms_epsilon"}},
+    **{f"llama.{key}": 1 for key in sorted(HARMLESS_KEYS - {"attention.layer_norm_rms_epsilon"})},
     **{f"llama.{key}": values[0] for key, values in NEUTRAL_VALUES.items()},
     "llama.attention.sliding_window": 256,
     "general.type": "model",

@@ -40,10 +40,6 @@ class TestIntegration(ChatModelIntegrationTests):
     def test_agent_loop(self, model: Any) -> None:
         super().test_agent_loop(model)
 
-    @pytest.mark.xfail(reason="a model of 135M does not come to the end of such a text")
-    def test_unicode_tool_call_integration(self, model: Any) -> None:
-        super().test_unicode_tool_call_integration(model)
-
     @pytest.fixture(autouse=True)
     def _asks(self, real_url: str, request: pytest.FixtureRequest) -> None:
         type(self).url = real_url
