@@ -29,6 +29,7 @@ from foretell.server.options import ServerOptions
 COMPLETIONS = "/v1/completions"
 LONG: dict[str, Any] = {"max_tokens": 200, "ignore_eos": True, "temperature": 3.0}
 TOKEN = "secret"
+Outcomes = list[asyncio.Task[tuple[int, str]]]
 
 
 @dataclass
@@ -155,8 +156,8 @@ def test_who_leaves_ends_the_work(served: Front) -> None:
             time.sleep(0.05)
 
 
-async def _outcome(client: httpx.AsyncClient, number: int) -> tuple[int, str]:
-    """The status of an answer, and how it ended."""
+async def _outcome(client: httpx.AsyncClient, number: int, begun: asyncio.Event) -> tuple[int, str]:
+    """The status of an answer, and how it ended; `begun` is set once a stream has begun."""
     asked = {"prompt": f"the {number}", **LONG, "max_tokens": 240, "n": 4}
     if number % 2:
         answer = await client.post(COMPLETIONS, json=asked)
@@ -164,12 +165,23 @@ async def _outcome(client: httpx.AsyncClient, number: int) -> tuple[int, str]:
             assert answer.headers["retry-after"]
             return answer.status_code, answer.json()["error"]["type"]
         return 200, "whole"
-    answer = await client.post(COMPLETIONS, json={**asked, "stream": True})
-    if answer.status_code != 200:
-        return answer.status_code, answer.json()["error"]["type"]
-    if answer.text.endswith("data: [DONE]\n\n"):
+    streamed = {**asked, "stream": True}
+    async with client.stream("POST", COMPLETIONS, json=streamed) as stream:
+        text = ""
+        async for piece in stream.aiter_text():
+            text += piece
+            begun.set()
+    if stream.status_code != 200:
+        return stream.status_code, json.loads(text)["error"]["type"]
+    if text.endswith("data: [DONE]\n\n"):
         return 200, "whole"
-    return 200, json.loads(answer.text.splitlines()[-2][6:])["error"]["type"]
+    return 200, json.loads(text.splitlines()[-2][6:])["error"]["type"]
+
+
+def _outcomes(client: httpx.AsyncClient, count: int) -> tuple[Outcomes, asyncio.Event]:
+    """Many asked at once, and what tells that the first stream of theirs has begun."""
+    begun = asyncio.Event()
+    return [asyncio.create_task(_outcome(client, i, begun)) for i in range(count)], begun
 
 
 def test_a_replica_that_is_killed_takes_its_own_requests_alone(served: Front) -> None:
@@ -178,10 +190,10 @@ def test_a_replica_that_is_killed_takes_its_own_requests_alone(served: Front) ->
         async with httpx.AsyncClient(
             base_url=served.url, timeout=60, trust_env=False, limits=limits
         ) as client:
-            warm = [asyncio.create_task(_outcome(client, number)) for number in range(20)]
+            warm, _ = _outcomes(client, 20)
             assert {await one for one in warm} == {(200, "whole")}
-            tasks = [asyncio.create_task(_outcome(client, number)) for number in range(60)]
-            await asyncio.sleep(0.5)
+            tasks, begun = _outcomes(client, 60)
+            await begun.wait()
             kill(actors(served.kind)[0])
             return Counter([await one for one in tasks])
 
