@@ -191,7 +191,7 @@ def test_a_replica_that_is_killed_takes_its_own_requests_alone(served: Front) ->
     async def main() -> Counter[tuple[int, str]]:
         limits = httpx.Limits(max_connections=80)
         async with httpx.AsyncClient(
-            base_url=served.url, timeout=60, trust_env=False, limits=limits
+            base_url=served.url, timeout=300, trust_env=False, limits=limits
         ) as client:
             warm, _ = _outcomes(client, 20)
             assert {await one for one in warm} == {(200, "whole")}
