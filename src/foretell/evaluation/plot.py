@@ -90,15 +90,20 @@ def _point(one: ModelQuality, scales: _Scales) -> Iterator[str]:
     error = figure.error or 0.0
     ends = scales.y(figure.value + error), scales.y(figure.value - error)
     yield f'<line class="bar" x1="{x:.1f}" y1="{ends[0]:.1f}" x2="{x:.1f}" y2="{ends[1]:.1f}"/>'
-    tip = f"{one.name}: {one.weight_bytes / 1e6:.1f} MB, mean KLD {figure.value:.3g}"
+    tip = f"{_last(one.name)}: {one.weight_bytes / 1e6:.1f} MB, mean KLD {figure.value:.3g}"
     circle = f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="5">'
     yield f"{circle}<title>{xml(tip)}</title></circle>"
     yield _text(x + 10, y + 4, _short(one.name), "")
 
 
+def _last(name: str) -> str:
+    """A name without its folder."""
+    return Path(name).name or name
+
+
 def _short(name: str) -> str:
-    """A name without its folder, and not too long."""
-    last = Path(name).name or name
+    """The same, not too long."""
+    last = _last(name)
     return last if len(last) <= MAX_NAME else f"…{last[1 - MAX_NAME :]}"
 
 
