@@ -146,6 +146,15 @@ def test_progress_through_words():
     assert (words.bank(done), words.least(done)) == (3, 3)
 
 
+def test_a_word_may_have_any_number_of_tokens():
+    ids = [*range(5000)]
+    words = ForcedWords([[ids, [*ids, 7], [0, 0]]])
+    assert words.least(words.start) == 2
+    assert words.after_all(ids).is_complete
+    assert not words.after_all(ids[:-1]).is_complete
+    assert words.bank(words.after_all(ids[:-1])) == 4999
+
+
 def test_of_alternatives_that_begin_alike_the_shorter_is_enough():
     words = ForcedWords([[[1, 2], [1], [3, 4]]])
     assert words.after_all([1]).is_complete

@@ -15,7 +15,7 @@ Alternatives = Sequence[Sequence[int]]
 """Ways of writing a word, in ids."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # of any depth
 class Trie:
     """What may come next of a word, by token id; nothing where it is written.
 
@@ -111,11 +111,25 @@ def _further(pending: tuple[int, ...], word: int, length: int, rest: Trie) -> Pr
 
 def _trie(alternatives: Sequence[tuple[int, ...]]) -> Trie:
     """Of alternatives that begin alike the shortest is enough, where it is the beginning itself."""
-    if () in alternatives:
-        return Trie({}, 0, 0)
-    by_first: dict[int, list[tuple[int, ...]]] = {}
-    for first, *others in alternatives:
-        by_first.setdefault(first, []).append(tuple(others))
-    rest = {first: _trie(others) for first, others in by_first.items()}
-    lengths = [(one.least, one.most) for one in rest.values()]
-    return Trie(rest, 1 + min(least for least, _ in lengths), 1 + max(most for _, most in lengths))
+    nexts: list[dict[int, int]] = [{}]  # of each place the places that follow, by token id
+    written = set()
+    for alternative in alternatives:
+        place = 0
+        for token_id in alternative:
+            if token_id not in nexts[place]:
+                nexts[place][token_id] = len(nexts)
+                nexts.append({})
+            place = nexts[place][token_id]
+        written.add(place)
+    made: dict[int, Trie] = {}
+    for place in reversed(range(len(nexts))):  # what follows a place was numbered after it
+        following = {} if place in written else nexts[place]
+        made[place] = _from_there({one: made[after] for one, after in following.items()})
+    return made[0]
+
+
+def _from_there(rest: Mapping[int, Trie]) -> Trie:
+    if not rest:
+        return Trie(rest, 0, 0)
+    least, most = min(one.least for one in rest.values()), max(one.most for one in rest.values())
+    return Trie(rest, 1 + least, 1 + most)
