@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "sampling/chain.h"
+#include "sampling/elementary.h"
 #include "sampling/exp.h"
 #include "sampling/permutation.h"
 #include "sampling/trace.h"
@@ -29,6 +30,8 @@ namespace {
 using FloatTable = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using ConstRow = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using FloatRow = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using ConstTable = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using DoubleRow = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 constexpr int64_t kMaxVocab = (int64_t{1} << 19) - 1;  // whose weights cannot overflow their sum
 
@@ -198,6 +201,28 @@ Sums sum_up(FloatRow row, int64_t block, const std::string& isa) {
     return {possible, largest, masses, moment, ids};
 }
 
+template <double (*function)(double)>
+void map(DoubleRow row) {
+    nb::gil_scoped_release release;
+    for (size_t i = 0; i < row.shape(0); ++i) row.data()[i] = function(row.data()[i]);
+}
+
+void largest_products(ConstTable vectors, ConstTable others, FloatRow largest) {
+    const size_t count = vectors.shape(0), width = vectors.shape(1);
+    require(others.shape(1) == width, "all vectors must have one length");
+    require(largest.shape(0) == others.shape(0), "largest must have one number a vector");
+    nb::gil_scoped_release release;
+    for (size_t i = 0; i < others.shape(0); ++i) {
+        float best = -std::numeric_limits<float>::infinity();
+        for (size_t j = 0; j < count; ++j) {
+            const float* other = others.data() + i * width;
+            best = std::max(best, inner_product(vectors.data() + j * width, other,
+                                                static_cast<int64_t>(width)));
+        }
+        largest.data()[i] = best;
+    }
+}
+
 }  // namespace
 
 NB_MODULE(_sampling, m) {
@@ -263,6 +288,12 @@ NB_MODULE(_sampling, m) {
           "Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with "
           "x = row - largest, never below -64; and the ids of the first, if they are few. The "
           "largest is NaN, and the rest empty, for a row without a finite maximum.");
+    m.def("exp", &map<exp_of>, "row"_a.noconvert(), "e^x of each number, in place.");
+    m.def("log", &map<log_of>, "row"_a.noconvert(), "ln x of each number, in place.");
+    m.def("exp_of", &exp_of, "x"_a, "e^x.");
+    m.def("log_of", &log_of, "x"_a, "ln x; NaN below 0.");
+    m.def("largest_products", &largest_products, "vectors"_a, "others"_a, "largest"_a.noconvert(),
+          "The largest inner product of each of the others with any of the vectors.");
     m.def("kept", &kept, "row"_a, "chain"_a, "isa"_a,
           "Ids that the chain leaves possible, ascending; the row is overwritten.");
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <tuple>
 
+#include "sampling/elementary.h"
 #include "sampling/keys.h"
 #include "sampling/row.h"
 
@@ -28,12 +29,12 @@ double total_of(const Snapshot& snapshot) { return snapshot.sums.sums.mass; }
 
 double entropy_of(const Snapshot& snapshot) {
     return std::max(0.0,
-                    std::log(total_of(snapshot)) - snapshot.sums.sums.moment / total_of(snapshot));
+                    log_of(total_of(snapshot)) - snapshot.sums.sums.moment / total_of(snapshot));
 }
 
 double probability_of(const Snapshot& snapshot, float logit) {
     if (logit == -kInfinity) return 0;
-    return std::min(1.0, std::exp(logit - snapshot.sums.largest) / total_of(snapshot));
+    return std::min(1.0, exp_of(logit - snapshot.sums.largest) / total_of(snapshot));
 }
 
 class Tracer {
@@ -150,7 +151,7 @@ void Tracer::apply(RowSampler& row, const SamplingStep& step) {
     now.last_key = row.last_key();
     if (!cuts || row.listed()) now.sums = row.sum_up();
     if (cuts && now.sums.num_possible < before.sums.num_possible) {
-        const double shift = std::exp(now.sums.largest - before.sums.largest);
+        const double shift = exp_of(now.sums.largest - before.sums.largest);
         now.mass = std::min(1.0, total_of(now) * shift / total_of(before));
     }
     snapshots_.push_back(now);

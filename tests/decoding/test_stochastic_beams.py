@@ -141,3 +141,15 @@ def test_samplers_shape_what_is_drawn():
     cold = [texts_of(drawn(2, seed, temperature=0.2))[0] for seed in range(60)]
     best = max(TEXTS, key=TEXTS.get)
     assert sum(tuple(tokens) == best for tokens, _ in cold) > 20
+
+
+def test_what_was_all_but_certain_to_be_drawn_has_probability_1():
+    config = GenerationConfig(
+        stochastic_beams=True, num_beams=2, max_new_tokens=1, temperature=1e-3
+    )
+    falling = -np.arange(VOCAB, dtype=np.float32)
+    search = run_search(
+        *(StochasticSearch, lambda sequences: [falling.copy() for _ in sequences]),
+        *(PROMPT, [EOS], config, VOCAB),
+    )
+    assert search.inclusion_probability(search.hypotheses[0], 2) == 1.0

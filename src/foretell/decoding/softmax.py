@@ -17,6 +17,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.decoding.fused import elementary
 from foretell.errors import NumericalError
 from foretell.utils.arrays import Logits
 
@@ -45,7 +46,7 @@ def weights_of(logits: Logits, largest: float) -> NDArray[np.float64]:
     """exp(logits - largest) in float64; 0 where a token is ruled out."""
     weights = logits.astype(np.float64)
     weights -= largest
-    return np.exp(weights, out=weights)
+    return elementary.exp(weights)
 
 
 def block_masses(row: Logits, largest: float) -> NDArray[np.float64]:
@@ -114,7 +115,7 @@ def drawn_weight(uniform: float, total: int) -> int:
 def log_normalizer(row: Logits) -> float:
     """log Σ exp(row), computed from the maximum down so that nothing overflows."""
     largest = check_logits(row)
-    return largest + math.log(total_mass(row, largest))
+    return largest + elementary.log_of(total_mass(row, largest))
 
 
 def log_softmax(row: Logits) -> NDArray[np.float64]:
@@ -122,7 +123,7 @@ def log_softmax(row: Logits) -> NDArray[np.float64]:
     largest = check_logits(row)
     result = row.astype(np.float64)
     result -= largest  # first, as a huge maximum would swallow the logarithm
-    result -= math.log(total_mass(row, largest))
+    result -= elementary.log_of(total_mass(row, largest))
     return result
 
 
@@ -136,5 +137,7 @@ def softmax(row: Logits) -> NDArray[np.float64]:
 def entropy(probabilities: NDArray[np.float64]) -> float:
     """-Σ p log p, in nats (Shannon 1948); what has no probability adds nothing."""
     possible = probabilities[probabilities > 0]
-    terms = possible * np.log(possible)  # no dot product: BLAS adds in an order of its threads
+    terms = possible * elementary.log(
+        possible
+    )  # no dot product: BLAS adds in an order of its threads
     return max(0.0, -float(terms.sum()))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.decoding.fused.chain import FusedChain, likeliest, sum_up, trace
+from foretell.decoding.fused.elementary import exp, log_of
 from foretell.decoding.softmax import BLOCK, check_logits
 from foretell.outputs import DrawTrace, StageTrace
 from foretell.utils.arrays import Logits
@@ -157,7 +158,7 @@ class _View:
     @property
     def entropy(self) -> float:
         """-Σ p log p, in nats."""
-        return max(0.0, math.log(self.total) - self.moment / self.total)
+        return max(0.0, log_of(self.total) - self.moment / self.total)
 
     def logits_of(self, ids: NDArray[np.intp]) -> Logits:
         """The logits of some tokens, -inf where they are ruled out."""
@@ -197,7 +198,7 @@ def _weigh(logits: Logits, offset: float) -> tuple[NDArray[np.float64], NDArray[
     shifted = logits.astype(np.float64)
     shifted -= offset
     np.maximum(shifted, NO_WEIGHT, out=shifted)
-    return shifted, np.exp(shifted)
+    return shifted, exp(shifted)
 
 
 def _mend(row: Logits) -> Logits:
@@ -280,7 +281,7 @@ def _follow(
     logits = np.array([view.logits_of(ids) for view in views], dtype=np.float64)
     offsets = np.array([[view.offset] for view in views])
     totals = np.array([[view.total] for view in views])
-    shares = np.minimum(np.exp(logits - offsets) / totals, 1.0)
+    shares = np.minimum(exp(logits - offsets) / totals, 1.0)
     columns = zip(ids.tolist(), ranks, logits.T.tolist(), shares.T.tolist(), strict=True)
     return [_candidate(*column) for column in columns]
 

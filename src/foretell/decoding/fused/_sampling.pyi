@@ -80,5 +80,22 @@ def sum_up(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C',
     Logits above -inf, the largest, Σ e^x of each block, and Σ x · e^x of all, with x = row - largest, never below -64; and the ids of the first, if they are few. The largest is NaN, and the rest empty, for a row without a finite maximum.
     """
 
+def exp(row: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> None:
+    """e^x of each number, in place."""
+
+def log(row: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> None:
+    """ln x of each number, in place."""
+
+def exp_of(x: float) -> float:
+    """e^x."""
+
+def log_of(x: float) -> float:
+    """ln x; NaN below 0."""
+
+def largest_products(vectors: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], others: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], largest: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]) -> None:
+    """
+    The largest inner product of each of the others with any of the vectors.
+    """
+
 def kept(row: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], chain: SamplingChain, isa: str) -> list[int]:
     """Ids that the chain leaves possible, ascending; the row is overwritten."""

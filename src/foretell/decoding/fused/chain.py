@@ -19,6 +19,7 @@ from foretell.config.choices import Scope
 from foretell.config.ranges import MAX_COUNT
 from foretell.decoding import sampler
 from foretell.decoding.fused import _sampling
+from foretell.decoding.fused.elementary import log_of
 from foretell.decoding.processors.base import History
 from foretell.decoding.ranks import top_ids
 from foretell.decoding.softmax import BLOCK, check_logits, total_mass
@@ -211,7 +212,7 @@ def to_log_probabilities(row: Logits) -> None:
     """
     largest = check_logits(row)
     row -= np.float32(largest)
-    row -= np.float32(math.log(_mass(row)))
+    row -= np.float32(log_of(_mass(row)))
 
 
 def _mass(row: Logits) -> float:
@@ -252,5 +253,5 @@ def _step(name: StepName, value: float, vocab_size: int) -> tuple[_sampling.Step
     if not lowest <= value < math.inf:
         raise ConfigError(f"{name}={value!r} must be a finite number of at least {lowest}")
     if name == "min_p":
-        value = math.log(min(value, 1)) if value > 0 else -math.inf
+        value = log_of(min(value, 1))
     return _sampling.StepKind[name], value

@@ -9,6 +9,7 @@ import numpy as np
 
 from foretell.config import GenerationConfig
 from foretell.decoding.context import ChainContext
+from foretell.decoding.fused.elementary import log_of
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.rows import put
@@ -92,7 +93,9 @@ def max_exponent(base: float) -> float:
     In float32, by which it is 128 for a base of 2, and not 127.
     """
     rounded = np.float32(base)
-    return math.floor(MAX_LOG / np.log(rounded)) if rounded > LEAST_CAPPED else math.inf
+    if rounded <= LEAST_CAPPED:
+        return math.inf
+    return math.floor(MAX_LOG / np.float32(log_of(float(rounded))))
 
 
 def tokens_since_breaker(backwards: Sequence[int], breakers: Breakers) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.context import ChainContext
+from foretell.decoding.fused.elementary import log_of
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.temperature import Temperature
@@ -37,7 +36,7 @@ class DynamicTemperature:
         num_candidates = int(np.count_nonzero(row > -np.inf))
         if num_candidates < 2:
             return
-        share = min(1.0, entropy(softmax(row)) / math.log(num_candidates))
+        share = min(1.0, entropy(softmax(row)) / log_of(num_candidates))
         temperature = self._low + (self._high - self._low) * share**self._exponent
         if temperature > 0:
             Temperature(temperature)(row, history)

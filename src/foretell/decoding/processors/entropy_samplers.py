@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.context import ChainContext
+from foretell.decoding.fused.elementary import exp, exp_of
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, min_tokens
 from foretell.decoding.processors.rows import cut
@@ -41,7 +42,7 @@ class TypicalP:
             return
         ids = np.flatnonzero(row > -np.inf)
         logprobs = log_softmax(row[ids])
-        probabilities = np.exp(logprobs)
+        probabilities = exp(logprobs)
         distances = np.abs(logprobs + entropy(probabilities))
         kept = distances <= _weighted_quantile(distances, probabilities, self._mass)
         if np.count_nonzero(kept) < self._min_tokens:
@@ -82,7 +83,7 @@ class EtaCutoff:
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what is less probable than the bound that the entropy sets."""
         probabilities = softmax(row)
-        eta = math.sqrt(self._epsilon) * math.exp(-entropy(probabilities))
+        eta = math.sqrt(self._epsilon) * exp_of(-entropy(probabilities))
         cut(row, probabilities < min(self._epsilon, eta), self._min_tokens)
 
 
@@ -105,7 +106,7 @@ class TopH:
         ids = top_ids(row, max(NUM_TOP_H, self._min_tokens))
         logits = row[ids[row[ids] > -np.inf]]
         logprobs = log_softmax(logits[:NUM_TOP_H])
-        reached = np.cumsum(-np.exp(logprobs) * logprobs)
+        reached = np.cumsum(-exp(logprobs) * logprobs)
         within = reached <= self._top_h * reached[-1]
         count = min(max(self._min_tokens, int(np.count_nonzero(within))), len(logits))
         row.fill(-np.inf)

@@ -6,7 +6,6 @@ have ruled out every token that the language allows, those become equally likely
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from foretell.config import GenerationConfig
 from foretell.config.settings import FORMS
 from foretell.decoding.context import ChainContext, FormMatchers
+from foretell.decoding.fused.elementary import log_of
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, ids
 from foretell.errors import ConfigError, NumericalError
@@ -72,7 +72,7 @@ class FormMask:
 def _keep(row: Logits, kept: NDArray[np.intp]) -> None:
     logits = row[kept]
     row.fill(-np.inf)
-    row[kept] = logits if logits.max() > -np.inf else -math.log(len(kept))
+    row[kept] = logits if logits.max() > -np.inf else -log_of(len(kept))
 
 
 def _rule_out(row: Logits, allowed: NDArray[np.bool_], count: int) -> None:
@@ -82,7 +82,7 @@ def _rule_out(row: Logits, allowed: NDArray[np.bool_], count: int) -> None:
     else:
         np.putmask(row, others, -np.inf)
     if row.max() == -np.inf:
-        row[allowed] = -math.log(count)
+        row[allowed] = -log_of(count)
 
 
 def _builder(setting: str) -> Builder:

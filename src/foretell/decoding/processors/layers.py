@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.decoding.fused.chain import to_log_probabilities
+from foretell.decoding.fused.elementary import exp, log, log_of
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
 from foretell.utils.quoting import quote
@@ -56,22 +56,22 @@ def contrast(row: Logits, early: NDArray[np.float32]) -> None:
         to_log_probabilities(one)
     base = early[0]
     if len(early) > 1:
-        odds = np.exp(row)
+        odds = exp(row)
         base = early[int(np.argmax([_divergence(row, odds, one) for one in early]))]
-    is_unlikely = row < row.max() + np.float32(math.log(RELATIVE_TOP))
+    is_unlikely = row < row.max() + np.float32(log_of(RELATIVE_TOP))
     row -= base
     row[is_unlikely] = -np.inf
 
 
-def _divergence(row: Logits, odds: Logits, other: Logits) -> float:
+def _divergence(row: Logits, odds: NDArray[np.float64], other: Logits) -> float:
     """The Jensen-Shannon divergence as DoLa's authors take it.
 
     They hold the mean of both distributions against the log-probabilities of each.
     """
-    mean = np.exp(other)
+    mean = exp(other)
     mean += odds
-    mean *= np.float32(0.5)
-    surprise = np.log(np.maximum(mean, np.float32(1e-37)))
+    mean *= 0.5
+    surprise = log(np.maximum(mean, 1e-37))
     surprise -= np.maximum(np.float32(0.5) * (row + other), np.float32(-1e4))
     surprise *= mean
-    return float(surprise.sum(dtype=np.float64))
+    return float(surprise.sum())

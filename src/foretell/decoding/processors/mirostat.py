@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.context import ChainContext
+from foretell.decoding.fused.elementary import exp_of, log, log_of
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.truncation import TopK
@@ -52,7 +53,7 @@ class _Mirostat:
         index = int(np.searchsorted(self._ids, token_id))
         if index == len(self._ids) or self._ids[index] != token_id:
             return
-        surprise = -float(self._logprobs[index]) / math.log(2)
+        surprise = -float(self._logprobs[index]) / log_of(2)
         self._mu -= self._eta * (surprise - self._tau)
 
 
@@ -68,7 +69,7 @@ class MirostatV1(_Mirostat):
         super().__init__(tau, eta)
         if vocab_size < 2:
             raise ConfigError(f"vocab_size={vocab_size!r} must be at least 2 for mirostat")
-        self._log_vocab = math.log(vocab_size)
+        self._log_vocab = log_of(vocab_size)
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out all but the k likeliest."""
@@ -76,8 +77,8 @@ class MirostatV1(_Mirostat):
         if num_candidates > 1:
             likeliest = row[top_ids(row, min(NUM_ESTIMATE, num_candidates))]
             log_k = self._log_count(_zipf_exponent(likeliest.astype(np.float64)))
-            if log_k < math.log(num_candidates):
-                TopK(max(1, int(math.exp(log_k))), ties="cut")(row, history)
+            if log_k < log_of(num_candidates):
+                TopK(max(1, int(exp_of(log_k))), ties="cut")(row, history)
         self._note(row)
 
     def _log_count(self, exponent: float) -> float:
@@ -86,7 +87,7 @@ class MirostatV1(_Mirostat):
         ratio = 1 / self._log_vocab
         if epsilon:
             ratio = -epsilon / math.expm1(-epsilon * self._log_vocab)
-        log_base = self._mu * math.log(2) + math.log(ratio)
+        log_base = self._mu * log_of(2) + log_of(ratio)
         if exponent > 0:
             return log_base / exponent
         return math.inf if log_base > 0 else 0.0
@@ -106,8 +107,8 @@ class MirostatV2(_Mirostat):
 def _zipf_exponent(logits: NDArray[np.float64]) -> float:
     """The exponent s from two or more logits, largest first."""
     ranks = np.arange(1, len(logits))
-    steps = np.log((ranks + 1) / ranks)
-    return float(steps @ (logits[:-1] - logits[1:]) / (steps @ steps))
+    steps = log((ranks + 1) / ranks)
+    return float((steps * (logits[:-1] - logits[1:])).sum() / (steps * steps).sum())
 
 
 def _mirostat(version: int, config: GenerationConfig, context: ChainContext) -> Processor | None:

@@ -6,7 +6,6 @@ same name), the lower id first among equals; so at least the largest stays.
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from foretell.config import GenerationConfig
 from foretell.decoding.context import ChainContext
+from foretell.decoding.fused.elementary import log_of
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, min_tokens
 from foretell.decoding.ranks import kth_largest, top_ids
@@ -86,7 +86,7 @@ class TopP:
         total = total_weight(row, largest)
         # All tokens lighter than (1 - p) · total / n weigh at most (1 - p) · total together, so the
         # nucleus lies in the rest. Half of that bound leaves room for rounding.
-        reach = -math.log(0.5 * (1 - self.p) * total / 2.0**WEIGHT_BITS / len(row))
+        reach = -log_of(0.5 * (1 - self.p) * total / 2.0**WEIGHT_BITS / len(row))
         heavy = np.flatnonzero(row >= largest - reach)
         needed = nucleus_weight(self.p, total)
         weights = integer_weights(row[heavy], largest)
@@ -112,7 +112,7 @@ class MinP:
         _check_probability("min_p", p)
         _check_min_tokens(min_tokens_to_keep)
         self.p = p
-        self._log_p = math.log(p) if p > 0 else -math.inf
+        self._log_p = log_of(p)
         self._min_tokens = min_tokens_to_keep
 
     def __call__(self, row: Logits, history: History) -> None:

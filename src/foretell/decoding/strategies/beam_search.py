@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import build_chain
 from foretell.decoding.fused.chain import likeliest, to_log_probabilities
+from foretell.decoding.fused.elementary import exp
 from foretell.decoding.logprobs import report
 from foretell.decoding.philox import uniform
 from foretell.decoding.processors.base import History
@@ -244,7 +245,7 @@ def draw(
         for row, few, total in zip(rows, ids, totals, strict=True)
     ]
     largest = max(float(score.max()) for score in scores)
-    weights = [np.exp(score - largest) for score in scores]
+    weights = [exp(score - largest) for score in scores]
     masses = np.array([weight.sum() for weight in weights])
     picks = []
     for _ in range(min(count, sum(int(np.count_nonzero(weight)) for weight in weights))):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from foretell.config import GenerationConfig
 from foretell.decoding.chain import Stage, build_chain
 from foretell.decoding.fused.chain import likeliest, sum_up
+from foretell.decoding.fused.elementary import exp, largest_products, log_of
 from foretell.decoding.processors.base import History
 from foretell.decoding.softmax import BLOCK, check_logits
 from foretell.decoding.strategies.base import (
@@ -110,8 +111,8 @@ class _Candidates:
         if math.isnan(sums.largest):
             check_logits(row)
         self.token_ids = likeliest(row, config.top_k or 1)
-        normalizer = sums.largest + math.log(math.fsum(sums.masses))
-        self._odds = np.exp(row[self.token_ids].astype(np.float64) - normalizer)
+        normalizer = sums.largest + log_of(math.fsum(sums.masses))
+        self._odds = exp(row[self.token_ids].astype(np.float64) - normalizer)
         self._alpha = config.penalty_alpha or 0.0
         self._size = len(row)
         self._recorder = recorder
@@ -156,16 +157,11 @@ class _Directions:
         self._vectors[start : self._count] = vectors
 
     def likeness(self, others: Vectors) -> NDArray[np.float64]:
-        """The largest cosine of each of the others with any of these.
-
-        Not by a product of matrices: how numpy's adds up depends on the number of threads.
-        """
-        cosines: Vectors = np.einsum("pw,ow->op", self._vectors[: self._count], others)
-        largest: NDArray[np.float64] = cosines.max(axis=1).astype(np.float64)
-        return largest
+        """The largest cosine of each of the others with any of these."""
+        return largest_products(self._vectors[: self._count], others).astype(np.float64)
 
 
 def _directions(states: Vectors) -> Vectors:
-    lengths = np.sqrt(np.einsum("pw,pw->p", states, states))
-    found: Vectors = np.divide(states, np.maximum(lengths, 1e-30)[:, None], dtype=np.float32)
-    return found
+    lengths = np.sqrt(np.square(states, dtype=np.float64).sum(axis=1))
+    directions: Vectors = (states / np.maximum(lengths, 1e-30)[:, None]).astype(np.float32)
+    return directions

@@ -8,6 +8,7 @@ from typing import Literal
 from foretell.config import GenerationConfig
 from foretell.config.choices import NEVER
 from foretell.config.searches import texts_held
+from foretell.decoding.fused.elementary import log_of
 from foretell.decoding.strategies.beam_records import Hypothesis, Node
 from foretell.outputs import StopReason
 
@@ -87,4 +88,4 @@ def rank_of(total: float, length: int, penalty: float) -> Rank:
     if total == 0 or (score != 0 and math.isfinite(score)):
         return (score, 0.0, 0.0, 0.0)
     sign = math.copysign(1.0, total)
-    return (score, sign, sign * (math.log(abs(total)) - penalty * math.log(length)), total)
+    return (score, sign, sign * (log_of(abs(total)) - penalty * log_of(length)), total)

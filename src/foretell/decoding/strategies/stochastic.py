@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from foretell.config import GenerationConfig
 from foretell.decoding.fused.chain import MAX_VOCAB, draw, sum_up, to_log_probabilities
+from foretell.decoding.fused.elementary import exp_of, log_of
 from foretell.decoding.processors.base import History
 from foretell.decoding.softmax import BLOCK, log_normalizer
 from foretell.decoding.strategies.base import ChosenToken, SampleToken, StrategyContext
@@ -78,7 +79,7 @@ class StochasticSearch(BeamSearch):
         left_out = self._greatest_left_out
         if num_texts < len(self._texts):
             left_out = _perturbed(self._texts[num_texts].node)
-        return -math.expm1(-math.exp(hypothesis.node.total - left_out))
+        return -math.expm1(-exp_of(hypothesis.node.total - left_out))
 
     def _to_log_probabilities(self, row: Logits, history: History) -> None:
         super()._to_log_probabilities(row, history)
@@ -173,12 +174,12 @@ def _log_mass(row: Logits) -> float:
     if len(row) > MAX_VOCAB:
         return log_normalizer(row) if row.max() > -math.inf else -math.inf
     sums = sum_up(row, BLOCK)
-    return sums.largest + math.log(math.fsum(sums.masses)) if sums.num_possible else -math.inf
+    return sums.largest + log_of(math.fsum(sums.masses)) if sums.num_possible else -math.inf
 
 
 def _gumbel_below(limit: float, location: float, uniform: float) -> float:
     """A Gumbel number about a location, given that it is below a limit."""
-    return location - math.log(math.exp(location - limit) - math.log(uniform))
+    return location - log_of(exp_of(location - limit) - log_of(uniform))
 
 
 def _above_zero(uniform: float) -> float:
@@ -189,7 +190,7 @@ def _above_zero(uniform: float) -> float:
 def _sums(node: Node | None, uniforms: Iterator[float]) -> tuple[float, float]:
     """A beam's log-probability, and the same with noise, which the prompt draws."""
     if node is None:
-        return 0.0, -math.log(-math.log(_above_zero(next(uniforms))))
+        return 0.0, -log_of(-log_of(_above_zero(next(uniforms))))
     return node.total, _perturbed(node)
 
 
