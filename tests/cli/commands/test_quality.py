@@ -49,6 +49,7 @@ def test_a_plot(shell, file, tmp_path):
     names = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"q8.gguf", "q4.gguf", "mean KLD, nats"} <= {*names}
     assert len([*root.iter("{http://www.w3.org/2000/svg}circle")]) == 2
+    assert "folder" not in path.read_text()
 
 
 def test_a_plot_without_a_place_is_refused_before_any_work(shell, file, asked):
