@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import time
+from decimal import Decimal
 from typing import Any
 
 import jsonschema
@@ -81,10 +82,15 @@ SCHEMAS: dict[str, Any] = {
 }
 
 
+def exactly(text: str) -> Any:
+    """What JSON says; its numbers as decimals, since 0.14 is no multiple of 0.01 in floats."""
+    return json.loads(text, parse_float=Decimal)
+
+
 def run(llm: LLM, name: str, count: int) -> tuple[int, int, list[str]]:
     """Texts that ended, tokens written, and what was wrong."""
     schema, wrong = SCHEMAS[name], []
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = jsonschema.Draft202012Validator(exactly(json.dumps(schema)))
     num_ended = num_tokens = 0
     for start in range(0, count, BATCH):
         number = min(BATCH, count - start)
@@ -103,7 +109,7 @@ def run(llm: LLM, name: str, count: int) -> tuple[int, int, list[str]]:
                 continue
             num_ended += 1
             wrong += [
-                f"{name}: {one.message}" for one in validator.iter_errors(json.loads(output.text))
+                f"{name}: {one.message}" for one in validator.iter_errors(exactly(output.text))
             ]
     return num_ended, num_tokens, wrong
 

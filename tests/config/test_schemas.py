@@ -88,3 +88,24 @@ def test_a_schema_that_is_too_long_is_refused_before_it_is_written(
     monkeypatch.setattr("json.dumps", None)
     with pytest.raises(ConfigError, match="json_schema has more than 1048576 characters"):
         GenerationConfig(json_schema=schema)
+
+
+@pytest.mark.parametrize(
+    ("step", "text", "is_right"),
+    [
+        (0.01, "0.14", True),  # not by float64: 14.000000000000002
+        (0.01, "0.57", True),
+        (0.01, "0.145", False),
+        (0.1, "3", True),
+        (3, "9.0", True),
+        (3, "10", False),
+        (0.01, "1e300", True),
+        (1e-300, "1", True),
+        (2, f"1{'0' * 4000}", True),
+        (0.01, "1e999", True),
+        (0.01, '"0.145"', True),
+    ],
+)
+def test_multiples_are_those_of_decimals(step: float, text: str, is_right: bool) -> None:
+    errors = json_schema("json_schema", {"multipleOf": step}).errors_of(text)
+    assert errors == ([] if is_right else [f"$: {text} is not a multiple of {step}"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from foretell.config import plain
@@ -53,13 +55,19 @@ class JsonSchema:
     def errors_of(self, text: str) -> list[str]:
         """What is wrong with a text that is JSON, by path; ConfigError without jsonschema."""
         try:
-            from jsonschema import validators  # type: ignore[import-untyped]
+            from jsonschema import ValidationError, validators  # type: ignore[import-untyped]
         except ImportError as error:
             raise ConfigError(
                 f"lenient=True checks a text with jsonschema: {how_to_install('lenient')}"
             ) from error
+
+        def multiple_of(validator: Any, step: Any, value: Any, _: Any) -> Iterator[ValidationError]:
+            if validator.is_type(value, "number") and not _is_multiple(value, step):
+                yield ValidationError(f"{value!r} is not a multiple of {step}")
+
         schema = self.data
         kind = validators.validator_for(schema, default=validators.validator_for({}))
+        kind = validators.extend(kind, {"multipleOf": multiple_of})
         found = kind(schema).iter_errors(json.loads(text))
         return [f"{error.json_path}: {error.message}" for error in found]
 
@@ -76,6 +84,14 @@ class JsonSchema:
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def _is_multiple(value: float, step: float) -> bool:
+    """Whether it is, of the decimals that are written: by floats 0.14 is no multiple of 0.01."""
+    if not math.isfinite(value):  # 1e400, which no float64 holds
+        return True
+    exact, unit = (Fraction(one if isinstance(one, int) else repr(one)) for one in (value, step))
+    return exact % unit == 0
 
 
 def json_schema(name: str, value: Any) -> JsonSchema:
