@@ -88,7 +88,7 @@ class JsonSchema:
 
 def _is_multiple(value: float, step: float) -> bool:
     """Whether it is, of the decimals that are written: by floats 0.14 is no multiple of 0.01."""
-    if not math.isfinite(value):  # 1e400, which no float64 holds
+    if isinstance(value, float) and math.isinf(value):  # 1e400, which no float64 holds
         return True
     exact, unit = (Fraction(one if isinstance(one, int) else repr(one)) for one in (value, step))
     return exact % unit == 0
