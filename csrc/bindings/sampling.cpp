@@ -31,6 +31,7 @@ using FloatTable = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu
 using ConstRow = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using FloatRow = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using ConstTable = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using ConstDoubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using DoubleRow = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 constexpr int64_t kMaxVocab = (int64_t{1} << 19) - 1;  // whose weights cannot overflow their sum
@@ -223,6 +224,13 @@ void largest_products(ConstTable vectors, ConstTable others, FloatRow largest) {
     }
 }
 
+double divergence_of(ConstDoubles p, ConstRow log_p, ConstRow log_q) {
+    const size_t size = p.shape(0);
+    require(log_p.shape(0) == size && log_q.shape(0) == size, "all must have one length");
+    nb::gil_scoped_release release;
+    return divergence(p.data(), log_p.data(), log_q.data(), static_cast<int64_t>(size));
+}
+
 }  // namespace
 
 NB_MODULE(_sampling, m) {
@@ -292,6 +300,9 @@ NB_MODULE(_sampling, m) {
     m.def("log", &map<log_of>, "row"_a.noconvert(), "ln x of each number, in place.");
     m.def("exp_of", &exp_of, "x"_a, "e^x.");
     m.def("log_of", &log_of, "x"_a, "ln x; NaN below 0.");
+    m.def("divergence", &divergence_of, "p"_a, "log_p"_a, "log_q"_a,
+          "Σ m · (ln m - (ln p + ln q) / 2), m the mean of p and q; ln m is -85.2 at least, the "
+          "other -1e4.");
     m.def("largest_products", &largest_products, "vectors"_a, "others"_a, "largest"_a.noconvert(),
           "The largest inner product of each of the others with any of the vectors.");
     m.def("kept", &kept, "row"_a, "chain"_a, "isa"_a,

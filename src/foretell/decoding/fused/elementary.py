@@ -36,6 +36,22 @@ def log_of(x: float) -> float:
     return _sampling.log_of(x)
 
 
+def divergence(
+    p: NDArray[np.float64], log_p: NDArray[np.float32], log_q: NDArray[np.float32]
+) -> float:
+    """How far two distributions are apart, as DoLa's authors take it (arXiv 2309.03883).
+
+    They hold the mean m of both against the log-probabilities of each: Σ m · (ln m - (ln p + ln q)
+    / 2), with ln m at least ln 1e-37, and the mean of the others at least -1e4. In float64.
+
+    Args:
+        p: `(vocab_size,)`, exp of the next.
+        log_p: the first distribution's log-probabilities; -inf for what is ruled out.
+        log_q: the other's.
+    """
+    return _sampling.divergence(p, log_p, log_q)
+
+
 def largest_products(
     vectors: NDArray[np.float32], others: NDArray[np.float32]
 ) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.decoding.fused.chain import to_log_probabilities
-from foretell.decoding.fused.elementary import exp, log, log_of
+from foretell.decoding.fused.elementary import divergence, exp, log_of
 from foretell.errors import ConfigError
 from foretell.utils.arrays import Logits
 from foretell.utils.quoting import quote
@@ -57,21 +57,7 @@ def contrast(row: Logits, early: NDArray[np.float32]) -> None:
     base = early[0]
     if len(early) > 1:
         odds = exp(row)
-        base = early[int(np.argmax([_divergence(row, odds, one) for one in early]))]
+        base = early[int(np.argmax([divergence(odds, row, one) for one in early]))]
     is_unlikely = row < row.max() + np.float32(log_of(RELATIVE_TOP))
     row -= base
     row[is_unlikely] = -np.inf
-
-
-def _divergence(row: Logits, odds: NDArray[np.float64], other: Logits) -> float:
-    """The Jensen-Shannon divergence as DoLa's authors take it.
-
-    They hold the mean of both distributions against the log-probabilities of each.
-    """
-    mean = exp(other)
-    mean += odds
-    mean *= 0.5
-    surprise = log(np.maximum(mean, 1e-37))
-    surprise -= np.maximum(np.float32(0.5) * (row + other), np.float32(-1e4))
-    surprise *= mean
-    return float(surprise.sum())
