@@ -2,6 +2,7 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/unique_ptr.h>
@@ -57,13 +58,14 @@ size_t packed_bytes(int ggml_id, int64_t rows, int64_t cols) {
 }
 
 std::unique_ptr<Program> make_program(const std::string& isa, int threads, int64_t max_tokens,
-                                      int64_t layers, int64_t kv_heads, int64_t head_dim,
+                                      const std::vector<std::pair<int64_t, int64_t>>& kv_layers,
                                       int64_t block_size, int64_t num_blocks, KvType kv_type,
                                       int64_t state_size) {
     const Kernels* kernels = find_kernels(isa.c_str());
     require(kernels, "this machine cannot run that instruction set");
     require(threads >= 1 && max_tokens >= 1, "threads and max_tokens must be at least 1");
-    const KvShape kv{layers, kv_heads, head_dim, block_size, num_blocks, kv_type, state_size};
+    KvShape kv{{}, block_size, num_blocks, kv_type, state_size};
+    for (const auto& [heads, dim] : kv_layers) kv.layers.push_back({heads, dim});
     return std::make_unique<Program>(*kernels, threads, max_tokens, kv);
 }
 
@@ -318,8 +320,7 @@ NB_MODULE(_core, m) {
     nb::class_<Program>(m, "Program",
                         "A model as a flat list of kernel calls; see csrc/program/program.h.")
         .def(nb::new_(&make_program), "isa"_a, nb::kw_only(), "threads"_a, "max_tokens"_a,
-             "layers"_a, "kv_heads"_a, "head_dim"_a, "block_size"_a, "num_blocks"_a, "kv_type"_a,
-             "state_size"_a = 0)
+             "kv_layers"_a, "block_size"_a, "num_blocks"_a, "kv_type"_a, "state_size"_a = 0)
         .def("reserve", &Program::reserve, "bytes"_a, "count"_a)
         .def("add_matrix", &add_matrix, "ggml_id"_a, "data"_a.noconvert(), "rows"_a, "cols"_a)
         .def("add_stack", &add_stack, "ggml_id"_a, "rows"_a, "cols"_a)

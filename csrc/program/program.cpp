@@ -61,14 +61,26 @@ int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 Program::Program(const Kernels& kernels, int threads, int64_t max_tokens, const KvShape& kv)
     : kernels_(kernels), team_(threads), max_tokens_(max_tokens), kv_(kv), unpackers_(threads) {
-    require(kv.head_dim % kRows == 0 && kv.head_dim <= kMaxHeadDim,
-            "head_dim must be a multiple of 16, at most 1024");
     require(kv.block_size % kRows == 0, "block_size must be a multiple of 16");
     require(kv.state_size >= 0 && kv.state_size % kRows == 0, "a state is a multiple of 16 floats");
-    cache_ = Buffer(kv.num_blocks * block_bytes());
+    for (const KvHeads& heads : kv.layers) {
+        require(heads.dim % kRows == 0 && heads.dim <= kMaxHeadDim,
+                "head_dim must be a multiple of 16, at most 1024");
+        max_head_dim_ = std::max(max_head_dim_, heads.dim);
+        kv_layers_.push_back({nullptr, kv.type, heads.count, heads.dim, kv.block_size, 0});
+        block_bytes_ += kv_layers_.back().layer_bytes();
+    }
+    block_bytes_ += kv.state_size * sizeof(float);
+    cache_ = Buffer(kv.num_blocks * block_bytes_);
+    uint8_t* data = cache_.data();
+    for (KvLayer& layer : kv_layers_) {
+        layer.data = data;
+        layer.block_bytes = block_bytes_;
+        data += layer.layer_bytes();
+    }
     if (kv.state_size > 0) state_ends_.resize(kv.num_blocks);
     for (int member = 0; member < threads; ++member) {
-        scratch_.emplace_back(attention_scratch(kv.head_dim) * sizeof(float));
+        scratch_.emplace_back(attention_scratch(max_head_dim_) * sizeof(float));
     }
 }
 
@@ -193,7 +205,7 @@ void Program::check_operands(const Op& op) const {
     }
     require(within(op.codes, codes_.size()) && within(op.matrix, matrices_.size()) &&
                 within(op.file_rows, file_rows_.size()) && within(op.vector, vectors_.size()) &&
-                (op.kind == OpKind::keep_rows || within(op.layer, kv_.layers)),
+                (op.kind == OpKind::keep_rows || within(op.layer, kv_.layers.size())),
             "an operation names a weight, code buffer or layer that is not there");
     if (op.kind == OpKind::linear) {
         const Matrix& m = matrices_.at(op.matrix);
@@ -202,6 +214,12 @@ void Program::check_operands(const Op& op) const {
         require(inputs == m.cols && buffers_.at(op.out).width == m.rows,
                 "a linear operation's shapes do not fit");
         require(op.codes < 0 || !m.format.is_float(), "float weights take float activations");
+    }
+    if (op.kind == OpKind::attention || op.kind == OpKind::store_kv) {
+        require(op.layer >= 0 && op.heads > 0, "attention is of a layer's heads");
+        const KvLayer& kv = kv_layers_.at(op.layer);
+        require(buffers_.at(op.a).width == op.heads * kv.head_dim && op.heads % kv.kv_heads == 0,
+                "heads do not fit those of their layer");
     }
     if (op.kind == OpKind::attention) {
         for (const int vector : {op.vector, op.slopes}) {
@@ -367,10 +385,10 @@ void Program::fit_parts() {
     for (int64_t n = 0; n < batch_.num_tokens; ++n) {
         chunks = std::max<int64_t>(chunks, batch_.positions[n] / kAttentionChunk + 1);
     }
-    parts_ = {nullptr, heads, chunks, kv_.head_dim};
+    parts_ = {nullptr, heads, chunks, max_head_dim_};
     if (team_.size() == 1 || batch_.num_tokens > kFewTokens || chunks < 2) return;
     const int64_t parts = batch_.num_tokens * heads * chunks;
-    const size_t bytes = parts * AttentionParts::stride(kv_.head_dim) * sizeof(float);
+    const size_t bytes = parts * AttentionParts::stride(max_head_dim_) * sizeof(float);
     if (parts_memory_.size() < bytes) parts_memory_ = Buffer(bytes);
     parts_.data = parts_memory_.as<float>();
 }

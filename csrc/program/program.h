@@ -106,11 +106,17 @@ struct StatesAsked {
     int64_t num_hidden = 0, num_early = 0;
 };
 
+// The heads of one layer's keys and values.
+struct KvHeads {
+    int64_t count, dim;
+};
+
 // The whole KV cache; one layer's part of it is a KvLayer (kernels.h). Behind its layers a block
 // has `state_size` floats: of layers with a state, the state after the block's last position so
 // far.
 struct KvShape {
-    int64_t layers, kv_heads, head_dim, block_size, num_blocks;
+    std::vector<KvHeads> layers;
+    int64_t block_size, num_blocks;
     KvType type;
     int64_t state_size;
 };
@@ -167,7 +173,7 @@ class Program {
     void read_block(int32_t block, uint8_t* bytes);
     // Puts such bytes into a block; `end` is the position after its last one.
     void write_block(int32_t block, const uint8_t* bytes, int32_t end);
-    int64_t block_bytes() const;
+    int64_t block_bytes() const { return block_bytes_; }
 
     int64_t vocab_size() const { return buffers_[ops_.back().out].width; }
     const Matrix& matrix(int index) const { return matrices_.at(index); }
@@ -219,7 +225,6 @@ class Program {
     void fit_parts();
     int64_t rows_of(bool per_output) const { return per_output ? num_outputs_ : batch_.num_tokens; }
     const Op& output_op() const { return ops_[output_]; }
-    KvLayer layer(int index) const;
     int32_t block_of(int64_t token) const;
 
     void run(const Op& op, int member);
@@ -245,6 +250,7 @@ class Program {
     void store_kv(const Op& op, int member);
     void attention(const Op& op, int member);
     void set_tile(const Op& op, int64_t token, int64_t count, AttentionTask& task) const;
+    AttentionParts parts_of(const Op& op) const;
     void attend_chunks(const Op& op, int member, AttentionTask task);
     void join_chunks(const Op& op, int member);
     void activate(const Op& op, int member);
@@ -287,6 +293,9 @@ class Program {
     Team team_;
     const int64_t max_tokens_;
     const KvShape kv_;
+    int64_t block_bytes_ = 0;
+    int64_t max_head_dim_ = 0;  // of the layers of the cache
+    std::vector<KvLayer> kv_layers_;
     int64_t num_positions_ = INT64_MAX;  // rows of learned positions, if the model has any
     Arena arena_;
     Buffer cache_;

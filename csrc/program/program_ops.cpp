@@ -200,18 +200,6 @@ void Program::run(const Op& op, int member) {
     }
 }
 
-KvLayer Program::layer(int index) const {
-    KvLayer layer{cache_.data(), kv_.type, kv_.kv_heads, kv_.head_dim, kv_.block_size, 0};
-    layer.data += index * layer.layer_bytes();
-    layer.block_bytes = block_bytes();
-    return layer;
-}
-
-int64_t Program::block_bytes() const {
-    const KvLayer layer{nullptr, kv_.type, kv_.kv_heads, kv_.head_dim, kv_.block_size, 0};
-    return kv_.layers * layer.layer_bytes() + kv_.state_size * sizeof(float);
-}
-
 int32_t Program::block_of(int64_t token) const {
     const int32_t* table = batch_.block_tables + sequence_of_[token] * batch_.table_width;
     return table[batch_.positions[token] / kv_.block_size];
@@ -371,7 +359,7 @@ void Program::rope(const Op& op, int member) {
 }
 
 void Program::store_kv(const Op& op, int member) {
-    const KvLayer kv = layer(op.layer);
+    const KvLayer& kv = kv_layers_[op.layer];
     each_piece(batch_.num_tokens, kv.kv_heads, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
                    for (int64_t head = begin; head < end; ++head) {
@@ -389,9 +377,9 @@ void Program::store_kv(const Op& op, int member) {
 }
 
 void Program::attention(const Op& op, int member) {
-    const int64_t heads_per_kv = op.heads / kv_.kv_heads, dim = kv_.head_dim;
     AttentionTask task{};
-    task.kv = layer(op.layer);
+    task.kv = kv_layers_[op.layer];
+    const int64_t heads_per_kv = op.heads / task.kv.kv_heads, dim = task.kv.head_dim;
     task.scale = op.scalar;
     task.window = op.window > 0 ? op.window : kNoWindow;
     task.softcap = op.softcap;
@@ -427,15 +415,22 @@ void Program::set_tile(const Op& op, int64_t token, int64_t count, AttentionTask
     task.tokens = count;
 }
 
+// The batch's parts, laid out for this layer's heads.
+AttentionParts Program::parts_of(const Op& op) const {
+    AttentionParts parts = parts_;
+    parts.head_dim = kv_layers_[op.layer].head_dim;
+    return parts;
+}
+
 // A member's even share of the chunks of all tiles, and of the kv heads of each.
 void Program::attend_chunks(const Op& op, int member, AttentionTask task) {
-    const int64_t heads_per_kv = op.heads / kv_.kv_heads;
+    const int64_t heads_per_kv = op.heads / task.kv.kv_heads;
     each_chunk(
-        batch_, kv_.kv_heads, task.window, member, team_.size(), [&](const ChunkShare& share) {
+        batch_, task.kv.kv_heads, task.window, member, team_.size(), [&](const ChunkShare& share) {
             set_tile(op, share.token, share.count, task);
             task.chunk = share.chunk;
-            task.parts = parts_;
-            task.parts.data = parts_.at(share.token, 0, 0);
+            task.parts = parts_of(op);
+            task.parts.data = task.parts.at(share.token, 0, 0);
             for (task.kv_head = share.head_begin; task.kv_head < share.head_end; ++task.kv_head) {
                 task.head_begin = task.kv_head * heads_per_kv;
                 task.head_end = task.head_begin + heads_per_kv;
@@ -445,14 +440,15 @@ void Program::attend_chunks(const Op& op, int member, AttentionTask task) {
 }
 
 void Program::join_chunks(const Op& op, int member) {
-    const int64_t dim = kv_.head_dim;
+    const AttentionParts parts = parts_of(op);
+    const int64_t dim = parts.head_dim;
     const float* sinks = op.vector >= 0 ? vectors_[op.vector].data : nullptr;
     each_piece(batch_.num_tokens, op.heads, member, team_.size(),
                [&](int64_t n, int64_t begin, int64_t end) {
                    const int64_t last = batch_.positions[n];
                    const int64_t first = first_seen(last, op.window > 0 ? op.window : kNoWindow);
                    for (int64_t head = begin; head < end; ++head) {
-                       kernels_.join_attention({parts_, n, head, first / kAttentionChunk,
+                       kernels_.join_attention({parts, n, head, first / kAttentionChunk,
                                                 last / kAttentionChunk, sinks,
                                                 buffers_[op.out].row(n) + head * dim});
                    }

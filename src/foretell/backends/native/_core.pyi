@@ -1,5 +1,6 @@
 """The kernels, and the program that calls them."""
 
+from collections.abc import Sequence
 import enum
 from typing import Annotated
 
@@ -163,7 +164,7 @@ def blocks_of_words(order: WordOrder, bits: int, words: Annotated[NDArray[numpy.
 class Program:
     """A model as a flat list of kernel calls; see csrc/program/program.h."""
 
-    def __init__(self, isa: str, *, threads: int, max_tokens: int, layers: int, kv_heads: int, head_dim: int, block_size: int, num_blocks: int, kv_type: KvType, state_size: int = 0) -> None: ...
+    def __init__(self, isa: str, *, threads: int, max_tokens: int, kv_layers: Sequence[tuple[int, int]], block_size: int, num_blocks: int, kv_type: KvType, state_size: int = 0) -> None: ...
 
     def reserve(self, bytes: int, count: int) -> None: ...
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from foretell.backends.base import BackendInfo, Batch, Bytes, States, StatesAsked
-from foretell.backends.native._core import Program, instruction_sets
+from foretell.backends.native._core import OpKind, Program, instruction_sets
 from foretell.backends.native.adapting import bind_adapters
 from foretell.backends.native.architectures import read_model
 from foretell.backends.native.compile import PRODUCTS, Compiled, compile_plan
@@ -132,7 +132,7 @@ class NativeBackend:
             "activations": activations,
             "has_long_context": has_long_context,
         }
-        return cls(program, info, unread, {**form, **_block_shape(pool, shape)})
+        return cls(program, info, unread, {**form, **_block_shape(pool)})
 
     @property
     def info(self) -> BackendInfo:
@@ -269,16 +269,21 @@ def _plan_of(
     return plan, unread
 
 
-def _block_shape(pool: KvPool, shape: ModelShape) -> dict[str, Any]:
+def _block_shape(pool: KvPool) -> dict[str, Any]:
     """How keys, values and states lie in a block."""
     return {
         "kv_dtype": pool.kv_dtype,
         "block_size": pool.block_size,
-        "layers": pool.layers,
-        "kv_heads": shape.heads.kv,
-        "head_dim": shape.heads.dim,
+        "layers": len(pool.layers),
+        "kv_heads": _one_of([heads.kv for heads in pool.layers]),
+        "head_dim": _one_of([heads.dim for heads in pool.layers]),
         "state_bytes": pool.state_bytes,
     }
+
+
+def _one_of(values: list[int]) -> int | list[int]:
+    """The one value where all are alike, 0 where there are none; else all of them."""
+    return values if len({*values}) > 1 else next(iter(values), 0)
 
 
 def _info(
@@ -300,7 +305,7 @@ def _info(
         weight_bytes=compiled.weight_bytes,
         kv_bytes_per_token=pool.bytes_per_token,
         threads=threads,
-        attention_span=_attention_span(plan, shape, int8=compiled.takes_int8),
+        attention_span=_attention_span(plan, int8=compiled.takes_int8),
         is_exact=True,
         state_bytes=pool.state_bytes,
         num_layers=0 if takes_permuted_output(plan) else shape.layers,
@@ -308,7 +313,7 @@ def _info(
     )
 
 
-def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:
+def _attention_span(plan: Plan, *, int8: bool) -> int:
     """Multiply-adds of a token's products over those of attention at one position, by their cost.
 
     As measured, one of attention takes as long as 3.5 of int8 products. 0 without attention.
@@ -318,7 +323,8 @@ def _attention_span(plan: Plan, shape: ModelShape, *, int8: bool) -> int:
         for node in plan.nodes
         if node.kind in PRODUCTS and node.inputs[0] and not node.inputs[0].per_output
     )
-    attention = 2 * plan.num_kv_layers * shape.heads.query * shape.heads.dim
+    outputs = (node.result for node in plan.nodes if node.kind == OpKind.attention)
+    attention = 2 * sum(value.width for value in outputs if value)
     if not attention:
         return 0
     return max(1, round(products / attention / (3.5 if int8 else 1)))

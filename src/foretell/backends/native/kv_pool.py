@@ -11,7 +11,7 @@ from foretell.backends.native._core import KvType, Program, kv_bytes_per_positio
 from foretell.backends.native.machine import available_memory
 from foretell.backends.native.model import ModelShape
 from foretell.backends.native.options import KVDtype
-from foretell.backends.native.plan import Plan
+from foretell.backends.native.plan import Heads, Plan
 from foretell.errors import ConfigError
 from foretell.utils.quoting import escape, quote
 
@@ -33,7 +33,7 @@ class KvPool:
         num_blocks: blocks in all.
         block_size: positions in a block.
         kv_dtype: how keys and values are stored.
-        layers: how many layers have them.
+        layers: the heads of each layer that has them.
         bytes_per_token: of keys and values at one position.
         state_bytes: of the state that layers keep in each block.
         affordable: blocks for which there is memory beside the weights.
@@ -43,7 +43,7 @@ class KvPool:
     num_blocks: int
     block_size: int
     kv_dtype: KVDtype
-    layers: int
+    layers: tuple[Heads, ...]
     bytes_per_token: int
     state_bytes: int
     affordable: int
@@ -82,8 +82,9 @@ class PoolSettings:
             weights: bytes that its weights are going to take.
             is_stated: whether it is the user that states its context; the pool then holds it.
         """
-        bytes_per_token = plan.num_kv_layers * kv_bytes_per_position(
-            KvType[self.kv_dtype], shape.heads.kv, shape.heads.dim
+        bytes_per_token = sum(
+            kv_bytes_per_position(KvType[self.kv_dtype], heads.kv, heads.dim)
+            for heads in plan.kv_layers
         )
         state_bytes = 4 * plan.state_size
         block_size = self.block_size or _choose_block_size(bytes_per_token, state_bytes)
@@ -104,7 +105,7 @@ class PoolSettings:
             num_blocks,
             block_size,
             self.kv_dtype,
-            plan.num_kv_layers,
+            plan.kv_layers,
             bytes_per_token,
             state_bytes,
             affordable,
@@ -128,9 +129,7 @@ def allocate(
             isa,
             threads=threads,
             max_tokens=max_tokens,
-            layers=pool.layers,
-            kv_heads=shape.heads.kv,
-            head_dim=shape.heads.dim,
+            kv_layers=[(heads.kv, heads.dim) for heads in pool.layers],
             block_size=pool.block_size,
             num_blocks=pool.num_blocks,
             kv_type=KvType[pool.kv_dtype],

@@ -158,7 +158,11 @@ class Operations:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self._num_values = 0
-        self._kv_layers: dict[int, int] = {}
+        self._kv_layers: dict[int, tuple[int, Heads]] = {}
+        self.beside: set[int] = set()
+        """Values that layers take beside what the one before them gave, by number."""
+        self.spare: set[str] = set()
+        """Weights that files may have and that nothing is computed with."""
         self.state_size = 0
         """Floats of the state that its layers keep of a sequence."""
 
@@ -167,9 +171,9 @@ class Operations:
         return Value(self._num_values - 1, width, per_output)
 
     @property
-    def num_kv_layers(self) -> int:
-        """How many layers have keys and values in the cache."""
-        return len(self._kv_layers)
+    def kv_layers(self) -> tuple[Heads, ...]:
+        """The heads of each layer that has keys and values in the cache."""
+        return tuple(heads for _, heads in self._kv_layers.values())
 
     @property
     def weights(self) -> set[str]:

@@ -201,8 +201,8 @@ class Plan(HeadOperations, Recurrences):
     def attention(
         self,
         q: Value,
-        k: Value,
-        v: Value,
+        k: Value | None,
+        v: Value | None,
         heads: Heads,
         *,
         layer: int,
@@ -211,18 +211,20 @@ class Plan(HeadOperations, Recurrences):
     ) -> Value:
         """Causal attention over the cache, which first takes up this batch's keys and values.
 
-        softmax(scores) v for each head, queries and keys rotated, if there is a rope.
+        softmax(scores) v for each head, queries and keys rotated, if there is a rope. Without keys
+        and values it is over those that a layer before has stored, which `layer` is then.
         """
-        layer = self._kv_layers.setdefault(layer, len(self._kv_layers))
-        self.nodes.append(
-            Node(
-                OpKind.store_kv,
-                (k, v, rope.angles if rope else None),
-                layer=layer,
-                heads=heads.kv,
-                interleaved=rope is not None and rope.interleaved,
+        place, _ = self._kv_layers.setdefault(layer, (len(self._kv_layers), heads))
+        if k is not None:
+            self.nodes.append(
+                Node(
+                    OpKind.store_kv,
+                    (k, v, rope.angles if rope else None),
+                    layer=place,
+                    heads=heads.kv,
+                    interleaved=rope is not None and rope.interleaved,
+                )
             )
-        )
         if rope:
             q = self.rotate(q, rope, heads.query)
         out = self._value(q.width)
@@ -231,7 +233,7 @@ class Plan(HeadOperations, Recurrences):
                 OpKind.attention,
                 (q,),
                 out,
-                layer=layer,
+                layer=place,
                 heads=heads.query,
                 scalar=heads.dim**-0.5 if scores.scale is None else scores.scale,
                 window=scores.window or 0,
