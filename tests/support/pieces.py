@@ -15,3 +15,20 @@ def piece_metadata() -> dict[str, Any]:
         "tokenizer.ggml.scores": [0.0] * 259 + [*pieces.values(), -1000.0],
         "tokenizer.ggml.token_type": [2, 3, 3] + [6] * 256 + [1] * len(pieces) + [4],
     }
+
+
+def spaced_metadata() -> dict[str, Any]:
+    """A small vocabulary of Gemma 4's kind: characters and merges, and a user-defined token."""
+    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
+    words = ["▁", "h", "e", "l", "he", "ll", "▁he", "hell", "\n", "\n\n", "\n\n\n\n", "▁▁"]
+    merges = ["h e", "l l", "▁ he", "he ll", "\n \n", "▁ ▁"]
+    control = ["<pad>", "<eos>", "<bos>", "<turn|>"]
+    return {
+        "tokenizer.ggml.model": "gemma4",
+        "tokenizer.ggml.tokens": [*control, *bytes_, *words, "<table>"],
+        "tokenizer.ggml.scores": [-1000.0] * 273,
+        "tokenizer.ggml.token_type": [3] * 4 + [6] * 256 + [1] * len(words) + [4],
+        "tokenizer.ggml.merges": merges,
+        "tokenizer.ggml.bos_token_id": 2,
+        "tokenizer.ggml.eos_token_id": 1,
+    }

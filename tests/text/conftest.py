@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.pieces import piece_metadata
+from support.pieces import piece_metadata, spaced_metadata
 from support.textbook_bpe import visible_bytes
 
 from foretell.formats.gguf import GGUFFile
@@ -48,3 +48,8 @@ def byte_metadata() -> dict[str, Any]:
 @pytest.fixture(name="piece_metadata")
 def _piece_metadata() -> dict[str, Any]:
     return piece_metadata()
+
+
+@pytest.fixture(name="spaced_metadata")
+def _spaced_metadata() -> dict[str, Any]:
+    return spaced_metadata()

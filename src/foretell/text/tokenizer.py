@@ -21,6 +21,7 @@ from foretell.text.tokenizers.place import Place
 from foretell.text.tokenizers.special import SpecialTokens
 from foretell.text.tokenizers.vocabulary import (
     DEFAULT_TEMPLATE,
+    SPACED,
     SPECIAL_TYPES,
     MergedVocabulary,
     Vocabulary,
@@ -301,6 +302,10 @@ def _make_codec(vocabulary: MergedVocabulary) -> Codec:
         from foretell.text.tokenizers.unigram import UnigramCodec
 
         return UnigramCodec(vocabulary)
+    if vocabulary.model == SPACED:
+        from foretell.text.tokenizers.spaced_bpe import SpacedBPECodec
+
+        return SpacedBPECodec(vocabulary)
     from foretell.text.tokenizers.byte_level import ByteLevelCodec
 
     return ByteLevelCodec(vocabulary)

@@ -96,6 +96,21 @@ def test_sentencepiece_fields(
     refuse(piece_metadata, key, value, message)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("ggml.token_type", MISSING, "ggml.token_type is missing"),
+        ("ggml.merges", MISSING, "ggml.merges is missing"),
+        ("ggml.merges", ["h <turn|>"], "ggml.merges[0] is 'h <turn|>': must be two tokens"),
+        ("ggml.bos_token_id", MISSING, "bos_token_id is missing"),
+    ],
+)
+def test_fields_of_spaced_bpe(
+    spaced_metadata: dict[str, Any], key: str, value: object, message: str
+) -> None:
+    refuse(spaced_metadata, key, value, message)
+
+
 def test_too_many_tokens(byte_metadata: dict[str, Any]) -> None:
     tokens = ["a"] * (MAX_TOKENS + 1)
     message = f"has {MAX_TOKENS + 1} entries: must have at most {MAX_TOKENS}"
@@ -144,6 +159,7 @@ def test_several_tokens_may_be_empty(byte_metadata: dict[str, Any]) -> None:
         read_vocabulary({**byte_metadata, "tokenizer.ggml.eos_token_id": 265}, "m.gguf")
 
 
+KINDS = ["byte_metadata", "piece_metadata", "spaced_metadata"]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 300) | st.floats() | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=4),
@@ -152,7 +168,7 @@ VALUES = st.recursive(
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data(), kind=st.sampled_from(["byte_metadata", "piece_metadata"]))
+@given(data=st.data(), kind=st.sampled_from(KINDS))
 def test_any_damage_is_harmless_or_an_error_of_ours(
     request: pytest.FixtureRequest, data: st.DataObject, kind: str
 ) -> None:

@@ -50,8 +50,8 @@ class SentencePieceCodec:
         self._user_defined = {
             tokens[i].replace(" ", SPACE): i for i in vocabulary.ids_of(TokenType.USER_DEFINED)
         }
-        self._user_pattern = _alternatives(self._user_defined)
-        self._byte_ids = _read_byte_tokens(vocabulary)
+        self._user_pattern = alternatives(self._user_defined)
+        self._byte_ids = read_byte_tokens(vocabulary)
         self._unknown_id = _read_unknown_id(vocabulary, self._byte_ids)
         self._unused_parts: dict[str, list[str]] = {}
         self._merged_chars = 0
@@ -114,7 +114,7 @@ class SentencePieceCodec:
 
     @cached_property
     def _tied_pattern(self) -> re.Pattern[str]:
-        return _alternatives(tied_pieces(self._scores))
+        return alternatives(tied_pieces(self._scores))
 
     def _append(self, piece: str, ids: list[int]) -> None:
         """Append the ids of one merged piece, or of what stands for it."""
@@ -161,12 +161,13 @@ def byte_token(byte: int) -> str:
     return f"<0x{byte:02X}>"
 
 
-def _alternatives(pieces: Iterable[str]) -> re.Pattern[str]:
+def alternatives(pieces: Iterable[str]) -> re.Pattern[str]:
+    """Finds any of the pieces, the longest at each position; without pieces nothing."""
     longest_first = sorted(pieces, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
 
-def _read_byte_tokens(vocabulary: MergedVocabulary) -> dict[str, int]:
+def read_byte_tokens(vocabulary: MergedVocabulary) -> dict[str, int]:
     """Ids of the byte tokens by name: all 256, or none where the vocabulary has no fallback."""
     found = {vocabulary.tokens[i]: i for i in vocabulary.ids_of(TokenType.BYTE)}
     names = {byte_token(byte) for byte in range(256)}

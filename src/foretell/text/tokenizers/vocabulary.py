@@ -27,6 +27,9 @@ MAX_TOKEN_LENGTH = 1024  # characters; the longest in known vocabularies has a f
 SENTENCEPIECE = ("llama", "unigram")
 """The models of SentencePiece, as `tokenizer.ggml.model` has them; the second is our word."""
 
+SPACED = "gemma4"
+"""BPE by merges, on the characters of SentencePiece: of GGUF files of Gemma 4."""
+
 DEFAULT_TEMPLATE, TOOL_TEMPLATE = "default", "tool_use"
 """What models that have several chat templates call that of a usual chat, and of one with tools."""
 
@@ -47,6 +50,8 @@ END_PIECES = frozenset(
         "<|eom_id|>",  # Llama 3.1
         "<|eot|>",  # Llama 4
         "<end_of_turn>",  # Gemma
+        "<turn|>",  # Gemma 4
+        "<|tool_response>",  # Gemma 4: what follows is not the model's to write
         "<|end|>",  # Phi 3
         "<|return|>",  # gpt-oss
         "<|call|>",  # gpt-oss
@@ -131,11 +136,11 @@ class MergedVocabulary(Vocabulary):
     """A vocabulary, and the rules by which text is cut and merged into its tokens.
 
     Attributes:
-        model: "gpt2" (byte-level BPE), "llama" (SentencePiece BPE) or "unigram" (SentencePiece's
-            other model, which GGUF files do not have).
+        model: "gpt2" (byte-level BPE), "llama" (SentencePiece BPE), "unigram" (SentencePiece's
+            other model, which GGUF files do not have) or "gemma4" (`SPACED`).
         scores: for SentencePiece, one number a token: of two merges the one whose result has the
-            higher score comes first; "unigram" has logarithms of probabilities. Empty for "gpt2".
-        merges: for "gpt2", pairs in order of rank. Empty for SentencePiece.
+            higher score comes first; "unigram" has logarithms of probabilities. Else empty.
+        merges: for the others, pairs in order of rank. Empty for SentencePiece.
         pretokenizer: how text is cut before merging; SentencePiece does not cut.
         unknown_token_id: what stands for a character that nothing else spells.
         spaces_user_defined: whether the space that goes before a text goes after user-defined
@@ -169,7 +174,7 @@ def read_vocabulary(
     tokens = _read_tokens(reader)
     ids = _index(reader, tokens)
     is_sentencepiece = model in SENTENCEPIECE
-    pretokenizer = NO_CUTS if is_sentencepiece else _read_pretokenizer(reader)
+    pretokenizer = _read_pretokenizer(reader) if model == "gpt2" else NO_CUTS
     types = _read_types(reader, tokens, model)
     bos, eos, unknown = (_special(reader, name, types, model) for name in ("bos", "eos", "unknown"))
     ends = _end_ids(reader, ids, eos, len(tokens)) | end_ids
@@ -191,7 +196,7 @@ def read_vocabulary(
         spaces_user_defined=is_sentencepiece
         and reader.flag("tokenizer.ggml.add_space_prefix", True),
         bos_token_id=bos,
-        adds_bos=_read_adds_bos(reader, bos, pretokenizer),
+        adds_bos=_read_adds_bos(reader, bos, pretokenizer, must=model == SPACED),
         eos_token_id=eos,
         eos_token_ids=ends,
         chat_templates=_read_templates(reader),
@@ -206,9 +211,9 @@ def _read_model(reader: MetadataReader) -> str:
     if key not in reader:
         raise reader.wrong(f"{key} is missing: must name the kind of tokenizer")
     model = reader.text(key)
-    if model not in ("gpt2", *SENTENCEPIECE):
+    if model not in ("gpt2", SPACED, *SENTENCEPIECE):
         raise UnsupportedModelError(
-            f"{reader.source}: {key} is {quote(model)}: must be 'gpt2' or 'llama'"
+            f"{reader.source}: {key} is {quote(model)}: must be 'gpt2', 'llama' or {SPACED!r}"
         )
     if model == "llama" and reader.flag("tokenizer.ggml.remove_extra_whitespaces", False):
         raise UnsupportedModelError(
@@ -249,12 +254,12 @@ def _index(reader: MetadataReader, tokens: list[str]) -> dict[str, int]:
 def _read_types(reader: MetadataReader, tokens: list[str], model: str) -> list[int]:
     key = "tokenizer.ggml.token_type"
     if key not in reader:
-        if model in SENTENCEPIECE:
+        if model != "gpt2":
             raise reader.wrong(f"{key} is missing: must give each token's type")
         return [int(TokenType.NORMAL)] * len(tokens)
     types = reader.integers(key)
     _check_length(reader, key, types, len(tokens))
-    known = set(TokenType) if model in SENTENCEPIECE else set(TokenType) - {TokenType.BYTE}
+    known = set(TokenType) if model != "gpt2" else set(TokenType) - {TokenType.BYTE}
     for wrong in set(types) - known:
         index = types.index(wrong)
         raise reader.wrong(f"{key}[{index}] is {wrong}: must be 1 to {max(known)}")
@@ -379,9 +384,12 @@ def ids_of_ends(ids: Mapping[str, int]) -> frozenset[int]:
     return frozenset(ids[piece] for piece in pieces if piece in ids)
 
 
-def _read_adds_bos(reader: MetadataReader, bos: int | None, pretokenizer: PreTokenizer) -> bool:
+def _read_adds_bos(
+    reader: MetadataReader, bos: int | None, pretokenizer: PreTokenizer, *, must: bool
+) -> bool:
+    """As the file says, unless it `must`, as in llama.cpp: first files of Gemma 4 say otherwise."""
     key = "tokenizer.ggml.add_bos_token"
-    adds_bos = reader.flag(key, pretokenizer.adds_bos)
+    adds_bos = reader.flag(key, pretokenizer.adds_bos) or must
     if adds_bos and bos is None:
         raise reader.wrong(f"{key} holds but tokenizer.ggml.bos_token_id is missing: must be given")
     return adds_bos
