@@ -56,7 +56,8 @@ enum class OpKind : uint8_t {
     delta_rule,      // out = delta rule of a's queries, keys and values by the steps b, strengths c
     // Mixtures of experts. A token has a row for each expert that it chose; the batch's rows lie
     // by expert, and fill a buffer that is `used` times as wide, end to end.
-    route,           // each token chooses experts by its logits a, of which `vector` may be added
+    route,           // each token chooses experts by its logits a; `vector` may hold what is added
+                     // to their scores for the choice, then what multiplies their weights
     dispatch,        // out, codes = the rows, each a token's a
     experts,         // out = (vector +) matrix @ row, both the row's expert's; from `codes` or a
     combine,         // out = (b +) the same, each token's rows added up by their weights

@@ -58,8 +58,9 @@ void Program::check_experts(const Op& op) const {
     const auto width = [&](int buffer) { return buffer >= 0 ? buffers_.at(buffer).width : 0; };
     if (op.kind == OpKind::route) {
         require(width(op.a) == r.experts, "a router has a logit for each expert");
-        require(op.vector < 0 || vectors_.at(op.vector).size == r.experts,
-                "a choice has a bias for each expert");
+        const int64_t values = op.vector < 0 ? 0 : vectors_.at(op.vector).size;
+        require(values == 0 || values == r.experts || values == 2 * r.experts,
+                "a choice has a bias for each expert, and perhaps a factor");
         return;
     }
     const int64_t cols = op.codes >= 0 ? codes_.at(op.codes).view.cols : 0;
@@ -85,10 +86,15 @@ void Program::route(const Op& op, int member) {
     const int64_t tokens = batch_.num_tokens, used = op.routing.used;
     const int size = tokens < kFewTokens ? 1 : team_.size();
     const Share share = member < size ? share_of(tokens, member, size) : Share{0, 0};
+    const float* biases = op.vector >= 0 ? vectors_[op.vector].data : nullptr;
+    const bool has_factors = biases && vectors_[op.vector].size > op.routing.experts;
     for (int64_t n = share.begin; n < share.end; ++n) {
-        kernels_.route({&op.routing, buffers_[op.a].row(n),
-                        op.vector >= 0 ? vectors_[op.vector].data : nullptr,
-                        &routes_.experts[n * used], &routes_.weights[n * used]});
+        int32_t* experts = &routes_.experts[n * used];
+        float* weights = &routes_.weights[n * used];
+        kernels_.route({&op.routing, buffers_[op.a].row(n), biases, experts, weights});
+        for (int64_t i = 0; has_factors && i < used; ++i) {
+            weights[i] *= biases[op.routing.experts + experts[i]];
+        }
     }
     if (size > 1) team_.barrier();
     if (member == 0) routes_.sort(op.routing, tokens);

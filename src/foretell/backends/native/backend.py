@@ -262,7 +262,7 @@ def _plan_of(
     """
     plan = model.define()
     bind_adapters(adapters, model, plan, is_gguf=isinstance(file, GGUFFile))
-    unread = weights.unread(plan.weights)
+    unread = weights.unread(plan.weights, plan.spare)
     permute_inputs(plan, weights)
     if isinstance(file, GGUFFile):
         refuse_unread_tensors(file, unread, plan)

@@ -6,6 +6,7 @@ quantized once: by the operation that makes it, if that one can, else by an oper
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection
 from typing import NamedTuple
@@ -110,7 +111,7 @@ class _Compiler:
             vector=self._vector(node),
             layer=node.layer,
             heads=node.heads,
-            scalar=node.scalar,
+            scalar=self._scalar(node),
             window=node.window,
             softcap=node.softcap,
             slopes=self._constants(node.slopes),
@@ -179,7 +180,8 @@ class _Compiler:
     def _pack(self, node: Node, name: str) -> int:
         rows, cols = node.matrix_rows, _columns(node)
         if node.experts is not None:
-            return self.weights.pack_experts(self.program, name, (node.experts, rows, cols))
+            shape = (node.experts, rows, cols)
+            return self.weights.pack_experts(self.program, name, shape, node.part)
         if node.kind == OpKind.linear_heads:
             if node.part is None:
                 return self.weights.pack_experts(self.program, name, (node.heads, rows, cols))
@@ -204,15 +206,25 @@ class _Compiler:
             values = np.concatenate([weight, self._weights_of(node, node.bias, 0.0)])
         elif node.tables:
             values = np.concatenate([self._table(table) for table in node.tables])
-        elif node.numbers:
+        elif node.numbers and node.kind != OpKind.scale:
             values = np.concatenate([self.weights.floats(name, 1, 1)[0] for name in node.numbers])
         elif node.vector is not None and node.experts is not None:
             values = self.weights.expert_vectors(node.vector, (node.experts, node.vector_size))
         elif node.vector is not None:
-            values = self.weights.vector(node.vector, node.vector_size, node.part)
+            own = self.weights.vector(node.vector, node.vector_size, node.part)
+            values = own if values is None else np.concatenate([values, own])
         elif node.kind == OpKind.rms_norm:
             values = self._weights_of(node, None, 1.0)
         return self._constants(values, _share(node))
+
+    def _scalar(self, node: Node) -> float:
+        """Its factor, times the weights that are numbers."""
+        if node.kind != OpKind.scale:
+            return node.scalar
+        return math.prod(
+            (float(self.weights.floats(name, 1, 1)[0, 0]) for name in node.numbers),
+            start=node.scalar,
+        )
 
     def _constants(self, values: NDArray[np.float32] | None, share: float = 1) -> int:
         """Add these values, of which a token reads a share."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from foretell.backends.native.weights.spellings import find_tensor
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
+from foretell.utils.quoting import escape
 
 NO_HEADS = Heads(0, 0, 0)
 
@@ -131,6 +132,14 @@ def _are_equal(checkpoint: Checkpoint, one: str, other: str) -> bool:
         (checkpoint.tensors[name].dtype, checkpoint.tensors[name].shape) for name in (one, other)
     ]
     return kinds[0] == kinds[1] and np.array_equal(checkpoint.data(one), checkpoint.data(other))
+
+
+def text_config(checkpoint: Checkpoint) -> Mapping[str, Any]:
+    """What a checkpoint's config says of texts, where its model reads pictures or hears too."""
+    config = checkpoint.config
+    reader = MetadataReader.of_config(config, f"{escape(checkpoint.path)}/config.json")
+    text = reader.part("text_config")
+    return config if text is None else {**config, **text.values}
 
 
 def check_heads(reader: MetadataReader, heads: Heads) -> Heads:

@@ -231,7 +231,7 @@ class Operations:
         """The rows that each layer begins with.
 
         Before its first operation these are all that is left to compute with, but for tables: the
-        last value of which that holds, when a weight of its own is taken.
+        last value of which that holds, when a weight of its own is taken. What is `beside` is not.
         """
         last_use = {
             value.index: place
@@ -246,7 +246,8 @@ class Operations:
             layer = _layer_of(node)
             if layer is not None and alone is not None:
                 found.setdefault(layer, alone)
-            if node.result is not None and node.kind != OpKind.rope_table:
+            is_row = node.kind != OpKind.rope_table
+            if node.result is not None and is_row and node.result.index not in self.beside:
                 alive[node.result.index] = node.result
             alive = {
                 index: value for index, value in alive.items() if last_use.get(index, -1) > place

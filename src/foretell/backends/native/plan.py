@@ -47,11 +47,17 @@ class Plan(HeadOperations, Recurrences):
         self.nodes.append(Node(OpKind.add_positions, (x,), out, weight, context_length, part=part))
         return out
 
-    def scale(self, x: Value, factor: float) -> Value:
-        """factor * x: logits, or a residual, times a number of the model's."""
+    def scale(self, x: Value, factor: float = 1.0, *, by: str | None = None) -> Value:
+        """factor * x, or times the weight `by`, of a single value, too."""
         out = self._value(x.width, x.per_output)
-        self.nodes.append(Node(OpKind.scale, (x,), out, scalar=factor))
+        numbers = () if by is None else (by,)
+        self.nodes.append(Node(OpKind.scale, (x,), out, scalar=factor, numbers=numbers))
         return out
+
+    def keep_beside(self, x: Value) -> Value:
+        """The value, which layers take beside what the one before them gave."""
+        self.beside.add(x.index)
+        return x
 
     def add(self, x: Value, more: Value, factor: float = 1.0) -> Value:
         """x + factor * more."""
@@ -314,18 +320,27 @@ class Plan(HeadOperations, Recurrences):
         self.nodes.append(Node(OpKind.gather_rows, (x,), out))
         return out
 
-    def route(self, logits: Value, routing: Routing, *, bias: str | None = None) -> None:
+    def route(
+        self,
+        logits: Value,
+        routing: Routing,
+        *,
+        bias: str | None = None,
+        factors: str | None = None,
+    ) -> None:
         """Let each token choose experts by its logits; by bias, too, which weighs nothing.
 
         Shazeer et al. 2017, arXiv 1701.06538. What follows of this layer's mixture goes by the
-        choice, up to the next layer's.
+        choice, up to the next layer's. The weights are multiplied by the experts' `factors`,
+        where these are given in place of a bias.
         """
         self.nodes.append(
             Node(
                 OpKind.route,
                 (logits,),
-                vector=bias,
+                vector=factors or bias,
                 vector_size=routing.experts,
+                constants=None if factors is None else np.zeros(routing.experts, np.float32),
                 routing=routing,
             )
         )
@@ -337,9 +352,19 @@ class Plan(HeadOperations, Recurrences):
         return out
 
     def experts(
-        self, rows: Value, routing: Routing, weight: str, width: int, *, bias: str | None = None
+        self,
+        rows: Value,
+        routing: Routing,
+        weight: str,
+        width: int,
+        *,
+        bias: str | None = None,
+        part: Part | None = None,
     ) -> Value:
-        """(bias +) W row for each row of a token, W `(width, width of a row)` its expert's."""
+        """(bias +) W row for each row of a token, W `(width, width of a row)` its expert's.
+
+        Or that part of each expert's weight.
+        """
         out = self._value(routing.used * width)
         self.nodes.append(
             Node(
@@ -350,6 +375,7 @@ class Plan(HeadOperations, Recurrences):
                 width,
                 vector=bias,
                 vector_size=width,
+                part=part,
                 routing=routing,
             )
         )

@@ -150,6 +150,8 @@ def config_context(reader: MetadataReader) -> int:
 
 def _rotated(rope: MetadataReader, reader: MetadataReader, dim: int) -> int:
     """How many values of a head are rotated."""
+    if rope.values.get("rope_type") == "proportional":
+        return dim
     stated = reader.number("partial_rotary_factor", 0, 1, 1.0)
     share = rope.number("partial_rotary_factor", 0, 1, stated)
     rotated = int(dim * share)
@@ -286,6 +288,14 @@ def _listed_divisors(rope: MetadataReader, key: str, pairs: int) -> Frequencies:
     return values
 
 
+def _proportional(rope: MetadataReader, _: MetadataReader, base: float, rotated: int) -> Rope:
+    """The first pairs alone turn, as fast as if all did."""
+    turning = int(rope.number("partial_rotary_factor", 0, 1, 1.0) * rotated // 2)
+    frequencies = plain_frequencies(base, rotated)
+    frequencies[turning:] = 0
+    return Rope(frequencies / np.float32(rope.number("factor", 1e-3, 1e6, 1.0)))
+
+
 SCALINGS: dict[str, Callable[[MetadataReader, MetadataReader, float, int], Rope]] = {
     "default": _plain,
     "linear": _linear,
@@ -293,6 +303,7 @@ SCALINGS: dict[str, Callable[[MetadataReader, MetadataReader, float, int], Rope]
     "llama3": _llama3,
     "yarn": _yarn,
     "longrope": _long_rope,
+    "proportional": _proportional,
     "su": _long_rope,  # and so
 }
 """How frequencies are stretched, by the `rope_type` of `config.json`."""

@@ -32,7 +32,7 @@ class Gemma2(Gemma):
     """
 
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("gemma2",)
-    MODEL_TYPES: ClassVar = ("gemma2",)
+    MODEL_TYPES: ClassVar[tuple[str, ...]] = ("gemma2",)
     DEFAULTS: ClassVar = {
         **Gemma.DEFAULTS,
         "attn_logit_softcapping": SCORE_CAP,
@@ -78,8 +78,8 @@ class Gemma2(Gemma):
         return replace(
             model,
             factors=replace(model.factors, attention=scale),
-            score_cap=_config_cap(reader, "attn_logit_softcapping"),
-            logit_cap=_config_cap(reader, "final_logit_softcapping"),
+            score_cap=config_cap(reader, "attn_logit_softcapping"),
+            logit_cap=config_cap(reader, "final_logit_softcapping"),
         )
 
     def _block(self, plan: Plan, x: Value, layer: int, rope: RopeTable | None) -> Value:
@@ -109,7 +109,7 @@ class Gemma2(Gemma):
         return tuple(window if (layer + 1) % PATTERN else None for layer in range(layers))
 
 
-def _config_cap(reader: MetadataReader, key: str) -> float:
+def config_cap(reader: MetadataReader, key: str) -> float:
     """The cap under this key; 0: none."""
     return reader.number(key, 1e-3, 1e6) if key in reader else 0.0
 

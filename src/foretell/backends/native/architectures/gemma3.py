@@ -36,7 +36,7 @@ class Gemma3(Gemma2):
     """
 
     ARCHITECTURES: ClassVar = ("gemma3",)
-    MODEL_TYPES: ClassVar = ("gemma3_text",)
+    MODEL_TYPES: ClassVar[tuple[str, ...]] = ("gemma3_text",)
     DEFAULTS: ClassVar = {
         **Gemma.DEFAULTS,
         "max_position_embeddings": 131_072,

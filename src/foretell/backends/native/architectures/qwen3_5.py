@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from foretell.backends.native.delta_nets import DeltaNetDecoder
+from foretell.backends.native.model import text_config
 from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
-from foretell.utils.quoting import escape
 
 REORDERED = tuple(
     f"{part}.weight" for part in ("attn_qkv", "attn_gate", "ssm_alpha", "ssm_beta", "ssm_out")
@@ -36,11 +36,7 @@ class Qwen35(DeltaNetDecoder):
 
     @classmethod
     def _stated(cls, checkpoint: Checkpoint) -> Mapping[str, Any]:
-        """What it says of texts, where it reads pictures too."""
-        config = checkpoint.config
-        part = MetadataReader.of_config(config, f"{escape(checkpoint.path)}/config.json")
-        text = part.part("text_config")
-        return config if text is None else {**config, **text.values}
+        return text_config(checkpoint)
 
     @property
     def reordered(self) -> tuple[str, ...]:

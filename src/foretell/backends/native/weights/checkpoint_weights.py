@@ -87,9 +87,11 @@ class CheckpointWeights:
         self._target = None if quantize is None else QUANTIZED_TYPES[quantize]
         self._found: dict[str, Matrix | ExpertMatrices] = {}
 
-    def unread(self, names: Collection[str]) -> list[str]:
+    def unread(self, names: Collection[str], spare: Collection[str] = ()) -> list[str]:
         """The folder's tensors that change a model's answers, but are none of these weights'."""
         read = {tensor for name in sorted(names) for tensor in self._kept(name).names}
+        found = (find_tensor(self._checkpoint, self._named(name).name) for name in spare)
+        read |= {tensor for tensor in found if tensor is not None}
         read.add(self._names["output.weight"].name)  # unread, it is the embedding again
         left = [name for name in self._checkpoint.tensors if name not in read]
         return [name for name in left if not self._is_harmless(name)]
@@ -146,8 +148,19 @@ class CheckpointWeights:
         forget = partial(self._forget, matrix.names)
         return self._batch.add(program, stored, data, target, forget, round(in_file * share))
 
-    def pack_experts(self, program: Program, name: str, shape: tuple[int, int, int]) -> int:
-        """Let the matrices `(experts, rows, columns)` be packed, one below the other."""
+    def pack_experts(
+        self,
+        program: Program,
+        name: str,
+        shape: tuple[int, int, int],
+        part: Part | None = None,
+    ) -> int:
+        """Let the matrices `(experts, rows, columns)` be packed, one below the other.
+
+        Parts are told by their names alone, as stacks.
+        """
+        if part is not None:
+            raise ValueError(f"{name}: a part of experts' matrices has a name of its own")
         experts, target = self._experts(name, shape), self._packed_as(name)
         refuse_adapters(self._adapters, name)
         if isinstance(experts, QuantizedMatrices) and experts.kind is not target:

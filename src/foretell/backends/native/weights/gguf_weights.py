@@ -69,9 +69,9 @@ class GGUFWeights:
                 "already"
             )
 
-    def unread(self, names: Collection[str]) -> list[str]:
+    def unread(self, names: Collection[str], spare: Collection[str] = ()) -> list[str]:
         """The file's tensors that change a model's answers, but are none of these weights'."""
-        left = [name for name in self._file.tensors if name not in names]
+        left = [name for name in self._file.tensors if name not in names and name not in spare]
         return [name for name in left if not name.endswith(".attn_rot_embd.weight")]
 
     def memory(self, names: Collection[str], transposed: Mapping[str, float] = NO_SHARES) -> int:
@@ -121,14 +121,29 @@ class GGUFWeights:
         share = rows * cols / (shape[0] * shape[1])
         return self._batch.add(program, matrix, data, target, forget, round(info.nbytes * share))
 
-    def pack_experts(self, program: Program, name: str, shape: tuple[int, int, int]) -> int:
-        """Let the matrices `(experts, rows, columns)` be packed, one below the other."""
-        path, kind = self._file.path_of(name), self._checked(name, shape).type
+    def pack_experts(
+        self,
+        program: Program,
+        name: str,
+        shape: tuple[int, int, int],
+        part: Part | None = None,
+    ) -> int:
+        """Let the matrices `(experts, rows, columns)` be packed, one below the other.
+
+        Or that part of each.
+        """
+        experts, rows, cols = shape
+        whole = (experts, part.total if part else rows, cols)
+        path, kind = self._file.path_of(name), self._checked(name, whole).type
         self._refuse_vector(name, kind)
         refuse_adapters(self._adapters, name)
-        data = self._file.data(name).reshape(shape[0], -1)
-        matrices = [StoredMatrix(path, name, kind, *shape[1:])] * shape[0]
-        stack = StoredStack(matrices, data.__getitem__, partial(self._file.forget_pages, name))
+        data = self._file.data(name).reshape(experts, -1)
+        matrices = [StoredMatrix(path, name, kind, rows, cols)] * experts
+        stack = StoredStack(
+            matrices,
+            lambda expert: rows_of(data[expert], rows, part),
+            partial(self._file.forget_pages, name),
+        )
         return self._batch.add_stack(program, stack, packed_type(name, kind, self._target))
 
     def expert_vectors(self, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:

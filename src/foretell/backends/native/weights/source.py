@@ -72,8 +72,13 @@ class HFName:
 class WeightSource(Protocol):
     """Where the weights that a plan names come from."""
 
-    def unread(self, names: Collection[str]) -> list[str]:
-        """The file's tensors that change a model's answers, but are none of these weights'."""
+    def unread(self, names: Collection[str], spare: Collection[str] = ()) -> list[str]:
+        """The file's tensors that change a model's answers, but are none of these weights'.
+
+        Args:
+            names: of the weights.
+            spare: of weights that the file may have, and with which nothing is computed.
+        """
         ...
 
     def memory(self, names: Collection[str], transposed: Mapping[str, float] = NO_SHARES) -> int:
@@ -109,8 +114,17 @@ class WeightSource(Protocol):
         """
         ...
 
-    def pack_experts(self, program: Program, name: str, shape: tuple[int, int, int]) -> int:
-        """Let the matrices `(experts, rows, columns)` be packed, one below the other."""
+    def pack_experts(
+        self,
+        program: Program,
+        name: str,
+        shape: tuple[int, int, int],
+        part: Part | None = None,
+    ) -> int:
+        """Let the matrices `(experts, rows, columns)` be packed, one below the other.
+
+        Or that part of each.
+        """
         ...
 
     def expert_vectors(self, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
