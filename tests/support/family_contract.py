@@ -11,6 +11,8 @@ however the prompt is cut, and where texts fork.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -132,6 +134,14 @@ def make_once(contract: type[FamilyContract], name: str) -> Any:
 def save(folder: Path, model: Any) -> Path:
     """The folder, with the model in it."""
     model.save_pretrained(folder)
+    return folder
+
+
+def edit_config(folder: Path, *, without: Collection[str] = (), **changes: Any) -> Path:
+    """The folder, whose `config.json` now says these things, and nothing of others."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: config[key] for key in config if key not in without}))
     return folder
 
 

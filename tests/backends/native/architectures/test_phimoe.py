@@ -24,5 +24,6 @@ class TestPhiMoe(FamilyContract):
         "more noise": {"router_jitter_noise": 0.3},
         "biases": {"attention_bias": True, "lm_head_bias": True},
         "tied": {"tie_word_embeddings": True},
+        "windows": {"sliding_window": 13},
         "longrope": {"rope_parameters": LONGROPE},
     }

@@ -16,5 +16,6 @@ class TestQwen3Moe(FamilyContract):
     }
     only_folders: ClassVar = {
         "not normalized": {"norm_topk_prob": False},
+        "windows": {"use_sliding_window": True, "sliding_window": 13},
         "each second": {"decoder_sparse_step": 2, "num_hidden_layers": 3},
     }

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 from foretell.backends.native._core import Routing, Scoring
 from foretell.backends.native.decoder import LayerNormDecoder
 from foretell.backends.native.mixtures import MixtureDecoder, expert_names, router_names
+from foretell.backends.native.model import same_window
 from foretell.backends.native.plan import Plan, Value
 from foretell.backends.native.weights.source import HFName
 from foretell.formats.checkpoint import Checkpoint
@@ -64,6 +65,12 @@ class PhiMoe(MixtureDecoder, LayerNormDecoder):
             rope = replace(rope, factor=factors[0])
         has_bias = reader.flag("lm_head_bias", False)
         return replace(model, rope=rope, has_output_bias=has_bias)
+
+    @classmethod
+    def _windows(
+        cls, checkpoint: Checkpoint, reader: MetadataReader, layers: int
+    ) -> tuple[int | None, ...]:
+        return same_window(reader, layers)
 
     def _logits(self, plan: Plan, x: Value) -> Value:
         bias = "output.bias" if self.has_output_bias else None

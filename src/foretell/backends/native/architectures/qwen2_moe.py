@@ -12,6 +12,7 @@ from foretell.backends.native.architectures.qwen3_moe import Qwen3Moe
 from foretell.backends.native.decoder import QKV
 from foretell.backends.native.mixtures import Mixture, MixtureDecoder, shared_names
 from foretell.backends.native.weights.source import HFName
+from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.metadata import MetadataReader
 
 
@@ -40,6 +41,12 @@ class Qwen2Moe(Qwen3Moe):
     @classmethod
     def _config_biases(cls, reader: MetadataReader) -> frozenset[str]:
         return frozenset(QKV if reader.flag("qkv_bias", True) else ())
+
+    @classmethod
+    def _windows(
+        cls, checkpoint: Checkpoint, reader: MetadataReader, layers: int
+    ) -> tuple[int | None, ...]:
+        return super(Qwen3Moe, cls)._windows(checkpoint, reader, layers)
 
     def _file_layers(self, reader: MetadataReader, mixture: Mixture) -> Mixture:
         """The shared expert."""

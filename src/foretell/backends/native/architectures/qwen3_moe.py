@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from foretell.backends.native.mixtures import Mixture, MixtureDecoder
+from foretell.backends.native.model import same_window
+from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.metadata import MetadataReader
 
 
@@ -22,6 +24,15 @@ class Qwen3Moe(MixtureDecoder):
         "num_experts_per_tok": 8,
     }
     HAS_HEAD_NORMS: ClassVar = True
+
+    @classmethod
+    def _windows(
+        cls, checkpoint: Checkpoint, reader: MetadataReader, layers: int
+    ) -> tuple[int | None, ...]:
+        """All layers have one, or none has."""
+        if not reader.flag("use_sliding_window", False):
+            return (None,) * layers
+        return same_window(reader, layers)
 
     def _config_layers(self, reader: MetadataReader, mixture: Mixture) -> Mixture:
         """Some layers may have an MLP."""
