@@ -19,3 +19,10 @@ class TestEXAONE4(FamilyContract):
             "seed": 2,
         },
     }
+    only_folders: ClassVar = {
+        "a window that no layer has": {
+            "num_hidden_layers": 2,
+            "sliding_window": 4096,
+            "layer_types": ["full_attention"] * 2,
+        },
+    }

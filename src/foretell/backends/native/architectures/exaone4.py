@@ -1,17 +1,18 @@
 """EXAONE 4 (LG AI Research 2025, arXiv 2507.11407): norms after attention and MLP, not before.
 
-Each query and key is normed. Where layers have windows, those that see all rotate nothing.
+Each query and key is normed. Where a window is stated, layers that see all rotate nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from foretell.backends.native.decoder import Decoder, hf_names
 from foretell.backends.native.model import file_windows, layer_windows
 from foretell.backends.native.plan import Plan, RopeTable, Value
 from foretell.formats.checkpoint import Checkpoint
+from foretell.formats.gguf import GGUFFile
 from foretell.formats.metadata import MetadataReader
 
 PATTERN = 4  # every fourth layer sees all
@@ -20,11 +21,18 @@ WINDOW = 4096
 
 @dataclass(frozen=True)
 class EXAONE4(Decoder):
-    """The sizes of one EXAONE 4 model, and its computation."""
+    """The sizes of one EXAONE 4 model, and its computation.
+
+    Attributes:
+        states_window: whether a window is stated, though no layer may have it.
+    """
 
     ARCHITECTURES: ClassVar = ("exaone4",)
     MODEL_TYPES: ClassVar = ("exaone4",)
-    DEFAULTS: ClassVar = {"rms_norm_eps": 1e-5, "sliding_window": WINDOW}
+    DEFAULTS: ClassVar = {
+        "rms_norm_eps": 1e-5,
+        "sliding_window": WINDOW,
+    }
     HAS_HEAD_NORMS: ClassVar = True
     HF_NAMES: ClassVar = {
         **Decoder.HF_NAMES,
@@ -34,9 +42,23 @@ class EXAONE4(Decoder):
         ),
     }
 
+    states_window: bool = False
+
+    @classmethod
+    def from_gguf(cls, file: GGUFFile, reader: MetadataReader) -> Self:
+        """Read the sizes from the metadata."""
+        model = super().from_gguf(file, reader)
+        return replace(model, states_window=any(model.windows))
+
+    @classmethod
+    def from_config(cls, checkpoint: Checkpoint) -> Self:
+        """Read the sizes from `config.json`."""
+        states_window = "sliding_window" in cls._config_reader(checkpoint)
+        return replace(super().from_config(checkpoint), states_window=states_window)
+
     def rotates(self, layer: int) -> bool:
         """Whether this layer's queries and keys are rotated."""
-        return self.windows[layer] is not None or not any(self.windows)
+        return self.windows[layer] is not None or not self.states_window
 
     def _block(self, plan: Plan, x: Value, layer: int, rope: RopeTable | None) -> Value:
         name = f"blk.{layer}"
