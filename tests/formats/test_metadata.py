@@ -95,3 +95,17 @@ def test_keys_that_nobody_asked_for_are_known() -> None:
     assert reader.integer("layers", 1, 9) == 3
     assert "eps" in reader
     assert reader.unasked == {"names": ["a", "b"], "none": None}
+
+
+def test_keys_are_called_what_the_file_calls_them() -> None:
+    reader = MetadataReader.of_config({"size": 0, "kinds": [1]}, "c.json", {"size": "n_embd"})
+    more = reader.with_values({"kinds": [2], "depth": 0}, {"kinds": "types"})
+    for one in (reader, more):
+        with pytest.raises(ModelFileError, match=r"^c\.json: 'n_embd' is 0: must be an integer"):
+            one.integer("size", 1, 9)
+    with pytest.raises(ModelFileError, match=r"'kinds\[0\]' is 1: must be one of the strings"):
+        reader.texts("kinds")
+    with pytest.raises(ModelFileError, match=r"'types\[0\]' is 2: must be one of the strings"):
+        more.texts("kinds")
+    with pytest.raises(ModelFileError, match="'depth' is 0"):
+        more.integer("depth", 1, 9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from foretell.errors import ModelFileError, UnsupportedModelError
@@ -30,6 +31,7 @@ class MetadataReader:
         self._architecture: object = ""
         self.prefix = ""
         self._spelling = "{}"
+        self._names: Mapping[str, str] = {}
         self._asked: set[str] = set()
 
     @classmethod
@@ -44,9 +46,21 @@ class MetadataReader:
         return reader
 
     @classmethod
-    def of_config(cls, config: Mapping[str, Any], source: str) -> MetadataReader:
-        """The keys of a checkpoint's `config.json`, or of an object in it."""
+    def of_config(
+        cls,
+        config: Mapping[str, Any],
+        source: str,
+        names: Mapping[str, str] = MappingProxyType({}),
+    ) -> MetadataReader:
+        """The keys of a checkpoint's `config.json`, or of an object in it.
+
+        Args:
+            config: what it says, by the keys that are asked for.
+            source: what is read, for messages.
+            names: what the file itself calls some of those keys, for messages too.
+        """
         reader = cls(config, source)
+        reader._names = names
         reader._architecture = config.get("model_type")
         reader._spelling = "'{}'"
         return reader
@@ -158,6 +172,13 @@ class MetadataReader:
             raise self._mistyped(key, value, "an object")
         return self.of_object(value, key)
 
+    def with_values(
+        self, values: Mapping[str, Any], names: Mapping[str, str] = MappingProxyType({})
+    ) -> MetadataReader:
+        """A reader of the same config with these values in it, and `names` for them."""
+        config, all_names = {**self._metadata, **values}, {**self._names, **names}
+        return MetadataReader.of_config(config, self.source, all_names)
+
     def of_object(self, value: Mapping[str, Any], name: str) -> MetadataReader:
         """A reader of an object that is called so in messages, such as one made of two."""
         inner = MetadataReader.of_config(value, f"{self.source}: {name}")
@@ -199,7 +220,9 @@ class MetadataReader:
         return self.wrong(f"{self._spell(key)} is {_show(value)}: must be {right}")
 
     def _spell(self, key: str) -> str:
-        return self._spelling.format(escape(f"{self.prefix}{key}"))
+        name, bracket, index = key.partition("[")
+        own = f"{self.prefix}{self._names.get(name, name)}{bracket}{index}"
+        return self._spelling.format(escape(own))
 
 
 def _is_finite(value: float) -> bool:

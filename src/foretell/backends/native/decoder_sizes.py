@@ -25,6 +25,7 @@ QKV = ("attn_q", "attn_k", "attn_v")
 MLP = ("ffn_gate", "ffn_up", "ffn_down")
 FUSED_QKV = "attn_qkv"
 PRODUCTS = (*QKV, FUSED_QKV, "attn_output", *MLP)
+ROPE = "rope_parameters"
 LAYER = "model.layers.{}"
 
 
@@ -180,11 +181,13 @@ class DecoderSizes:
     def _config_reader(cls, checkpoint: Checkpoint) -> MetadataReader:
         """Reads a checkpoint's config, by the usual names and with the family's defaults."""
         stated = cls._stated(checkpoint)
+        if stated.get(ROPE) is None:  # null is as if it were not stated
+            stated = {key: stated[key] for key in stated if key != ROPE}
         config = {**cls.DEFAULTS, **stated}
-        others = {usual: config[own] for usual, own in cls.CONFIG_NAMES.items() if own in config}
-        return MetadataReader.of_config(
-            {**config, **others, **stated}, f"{escape(checkpoint.path)}/config.json"
-        )
+        names = {usual: own for usual, own in cls.CONFIG_NAMES.items() if usual not in stated}
+        others = {usual: config[own] for usual, own in names.items() if own in config}
+        source = f"{escape(checkpoint.path)}/config.json"
+        return MetadataReader.of_config({**config, **others}, source, names)
 
     @classmethod
     def _stated(cls, checkpoint: Checkpoint) -> Mapping[str, Any]:

@@ -148,12 +148,14 @@ class GPT(LayerNormDecoder):
     def _config_reader(cls, checkpoint: Checkpoint) -> MetadataReader:
         """Reads a config by the usual names, with the sizes that follow from others."""
         reader = super()._config_reader(checkpoint)
-        values = dict(reader.values)
-        values["intermediate_size"] = values.get(cls.HIDDEN_KEY)
-        if values["intermediate_size"] is None:
-            values["intermediate_size"] = 4 * reader.integer("hidden_size", 16, 2**16)
-        values["num_key_value_heads"] = cls._config_kv_heads(values)
-        return MetadataReader.of_config(values, reader.source)
+        hidden = reader.values.get(cls.HIDDEN_KEY)
+        if hidden is None:
+            hidden = 4 * reader.integer("hidden_size", 16, 2**16)
+        kv_heads = cls._config_kv_heads(reader.values)
+        return reader.with_values(
+            {"intermediate_size": hidden, "num_key_value_heads": kv_heads},
+            {"intermediate_size": cls.HIDDEN_KEY},
+        )
 
     @classmethod
     def _config_kv_heads(cls, values: Mapping[str, Any]) -> object:

@@ -85,6 +85,7 @@ def test_positions_past_the_last_are_refused(model, load, tmp_path):
         ({"scale_attn_by_inverse_layer_idx": True}, UnsupportedModelError, "inverse_layer_idx"),
         ({"n_positions": 256}, ModelFileError, r"wpe.weight' is 128 × 64.* asks for 256 × 64"),
         ({"n_embd": "wide"}, ModelFileError, "'n_embd' is 'wide': must be an integer"),
+        ({"hidden_size": "wide"}, ModelFileError, "'hidden_size' is 'wide': must be an integer"),
         ({"n_inner": 96}, ModelFileError, "c_fc.weight' is 64 × 256"),
     ],
     ids=str,

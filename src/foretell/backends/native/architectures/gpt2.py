@@ -6,9 +6,8 @@ GELU; the output shares the embedding's matrix where the file has none of its ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from foretell.backends.native.model import ModelShape, TokenMatrices, check_heads
 from foretell.backends.native.plan import Heads, Plan, Value
@@ -81,9 +80,11 @@ class GPT2:
     @classmethod
     def from_config(cls, checkpoint: Checkpoint) -> Self:
         """Read the sizes from `config.json`."""
-        reader = MetadataReader.of_config(
-            _own_names(checkpoint.config), f"{escape(checkpoint.path)}/config.json"
-        )
+        config = checkpoint.config
+        names = {own: name for name, own in OTHER_NAMES.items() if name in config}
+        values = {**config, **{own: config[name] for own, name in names.items()}}
+        source = f"{escape(checkpoint.path)}/config.json"
+        reader = MetadataReader.of_config(values, source, names)
         if reader.text("activation_function", "gelu_new") not in TANH_GELUS:
             raise reader.unsupported("an activation_function other than gelu_new")
         for name, usual in (
@@ -142,12 +143,6 @@ class GPT2:
         self, plan: Plan, x: Value, name: str, width: int, *, residual: Value | None = None
     ) -> Value:
         return plan.linear(x, f"{name}.weight", width, bias=f"{name}.bias", residual=residual)
-
-
-def _own_names(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with GPT-2's own names for its sizes."""
-    others = {own: config[name] for name, own in OTHER_NAMES.items() if name in config}
-    return {**config, **others}
 
 
 def _heads(reader: MetadataReader, width: int, count: int) -> Heads:

@@ -81,9 +81,9 @@ class LFM2(HybridDecoder):
     def _config_reader(cls, checkpoint: Checkpoint) -> MetadataReader:
         config = checkpoint.config
         older = {usual: config[own] for own, usual in OLDER_NAMES.items() if own in config}
-        return MetadataReader.of_config(
-            {**cls.DEFAULTS, **config, **older}, f"{escape(checkpoint.path)}/config.json"
-        )
+        names = {usual: own for own, usual in OLDER_NAMES.items() if own in config}
+        source = f"{escape(checkpoint.path)}/config.json"
+        return MetadataReader.of_config({**cls.DEFAULTS, **config, **older}, source, names)
 
     @classmethod
     def _check_config(cls, reader: MetadataReader) -> None:

@@ -37,6 +37,7 @@ class LFM2MoE(LFM2, SigmoidMixtureDecoder):
         "num_experts": 32,
         "num_experts_per_tok": 4,
     }
+    CONFIG_NAMES: ClassVar = {}
     HF_NAMES: ClassVar = {
         **LFM2.HF_NAMES,
         **router_names("feed_forward.gate"),

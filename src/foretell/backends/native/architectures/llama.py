@@ -20,6 +20,7 @@ class Llama(MixtureDecoder):
 
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("llama",)
     MODEL_TYPES: ClassVar[tuple[str, ...]] = ("llama", "iquestcoder")
+    CONFIG_NAMES: ClassVar = {}  # of experts, which files alone have
     IS_INTERLEAVED: ClassVar = True
 
     def _config_mixture(self, reader: MetadataReader) -> Mixture | None:

@@ -54,9 +54,7 @@ class MiniMaxM2(SigmoidMixtureDecoder):
         if "rotary_dim" not in reader or "partial_rotary_factor" in reader:
             return reader
         share = reader.integer("rotary_dim", 2, 1024) / reader.integer("head_dim", 16, 1024)
-        return MetadataReader.of_config(
-            {**reader.values, "partial_rotary_factor": share}, reader.source
-        )
+        return reader.with_values({"partial_rotary_factor": share})
 
     @classmethod
     def _check_config(cls, reader: MetadataReader) -> None:
