@@ -13,6 +13,7 @@ from foretell.backends.native.mixtures import (
     router_names,
     shared_names,
 )
+from foretell.formats.checkpoint import Checkpoint
 from foretell.formats.metadata import MetadataReader
 
 
@@ -33,6 +34,17 @@ class HunyuanMoe(MixtureDecoder, Hunyuan):
         **router_names("mlp.gate.wg"),
         **shared_names("mlp.shared_mlp"),
     }
+
+    @classmethod
+    def _config_reader(cls, checkpoint: Checkpoint) -> MetadataReader:
+        """Experts are as wide as an MLP, whatever published configs say beside."""
+        reader = super()._config_reader(checkpoint).with_values({"moe_intermediate_size": None})
+        if not reader.is_list("num_experts_per_tok"):
+            return reader
+        used = reader.integers("num_experts_per_tok")
+        if len(set(used)) != 1:
+            raise reader.unsupported("a moe_topk that is not the same for all layers")
+        return reader.with_values({"num_experts_per_tok": used[0]})
 
     def _config_layers(self, reader: MetadataReader, mixture: Mixture) -> Mixture:
         return replace(mixture, shared=self.hidden)
