@@ -18,6 +18,7 @@ class MiniCPM(Granite):
 
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("minicpm",)
     MODEL_TYPES: ClassVar[tuple[str, ...]] = ("minicpm",)
+    DEFAULTS: ClassVar = {"dim_model_base": 1, "scale_depth": 1.0, "scale_emb": 1.0}
 
     @classmethod
     def _check_config(cls, reader: MetadataReader) -> None:
@@ -29,12 +30,13 @@ class MiniCPM(Granite):
 
     @classmethod
     def _config_factors(cls, reader: MetadataReader) -> Factors:
+        """Where a size that a factor follows is null, there is none."""
         width = reader.integer("hidden_size", 16, 2**16)
-        layers = reader.integer("num_hidden_layers", 1, 1024)
+        depth = reader.integer("num_hidden_layers", 1, 1024) ** 0.5
         return Factors(
-            embedding=reader.number("scale_emb", 1e-6, 1e6, 1.0),
-            residual=reader.number("scale_depth", 1e-6, 1e6, 1.0) / layers**0.5,
-            logits=reader.integer("dim_model_base", 1, 2**16, 1) / width,
+            embedding=reader.number("scale_emb", 1e-6, 1e6),
+            residual=reader.number("scale_depth", 1e-6, 1e6, depth) / depth,
+            logits=reader.integer("dim_model_base", 1, 2**16, width) / width,
         )
 
     @classmethod
