@@ -24,7 +24,22 @@ class Ministral3(Decoder):
 
     ARCHITECTURES: ClassVar = ("mistral3",)
     MODEL_TYPES: ClassVar = ("ministral3",)
-    DEFAULTS: ClassVar = {"head_dim": 128, "num_key_value_heads": 8, "rms_norm_eps": 1e-5}
+    DEFAULTS: ClassVar = {
+        "head_dim": 128,
+        "num_key_value_heads": 8,
+        "rms_norm_eps": 1e-5,
+        "rope_parameters": {
+            "rope_type": "yarn",
+            "rope_theta": 1_000_000.0,
+            "factor": 16.0,
+            "original_max_position_embeddings": 16_384,
+            "beta_fast": 32.0,
+            "beta_slow": 1.0,
+            "mscale": 1.0,
+            "mscale_all_dim": 1.0,
+            "llama_4_scaling_beta": 0.1,
+        },
+    }
     IS_INTERLEAVED: ClassVar = True
 
     @classmethod
@@ -45,7 +60,7 @@ class Ministral3(Decoder):
     def from_config(cls, checkpoint: Checkpoint) -> Self:
         """Read the sizes from `config.json`."""
         model, reader = super().from_config(checkpoint), cls._config_reader(checkpoint)
-        rope = reader.part("rope_parameters")
+        rope = reader.part("rope_scaling") or reader.part("rope_parameters")
         if rope is None or not rope.number("llama_4_scaling_beta", 0, 1e3, 0.0):
             return model
         return model._up_to(original_context(rope, reader))
