@@ -34,6 +34,7 @@ class Apertus(Decoder):
     DEFAULTS: ClassVar = {
         "rms_norm_eps": 1e-5,
         "max_position_embeddings": 65_536,
+        "rope_theta": 12_000_000.0,
         "rope_parameters": {
             "rope_type": "llama3",
             "rope_theta": 12_000_000.0,

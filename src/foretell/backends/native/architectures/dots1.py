@@ -21,6 +21,7 @@ class Dots1(SigmoidMixtureDecoder):
         "max_window_layers": 62,
         "moe_intermediate_size": 1408,
         "norm_topk_prob": False,
+        "num_key_value_heads": 32,
         "sliding_window": 4096,
     }
     HAS_HEAD_NORMS: ClassVar = True

@@ -17,7 +17,11 @@ class EXAONE(Decoder):
 
     ARCHITECTURES: ClassVar = ("exaone",)
     MODEL_TYPES: ClassVar = ("exaone",)
-    DEFAULTS: ClassVar = {"rms_norm_eps": 1e-5, "rope_theta": 500_000.0}
+    DEFAULTS: ClassVar = {
+        "num_key_value_heads": 8,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 500_000.0,
+    }
     CONFIG_NAMES: ClassVar = {
         "num_hidden_layers": "num_layers",
         "rms_norm_eps": "layer_norm_epsilon",

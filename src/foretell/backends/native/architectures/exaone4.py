@@ -30,6 +30,7 @@ class EXAONE4(Decoder):
     ARCHITECTURES: ClassVar = ("exaone4",)
     MODEL_TYPES: ClassVar = ("exaone4",)
     DEFAULTS: ClassVar = {
+        "num_key_value_heads": 32,
         "rms_norm_eps": 1e-5,
         "sliding_window": WINDOW,
     }

@@ -29,7 +29,11 @@ class Gemma(Decoder):
 
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("gemma",)
     MODEL_TYPES: ClassVar[tuple[str, ...]] = ("gemma",)
-    DEFAULTS: ClassVar[Mapping[str, Any]] = {"head_dim": 256, "tie_word_embeddings": True}
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "head_dim": 256,
+        "num_key_value_heads": 16,
+        "tie_word_embeddings": True,
+    }
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("gelu_pytorch_tanh", "gelu_new", "gelu")
     HF_NAMES: ClassVar[dict[str, HFName]] = above_one(Decoder.HF_NAMES)
 

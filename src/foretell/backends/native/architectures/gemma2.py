@@ -37,6 +37,7 @@ class Gemma2(Gemma):
         **Gemma.DEFAULTS,
         "attn_logit_softcapping": SCORE_CAP,
         "final_logit_softcapping": LOGIT_CAP,
+        "num_key_value_heads": 4,
         "query_pre_attn_scalar": 256,
     }
     CONFIG_NAMES: ClassVar = {"hidden_act": "hidden_activation"}

@@ -48,6 +48,15 @@ class GptOss(MixtureDecoder):
         "num_key_value_heads": 8,
         "num_local_experts": 128,
         "rms_norm_eps": 1e-5,
+        "rope_parameters": {
+            "rope_type": "yarn",
+            "factor": 32.0,
+            "beta_fast": 32.0,
+            "beta_slow": 1.0,
+            "truncate": False,
+            "original_max_position_embeddings": 4096,
+        },
+        "rope_theta": 150_000.0,
         "sliding_window": 128,
     }
     HF_NAMES: ClassVar = {

@@ -24,7 +24,12 @@ class GPTNeoX(GPT):
 
     ARCHITECTURES: ClassVar = ("gptneox",)
     MODEL_TYPES: ClassVar = ("gpt_neox",)
-    DEFAULTS: ClassVar = {"rotary_pct": 0.25, "rotary_emb_base": 10_000, "layer_norm_eps": 1e-5}
+    DEFAULTS: ClassVar = {
+        "intermediate_size": 24_576,
+        "layer_norm_eps": 1e-5,
+        "rotary_emb_base": 10_000,
+        "rotary_pct": 0.25,
+    }
     CONFIG_NAMES: ClassVar = {
         "partial_rotary_factor": "rotary_pct",
         "rope_theta": "rotary_emb_base",

@@ -14,7 +14,12 @@ class Helium(Decoder):
     """The sizes of one Helium model, and its computation."""
 
     MODEL_TYPES: ClassVar = ("helium",)
-    DEFAULTS: ClassVar = {"head_dim": 128, "rms_norm_eps": 1e-8, "rope_theta": 100_000.0}
+    DEFAULTS: ClassVar = {
+        "head_dim": 128,
+        "num_key_value_heads": 20,
+        "rms_norm_eps": 1e-8,
+        "rope_theta": 100_000.0,
+    }
     IS_INTERLEAVED_IN_FOLDERS: ClassVar = True
 
     @classmethod

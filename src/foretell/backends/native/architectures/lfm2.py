@@ -36,6 +36,7 @@ class LFM2(HybridDecoder):
     MODEL_TYPES: ClassVar = ("lfm2",)
     DEFAULTS: ClassVar = {
         "norm_eps": 1e-5,
+        "num_key_value_heads": 8,
         "rope_theta": 1_000_000.0,
         "tie_word_embeddings": True,
     }

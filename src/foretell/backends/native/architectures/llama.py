@@ -19,7 +19,7 @@ class Llama(MixtureDecoder):
     """The sizes of one Llama model, and its computation."""
 
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("llama",)
-    MODEL_TYPES: ClassVar[tuple[str, ...]] = ("llama", "iquestcoder")
+    MODEL_TYPES: ClassVar[tuple[str, ...]] = ("llama",)
     CONFIG_NAMES: ClassVar = {}  # of experts, which files alone have
     IS_INTERLEAVED: ClassVar = True
 

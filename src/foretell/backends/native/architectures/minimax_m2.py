@@ -34,7 +34,9 @@ class MiniMaxM2(SigmoidMixtureDecoder):
     MODEL_TYPES: ClassVar = ("minimax_m2",)
     CONFIG_NAMES: ClassVar = MixtureDecoder.CONFIG_NAMES
     DEFAULTS: ClassVar = {
+        "head_dim": 128,
         "num_experts_per_tok": 8,
+        "num_key_value_heads": 8,
         "num_local_experts": 256,
         "rope_theta": 5_000_000.0,
     }

@@ -22,6 +22,7 @@ class Mistral(Llama):
 
     ARCHITECTURES: ClassVar = ()
     MODEL_TYPES: ClassVar = ("mistral", "ministral")
+    DEFAULTS: ClassVar = {"num_key_value_heads": 8}
 
     @classmethod
     def _windows(

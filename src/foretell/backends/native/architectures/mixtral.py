@@ -19,7 +19,13 @@ class Mixtral(MixtureDecoder):
     """The sizes of one Mixtral model, and its computation."""
 
     MODEL_TYPES: ClassVar = ("mixtral",)
-    DEFAULTS: ClassVar = {"num_local_experts": 8, "num_experts_per_tok": 2}
+    DEFAULTS: ClassVar = {
+        "num_experts_per_tok": 2,
+        "num_key_value_heads": 8,
+        "num_local_experts": 8,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 1_000_000.0,
+    }
     HF_NAMES: ClassVar = {
         **MixtureDecoder.HF_NAMES,
         **router_names("block_sparse_moe.gate", "mlp.gate"),

@@ -17,7 +17,12 @@ class Olmoe(MixtureDecoder):
     ARCHITECTURES: ClassVar = ("olmoe",)
     MODEL_TYPES: ClassVar = ("olmoe",)
     NORMALIZES: ClassVar = False
-    DEFAULTS: ClassVar = {"norm_topk_prob": False, "num_experts": 64, "num_experts_per_tok": 8}
+    DEFAULTS: ClassVar = {
+        "norm_topk_prob": False,
+        "num_experts": 64,
+        "num_experts_per_tok": 8,
+        "rms_norm_eps": 1e-5,
+    }
 
     @classmethod
     def _check_config(cls, reader: MetadataReader) -> None:

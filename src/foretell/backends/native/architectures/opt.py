@@ -32,7 +32,11 @@ class OPT(GPT):
 
     ARCHITECTURES: ClassVar = ()
     MODEL_TYPES: ClassVar = ("opt",)
-    DEFAULTS: ClassVar = {"layer_norm_epsilon": 1e-5, "tie_word_embeddings": True}
+    DEFAULTS: ClassVar = {
+        "ffn_dim": 3072,
+        "layer_norm_epsilon": 1e-5,
+        "tie_word_embeddings": True,
+    }
     CONFIG_NAMES: ClassVar = {"hidden_act": "activation_function"}
     HIDDEN_KEY: ClassVar = "ffn_dim"
     ACTIVATIONS: ClassVar = ("relu",)

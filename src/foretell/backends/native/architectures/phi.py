@@ -25,7 +25,11 @@ class Phi(GPT):
 
     ARCHITECTURES: ClassVar = ("phi2",)
     MODEL_TYPES: ClassVar = ("phi",)
-    DEFAULTS: ClassVar = {"layer_norm_eps": 1e-5, "partial_rotary_factor": 0.5}
+    DEFAULTS: ClassVar = {
+        "intermediate_size": 8192,
+        "layer_norm_eps": 1e-5,
+        "partial_rotary_factor": 0.5,
+    }
     CONFIG_EPS: ClassVar = "layer_norm_eps"
     HIDDEN_KEY: ClassVar = "intermediate_size"
     KV_HEADS_KEY: ClassVar = "num_key_value_heads"

@@ -21,6 +21,7 @@ class Phi3(Decoder):
 
     ARCHITECTURES: ClassVar = ("phi3",)
     MODEL_TYPES: ClassVar = ("phi3",)
+    DEFAULTS: ClassVar = {"rms_norm_eps": 1e-5}
     FUSES_GATE: ClassVar = True
     HF_NAMES: ClassVar = {
         **Decoder.HF_NAMES,

@@ -14,6 +14,7 @@ class Qwen2(Decoder):
 
     ARCHITECTURES: ClassVar = ("qwen2",)
     MODEL_TYPES: ClassVar = ("qwen2",)
+    DEFAULTS: ClassVar = {"num_key_value_heads": 32}
     HAS_BIASES: ClassVar = True
 
 

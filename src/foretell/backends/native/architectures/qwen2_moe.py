@@ -26,6 +26,7 @@ class Qwen2Moe(Qwen3Moe):
         "moe_intermediate_size": 1408,
         "num_experts": 60,
         "num_experts_per_tok": 4,
+        "num_key_value_heads": 16,
         "shared_expert_intermediate_size": 5632,
     }
     HAS_HEAD_NORMS: ClassVar = False

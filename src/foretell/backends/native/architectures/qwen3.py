@@ -14,6 +14,7 @@ class Qwen3(Decoder):
 
     ARCHITECTURES: ClassVar = ("qwen3",)
     MODEL_TYPES: ClassVar = ("qwen3",)
+    DEFAULTS: ClassVar = {"head_dim": 128, "num_key_value_heads": 32}
     HAS_HEAD_NORMS: ClassVar = True
 
 

@@ -27,6 +27,7 @@ class Qwen35(DeltaNetDecoder):
 
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("qwen35",)
     MODEL_TYPES: ClassVar[tuple[str, ...]] = ("qwen3_5", "qwen3_5_text")
+    DEFAULTS: ClassVar = {**DeltaNetDecoder.DEFAULTS, "num_key_value_heads": 4}
 
     @classmethod
     def from_gguf(cls, file: GGUFFile, reader: MetadataReader) -> Self:

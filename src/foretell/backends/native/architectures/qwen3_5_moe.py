@@ -22,6 +22,7 @@ class Qwen35Moe(Qwen35, Qwen2Moe):
         "moe_intermediate_size": 512,
         "num_experts": 256,
         "num_experts_per_tok": 8,
+        "num_key_value_heads": 2,
         "shared_expert_intermediate_size": 512,
     }
     HAS_BIASES: ClassVar = False

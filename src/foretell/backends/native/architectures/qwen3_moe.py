@@ -22,6 +22,7 @@ class Qwen3Moe(MixtureDecoder):
         "norm_topk_prob": False,
         "num_experts": 128,
         "num_experts_per_tok": 8,
+        "num_key_value_heads": 4,
     }
     HAS_HEAD_NORMS: ClassVar = True
 

@@ -36,6 +36,7 @@ class Qwen3Next(DeltaNetDecoder, Qwen2Moe):
         "moe_intermediate_size": 512,
         "num_experts": 512,
         "num_experts_per_tok": 10,
+        "num_key_value_heads": 2,
         "shared_expert_intermediate_size": 512,
     }
     HAS_BIASES: ClassVar = False

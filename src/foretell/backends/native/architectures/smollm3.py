@@ -24,7 +24,11 @@ class SmolLM3(Decoder):
 
     ARCHITECTURES: ClassVar = ("smollm3",)
     MODEL_TYPES: ClassVar = ("smollm3",)
-    DEFAULTS: ClassVar = {"tie_word_embeddings": True, "rope_theta": 2_000_000.0}
+    DEFAULTS: ClassVar = {
+        "num_key_value_heads": 4,
+        "rope_theta": 2_000_000.0,
+        "tie_word_embeddings": True,
+    }
     IS_INTERLEAVED: ClassVar = True
 
     rotated: tuple[int, ...] = ()

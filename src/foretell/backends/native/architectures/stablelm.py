@@ -27,7 +27,11 @@ class StableLM(LayerNormDecoder):
 
     ARCHITECTURES: ClassVar = ("stablelm",)
     MODEL_TYPES: ClassVar = ("stablelm",)
-    DEFAULTS: ClassVar = {"partial_rotary_factor": 0.25, "layer_norm_eps": 1e-5}
+    DEFAULTS: ClassVar = {
+        "layer_norm_eps": 1e-5,
+        "num_key_value_heads": 32,
+        "partial_rotary_factor": 0.25,
+    }
     HF_NAMES: ClassVar = {
         **LayerNormDecoder.HF_NAMES,
         **hf_names(attn_q_norm="self_attn.q_layernorm", attn_k_norm="self_attn.k_layernorm"),

@@ -18,7 +18,12 @@ class StarCoder2(GPT):
 
     ARCHITECTURES: ClassVar = ("starcoder2",)
     MODEL_TYPES: ClassVar = ("starcoder2",)
-    DEFAULTS: ClassVar = {"norm_epsilon": 1e-5, "tie_word_embeddings": True}
+    DEFAULTS: ClassVar = {
+        "intermediate_size": 12_288,
+        "norm_epsilon": 1e-5,
+        "num_key_value_heads": 2,
+        "tie_word_embeddings": True,
+    }
     CONFIG_EPS: ClassVar = "norm_epsilon"
     ACTIVATIONS: ClassVar = ("gelu_pytorch_tanh",)
     HIDDEN_KEY: ClassVar = "intermediate_size"

@@ -17,7 +17,6 @@ class VaultGemma(Gemma2):
 
     ARCHITECTURES: ClassVar = ()
     MODEL_TYPES: ClassVar = ("vaultgemma",)
-    DEFAULTS: ClassVar = {**Gemma2.DEFAULTS, "num_key_value_heads": 4}
     HF_NAMES: ClassVar = {
         **Gemma.HF_NAMES,
         **above_one(hf_names(ffn_norm="pre_feedforward_layernorm")),
