@@ -138,7 +138,17 @@ def test_what_is_not_known_is_unsupported(
         read_vocabulary(byte_metadata, "m.gguf")
 
 
-def test_sentencepiece_that_drops_spaces_is_unsupported(piece_metadata: dict[str, Any]) -> None:
+def test_all_models_are_named(byte_metadata: dict[str, Any]) -> None:
+    byte_metadata["tokenizer.ggml.model"] = "bert"
+    with pytest.raises(UnsupportedModelError, match="must be 'gpt2', 'llama' or 'unigram'$"):
+        read_vocabulary(byte_metadata, "m.gguf")
+
+
+@pytest.mark.parametrize("model", ["llama", "unigram"])
+def test_sentencepiece_that_drops_spaces_is_unsupported(
+    piece_metadata: dict[str, Any], model: str
+) -> None:
+    piece_metadata["tokenizer.ggml.model"] = model
     piece_metadata["tokenizer.ggml.remove_extra_whitespaces"] = True
     with pytest.raises(UnsupportedModelError, match="remove_extra_whitespaces is true"):
         read_vocabulary(piece_metadata, "m.gguf")

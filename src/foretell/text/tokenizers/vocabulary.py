@@ -213,9 +213,10 @@ def _read_model(reader: MetadataReader) -> str:
     model = reader.text(key)
     if model not in ("gpt2", SPACED, *SENTENCEPIECE):
         raise UnsupportedModelError(
-            f"{reader.source}: {key} is {quote(model)}: must be 'gpt2', 'llama' or {SPACED!r}"
+            f"{reader.source}: {key} is {quote(model)}: must be 'gpt2', 'llama', 'unigram' or "
+            f"{SPACED!r}"
         )
-    if model == "llama" and reader.flag("tokenizer.ggml.remove_extra_whitespaces", False):
+    if model in SENTENCEPIECE and reader.flag("tokenizer.ggml.remove_extra_whitespaces", False):
         raise UnsupportedModelError(
             f"{reader.source}: tokenizer.ggml.remove_extra_whitespaces is true: must be false"
         )
