@@ -141,12 +141,22 @@ def test_a_piece_too_many_for_the_model_is_refused(model: bytes, tmp_path: Path)
     [
         ({"model_type": "char"}, "pieces of kind 'char': must be 'bpe' or 'unigram'"),
         ({"normalization_rule_name": "nmt_nfkc"}, "replaces characters"),
+        ({"treat_whitespace_as_suffix": True}, "has treat_whitespace_as_suffix"),
         ({"remove_extra_whitespaces": True}, "removes extra white space"),
     ],
 )
 def test_other_kinds_are_refused(settings: dict[str, Any], reason: str, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match=reason):
         Tokenizer.from_folder(folder_of(train(**settings), tmp_path))
+
+
+def test_characters_of_decoded_texts_are_not_replaced(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.tsv"
+    rules.write_text("61\t62\n")  # a becomes b
+    model = train(denormalization_rule_tsv=str(rules))
+    assert "b" in sentencepiece.SentencePieceProcessor(model_proto=model).decode(["▁a"])
+    with pytest.raises(UnsupportedModelError, match="replaces characters of decoded texts"):
+        Tokenizer.from_folder(folder_of(model, tmp_path))
 
 
 def test_damaged_files_are_sentences(model: bytes, tmp_path: Path) -> None:

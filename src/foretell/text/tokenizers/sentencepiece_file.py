@@ -16,9 +16,9 @@ from foretell.text.tokenizers.vocabulary import MAX_TOKENS, TokenType
 from foretell.utils.quoting import quote
 
 # Fields of ModelProto, SentencePiece, TrainerSpec and NormalizerSpec.
-PIECES, TRAINER, NORMALIZER = 1, 2, 3
+PIECES, TRAINER, NORMALIZER, DENORMALIZER = 1, 2, 3, 5
 PIECE, SCORE, KIND = 1, 2, 3
-MODEL_TYPE, UNK_ID, BOS_ID, EOS_ID = 3, 40, 41, 42
+MODEL_TYPE, SPACE_IS_SUFFIX, UNK_ID, BOS_ID, EOS_ID = 3, 24, 40, 41, 42
 CHARSMAP, ADD_DUMMY_PREFIX, REMOVE_EXTRA_WHITESPACES, ESCAPE_WHITESPACES = 2, 3, 4, 5
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -50,22 +50,26 @@ def read_sentencepiece(data: bytes, source: str) -> dict[str, Any]:
         UnsupportedModelError: its pieces are words or characters, or it prepares the text in a way
             that is not known here.
     """
-    pieces, trainer, normalizer = _Pieces(), dict[int, Value](), dict[int, Value]()
+    pieces, specs = _Pieces(), dict[int, dict[int, Value]]()
     try:
         for number, value in _fields(data):
             if number == PIECES:
                 _add_piece(pieces, _bytes(value))
-            elif number == TRAINER:
-                trainer = dict(_fields(_bytes(value)))
-            elif number == NORMALIZER:
-                normalizer = dict(_fields(_bytes(value)))
+            elif number in (TRAINER, NORMALIZER, DENORMALIZER):
+                specs[number] = dict(_fields(_bytes(value)))
     except (ValueError, IndexError, struct.error) as error:
         raise ModelFileError(
             f"{source} is damaged: must be a model of SentencePiece ({error})"
         ) from None
     if not pieces.tokens:
         raise ModelFileError(f"{source} has no pieces: must be a model of SentencePiece")
-    _check_kind(trainer, normalizer, source)
+    trainer, normalizer, denormalizer = (
+        specs.get(number, {}) for number in (TRAINER, NORMALIZER, DENORMALIZER)
+    )
+    _check_kind(trainer, source)
+    _check_preparation(normalizer, source)
+    if denormalizer.get(CHARSMAP):
+        raise UnsupportedModelError(f"{source} replaces characters of decoded texts: must not")
     return _metadata(pieces, trainer, normalizer)
 
 
@@ -90,7 +94,7 @@ def _metadata(
     }
 
 
-def _check_kind(trainer: dict[int, Value], normalizer: dict[int, Value], source: str) -> None:
+def _check_kind(trainer: dict[int, Value], source: str) -> None:
     kind = trainer.get(MODEL_TYPE, UNIGRAM)
     if kind not in MODELS:
         name = OTHER_MODELS.get(kind, kind)
@@ -98,6 +102,11 @@ def _check_kind(trainer: dict[int, Value], normalizer: dict[int, Value], source:
             f"{source} has pieces of kind {quote(name)}: must be 'bpe' or 'unigram'; load "
             "it with transformers' AutoTokenizer and save it again, or give tokenizer="
         )
+    if trainer.get(SPACE_IS_SUFFIX):
+        raise UnsupportedModelError(f"{source} has treat_whitespace_as_suffix: must not")
+
+
+def _check_preparation(normalizer: dict[int, Value], source: str) -> None:
     if normalizer.get(CHARSMAP):
         raise UnsupportedModelError(f"{source} replaces characters of a text: must not")
     if normalizer.get(REMOVE_EXTRA_WHITESPACES, 1):
