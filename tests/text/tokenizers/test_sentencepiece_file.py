@@ -12,6 +12,8 @@ import pytest
 import sentencepiece
 from support.folder_tokenizers import CORPUS
 from support.spm_oracle import blob, integer
+from transformers import LlamaTokenizer
+from transformers.tokenization_utils_base import generate_merges
 
 from foretell.errors import ModelFileError, UnsupportedModelError
 from foretell.text.tokenizer import Tokenizer
@@ -157,6 +159,38 @@ def test_characters_of_decoded_texts_are_not_replaced(tmp_path: Path) -> None:
     assert "b" in sentencepiece.SentencePieceProcessor(model_proto=model).decode(["▁a"])
     with pytest.raises(UnsupportedModelError, match="replaces characters of decoded texts"):
         Tokenizer.from_folder(folder_of(model, tmp_path))
+
+
+def theirs_of(model: bytes, **settings: Any) -> LlamaTokenizer:
+    """Transformers' tokenizer of these pieces."""
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+    ids = range(pieces.vocab_size())
+    vocab = {pieces.id_to_piece(i): i for i in ids}
+    scores = {pieces.id_to_piece(i): -i for i in ids if not pieces.is_byte(i) and i > 2}
+    return LlamaTokenizer(vocab, generate_merges(vocab, scores), **settings)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"tokenizer_class": "LlamaTokenizer"},
+        {"tokenizer_class": "LlamaTokenizer", "legacy": False},
+        {"tokenizer_class": "LlamaTokenizer", "legacy": True},
+    ],
+    ids=["not said", "not legacy", "legacy"],
+)
+def test_spaces_go_where_transformers_puts_them(config: dict[str, Any], tmp_path: Path) -> None:
+    model = train()
+    ours = Tokenizer.from_folder(folder_of(model, tmp_path, **config))
+    theirs = theirs_of(model, **{key: config[key] for key in ("legacy",) if key in config})
+    for text in ("The cat</s>The dog", " The cat</s> The dog", "</s>The cat</s></s> so", "▁ a"):
+        ids = ours.encode(text, add_special_tokens=False, parse_special=True)
+        assert ids == theirs.encode(text, add_special_tokens=False)
+
+
+def test_an_end_after_each_text_is_refused(model: bytes, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedModelError, match="add_eos_token is true: must be false"):
+        Tokenizer.from_folder(folder_of(model, tmp_path, add_eos_token=True))
 
 
 def test_damaged_files_are_sentences(model: bytes, tmp_path: Path) -> None:

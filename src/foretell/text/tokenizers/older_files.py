@@ -36,6 +36,9 @@ from foretell.text.tokenizers.vocabulary import (
 )
 from foretell.utils.quoting import escape, quote
 
+LLAMA_TOKENIZERS = ("LlamaTokenizer", "LlamaTokenizerFast")
+"""Of them alone `legacy` is false where it is not stated."""
+
 UNREAD = ("vocab.txt", "spiece.model")
 _NUMBERED = re.compile(r"tokenizer\.model\.v\d+(m\d+)?")
 """Mistral's names of its `tokenizer.model`, by version."""
@@ -59,17 +62,25 @@ def read_older(folder: Path) -> MergedVocabulary:
         raise UnsupportedModelError(_no_tokenizer(folder))
     config = read_optional_object(folder / TOKENIZER_CONFIG) or {}
     source = escape(path)
+    if config.get("add_eos_token"):
+        raise UnsupportedModelError(
+            f"{escape(folder / TOKENIZER_CONFIG)}: add_eos_token is true: must be false"
+        )
     metadata = _read(path, config, source)
     files = read_settings(folder, source)
     _add_tokens(metadata, _added_tokens(folder, config), files)
     _name_roles(metadata, config, files)
     vocabulary = read_vocabulary(metadata, source, files.end_ids)
     named = {**vocabulary.special_tokens, **files.special_tokens}
+    is_llama = config.get("tokenizer_class") in LLAMA_TOKENIZERS
+    is_legacy = bool(config.get("legacy", not is_llama))
     return replace(
         vocabulary,
         special_tokens=named,
         chat_templates=files.chat_templates,
         spaces_user_defined=False,
+        spaces_after_tokens=is_legacy,
+        doubles_spaces=is_legacy and not is_llama,
     )
 
 

@@ -59,14 +59,23 @@ class SentencePieceCodec:
 
     def encode(self, text: str, place: Place = Place.START) -> list[int]:
         """Ids of a text that holds no control token, the prefix spaces included."""
-        prefix = SPACE if self._vocabulary.adds_space_prefix else ""
+        text = text.replace(" ", SPACE)
         ids: list[int] = []
-        before = "" if place is Place.INSIDE else prefix
-        for part in self._split(text.replace(" ", SPACE)):
+        before = self._prefix(text, place)
+        for part in self._split(text):
             user_defined = self._user_defined.get(part)
             ids += self._merge(before + part) if user_defined is None else [user_defined]
-            before = prefix if self._vocabulary.spaces_user_defined else ""
+            before = SPACE if self._vocabulary.spaces_user_defined else ""
         return ids
+
+    def _prefix(self, text: str, place: Place) -> str:
+        """The space that goes before a text, whose spaces are written as pieces have them."""
+        rules = self._vocabulary
+        if place is Place.INSIDE or not rules.adds_space_prefix:
+            return ""
+        if place is Place.AFTER_TOKEN and not rules.spaces_after_tokens:
+            return ""
+        return SPACE if rules.doubles_spaces or not text.startswith(SPACE) else ""
 
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes that a token stands for; control tokens give their name."""

@@ -51,8 +51,8 @@ class UnigramCodec(SentencePieceCodec):
         """Ids of a text that holds no control token, the prefix space included."""
         if not text:
             return []
-        has_prefix = place is not Place.INSIDE and self._vocabulary.adds_space_prefix
-        return self._segment(f"{SPACE if has_prefix else ''}{text.replace(' ', SPACE)}")
+        text = text.replace(" ", SPACE)
+        return self._segment(self._prefix(text, place) + text)
 
     def _segment(self, text: str) -> list[int]:
         best = self._best_ends(text)

@@ -145,6 +145,8 @@ class MergedVocabulary(Vocabulary):
         unknown_token_id: what stands for a character that nothing else spells.
         spaces_user_defined: whether the space that goes before a text goes after user-defined
             tokens too, as in llama.cpp.
+        spaces_after_tokens: whether it goes after control tokens.
+        doubles_spaces: whether it goes before a text that begins with a space.
     """
 
     model: str
@@ -153,6 +155,8 @@ class MergedVocabulary(Vocabulary):
     pretokenizer: PreTokenizer
     unknown_token_id: int | None
     spaces_user_defined: bool
+    spaces_after_tokens: bool = field(default=True, kw_only=True)
+    doubles_spaces: bool = field(default=True, kw_only=True)
 
 
 def read_vocabulary(
