@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from foretell.backends.native.decoder import Decoder
+from foretell.backends.native.decoder import MLP, QKV, Decoder
+from foretell.formats.metadata import MetadataReader
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,13 @@ class InternLM3(Decoder):
     MODEL_TYPES: ClassVar = ("internlm3",)
     DEFAULTS: ClassVar = {"head_dim": 128, "num_key_value_heads": 2, "rms_norm_eps": 1e-5}
     CONFIG_NAMES: ClassVar = {"attention_bias": "qkv_bias", "mlp_bias": "bias"}
+
+    @classmethod
+    def _config_biases(cls, reader: MetadataReader) -> frozenset[str]:
+        """`bias` is of all products but queries, keys and values."""
+        qkv = QKV if reader.flag("attention_bias", False) else ()
+        others = ("attn_output", *MLP) if reader.flag("mlp_bias", False) else ()
+        return frozenset((*qkv, *others))
 
 
 FAMILY = InternLM3
