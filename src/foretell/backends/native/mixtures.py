@@ -218,8 +218,10 @@ class MixtureDecoder(Decoder):
         """(residual +) the expert that all tokens share."""
         gates, values = self._shared_rows(plan, h, name, hidden)
         rows, down = plan.silu_mul(gates, values), f"{name}.ffn_down_shexp"
-        if residual is None or not self.GATES_SHARED:
+        if not self.GATES_SHARED:
             return self._add(plan, rows, down, residual)
+        if residual is None:
+            raise ValueError("a shared expert's gate needs a residual that it is added to")
         gate = plan.linear(h, f"{name}.ffn_gate_inp_shexp.weight", 1)
         return plan.add_gated(residual, gate, self._linear(plan, rows, down, self.width))
 
