@@ -275,13 +275,13 @@ NB_MODULE(_core, m) {
         .def(
             "__init__",
             [](Routing* self, int experts, int used, Scoring scoring, bool normalizes, int groups,
-               int groups_used, int group_best, float factor, float threshold) {
+               int groups_used, int group_best, float factor, float eps, float threshold) {
                 new (self) Routing{experts,     used,       scoring, normalizes, groups,
-                                   groups_used, group_best, factor,  threshold};
+                                   groups_used, group_best, factor,  eps,        threshold};
             },
             "experts"_a, "used"_a, "scoring"_a, nb::kw_only(), "normalizes"_a = false,
             "groups"_a = 1, "groups_used"_a = 1, "group_best"_a = 1, "factor"_a = 1.0f,
-            "threshold"_a = 0.0f)
+            "eps"_a = 1e-20f, "threshold"_a = 0.0f)
         .def_ro("experts", &Routing::experts)
         .def_ro("used", &Routing::used)
         .def_ro("scoring", &Routing::scoring);

@@ -47,6 +47,7 @@ struct Routing {
     bool normalizes = false;
     int groups = 1, groups_used = 1, group_best = 1;
     float factor = 1;
+    float eps = 1e-20f;   // normalizes: what is added to the sum that weights are divided by
     float threshold = 0;  // sparse_mixer: how far below the best an expert may be, relatively
 };
 

@@ -85,9 +85,9 @@ void weigh(const RouteTask& task, ExpertValues& scores) {
     if (routing.scoring == Scoring::chosen_softmax) softmax(chosen, routing.used);
     float factor = routing.factor;
     if (routing.normalizes) {
-        float sum = 1e-20f;
+        float sum = 0;
         for (int i = 0; i < routing.used; ++i) sum += chosen[i];
-        factor /= sum;
+        factor /= sum + routing.eps;
     }
     for (int i = 0; i < routing.used; ++i) task.weights[i] = chosen[i] * factor;
 }

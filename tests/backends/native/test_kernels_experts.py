@@ -99,6 +99,19 @@ def test_a_bias_changes_the_choice_and_not_the_weights(isa):
 
 
 @ON_EVERY_ISA
+@pytest.mark.parametrize("eps", [0.0, 1e-20, 1e-6, 0.5])
+def test_what_is_added_to_the_sum(isa, eps):
+    logits = random_logits() - 14
+    scores = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    choice = chosen(scores, 4)
+    weights = np.take_along_axis(scores, choice, axis=-1)
+    weights /= weights.sum(axis=-1, keepdims=True) + eps
+    routing = Routing(EXPERTS, 4, Scoring.sigmoid, normalizes=True, eps=eps)
+    result = routed(isa, logits, routing)
+    np.testing.assert_allclose(result, spread(choice, weights, EXPERTS), rtol=1e-5, atol=1e-12)
+
+
+@ON_EVERY_ISA
 @pytest.mark.parametrize("group_best", [1, 2])
 def test_experts_of_the_best_groups_alone(isa, group_best):
     logits = random_logits(24)

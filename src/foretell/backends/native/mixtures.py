@@ -239,9 +239,13 @@ class SigmoidMixtureDecoder(MixtureDecoder):
 
     A bias, by which training evened the load, is added for the choice; experts of the best groups
     alone are chosen, the first layers have an MLP, and one expert or several are shared.
+
+    Attributes:
+        SUM_EPS: what is added to the sum of the chosen experts' scores before it divides them.
     """
 
     CONFIG_NAMES: ClassVar = {"num_experts": "n_routed_experts"}
+    SUM_EPS: ClassVar[float] = 1e-20
     HF_NAMES: ClassVar[dict[str, HFName]] = {
         **MixtureDecoder.HF_NAMES,
         **shared_names("mlp.shared_experts"),
@@ -306,6 +310,7 @@ class SigmoidMixtureDecoder(MixtureDecoder):
             groups_used=groups_used,
             group_best=min(2 if scoring is Scoring.sigmoid else 1, count // num_groups),
             factor=factor,
+            eps=self.SUM_EPS,
         )
 
     def _config_layers(self, reader: MetadataReader, mixture: Mixture) -> Mixture:

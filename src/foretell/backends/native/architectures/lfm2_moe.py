@@ -38,6 +38,7 @@ class LFM2MoE(LFM2, SigmoidMixtureDecoder):
         "num_experts_per_tok": 4,
     }
     CONFIG_NAMES: ClassVar = {}
+    SUM_EPS: ClassVar = 1e-6
     HF_NAMES: ClassVar = {
         **LFM2.HF_NAMES,
         **router_names("feed_forward.gate"),

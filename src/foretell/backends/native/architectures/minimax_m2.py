@@ -32,6 +32,7 @@ class MiniMaxM2(SigmoidMixtureDecoder):
 
     ARCHITECTURES: ClassVar = ("minimax-m2",)
     MODEL_TYPES: ClassVar = ("minimax_m2",)
+    SUM_EPS: ClassVar = 0.0
     CONFIG_NAMES: ClassVar = MixtureDecoder.CONFIG_NAMES
     DEFAULTS: ClassVar = {
         "head_dim": 128,
