@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support import markers
 from support.fake_hub import FakeHub
 from support.loopback_hub import LoopbackHub, loopback_hub_in
@@ -16,6 +17,11 @@ from support.loopback_hub import LoopbackHub, loopback_hub_in
 from foretell import hub
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a hub other than `loopback_hub`
+
+settings.register_profile(  # how long an example takes says how busy the machine is
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:
