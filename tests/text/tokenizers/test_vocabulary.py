@@ -140,9 +140,8 @@ def test_what_is_not_known_is_unsupported(
 
 def test_all_models_are_named(byte_metadata: dict[str, Any]) -> None:
     byte_metadata["tokenizer.ggml.model"] = "bert"
-    with pytest.raises(
-        UnsupportedModelError, match=r"must be 'gpt2', 'llama', 'unigram' or 'gemma4'$"
-    ):
+    named = r"must be 'gpt2', 'llama', 'unigram' or 'gemma4'$"
+    with pytest.raises(UnsupportedModelError, match=named):
         read_vocabulary(byte_metadata, "m.gguf")
 
 
