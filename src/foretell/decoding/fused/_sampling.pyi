@@ -92,6 +92,11 @@ def exp_of(x: float) -> float:
 def log_of(x: float) -> float:
     """ln x; NaN below 0."""
 
+def divergence(p: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], log_p: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], log_q: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> float:
+    """
+    Σ m · (ln m - (ln p + ln q) / 2), m the mean of p and q; ln m is -85.2 at least, the other -1e4.
+    """
+
 def largest_products(vectors: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], others: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], largest: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]) -> None:
     """
     The largest inner product of each of the others with any of the vectors.
