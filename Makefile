@@ -50,7 +50,7 @@ demo: $(VENV)/built ## watch the default model write
 
 .PHONY: test
 test: $(VENV)/tested web-packages ## all tests (fetches the default model)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # What the playground is tested with; WEB_TESTS="tests/web/browser/page.spec.mjs" runs less, and SLOW=4
 # runs it as on a slow phone (tests/web/README.md).
@@ -85,7 +85,7 @@ page-speed: $(VENV)/tested $(WEB)/made ## the playground in a browser: bytes, fr
 
 .PHONY: test-fast
 test-fast: $(VENV)/tested-fast ## the quick half: no torch, no model
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not torch and not model"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not torch and not model"
 
 # Clients of the server, each unmodified, have an environment of their own, with .venv's behind it.
 CLIENTS := build/clients

@@ -15,7 +15,7 @@ from foretell.errors import ForetellError
 REFUSED = [
     ("GPTNEOX", {"hidden_act": "swish"}, "the activation 'swish'"),
     ("GPTNEOX", {"rope_parameters": {"rope_type": "odd"}}, "rope type 'odd'"),
-    ("GPTNEOX", {"rotary_pct": 2, "rope_parameters": None}, "'partial_rotary_factor' is 2"),
+    ("GPTNEOX", {"rotary_pct": 2, "rope_parameters": None}, "'rotary_pct' is 2"),
     ("GPTJ", {"rotary_dim": 7}, "rotary_dim is 7: must be even"),
     ("GPTJ", {"rotary_dim": 64}, "'rotary_dim' is 64"),
     (

@@ -1,4 +1,4 @@
-"""IQuest-Coder: Llama by another name, with defaults of its own."""
+"""IQuest-Coder (IQuest Lab 2026): Llama by another name, with defaults of its own."""
 
 from __future__ import annotations
 
