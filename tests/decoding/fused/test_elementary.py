@@ -1,4 +1,4 @@
-"""exp and log against decimals, and inner products in their order."""
+"""exp, log and powers against decimals, and inner products in their order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from foretell.decoding import softmax
-from foretell.decoding.fused.elementary import exp, exp_of, largest_products, log, log_of
+from foretell.decoding.fused.elementary import (
+    exp,
+    exp_of,
+    expm1_of,
+    largest_products,
+    log,
+    log_of,
+    pow_of,
+)
 
 
 def ulps(found: float, exact: Decimal) -> float:
@@ -47,6 +55,26 @@ def test_numbers_at_the_ends() -> None:
     assert all(map(math.isnan, [exp_of(math.nan), log_of(math.nan), log_of(-1.0)]))
 
 
+def test_powers_are_rounded_once() -> None:
+    rng = np.random.default_rng(3)
+    bases, exponents = rng.uniform(0, 50, 300).tolist(), rng.normal(0, 20, 300).tolist()
+    with localcontext(prec=80):
+        for base, exponent in zip(bases, exponents, strict=True):
+            exact = (Decimal(base).ln() * Decimal(exponent)).exp()
+            assert pow_of(base, exponent) == float(exact)
+        for x in [*rng.normal(0, 9, 200).tolist(), *(10.0 ** rng.uniform(-20, 0, 200)).tolist()]:
+            assert expm1_of(x) == float(Decimal(x).exp() - 1)
+
+
+def test_powers_at_the_ends() -> None:
+    assert [pow_of(2, n) for n in (-1074, -3, 0, 10)] == [math.ulp(0.0), 0.125, 1.0, 1024.0]
+    assert [pow_of(0, n) for n in (-1.0, 0.0, 0.5)] == [math.inf, 1.0, 0.0]
+    assert [pow_of(10, n) for n in (309, -400, 1e300, -1e300)] == [math.inf, 0.0, math.inf, 0.0]
+    assert [pow_of(1, n) for n in (1e300, -0.5)] == [1.0, 1.0]
+    assert [expm1_of(x) for x in (0.0, 1e-300, -1e3, 1e3)] == [0.0, 1e-300, -1.0, math.inf]
+    assert [expm1_of(x) for x in (-math.inf, math.inf)] == [-1.0, math.inf]
+
+
 def test_arrays_give_what_numbers_give_and_are_left_as_they_are() -> None:
     values = np.random.default_rng(2).uniform(0.1, 5, (3, 4))
     kept = values.copy()
@@ -76,19 +104,32 @@ def test_largest_products_add_up_in_sixteen_sums(width: int) -> None:
     assert np.allclose(wanted, exact, rtol=1e-5, atol=1e-5)
 
 
-ELSEWHERE = {"exp", "log", "exp2", "log2", "log10", "log1p", "einsum", "dot", "matmul"}
+POWERS = {"exp", "exp2", "expm1", "pow", "power", "float_power"}
+ELSEWHERE = POWERS | {"log", "log2", "log10", "log1p", "einsum", "dot", "matmul"}
 
 
 def names_used(tree: ast.AST) -> set[str]:
-    """`module.name` of what is taken from a module, and "@" for a product of matrices."""
-    taken = {ast.unparse(one) for one in ast.walk(tree) if isinstance(one, ast.Attribute)}
-    has_products = any(isinstance(one, ast.MatMult) for one in ast.walk(tree))
-    return taken | ({"@"} if has_products else set())
+    """`module.name` of what is taken from a module, and "@" for a product of matrices.
+
+    "**" stands for a power whose exponent is a variable: one to a constant whole number is exact,
+    or is a product.
+    """
+    found = {ast.unparse(one) for one in ast.walk(tree) if isinstance(one, ast.Attribute)}
+    for one in ast.walk(tree):
+        if isinstance(one, ast.BinOp) and isinstance(one.op, ast.MatMult):
+            found.add("@")
+        if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow):
+            exponent = ast.unparse(one.right).lstrip("-")
+            exact = exponent.isdecimal() or exponent.isupper() or "Decimal(" in ast.unparse(one)
+            found |= set() if exact else {"**"}
+    return found
 
 
 def test_decoding_computes_by_no_others() -> None:
     files = sorted(Path(softmax.__file__).parent.rglob("*.py"))
     assert len(files) > 50
-    others = {f"{module}.{name}" for module in ("np", "math") for name in ELSEWHERE} | {"@"}
+    others = {f"{module}.{name}" for module in ("np", "math") for name in ELSEWHERE}
     for path in files:
-        assert names_used(ast.parse(path.read_text(encoding="utf-8"))).isdisjoint(others), path
+        assert names_used(ast.parse(path.read_text(encoding="utf-8"))).isdisjoint(
+            others | {"@", "**"}
+        ), path

@@ -9,7 +9,7 @@ import numpy as np
 
 from foretell.config import GenerationConfig
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused.elementary import log_of
+from foretell.decoding.fused.elementary import log_of, pow_of
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.rows import put
@@ -69,7 +69,7 @@ class DRY:
 
     def _penalty(self, length: int) -> float:
         exponent = min(length - self._allowed_length, self._max_exponent)
-        return self._multiplier * math.pow(self._base, exponent)
+        return self._multiplier * pow_of(self._base, exponent)
 
     def _repetitions(self, tokens: Sequence[int]) -> dict[int, int]:
         """By token that would go on with a long enough repetition: the longest such length."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused.elementary import log_of
+from foretell.decoding.fused.elementary import log_of, pow_of
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.temperature import Temperature
@@ -37,7 +37,7 @@ class DynamicTemperature:
         if num_candidates < 2:
             return
         share = min(1.0, entropy(softmax(row)) / log_of(num_candidates))
-        temperature = self._low + (self._high - self._low) * share**self._exponent
+        temperature = self._low + (self._high - self._low) * pow_of(share, self._exponent)
         if temperature > 0:
             Temperature(temperature)(row, history)
         else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from foretell.config import GenerationConfig
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused.elementary import log_of
+from foretell.decoding.fused.elementary import log_of, pow_of
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, ids
 from foretell.decoding.processors.rows import LARGEST, as_ids, check_within, put, rule_out, within
@@ -133,7 +133,7 @@ class ExponentialDecay:
         """factor ** past - 1, at most the largest float32."""
         if past * log_of(self._factor) >= log_of(LARGEST):
             return LARGEST
-        return math.pow(self._factor, past) - 1
+        return pow_of(self._factor, past) - 1
 
 
 def _num_generated(history: History) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from foretell.config import RANGES, GenerationConfig
 from foretell.decoding.context import ChainContext
-from foretell.decoding.fused.elementary import exp_of, log, log_of
+from foretell.decoding.fused.elementary import exp_of, expm1_of, log, log_of, pow_of
 from foretell.decoding.processors.base import History, Processor
 from foretell.decoding.processors.builders import Builder, in_force
 from foretell.decoding.processors.truncation import TopK
@@ -86,7 +86,7 @@ class MirostatV1(_Mirostat):
         epsilon = exponent - 1
         ratio = 1 / self._log_vocab
         if epsilon:
-            ratio = -epsilon / math.expm1(-epsilon * self._log_vocab)
+            ratio = -epsilon / expm1_of(-epsilon * self._log_vocab)
         log_base = self._mu * log_of(2) + log_of(ratio)
         if exponent > 0:
             return log_base / exponent
@@ -98,7 +98,7 @@ class MirostatV2(_Mirostat):
 
     def __call__(self, row: Logits, history: History) -> None:
         """Rule out what would be too surprising."""
-        too_surprising = softmax(row) < 2.0 ** -max(self._mu, 0.0)
+        too_surprising = softmax(row) < pow_of(2.0, -max(self._mu, 0.0))
         too_surprising[row.argmax()] = False
         np.putmask(row, too_surprising, -np.inf)
         self._note(row)

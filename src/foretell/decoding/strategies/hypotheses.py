@@ -8,7 +8,7 @@ from typing import Literal
 from foretell.config import GenerationConfig
 from foretell.config.choices import NEVER
 from foretell.config.searches import texts_held
-from foretell.decoding.fused.elementary import log_of
+from foretell.decoding.fused.elementary import log_of, pow_of
 from foretell.decoding.strategies.beam_records import Hypothesis, Node
 from foretell.outputs import StopReason
 
@@ -70,9 +70,8 @@ class Hypotheses:
 
 def score_of(total: float, length: int, penalty: float) -> float:
     """total / length ** penalty, for any penalty: 0 or infinite where no float64 holds it."""
-    try:
-        power = math.pow(length, penalty)
-    except OverflowError:
+    power = pow_of(length, penalty)
+    if power == math.inf:
         return math.copysign(0.0, total)
     if power == 0:
         return math.copysign(math.inf, total) if total else 0.0

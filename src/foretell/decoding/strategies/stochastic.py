@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from foretell.config import GenerationConfig
 from foretell.decoding.fused.chain import MAX_VOCAB, draw, sum_up, to_log_probabilities
-from foretell.decoding.fused.elementary import exp_of, log_of
+from foretell.decoding.fused.elementary import exp_of, expm1_of, log_of
 from foretell.decoding.processors.base import History
 from foretell.decoding.softmax import BLOCK, log_normalizer
 from foretell.decoding.strategies.base import ChosenToken, SampleToken, StrategyContext
@@ -79,7 +79,7 @@ class StochasticSearch(BeamSearch):
         left_out = self._greatest_left_out
         if num_texts < len(self._texts):
             left_out = _perturbed(self._texts[num_texts].node)
-        return -math.expm1(-exp_of(hypothesis.node.total - left_out))
+        return -expm1_of(-exp_of(hypothesis.node.total - left_out))
 
     def _to_log_probabilities(self, row: Logits, history: History) -> None:
         super()._to_log_probabilities(row, history)
