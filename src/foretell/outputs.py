@@ -332,7 +332,8 @@ class GenerationOutput(JsonMixin):
         JSON is plain data, or an instance of the type that was given as the schema; of any other
         form it is the text, without what was thought before. None, too, where `schema_errors` has
         errors, and where tools were called in the place of JSON. Raises what a type of the user's
-        own raises that takes less than its schema says.
+        own raises that takes less than its schema says, and ValueError for a whole number of more
+        digits than Python reads (`sys.get_int_max_str_digits`).
         """
         if not self._has_answer or self.schema_errors:
             return None
