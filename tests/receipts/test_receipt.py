@@ -56,7 +56,8 @@ def test_settings_are_the_same_after_json(settings: dict[str, Any]) -> None:
 
 def test_it_says_what_was_asked_for_and_what_came() -> None:
     with toy_llm(num_blocks=200) as llm:
-        output = llm.generate("the cat", max_new_tokens=6, temperature=1.5, logprobs=2)
+        asked = {"max_new_tokens": 6, "ignore_eos": True, "temperature": 1.5}
+        output = llm.generate("the cat", logprobs=2, **asked)
         receipt = output.receipt
         assert output.receipt is receipt
     assert (receipt.foretell, receipt.seed) == (foretell.__version__, output.config.seed)
