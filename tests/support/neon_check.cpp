@@ -1,11 +1,14 @@
-// Runs every kernel of one instruction set on fixed pseudo-random data and prints, for each, a hash
-// of the bits of its results. Built by test_neon.py for two processors: all lines must be the same.
+// Runs every kernel of one instruction set, and the elementary functions, on fixed pseudo-random
+// data and prints, for each, a hash of the bits of its results. Built by test_neon.py for two
+// processors: all lines must be the same.
 
 #include <cinttypes>
 #include <cstdio>
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "program/angles.h"
+#include "sampling/elementary.h"
 #include "weights/half.h"
 #include "weights/packing.h"
 
@@ -361,6 +364,31 @@ void check_experts_sum(const Kernels& kernels, Activations& input) {
     print_hash("add_gated", "35", y);
 }
 
+void check_elementary() {
+    std::vector<float> turned;
+    for (const float size : {4.0f, 0x1p12f, 0x1p24f}) {
+        for (const float angle : random_floats(4096, size)) {
+            const CosSin at = cos_sin(angle);
+            turned.insert(turned.end(), {at.cos, at.sin});
+        }
+    }
+    print_hash("cos_sin", "2^24", turned);
+    std::vector<double> powers, logarithms;
+    for (const float size : {1e-3f, 10.0f, 720.0f}) {
+        for (const float x : random_floats(4096, size)) {
+            powers.push_back(exp_of(x));
+            logarithms.push_back(log_of(x < 0 ? -x : powers.back()));
+        }
+    }
+    print_hash("exp", "720", powers.data(), powers.size() * sizeof(double));
+    print_hash("log", "720", logarithms.data(), logarithms.size() * sizeof(double));
+    const std::vector<float> a = random_floats(577, 3.0f), b = random_floats(577, 3.0f);
+    print_hash("inner_product", "577", {inner_product(a.data(), b.data(), 577)});
+    const std::vector<double> p(powers.begin(), powers.begin() + 577);
+    const double apart = divergence(p.data(), a.data(), b.data(), 577);
+    print_hash("divergence", "577", &apart, sizeof apart);
+}
+
 }  // namespace
 
 int main() {
@@ -389,4 +417,5 @@ int main() {
     check_scan(kernels, 24, 32, "heads");
     check_delta_rule(kernels, 32, false, "neighbours");
     check_delta_rule(kernels, 13, true, "turns");
+    check_elementary();
 }

@@ -1,4 +1,7 @@
-"""The NEON kernels, run by an emulator, give the bits that the plain ones give on this machine."""
+"""The NEON kernels, run by an emulator, give the bits that the plain ones give on this machine.
+
+So do the elementary functions, compiled for either.
+"""
 
 from __future__ import annotations
 
@@ -77,5 +80,6 @@ def test_every_kernel_and_format_was_run(outputs):
         "add_gated",
     }
     assert {"causal_conv", "selective_scan", "delta_rule"} <= set(kernels)
+    assert {"cos_sin", "exp", "log", "inner_product", "divergence"} <= set(kernels)
     assert rows | {"quantize", "store_kv", "attention", "join_attention"} <= set(kernels)
     assert len({line.split()[-1] for line in lines}) == len(lines)
