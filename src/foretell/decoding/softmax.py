@@ -137,7 +137,6 @@ def softmax(row: Logits) -> NDArray[np.float64]:
 def entropy(probabilities: NDArray[np.float64]) -> float:
     """-Σ p log p, in nats (Shannon 1948); what has no probability adds nothing."""
     possible = probabilities[probabilities > 0]
-    terms = possible * elementary.log(
-        possible
-    )  # no dot product: BLAS adds in an order of its threads
+    # No dot product: BLAS adds in an order of its threads.
+    terms = possible * elementary.log(possible)
     return max(0.0, -float(terms.sum()))
