@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +310,17 @@ def test_nobody_waits_behind_a_job_that_stands_still(
     os.kill(stopped, signal.SIGCONT)
     first.join()
     assert ask(renderer) == {"text": "a"}
+
+
+@posix
+def test_a_process_that_starts_slowly_is_waited_for(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    run_instead(monkeypatch, "time.sleep(0.5)\n" + GOOD * 2)
+    with ThreadPoolExecutor(2) as pool:
+        answers = [*pool.map(lambda _: ask(renderer), range(2))]
+    assert answers == [{"text": "good"}] * 2
 
 
 @posix

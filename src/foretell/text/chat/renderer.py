@@ -42,7 +42,11 @@ _FATAL = ("time", *_MAY_BE_ANOTHERS)
 
 
 PATIENCE = 3.0
-"""Seconds from which on nobody waits behind a job: more than any may take that is computed."""
+"""Seconds from which on nobody waits behind a job: more than any may take that is computed.
+
+Behind one for which a process is started they wait until it is given up: on a busy machine that
+takes longer.
+"""
 
 STANDS_STILL = "the process that renders chat templates stands still: try again later"
 
@@ -99,6 +103,7 @@ class Renderer:
         deadline = time.monotonic() + max_seconds
         if self._process is None:
             self._process = _Process()
+            self._began = deadline - PATIENCE
             message = hello + message
         process = self._process
         answer: Answer | None = None
