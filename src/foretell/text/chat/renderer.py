@@ -41,11 +41,10 @@ _FATAL = ("time", *_MAY_BE_ANOTHERS)
 """Kinds of errors that no process outlives."""
 
 
-PATIENCE = 3.0
-"""Seconds from which on nobody waits behind a job: more than any may take that is computed.
+PATIENCE = 10.0
+"""Seconds from which on nobody waits behind a job: more than any takes, on a busy machine too.
 
-Behind one for which a process is started they wait until it is given up: on a busy machine that
-takes longer.
+Behind one for which a process is started they wait until it is given up.
 """
 
 STANDS_STILL = "the process that renders chat templates stands still: try again later"
