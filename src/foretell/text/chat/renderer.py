@@ -42,7 +42,7 @@ _FATAL = ("time", *_MAY_BE_ANOTHERS)
 
 
 PATIENCE = 10.0
-"""Seconds from which on nobody waits behind a job: more than any takes, on a busy machine too.
+"""Seconds from which on nobody waits behind a job: no job takes so long that is not starved.
 
 Behind one for which a process is started they wait until it is given up.
 """
